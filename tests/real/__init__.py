@@ -1,0 +1,1 @@
+"""Tests on the real postgres, engine and S3 server."""

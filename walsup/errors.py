@@ -1,0 +1,139 @@
+"""Every way in which walsup refuses, by who must act, each with its exit code.
+
+Loaded in PID 1, so it imports nothing. The codes never change their meaning; they keep out of
+126 to 165, where shells and container runtimes put "not found" and "killed by signal n".
+"""
+
+
+class WalsupError(Exception):
+    """A refusal: what is wrong, with the value, and what to do about it."""
+
+    exit_code: int = 75
+    who: str = "developer of walsup"
+
+    def __init__(self, problem: str, *, hint: str) -> None:
+        """Keep `problem` (lower case, with the value) and `hint` (what to do)."""
+        super().__init__(problem)
+        self.problem = problem
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """Give PostgreSQL's form of a message."""
+        return f"{self.problem}\nHINT: {self.hint}"
+
+
+class SettingsError(WalsupError):
+    """A variable of the environment or a secret file is wrong, missing or misspelt."""
+
+    exit_code = 64
+    who = "operator: the environment"
+
+
+class DataDirectoryError(WalsupError):
+    """The data directory is foreign, incomplete or damaged."""
+
+    exit_code = 65
+    who = "operator: the volume"
+
+
+class VersionError(WalsupError):
+    """The data directory belongs to another major version of PostgreSQL."""
+
+    exit_code = 66
+    who = "operator: the image's tag"
+
+
+class LockedError(WalsupError):
+    """Another process holds the data directory."""
+
+    exit_code = 67
+    who = "operator: the other container"
+
+
+class PermissionsError(WalsupError):
+    """A directory or file may not be read or written by this user."""
+
+    exit_code = 68
+    who = "operator: owner and mode of the volume"
+
+
+class ProgramMissingError(WalsupError):
+    """A program other than postgres is missing: the engine, initdb, timeout."""
+
+    exit_code = 69
+    who = "builder of the image"
+
+
+class BootstrapError(WalsupError):
+    """The creation of a new cluster failed: initdb or a script of initdb.d."""
+
+    exit_code = 70
+    who = "operator: initdb's arguments and scripts"
+
+
+class ArchiveNotEmptyError(WalsupError):
+    """The data directory is empty, but the archive holds a cluster."""
+
+    exit_code = 71
+    who = "operator: restore it, or choose another prefix"
+
+
+class DiskFullError(WalsupError):
+    """The disk is full, or too small for what was asked."""
+
+    exit_code = 72
+    who = "operator: the volume's size"
+
+
+class EngineError(WalsupError):
+    """The engine failed, or does not do what the settings ask."""
+
+    exit_code = 73
+    who = "operator: the engine's output above"
+
+
+class ArchiveError(WalsupError):
+    """The archive cannot be reached, refuses us, or lacks what a restore needs."""
+
+    exit_code = 74
+    who = "operator: the bucket and its credentials"
+
+
+class InternalError(WalsupError):
+    """A bug in walsup."""
+
+    exit_code = 75
+    who = "developer of walsup"
+
+
+TABLE: tuple[type[WalsupError], ...] = (
+    SettingsError,
+    DataDirectoryError,
+    VersionError,
+    LockedError,
+    PermissionsError,
+    ProgramMissingError,
+    BootstrapError,
+    ArchiveNotEmptyError,
+    DiskFullError,
+    EngineError,
+    ArchiveError,
+    InternalError,
+)
+
+
+def exit_code_rows() -> tuple[tuple[str, str, str], ...]:
+    """Give README's table of the container's exit codes: code, name, meaning."""
+    return (
+        ("0", "", "Stopped cleanly because it was asked to."),
+        ("1, 2, 3 …", "", "postgres ended by itself with this code."),
+        *(
+            (str(error.exit_code), error.__name__, f"{error.__doc__} ({error.who})")
+            for error in TABLE
+        ),
+        ("126", "", "postgres is not executable."),
+        ("127", "", "postgres is missing."),
+        ("131", "", "postgres was stopped by SIGQUIT before it had shut down."),
+        ("137", "", "postgres was killed by SIGKILL: the stop took too long, or memory ran out."),
+        ("128+n", "", "postgres was killed by signal n."),
+    )

@@ -1,0 +1,1 @@
+"""What PostgreSQL keeps on disk and answers over SQL, as values."""

@@ -1,0 +1,151 @@
+"""pg_control of a data directory, read without running a program."""
+
+import enum
+import struct
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from walsup.errors import DataDirectoryError, PermissionsError, VersionError
+from walsup.postgres.wal import is_segment_size
+
+CONTROL_FILE_BYTES = 8192
+RETRIES = 3
+RETRY_PAUSE_S = 0.01
+
+# Source: PostgreSQL 11 to 18, pg_control.h. Behind the timeline the fields move between versions,
+# so the rest is found by what surrounds it: FLOATFORMAT_VALUE, and a CRC that fits.
+_HEAD = struct.Struct("<QIIIxxxxqQQI")
+_SIZES = struct.Struct("<IIII")
+_FLOAT_FORMAT = struct.pack("<d", 1234567.0)
+_CRC = struct.Struct("<I")
+_CRC_OFFSETS = range(200, 513, 4)
+_OLDEST_CONTROL_VERSION = 1100
+_CASTAGNOLI = 0x82F63B78
+
+
+class DBState(enum.IntEnum):
+    """What the cluster was doing when pg_control was last written."""
+
+    STARTING_UP = 0
+    SHUT_DOWN = 1
+    SHUT_DOWN_IN_RECOVERY = 2
+    SHUTTING_DOWN = 3
+    IN_CRASH_RECOVERY = 4
+    IN_ARCHIVE_RECOVERY = 5
+    IN_PRODUCTION = 6
+
+    @property
+    def label(self) -> str:
+        """The words of pg_controldata."""
+        return self.name.lower().replace("_", " ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlData:
+    """The identity of a cluster and its last checkpoint."""
+
+    system_id: int
+    control_version: int
+    catalog_version: int
+    state: DBState
+    checkpoint_lsn: int
+    redo_lsn: int
+    timeline: int
+    segment_size: int
+
+
+def _crc_table() -> Iterator[int]:
+    for byte in range(256):
+        crc = byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (_CASTAGNOLI if crc & 1 else 0)
+        yield crc
+
+
+_CRC_TABLE = tuple(_crc_table())
+
+
+def crc32c(data: bytes, crc: int = 0) -> int:
+    """Give the CRC-32C of `data`, continuing from the `crc` of what comes before it."""
+    crc ^= 0xFFFFFFFF
+    for byte in data:
+        crc = crc >> 8 ^ _CRC_TABLE[(crc ^ byte) & 0xFF]
+    return crc ^ 0xFFFFFFFF
+
+
+def _crc_offset(data: bytes) -> int:
+    """Give the offset of the CRC that fits all before it; its place differs by version."""
+    crc = done = 0
+    for offset in _CRC_OFFSETS:
+        crc, done = crc32c(data[done:offset], crc), offset
+        if _CRC.unpack_from(data, offset) == (crc,):
+            return offset
+    problem = "its checksum does not fit"
+    raise ValueError(problem)
+
+
+def parse(data: bytes) -> ControlData:
+    """Give what a pg_control file says.
+
+    Raises: ValueError, with what is wrong, when it is damaged; VersionError before PostgreSQL 11.
+    """
+    if len(data) != CONTROL_FILE_BYTES:
+        problem = f"it has {len(data)} bytes, not {CONTROL_FILE_BYTES}"
+        raise ValueError(problem)
+    end = _crc_offset(data)
+    system_id, control_version, catalog_version, state, _, checkpoint_lsn, redo_lsn, timeline = (
+        _HEAD.unpack_from(data)
+    )
+    if control_version < _OLDEST_CONTROL_VERSION:
+        problem = f"pg_control version {control_version} is older than PostgreSQL 11"
+        raise VersionError(problem, hint="Upgrade the cluster with pg_upgrade first.")
+    found = data.find(_FLOAT_FORMAT, _HEAD.size, end)
+    if found < 0:
+        problem = "its float format is foreign"
+        raise ValueError(problem)
+    *_, segment_size = _SIZES.unpack_from(data, found + len(_FLOAT_FORMAT))
+    if not is_segment_size(segment_size):
+        problem = f"its segment size is {segment_size}"
+        raise ValueError(problem)
+    return ControlData(
+        system_id=system_id,
+        control_version=control_version,
+        catalog_version=catalog_version,
+        state=DBState(state),
+        checkpoint_lsn=checkpoint_lsn,
+        redo_lsn=redo_lsn,
+        timeline=timeline,
+        segment_size=segment_size,
+    )
+
+
+def read(pgdata: Path, *, pause: Callable[[float], object] = time.sleep) -> ControlData:
+    """Give the control data of the cluster in `pgdata`.
+
+    A postgres that is writing it meanwhile can show a torn file, so damage is believed only when
+    it stays.
+
+    Raises: DataDirectoryError when it is absent or damaged; PermissionsError when it may not be
+    read; VersionError before PostgreSQL 11.
+    """
+    path = pgdata / "global" / "pg_control"
+    for attempts_left in range(RETRIES, -1, -1):
+        try:
+            return parse(path.read_bytes())
+        except PermissionError:
+            problem = f"{path} may not be read"
+            hint = "Give the data directory to the user that the container runs as."
+            raise PermissionsError(problem, hint=hint) from None
+        except OSError as error:
+            problem = f"{path} cannot be read: {(error.strerror or str(error)).lower()}"
+            hint = "Mount the volume with a whole data directory, or restore from the archive."
+            raise DataDirectoryError(problem, hint=hint) from error
+        except ValueError as error:
+            if not attempts_left:
+                problem = f"{path} is damaged: {error}"
+                hint = "Restore from the archive; pg_resetwal would lose committed data."
+                raise DataDirectoryError(problem, hint=hint) from error
+        pause(RETRY_PAUSE_S)
+    raise AssertionError

@@ -1,0 +1,233 @@
+"""The settings that postgres would start with, read without running it."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_DEPTH = 10
+
+# Source: PostgreSQL 15, guc-file.l. Bytes from 0x80 on count as letters.
+_LETTER = r"[A-Za-z_\x80-\U0010ffff]"
+_WORD = r"[A-Za-z_0-9\x80-\U0010ffff]"
+_LINE = re.compile(
+    rf"""
+    (?P<name>{_LETTER}{_WORD}*(?:\.{_LETTER}{_WORD}*)?)(?![-.:/])
+    [ \t\r]*=?[ \t\r]*
+    (?: '(?P<quoted>(?:[^'\\]|\\.|'')*)'
+      | (?P<bare>
+            {_LETTER}(?:{_WORD}|[-.:/])*
+          | [-+]?(?:0x[0-9A-Fa-f]+|[0-9]+)[A-Za-z]*(?![.0-9])
+          | [-+]?[0-9]*\.[0-9]*(?:[Ee][-+]?[0-9]+)?
+        )
+    )
+    [ \t\r]*(?:\#.*)?
+    """,
+    re.VERBOSE,
+)
+_ESCAPE = re.compile(r"''|\\([0-7]{1,3}|.)")
+_CONTROL = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+
+# Source: PostgreSQL 15, postmaster.c and postgres.c.
+_VALUE_OPTIONS = {
+    "B": "shared_buffers",
+    "h": "listen_addresses",
+    "k": "unix_socket_directories",
+    "N": "max_connections",
+    "p": "port",
+    "S": "work_mem",
+    "W": "post_auth_delay",
+}
+_FLAG_OPTIONS = {
+    "E": ("log_statement", "all"),
+    "e": ("datestyle", "euro"),
+    "F": ("fsync", "false"),
+    "i": ("listen_addresses", "*"),
+    "l": ("ssl", "true"),
+    "O": ("allow_system_table_mods", "true"),
+    "P": ("ignore_system_indexes", "true"),
+    "s": ("log_statement_stats", "true"),
+}
+_PLANS = {
+    "s": "enable_seqscan",
+    "i": "enable_indexscan",
+    "o": "enable_indexonlyscan",
+    "b": "enable_bitmapscan",
+    "t": "enable_tidscan",
+    "n": "enable_nestloop",
+    "m": "enable_mergejoin",
+    "h": "enable_hashjoin",
+}
+_TIMINGS = {
+    "pa": "log_parser_stats",
+    "pl": "log_planner_stats",
+    "ex": "log_executor_stats",
+}
+_WITH_VALUE = "BCcDdfhkNprStvW-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """One `name = value` of a file; an include is one too."""
+
+    line: int
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Malformed:
+    """A line that postgres would refuse."""
+
+    line: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gucs:
+    """Values as written, by lower-case name, and what could not be read on the way."""
+
+    values: dict[str, str]
+    problems: tuple[str, ...]
+
+
+def _unescape(match: re.Match[str]) -> str:
+    escaped = match[1]
+    if escaped is None:
+        return "'"
+    return (
+        chr(int(escaped, 8) & 0xFF) if escaped[0] in "01234567" else _CONTROL.get(escaped, escaped)
+    )
+
+
+def parse(text: str) -> list[Assignment | Malformed]:
+    """Give the lines of a postgresql.conf that say something, in order."""
+    parsed: list[Assignment | Malformed] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        content = line.strip(" \t\r")
+        if not content or content.startswith("#"):
+            continue
+        if match := _LINE.fullmatch(content):
+            quoted = match["quoted"]
+            value = match["bare"] if quoted is None else _ESCAPE.sub(_unescape, quoted)
+            parsed.append(Assignment(line=number, name=match["name"].lower(), value=value))
+        else:
+            parsed.append(Malformed(line=number, text=content))
+    return parsed
+
+
+def _read(path: Path, problems: list[str], *, required: bool) -> list[Assignment | Malformed]:
+    try:
+        return parse(path.read_text(encoding="utf-8", errors="surrogateescape"))
+    except FileNotFoundError:
+        if required:
+            problems.append(f"{path} does not exist")
+    except OSError as error:
+        problems.append(f"{path} cannot be read: {error.strerror}")
+    return []
+
+
+def _walk(
+    path: Path, problems: list[str], above: tuple[Path, ...] = (), *, required: bool = True
+) -> Iterator[tuple[str, str]]:
+    """Yield the assignments of a file and of what it includes, in the order of their effect."""
+    if path in above or len(above) > MAX_DEPTH:
+        problems.append(f"{path} is included by itself or deeper than {MAX_DEPTH} files")
+        return
+    for item in _read(path, problems, required=required):
+        match item:
+            case Malformed(line=line, text=content):
+                problems.append(f"{path} line {line} is malformed: {content}")
+            case Assignment(name="include" | "include_if_exists" as name, value=value):
+                below = (*above, path)
+                included = path.parent / value
+                yield from _walk(included, problems, below, required=name == "include")
+            case Assignment(name="include_dir", value=value):
+                for included in _directory(path.parent / value, problems):
+                    yield from _walk(included, problems, (*above, path))
+            case Assignment(name=name, value=value):
+                yield name, value
+
+
+def _directory(path: Path, problems: list[str]) -> list[Path]:
+    """Give the files that include_dir takes, in the order of their bytes."""
+    try:
+        names = sorted(entry.name.encode(errors="surrogateescape") for entry in path.iterdir())
+    except OSError as error:
+        problems.append(f"{path} cannot be listed: {error.strerror}")
+        return []
+    found = [path / name.decode(errors="surrogateescape") for name in names]
+    wanted = (file for file in found if file.name.endswith(".conf") and file.name[0] != ".")
+    return [file for file in wanted if not file.is_dir()]
+
+
+def from_files(config_file: Path, data_directory: Path) -> Gucs:
+    """Give what `config_file`, and then postgresql.auto.conf of the data directory, set.
+
+    A `data_directory` in `config_file` moves postgresql.auto.conf, as it does for postgres.
+    """
+    problems: list[str] = []
+    values = dict(_walk(config_file, problems))
+    directory = Path(values.get("data_directory") or data_directory)
+    values.update(_walk(directory / "postgresql.auto.conf", problems, required=False))
+    return Gucs(values=values, problems=tuple(problems))
+
+
+def _options(argv: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield option letter and value as getopt does; `--name=value` is the letter "-"."""
+    words = iter(argv)
+    for word in words:
+        if word == "--":
+            return
+        cluster = word[1:] if word.startswith("-") else ""
+        while cluster:
+            letter, cluster = cluster[0], cluster[1:]
+            if letter in _WITH_VALUE:
+                yield letter, cluster or next(words, "")
+                break
+            yield letter, ""
+
+
+def _assigned(argv: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the settings on a command line; "-D" for the directory, which is not quite one."""
+    for letter, value in _options(argv):
+        match letter:
+            case "c" | "-" if "=" in value:
+                name, _, text = value.partition("=")
+                yield name.replace("-", "_").lower(), text
+            case "D":
+                yield "-D", value
+            case "d":
+                yield "log_min_messages", "notice" if value == "0" else f"debug{value}"
+            case "f" if value in _PLANS:
+                yield _PLANS[value], "false"
+            case "t" if value[:2] in _TIMINGS:
+                yield _TIMINGS[value[:2]], "true"
+            case _ if letter in _VALUE_OPTIONS:
+                yield _VALUE_OPTIONS[letter], value
+            case _ if letter in _FLAG_OPTIONS:
+                name, text = _FLAG_OPTIONS[letter]
+                yield name, text
+
+
+def from_arguments(argv: Sequence[str]) -> dict[str, str]:
+    """Give what postgres's arguments set, with or without the program in front; the last wins.
+
+    What is no setting (-C, --single, a word without a dash) is passed over.
+    """
+    values = dict(_assigned(argv))
+    directory = values.pop("-D", None)
+    return values if directory is None else {"data_directory": directory, **values}
+
+
+def effective(data_directory: Path, argv: Sequence[str]) -> Gucs:
+    """Give the settings of a postgres that is started with `argv` and PGDATA=`data_directory`.
+
+    -D only says where postgresql.conf lies: a data_directory set anywhere else wins over it.
+    """
+    arguments = dict(_assigned(argv))
+    home = Path(arguments.pop("-D", data_directory))
+    config_file = Path(arguments.get("config_file") or home / "postgresql.conf")
+    files = from_files(config_file, Path(arguments.get("data_directory") or home))
+    values = {"data_directory": str(home), **files.values, **arguments}
+    return Gucs(values=values, problems=files.problems)

@@ -1,0 +1,119 @@
+"""Durations, sizes and booleans between an operator's text and numbers; loaded in PID 1."""
+
+_SECONDS = {
+    "us": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "m": 60.0,
+    "min": 60.0,
+    "h": 3600.0,
+    "d": 86400.0,
+}
+# A bare K, M or G is not here: it is 1000-based in Kubernetes and 1024-based elsewhere.
+_BYTES = {
+    "": 1,
+    "b": 1,
+    **dict.fromkeys(("kb", "kib", "ki"), 1 << 10),
+    **dict.fromkeys(("mb", "mib", "mi"), 1 << 20),
+    **dict.fromkeys(("gb", "gib", "gi"), 1 << 30),
+    **dict.fromkeys(("tb", "tib", "ti"), 1 << 40),
+}
+_BOOLEANS = {
+    **dict.fromkeys(("on", "true", "yes", "t", "y", "1"), True),
+    **dict.fromkeys(("off", "false", "no", "f", "n", "0"), False),
+}
+_SHOWN_DURATIONS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+_SHOWN_SIZES = ("B", "kB", "MB", "GB", "TB")
+_FINITE_S = 1e15
+
+
+def _split(text: str) -> tuple[str, str, str]:
+    """Give the leading number, the unit after it and the rest of `text`."""
+    start = 0
+    while start < len(text) and text[start] in "0123456789.":
+        start += 1
+    end = start
+    while end < len(text) and text[end] not in "0123456789.":
+        end += 1
+    return text[:start], text[start:end].strip(), text[end:]
+
+
+def duration(text: str) -> float:
+    """Give the seconds of "25s", "1min", "1m", "500ms", "2h", "1d", "1h 30min" or "25".
+
+    Raises: ValueError, with the known units, for anything else.
+    """
+    total_s, rest = 0.0, text.strip()
+    if not rest.strip("0123456789."):
+        rest += "s"
+    try:
+        while rest:
+            number, unit, rest = _split(rest)
+            total_s += float(number) * _SECONDS[unit]
+    except (ValueError, KeyError):
+        problem = f"{text!r} is not a duration: expected a number and us, ms, s, min, h or d"
+        raise ValueError(problem) from None
+    return total_s
+
+
+def size(text: str) -> int:
+    """Give the bytes of "512MB", "1GiB", "16Mi", "8kB" or "8192"; all units are 1024-based.
+
+    Raises: ValueError, with the known units, for anything else.
+    """
+    number, unit, rest = _split(text.strip())
+    try:
+        factor = _BYTES[(unit + rest).lower()]
+        return int(number) * factor if "." not in number else round(float(number) * factor)
+    except (ValueError, KeyError):
+        problem = f"{text!r} is not a size: expected a number and B, kB, MB, GB or TB"
+        raise ValueError(problem) from None
+
+
+def boolean(text: str) -> bool:
+    """Give the truth of on/off, true/false, yes/no, 1/0, in any case.
+
+    Raises: ValueError for anything else, the empty text included.
+    """
+    try:
+        return _BOOLEANS[text.strip().lower()]
+    except KeyError:
+        problem = f"{text!r} is not a boolean: expected on or off"
+        raise ValueError(problem) from None
+
+
+def show_duration(duration_s: float) -> str:
+    """Give a duration in its two largest units ("1d 3h"), in a form that `duration` reads."""
+    if not -_FINITE_S < duration_s < _FINITE_S:
+        return f"{duration_s:g}"
+    if duration_s < 0:
+        return "-" + show_duration(-duration_s)
+    us = round(duration_s * 1e6)
+    if 0 < us < 1000:
+        return f"{us}us"
+    ms = round(duration_s * 1e3)
+    if 0 < ms < 1000:
+        return f"{ms}ms"
+    if ms < 60_000:
+        return f"{ms / 1000:g}s"
+    rest = round(duration_s)
+    for index, (unit, unit_s) in enumerate(_SHOWN_DURATIONS[:-1]):
+        if rest >= unit_s:
+            smaller, smaller_s = _SHOWN_DURATIONS[index + 1]
+            count, left = divmod(rest, unit_s)
+            return f"{count}{unit}" + (
+                f" {left // smaller_s}{smaller}" if left >= smaller_s else ""
+            )
+    raise AssertionError(duration_s)
+
+
+def show_bytes(count: int) -> str:
+    """Give a size in the largest unit with at most one decimal ("1.5GB"), as `size` reads it."""
+    if count < 0:
+        return "-" + show_bytes(-count)
+    shown, unit = float(count), _SHOWN_SIZES[0]
+    for unit in _SHOWN_SIZES:
+        if round(shown, 1) < 1024 or unit == _SHOWN_SIZES[-1]:
+            break
+        shown /= 1024
+    return f"{shown:.1f}".removesuffix(".0") + unit
