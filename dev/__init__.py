@@ -1,0 +1,1 @@
+"""What people who work on walsup run: set-up, demo and the harness of the tests."""

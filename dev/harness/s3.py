@@ -1,0 +1,214 @@
+"""A real S3 server (SeaweedFS) on loopback."""
+
+import atexit
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any, Self, TypeAlias
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from dev.harness.machine import ROOT
+from dev.harness.ports import free_ports
+from dev.harness.waiting import wait_until
+
+# boto3 makes its clients' classes at run time.
+Boto: TypeAlias = Any
+
+_START_TIMEOUT_S = 60.0
+_PORTS = (
+    "master.port",
+    "master.port.grpc",
+    "volume.port",
+    "volume.port.grpc",
+    "filer.port",
+    "filer.port.grpc",
+    "s3.port",
+    "s3.port.grpc",
+)
+
+
+class S3Server:
+    """One `weed server` with one bucket, one key and a directory of its own.
+
+    It may be stopped and started again on the same ports and data. Several run side by side.
+    """
+
+    def __init__(self, *, bucket: str = "walsup-test") -> None:
+        self.bucket = bucket
+        self.access_key = "walsup-access"
+        # Odd characters, because a secret has them and every quoting must survive them.
+        self.secret_key = "s3cret/+$'\"-of-walsup-tests"  # noqa: S105 - of a server on loopback
+        self.directory = Path(tempfile.mkdtemp(prefix="walsup-s3-"))
+        self._ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def port(self) -> int:
+        """The port that speaks S3."""
+        return self._ports["s3.port"]
+
+    @property
+    def endpoint(self) -> str:
+        """The address that clients take."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+        if self._process is None:
+            problem = "the S3 server is not running"
+            raise RuntimeError(problem)
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it and return when the bucket can be written and read."""
+        data = self.directory / "data"
+        data.mkdir(exist_ok=True)
+        config = self.directory / "s3.json"
+        config.write_text(json.dumps(self._identities()))
+        with (self.directory / "weed.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self._argv(data, config),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.directory,
+                start_new_session=True,
+            )
+        atexit.register(self.stop)
+        wait_until(
+            self._is_usable,
+            f"bucket {self.bucket} usable at {self.endpoint}",
+            timeout_s=_START_TIMEOUT_S,
+            evidence=self._log_tail,
+        )
+
+    def stop(self) -> None:
+        """Kill it, keeping its data; TERM would take it several seconds."""
+        atexit.unregister(self.stop)
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def close(self) -> None:
+        """Kill it and remove its data."""
+        self.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def pause(self) -> None:
+        """Freeze it: connections are accepted by the kernel and never answered."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """End a pause."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def boto(self, *, endpoint: str | None = None, secret_key: str | None = None) -> Boto:
+        """An S3 client of boto3, the reader that shares no code with walsup."""
+        return boto3.client(
+            "s3",
+            endpoint_url=endpoint or self.endpoint,
+            region_name="us-east-1",
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=secret_key or self.secret_key,
+            config=Config(
+                connect_timeout=2,
+                read_timeout=5,
+                retries={"max_attempts": 0},
+                s3={"addressing_style": "path"},
+            ),
+        )
+
+    def keys(self, prefix: str = "") -> list[str]:
+        """All keys of the bucket under `prefix`, in order."""
+        pages = self.boto().get_paginator("list_objects_v2")
+        return [
+            entry["Key"]
+            for page in pages.paginate(Bucket=self.bucket, Prefix=prefix)
+            for entry in page.get("Contents", [])
+        ]
+
+    def get(self, key: str) -> bytes:
+        """The object's bytes."""
+        body: bytes = self.boto().get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        return body
+
+    def put(self, key: str, body: bytes) -> None:
+        """Write an object."""
+        self.boto().put_object(Bucket=self.bucket, Key=key, Body=body)
+
+    def delete(self, key: str) -> None:
+        """Remove an object."""
+        self.boto().delete_object(Bucket=self.bucket, Key=key)
+
+    def _is_usable(self) -> bool:
+        if self._process is None or self._process.poll() is not None:
+            problem = f"weed ended by itself\n{self._log_tail()}"
+            raise RuntimeError(problem)
+        client = self.boto()
+        try:
+            try:
+                client.head_bucket(Bucket=self.bucket)
+            except ClientError:
+                client.create_bucket(Bucket=self.bucket)
+            # The gateway answers before a volume server has joined: only a write proves it.
+            client.put_object(Bucket=self.bucket, Key="probe", Body=b"probe")
+            client.get_object(Bucket=self.bucket, Key="probe")["Body"].read()
+            client.delete_object(Bucket=self.bucket, Key="probe")
+        except (BotoCoreError, ClientError):
+            return False
+        finally:
+            client.close()
+        return True
+
+    def _identities(self) -> dict[str, object]:
+        credentials = [{"accessKey": self.access_key, "secretKey": self.secret_key}]
+        actions = ["Admin", "Read", "List", "Tagging", "Write"]
+        return {
+            "identities": [{"name": "walsup", "credentials": credentials, "actions": actions}]
+        }
+
+    def _argv(self, data: Path, config: Path) -> list[str]:
+        return [
+            str(ROOT / ".venv" / "bin" / "weed"),
+            "server",
+            f"-dir={data}",
+            "-ip=127.0.0.1",
+            "-ip.bind=127.0.0.1",
+            "-s3",
+            f"-s3.config={config}",
+            "-s3.autoCreateBucket=false",  # real S3 does not
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            f"-s3.localSocket={self.directory / 's3.sock'}",
+            f"-filer.localSocket={self.directory / 'filer.sock'}",
+            "-volume.max=200",
+            "-master.volumeSizeLimitMB=256",
+            "-master.telemetry=false",
+            "-master.electionTimeout=500ms",  # the default of 10 s makes a second start take 18 s
+            "-volume.preStopSeconds=0",
+            *(f"-{flag}={port}" for flag, port in self._ports.items()),
+        ]
+
+    def _log_tail(self) -> str:
+        lines = (self.directory / "weed.log").read_text(errors="replace").splitlines()
+        return "\n".join(lines[-20:])
