@@ -183,9 +183,7 @@ class S3Server:
     def _identities(self) -> dict[str, object]:
         credentials = [{"accessKey": self.access_key, "secretKey": self.secret_key}]
         actions = ["Admin", "Read", "List", "Tagging", "Write"]
-        return {
-            "identities": [{"name": "walsup", "credentials": credentials, "actions": actions}]
-        }
+        return {"identities": [{"name": "walsup", "credentials": credentials, "actions": actions}]}
 
     def _argv(self, data: Path, config: Path) -> list[str]:
         return [

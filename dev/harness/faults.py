@@ -1,0 +1,216 @@
+"""A TCP proxy that makes an S3 server fail in the ways that networks and services do."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+import threading
+from collections.abc import Coroutine
+from enum import Enum
+from typing import Any, Self, TypeVar
+
+from dev.harness.ports import free_ports
+
+T = TypeVar("T")
+
+_CHUNK_BYTES = 64 * 1024
+_CALL_TIMEOUT_S = 10.0
+_S3_ERRORS = {403: "InvalidAccessKeyId", 500: "InternalError", 503: "SlowDown"}
+
+
+class Mode(Enum):
+    """What the proxy does with connections, those already open included."""
+
+    FORWARD = "forwards"
+    REFUSE = "has no listener; open connections are reset"
+    HANG = "accepts, and neither reads nor answers"
+    RESET = "accepts, and resets"
+    LATENCY = "forwards, each chunk later"
+    STATUS = "answers each request itself with an HTTP status"
+
+
+class FaultProxy:
+    """A loopback port in front of `target_port`, whose behaviour can be changed at any time.
+
+    Runs in a thread of its own. Use it as a context manager; `endpoint` is what a client takes.
+    """
+
+    def __init__(self, target_port: int) -> None:
+        self.port = free_ports(1)[0]
+        self.connections = 0  # accepted since the start
+        self._target_port = target_port
+        self._mode = Mode.FORWARD
+        self._latency_s = 0.0
+        self._status = 503
+        self._thaw: asyncio.Event | None = None
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self.pass_through()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._call(self._shut())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    @property
+    def endpoint(self) -> str:
+        """The address that clients take."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def mode(self) -> Mode:
+        """What it does now."""
+        return self._mode
+
+    def pass_through(self) -> None:
+        """No fault."""
+        self._call(self._switch(Mode.FORWARD))
+
+    def refuse(self) -> None:
+        """Connection refused."""
+        self._call(self._switch(Mode.REFUSE))
+
+    def hang(self) -> None:
+        """Accept and never answer; connections already open freeze and go on afterwards."""
+        self._call(self._switch(Mode.HANG))
+
+    def reset(self) -> None:
+        """Accept and reset."""
+        self._call(self._switch(Mode.RESET))
+
+    def delay(self, latency_s: float) -> None:
+        """Hold every chunk back by `latency_s`, in both directions."""
+        self._latency_s = latency_s
+        self._call(self._switch(Mode.LATENCY))
+
+    def answer(self, status: int) -> None:
+        """Answer every request with `status` (such as 403, 500, 503) and S3's error document."""
+        self._status = status
+        self._call(self._switch(Mode.STATUS))
+
+    def _call(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(_CALL_TIMEOUT_S)
+
+    async def _switch(self, mode: Mode) -> None:
+        self._mode = mode
+        if self._thaw is None:
+            self._thaw = asyncio.Event()
+        if mode is Mode.HANG:
+            self._thaw.clear()
+        else:
+            self._thaw.set()
+        if mode in {Mode.REFUSE, Mode.RESET, Mode.STATUS}:
+            self._abort_all()
+        if mode is Mode.REFUSE:
+            await self._close_listener()
+        elif self._server is None:
+            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+
+    async def _close_listener(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    async def _shut(self) -> None:
+        await self._close_listener()
+        self._abort_all()
+        mine = asyncio.current_task()
+        others = [task for task in asyncio.all_tasks() if task is not mine]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    def _abort_all(self) -> None:
+        for writer in list(self._open):
+            _reset(writer)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self._open.add(writer)
+        try:
+            await self._pass_gate()
+            match self._mode:
+                case Mode.RESET | Mode.REFUSE:
+                    _reset(writer)
+                case Mode.STATUS:
+                    await self._answer_once(reader, writer)
+                case Mode.FORWARD | Mode.LATENCY | Mode.HANG:
+                    await self._forward(reader, writer)
+        except OSError:
+            _reset(writer)  # the other side went away
+        finally:
+            self._open.discard(writer)
+            writer.close()
+
+    async def _pass_gate(self) -> None:
+        if self._thaw is not None:
+            await self._thaw.wait()
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream_reader, upstream = await asyncio.open_connection("127.0.0.1", self._target_port)
+        self._open.add(upstream)
+        try:
+            async with asyncio.TaskGroup() as pumps:
+                pumps.create_task(self._pump(reader, upstream))
+                pumps.create_task(self._pump(upstream_reader, writer))
+        finally:
+            self._open.discard(upstream)
+            upstream.close()
+
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        """Copy until the source ends, then pass the end on; a broken side breaks the other."""
+        try:
+            while chunk := await source.read(_CHUNK_BYTES):
+                await self._pass_gate()
+                if self._mode is Mode.LATENCY:
+                    await asyncio.sleep(self._latency_s)
+                sink.write(chunk)
+                await sink.drain()
+            with contextlib.suppress(OSError):
+                sink.write_eof()
+        except OSError:
+            _reset(sink)
+
+    async def _answer_once(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            return
+        code = _S3_ERRORS.get(self._status, "Error")
+        body = b"" if head.startswith(b"HEAD ") else _error_document(code)
+        lines = (
+            f"HTTP/1.1 {self._status} {code}",
+            "Content-Type: application/xml",
+            f"Content-Length: {len(body)}",
+            "Connection: close",
+        )
+        writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+        await writer.drain()
+        writer.write_eof()
+        # Closing on an unread body would reset the connection before the client has our answer.
+        while await reader.read(_CHUNK_BYTES):
+            pass
+
+
+def _error_document(code: str) -> bytes:
+    text = f"<Error><Code>{code}</Code><Message>made by FaultProxy</Message></Error>"
+    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + text.encode()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """End a connection with a RST instead of a FIN."""
+    sock = writer.get_extra_info("socket")
+    if sock is not None:
+        with contextlib.suppress(OSError):
+            # Lingering for 0 s is what makes close() send a RST.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
