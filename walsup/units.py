@@ -25,6 +25,8 @@ _BOOLEANS = {
 _SHOWN_DURATIONS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 _SHOWN_SIZES = ("B", "kB", "MB", "GB", "TB")
 _FINITE_S = 1e15
+_NEXT_SMALL_UNIT = 1000
+_NEXT_SIZE = 1024
 
 
 def _split(text: str) -> tuple[str, str, str]:
@@ -88,14 +90,11 @@ def show_duration(duration_s: float) -> str:
         return f"{duration_s:g}"
     if duration_s < 0:
         return "-" + show_duration(-duration_s)
-    us = round(duration_s * 1e6)
-    if 0 < us < 1000:
-        return f"{us}us"
-    ms = round(duration_s * 1e3)
-    if 0 < ms < 1000:
-        return f"{ms}ms"
-    if ms < 60_000:
-        return f"{ms / 1000:g}s"
+    for unit, unit_s in (("us", 1e-6), ("ms", 1e-3)):
+        if 0 < (count := round(duration_s / unit_s)) < _NEXT_SMALL_UNIT:
+            return f"{count}{unit}"
+    if (shown_s := round(duration_s, 3)) < _SECONDS["min"]:
+        return f"{shown_s:g}s"
     rest = round(duration_s)
     for index, (unit, unit_s) in enumerate(_SHOWN_DURATIONS[:-1]):
         if rest >= unit_s:
@@ -113,7 +112,12 @@ def show_bytes(count: int) -> str:
         return "-" + show_bytes(-count)
     shown, unit = float(count), _SHOWN_SIZES[0]
     for unit in _SHOWN_SIZES:
-        if round(shown, 1) < 1024 or unit == _SHOWN_SIZES[-1]:
+        if round(shown, 1) < _NEXT_SIZE or unit == _SHOWN_SIZES[-1]:
             break
-        shown /= 1024
+        shown /= _NEXT_SIZE
     return f"{shown:.1f}".removesuffix(".0") + unit
+
+
+def backoff(failures: int, first_s: float, longest_s: float) -> float:
+    """Give the seconds to wait after so many failures (1 or more) in a row: doubled each time."""
+    return float(min(longest_s, first_s * 2.0 ** min(max(failures, 1) - 1, 32)))

@@ -1,0 +1,24 @@
+"""Makes sure that signals are blocked before anything else happens, then hands over."""
+
+import signal
+import sys
+
+
+def main() -> None:
+    """Run the command line; `run` never passes through click (it would stay in PID 1)."""
+    if sys.argv[1:2] == ["run"]:
+        # A TERM that arrives before this line is lost to PID 1, unless the interpreter was
+        # started through `env --block-signal`, as entrypoint.sh does.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        from walsup.init import main as init  # noqa: PLC0415 (one command, one import)
+
+        init(sys.argv[2:])
+    else:
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        from walsup.cli import main as cli  # noqa: PLC0415 (one command, one import)
+
+        cli()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""The settings that PID 1 needs before prepare has read and judged all of them.
+
+Taken from the environment alone (no *_FILE). A faulty value falls back to its default here
+and is reported by prepare together with all other faults.
+"""
+
+import os
+import zlib
+
+from walsup.units import duration
+
+DEFAULT_PGDATA = "/var/lib/postgresql/data"
+DEFAULT_STOP_GRACE = "25s"
+SHORTEST_STOP_GRACE_S = 5.0
+KUBERNETES_TERMINATION_LOG = "/dev/termination-log"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Basics:
+    """What PID 1 knows on its own: directories, the stop grace, where its last word goes."""
+
+    __slots__ = ("log_format", "pgdata", "run_dir", "stop_grace_s", "termination_log")
+
+    def __init__(self, environ: "Mapping[str, str]", uid: int) -> None:
+        self.pgdata = os.path.abspath(environ.get("PGDATA") or DEFAULT_PGDATA)
+        self.run_dir = default_run_dir(environ, uid, self.pgdata)
+        self.stop_grace_s = _grace(environ.get("WALSUP_STOP_GRACE") or DEFAULT_STOP_GRACE)
+        self.log_format = environ.get("WALSUP_LOG_FORMAT") or "auto"
+        self.termination_log = environ.get("WALSUP_TERMINATION_LOG") or (
+            KUBERNETES_TERMINATION_LOG if os.path.exists(KUBERNETES_TERMINATION_LOG) else ""
+        )
+
+
+def default_run_dir(environ: "Mapping[str, str]", uid: int, pgdata: str) -> str:
+    """Give WALSUP_RUN_DIR, else /run/walsup, else $XDG_RUNTIME_DIR/walsup, else one in /tmp.
+
+    The one in /tmp carries the uid and a checksum of PGDATA, so that two databases of one user
+    do not meet in it.
+    """
+    if explicit := environ.get("WALSUP_RUN_DIR"):
+        return os.path.abspath(explicit)
+    if uid == 0 or os.access("/run/walsup", os.W_OK) or os.access("/run", os.W_OK):
+        return "/run/walsup"
+    if (xdg := environ.get("XDG_RUNTIME_DIR")) and os.access(xdg, os.W_OK):
+        return os.path.join(xdg, "walsup")
+    return f"/tmp/walsup-{uid}-{zlib.crc32(pgdata.encode()):08x}"  # noqa: S108 (0700, checked)
+
+
+def _grace(text: str) -> float:
+    try:
+        return max(duration(text), SHORTEST_STOP_GRACE_S)
+    except ValueError:
+        return duration(DEFAULT_STOP_GRACE)

@@ -1,0 +1,32 @@
+"""The few requests to the Linux kernel that the standard library has no call for."""
+
+import ctypes
+import os
+import signal
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
+_PR_SET_CHILD_SUBREAPER = 36
+
+# Resolved at import, before any fork: no dlopen between fork and exec.
+_prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+
+def hide_memory() -> None:
+    """Make /proc/self/environ and friends unreadable for others of the same uid (S28)."""
+    _prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of orphaned descendants, as PID 1 of a namespace is by itself."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask for SIGKILL when `parent` ends; ends at once if it already has (S1).
+
+    To be called after the change of uid, which clears the request.
+    """
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(128 + signal.SIGKILL)

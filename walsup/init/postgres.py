@@ -1,0 +1,91 @@
+"""The database as PID 1 sees it: a pid, the signals it got, and one word of pg_control."""
+
+import os
+import signal
+import time
+
+from walsup import log
+from walsup.init import child
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from walsup.init.child import Launch
+    from walsup.init.ladder import Ladder
+
+_STATE_OFFSET = 16
+_SHUT_DOWN = (1, 2)  # DB_SHUTDOWNED, DB_SHUTDOWNED_IN_RECOVERY; Source: pg_control.h, 11 to 18
+
+
+class Database:
+    """The postmaster (or whatever program stands in its place)."""
+
+    def __init__(self, pgdata: str) -> None:
+        self._pg_control = os.path.join(pgdata, "global", "pg_control")
+        self._clean_since_s: float | None = None
+        self.pid = 0
+        self.started = False
+        self.done = False
+        self.code = 0
+        self.sent = 0
+        self.clean = False
+
+    def start(self, launch: "Launch", lock: int) -> None:
+        """Start it; it alone inherits the lock, so a backend that outlives it still holds it."""
+        self.pid = child.spawn(launch, inherit=(lock,), orphan=True)
+        self.started = True
+        log.info("postgres.started", pid=self.pid)
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the postmaster alone, if it runs."""
+        if self.pid:
+            os.kill(self.pid, number)
+
+    def stop(self, number: int) -> None:
+        """Ask for a fast (INT) or immediate (QUIT) shutdown; a weaker or second one is nothing."""
+        strength = (0, signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
+        if self.pid and strength.index(number) > strength.index(self.sent):
+            self.sent = number
+            log.info("postgres.signalled", signal=signal.Signals(number).name, clean=self.clean)
+            self.signal(number)
+
+    def climb(self, ladder: "Ladder", elapsed_s: float) -> None:
+        """Send what the ladder asks for by now."""
+        now_s = time.monotonic()
+        if self.sent == signal.SIGINT and self._clean_since_s is None and self._shut_down():
+            self._clean_since_s, self.clean = now_s, True
+        clean_for_s = None if self._clean_since_s is None else now_s - self._clean_since_s
+        if number := ladder.due(elapsed_s, clean_for_s, self._walsenders):
+            self.stop(number)
+
+    def ended(self, code: int) -> None:
+        """Take note of its end."""
+        self.pid = 0
+        self.code = code
+        self.done = True
+        # An end by its own (code 0) says "shut down" too; what counts is what it left on disk.
+        if self.sent in (0, signal.SIGINT):
+            self.clean = self._shut_down()
+
+    def _shut_down(self) -> bool:
+        try:
+            with open(self._pg_control, "rb") as file:
+                head = file.read(_STATE_OFFSET + 4)
+        except OSError:
+            return False
+        return int.from_bytes(head[_STATE_OFFSET:], "little") in _SHUT_DOWN
+
+    def _walsenders(self) -> bool:
+        try:
+            with open(f"/proc/{self.pid}/task/{self.pid}/children", encoding="ascii") as file:
+                children = file.read().split()
+        except OSError:
+            return False
+        return any(_is_walsender(pid) for pid in children)
+
+
+def _is_walsender(pid: str) -> bool:
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return b"walsender " in file.read()
+    except OSError:
+        return False

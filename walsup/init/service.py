@@ -1,0 +1,98 @@
+"""A child that is started again when it dies: the agent, the engine daemons."""
+
+import os
+import signal
+import time
+
+from walsup import log
+from walsup.init import child
+from walsup.units import backoff
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from walsup.init.child import Launch
+
+_FIRST_DELAY_S = 0.25
+_LONGEST_DELAY_S = 10.0
+_SOUND_AFTER_S = 30.0
+
+
+class Service:
+    """One restarted child. `generation` 0 means that it is not wanted."""
+
+    __slots__ = (
+        "_due_s",
+        "_failures",
+        "_launch",
+        "_started_s",
+        "generation",
+        "name",
+        "pid",
+        "restarts",
+        "running_generation",
+    )
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.pid = 0
+        self.generation = 0
+        self.running_generation = 0
+        self.restarts = 0
+        self._launch: Launch | None = None
+        self._due_s = 0.0
+        self._failures = 0
+        self._started_s = 0.0
+
+    def want(self, launch: "Launch | None", generation: int) -> None:
+        """Ask for this launch; a running child of another generation is killed first."""
+        self._launch = launch
+        self.generation = generation if launch else 0
+        self._failures = 0
+        self._due_s = 0.0
+        if self.pid and self.running_generation != self.generation:
+            self.kill()
+
+    def due_in(self, now_s: float) -> "float | None":
+        """Give the seconds until a start is due; None when there is nothing to start."""
+        if self.pid or not self.generation:
+            return None
+        return max(0.0, self._due_s - now_s)
+
+    def start(self, *, inherit: "tuple[int, ...]" = (), **extra: str) -> None:
+        """Start it now; `extra` is added to its environment."""
+        if self._launch is None:
+            return
+        launch = child.Launch(
+            self._launch.argv, self._launch.environment | extra, self._launch.cwd
+        )
+        self.pid = child.spawn(launch, inherit=inherit)
+        self.running_generation = self.generation
+        self._started_s = time.monotonic()
+        log.info(f"{self.name}.started", pid=self.pid, generation=self.generation)
+
+    def ended(self, code: int) -> None:
+        """Take note of its end; the next start waits longer after each early death."""
+        now_s = time.monotonic()
+        replaced = self.running_generation != self.generation
+        self.pid = 0
+        self.running_generation = 0
+        if replaced or not self.generation:
+            log.info(f"{self.name}.ended", exit_code=code)
+            return
+        if now_s - self._started_s > _SOUND_AFTER_S:
+            self._failures = 0
+        # The first restart is immediate: a killed process should be back at once.
+        delay_s = backoff(self._failures, _FIRST_DELAY_S, _LONGEST_DELAY_S) if self._failures else 0
+        self._failures += 1
+        self._due_s = now_s + delay_s
+        self.restarts += 1
+        log.warning(f"{self.name}.died", exit_code=code, restart_in_s=round(delay_s, 2))
+
+    def signal(self, number: int) -> None:
+        """Send a signal, if it runs."""
+        if self.pid:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it without asking; it keeps nothing that would be lost."""
+        self.signal(signal.SIGKILL)

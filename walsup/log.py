@@ -1,0 +1,53 @@
+"""walsup's own log: one event a line on stderr, the same keys in every process.
+
+Standard library only: PID 1 loads it. PostgreSQL and the engine write to the same stderr
+themselves; nothing of walsup reads what they write (a pipe nobody drains hangs queries).
+"""
+
+import json
+import os
+import sys
+import time
+
+LEVELS = ("info", "warning", "error")
+
+_as_json = not sys.stderr.isatty()
+_process = "init"
+
+
+def configure(log_format: str, process: str) -> None:
+    """Choose `json`, `text` or `auto` (text on a terminal) and name the writing process."""
+    global _as_json, _process  # noqa: PLW0603 (a process has one stderr)
+    _as_json = log_format == "json" or (log_format != "text" and not sys.stderr.isatty())
+    _process = process
+
+
+def info(event: str, **fields: object) -> None:
+    """Write a change of state."""
+    _write("info", event, fields)
+
+
+def warning(event: str, **fields: object) -> None:
+    """Write something that a person should look at, while the work goes on."""
+    _write("warning", event, fields)
+
+
+def error(event: str, **fields: object) -> None:
+    """Write something that stopped a piece of work."""
+    _write("error", event, fields)
+
+
+def _write(level: str, event: str, fields: dict[str, object]) -> None:
+    now = time.time()
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
+    if _as_json:
+        head: dict[str, object] = {"ts": stamp, "level": level, "process": _process, "event": event}
+        line = json.dumps(head | fields, default=str)
+    else:
+        tail = " ".join(f"{key}={value}" for key, value in fields.items())
+        line = f"{stamp} walsup[{_process}] {level}: {event} {tail}".rstrip()
+    try:
+        # One write(2) a line: lines of several processes on one stderr do not interleave.
+        os.write(2, (line + "\n").encode(errors="replace"))
+    except OSError:
+        return  # stderr is gone; a database must not end for that

@@ -1,0 +1,7 @@
+"""The one reader of the environment and of secret files."""
+
+from walsup.settings.load import load, relevant
+from walsup.settings.table import Settings, declared
+from walsup.settings.values import ArchiveUrl, HttpAddress
+
+__all__ = ["ArchiveUrl", "HttpAddress", "Settings", "declared", "load", "relevant"]
