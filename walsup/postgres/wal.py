@@ -13,6 +13,7 @@ LONG_PAGE_HEADER_BYTES = 40
 
 _UPPER_HEX = frozenset("0123456789ABCDEF")
 _ANY_HEX = _UPPER_HEX | frozenset("abcdef")
+_LSN_DIGITS = 8
 _LOG_BYTES = 1 << 32
 _WAL_BYTES = 1 << 64
 _XLP_LONG_HEADER = 0x0002
@@ -26,7 +27,8 @@ def parse_lsn(text: str) -> int:
     """
     high, slash, low = text.partition("/")
     # int() alone would also read "0x1", "1_0", "+1" and " 1".
-    if not (slash and _ANY_HEX.issuperset(high + low) and 0 < len(high) <= 8 >= len(low) > 0):
+    sized = 0 < len(high) <= _LSN_DIGITS and 0 < len(low) <= _LSN_DIGITS
+    if not (slash and sized and _ANY_HEX.issuperset(high + low)):
         problem = f"{text!r} is not an LSN: expected two hexadecimal numbers, such as 0/16B3740"
         raise ValueError(problem)
     return int(high, 16) << 32 | int(low, 16)

@@ -1,0 +1,136 @@
+"""pg_control, from bytes made by hand in the layout of every version."""
+
+import struct
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from walsup.errors import DataDirectoryError, VersionError
+from walsup.postgres.control import CONTROL_FILE_BYTES, ControlData, DBState, crc32c, parse, read
+
+MB = 1 << 20
+EXPECTED = ControlData(
+    system_id=0xFEDC_BA98_7654_3210,
+    control_version=1300,
+    catalog_version=202209061,
+    state=DBState.IN_PRODUCTION,
+    checkpoint_lsn=0x1_0000_0060,
+    redo_lsn=0x1_0000_0028,
+    timeline=12,
+    segment_size=16 * MB,
+)
+
+
+def control_file(
+    *, crc_at: int = 288, float_at: int = 216, version: int = 1300, state: int = 6, size: int = 16
+) -> bytes:
+    """A pg_control; where the later fields lie differs between versions."""
+    head = struct.pack(
+        "<QIIIIqQQI",
+        EXPECTED.system_id,
+        version,
+        EXPECTED.catalog_version,
+        state,
+        0,
+        1_700_000_000,
+        EXPECTED.checkpoint_lsn,
+        EXPECTED.redo_lsn,
+        EXPECTED.timeline,
+    )
+    sizes = struct.pack("<dIIII", 1234567.0, 8192, 131072, 8192, size * MB)
+    body = (head.ljust(float_at, b"\x01") + sizes).ljust(crc_at, b"\x02")
+    return (body + struct.pack("<I", crc32c(body))).ljust(CONTROL_FILE_BYTES, b"\0")
+
+
+def pgdata_with(tmp_path: Path, data: bytes) -> Path:
+    """A data directory with this control file."""
+    (tmp_path / "global").mkdir()
+    (tmp_path / "global" / "pg_control").write_bytes(data)
+    return tmp_path
+
+
+def no_pause(_: float) -> None:
+    """Retry at once."""
+
+
+def test_crc32c() -> None:
+    """The checksum is Castagnoli's, in one go or in parts (check value of RFC 3720)."""
+    assert crc32c(b"123456789") == 0xE3069283
+    assert crc32c(b"6789", crc32c(b"12345")) == 0xE3069283
+
+
+@given(st.integers(23, 46), st.integers(0, 30))
+def test_layout_of_any_version(float_word: int, further_words: int) -> None:
+    """Sizes and checksum are found wherever a version puts them."""
+    float_at = float_word * 8
+    crc_at = float_at + 24 + 4 * further_words
+    assert parse(control_file(crc_at=crc_at, float_at=float_at)) == EXPECTED
+
+
+@pytest.mark.parametrize("state", DBState)
+def test_states(state: DBState) -> None:
+    """Every state that PostgreSQL writes is known."""
+    assert parse(control_file(state=state)).state is state
+
+
+def test_labels() -> None:
+    """States are shown in the words of pg_controldata."""
+    assert DBState.SHUT_DOWN_IN_RECOVERY.label == "shut down in recovery"
+
+
+@given(st.integers(0, 292 * 8 - 1))
+def test_any_flipped_bit_is_damage(bit: int) -> None:
+    """No single wrong bit before the end of the checksum is believed."""
+    data = bytearray(control_file())
+    data[bit // 8] ^= 1 << bit % 8
+    with pytest.raises(ValueError, match="checksum"):
+        parse(bytes(data))
+
+
+@pytest.mark.parametrize(
+    "data", [b"", control_file()[:-1], control_file() + b"x", bytes(CONTROL_FILE_BYTES)]
+)
+def test_no_control_file(data: bytes) -> None:
+    """A file of another length, or of zeros, is damage."""
+    with pytest.raises(ValueError, match=r"bytes, not 8192|checksum"):
+        parse(data)
+
+
+@pytest.mark.parametrize("data", [control_file(size=3), control_file(state=9)])
+def test_impossible_values(data: bytes) -> None:
+    """Values that no PostgreSQL writes are refused, even with a checksum that fits."""
+    with pytest.raises(ValueError, match=r"segment size|DBState"):
+        parse(data)
+
+
+def test_old_version() -> None:
+    """PostgreSQL 10 had another layout and is refused by name."""
+    with pytest.raises(VersionError, match="older than PostgreSQL 11"):
+        parse(control_file(version=1002))
+
+
+def test_absent(tmp_path: Path) -> None:
+    """A directory without pg_control is refused with its path and a hint."""
+    with pytest.raises(DataDirectoryError, match=r"global/pg_control cannot be read: no such file"):
+        read(tmp_path, pause=no_pause)
+
+
+def test_damaged(tmp_path: Path) -> None:
+    """Damage that stays is refused after three further looks."""
+    pauses: list[float] = []
+    with pytest.raises(DataDirectoryError, match="checksum does not fit") as raised:
+        read(pgdata_with(tmp_path, bytes(CONTROL_FILE_BYTES)), pause=pauses.append)
+    assert pauses == [0.01, 0.01, 0.01]
+    assert "Restore" in raised.value.hint
+
+
+def test_write_in_progress(tmp_path: Path) -> None:
+    """A torn read is looked at again."""
+    pgdata = pgdata_with(tmp_path, control_file()[:4096])
+
+    def finish(_: float) -> None:
+        (pgdata / "global" / "pg_control").write_bytes(control_file())
+
+    assert read(pgdata, pause=finish) == EXPECTED

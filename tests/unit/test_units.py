@@ -1,0 +1,138 @@
+"""Durations, sizes and booleans."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from walsup.units import boolean, duration, show_bytes, show_duration, size
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("25s", 25),
+        ("1min", 60),
+        ("1m", 60),
+        ("500ms", 0.5),
+        ("250us", 0.00025),
+        ("2h", 7200),
+        ("1d", 86400),
+        ("25", 25),
+        (" 1.5 h ", 5400),
+        ("1h30m", 5400),
+        ("1d 3h", 97200),
+        ("0", 0),
+    ],
+)
+def test_durations(text: str, seconds: float) -> None:
+    """Durations are read as PostgreSQL and Kubernetes write them."""
+    assert math.isclose(duration(text), seconds)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "s", "-5s", "5 5s", "1h30", "5x", "5S", "1e3", "1_0", "٣s", "nan", "inf", "."]
+)
+def test_no_durations(text: str) -> None:
+    """What is no duration is refused with the text and the known units."""
+    with pytest.raises(ValueError, match="is not a duration: expected a number and us, ms, s"):
+        duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("512MB", 512 << 20),
+        ("1GiB", 1 << 30),
+        ("16MiB", 16 << 20),
+        ("16Mi", 16 << 20),
+        ("8kB", 8192),
+        ("8 KB", 8192),
+        ("1.5GB", 3 << 29),
+        ("2TB", 2 << 40),
+        ("8192", 8192),
+        ("18446744073709551615B", (1 << 64) - 1),
+    ],
+)
+def test_sizes(text: str, count: int) -> None:
+    """Sizes are read as PostgreSQL writes them, 1024-based."""
+    assert size(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "MB", "-1MB", "1M", "1G", "1m", "1MB2", "1..5MB", "0x10"])
+def test_no_sizes(text: str) -> None:
+    """What is no size is refused, a bare M included: it is 1000-based in Kubernetes."""
+    with pytest.raises(ValueError, match="is not a size: expected a number and B, kB"):
+        size(text)
+
+
+@pytest.mark.parametrize("text", ["on", "TRUE", "yes", "1", " t "])
+def test_true(text: str) -> None:
+    """PostgreSQL's words for true are read in any case."""
+    assert boolean(text) is True
+
+
+@pytest.mark.parametrize("text", ["off", "False", "no", "0", "n"])
+def test_false(text: str) -> None:
+    """PostgreSQL's words for false are read in any case."""
+    assert boolean(text) is False
+
+
+@pytest.mark.parametrize("text", ["", "2", "maybe", "o"])
+def test_no_booleans(text: str) -> None:
+    """A variable that is set but empty is a mistake, not a false."""
+    with pytest.raises(ValueError, match="is not a boolean: expected on or off"):
+        boolean(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"),
+        (0.00025, "250us"),
+        (0.5, "500ms"),
+        (0.9999, "1s"),
+        (2.5, "2.5s"),
+        (25, "25s"),
+        (59.9999, "1min"),
+        (90, "1min 30s"),
+        (7205, "2h"),
+        (97200, "1d 3h"),
+        (-25, "-25s"),
+        (math.inf, "inf"),
+    ],
+)
+def test_shown_durations(seconds: float, text: str) -> None:
+    """A duration is shown in its two largest units."""
+    assert show_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0B"),
+        (1023, "1023B"),
+        (8192, "8kB"),
+        (16 << 20, "16MB"),
+        (3 << 29, "1.5GB"),
+        ((1 << 20) - 1, "1MB"),
+        (5000 << 40, "5000TB"),
+        (-8192, "-8kB"),
+    ],
+)
+def test_shown_bytes(count: int, text: str) -> None:
+    """A size is shown in the largest unit that keeps it below 1024."""
+    assert show_bytes(count) == text
+
+
+@given(st.floats(0, 1e9))
+def test_shown_durations_can_be_read(seconds: float) -> None:
+    """What walsup shows can be set, to the precision shown."""
+    assert duration(show_duration(seconds)) == pytest.approx(seconds, rel=0.05, abs=1e-6)
+
+
+@given(st.integers(0, 1 << 50))
+def test_shown_sizes_can_be_read(count: int) -> None:
+    """What walsup shows can be set, to the precision shown."""
+    assert size(show_bytes(count)) == pytest.approx(count, rel=0.05)
