@@ -91,13 +91,18 @@ class Gucs:
     problems: tuple[str, ...]
 
 
-def _unescape(match: re.Match[str]) -> str:
-    escaped = match[1]
-    if escaped is None:
+def _escaped(match: re.Match[str]) -> str:
+    if (escaped := match[1]) is None:
         return "'"
-    return (
-        chr(int(escaped, 8) & 0xFF) if escaped[0] in "01234567" else _CONTROL.get(escaped, escaped)
-    )
+    if escaped[0] not in "01234567":
+        return _CONTROL.get(escaped, escaped)
+    return bytes([int(escaped, 8) & 0xFF]).decode(errors="surrogateescape")
+
+
+def _unescape(quoted: str) -> str:
+    """Give what stands between two quotes; bytes written in octal may join to one letter."""
+    text = _ESCAPE.sub(_escaped, quoted)
+    return text.encode(errors="surrogateescape").decode(errors="surrogateescape")
 
 
 def parse(text: str) -> list[Assignment | Malformed]:
@@ -109,7 +114,7 @@ def parse(text: str) -> list[Assignment | Malformed]:
             continue
         if match := _LINE.fullmatch(content):
             quoted = match["quoted"]
-            value = match["bare"] if quoted is None else _ESCAPE.sub(_unescape, quoted)
+            value = match["bare"] if quoted is None else _unescape(quoted)
             parsed.append(Assignment(line=number, name=match["name"].lower(), value=value))
         else:
             parsed.append(Malformed(line=number, text=content))

@@ -32,6 +32,7 @@ def values(text: str) -> dict[str, str]:
         ("x = 'it''s'", "it's"),
         (r"x = 'it\'s'", "it's"),
         (r"x = 'a\tb\\\101\z'", "a\tb\\Az"),
+        (r"x = 'caf\303\251 \351'", "café \udce9"),
         ("x = '# no comment'", "# no comment"),
         ("x = 'cp %p \"/a/%f\"'", 'cp %p "/a/%f"'),
         ("x = 1 2", None),
