@@ -1,0 +1,117 @@
+"""The engine that carries the bytes, behind one adapter: WAL-G or WAL-RUS. Pure but for `choose`.
+
+Both take the same settings, write the same format and answer the same daemon requests; what
+differs is in this module (facts: WAL-RUS 0.4.1, WAL-G 3.0.8).
+"""
+
+import json
+import shlex
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from walsup.archive.fault import Fault
+from walsup.settings import Settings
+
+DEFAULT_COMPRESSION = {"walrus": "zstd", "wal-g": "lz4"}
+_UPLOAD_CONCURRENCY = 4
+_WALG_RETRIES = 7  # its default of 15 keeps a push to a dead endpoint for 10 to 17 minutes
+_STOP_RESERVE_S = 10.0
+_SHORTEST_PUSH_S = 2.0
+_CLIENT_MARGIN_S = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """An engine's programs, by absolute path."""
+
+    name: str
+    program: Path
+    client: Path | None
+
+    def daemon_argv(self, config: Path, socket: Path) -> list[str]:
+        """The resident daemon."""
+        return [str(self.program), "--config", str(config), "daemon", str(socket)]
+
+    def archive_command(self, socket: Path, push_timeout_s: float) -> str:
+        """The constant archive_command: the bare client; no Python, and never a code over 125."""
+        timeout = f"{round(push_timeout_s) + _CLIENT_MARGIN_S}s"
+        if self.client:
+            words = [str(self.client), str(socket), "wal-push", "%f", "-timeout", timeout]
+        else:
+            words = [str(self.program), "daemon-client", "--socket", str(socket)]
+            words += ["--timeout", timeout, "wal-push", "%f"]
+        # postgres replaces %f; a percent sign of a path has to be doubled for it.
+        quoted = (w if w == "%f" else shlex.quote(w).replace("%", "%%") for w in words)
+        return " ".join(quoted) + " || exit 1"
+
+    def backup_argv(self, config: Path, pgdata: Path) -> list[str]:
+        """A full base backup, with an immediate checkpoint."""
+        fast = ["--fast"] if self.name == "walrus" else []
+        full = ["--full"]
+        return [str(self.program), "--config", str(config), "backup-push", *fast, *full, str(pgdata)]
+
+    def fetch_argv(self, config: Path, name: str, target: Path) -> list[str]:
+        """One WAL file, decompressed and decrypted."""
+        return [str(self.program), "--config", str(config), "wal-fetch", name, str(target)]
+
+
+def choose(settings: Settings, path: str) -> Engine | Fault:
+    """Find the engine that the settings ask for on `path`."""
+    walg, walrus = shutil.which("wal-g", path=path), shutil.which("walrus", path=path)
+    client = shutil.which("walg-daemon-client", path=path)
+    wanted = settings.engine
+    if wanted == "auto":
+        wanted = "wal-g" if walg else "walrus"
+    program = walg if wanted == "wal-g" else walrus
+    if not program:
+        return Fault(kind="engine missing", problem=f"the engine {wanted} is not on PATH ({path})")
+    if wanted == "wal-g" and not client:
+        return Fault(
+            kind="engine missing",
+            problem="wal-g is on PATH, but its client walg-daemon-client is not",
+            remedy="install walg-daemon-client beside wal-g, or set WALSUP_ENGINE=walrus",
+        )
+    return Engine(name=wanted, program=Path(program), client=Path(client) if client else None)
+
+
+def push_timeout_s(stop_grace_s: float) -> float:
+    """Give the deadline of one push: it must leave time for the rest of a stop (S23)."""
+    return max(stop_grace_s - _STOP_RESERVE_S, _SHORTEST_PUSH_S)
+
+
+def render(
+    settings: Settings, *, compression: str, socket_dir: str, port: int, log_level: str = ""
+) -> str:
+    """Give the engine's configuration (JSON; both engines read it), for a 0600 file.
+
+    Settings of the engine that walsup does not own come first, so none of them can undo ours.
+    """
+    rendered: dict[str, str] = {
+        "WALG_UPLOAD_CONCURRENCY": str(_UPLOAD_CONCURRENCY),
+        "WALG_S3_MAX_RETRIES": str(_WALG_RETRIES),
+        "S3_ENABLE_VERSIONING": "disabled",
+        **settings.passed_on,
+        "WALG_S3_PREFIX": str(settings.archive),
+        "WALG_COMPRESSION_METHOD": compression,
+        "WALG_PREVENT_WAL_OVERWRITE": "true",
+        "WALG_DAEMON_WAL_UPLOAD_TIMEOUT": f"{push_timeout_s(settings.stop_grace_s):g}s",
+        "PGDATA": str(settings.pgdata),
+        "PGHOST": socket_dir,
+        "PGPORT": str(port),
+        "PGUSER": settings.database_role,
+        "PGDATABASE": "postgres",
+    }
+    if log_level:
+        rendered["WALG_LOG_LEVEL"] = log_level
+    if settings.endpoint:
+        rendered |= {"AWS_ENDPOINT": settings.endpoint, "AWS_S3_FORCE_PATH_STYLE": "true"}
+    for name, value in (
+        ("AWS_REGION", settings.region),
+        ("AWS_ACCESS_KEY_ID", settings.access_key_id),
+        ("AWS_SECRET_ACCESS_KEY", settings.secret_access_key),
+        ("AWS_SESSION_TOKEN", settings.session_token),
+    ):
+        if value:
+            rendered[name] = value
+    return json.dumps(rendered, indent=1) + "\n"

@@ -1,0 +1,94 @@
+"""The bucket as this project needs it: small objects, listings, conditional writes."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import obstore
+from obstore.store import S3Store
+
+from walsup.settings import Settings
+
+REQUEST_TIMEOUT_S = 10.0
+_CONNECT_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Object:
+    """An object's whole content with the tag that a conditional write names."""
+
+    content: bytes
+    etag: str
+
+
+class Bucket:
+    """The archive's prefix in its bucket; keys are relative to it.
+
+    Every method raises what obstore raises; `fault.classify` says what it means. Nothing is
+    retried here: the loops know how long they can wait.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Prepare requests; none is made.
+
+        Raises:
+            ValueError: no archive is configured.
+        """
+        if settings.archive is None:
+            raise ValueError("no archive is configured")
+        self._store = S3Store(
+            settings.archive.bucket,
+            prefix=settings.archive.prefix,
+            endpoint=settings.endpoint,
+            region=settings.region,
+            access_key_id=settings.access_key_id,
+            secret_access_key=settings.secret_access_key,
+            session_token=settings.session_token,
+            virtual_hosted_style_request=settings.endpoint is None,
+            client_options={
+                "allow_http": True,
+                "timeout": timedelta(seconds=REQUEST_TIMEOUT_S),
+                "connect_timeout": timedelta(seconds=_CONNECT_TIMEOUT_S),
+            },
+            retry_config={"max_retries": 0, "retry_timeout": timedelta(seconds=REQUEST_TIMEOUT_S)},
+        )
+
+    async def get(self, key: str) -> Object:
+        """Read a small object whole."""
+        answer = await obstore.get_async(self._store, key)
+        return Object(
+            content=bytes(await answer.bytes_async()), etag=str(answer.meta.get("e_tag") or "")
+        )
+
+    async def create(self, key: str, content: bytes) -> str:
+        """Write an object that must not exist (If-None-Match); gives its tag."""
+        answer = await obstore.put_async(self._store, key, content, mode="create")
+        return str(answer.get("e_tag") or "")
+
+    async def replace(self, key: str, content: bytes, etag: str) -> str:
+        """Write over the version that has this tag (If-Match); gives the new tag."""
+        answer = await obstore.put_async(
+            self._store, key, content, mode={"e_tag": etag, "version": None}
+        )
+        return str(answer.get("e_tag") or "")
+
+    async def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
+        """Give the keys under a folder in order, continued after a key; all pages of them."""
+        offset = after or None
+        async for page in obstore.list(self._store, prefix=under, offset=offset, chunk_size=1000):
+            for meta in page:
+                yield str(meta["path"])
+
+    async def folder(self, under: str) -> list[tuple[str, float]]:
+        """Give key and time of last change (Unix seconds) of what lies directly in a folder."""
+        answer = await obstore.list_with_delimiter_async(self._store, under)
+        return [
+            (str(meta["path"]), meta["last_modified"].timestamp()) for meta in answer["objects"]
+        ]
+
+    def first_key_now(self, under: str) -> str:
+        """Give one key under a folder, "" when a successful listing finds none. Blocks."""
+        for page in obstore.list(self._store, prefix=under, chunk_size=1):
+            for meta in page:
+                return str(meta["path"])
+        return ""

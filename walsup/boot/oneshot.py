@@ -1,0 +1,74 @@
+"""Children of prepare that run and end: their output goes to a file, its end into the error."""
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from walsup.boot import inspect
+from walsup.errors import BootstrapError, ProgramMissingError
+from walsup.init.kernel import die_with_parent
+
+_SHOWN_LINES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneShot:
+    """How PostgreSQL's one-shot programs are run: where they are, what they inherit."""
+
+    bindir: Path | None
+    run_dir: Path
+    lock: int
+    environment: Mapping[str, str]
+
+    def run(self, name: str, arguments: Sequence[str], script: str = "") -> None:
+        """Run a program of PostgreSQL to its end. It dies with prepare and holds the lock (S1).
+
+        Raises:
+            BootstrapError: it failed; with argv, its exit and its last lines.
+            ProgramMissingError: there is no such program.
+        """
+        program = inspect.program(name, self.bindir, self.environment.get("PATH", ""))
+        argv = [program, *arguments]
+        output = self.run_dir / f"{name}.log"
+        parent = os.getpid()
+        try:
+            with output.open("wb") as file:
+                done = subprocess.run(  # noqa: S603 (no shell)
+                    argv,
+                    input=script.encode(),
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    env=dict(self.environment),
+                    pass_fds=(self.lock,) if self.lock >= 0 else (),
+                    preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509 (one thread)
+                    check=False,
+                )
+        except OSError as fault:
+            raise ProgramMissingError(
+                f"cannot run {program}: {fault.strerror}",
+                hint="set PG_BINDIR to the directory of PostgreSQL's programs",
+            ) from fault
+        if done.returncode:
+            raise BootstrapError(
+                f"{' '.join(argv)} {_end(done.returncode)}:\n{last_lines(output)}",
+                hint="correct what its last lines name; the next start begins anew",
+            )
+
+
+def last_lines(path: Path, secrets: Sequence[str] = ()) -> str:
+    """Give the last 20 lines of a child's output, with secrets cut."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    for secret in filter(None, secrets):
+        text = text.replace(secret, "***")
+    return "\n".join(f"  {line}" for line in text.splitlines()[-_SHOWN_LINES:])
+
+
+def _end(returncode: int) -> str:
+    if returncode < 0:
+        return f"was ended by signal {-returncode}"
+    return f"ended with exit code {returncode}"

@@ -1,0 +1,126 @@
+"""What to do with what was found. Pure and total: every combination has an answer."""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from walsup.errors import (
+    ArchiveNotEmptyError,
+    DataDirectoryError,
+    SettingsError,
+    VersionError,
+    WalsupError,
+)
+from walsup.postgres.control import ControlData
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Empty:
+    """Nothing in the data directory that counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged:
+    """A stage of ours: complete, or cut off and worth nothing."""
+
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """A database, of a major version, with a sound pg_control."""
+
+    major: str
+    control: ControlData
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """Something that is no database and not empty, or a damaged database."""
+
+    problem: str
+    hint: str
+
+
+Found = Empty | Staged | Cluster | Broken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Start postgres on the directory as it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bootstrap:
+    """Make a new cluster in the stage, after wiping what a cut-off one left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """Move a complete stage to its place; never wipe it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refuse:
+    """Do nothing, and say why."""
+
+    error: WalsupError
+
+
+Plan = Start | Bootstrap | Finish | Refuse
+
+
+def needs_archive(found: Found) -> bool:
+    """Tell whether the bucket must be asked before `decide`: only when nothing is here."""
+    return isinstance(found, Empty) or (isinstance(found, Staged) and not found.complete)
+
+
+def decide(
+    found: Found, *, binaries_major: str | None, archived: str | None, may_create: bool
+) -> Plan:
+    """Give the plan.
+
+    `binaries_major`: None when it cannot be told without running postgres.
+    `archived`: a key that shows a cluster in the archive, None when a successful listing found
+    none or no archive is configured. `may_create`: a password is given, or trust is asked for.
+    """
+    match found:
+        case Broken(problem=problem, hint=hint):
+            return Refuse(error=DataDirectoryError(problem, hint=hint))
+        case Cluster(major=major):
+            if binaries_major is not None and binaries_major != major:
+                return Refuse(error=_other_major(major, binaries_major))
+            return Start()
+        case Staged(complete=True):
+            return Finish()
+        case Empty() | Staged():
+            if archived is not None:
+                return Refuse(error=_archive_not_empty(archived))
+            if not may_create:
+                return Refuse(error=_no_password())
+            return Bootstrap()
+        case _:
+            assert_never(found)
+
+
+def _other_major(data: str, binaries: str) -> VersionError:
+    return VersionError(
+        f"the data directory is of PostgreSQL {data}, the programs here are of {binaries}",
+        hint=f"run it with PostgreSQL {data}, or upgrade: pg_dumpall with {data} and restore into"
+        f" an empty directory with {binaries}, or pg_upgrade with both installed",
+    )
+
+
+def _archive_not_empty(key: str) -> ArchiveNotEmptyError:
+    return ArchiveNotEmptyError(
+        f"the data directory is empty, but the archive holds a cluster ({key})",
+        hint="mount the volume that this archive belongs to; or, for a new database, set"
+        " WALSUP_ARCHIVE to another prefix; nothing has been touched",
+    )
+
+
+def _no_password() -> SettingsError:
+    return SettingsError(
+        "POSTGRES_PASSWORD is not set, and a new cluster needs a superuser password",
+        hint="set POSTGRES_PASSWORD or POSTGRES_PASSWORD_FILE; POSTGRES_HOST_AUTH_METHOD=trust"
+        " lets anyone in without one",
+    )

@@ -1,0 +1,96 @@
+"""The stage (S10): a directory inside PGDATA in which a cluster is made before it counts.
+
+Cut off before the file `complete` is on disk, everything in it is wiped; afterwards it is only
+ever moved to its place, `global` last. A cluster therefore never exists half.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+STAGE = ".walsup-stage"
+_COMPLETE = "complete"
+_WALDIR = "waldir"
+_DATA = "data"
+
+
+def exists(pgdata: Path) -> bool:
+    """Tell whether there is a stage, complete or not."""
+    return (pgdata / STAGE).is_dir()
+
+
+def is_complete(pgdata: Path) -> bool:
+    """Tell whether the stage holds a whole cluster, or what is left of one to move."""
+    return (pgdata / STAGE / _COMPLETE).exists()
+
+
+def begin(pgdata: Path, waldir: Path | None) -> Path:
+    """Wipe a cut-off stage, make a new one; gives the directory for initdb.
+
+    `waldir` (empty, or not there) is remembered first, so that it is wiped with the stage.
+    """
+    stage = pgdata / STAGE
+    wipe(pgdata)
+    stage.mkdir(mode=0o700)
+    if waldir:
+        (stage / _WALDIR).write_text(str(waldir), encoding="utf-8")
+        _sync(stage / _WALDIR)
+    _sync(stage)
+    _sync(pgdata)
+    return stage / _DATA
+
+
+def wipe(pgdata: Path) -> None:
+    """Remove a stage that is not complete, and what it left in its WAL directory.
+
+    Raises:
+        FileExistsError: the stage is complete: it is never wiped.
+    """
+    stage = pgdata / STAGE
+    if is_complete(pgdata):
+        raise FileExistsError(stage / _COMPLETE)
+    if (stage / _WALDIR).exists():
+        waldir = Path((stage / _WALDIR).read_text(encoding="utf-8"))
+        for entry in waldir.iterdir() if waldir.is_dir() else ():
+            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+    # The memory of the WAL directory goes last: an interrupted wipe is done again.
+    shutil.rmtree(stage / _DATA, ignore_errors=True)
+    shutil.rmtree(stage, ignore_errors=True)
+
+
+def complete(pgdata: Path) -> None:
+    """Declare the stage whole. Its files must have been synced."""
+    stage = pgdata / STAGE
+    _sync(stage / _DATA)
+    (stage / _COMPLETE).touch()
+    _sync(stage / _COMPLETE)
+    _sync(stage)
+
+
+def finish(pgdata: Path) -> None:
+    """Move a complete stage's content to its place; may be cut off anywhere and called again."""
+    stage = pgdata / STAGE
+    data = stage / _DATA
+    names = sorted(os.listdir(data), key=lambda name: (name == "global", name))
+    for name in names:
+        if name == "global":
+            _sync(pgdata)
+        os.rename(data / name, pgdata / name)
+    _sync(pgdata)
+    remove_leftover(pgdata)
+
+
+def remove_leftover(pgdata: Path) -> None:
+    """Remove a stage whose content has been moved: there is a `global` beside it."""
+    stage = pgdata / STAGE
+    if (pgdata / "global").exists() and stage.exists():
+        shutil.rmtree(stage)
+        _sync(pgdata)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
