@@ -3,17 +3,24 @@
 Used by the tests, the demo and the benchmarks; no test framework is imported here.
 """
 
+from dev.harness.faults import FaultProxy
 from dev.harness.machine import Machine
+from dev.harness.namespace import Member
+from dev.harness.pg import Address, PgBench, PgBenchResult, PgToolError, PgTools
 from dev.harness.ports import free_ports
 from dev.harness.s3 import S3Server
 from dev.harness.waiting import NotSeenError, wait_until
+from dev.harness.walsup import Walsup
 
 __all__ = [
+    "Address",
     "FaultProxy",
     "Machine",
+    "Member",
     "NotSeenError",
     "PgBench",
     "PgBenchResult",
+    "PgToolError",
     "PgTools",
     "S3Server",
     "Walsup",

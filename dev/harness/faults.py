@@ -24,7 +24,7 @@ class Mode(Enum):
     FORWARD = "forwards"
     REFUSE = "has no listener; open connections are reset"
     HANG = "accepts, and neither reads nor answers"
-    RESET = "accepts, and resets"
+    RESET = "accepts, and resets when the request begins"
     LATENCY = "forwards, each chunk later"
     STATUS = "answers each request itself with an HTTP status"
 
@@ -82,7 +82,7 @@ class FaultProxy:
         self._call(self._switch(Mode.HANG))
 
     def reset(self) -> None:
-        """Accept and reset."""
+        """Accept, and reset when the request begins."""
         self._call(self._switch(Mode.RESET))
 
     def delay(self, latency_s: float) -> None:
@@ -137,7 +137,10 @@ class FaultProxy:
         try:
             await self._pass_gate()
             match self._mode:
-                case Mode.RESET | Mode.REFUSE:
+                case Mode.REFUSE:
+                    _reset(writer)  # accepted just before the listener closed
+                case Mode.RESET:
+                    await reader.read(1)  # at once, it would look like a refused connection
                     _reset(writer)
                 case Mode.STATUS:
                     await self._answer_once(reader, writer)

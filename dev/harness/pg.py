@@ -38,7 +38,10 @@ class Address(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PgBenchResult:
-    """What pgbench printed. `failed` are transactions; a client that gave up makes `exit_code` 2."""
+    """What pgbench printed.
+
+    `failed` counts transactions; a client that lost its server makes `exit_code` 2 instead.
+    """
 
     exit_code: int
     tps: float

@@ -48,6 +48,8 @@ class S3Server:
         self.directory = Path(tempfile.mkdtemp(prefix="walsup-s3-"))
         self._ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
         self._process: subprocess.Popen[bytes] | None = None
+        self._clients: list[Boto] = []
+        self._client = self.boto()
 
     def __enter__(self) -> Self:
         try:
@@ -110,8 +112,10 @@ class S3Server:
             self._process = None
 
     def close(self) -> None:
-        """Kill it and remove its data."""
+        """Kill it, remove its data and close every client that was given out."""
         self.stop()
+        for client in self._clients:
+            client.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def pause(self) -> None:
@@ -123,8 +127,8 @@ class S3Server:
         os.kill(self.pid, signal.SIGCONT)
 
     def boto(self, *, endpoint: str | None = None, secret_key: str | None = None) -> Boto:
-        """An S3 client of boto3, the reader that shares no code with walsup."""
-        return boto3.client(
+        """An S3 client of boto3, the reader that shares no code with walsup. It never retries."""
+        client = boto3.client(
             "s3",
             endpoint_url=endpoint or self.endpoint,
             region_name="us-east-1",
@@ -137,10 +141,12 @@ class S3Server:
                 s3={"addressing_style": "path"},
             ),
         )
+        self._clients.append(client)
+        return client
 
     def keys(self, prefix: str = "") -> list[str]:
         """All keys of the bucket under `prefix`, in order."""
-        pages = self.boto().get_paginator("list_objects_v2")
+        pages = self._client.get_paginator("list_objects_v2")
         return [
             entry["Key"]
             for page in pages.paginate(Bucket=self.bucket, Prefix=prefix)
@@ -149,22 +155,22 @@ class S3Server:
 
     def get(self, key: str) -> bytes:
         """The object's bytes."""
-        body: bytes = self.boto().get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        body: bytes = self._client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
         return body
 
     def put(self, key: str, body: bytes) -> None:
         """Write an object."""
-        self.boto().put_object(Bucket=self.bucket, Key=key, Body=body)
+        self._client.put_object(Bucket=self.bucket, Key=key, Body=body)
 
     def delete(self, key: str) -> None:
         """Remove an object."""
-        self.boto().delete_object(Bucket=self.bucket, Key=key)
+        self._client.delete_object(Bucket=self.bucket, Key=key)
 
     def _is_usable(self) -> bool:
         if self._process is None or self._process.poll() is not None:
             problem = f"weed ended by itself\n{self._log_tail()}"
             raise RuntimeError(problem)
-        client = self.boto()
+        client = self._client
         try:
             try:
                 client.head_bucket(Bucket=self.bucket)
@@ -176,8 +182,6 @@ class S3Server:
             client.delete_object(Bucket=self.bucket, Key="probe")
         except (BotoCoreError, ClientError):
             return False
-        finally:
-            client.close()
         return True
 
     def _identities(self) -> dict[str, object]:

@@ -1,0 +1,113 @@
+"""Being a real PID 1: a PID namespace where this machine allows one, and the processes in it."""
+
+import functools
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+_START_TIMEOUT_S = 10.0
+_PID_NAMESPACE = ("--pid", "--fork", "--kill-child", "--mount-proc", "--")
+
+
+class Member(NamedTuple):
+    """A process under walsup. `inner_pid` is its number inside the namespace."""
+
+    outer_pid: int
+    inner_pid: int
+    state: str  # as in /proc: R, S, D, T, Z …
+    argv: list[str]
+
+
+@functools.cache
+def launcher() -> tuple[str, ...]:
+    """The words before a command that make it PID 1 of a namespace; none where not allowed."""
+    for identity in ((), ("--user", "--map-current-user")):
+        words = ("unshare", *identity, *_PID_NAMESPACE)
+        if os.geteuid() != 0 and not identity:
+            continue
+        probe = subprocess.run([*words, "true"], check=False, capture_output=True)
+        if probe.returncode == 0:
+            return words
+    return ()
+
+
+def find_init(process: "subprocess.Popen[bytes]") -> int | None:
+    """The outer pid of the program that `process` (with `launcher()` before it) became PID 1 as.
+
+    Returns when that program runs with its signals blocked: what is sent from then on counts.
+    unshare itself must never be signalled, it is no part of the container. None when the program
+    has ended already.
+    """
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            return None
+        pid = _only_child(process.pid) if launcher() else process.pid
+        if pid and _blocks_signals(pid):
+            return pid
+        time.sleep(0.001)
+    problem = f"{process.args!r} has not become PID 1"
+    raise RuntimeError(problem)
+
+
+class Container:
+    """The processes under one PID 1, dead ones not yet reaped included."""
+
+    def __init__(self, init_pid: int) -> None:
+        self.init_pid = init_pid
+        # Held open, for the kernel gives the number of a namespace that has gone to a new one:
+        # a late clean-up would kill the processes of another test.
+        self._held = os.open(f"/proc/{init_pid}/ns/pid", os.O_RDONLY)
+
+    def close(self) -> None:
+        """Let the namespace go."""
+        os.close(self._held)
+
+    def members(self) -> list[Member]:
+        """All processes; without a namespace of its own, PID 1 and what is below it."""
+        if launcher():
+            pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+        else:
+            pids = _family(self.init_pid)
+        found = (self._member(pid) for pid in pids)
+        return [member for member in found if member is not None]
+
+    def _member(self, pid: int) -> Member | None:
+        try:
+            if Path(f"/proc/{pid}/ns/pid").stat().st_ino != os.fstat(self._held).st_ino:
+                return None
+            status = _status(pid)
+            argv = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")[:-1]
+            inner_pid = int(status["NSpid"].split()[-1])
+        except (OSError, KeyError):
+            return None  # it ended while we looked
+        return Member(pid, inner_pid, status["State"][0], argv)
+
+
+def _only_child(pid: int) -> int | None:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(children[0]) if children else None
+
+
+def _blocks_signals(pid: int) -> bool:
+    try:
+        is_unshare = Path(f"/proc/{pid}/comm").read_text().strip() == "unshare"
+        return not is_unshare and int(_status(pid)["SigBlk"], 16) != 0
+    except (OSError, KeyError):
+        return False
+
+
+def _status(pid: int) -> dict[str, str]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def _family(pid: int) -> list[int]:
+    try:
+        return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+    except psutil.NoSuchProcess:
+        return []
