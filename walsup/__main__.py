@@ -3,6 +3,10 @@
 import signal
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from walsup.init.loop import Send
+
 
 def main() -> None:
     """Run the command line; `run` never passes through click (it would stay in PID 1)."""
@@ -12,12 +16,19 @@ def main() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         from walsup.init import main as init  # noqa: PLC0415 (one command, one import)
 
-        init(sys.argv[2:])
+        init(sys.argv[2:], _prepare)
     else:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         from walsup.cli import main as cli  # noqa: PLC0415 (one command, one import)
 
         cli()
+
+
+def _prepare(arguments: list[str], lock: int, send: "Send") -> int:
+    """Prepare the data directory; runs in a fork of PID 1, which keeps none of this."""
+    from walsup.boot.prepare import prepare  # noqa: PLC0415 (only in the fork)
+
+    return prepare(arguments, lock, send)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,10 @@
 import json
 from dataclasses import dataclass
 
+from walsup.archive.names import BACKUP_FOLDER, WAL_FOLDER
 from walsup.archive.store import Bucket
-from walsup.postgres.wal import Kind, Segment, classify, contiguous_after, strip_extension
+from walsup.postgres.wal import Kind, Segment, classify, strip_extension
 
-WAL_FOLDER = "wal_005"
-BACKUP_FOLDER = "basebackups_005"
 _SENTINEL = "_backup_stop_sentinel.json"
 
 
@@ -48,36 +47,30 @@ def _parse(key: str, uploaded_at: float, content: bytes) -> Backup:
     )
 
 
-async def wal_names(bucket: Bucket, after: str = "") -> tuple[str, ...]:
-    """Give the names under wal_005/ without extension, in order, continued after a name.
-
-    `after` is a name without extension: in key order every extension of it follows it.
-    """
-    offset = f"{WAL_FOLDER}/{after}" if after else ""
-    return tuple(
-        [strip_extension(key).rpartition("/")[2] async for key in bucket.keys(WAL_FOLDER, offset)]
-    )
-
-
-async def newest_segment_name(bucket: Bucket) -> str:
-    """Give the last segment's name of the newest timeline, "" when there is none."""
+async def newest_segment(bucket: Bucket) -> str:
+    """Give the key of the last segment of the newest timeline, "" when there is none."""
     newest = ""
-    for name in await wal_names(bucket):
-        if classify(name) is Kind.SEGMENT:
-            newest = name
+    async for key in bucket.keys(WAL_FOLDER):
+        if classify(_name(key)) is Kind.SEGMENT:
+            newest = key
     return newest
 
 
 async def advance(bucket: Bucket, mark: Segment) -> Segment:
-    """Give the end of the gap-free run of segments that is in the bucket after `mark` (S33)."""
-    return contiguous_after(mark, await wal_names(bucket, mark.name))
+    """Give the last segment of the gap-free run that is in the bucket after `mark` (S33).
+
+    Uploads are parallel, so a later segment proves nothing about an earlier one. Within a
+    timeline the order of keys is the order of WAL: the listing ends at the first gap.
+    """
+    async for key in bucket.keys(WAL_FOLDER, f"{WAL_FOLDER}/{mark.name}"):
+        name = _name(key)
+        following = mark.next()
+        if name == following.name:
+            mark = following
+        elif classify(name) is Kind.SEGMENT and name > following.name:
+            break
+    return mark
 
 
-async def holds(bucket: Bucket, name: str) -> bool:
-    """Tell whether one file of pg_wal is in the bucket, under any extension."""
-    offset = f"{WAL_FOLDER}/{name}"[:-1]
-    async for key in bucket.keys(WAL_FOLDER, offset):
-        found = strip_extension(key).rpartition("/")[2]
-        if found >= name:
-            return found == name
-    return False
+def _name(key: str) -> str:
+    return strip_extension(key).rpartition("/")[2]

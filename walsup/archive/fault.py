@@ -1,9 +1,6 @@
-"""What went wrong, in the class that says who must act, with one line of what to do."""
+"""What went wrong, in the class that says who must act, with one line of what to do. Pure."""
 
-import re
 from dataclasses import dataclass
-
-from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
 REMEDIES = {
     "auth": "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and the rights of that key",
@@ -39,63 +36,3 @@ class Fault:
     def cure(self) -> str:
         """What to do: the fault's own line, else that of its class."""
         return self.remedy or REMEDIES[self.kind]
-
-
-def is_conflict(raised: BaseException) -> bool:
-    """Tell whether a conditional write lost: the object exists, or has changed."""
-    return isinstance(raised, (AlreadyExistsError, PreconditionError))
-
-
-def is_absent(raised: BaseException) -> bool:
-    """Tell whether an authorised server said that this object does not exist."""
-    return isinstance(raised, FileNotFoundError) and "NoSuchBucket" not in str(raised)
-
-
-def classify(raised: BaseException) -> Fault:
-    """Give the fault behind an exception of obstore, or of this machine's own.
-
-    Source: the texts of obstore 0.12.1 (object_store 0.12, reqwest), each made for real in
-    tests/real/test_faults.py.
-    """
-    text = str(raised)
-    if isinstance(raised, OSError) and raised.errno == 28:  # noqa: PLR2004 (ENOSPC)
-        return Fault(kind="disk full", problem=str(raised))
-    if is_conflict(raised):
-        return Fault(kind="overwrite conflict", problem=_first_line(text))
-    if isinstance(raised, (BaseError, FileNotFoundError, TimeoutError)):
-        return Fault(kind=_kind(raised, text), problem=_first_line(text))
-    return Fault(kind="unknown", problem=f"{type(raised).__name__}: {_first_line(text)}")
-
-
-def _kind(raised: BaseException, text: str) -> str:
-    status = re.search(r"status code: (\d{3})", text)
-    code = int(status[1]) if status else 0
-    if "RequestTimeTooSkewed" in text or "RequestExpired" in text:
-        return "clock skew"
-    if "NoSuchBucket" in text:
-        return "no bucket"
-    if code in (429, 503) or "SlowDown" in text:
-        return "throttled" if code == 429 or "SlowDown" in text else "server error"  # noqa: PLR2004
-    if code in (401, 403):
-        return "auth"
-    if code >= 500:  # noqa: PLR2004 (HTTP)
-        return "server error"
-    if isinstance(raised, TimeoutError) or "kind: Timeout" in text or "timed out" in text:
-        return "timeout"
-    lower = text.lower()
-    if "dns error" in lower or "failed to lookup address" in lower:
-        return "dns"
-    if any(word in lower for word in ("certificate", "handshake", "invalidcontenttype", "tls")):
-        return "tls"
-    if any(word in lower for word in ("connection refused", "connection reset", "kind: connect")):
-        return "refused"
-    return "unknown"
-
-
-def _first_line(text: str) -> str:
-    """Keep what happened; drop the query of the address and the body, which may hold a key."""
-    line = text.strip().partition("\n")[0]
-    line = re.sub(r"\?[^ ]*", "", line)
-    code = re.search(r"<Code>(\w+)</Code>", text)
-    line = line.partition("<")[0].rstrip(" :")
-    return (f"{line} ({code[1]})" if code else line)[:400]

@@ -7,7 +7,8 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Self
 
-KEY = "walsup/owner.json"
+from walsup.archive.names import OWNER_KEY
+
 VERSION = 1
 
 
@@ -52,7 +53,7 @@ class Owner:
                 compression=str(fields["compression"]),
             )
         except (KeyError, TypeError, ValueError) as fault:
-            raise ValueError(f"{KEY} cannot be read: {fault}") from fault
+            raise ValueError(f"{OWNER_KEY} cannot be read: {fault}") from fault
 
     def next_boot(self, boot: str) -> Self:
         """Give what a new start of the same instance writes: its boot, the next epoch."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from walsup.boot import inspect
 from walsup.errors import BootstrapError, ProgramMissingError
-from walsup.init.kernel import die_with_parent
+from walsup.kernel import die_with_parent
 
 _SHOWN_LINES = 20
 

@@ -5,27 +5,30 @@ signals, starts and reaps children, and keeps the state file.
 """
 
 import os
-import sys
 
 from walsup import log
 from walsup.init.basics import Basics
-from walsup.init.kernel import adopt_orphans, hide_memory
+from walsup.kernel import adopt_orphans
 from walsup.init.loop import Init
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from walsup.init.loop import Prepare
 
-def main(arguments: "list[str]") -> "NoReturn":
-    """Run `walsup run [postgres] [arguments of postgres]` until there is an exit code."""
+
+def main(arguments: "list[str]", prepare: "Prepare") -> "NoReturn":
+    """Run `walsup run [postgres] [arguments of postgres]` until there is an exit code.
+
+    `prepare` is called in a fork, so what it imports never gets into PID 1.
+    """
     if arguments[:1] == ["postgres"]:
         del arguments[0]
     basics = Basics(os.environ, os.geteuid())
     log.configure(basics.log_format, "init")
     if os.getpid() != 1:
         adopt_orphans()
-    code = Init(basics, arguments).run()
-    hide_memory()
-    sys.stderr.flush()
+    os.environ["WALSUP_RUN_DIR"] = basics.run_dir  # decided once, for prepare too
+    code = Init(basics, arguments, prepare).run()
     os._exit(code)

@@ -5,8 +5,7 @@ import os
 import signal
 import sys
 
-from walsup import log
-from walsup.init import kernel
+from walsup import kernel, log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import time
 from walsup import log
 from walsup.errors import InternalError, WalsupError
 from walsup.init import child, claim, postgres
-from walsup.init.kernel import hide_memory
+from walsup.kernel import hide_memory
 from walsup.init.ladder import Ladder, exit_code
 from walsup.init.service import Service
 from walsup.init.statefile import TOUCH_S, StateFile, write_termination
@@ -15,7 +15,12 @@ from walsup.init.wire import Wire, send
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from walsup.init.basics import Basics
+
+    Send = Callable[[dict[str, object]], None]
+    Prepare = Callable[[list[str], int, Send], int]
 
 AGENT_SILENCE_S = 30.0
 # "The state file has changed": ignored by default, so it cannot end an agent that is starting.
@@ -28,8 +33,9 @@ _LAST_REAP_S = 1.0
 class Init:
     """PID 1's whole memory. `run` gives the exit code of the container."""
 
-    def __init__(self, basics: "Basics", arguments: "list[str]") -> None:
+    def __init__(self, basics: "Basics", arguments: "list[str]", prepare: "Prepare") -> None:
         self.basics = basics
+        self.prepare = prepare
         self.arguments = arguments
         self.phase = "claiming"
         self.detail = ""
@@ -219,9 +225,8 @@ class Init:
         self.prepare_wire.close_writer()
 
     def _prepare(self) -> int:
-        from walsup.boot.prepare import prepare  # noqa: PLC0415 (only in the fork)
-
-        return prepare(self.arguments, self.lock, lambda **m: send(self.prepare_wire.writer, **m))
+        writer = self.prepare_wire.writer
+        return self.prepare(self.arguments, self.lock, lambda message: send(writer, message))
 
     def _climb(self, elapsed_s: float) -> None:
         if self.prepare_pid and elapsed_s > min(_PREPARE_STOP_S, self.ladder.quit_s):

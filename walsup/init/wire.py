@@ -65,7 +65,7 @@ class Wire:
             self._buffer += chunk
 
 
-def send(writer: int, **message: object) -> None:
+def send(writer: int, message: "dict[str, object]") -> None:
     """Write one message; PID 1 may be gone, which the writer will learn otherwise."""
     line = json.dumps(message).encode() + b"\n"
     while line:

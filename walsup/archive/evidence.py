@@ -1,0 +1,70 @@
+"""Whose archive it is that has no owner.json: one of WAL-G, KubeDB or Spilo (S4)."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from walsup.archive import catalog
+from walsup.archive.engine import Engine
+from walsup.archive.store import Bucket
+from walsup.kernel import die_with_parent
+from walsup.postgres.wal import long_page_header, strip_extension
+
+_FETCH_TIMEOUT_S = 60.0
+_COMPRESSION = {".lz4": "lz4", ".zst": "zstd"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What the archive says of itself. `system_id` None: it holds neither backup nor segment."""
+
+    system_id: int | None
+    seen_in: str = ""
+    compression: str | None = None
+
+
+async def gather(bucket: Bucket, engine: Engine, config: Path, scratch: Path) -> Evidence:
+    """Read the newest sentinel's system identifier, else that of the newest segment's first page.
+
+    Raises:
+        ValueError: there is something, and it does not tell whose it is.
+    """
+    newest = await catalog.newest_segment(bucket)
+    compression = _COMPRESSION.get(newest[len(strip_extension(newest)) :])
+    for backup in reversed(await catalog.backups(bucket)):
+        if backup.system_id is not None:
+            return Evidence(
+                system_id=backup.system_id, seen_in=backup.name, compression=compression
+            )
+    if not newest:
+        return Evidence(system_id=None)
+    name = strip_extension(newest).rpartition("/")[2]
+    return Evidence(
+        system_id=await _system_id(engine, config, name, scratch / "evidence"),
+        seen_in=name,
+        compression=compression,
+    )
+
+
+async def _system_id(engine: Engine, config: Path, name: str, target: Path) -> int:
+    """Let the engine fetch the segment: it alone can decompress and decrypt it."""
+    process = await asyncio.create_subprocess_exec(
+        *engine.fetch_argv(config, name, target), preexec_fn=_parent_bound()
+    )
+    try:
+        await asyncio.wait_for(process.wait(), _FETCH_TIMEOUT_S)
+        with target.open("rb") as file:
+            return long_page_header(file.read(8192)).system_id
+    except (OSError, TimeoutError) as fault:
+        raise ValueError(f"segment {name} could not be fetched to see whose it is") from fault
+    finally:
+        if process.returncode is None:
+            process.kill()
+        target.unlink(missing_ok=True)
+
+
+def _parent_bound() -> Callable[[], None]:
+    parent = os.getpid()
+    return lambda: die_with_parent(parent)

@@ -1,0 +1,34 @@
+"""Asking the archive whether it holds a cluster, before anything new is made (S11)."""
+
+import time
+from collections.abc import Callable
+
+from walsup import log, units
+from walsup.archive.classify import classify
+from walsup.archive.names import BACKUP_FOLDER, WAL_FOLDER
+from walsup.archive.store import Bucket
+from walsup.settings import Settings
+
+_FIRST_RETRY_S = 0.5
+_LONGEST_RETRY_S = 10.0
+
+
+def ask_archive(known: Settings, send: Callable[[dict[str, object]], None]) -> str | None:
+    """Give a key that shows a cluster, None after a listing that found none; waits for ever.
+
+    Only a successful listing allows an initdb: 403, no bucket and silence do not (S11).
+    """
+    bucket = Bucket(known)
+    failures, told = 0, ""
+    while True:
+        try:
+            return bucket.first_key_now(BACKUP_FOLDER) or bucket.first_key_now(WAL_FOLDER) or None
+        except Exception as raised:  # noqa: BLE001 (any failure is no answer)
+            fault = classify(raised)
+        failures += 1
+        text = f"waiting for the archive ({fault.kind}): {fault.problem}; {fault.cure}"
+        if fault.kind != told:
+            told = fault.kind
+            log.warning("archive.waiting", kind=told, problem=fault.problem, remedy=fault.cure)
+        send({"detail": text, "fault_kind": fault.kind})
+        time.sleep(units.backoff(failures, _FIRST_RETRY_S, _LONGEST_RETRY_S))

@@ -1,0 +1,79 @@
+"""What prepare hands on: launches for PID 1, and a 0600 file with the agent's settings.
+
+No secret is in a launch: children read them from files in the run directory (S28).
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from walsup import settings
+from walsup.boot.conf import CommandLine
+from walsup.settings import Settings
+
+AGENT_FILE = "agent.json"
+_ENGINE_SOCKET = "engine.sock"
+_AGENT_SEES = ("PATH", "HOME", "TZ", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+def engine_socket(run_dir: Path) -> Path:
+    """Where the engine's daemon listens."""
+    return run_dir / _ENGINE_SOCKET
+
+
+class Handover:
+    """The hands of prepare: writes the agent's file, sends launches to PID 1."""
+
+    def __init__(
+        self,
+        known: Settings,
+        run_dir: Path,
+        boot: str,
+        send: Callable[[dict[str, object]], None],
+    ) -> None:
+        """`boot`: a random name of this very start of the container (S2)."""
+        self.run_dir = run_dir
+        self._known = known
+        self._boot = boot
+        self._send = send
+
+    def launch_agent(self) -> None:
+        """Write the agent's file and launch it."""
+        content = {
+            "boot": self._boot,
+            "pgdata": str(self._known.pgdata),
+            "environment": settings.relevant(os.environ),
+        }
+        self._write_private(AGENT_FILE, json.dumps(content))
+        self._send(
+            {
+                "launch": "agent",
+                # -I: no PYTHON* variables, no user site, no current directory.
+                "argv": [sys.executable, "-I", "-m", "walsup", "agent", str(self.run_dir)],
+                "environment": {n: os.environ[n] for n in _AGENT_SEES if n in os.environ},
+                "verdict": self._known.archive is not None,
+            }
+        )
+
+    def launch_postgres(
+        self, program: str, line: CommandLine, environment: Mapping[str, str]
+    ) -> None:
+        """Launch postgres."""
+        self._send(
+            {
+                "launch": "postgres",
+                "argv": [program, *line.arguments],
+                "environment": dict(environment) | {"PGDATA": str(self._known.pgdata)},
+                "cwd": str(self._known.pgdata),
+            }
+        )
+
+    def _write_private(self, name: str, text: str) -> None:
+        path = self.run_dir / f"{name}.new"
+        path.unlink(missing_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        path.replace(self.run_dir / name)

@@ -1,0 +1,205 @@
+"""Prepare, a one-shot fork of PID 1: settings → plan → data directory → launches."""
+
+import os
+import secrets
+import stat
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from walsup import log, settings
+from walsup.archive.engine import Engine, choose, push_timeout_s
+from walsup.archive.fault import Fault
+from walsup.boot import conf, handover, inspect, plan, stage
+from walsup.boot.bootstrap import bootstrap
+from walsup.boot.oneshot import OneShot
+from walsup.errors import DiskFullError, InternalError, PermissionsError, SettingsError, WalsupError
+from walsup.postgres import guc, memory
+from walsup.settings import Settings
+
+_LONGEST_SOCKET_DIR_BYTES = 100 - len("/.s.PGSQL.65535")
+_PRIVATE_SOCKET_DIR = Path("/var/run/postgresql")
+_MODES = (0o700, 0o750)
+
+Send = Callable[[dict[str, object]], None]
+
+
+def prepare(arguments: list[str], lock: int, send: Send) -> int:
+    """Make the data directory ready and hand the launches to PID 1; gives an exit code."""
+    log.configure(os.environ.get("WALSUP_LOG_FORMAT", "auto"), "prepare")
+    try:
+        _prepare(arguments, lock, send)
+    except WalsupError as refusal:
+        error = refusal
+    except OSError as fault:
+        error = _os_error(fault)
+    except Exception as bug:  # noqa: BLE001 (the last resort of a process)
+        traceback.print_exc()
+        error = InternalError(
+            f"{type(bug).__name__}: {bug}", hint="this is a bug of walsup: report the lines above"
+        )
+    else:
+        return 0
+    log.error("start.refused", problem=error.problem, hint=error.hint)
+    send({"refused": str(error), "code": error.exit_code})
+    return error.exit_code
+
+
+def _prepare(arguments: list[str], lock: int, send: Send) -> None:
+    known = settings.load(os.environ)
+    for warning in known.warnings:
+        log.warning("setting.unknown", problem=warning)
+    run_dir = Path(os.environ["WALSUP_RUN_DIR"])
+    gucs = _operators_gucs(known, arguments)
+    _check_mode(known.pgdata)
+    found = inspect.look(known.pgdata, config_elsewhere="config_file" in gucs)
+    engine = choose(known, os.environ.get("PATH", "")) if known.archive else None
+    if isinstance(engine, Fault):
+        log.error("engine.missing", problem=engine.problem, remedy=engine.cure)
+    hand = handover.Handover(known, run_dir, secrets.token_hex(16), send)
+    if isinstance(found, plan.Cluster):
+        log.info("bootstrap.skipped", message="Skipping initialization", version=found.major)
+        _execute(known, found, arguments, run_dir, lock, archived=None)
+        _launch_postgres(known, arguments, engine, hand)
+        hand.launch_agent()
+        return
+    hand.launch_agent()
+    archived = None
+    if known.archive and plan.needs_archive(found):
+        from walsup.boot.ask import ask_archive  # noqa: PLC0415 (obstore: 8 MB, when it matters)
+
+        archived = ask_archive(known, send)
+    _execute(known, found, arguments, run_dir, lock, archived=archived)
+    _launch_postgres(known, arguments, engine, hand)
+
+
+def _execute(  # noqa: PLR0913 (each is one fact)
+    known: Settings,
+    found: plan.Found,
+    arguments: list[str],
+    run_dir: Path,
+    lock: int,
+    *,
+    archived: str | None,
+) -> None:
+    postgres = inspect.program("postgres", known.pg_bindir, os.environ.get("PATH", ""))
+    decided = plan.decide(
+        found,
+        binaries_major=inspect.binaries_major(postgres),
+        archived=archived,
+        may_create=bool(known.postgres_password) or known.postgres_host_auth_method == "trust",
+    )
+    environment = conf.postgres_environment(os.environ, known.postgres_env)
+    match decided:
+        case plan.Refuse(error=error):
+            raise error
+        case plan.Bootstrap():
+            one_shot = OneShot(
+                bindir=known.pg_bindir, run_dir=run_dir, lock=lock, environment=environment
+            )
+            bootstrap(known, one_shot, os.environ)
+        case plan.Finish():
+            log.info("bootstrap.finished", message="a complete stage is moved to its place")
+            stage.finish(known.pgdata)
+        case plan.Start():
+            stage.remove_leftover(known.pgdata)
+
+
+def _launch_postgres(
+    known: Settings, arguments: list[str], engine: Engine | Fault | None, hand: handover.Handover
+) -> None:
+    effective = _operators_gucs(known, arguments)
+    major = (known.pgdata / "PG_VERSION").read_text(encoding="ascii").partition(".")[0].strip()
+    foreign = memory.foreign(known.pgdata, str(known.archive)) if known.archive else ""
+    if foreign:
+        log.error("archive.foreign", problem=foreign, effect="archive_mode=off in this run")
+    if not known.archive:
+        log.warning("archive.none", problem="not protected: WALSUP_ARCHIVE is not set")
+    line = conf.command_line(
+        arguments,
+        effective,
+        pgdata=str(known.pgdata),
+        port=known.pgport,
+        socket_dir=_socket_dir(known, effective, hand.run_dir),
+        archive_command=_archive_command(known, engine, hand.run_dir),
+        archive_mode=not foreign,
+        archive_timeout_s=known.archive_timeout_s,
+        major=int(major),
+    )
+    for name, value in line.displaced.items():
+        log.warning("setting.displaced", name=name, value=value)
+    hand.launch_postgres(
+        inspect.program("postgres", known.pg_bindir, os.environ.get("PATH", "")),
+        line,
+        conf.postgres_environment(os.environ, known.postgres_env),
+    )
+
+
+def _archive_command(
+    known: Settings, engine: Engine | Fault | None, run_dir: Path
+) -> str | None:
+    match engine:
+        case None:
+            return None
+        case Fault():
+            return "exit 1"  # shut: WAL waits, the archiver does not die of a code over 125
+        case Engine():
+            return engine.archive_command(
+                handover.engine_socket(run_dir), push_timeout_s(known.stop_grace_s)
+            )
+
+
+def _operators_gucs(known: Settings, arguments: list[str]) -> dict[str, str]:
+    given = guc.from_arguments(arguments)
+    elsewhere = given.get("data_directory")
+    if elsewhere and Path(elsewhere) != known.pgdata:
+        raise SettingsError(
+            f"the arguments name the data directory {elsewhere}, PGDATA is {known.pgdata}",
+            hint="set PGDATA only",
+        )
+    found = guc.effective(known.pgdata, arguments)
+    return {name: value for name, value in found.values.items() if name != "data_directory"}
+
+
+def _socket_dir(known: Settings, effective: dict[str, str], run_dir: Path) -> str | None:
+    if known.socket_dir is None and "unix_socket_directories" in effective:
+        return None
+    chosen = known.socket_dir or (_PRIVATE_SOCKET_DIR if _is_private() else run_dir)
+    if len(os.fsencode(chosen)) > _LONGEST_SOCKET_DIR_BYTES:
+        raise SettingsError(
+            f"the socket directory {chosen} is longer than a socket's path may be",
+            hint="set WALSUP_SOCKET_DIR (or WALSUP_RUN_DIR) to a shorter path",
+        )
+    return str(chosen)
+
+
+def _is_private() -> bool:
+    """Tell whether the usual directory is ours and closed to others: local logins are trusted."""
+    try:
+        status = _PRIVATE_SOCKET_DIR.stat()
+    except OSError:
+        return False
+    return os.access(_PRIVATE_SOCKET_DIR, os.W_OK) and not stat.S_IMODE(status.st_mode) & 0o007
+
+
+def _check_mode(pgdata: Path) -> None:
+    """Close PGDATA to others, as postgres insists (S10)."""
+    status = pgdata.stat()
+    if status.st_uid != os.geteuid():
+        raise PermissionsError(
+            f"the data directory {pgdata} belongs to uid {status.st_uid}, this is {os.geteuid()}",
+            hint="set PGDATA to a sub-directory of the volume, which walsup makes as its own, or"
+            " change the owner of the directory",
+        )
+    if stat.S_IMODE(status.st_mode) not in _MODES:
+        pgdata.chmod(0o700)
+
+
+def _os_error(fault: OSError) -> WalsupError:
+    if fault.errno == 28:  # noqa: PLR2004 (ENOSPC)
+        return DiskFullError(str(fault), hint="make room on that volume and start again")
+    return PermissionsError(
+        str(fault), hint=f"give uid {os.geteuid()} the rights that are missing there"
+    )
+
+

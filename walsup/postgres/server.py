@@ -1,0 +1,88 @@
+"""The running server as its own files tell it, and one SQL connection over the unix socket."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+_CONNECT_TIMEOUT_S = 3.0
+_STATEMENT_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Postmaster:
+    """What postmaster.pid says. Source: pidfile.h, PostgreSQL 10 to 18."""
+
+    pid: int
+    port: int
+    socket_dir: str
+    status: str
+
+    @property
+    def accepts(self) -> bool:
+        """Whether connections are accepted, for writing or reading."""
+        return self.status in ("ready", "standby")
+
+
+def postmaster(pgdata: Path) -> Postmaster | None:
+    """Read postmaster.pid; None when there is none, or not yet a whole one."""
+    try:
+        lines = (pgdata / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    try:
+        pid, port, socket_dir, status = lines[0], lines[3], lines[4], lines[7]
+        return Postmaster(
+            pid=int(pid), port=int(port), socket_dir=socket_dir.strip(), status=status.strip()
+        )
+    except (IndexError, ValueError):
+        return None
+
+
+class Sql:
+    """One connection, made when it is needed, used by one statement at a time."""
+
+    def __init__(self, pgdata: Path, role: str) -> None:
+        self._pgdata = pgdata
+        self._role = role
+        self._connection: asyncpg.Connection | None = None
+        self._lock = asyncio.Lock()
+
+    async def row(self, statement: str, *arguments: object) -> Sequence[Any]:
+        """Run a statement; gives its first row.
+
+        Raises:
+            asyncpg.PostgresError, OSError, TimeoutError: as they come.
+        """
+        async with self._lock:
+            try:
+                if self._connection is None or self._connection.is_closed():
+                    self._connection = await self._connect()
+                found = await self._connection.fetchrow(statement, *arguments)
+            except (OSError, TimeoutError, asyncpg.InterfaceError):
+                self.drop()
+                raise
+        return () if found is None else tuple(found)
+
+    def drop(self) -> None:
+        """Let go of the connection without a word."""
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    async def _connect(self) -> asyncpg.Connection:
+        server = postmaster(self._pgdata)
+        if server is None or not server.accepts:
+            raise ConnectionRefusedError("postgres does not accept connections yet")
+        return await asyncpg.connect(
+            host=server.socket_dir,
+            port=server.port,
+            user=self._role,
+            database="postgres",
+            timeout=_CONNECT_TIMEOUT_S,
+            command_timeout=_STATEMENT_TIMEOUT_S,
+            server_settings={"application_name": "walsup"},
+        )
