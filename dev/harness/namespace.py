@@ -81,10 +81,12 @@ class Container:
             if Path(f"/proc/{pid}/ns/pid").stat().st_ino != os.fstat(self._held).st_ino:
                 return None
             status = _status(pid)
-            argv = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")[:-1]
+            cmdline = Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
             inner_pid = int(status["NSpid"].split()[-1])
         except (OSError, KeyError):
             return None  # it ended while we looked
+        # PostgreSQL overwrites its title and leaves the rest of the space as zeros.
+        argv = cmdline.rstrip("\0").split("\0") if cmdline else []
         return Member(pid, inner_pid, status["State"][0], argv)
 
 
