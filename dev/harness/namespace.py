@@ -1,7 +1,9 @@
 """Being a real PID 1: a PID namespace where this machine allows one, and the processes in it."""
 
+import contextlib
 import functools
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -35,23 +37,23 @@ def launcher() -> tuple[str, ...]:
     return ()
 
 
-def find_init(process: "subprocess.Popen[bytes]") -> int | None:
+def find_init(process: "subprocess.Popen[bytes]") -> int:
     """The outer pid of the program that `process` (with `launcher()` before it) became PID 1 as.
 
     Returns when that program runs with its signals blocked: what is sent from then on counts.
-    unshare itself must never be signalled, it is no part of the container. None when the program
-    has ended already.
+    unshare itself must never be signalled, it is no part of the container.
+
+    Raises:
+        FileNotFoundError: the program has ended already.
     """
     deadline = time.monotonic() + _START_TIMEOUT_S
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            return None
+    while process.poll() is None and time.monotonic() < deadline:
         pid = _only_child(process.pid) if launcher() else process.pid
         if pid and _blocks_signals(pid):
             return pid
         time.sleep(0.001)
-    problem = f"{process.args!r} has not become PID 1"
-    raise RuntimeError(problem)
+    problem = f"{process.args!r} is not there as PID 1; exit code {process.returncode}"
+    raise FileNotFoundError(problem)
 
 
 class Container:
@@ -76,6 +78,12 @@ class Container:
         found = (self._member(pid) for pid in pids)
         return [member for member in found if member is not None]
 
+    def kill(self) -> None:
+        """Kill all; in a namespace the end of PID 1 takes the others with it."""
+        for member in self.members():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(member.outer_pid, signal.SIGKILL)
+
     def _member(self, pid: int) -> Member | None:
         try:
             if Path(f"/proc/{pid}/ns/pid").stat().st_ino != os.fstat(self._held).st_ino:
@@ -91,7 +99,10 @@ class Container:
 
 
 def _only_child(pid: int) -> int | None:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return None  # it ended
     return int(children[0]) if children else None
 
 

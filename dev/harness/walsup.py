@@ -20,6 +20,7 @@ from dev.harness.waiting import NotSeenError, wait_until
 T = TypeVar("T")
 
 _TAIL_LINES = 60
+_KILL_TIMEOUT_S = 5.0
 
 
 class Walsup:
@@ -91,8 +92,8 @@ class Walsup:
                 start_new_session=True,
             )
         atexit.register(self.kill_tree)
-        if init_pid := find_init(self._process):
-            self._container = Container(init_pid)
+        with contextlib.suppress(FileNotFoundError):  # it refused, and is gone again
+            self._container = Container(find_init(self._process))
         return self
 
     def signal(self, number: int) -> None:
@@ -119,16 +120,16 @@ class Walsup:
         """Kill whatever of it is still there, at once."""
         atexit.unregister(self.kill_tree)
         if self._container is not None:
-            # In a namespace the end of PID 1 takes all others with it; elsewhere each is killed.
-            for member in self._container.members():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(member.outer_pid, SIGKILL)
+            self._container.kill()
             self._container.close()
             self._container = None
         if self._process is not None:
-            if self._process.poll() is None:
+            try:
+                # unshare ends by itself when the last process of its namespace has gone.
+                self._process.wait(_KILL_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
                 self._process.kill()
-            self._process.wait()
+                self._process.wait()
 
     def close(self) -> None:
         """Kill it and remove its directories."""
