@@ -11,6 +11,7 @@ from pathlib import Path
 
 from walsup import settings
 from walsup.boot.conf import CommandLine
+from walsup.private import write_private
 from walsup.settings import Settings
 
 AGENT_FILE = "agent.json"
@@ -46,7 +47,7 @@ class Handover:
             "pgdata": str(self._known.pgdata),
             "environment": settings.relevant(os.environ),
         }
-        self._write_private(AGENT_FILE, json.dumps(content))
+        write_private(self.run_dir / AGENT_FILE, json.dumps(content))
         self._send(
             {
                 "launch": "agent",
@@ -69,11 +70,3 @@ class Handover:
                 "cwd": str(self._known.pgdata),
             }
         )
-
-    def _write_private(self, name: str, text: str) -> None:
-        path = self.run_dir / f"{name}.new"
-        path.unlink(missing_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        path.replace(self.run_dir / name)

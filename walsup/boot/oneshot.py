@@ -9,8 +9,7 @@ from pathlib import Path
 from walsup.boot import inspect
 from walsup.errors import BootstrapError, ProgramMissingError
 from walsup.kernel import die_with_parent
-
-_SHOWN_LINES = 20
+from walsup.tail import last_lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,17 +54,6 @@ class OneShot:
                 f"{' '.join(argv)} {_end(done.returncode)}:\n{last_lines(output)}",
                 hint="correct what its last lines name; the next start begins anew",
             )
-
-
-def last_lines(path: Path, secrets: Sequence[str] = ()) -> str:
-    """Give the last 20 lines of a child's output, with secrets cut."""
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-    for secret in filter(None, secrets):
-        text = text.replace(secret, "***")
-    return "\n".join(f"  {line}" for line in text.splitlines()[-_SHOWN_LINES:])
 
 
 def _end(returncode: int) -> str:

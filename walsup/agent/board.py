@@ -1,0 +1,140 @@
+"""What the loops have seen: a board they write on, and the frozen snapshot that is shown."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from walsup import log
+from walsup.agent.lag import Lag
+from walsup.archive.fault import Fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Init:
+    """PID 1's state file."""
+
+    phase: str = "starting"
+    detail: str = ""
+    postgres_pid: int = 0
+    engine_pid: int = 0
+    engine_generation: int = 0
+    engine_restarts: int = 0
+    agent_restarts: int = 0
+    reloads: int = 0
+    stop_deadline_s: float = 0.0
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a stop has begun."""
+        return self.phase in ("stopping", "sweeping", "ended")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """The server as SQL tells it. `timeline` 0: not known (a standby)."""
+
+    accepting: bool = False
+    role: str = "primary"
+    current_lsn: int = 0
+    timeline: int = 0
+    xmax: int = 0
+    failed_count: int = 0
+    last_failed_wal: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """The gate of the archive: `none` (no archive), `shut`, `opening` or `open`."""
+
+    state: str = "none"
+    reason: str = ""
+    engine: str = ""
+    compression: str = ""
+    epoch: int = 0
+    origin_lsn: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What waits in pg_wal: `.ready` files, the oldest one's age, free bytes beside them."""
+
+    ready: int = 0
+    oldest: str = ""
+    oldest_age_s: float = 0.0
+    free_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupSeen:
+    """The newest base backup in the bucket, and what is done about it."""
+
+    state: str = "unknown"
+    name: str = ""
+    finished_at: str = ""
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A fault that stands, since when (Unix seconds)."""
+
+    fault: Fault
+    since: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Everything visible. Faults by subject: bucket, database, engine, gate, backup, http."""
+
+    archive: str | None
+    system_id: int = 0
+    segment_bytes: int = 0
+    init: Init = field(default_factory=Init)
+    database: Database = field(default_factory=Database)
+    gate: Gate = field(default_factory=Gate)
+    lag: Lag = field(default_factory=Lag)
+    waiting: Waiting = field(default_factory=Waiting)
+    backup: BackupSeen = field(default_factory=BackupSeen)
+    faults: Mapping[str, Standing] = field(default_factory=dict)
+    at: float = 0.0
+
+
+class Board:
+    """The one mutable thing of the agent: the latest snapshot, replaced piece by piece."""
+
+    def __init__(self, archive: str | None) -> None:
+        self.snapshot = Snapshot(archive=archive, at=time.time())
+
+    def put(self, **observed: object) -> None:
+        """Replace pieces of the snapshot."""
+        self.snapshot = replace(self.snapshot, at=time.time(), **observed)  # type: ignore[arg-type]
+
+    def fault(self, subject: str, found: Fault) -> None:
+        """Let a fault stand; logged when its class is new for the subject."""
+        faults = dict(self.snapshot.faults)
+        before = faults.get(subject)
+        if before is not None and before.fault.kind == found.kind:
+            faults[subject] = replace(before, fault=found)
+        else:
+            log.warning(
+                "fault.appeared",
+                subject=subject,
+                kind=found.kind,
+                problem=found.problem,
+                remedy=found.cure,
+            )
+            faults[subject] = Standing(fault=found, since=time.time())
+        self.put(faults=faults)
+
+    def clear(self, subject: str) -> None:
+        """Take a fault away."""
+        if subject in self.snapshot.faults:
+            faults = dict(self.snapshot.faults)
+            gone = faults.pop(subject)
+            log.info(
+                "fault.cleared",
+                subject=subject,
+                kind=gone.fault.kind,
+                stood_s=round(time.time() - gone.since, 1),
+            )
+            self.put(faults=faults)

@@ -1,0 +1,1 @@
+"""The agent's loops. Each writes its own observations; none knows another."""

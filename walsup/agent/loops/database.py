@@ -1,0 +1,101 @@
+"""Watching the database over SQL: position, role, and what its archiver says."""
+
+import asyncio
+import os
+import time
+
+import asyncpg
+
+from walsup.agent.board import Database, Waiting
+from walsup.agent.world import World
+from walsup.archive.fault import Fault
+from walsup.postgres.server import postmaster
+from walsup.postgres.wal import parse_lsn
+
+_EVERY_S = 1.0
+_WAITING_EVERY_S = 5.0
+
+# One statement, cheap at any size: pg_stat_archiver takes under 1 ms.
+_OBSERVE = """
+select r, case when r then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end::text,
+       case when r then '' else pg_walfile_name(pg_current_wal_lsn()) end,
+       txid_snapshot_xmax(txid_current_snapshot()), a.failed_count,
+       coalesce(a.last_failed_wal, '')
+  from pg_is_in_recovery() r, pg_stat_archiver a
+"""
+
+
+async def database(world: World) -> None:
+    """Sample the server every second; readiness is what postmaster.pid and SQL say."""
+    ready = False
+    counted_s = -_WAITING_EVERY_S
+    while True:
+        seen = await _observe(world)
+        world.board.put(database=seen)
+        if seen.accepting and not ready and world.settings.archive:
+            # After a start archive_timeout is ignored for up to 5 minutes, until a reload (S8).
+            world.pid1.reload()
+        ready = seen.accepting
+        if world.meter and seen.accepting and seen.timeline:
+            world.meter.sample(time.monotonic(), seen.current_lsn, seen.timeline, seen.xmax)
+        if time.monotonic() - counted_s >= _WAITING_EVERY_S:
+            counted_s = time.monotonic()
+            world.board.put(waiting=await asyncio.to_thread(_count, world))
+        await asyncio.sleep(_EVERY_S if ready else 0.1)
+
+
+async def _observe(world: World) -> Database:
+    server = postmaster(world.settings.pgdata)
+    if server is None or not server.accepts or not world.board.snapshot.init.postgres_pid:
+        world.sql.drop()
+        return Database()
+    accepting = Database(accepting=True, role="standby" if server.status == "standby" else "primary")
+    try:
+        standby, lsn, walfile, xmax, failed, last_failed = await world.sql.row(_OBSERVE)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as raised:
+        if not world.stopping.is_set():
+            world.board.fault("database", login_fault(raised, world.settings.database_role))
+        return accepting
+    world.board.clear("database")
+    return Database(
+        accepting=True,
+        role="standby" if standby else "primary",
+        current_lsn=parse_lsn(lsn) if lsn else 0,
+        timeline=int(walfile[:8], 16) if walfile else 0,
+        xmax=xmax,
+        failed_count=failed,
+        last_failed_wal=last_failed,
+    )
+
+
+def login_fault(raised: BaseException, role: str) -> Fault:
+    """Give the fault behind a failed login; the line that would allow it is in the remedy."""
+    return Fault(
+        kind="database login",
+        problem=f"{type(raised).__name__}: {raised}",
+        remedy=f"add to pg_hba.conf, above other local lines: local all {role} trust"
+        " (or set WALSUP_PGUSER to a superuser that may log in); archiving goes on meanwhile",
+    )
+
+
+def _count(world: World) -> Waiting:
+    pg_wal = world.settings.pgdata / "pg_wal"
+    ready, oldest = 0, ""
+    try:
+        with os.scandir(pg_wal / "archive_status") as entries:
+            for entry in entries:
+                if entry.name.endswith(".ready"):
+                    ready += 1
+                    oldest = min(oldest or entry.name, entry.name)
+        age_s = 0.0
+        if oldest:
+            age_s = max(0.0, time.time() - (pg_wal / "archive_status" / oldest).stat().st_mtime)
+        disk = os.statvfs(pg_wal)
+    except OSError:
+        return Waiting()
+    return Waiting(
+        ready=ready,
+        oldest=oldest.removesuffix(".ready"),
+        oldest_age_s=age_s,
+        free_bytes=disk.f_bavail * disk.f_frsize,
+    )

@@ -1,0 +1,174 @@
+"""The gate (S6b, S7): shut until the archive is known to be ours, then a fresh daemon."""
+
+import asyncio
+import os
+import time
+
+from walsup import log, units
+from walsup.agent.board import Gate
+from walsup.agent.lag import Meter
+from walsup.agent.world import World
+from walsup.archive import claim, daemon, engine
+from walsup.archive.classify import classify
+from walsup.archive.evidence import Evidence, gather
+from walsup.archive.fault import Fault
+from walsup.archive.store import Bucket
+from walsup.postgres import control, memory
+from walsup.postgres.server import postmaster
+from walsup.postgres.wal import Segment
+from walsup.private import write_private
+
+_FIRST_RETRY_S = 0.5
+_LONGEST_RETRY_S = 15.0
+_DAEMON_PATIENCE_S = 10.0
+# Four leases: an instance that lives has archived something in this time.
+_EMPTY_PATIENCE_S = 60.0
+
+
+async def gate(world: World) -> None:
+    """Open the gate, and open it anew when the credentials have changed."""
+    if world.bucket is None:
+        await world.stopping.wait()
+        return
+    failures, foreign_since_s = 0, None
+    while True:
+        fault = await _try_open(world, world.bucket, foreign_since_s)
+        if fault is None:
+            failures, foreign_since_s = 0, None
+            world.board.clear("gate")
+            await world.reopen.wait()
+            world.reopen.clear()
+            log.info("gate.reopening", reason="the settings have changed")
+            continue
+        failures += 1
+        if fault.kind == "not the owner":
+            foreign_since_s = foreign_since_s or time.monotonic()
+        _shut(world, fault)
+        try:
+            async with asyncio.timeout(units.backoff(failures, _FIRST_RETRY_S, _LONGEST_RETRY_S)):
+                await world.reopen.wait()
+            world.reopen.clear()
+        except TimeoutError:
+            continue
+
+
+def _shut(world: World, fault: Fault) -> None:
+    world.board.fault("gate", fault)
+    world.board.put(gate=Gate(state="shut", reason=f"{fault.kind}: {fault.problem}"))
+
+
+async def _try_open(world: World, bucket: Bucket, foreign_since_s: float | None) -> Fault | None:
+    """Go through all steps once; gives what stands in the way."""
+    if world.engine is None or isinstance(world.engine, Fault):
+        return world.engine
+    while not world.board.snapshot.init.postgres_pid or postmaster(world.settings.pgdata) is None:
+        await asyncio.sleep(0.05)
+    try:
+        return await _open(world, bucket, world.engine, foreign_since_s)
+    except Exception as raised:  # noqa: BLE001 (whatever it is, the gate stays shut and says why)
+        return classify(raised)
+
+
+async def _open(
+    world: World, bucket: Bucket, carrier: engine.Engine, foreign_since_s: float | None
+) -> Fault | None:
+    pgdata = world.settings.pgdata
+    found = control.read(pgdata)
+    world.board.put(system_id=found.system_id, segment_bytes=found.segment_size)
+    claimant = claim.Claimant(
+        control=found,
+        instance=memory.instance(pgdata),
+        boot=world.boot,
+        compression=world.settings.compression or engine.DEFAULT_COMPRESSION[carrier.name],
+    )
+
+    async def whose() -> Evidence:
+        _render(world, claimant.compression)
+        return await gather(bucket, carrier, world.engine_config, world.run_dir)
+
+    answer = await claim.confirm(bucket, claimant, whose)
+    if isinstance(answer, claim.Foreign):
+        waited = foreign_since_s is not None and (
+            time.monotonic() - foreign_since_s > _EMPTY_PATIENCE_S
+        )
+        if answer.empty and waited:
+            await claim.take_empty(bucket, claimant)
+            log.warning("owner.taken", problem=answer.fault.problem, reason="it is empty")
+        elif not answer.empty:
+            memory.remember_foreign(pgdata, str(world.settings.archive), answer.fault.problem)
+        return answer.fault
+    if memory.foreign(pgdata, str(world.settings.archive)):
+        memory.forget_foreign(pgdata)
+        return Fault(
+            kind="not the owner",
+            problem="the archive is ours now, but this run began with archive_mode=off",
+            remedy="restart the container: archive_mode changes only then",
+        )
+    return await _daemon(world, carrier, answer)
+
+
+async def _daemon(world: World, carrier: engine.Engine, held: claim.Held) -> Fault | None:
+    """Start the daemon anew, wait until it answers, wake the archiver."""
+    owner, before = held.owner, world.board.snapshot
+    fresh = before.gate.state != "open"
+    if before.init.engine_generation and fresh and world.meter is None and owner.epoch:
+        # Only the agent was restarted: the daemon of this very boot goes on.
+        generation = before.init.engine_generation
+    else:
+        generation = before.init.engine_generation + 1
+        _render(world, owner.compression)
+        world.pid1.want_engine(
+            generation, carrier.daemon_argv(world.engine_config, world.engine_socket), _environment(world)
+        )
+    if world.meter is None:
+        world.meter = _meter(world, held)
+    deadline_s = time.monotonic() + _DAEMON_PATIENCE_S
+    while world.pid1.read().engine_generation != generation or not await daemon.check(
+        world.engine_socket
+    ):
+        if time.monotonic() > deadline_s:
+            return Fault(
+                kind="engine broken",
+                problem=f"{carrier.name} was started, but does not answer on {world.engine_socket}",
+            )
+        await asyncio.sleep(0.05)
+    world.board.put(
+        gate=Gate(
+            state="open",
+            engine=carrier.name,
+            compression=owner.compression,
+            epoch=owner.epoch,
+            origin_lsn=owner.lsn,
+        )
+    )
+    log.info("gate.opened", engine=carrier.name, epoch=owner.epoch, generation=generation)
+    world.pid1.reload()
+    return None
+
+
+def _meter(world: World, held: claim.Held) -> Meter:
+    """Measure from the owner's proven LSN on; what already waits gives the first age."""
+    size = world.board.snapshot.segment_bytes
+    first = Segment.containing(held.owner.lsn, held.owner.timeline, size)
+    waiting = world.board.snapshot.waiting
+    since_s = time.monotonic() - waiting.oldest_age_s if waiting.ready else None
+    origin = Segment(timeline=first.timeline, number=first.number - 1, size=size)
+    return Meter(origin, waiting_since_s=since_s)
+
+
+def _render(world: World, compression: str) -> None:
+    server = postmaster(world.settings.pgdata)
+    text = engine.render(
+        world.settings,
+        compression=compression,
+        socket_dir=server.socket_dir if server else str(world.run_dir),
+        port=server.port if server else 5432,
+    )
+    write_private(world.engine_config, text)
+
+
+def _environment(world: World) -> dict[str, str]:
+    """What the engine sees; its secrets are in its 0600 configuration."""
+    kept = ("PATH", "HOME", "TZ", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
+    found = {name: os.environ[name] for name in kept if name in os.environ}
+    return found | {"NO_COLOR": "1", "PGDATA": str(world.settings.pgdata)}

@@ -1,0 +1,59 @@
+"""Proving the lag: the bucket's listing, continued after the last contiguous segment (S33)."""
+
+import asyncio
+import time
+
+from walsup import log
+from walsup.agent.world import World
+from walsup.archive import catalog
+from walsup.archive.classify import classify
+
+_EVERY_S = 1.0
+_CHECK_S = 15.0
+_SWITCH_MARGIN_S = 5.0
+
+
+async def lag(world: World) -> None:
+    """List when something could be proven; an idle database costs a request every 15 s."""
+    listed_s = -_CHECK_S
+    while True:
+        await asyncio.sleep(_EVERY_S)
+        meter, bucket = world.meter, world.bucket
+        if meter is None or bucket is None:
+            continue
+        now_s = time.monotonic()
+        faulty = "bucket" in world.board.snapshot.faults
+        if meter.has_finished_segments or faulty or now_s - listed_s >= _CHECK_S:
+            listed_s = now_s
+            try:
+                meter.proven(await catalog.advance(bucket, meter.mark))
+                world.board.clear("bucket")
+            except Exception as raised:  # noqa: BLE001 (whatever the client raises is a fault)
+                world.board.fault("bucket", classify(raised))
+        if not world.stopping.is_set():
+            await _switch_when_overdue(world)
+        world.board.put(lag=meter.read(time.monotonic()))
+
+
+async def _switch_when_overdue(world: World) -> None:
+    """Switch when PostgreSQL's own archive_timeout does not: it waits for "important" WAL."""
+    meter, seen = world.meter, world.board.snapshot
+    if meter is None or seen.gate.state != "open" or seen.database.role != "primary":
+        return
+    timeout_s = world.settings.archive_timeout_s + _SWITCH_MARGIN_S
+    if seen.database.accepting and meter.needs_switch(time.monotonic(), timeout_s):
+        await switch(world)
+
+
+async def switch(world: World) -> None:
+    """Finish the current segment now."""
+    try:
+        xmax, lsn = await world.sql.row(
+            "select txid_snapshot_xmax(txid_current_snapshot()), pg_switch_wal()::text"
+        )
+    except Exception as raised:  # noqa: BLE001 (the database loop says what is wrong with SQL)
+        log.warning("switch.failed", problem=str(raised))
+        return
+    if world.meter:
+        world.meter.switched(time.monotonic(), xmax)
+    log.info("segment.switched", lsn=lsn)

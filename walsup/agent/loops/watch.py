@@ -1,0 +1,40 @@
+"""Following PID 1: its state file, read when nudged and every second, and the heartbeat."""
+
+import asyncio
+
+from walsup import log
+from walsup.agent.world import World
+from walsup.errors import WalsupError
+
+_EVERY_S = 1.0
+
+
+async def watch(world: World) -> None:
+    """Put PID 1's state on the board; reload settings when it was asked to."""
+    reloads: int | None = None
+    while True:
+        seen = world.pid1.read()
+        world.board.put(init=seen)
+        if seen.stopping:
+            world.stopping.set()
+        if reloads is not None and seen.reloads != reloads:
+            _reload(world)
+        reloads = seen.reloads
+        world.pid1.beat()
+        world.pid1.nudged.clear()
+        try:
+            async with asyncio.timeout(_EVERY_S):
+                await world.pid1.nudged.wait()
+        except TimeoutError:
+            continue
+
+
+def _reload(world: World) -> None:
+    try:
+        changed = world.reload()
+    except WalsupError as fault:
+        log.error("settings.wrong", problem=fault.problem, hint="the old ones are kept")
+        return
+    log.info("settings.reloaded", changed=changed)
+    if changed:
+        world.reopen.set()

@@ -1,0 +1,75 @@
+"""The agent's line to PID 1: its state file to read, a pipe to write to, a nudge to wait for."""
+
+import asyncio
+import json
+import os
+from pathlib import Path
+
+from walsup.agent.board import Init
+
+
+class Pid1:
+    """What PID 1 says and hears."""
+
+    def __init__(self, run_dir: Path, wire: int | None) -> None:
+        """`wire`: the descriptor of the pipe, None when the agent was started by hand."""
+        self._path = run_dir / "state"
+        self._wire = wire
+        self.nudged = asyncio.Event()
+
+    def read(self) -> Init:
+        """Read the state file; PID 1 replaces it by rename, so it is never half."""
+        try:
+            lines = self._path.read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return Init()
+        fields = dict(line.partition("=")[::2] for line in lines)
+
+        def number(name: str) -> int:
+            return int(fields.get(name) or 0)
+
+        return Init(
+            phase=fields.get("phase", "starting"),
+            detail=fields.get("detail", ""),
+            postgres_pid=number("postgres_pid"),
+            engine_pid=number("engine_pid"),
+            engine_generation=number("engine_generation"),
+            engine_restarts=number("engine_restarts"),
+            agent_restarts=number("agent_restarts"),
+            reloads=number("reloads"),
+            stop_deadline_s=float(fields.get("stop_deadline_monotonic_s") or 0),
+        )
+
+    def beat(self) -> None:
+        """Tell PID 1 that the loop turns; silence for 30 s is taken for a hang."""
+        self._send({"beat": 1})
+
+    def want_engine(self, generation: int, argv: list[str], environment: dict[str, str]) -> None:
+        """Ask for the engine's daemon, started anew for each generation."""
+        self._send(
+            {
+                "daemon": "engine",
+                "generation": generation,
+                "argv": argv,
+                "environment": environment,
+            }
+        )
+
+    def no_engine(self) -> None:
+        """Shut the gate: no daemon, so every push fails and WAL waits."""
+        self._send({"daemon": "engine", "generation": 0})
+
+    def reload(self) -> None:
+        """Ask for a reload of postgres, which also wakes its archiver."""
+        self._send({"reload": 1})
+
+    def verdict(self, text: str) -> None:
+        """Give the last word of a stop."""
+        self._send({"verdict": text})
+
+    def _send(self, message: dict[str, object]) -> None:
+        if self._wire is None:
+            return
+        line = json.dumps(message).encode() + b"\n"
+        while line:
+            line = line[os.write(self._wire, line) :]

@@ -1,0 +1,71 @@
+"""What every loop is given: settings, the bucket, the engine, the database, PID 1, the board."""
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from walsup import log, settings, units
+from walsup.agent.board import Board
+from walsup.agent.lag import Meter
+from walsup.agent.pid1 import Pid1
+from walsup.archive import engine
+from walsup.archive.fault import Fault
+from walsup.archive.store import Bucket
+from walsup.postgres.server import Sql
+
+
+
+
+class World:
+    """Built once at the agent's start; `reload` reads the secret files again."""
+
+    def __init__(self, run_dir: Path, wire: int | None) -> None:
+        content = json.loads((run_dir / "agent.json").read_text(encoding="utf-8"))
+        self.run_dir = run_dir
+        self.engine_config = run_dir / "engine.json"
+        self.engine_socket = run_dir / "engine.sock"
+        self.boot = str(content["boot"])
+        self._environment: dict[str, str] = content["environment"]
+        self.settings = settings.load(self._environment)
+        self.pid1 = Pid1(run_dir, wire)
+        archive = self.settings.archive
+        self.board = Board(str(archive) if archive else None)
+        self.bucket = Bucket(self.settings) if archive else None
+        self.engine: engine.Engine | Fault | None = (
+            engine.choose(self.settings, os.environ.get("PATH", "")) if archive else None
+        )
+        self.sql = Sql(self.settings.pgdata, self.settings.database_role)
+        self.meter: Meter | None = None
+        self.stopping = asyncio.Event()
+        self.reopen = asyncio.Event()
+
+    def reload(self) -> bool:
+        """Read the settings again (secret files may have changed); True when they differ."""
+        again = settings.load(self._environment)
+        if again == self.settings:
+            return False
+        self.settings = again
+        self.bucket = Bucket(again) if again.archive else None
+        return True
+
+    def secrets(self) -> list[str]:
+        """What must be cut from a child's output before it is shown."""
+        known = self.settings
+        found = (known.secret_access_key, known.session_token, known.postgres_password)
+        return [secret for secret in found if secret]
+
+
+async def forever(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Run a loop for ever: whatever it raises is logged, and it begins again."""
+    failures = 0
+    while True:
+        try:
+            await work()
+        except asyncio.CancelledError:
+            raise
+        except Exception as bug:  # noqa: BLE001 (a bug in one loop must not end the others)
+            failures += 1
+            log.error("loop.failed", loop=name, problem=f"{type(bug).__name__}: {bug}")
+        await asyncio.sleep(units.backoff(failures, 0.5, 30.0) if failures else 0)
