@@ -1,1 +1,20 @@
-"""The agent's loops. Each writes its own observations; none knows another."""
+"""The agent's loops. Each writes its own observations; none knows another's state."""
+
+from collections.abc import Awaitable, Callable
+
+from walsup.agent.loops.backup import backup
+from walsup.agent.loops.database import database
+from walsup.agent.loops.gate import gate
+from walsup.agent.loops.lag import lag
+from walsup.agent.loops.stop import stop
+from walsup.agent.loops.watch import watch
+from walsup.agent.world import World
+
+LOOPS: dict[str, Callable[[World], Awaitable[None]]] = {
+    "watch": watch,
+    "database": database,
+    "gate": gate,
+    "lag": lag,
+    "backup": backup,
+    "stop": stop,
+}

@@ -1,0 +1,55 @@
+"""What the probes answer: pure functions of one snapshot, each with its reasons (S27)."""
+
+from dataclasses import dataclass
+
+from walsup.agent.board import Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer of a probe."""
+
+    ok: bool
+    reasons: tuple[str, ...] = ()
+
+
+def live(_: Snapshot) -> Answer:
+    """Liveness: that somebody answers. Never S3, never lag, never how long recovery takes."""
+    return Answer(ok=True)
+
+
+def startup(seen: Snapshot) -> Answer:
+    """Startup: a plan is in progress, waiting for the archive included."""
+    return Answer(ok=True, reasons=(seen.init.detail,) if seen.init.detail else ())
+
+
+def ready(seen: Snapshot) -> Answer:
+    """Readiness: connections are accepted in the wanted role; the rest is detail."""
+    details = tuple(unprotected(seen))
+    if seen.init.stopping:
+        return Answer(ok=False, reasons=("it is being stopped", *details))
+    if not seen.database.accepting:
+        phase = seen.init.detail or f"phase {seen.init.phase}"
+        return Answer(ok=False, reasons=(f"postgres does not accept connections ({phase})", *details))
+    return Answer(ok=True, reasons=details)
+
+
+def unprotected(seen: Snapshot) -> list[str]:
+    """Say why a loss of this disk would now lose more than the lag; empty: protected."""
+    if seen.archive is None:
+        return ["not protected: WALSUP_ARCHIVE is not set"]
+    reasons = []
+    if seen.gate.state != "open":
+        reason = seen.gate.reason or "not opened yet"
+        reasons.append(f"not protected: the gate of the archive is {seen.gate.state} ({reason})")
+    if seen.backup.state != "proven":
+        reasons.append(f"not protected: no base backup is proven ({seen.backup.state})")
+    for subject, standing in seen.faults.items():
+        fault = standing.fault
+        reasons.append(f"{subject}: {fault.kind}: {fault.problem}; {fault.cure}")
+    return reasons
+
+
+def protected(seen: Snapshot) -> bool:
+    """Whether gate, backup and bucket are as they should be."""
+    return not unprotected(seen)

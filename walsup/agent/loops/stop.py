@@ -1,0 +1,149 @@
+"""The end of a stop: push what is left in pg_wal, look into the bucket, say the verdict."""
+
+import asyncio
+import os
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from walsup import log
+from walsup.agent.world import World
+from walsup.archive import catalog, daemon
+from walsup.archive.classify import classify
+from walsup.archive.names import OWNER_KEY
+from walsup.archive.owner import Owner
+from walsup.archive.store import Bucket
+from walsup.errors import WalsupError
+from walsup.postgres import control
+from walsup.postgres.control import ControlData, DBState
+from walsup.postgres.wal import Segment, show_lsn
+
+_QUESTION = "everything before the shutdown checkpoint is in the bucket"
+_SHOWN = 5
+_LONG_HEADER_BYTES = 40
+_RETRY_S = 0.2
+_OWNER_MARGIN_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needed:
+    """What has to be in the bucket: all segments up to `last`, and nothing lies behind it."""
+
+    last: Segment
+    rest_bytes: int
+
+
+async def stop(world: World) -> None:
+    """Wait for postgres's end, sweep, and give PID 1 the verdict."""
+    while world.board.snapshot.init.phase != "sweeping":
+        await world.stopping.wait()
+        await world.pid1.nudged.wait()
+        await asyncio.sleep(0)
+        world.board.put(init=world.pid1.read())
+    if world.bucket is None:
+        return
+    deadline_s = world.board.snapshot.init.stop_deadline_s or time.monotonic() + 5.0
+    try:
+        async with asyncio.timeout(max(0.1, deadline_s - time.monotonic() - 0.2)):
+            verdict = await _sweep(world, world.bucket)
+    except TimeoutError:
+        verdict = f"{_QUESTION}: no: {_behind(world)} could not be proven in time"
+    except WalsupError as fault:
+        verdict = f"{_QUESTION}: no: {fault.problem}"
+    log.info("stop.verdict", verdict=verdict)
+    world.pid1.verdict(verdict)
+    await asyncio.sleep(60)
+
+
+async def _sweep(world: World, bucket: Bucket) -> str:
+    found = control.read(world.settings.pgdata)
+    gate, meter = world.board.snapshot.gate, world.meter
+    if meter is None or gate.state != "open":
+        return f"{_QUESTION}: no: the gate is {gate.state}: {gate.reason or 'it was never opened'}"
+    if found.state not in (DBState.SHUT_DOWN, DBState.SHUT_DOWN_IN_RECOVERY):
+        await _push_ready(world)
+        mark = await _advance(world, bucket, meter.mark)
+        await _release(world, bucket, mark)
+        return (
+            f"{_QUESTION}: no: postgres did not shut down ({found.state.label});"
+            f" WAL behind {show_lsn(mark.end_lsn)} is only on the disk"
+        )
+    needed = needed_for(found)
+    mark = meter.mark
+    while (mark := await _advance(world, bucket, mark)).number < needed.last.number:
+        if not await _push_ready(world):
+            await asyncio.sleep(_RETRY_S)
+    meter.proven(mark)
+    await _release(world, bucket, mark)
+    if needed.rest_bytes:
+        return (
+            f"{_QUESTION}: no: {needed.rest_bytes} bytes before"
+            f" {show_lsn(found.checkpoint_lsn)} are only on the disk"
+        )
+    return f"{_QUESTION}: yes ({mark.name}, {show_lsn(found.checkpoint_lsn)})"
+
+
+def needed_for(found: ControlData) -> Needed:
+    """Tell what a clean shutdown needs in the bucket. Pure.
+
+    A fast shutdown switches the segment before its checkpoint, which is then the first record of
+    its own: 40 bytes behind the segment's start.
+    """
+    segment = Segment.containing(found.checkpoint_lsn, found.timeline, found.segment_size)
+    return Needed(
+        last=Segment(timeline=segment.timeline, number=segment.number - 1, size=segment.size),
+        rest_bytes=max(0, found.checkpoint_lsn - segment.start_lsn - _LONG_HEADER_BYTES),
+    )
+
+
+async def _advance(world: World, bucket: Bucket, mark: Segment) -> Segment:
+    try:
+        return await catalog.advance(bucket, mark)
+    except Exception as raised:  # noqa: BLE001 (retried until the deadline)
+        world.board.fault("bucket", classify(raised))
+        await asyncio.sleep(_RETRY_S)
+        return mark
+
+
+async def _push_ready(world: World) -> bool:
+    """Push what is still `.ready`, oldest first; False when nothing was pushed.
+
+    archive_status itself is PostgreSQL's and never touched.
+    """
+    pushed = False
+    for name in _ready(world.settings.pgdata):
+        if await daemon.push(world.engine_socket, name, world.settings.stop_grace_s):
+            pushed = True
+            log.info("segment.swept", name=name)
+        else:
+            return pushed
+    return pushed
+
+
+def _ready(pgdata: Path) -> list[str]:
+    try:
+        names = os.listdir(pgdata / "pg_wal" / "archive_status")
+    except OSError:
+        return []
+    return sorted(n.removesuffix(".ready") for n in names if n.endswith(".ready"))
+
+
+async def _release(world: World, bucket: Bucket, mark: Segment) -> None:
+    """Mark the owner stopped, with what is proven; a courtesy to the next start, not a proof."""
+    try:
+        async with asyncio.timeout(_OWNER_MARGIN_S):
+            found = await bucket.get(OWNER_KEY)
+            owner = Owner.from_json(found.content)
+            if owner.boot == world.boot:
+                stopped = replace(owner, state="stopped", lsn=mark.end_lsn, timeline=mark.timeline)
+                await bucket.replace(OWNER_KEY, stopped.to_json(), found.etag)
+    except Exception as raised:  # noqa: BLE001 (the next start reads what is there)
+        log.warning("owner.not_released", problem=classify(raised).problem)
+
+
+def _behind(world: World) -> str:
+    """Name what is missing."""
+    names = _ready(world.settings.pgdata)
+    if names:
+        return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    return "the last segment" if world.meter is None else f"WAL behind {show_lsn(world.meter.mark.end_lsn)}"

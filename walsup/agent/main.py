@@ -1,0 +1,34 @@
+"""The agent's process: build the world, run the loops, never end by itself."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+from walsup import log
+from walsup.agent.web import serve
+from walsup.agent.world import World, forever
+
+
+def main(run_dir: Path) -> None:
+    """Run the agent in a run directory that prepare has written."""
+    wire = os.environ.get("WALSUP_WIRE")
+    asyncio.run(_run(run_dir, int(wire) if wire else None))
+
+
+async def _run(run_dir: Path, wire: int | None) -> None:
+    world = World(run_dir, wire)
+    log.configure(world.settings.log_format, "agent")
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGURG, world.pid1.nudged.set)
+    # A terminal's Ctrl-C reaches every process of the group; PID 1 decides what it means.
+    loop.add_signal_handler(signal.SIGINT, lambda: None)
+    web = asyncio.create_task(forever("http", lambda: serve(world.board, world.settings.http)))
+    await asyncio.sleep(0)
+    from walsup.agent.loops import LOOPS  # noqa: PLC0415 (HTTP answers while the rest is loaded)
+
+    tasks = [
+        asyncio.create_task(forever(name, lambda work=work: work(world)))  # type: ignore[misc]
+        for name, work in LOOPS.items()
+    ]
+    await asyncio.gather(web, *tasks)

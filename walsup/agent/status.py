@@ -1,0 +1,63 @@
+"""The status as JSON and as text: one snapshot, nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from walsup import __version__, units
+from walsup.agent import health
+from walsup.agent.board import Snapshot
+from walsup.postgres.wal import show_lsn
+
+
+def as_json(seen: Snapshot) -> dict[str, Any]:
+    """Give `/status`."""
+    ready = health.ready(seen)
+    reasons = health.unprotected(seen)
+    return {
+        "version": __version__,
+        "protected": not reasons,
+        "reasons": reasons,
+        "ready": ready.ok,
+        "archive": seen.archive,
+        "system_id": str(seen.system_id) if seen.system_id else None,
+        "init": asdict(seen.init),
+        "database": asdict(seen.database) | {"current_lsn": show_lsn(seen.database.current_lsn)},
+        "gate": asdict(seen.gate) | {"origin_lsn": show_lsn(seen.gate.origin_lsn)},
+        "lag": asdict(seen.lag) | {"proven_lsn": show_lsn(seen.lag.proven_lsn)},
+        "waiting": asdict(seen.waiting),
+        "backup": asdict(seen.backup),
+        "faults": {
+            subject: {
+                "kind": standing.fault.kind,
+                "problem": standing.fault.problem,
+                "remedy": standing.fault.cure,
+                "since": standing.since,
+            }
+            for subject, standing in seen.faults.items()
+        },
+        "at": seen.at,
+    }
+
+
+def as_text(status: Mapping[str, Any]) -> str:
+    """Give what `walsup status` prints, from `/status`."""
+    lag, backup, database = status["lag"], status["backup"], status["database"]
+    lines = [
+        f"protected  {'yes' if status['protected'] else 'NO'}",
+        f"archive    {status['archive'] or 'none'}, gate {status['gate']['state']}"
+        f"{' (' + status['gate']['engine'] + ')' if status['gate']['engine'] else ''}",
+        f"postgres   {status['init']['phase']},"
+        f" {'accepts connections' if database['accepting'] else 'does not accept connections'}"
+        f" as {database['role']}",
+        f"backup     {backup['state']} {backup['name']} {backup['finished_at']}".rstrip(),
+    ]
+    if lag["known"]:
+        idle = " (idle: everything is in the bucket)" if lag["idle"] else ""
+        lines.append(
+            f"lag        {lag['segments']} segments, {units.show_bytes(lag['bytes'] or 0)},"
+            f" {units.show_duration(round(lag['seconds'], 1))}{idle}"
+        )
+        lines.append(f"proven     up to {lag['proven_lsn']}, postgres is at {database['current_lsn']}")
+    lines += [f"!          {reason}" for reason in status["reasons"]]
+    return "\n".join(lines)

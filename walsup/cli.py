@@ -1,0 +1,60 @@
+"""The command line but for `run`, which PID 1 is made of and which never loads this module."""
+
+import json
+import os
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import click
+
+from walsup import __version__, settings
+from walsup.errors import WalsupError
+
+_TIMEOUT_S = 5.0
+
+
+@click.group(epilog="`walsup run [arguments of postgres]` is what a container runs.")
+@click.version_option(__version__)
+def main() -> None:
+    """Keep a PostgreSQL container's WAL in S3, and prove it."""
+
+
+@main.command(hidden=True)
+@click.argument("run_dir", type=click.Path(path_type=Path))
+def agent(run_dir: Path) -> None:
+    """Run the agent (PID 1 does)."""
+    from walsup.agent.main import main as run  # noqa: PLC0415 (one command, one import)
+
+    run(run_dir)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print /status as it is.")
+def status(*, as_json: bool) -> None:
+    """Show whether the database is protected; exits 1 when it is not, 2 when nobody answers."""
+    from walsup.agent.status import as_text  # noqa: PLC0415 (one command, one import)
+
+    try:
+        known = settings.load(os.environ)
+    except WalsupError as fault:
+        click.echo(str(fault), err=True)
+        sys.exit(fault.exit_code)
+    host = known.http.host if known.http.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
+    url = f"http://{host}:{known.http.port}/status"
+    try:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:  # noqa: S310 (http)
+            found = json.load(answer)
+    except (OSError, urllib.error.URLError, ValueError) as fault:
+        click.echo(f"no status at {url}: {fault}", err=True)
+        click.echo("HINT: is walsup running, and is WALSUP_HTTP what it was started with?", err=True)
+        sys.exit(2)
+    click.echo(json.dumps(found, indent=1) if as_json else as_text(found))
+    sys.exit(0 if found["protected"] else 1)
+
+
+@main.command()
+def run() -> None:
+    """Run PostgreSQL with its archive, as PID 1 of a container (arguments go to postgres)."""
+    raise AssertionError("__main__ takes `run` before this")
