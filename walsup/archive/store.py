@@ -36,14 +36,16 @@ class Bucket:
         """
         if settings.archive is None:
             raise ValueError("no archive is configured")
+        given = {
+            "endpoint": settings.endpoint,
+            "region": settings.region,
+            "access_key_id": settings.access_key_id,
+            "secret_access_key": settings.secret_access_key,
+            "session_token": settings.session_token,
+        }
         self._store = S3Store(
             settings.archive.bucket,
             prefix=settings.archive.prefix,
-            endpoint=settings.endpoint,
-            region=settings.region,
-            access_key_id=settings.access_key_id,
-            secret_access_key=settings.secret_access_key,
-            session_token=settings.session_token,
             virtual_hosted_style_request=settings.endpoint is None,
             client_options={
                 "allow_http": True,
@@ -51,6 +53,7 @@ class Bucket:
                 "connect_timeout": timedelta(seconds=_CONNECT_TIMEOUT_S),
             },
             retry_config={"max_retries": 0, "retry_timeout": timedelta(seconds=REQUEST_TIMEOUT_S)},
+            **{name: value for name, value in given.items() if value is not None},
         )
 
     async def get(self, key: str) -> Object:
@@ -68,7 +71,7 @@ class Bucket:
     async def replace(self, key: str, content: bytes, etag: str) -> str:
         """Write over the version that has this tag (If-Match); gives the new tag."""
         answer = await obstore.put_async(
-            self._store, key, content, mode={"e_tag": etag, "version": None}
+            self._store, key, content, mode={"e_tag": etag}
         )
         return str(answer.get("e_tag") or "")
 

@@ -57,8 +57,7 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
     if isinstance(engine, Fault):
         log.error("engine.missing", problem=engine.problem, remedy=engine.cure)
     hand = handover.Handover(known, run_dir, secrets.token_hex(16), send)
-    if isinstance(found, plan.Cluster):
-        log.info("bootstrap.skipped", message="Skipping initialization", version=found.major)
+    if isinstance(found, (plan.Cluster, plan.Broken)):
         _execute(known, found, arguments, run_dir, lock, archived=None)
         _launch_postgres(known, arguments, engine, hand)
         hand.launch_agent()
@@ -102,6 +101,7 @@ def _execute(  # noqa: PLR0913 (each is one fact)
             log.info("bootstrap.finished", message="a complete stage is moved to its place")
             stage.finish(known.pgdata)
         case plan.Start():
+            log.info("bootstrap.skipped", message="Skipping initialization")
             stage.remove_leftover(known.pgdata)
 
 
