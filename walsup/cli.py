@@ -44,11 +44,13 @@ def status(*, as_json: bool) -> None:
     host = known.http.host if known.http.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
     url = f"http://{host}:{known.http.port}/status"
     try:
-        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:  # noqa: S310 (http)
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:
             found = json.load(answer)
     except (OSError, urllib.error.URLError, ValueError) as fault:
         click.echo(f"no status at {url}: {fault}", err=True)
-        click.echo("HINT: is walsup running, and is WALSUP_HTTP what it was started with?", err=True)
+        click.echo(
+            "HINT: is walsup running, and is WALSUP_HTTP what it was started with?", err=True
+        )
         sys.exit(2)
     click.echo(json.dumps(found, indent=1) if as_json else as_text(found))
     sys.exit(0 if found["protected"] else 1)

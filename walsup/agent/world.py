@@ -16,8 +16,6 @@ from walsup.archive.store import Bucket
 from walsup.postgres.server import Sql
 
 
-
-
 class World:
     """Built once at the agent's start; `reload` reads the secret files again."""
 

@@ -33,7 +33,7 @@ def classify(raised: BaseException) -> Fault:
     return Fault(kind="unknown", problem=f"{type(raised).__name__}: {_first_line(text)}")
 
 
-def _kind(raised: BaseException, text: str) -> str:
+def _kind(raised: BaseException, text: str) -> str:  # noqa: PLR0911 (a list of cases)
     status = re.search(r"status code: (\d{3})", text)
     code = int(status[1]) if status else 0
     if "RequestTimeTooSkewed" in text or "RequestExpired" in text:

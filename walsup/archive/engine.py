@@ -49,7 +49,15 @@ class Engine:
         """A full base backup, with an immediate checkpoint."""
         fast = ["--fast"] if self.name == "walrus" else []
         full = ["--full"]
-        return [str(self.program), "--config", str(config), "backup-push", *fast, *full, str(pgdata)]
+        return [
+            str(self.program),
+            "--config",
+            str(config),
+            "backup-push",
+            *fast,
+            *full,
+            str(pgdata),
+        ]
 
     def fetch_argv(self, config: Path, name: str, target: Path) -> list[str]:
         """One WAL file, decompressed and decrypted."""

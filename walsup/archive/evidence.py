@@ -1,15 +1,12 @@
 """Whose archive it is that has no owner.json: one of WAL-G, KubeDB or Spilo (S4)."""
 
 import asyncio
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from walsup.archive import catalog
+from walsup.archive import catalog, oneshot
 from walsup.archive.engine import Engine
 from walsup.archive.store import Bucket
-from walsup.kernel import die_with_parent
 from walsup.postgres.wal import long_page_header, strip_extension
 
 _FETCH_TIMEOUT_S = 60.0
@@ -50,21 +47,17 @@ async def gather(bucket: Bucket, engine: Engine, config: Path, scratch: Path) ->
 
 async def _system_id(engine: Engine, config: Path, name: str, target: Path) -> int:
     """Let the engine fetch the segment: it alone can decompress and decrypt it."""
-    process = await asyncio.create_subprocess_exec(
-        *engine.fetch_argv(config, name, target), preexec_fn=_parent_bound()
-    )
+    argv = engine.fetch_argv(config, name, target)
     try:
-        await asyncio.wait_for(process.wait(), _FETCH_TIMEOUT_S)
+        await oneshot.run(argv, target.with_suffix(".log"), timeout_s=_FETCH_TIMEOUT_S)
+        return await asyncio.to_thread(_read, target)
+    except OSError as fault:
+        raise ValueError(f"segment {name} could not be fetched to see whose it is") from fault
+
+
+def _read(target: Path) -> int:
+    try:
         with target.open("rb") as file:
             return long_page_header(file.read(8192)).system_id
-    except (OSError, TimeoutError) as fault:
-        raise ValueError(f"segment {name} could not be fetched to see whose it is") from fault
     finally:
-        if process.returncode is None:
-            process.kill()
         target.unlink(missing_ok=True)
-
-
-def _parent_bound() -> Callable[[], None]:
-    parent = os.getpid()
-    return lambda: die_with_parent(parent)

@@ -40,8 +40,7 @@ class Owner:
         """
         try:
             fields = json.loads(content)
-            if int(fields["version"]) > VERSION:
-                raise ValueError(f"its version is {fields['version']}, this walsup knows {VERSION}")
+            _check_version(int(fields["version"]))
             return cls(
                 system_id=int(fields["system_id"]),
                 instance=str(fields["instance"]),
@@ -58,3 +57,8 @@ class Owner:
     def next_boot(self, boot: str) -> Self:
         """Give what a new start of the same instance writes: its boot, the next epoch."""
         return replace(self, boot=boot, epoch=self.epoch + 1, state="running")
+
+
+def _check_version(found: int) -> None:
+    if found > VERSION:
+        raise ValueError(f"its version is {found}, this walsup knows {VERSION}")

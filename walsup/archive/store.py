@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import obstore
-from obstore.store import S3Store
+from obstore.store import S3Config, S3Store
 
 from walsup.settings import Settings
 
@@ -36,24 +36,29 @@ class Bucket:
         """
         if settings.archive is None:
             raise ValueError("no archive is configured")
-        given = {
-            "endpoint": settings.endpoint,
-            "region": settings.region,
-            "access_key_id": settings.access_key_id,
-            "secret_access_key": settings.secret_access_key,
-            "session_token": settings.session_token,
+        given: S3Config = {
+            "bucket": settings.archive.bucket,
+            "virtual_hosted_style_request": settings.endpoint is None,
         }
+        # obstore takes no None for what is not set.
+        if settings.endpoint:
+            given["endpoint"] = settings.endpoint
+        if settings.region:
+            given["region"] = settings.region
+        if settings.access_key_id and settings.secret_access_key:
+            given["access_key_id"] = settings.access_key_id
+            given["secret_access_key"] = settings.secret_access_key
+        if settings.session_token:
+            given["session_token"] = settings.session_token
         self._store = S3Store(
-            settings.archive.bucket,
             prefix=settings.archive.prefix,
-            virtual_hosted_style_request=settings.endpoint is None,
+            config=given,
             client_options={
                 "allow_http": True,
                 "timeout": timedelta(seconds=REQUEST_TIMEOUT_S),
                 "connect_timeout": timedelta(seconds=_CONNECT_TIMEOUT_S),
             },
             retry_config={"max_retries": 0, "retry_timeout": timedelta(seconds=REQUEST_TIMEOUT_S)},
-            **{name: value for name, value in given.items() if value is not None},
         )
 
     async def get(self, key: str) -> Object:
@@ -70,9 +75,7 @@ class Bucket:
 
     async def replace(self, key: str, content: bytes, etag: str) -> str:
         """Write over the version that has this tag (If-Match); gives the new tag."""
-        answer = await obstore.put_async(
-            self._store, key, content, mode={"e_tag": etag}
-        )
+        answer = await obstore.put_async(self._store, key, content, mode={"e_tag": etag})
         return str(answer.get("e_tag") or "")
 
     async def keys(self, under: str, after: str = "") -> AsyncIterator[str]:

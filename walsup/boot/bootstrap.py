@@ -60,9 +60,7 @@ def initdb_arguments(settings: Settings, data: Path, environ: Mapping[str, str])
     return arguments + own
 
 
-def _initdb(
-    settings: Settings, one_shot: OneShot, data: Path, environ: Mapping[str, str]
-) -> None:
+def _initdb(settings: Settings, one_shot: OneShot, data: Path, environ: Mapping[str, str]) -> None:
     arguments = initdb_arguments(settings, data, environ)
     if not settings.postgres_password:
         log.warning("bootstrap.no_password", method=settings.postgres_host_auth_method)

@@ -34,14 +34,14 @@ class OneShot:
         parent = os.getpid()
         try:
             with output.open("wb") as file:
-                done = subprocess.run(  # noqa: S603 (no shell)
+                done = subprocess.run(
                     argv,
                     input=script.encode(),
                     stdout=file,
                     stderr=subprocess.STDOUT,
                     env=dict(self.environment),
                     pass_fds=(self.lock,) if self.lock >= 0 else (),
-                    preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509 (one thread)
+                    preexec_fn=lambda: die_with_parent(parent),
                     check=False,
                 )
         except OSError as fault:

@@ -58,7 +58,7 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
         log.error("engine.missing", problem=engine.problem, remedy=engine.cure)
     hand = handover.Handover(known, run_dir, secrets.token_hex(16), send)
     if isinstance(found, (plan.Cluster, plan.Broken)):
-        _execute(known, found, arguments, run_dir, lock, archived=None)
+        _execute(known, found, run_dir, lock, archived=None)
         _launch_postgres(known, arguments, engine, hand)
         hand.launch_agent()
         return
@@ -68,14 +68,13 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
         from walsup.boot.ask import ask_archive  # noqa: PLC0415 (obstore: 8 MB, when it matters)
 
         archived = ask_archive(known, send)
-    _execute(known, found, arguments, run_dir, lock, archived=archived)
+    _execute(known, found, run_dir, lock, archived=archived)
     _launch_postgres(known, arguments, engine, hand)
 
 
-def _execute(  # noqa: PLR0913 (each is one fact)
+def _execute(
     known: Settings,
     found: plan.Found,
-    arguments: list[str],
     run_dir: Path,
     lock: int,
     *,
@@ -135,9 +134,7 @@ def _launch_postgres(
     )
 
 
-def _archive_command(
-    known: Settings, engine: Engine | Fault | None, run_dir: Path
-) -> str | None:
+def _archive_command(known: Settings, engine: Engine | Fault | None, run_dir: Path) -> str | None:
     match engine:
         case None:
             return None
@@ -201,5 +198,3 @@ def _os_error(fault: OSError) -> WalsupError:
     return PermissionsError(
         str(fault), hint=f"give uid {os.geteuid()} the rights that are missing there"
     )
-
-

@@ -2,24 +2,21 @@
 
 import asyncio
 import contextlib
-import os
 
 from walsup import log, units
 from walsup.agent.board import BackupSeen
 from walsup.agent.loops.lag import switch
 from walsup.agent.world import World
-from walsup.archive import catalog
+from walsup.archive import catalog, oneshot
 from walsup.archive.catalog import Backup
 from walsup.archive.classify import classify
 from walsup.archive.engine import Engine
 from walsup.archive.fault import Fault
 from walsup.archive.store import Bucket
-from walsup.kernel import die_with_parent
 from walsup.tail import last_lines
 
 _FIRST_RETRY_S = 5.0
 _LONGEST_RETRY_S = 60.0
-_TERM_PATIENCE_S = 2.0
 _PROOF_PATIENCE_S = 60.0
 
 
@@ -76,7 +73,8 @@ async def _attempt(world: World, bucket: Bucket, engine: Engine, attempts: int) 
     world.board.put(backup=BackupSeen(state="running", attempts=attempts))
     log.info("backup.began", engine=engine.name)
     output = world.run_dir / "backup-push.log"
-    code = await _run(world, engine.backup_argv(world.engine_config, world.settings.pgdata))
+    argv = engine.backup_argv(world.engine_config, world.settings.pgdata)
+    code = await oneshot.run(argv, output, cancelled=world.stopping)
     if code != 0:
         return Fault(
             kind="engine broken",
@@ -124,9 +122,7 @@ async def _prove(world: World, found: Backup) -> Fault | None:
         if meter is None or found.finish_lsn <= max(meter.mark.end_lsn, origin):
             log.info("backup.proven", name=found.name, finished_at=found.finished_at)
             world.board.put(
-                backup=BackupSeen(
-                    state="proven", name=found.name, finished_at=found.finished_at
-                )
+                backup=BackupSeen(state="proven", name=found.name, finished_at=found.finished_at)
             )
             return None
         if world.stopping.is_set():
@@ -136,29 +132,3 @@ async def _prove(world: World, found: Backup) -> Fault | None:
         kind="hole",
         problem=f"the WAL of backup {found.name} is not in the bucket up to its end",
     )
-
-
-async def _run(world: World, argv: list[str]) -> int:
-    """Run the engine; ended by TERM, then KILL, when a stop begins. Gives its exit code."""
-    parent = os.getpid()
-    environment = {n: os.environ[n] for n in ("PATH", "HOME", "TZ", "LANG") if n in os.environ}
-    with (world.run_dir / "backup-push.log").open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=asyncio.subprocess.STDOUT,
-            env=environment | {"NO_COLOR": "1"},
-            preexec_fn=lambda: die_with_parent(parent),
-        )
-    ended = asyncio.ensure_future(process.wait())
-    stop = asyncio.ensure_future(world.stopping.wait())
-    await asyncio.wait((ended, stop), return_when=asyncio.FIRST_COMPLETED)
-    if not ended.done():
-        log.info("backup.cancelled", pid=process.pid)
-        process.terminate()
-        await asyncio.wait((ended,), timeout=_TERM_PATIENCE_S)
-        if not ended.done():
-            process.kill()
-    stop.cancel()
-    return await ended

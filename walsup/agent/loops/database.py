@@ -49,7 +49,9 @@ async def _observe(world: World) -> Database:
     if server is None or not server.accepts or not world.board.snapshot.init.postgres_pid:
         world.sql.drop()
         return Database()
-    accepting = Database(accepting=True, role="standby" if server.status == "standby" else "primary")
+    accepting = Database(
+        accepting=True, role="standby" if server.status == "standby" else "primary"
+    )
     try:
         standby, lsn, walfile, xmax, failed, last_failed = await world.sql.row(_OBSERVE)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as raised:

@@ -1,14 +1,13 @@
 """The gate (S6b, S7): shut until the archive is known to be ours, then a fresh daemon."""
 
 import asyncio
-import os
 import time
 
 from walsup import log, units
 from walsup.agent.board import Gate
 from walsup.agent.lag import Meter
 from walsup.agent.world import World
-from walsup.archive import claim, daemon, engine
+from walsup.archive import claim, daemon, engine, oneshot
 from walsup.archive.classify import classify
 from walsup.archive.evidence import Evidence, gather
 from walsup.archive.fault import Fault
@@ -61,7 +60,7 @@ async def _try_open(world: World, bucket: Bucket, foreign_since_s: float | None)
     """Go through all steps once; gives what stands in the way."""
     if world.engine is None or isinstance(world.engine, Fault):
         return world.engine
-    while not world.board.snapshot.init.postgres_pid or postmaster(world.settings.pgdata) is None:
+    while not world.board.snapshot.init.postgres_pid or postmaster(world.settings.pgdata) is None:  # noqa: ASYNC110 (files have no event)
         await asyncio.sleep(0.05)
     try:
         return await _open(world, bucket, world.engine, foreign_since_s)
@@ -118,7 +117,9 @@ async def _daemon(world: World, carrier: engine.Engine, held: claim.Held) -> Fau
         generation = before.init.engine_generation + 1
         _render(world, owner.compression)
         world.pid1.want_engine(
-            generation, carrier.daemon_argv(world.engine_config, world.engine_socket), _environment(world)
+            generation,
+            carrier.daemon_argv(world.engine_config, world.engine_socket),
+            oneshot.environment() | {"PGDATA": str(world.settings.pgdata)},
         )
     if world.meter is None:
         world.meter = _meter(world, held)
@@ -165,10 +166,3 @@ def _render(world: World, compression: str) -> None:
         port=server.port if server else 5432,
     )
     write_private(world.engine_config, text)
-
-
-def _environment(world: World) -> dict[str, str]:
-    """What the engine sees; its secrets are in its 0600 configuration."""
-    kept = ("PATH", "HOME", "TZ", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
-    found = {name: os.environ[name] for name in kept if name in os.environ}
-    return found | {"NO_COLOR": "1", "PGDATA": str(world.settings.pgdata)}

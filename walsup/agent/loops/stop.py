@@ -1,7 +1,6 @@
 """The end of a stop: push what is left in pg_wal, look into the bucket, say the verdict."""
 
 import asyncio
-import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -122,7 +121,7 @@ async def _push_ready(world: World) -> bool:
 
 def _ready(pgdata: Path) -> list[str]:
     try:
-        names = os.listdir(pgdata / "pg_wal" / "archive_status")
+        names = [entry.name for entry in (pgdata / "pg_wal" / "archive_status").iterdir()]
     except OSError:
         return []
     return sorted(n.removesuffix(".ready") for n in names if n.endswith(".ready"))
@@ -145,5 +144,11 @@ def _behind(world: World) -> str:
     """Name what is missing."""
     names = _ready(world.settings.pgdata)
     if names:
-        return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-    return "the last segment" if world.meter is None else f"WAL behind {show_lsn(world.meter.mark.end_lsn)}"
+        return ", ".join(names[:_SHOWN]) + (
+            f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        )
+    return (
+        "the last segment"
+        if world.meter is None
+        else f"WAL behind {show_lsn(world.meter.mark.end_lsn)}"
+    )

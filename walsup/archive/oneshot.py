@@ -1,0 +1,52 @@
+"""Running the engine once: its output goes to a file, it dies with the agent, it has an end."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from walsup.kernel import die_with_parent
+
+TERM_PATIENCE_S = 2.0
+# The engine's secrets are in its 0600 configuration; it needs no more than these.
+_SEEN = ("PATH", "HOME", "TZ", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+def environment() -> dict[str, str]:
+    """Give the variables that an engine sees."""
+    return {name: os.environ[name] for name in _SEEN if name in os.environ} | {"NO_COLOR": "1"}
+
+
+async def run(
+    argv: Sequence[str],
+    output: Path,
+    *,
+    timeout_s: float | None = None,
+    cancelled: asyncio.Event | None = None,
+) -> int:
+    """Run `argv` to its end; gives its exit code, -n when signal n ended it.
+
+    When the time is over, or `cancelled` is set, it gets TERM and, 2 s later, KILL.
+    """
+    parent = os.getpid()
+    with output.open("wb") as file:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=file,
+            stderr=asyncio.subprocess.STDOUT,
+            env=environment(),
+            preexec_fn=lambda: die_with_parent(parent),
+        )
+    ended = asyncio.ensure_future(process.wait())
+    cancel = asyncio.ensure_future((cancelled or asyncio.Event()).wait())
+    try:
+        await asyncio.wait((ended, cancel), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        if not ended.done():
+            process.terminate()
+            await asyncio.wait((ended,), timeout=TERM_PATIENCE_S)
+    finally:
+        cancel.cancel()
+        if not ended.done():
+            process.kill()
+    return await ended
