@@ -37,6 +37,7 @@ class World:
         self.sql = Sql(self.settings.pgdata, self.settings.database_role)
         self.meter: Meter | None = None
         self.stopping = asyncio.Event()
+        self.sweeping = asyncio.Event()
         self.reopen = asyncio.Event()
 
     def reload(self) -> bool:
@@ -56,14 +57,14 @@ class World:
 
 
 async def forever(name: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Run a loop for ever: whatever it raises is logged, and it begins again."""
+    """Run a loop until it returns: whatever it raises is logged, and it begins again."""
     failures = 0
     while True:
         try:
-            await work()
+            return await work()
         except asyncio.CancelledError:
             raise
         except Exception as bug:  # noqa: BLE001 (a bug in one loop must not end the others)
             failures += 1
             log.error("loop.failed", loop=name, problem=f"{type(bug).__name__}: {bug}")
-        await asyncio.sleep(units.backoff(failures, 0.5, 30.0) if failures else 0)
+        await asyncio.sleep(units.backoff(failures, 0.5, 30.0))

@@ -3,11 +3,15 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import obstore
-from obstore.store import S3Config, S3Store
+from obstore.store import S3Store
 
 from walsup.settings import Settings
+
+if TYPE_CHECKING:
+    from obstore.store import S3Config  # a name of its stubs only
 
 REQUEST_TIMEOUT_S = 10.0
 _CONNECT_TIMEOUT_S = 5.0

@@ -38,7 +38,7 @@ async def database(world: World) -> None:
         ready = seen.accepting
         if world.meter and seen.accepting and seen.timeline:
             world.meter.sample(time.monotonic(), seen.current_lsn, seen.timeline, seen.xmax)
-        if time.monotonic() - counted_s >= _WAITING_EVERY_S:
+        if time.monotonic() - counted_s >= _WAITING_EVERY_S or not ready:
             counted_s = time.monotonic()
             world.board.put(waiting=await asyncio.to_thread(_count, world))
         await asyncio.sleep(_EVERY_S if ready else 0.1)

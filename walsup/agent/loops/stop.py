@@ -34,11 +34,7 @@ class Needed:
 
 async def stop(world: World) -> None:
     """Wait for postgres's end, sweep, and give PID 1 the verdict."""
-    while world.board.snapshot.init.phase != "sweeping":
-        await world.stopping.wait()
-        await world.pid1.nudged.wait()
-        await asyncio.sleep(0)
-        world.board.put(init=world.pid1.read())
+    await world.sweeping.wait()
     if world.bucket is None:
         return
     deadline_s = world.board.snapshot.init.stop_deadline_s or time.monotonic() + 5.0
@@ -51,7 +47,6 @@ async def stop(world: World) -> None:
         verdict = f"{_QUESTION}: no: {fault.problem}"
     log.info("stop.verdict", verdict=verdict)
     world.pid1.verdict(verdict)
-    await asyncio.sleep(60)
 
 
 async def _sweep(world: World, bucket: Bucket) -> str:

@@ -17,6 +17,8 @@ async def watch(world: World) -> None:
         world.board.put(init=seen)
         if seen.stopping:
             world.stopping.set()
+        if seen.phase == "sweeping":
+            world.sweeping.set()
         if reloads is not None and seen.reloads != reloads:
             _reload(world)
         reloads = seen.reloads

@@ -1,0 +1,131 @@
+"""What tests look for: the status, the bucket by an independent reader, a ledger of commits."""
+
+import contextlib
+import json
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any, Self
+
+from dev.harness.machine import PYTHON
+from dev.harness.pg import PgToolError
+from dev.harness.s3 import S3Server
+from dev.harness.walsup import Walsup
+
+_LEDGER_PAUSE_S = 0.005
+
+
+def status(walsup: Walsup) -> dict[str, Any]:
+    """`/status`, {} while nobody answers."""
+    code, body = walsup.http("/status")
+    return body if code == 200 and isinstance(body, dict) else {}  # noqa: PLR2004 (HTTP)
+
+
+def wait_protected(walsup: Walsup, *, timeout_s: float = 60.0) -> dict[str, Any]:
+    """Wait until gate, base backup and bucket are as they should be; gives the status."""
+
+    def look() -> dict[str, Any] | None:
+        seen = status(walsup)
+        return seen if seen.get("protected") else None
+
+    return walsup.wait_for(look, "the database is protected", timeout_s=timeout_s)
+
+
+def wait_fault(walsup: Walsup, subject: str, *, timeout_s: float = 30.0) -> dict[str, Any]:
+    """Wait until a fault stands for a subject; gives it."""
+
+    def look() -> dict[str, Any] | None:
+        found = status(walsup).get("faults", {}).get(subject)
+        return found if isinstance(found, dict) else None
+
+    return walsup.wait_for(look, f"a fault of the {subject}", timeout_s=timeout_s)
+
+
+def wait_no_lag(walsup: Walsup, *, timeout_s: float = 60.0) -> dict[str, Any]:
+    """Wait until everything is proven and nothing waits."""
+
+    def look() -> dict[str, Any] | None:
+        seen = status(walsup)
+        lag = seen.get("lag", {})
+        return seen if lag.get("known") and lag.get("idle") else None
+
+    return walsup.wait_for(look, "there is no lag", timeout_s=timeout_s)
+
+
+def segments(s3: S3Server, prefix: str) -> list[str]:
+    """The names of the segments in the bucket, without extension, read by boto3."""
+    names = (key.rpartition("/")[2].partition(".")[0] for key in s3.keys(f"{prefix}/wal_005/"))
+    return sorted({name for name in names if len(name) == 24})  # noqa: PLR2004 (a WAL name)
+
+
+def sentinels(s3: S3Server, prefix: str) -> list[str]:
+    """The keys of the finished base backups."""
+    keys = s3.keys(f"{prefix}/basebackups_005/")
+    return [key for key in keys if key.endswith("_backup_stop_sentinel.json")]
+
+
+def owner(s3: S3Server, prefix: str) -> dict[str, Any]:
+    """owner.json."""
+    found: dict[str, Any] = json.loads(s3.get(f"{prefix}/walsup/owner.json"))
+    return found
+
+
+def cli(walsup: Walsup, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run another command of walsup in the same environment."""
+    return subprocess.run(
+        [str(PYTHON), "-I", "-m", "walsup", *arguments],
+        env=walsup.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+
+def verdict(walsup: Walsup) -> str:
+    """The verdict of the last stop, as the termination message has it."""
+    path = Path(walsup.environment["WALSUP_TERMINATION_LOG"])
+    return path.read_text().strip() if path.exists() else ""
+
+
+class Ledger:
+    """A client that writes numbered rows and notes each number after its COMMIT."""
+
+    def __init__(self, walsup: Walsup) -> None:
+        self._walsup = walsup
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._write, daemon=True)
+        self.acknowledged = 0
+        self.failures = 0
+
+    def __enter__(self) -> Self:
+        self._walsup.psql("create table if not exists ledger (n bigint primary key)")
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(20)
+
+    def rows(self) -> int:
+        """How many rows the database has; numbers are gapless or the answer is -1."""
+        count, highest = self._walsup.psql(
+            "select count(*), coalesce(max(n), 0) from ledger"
+        ).split("|")
+        return int(count) if count == highest else -1
+
+    def _write(self) -> None:
+        number = self.acknowledged
+        while not self._stop.is_set():
+            number += 1
+            try:
+                self._walsup.psql(f"insert into ledger values ({number})", timeout_s=15)
+            except (PgToolError, OSError, subprocess.TimeoutExpired):
+                self.failures += 1
+                with contextlib.suppress(Exception):
+                    number = int(self._walsup.psql("select coalesce(max(n), 0) from ledger"))
+                time.sleep(0.1)
+                continue
+            self.acknowledged = number
+            time.sleep(_LEDGER_PAUSE_S)
