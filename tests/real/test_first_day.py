@@ -39,9 +39,7 @@ def test_a_first_start_ends_in_a_protected_database(running: Walsup, s3: S3Serve
     assert found["compression"] == {"walrus": "zstd", "wal-g": "lz4"}[running.engine]
 
 
-def test_s23_a_stop_says_that_nothing_is_lost_and_it_is_true(
-    running: Walsup, s3: S3Server
-) -> None:
+def test_s23_a_stop_says_that_nothing_is_lost_and_it_is_true(running: Walsup, s3: S3Server) -> None:
     """The verdict names the last segment, and boto3 finds everything up to it."""
     running.psql("create table t as select generate_series(1, 100000) n")
     before = int(status(running)["init"]["postgres_pid"])

@@ -7,6 +7,7 @@ from walsup.agent.loops.database import database
 from walsup.agent.loops.gate import gate
 from walsup.agent.loops.lag import lag
 from walsup.agent.loops.stop import stop
+from walsup.agent.loops.wake import wake
 from walsup.agent.loops.watch import watch
 from walsup.agent.world import World
 
@@ -16,5 +17,6 @@ LOOPS: dict[str, Callable[[World], Awaitable[None]]] = {
     "gate": gate,
     "lag": lag,
     "backup": backup,
+    "wake": wake,
     "stop": stop,
 }

@@ -4,9 +4,11 @@ import asyncio
 import time
 
 from walsup import log
+from walsup.agent.lag import Meter
 from walsup.agent.world import World
 from walsup.archive import catalog
 from walsup.archive.classify import classify
+from walsup.archive.store import Bucket
 
 _EVERY_S = 1.0
 _CHECK_S = 15.0
@@ -14,25 +16,32 @@ _SWITCH_MARGIN_S = 5.0
 
 
 async def lag(world: World) -> None:
-    """List when something could be proven; an idle database costs a request every 15 s."""
-    listed_s = -_CHECK_S
+    """Publish the lag every second; list when something could be proven, else every 15 s.
+
+    A listing is a task of its own: while one hangs, the lag goes on rising.
+    """
+    listing, listed_s = None, -_CHECK_S
     while True:
         await asyncio.sleep(_EVERY_S)
-        meter, bucket = world.meter, world.bucket
-        if meter is None or bucket is None:
+        if world.meter is None or world.bucket is None:
             continue
-        now_s = time.monotonic()
-        faulty = "bucket" in world.board.snapshot.faults
-        if meter.has_finished_segments or faulty or now_s - listed_s >= _CHECK_S:
-            listed_s = now_s
-            try:
-                meter.proven(await catalog.advance(bucket, meter.mark))
-                world.board.clear("bucket")
-            except Exception as raised:  # noqa: BLE001 (whatever the client raises is a fault)
-                world.board.fault("bucket", classify(raised))
+        if listing is None or listing.done():
+            faulty = "bucket" in world.board.snapshot.faults
+            overdue = time.monotonic() - listed_s >= _CHECK_S
+            if world.meter.has_finished_segments or faulty or overdue:
+                listed_s = time.monotonic()
+                listing = asyncio.create_task(_list(world, world.bucket, world.meter))
         if not world.stopping.is_set():
             await _switch_when_overdue(world)
-        world.board.put(lag=meter.read(time.monotonic()))
+        world.board.put(lag=world.meter.read(time.monotonic()))
+
+
+async def _list(world: World, bucket: Bucket, meter: Meter) -> None:
+    try:
+        meter.proven(await catalog.advance(bucket, meter.mark))
+        world.board.clear("bucket")
+    except Exception as raised:  # noqa: BLE001 (whatever the client raises is a fault)
+        world.board.fault("bucket", classify(raised))
 
 
 async def _switch_when_overdue(world: World) -> None:
