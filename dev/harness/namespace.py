@@ -9,8 +9,6 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-import psutil
-
 _START_TIMEOUT_S = 10.0
 _PID_NAMESPACE = ("--pid", "--fork", "--kill-child", "--mount-proc", "--")
 
@@ -74,7 +72,7 @@ class Container:
         if launcher():
             pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
         else:
-            pids = _family(self.init_pid)
+            pids = [self.init_pid, *descendants(self.init_pid)]
         found = (self._member(pid) for pid in pids)
         return [member for member in found if member is not None]
 
@@ -98,12 +96,34 @@ class Container:
         return Member(pid, inner_pid, status["State"][0], argv)
 
 
-def _only_child(pid: int) -> int | None:
+def descendants(pid: int) -> list[int]:
+    """The pids of all processes below `pid`, dead ones not yet reaped included."""
+    found: list[int] = []
+    for child in _children(pid):
+        found += [child, *descendants(child)]
+    return found
+
+
+def real_uid(pid: int) -> int | None:
+    """Who runs it; None when it has ended."""
     try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return None  # it ended
-    return int(children[0]) if children else None
+        return int(_status(pid)["Uid"].split()[0])
+    except (OSError, KeyError):
+        return None
+
+
+def _only_child(pid: int) -> int | None:
+    children = _children(pid)
+    return children[0] if children else None
+
+
+def _children(pid: int) -> list[int]:
+    """Its children; each of its threads may have some."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):  # it ended
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            found += map(int, (thread / "children").read_text().split())
+    return found
 
 
 def _blocks_signals(pid: int) -> bool:
@@ -117,10 +137,3 @@ def _blocks_signals(pid: int) -> bool:
 def _status(pid: int) -> dict[str, str]:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
-
-
-def _family(pid: int) -> list[int]:
-    try:
-        return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
-    except psutil.NoSuchProcess:
-        return []

@@ -1,6 +1,7 @@
 """A real S3 server (SeaweedFS) on loopback."""
 
 import atexit
+import contextlib
 import json
 import os
 import shutil
@@ -22,6 +23,7 @@ from dev.harness.waiting import wait_until
 Boto: TypeAlias = Any
 
 _START_TIMEOUT_S = 60.0
+_TMP = Path("/tmp")  # noqa: S108 - weed's own choice
 _PORTS = (
     "master.port",
     "master.port.grpc",
@@ -110,6 +112,10 @@ class S3Server:
             self._process.kill()
             self._process.wait()
             self._process = None
+        for socket in self.sockets():
+            # A killed server leaves them; of another user's, only the name is like ours.
+            with contextlib.suppress(OSError):
+                socket.unlink()
 
     def close(self) -> None:
         """Kill it, remove its data and close every client that was given out."""
@@ -117,6 +123,12 @@ class S3Server:
         for client in self._clients:
             client.close()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def sockets(self) -> list[Path]:
+        """The sockets that exist outside `directory`: weed puts them there, whatever it is told."""
+        return [
+            path for port in self._ports.values() for path in _TMP.glob(f"seaweedfs-*-{port}.sock")
+        ]
 
     def pause(self) -> None:
         """Freeze it: connections are accepted by the kernel and never answered."""
@@ -146,12 +158,16 @@ class S3Server:
 
     def keys(self, prefix: str = "") -> list[str]:
         """All keys of the bucket under `prefix`, in order."""
+        return list(self.objects(prefix))
+
+    def objects(self, prefix: str = "") -> dict[str, int]:
+        """The size in bytes of every object under `prefix`, by key, in order."""
         pages = self._client.get_paginator("list_objects_v2")
-        return [
-            entry["Key"]
+        return {
+            entry["Key"]: entry["Size"]
             for page in pages.paginate(Bucket=self.bucket, Prefix=prefix)
             for entry in page.get("Contents", [])
-        ]
+        }
 
     def get(self, key: str) -> bytes:
         """The object's bytes."""
