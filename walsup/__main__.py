@@ -5,7 +5,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from walsup.init.loop import Send
+    from walsup.init.preparation import Send
 
 
 def main() -> None:

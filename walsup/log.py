@@ -6,10 +6,14 @@ themselves; nothing of walsup reads what they write (a pipe nobody drains hangs 
 
 import json
 import os
+import select
 import sys
 import time
 
 LEVELS = ("info", "warning", "error")
+
+# A reader of the log that hangs must not hang PID 1 or the agent's loop.
+_PATIENCE_MS = 200
 
 _as_json = not sys.stderr.isatty()
 _process = "init"
@@ -47,7 +51,16 @@ def _write(level: str, event: str, fields: dict[str, object]) -> None:
         tail = " ".join(f"{key}={value}" for key, value in fields.items())
         line = f"{stamp} walsup[{_process}] {level}: {event} {tail}".rstrip()
     try:
-        # One write(2) a line: lines of several processes on one stderr do not interleave.
-        os.write(2, (line + "\n").encode(errors="replace"))
+        if _has_room():
+            # One write(2) a line: lines of several processes on one stderr do not interleave.
+            os.write(2, (line + "\n").encode(errors="replace"))
     except OSError:
         return  # stderr is gone; a database must not end for that
+
+
+def _has_room() -> bool:
+    """Tell whether a line can be written without waiting for whoever reads it."""
+    # Not O_NONBLOCK: postgres shares this descriptor, and would lose lines by it.
+    waiting = select.poll()
+    waiting.register(2, select.POLLOUT)
+    return bool(waiting.poll(_PATIENCE_MS))

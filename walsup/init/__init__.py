@@ -5,30 +5,39 @@ signals, starts and reaps children, and keeps the state file.
 """
 
 import os
+import signal
 
 from walsup import log
 from walsup.init.basics import Basics
-from walsup.kernel import adopt_orphans
 from walsup.init.loop import Init
+from walsup.kernel import adopt_orphans, hide_memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from walsup.init.loop import Prepare
+    from walsup.init.preparation import Prepare
+
+AGENT_SILENCE_S = 30.0
 
 
-def main(arguments: "list[str]", prepare: "Prepare") -> "NoReturn":
+def main(
+    arguments: "list[str]", prepare: "Prepare", *, agent_silence_s: float = AGENT_SILENCE_S
+) -> "NoReturn":
     """Run `walsup run [postgres] [arguments of postgres]` until there is an exit code.
 
     `prepare` is called in a fork, so what it imports never gets into PID 1.
     """
+    hide_memory()
+    # Ignored (some runtimes leave it so), the kernel would reap for us and drop the exit codes.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    # Python's handler would make a fork look like a postgres that is ready for INT.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     if arguments[:1] == ["postgres"]:
-        del arguments[0]
+        arguments = arguments[1:]
     basics = Basics(os.environ, os.geteuid())
     log.configure(basics.log_format, "init")
     if os.getpid() != 1:
         adopt_orphans()
     os.environ["WALSUP_RUN_DIR"] = basics.run_dir  # decided once, for prepare too
-    code = Init(basics, arguments, prepare).run()
-    os._exit(code)
+    os._exit(Init(basics, arguments, prepare, agent_silence_s).run())

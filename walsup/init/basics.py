@@ -4,6 +4,8 @@ Taken from the environment alone (no *_FILE). A faulty value falls back to its d
 and is reported by prepare together with all other faults.
 """
 
+# ruff: noqa: PTH100, PTH110, PTH118 -- pathlib would cost PID 1 a megabyte
+
 import os
 import zlib
 
@@ -22,10 +24,11 @@ if TYPE_CHECKING:
 class Basics:
     """What PID 1 knows on its own: directories, the stop grace, where its last word goes."""
 
-    __slots__ = ("log_format", "pgdata", "run_dir", "stop_grace_s", "termination_log")
+    __slots__ = ("log_format", "pgdata", "run_dir", "stop_grace_s", "termination_log", "waldir")
 
     def __init__(self, environ: "Mapping[str, str]", uid: int) -> None:
         self.pgdata = os.path.abspath(environ.get("PGDATA") or DEFAULT_PGDATA)
+        self.waldir = environ.get("POSTGRES_INITDB_WALDIR") or ""
         self.run_dir = default_run_dir(environ, uid, self.pgdata)
         self.stop_grace_s = _grace(environ.get("WALSUP_STOP_GRACE") or DEFAULT_STOP_GRACE)
         self.log_format = environ.get("WALSUP_LOG_FORMAT") or "auto"
@@ -46,7 +49,8 @@ def default_run_dir(environ: "Mapping[str, str]", uid: int, pgdata: str) -> str:
         return "/run/walsup"
     if (xdg := environ.get("XDG_RUNTIME_DIR")) and os.access(xdg, os.W_OK):
         return os.path.join(xdg, "walsup")
-    return f"/tmp/walsup-{uid}-{zlib.crc32(pgdata.encode()):08x}"  # noqa: S108 (0700, checked)
+    checksum = zlib.crc32(pgdata.encode(errors="surrogateescape"))
+    return f"/tmp/walsup-{uid}-{checksum:08x}"  # noqa: S108 (0700, its owner is checked)
 
 
 def _grace(text: str) -> float:

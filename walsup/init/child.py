@@ -10,9 +10,13 @@ from walsup import kernel, log
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import NoReturn
 
 NOT_FOUND = 127
 NOT_EXECUTABLE = 126
+_FIRST_OTHER_DESCRIPTOR = 3
+# Kernels before 5.9 close them one by one; none of ours is near this.
+_HIGHEST_DESCRIPTOR = 65536
 
 
 class Launch:
@@ -47,28 +51,36 @@ def spawn(launch: Launch, *, inherit: "tuple[int, ...]" = (), orphan: bool = Fal
     """Fork and exec; gives the pid. `inherit`: descriptors that stay open over exec.
 
     The child has default dispositions and an empty mask. Unless `orphan`, it dies with PID 1.
+
+    Raises:
+        OSError: there is no room for another process.
     """
     parent = os.getpid()
     if pid := os.fork():
         return pid
     try:
         _exec(launch, inherit, 0 if orphan else parent)
-    except OSError as fault:
+    except Exception as fault:  # noqa: BLE001 (a fork must never return into PID 1's loop)
         log.error("program.failed", program=launch.argv[0], problem=str(fault))
-        os._exit(NOT_FOUND if fault.errno in (errno.ENOENT, errno.ENOTDIR) else NOT_EXECUTABLE)
+        missing = getattr(fault, "errno", 0) in (errno.ENOENT, errno.ENOTDIR)
+        os._exit(NOT_FOUND if missing else NOT_EXECUTABLE)
     finally:
         os._exit(NOT_EXECUTABLE)
 
 
 def fork_into(work: "Callable[[], int]") -> int:
-    """Fork and call `work()` in the child, which dies with PID 1; gives the pid."""
+    """Fork and call `work()` in the child, which dies with PID 1; gives the pid.
+
+    Raises:
+        OSError: there is no room for another process.
+    """
     parent = os.getpid()
     if pid := os.fork():
         return pid
     code = 1
     try:
-        _defaults()
         kernel.die_with_parent(parent)
+        _be_ordinary()
         code = work()
     except BaseException:  # noqa: BLE001 (a fork must never return into PID 1's loop)
         sys.excepthook(*sys.exc_info())
@@ -76,20 +88,31 @@ def fork_into(work: "Callable[[], int]") -> int:
         os._exit(code)
 
 
-def _exec(launch: Launch, inherit: "tuple[int, ...]", parent: int) -> None:
-    for descriptor in inherit:
-        os.set_inheritable(descriptor, True)
+def _exec(launch: Launch, inherit: "tuple[int, ...]", parent: int) -> "NoReturn":
     if parent:
         kernel.die_with_parent(parent)
+    first = _FIRST_OTHER_DESCRIPTOR
+    for descriptor in sorted(inherit):
+        os.closerange(first, descriptor)
+        os.set_inheritable(descriptor, True)  # noqa: FBT003 (the call takes no keyword)
+        first = descriptor + 1
+    # Also what the container's runtime has left open in us.
+    os.closerange(first, _HIGHEST_DESCRIPTOR)
     os.chdir(launch.cwd)
-    _defaults()
-    os.execve(launch.argv[0], launch.argv, launch.environment)
+    _be_ordinary()
+    os.execve(launch.argv[0], launch.argv, launch.environment)  # noqa: S606 (no shell wanted)
 
 
-def _defaults() -> None:
-    # Python ignores PIPE and XFSZ and handles INT: a child that inherits this behaves oddly.
-    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
+def _be_ordinary() -> None:
+    """Undo what PID 1 is, and whatever it was started with: mask, dispositions, terminal.
+
+    Python ignores PIPE and XFSZ; who started us may ignore HUP (nohup) or CHLD. A session of its
+    own keeps a terminal's Ctrl-C from the engine: PID 1 alone decides what it means.
+    """
+    for number in signal.valid_signals():
+        if number not in (signal.SIGKILL, signal.SIGSTOP):
+            signal.signal(number, signal.SIG_DFL)
+    os.setsid()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 

@@ -1,4 +1,6 @@
-"""Making the directories ours: owner, lock, stale postmaster.pid (S1), and the end of root."""
+"""Making the directories ours: owner, lock (S1), and the end of root."""
+
+# ruff: noqa: PTH103, PTH116, PTH118 -- pathlib would cost PID 1 a megabyte
 
 import fcntl
 import os
@@ -7,13 +9,14 @@ import stat
 
 from walsup import log
 from walsup.errors import DataDirectoryError, LockedError, PermissionsError
+from walsup.init.holders import holders
 
 DATABASE_USER = "postgres"
 LOCK_PATIENCE_S = 15.0
 
 
 def make_directories(pgdata: str, run_dir: str) -> None:
-    """Create both directories; as root they are handed to the database's user.
+    """Create both directories; as root the run directory is handed to the database's user.
 
     Raises:
         PermissionsError: they cannot be made, or the run directory is somebody else's.
@@ -26,11 +29,16 @@ def make_directories(pgdata: str, run_dir: str) -> None:
             f"cannot create {fault.filename}: {fault.strerror}",
             hint="mount a volume that this user may write to, or set PGDATA and WALSUP_RUN_DIR",
         ) from fault
+    status = os.lstat(run_dir)
+    if not stat.S_ISDIR(status.st_mode):
+        raise PermissionsError(
+            f"the run directory {run_dir} is a link",
+            hint="set WALSUP_RUN_DIR to the directory itself; secrets are kept in it",
+        )
     if os.geteuid() == 0:
         owner = _database_user()
-        os.chown(run_dir, owner.pw_uid, owner.pw_gid)
-    status = os.lstat(run_dir)
-    if not stat.S_ISDIR(status.st_mode) or (os.geteuid() != 0 and status.st_uid != os.geteuid()):
+        _give(run_dir, owner)
+    elif status.st_uid != os.geteuid():
         raise PermissionsError(
             f"the run directory {run_dir} belongs to uid {status.st_uid}, this is {os.geteuid()}",
             hint="set WALSUP_RUN_DIR to a directory of this user; secrets are kept in it",
@@ -53,66 +61,84 @@ def open_data_directory(pgdata: str) -> int:
 
 
 def try_lock(descriptor: int) -> bool:
-    """Take the exclusive lock if it is free. Never unlocked: the last copy to close frees it."""
+    """Take the exclusive lock if it is free. Never unlocked: the last copy to close frees it.
+
+    Raises:
+        DataDirectoryError: the file system has no locks.
+    """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as fault:
+        raise DataDirectoryError(
+            f"the data directory cannot be locked: {fault.strerror}",
+            hint="use a file system with flock(2) (for NFS: version 4, or a lock daemon)",
+        ) from fault
     return True
 
 
-def locked_error(pgdata: str) -> LockedError:
+def locked_error(pgdata: str, descriptor: int) -> LockedError:
     """Say who holds the data directory."""
-    holders = ", ".join(_holders(pgdata)) or "unknown (another container or node)"
+    found = ", ".join(holders(pgdata, descriptor)) or "unknown (another container or node)"
     return LockedError(
         f"the data directory {pgdata} is in use, for {LOCK_PATIENCE_S:.0f} s of waiting;"
-        f" held open by: {holders}",
+        f" held open by: {found}",
         hint="stop the other container or process that uses this volume, then start again",
     )
 
 
-def take_over(pgdata: str) -> None:
-    """As root: hand PGDATA to the database's user, then become that user for good.
+def take_over(pgdata: str, waldir: str) -> None:
+    """As root: hand PGDATA (and initdb's WAL directory) to the database's user, and become it.
 
-    The top goes last, so that an interrupted walk is done again.
+    For good: real, effective and saved ids and the groups change, which clears the capabilities.
+
+    Raises:
+        PermissionsError: root is not allowed to.
     """
     if os.geteuid() != 0:
         return
     owner = _database_user()
-    if os.stat(pgdata).st_uid != owner.pw_uid:
-        for directory, _, files in os.walk(pgdata, topdown=False):
-            for path in (*(os.path.join(directory, name) for name in files), directory):
-                os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
-        log.info("directory.owned", path=pgdata, user=DATABASE_USER)
-    os.initgroups(DATABASE_USER, owner.pw_gid)
-    os.setresgid(owner.pw_gid, owner.pw_gid, owner.pw_gid)
-    os.setresuid(owner.pw_uid, owner.pw_uid, owner.pw_uid)
-    os.environ["HOME"] = owner.pw_dir
-    os.environ.pop("USER", None)
-
-
-def clear_stale_pid(pgdata: str) -> None:
-    """Remove a postmaster.pid whose process is dead or no postgres of this directory (S1).
-
-    Only to be called while the lock is held.
-
-    Raises:
-        LockedError: a postgres of this directory is alive.
-    """
-    path = os.path.join(pgdata, "postmaster.pid")
+    for directory in filter(None, (waldir, pgdata)):
+        _hand_over(directory, owner)
     try:
-        with open(path, encoding="ascii", errors="replace") as file:
-            first = file.readline().strip()
-    except FileNotFoundError:
+        os.initgroups(DATABASE_USER, owner.pw_gid)
+        os.setresgid(owner.pw_gid, owner.pw_gid, owner.pw_gid)
+        os.setresuid(owner.pw_uid, owner.pw_uid, owner.pw_uid)
+    except OSError as fault:
+        raise PermissionsError(
+            f"root may not become the user {DATABASE_USER}: {fault.strerror}",
+            hint="allow the capabilities SETUID and SETGID, or start as the database's own user",
+        ) from fault
+    os.environ["HOME"] = owner.pw_dir
+    for name in ("USER", "LOGNAME"):
+        os.environ.pop(name, None)
+
+
+def _hand_over(directory: str, owner: pwd.struct_passwd) -> None:
+    """Change the owner of everything below, the top last: a walk cut off is done again."""
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    if os.stat(directory).st_uid == owner.pw_uid:
         return
-    pid = int(first) if first.lstrip("-").isdigit() else 0
-    if pid > 1 and pid != os.getpid() and _is_postgres_of(pid, pgdata):
-        raise LockedError(
-            f"postmaster.pid names process {pid}, which is a running postgres of {pgdata}",
-            hint="end that server first (pg_ctl stop); nothing has been touched",
-        )
-    os.unlink(path)
-    log.warning("postmaster_pid.removed", path=path, pid=first)
+    for folder, folders, files in os.walk(directory, topdown=False):
+        for name in (*files, *folders):
+            path = os.path.join(folder, name)
+            _give(path, owner)
+    _give(directory, owner)
+    log.info("directory.owned", path=directory, user=DATABASE_USER)
+
+
+def _give(path: str, owner: pwd.struct_passwd) -> None:
+    try:
+        # A link's target may be anything; only the link itself is handed over.
+        os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
+    except FileNotFoundError:
+        return  # a file of nobody: it has gone in the meantime
+    except OSError as fault:
+        raise PermissionsError(
+            f"root may not give {path} to the user {DATABASE_USER}: {fault.strerror}",
+            hint="allow the capability CHOWN, or make the volume belong to that user",
+        ) from fault
 
 
 def _database_user() -> pwd.struct_passwd:
@@ -123,30 +149,3 @@ def _database_user() -> pwd.struct_passwd:
             f"started as root, but there is no user {DATABASE_USER} to become",
             hint=f"create the user {DATABASE_USER}, or start walsup as the database's own user",
         ) from None
-
-
-def _is_postgres_of(pid: int, pgdata: str) -> bool:
-    try:
-        program = os.readlink(f"/proc/{pid}/exe")
-        here = os.path.samefile(f"/proc/{pid}/cwd", pgdata)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True  # it lives and hides itself: better refuse than corrupt
-    return here and os.path.basename(program).removesuffix(" (deleted)") in ("postgres", "postmaster")
-
-
-def _holders(pgdata: str) -> "list[str]":
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        if int(pid) == os.getpid():
-            continue
-        try:
-            opened = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
-            with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
-                name = file.read().strip()
-        except OSError:
-            continue
-        if any(path == pgdata or path.startswith(pgdata + "/") for path in opened):
-            found.append(f"{pid} ({name})")
-    return found

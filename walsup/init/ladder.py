@@ -10,17 +10,22 @@ CLEAN_WAIT_S = 2.0
 KILL_AFTER_QUIT_S = 2.0
 VERDICT_MARGIN_S = 0.5
 _SWEEP_RESERVE_S = 8.0
+_ABANDON_AFTER_KILL_S = 1.0
 
 
 class Ladder:
-    """The moments of one stop, in seconds after its beginning, for a grace in seconds."""
+    """The moments of one stop, in seconds after its beginning, for a grace in seconds.
 
-    __slots__ = ("kill_s", "quit_s", "verdict_s")
+    What comes after QUIT belongs to the sweep of pg_wal and the verdict. Who still lives at
+    `abandon_s` hangs in the kernel (a dead disk), and nothing more can be done.
+    """
+
+    __slots__ = ("abandon_s", "kill_s", "quit_s", "verdict_s")
 
     def __init__(self, grace_s: float) -> None:
-        # What comes after QUIT belongs to the sweep of pg_wal and the verdict.
         self.quit_s = max(grace_s - _SWEEP_RESERVE_S, grace_s / 2)
         self.kill_s = self.quit_s + KILL_AFTER_QUIT_S
+        self.abandon_s = self.kill_s + _ABANDON_AFTER_KILL_S
         self.verdict_s = grace_s - VERDICT_MARGIN_S
 
     def due(

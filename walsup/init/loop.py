@@ -6,34 +6,34 @@ import time
 
 from walsup import log
 from walsup.errors import InternalError, WalsupError
-from walsup.init import child, claim, postgres
-from walsup.kernel import hide_memory
-from walsup.init.ladder import Ladder, exit_code
+from walsup.init import child, claim, hearing, holders, lastword
+from walsup.init.agent import Agent
+from walsup.init.ladder import Ladder
+from walsup.init.postgres import Database
+from walsup.init.preparation import ABANDON_AFTER_S, Preparation
 from walsup.init.service import Service
-from walsup.init.statefile import TOUCH_S, StateFile, write_termination
-from walsup.init.wire import Wire, send
+from walsup.init.statefile import StateFile
+from walsup.kernel import hide_memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from walsup.init.basics import Basics
+    from walsup.init.preparation import Prepare
 
-    Send = Callable[[dict[str, object]], None]
-    Prepare = Callable[[list[str], int, Send], int]
-
-AGENT_SILENCE_S = 30.0
 # "The state file has changed": ignored by default, so it cannot end an agent that is starting.
 NUDGE = signal.SIGURG
-_PREPARE_STOP_S = 2.0
+_SHORT_PAUSE_S = 0.1
 _CRASH_SWEEP_S = 5.0
 _LAST_REAP_S = 1.0
+_AFTER_A_BUG_S = 0.5
 
 
 class Init:
     """PID 1's whole memory. `run` gives the exit code of the container."""
 
-    def __init__(self, basics: "Basics", arguments: "list[str]", prepare: "Prepare") -> None:
+    def __init__(
+        self, basics: "Basics", arguments: "list[str]", prepare: "Prepare", silence_s: float
+    ) -> None:
         self.basics = basics
         self.prepare = prepare
         self.arguments = arguments
@@ -41,17 +41,13 @@ class Init:
         self.detail = ""
         self.began_s = time.monotonic()
         self.lock = -1
-        self.prepare_pid = 0
-        self.prepare_wire = Wire()
-        self.database = postgres.Database(basics.pgdata)
-        self.agent = Service("agent")
-        self.agent_wire = Wire()
-        self.agent_heard_s = 0.0
+        self.preparation = Preparation()
+        self.database = Database(basics.pgdata)
+        self.agent = Agent(silence_s)
         self.daemons: dict[str, Service] = {}
         self.awaits_verdict = False
         self.verdict = ""
         self.refusal = ""
-        self.refusal_code = 0
         self.reloads = 0
         self.stop_s: float | None = None
         self.sweep_until_s = 0.0
@@ -65,18 +61,34 @@ class Init:
             claim.make_directories(self.basics.pgdata, self.basics.run_dir)
             self.lock = claim.open_data_directory(self.basics.pgdata)
             while self.code is None:
-                self._step()
+                self._turn()
         except WalsupError as refusal:
-            self.refuse(refusal)
+            log.error("start.refused", problem=refusal.problem, hint=refusal.hint)
+            self.refusal, self.code = str(refusal), refusal.exit_code
         self._finish()
         return self.code or 0
 
+    def _turn(self) -> None:
+        """Do one step; a bug, or a kernel without room, must not take a running postgres along."""
+        try:
+            self._step()
+        except WalsupError:
+            raise
+        except Exception as bug:
+            problem = f"{type(bug).__name__}: {bug}"
+            if not self.database.pid:
+                raise InternalError(
+                    problem, hint="report this, unless memory, processes or files ran out"
+                ) from bug
+            log.error("init.failed", problem=problem)
+            time.sleep(_AFTER_A_BUG_S)
+
     def _step(self) -> None:
         self._reap()
-        self._read()
+        hearing.listen(self)
         self._act(time.monotonic())
         if self.code is None:
-            if self.statefile.write(self.fields()):
+            if self.statefile.write(lastword.fields(self)):
                 self.agent.signal(NUDGE)
             if number := _wait(self._pause()):
                 self._heed(number)
@@ -91,16 +103,15 @@ class Init:
         elif number == signal.SIGHUP:
             log.info("reload.asked")
             self.reloads += 1
-            self.database.signal(signal.SIGHUP)
+            self.database.reload()
 
     def _stop(self, number: int) -> None:
         if self.stop_s is None:
             self.stop_s = time.monotonic()
             log.info("stop.asked", phase=self.phase, grace_s=self.basics.stop_grace_s)
-            if self.phase in ("claiming", "preparing"):
-                self.code = None if self.prepare_pid else 0
-                if self.prepare_pid:
-                    os.kill(self.prepare_pid, signal.SIGTERM)
+            if self.phase == "claiming":
+                self.code = 0
+            self.preparation.stop()
             if self.phase != "sweeping":
                 self.phase = "stopping"
         self.database.stop(number)
@@ -116,10 +127,9 @@ class Init:
             self._ended(pid, child.meaning(status))
 
     def _ended(self, pid: int, code: int) -> None:
-        if pid == self.prepare_pid:
-            self._read()
-            self.prepare_pid = 0
-            self.prepare_wire.close()
+        if pid == self.preparation.pid:
+            hearing.listen(self)
+            self.preparation.ended(code)
             self._prepared(code)
         elif pid == self.database.pid:
             self._postgres_ended(code)
@@ -133,55 +143,18 @@ class Init:
             return
         if self.stop_s is not None:
             self.code = 0
-        elif self.refusal:
-            self.code = self.refusal_code
         else:
-            self.refusal = f"preparing the data directory ended with exit code {code}"
             log.error("prepare.failed", exit_code=code)
-            self.code = code if code > 128 else InternalError.exit_code  # noqa: PLR2004 (128+n)
+            self.refusal, self.code = self.preparation.refusal, self.preparation.code
 
     def _postgres_ended(self, code: int) -> None:
-        asked = self.stop_s is not None
         self.database.ended(code)
-        log.info("postgres.ended", exit_code=code, asked=asked)
-        now_s = time.monotonic()
+        log.info("postgres.ended", exit_code=code, asked=self.stop_s is not None)
         if self.stop_s is not None:
             self.sweep_until_s = self.stop_s + self.ladder.verdict_s
         else:
-            self.sweep_until_s = now_s + min(_CRASH_SWEEP_S, self.ladder.verdict_s)
+            self.sweep_until_s = time.monotonic() + min(_CRASH_SWEEP_S, self.ladder.verdict_s)
         self.phase = "sweeping"
-
-    def _read(self) -> None:
-        for message in self.prepare_wire.messages():
-            self._hear_prepare(message)
-        for message in self.agent_wire.messages():
-            self.agent_heard_s = time.monotonic()
-            self._hear_agent(message)
-
-    def _hear_prepare(self, message: "dict[str, object]") -> None:
-        if message.get("launch") == "agent":
-            self.awaits_verdict = bool(message.get("verdict"))
-            self.agent.want(child.Launch.from_message(message), 1)
-        elif message.get("launch") == "postgres":
-            if self.stop_s is None:
-                self.database.start(child.Launch.from_message(message), self.lock)
-                self.phase, self.detail = "running", ""
-        elif "refused" in message:
-            self.refusal = str(message["refused"])
-            self.refusal_code = int(str(message["code"]))
-        else:
-            self.detail = str(message.get("detail", ""))
-
-    def _hear_agent(self, message: "dict[str, object]") -> None:
-        if "daemon" in message:
-            name = str(message["daemon"])
-            service = self.daemons.setdefault(name, Service(name))
-            generation = int(str(message.get("generation", 0)))
-            service.want(child.Launch.from_message(message) if generation else None, generation)
-        elif "reload" in message:
-            self.database.signal(signal.SIGHUP)
-        elif "verdict" in message:
-            self.verdict = str(message["verdict"])
 
     # --- what is due ------------------------------------------------------------------------
 
@@ -193,113 +166,68 @@ class Init:
         if self.phase == "sweeping" and (
             self.verdict or not self.awaits_verdict or now_s >= self.sweep_until_s
         ):
-            self.code = self._exit_code()
+            self.code = lastword.exit_code(self)
+        if self.code is not None:
             return
         for service in self.daemons.values():
             if service.due_in(now_s) == 0:
                 service.start()
-        if self.agent.pid and now_s - self.agent_heard_s > AGENT_SILENCE_S:
-            log.warning("agent.hung", silent_s=AGENT_SILENCE_S)
-            self.agent_heard_s = now_s
-            self.agent.kill()
+        self.agent.kill_hung(now_s)
         if self.agent.due_in(now_s) == 0:
-            # A new pipe for each life: half a line of the dead one must not meet the next.
-            self.agent_wire.close()
-            self.agent_wire = Wire()
-            writer = self.agent_wire.writer
-            self.agent.start(inherit=(writer,), WALSUP_WIRE=str(writer))
-            self.agent_wire.close_writer()
-            self.agent_heard_s = now_s
+            self.agent.begin()
 
     def _claim(self, now_s: float) -> None:
         if not claim.try_lock(self.lock):
             if now_s - self.began_s > claim.LOCK_PATIENCE_S:
-                raise claim.locked_error(self.basics.pgdata)
+                raise claim.locked_error(self.basics.pgdata, self.lock)
             self.detail = "waiting for another process to let go of the data directory"
             return
-        claim.take_over(self.basics.pgdata)
-        hide_memory()
-        claim.clear_stale_pid(self.basics.pgdata)
+        claim.take_over(self.basics.pgdata, self.basics.waldir)
+        hide_memory()  # the change of uid has set it anew
+        holders.clear_stale_pid(self.basics.pgdata)
         self.phase, self.detail = "preparing", ""
-        self.prepare_pid = child.fork_into(self._prepare)
-        self.prepare_wire.close_writer()
-
-    def _prepare(self) -> int:
-        writer = self.prepare_wire.writer
-        return self.prepare(self.arguments, self.lock, lambda message: send(writer, message))
+        self.preparation.start(self.prepare, self.arguments, self.lock)
 
     def _climb(self, elapsed_s: float) -> None:
-        if self.prepare_pid and elapsed_s > min(_PREPARE_STOP_S, self.ladder.quit_s):
-            os.kill(self.prepare_pid, signal.SIGKILL)
+        self.preparation.climb(elapsed_s)
         if self.database.pid:
             self.database.climb(self.ladder, elapsed_s)
+            abandon_s = self.ladder.abandon_s
+        else:
+            abandon_s = ABANDON_AFTER_S
+        # Who ignores KILL hangs in the kernel (S29); the rest of the grace cannot change it.
+        if elapsed_s > abandon_s and (self.database.pid or self.preparation.pid):
+            log.error("stop.abandoned", pid=self.database.pid or self.preparation.pid)
+            self.code = lastword.exit_code(self)
 
     def _pause(self) -> float:
         """Give the seconds until something is due: short while a stop is under way."""
         now_s = time.monotonic()
-        pauses = [TOUCH_S]
+        pauses = [self.statefile.due_in(), self.agent.silent_in(now_s)]
         if self.phase == "claiming" or self.stop_s is not None:
-            pauses.append(0.1)
+            pauses.append(_SHORT_PAUSE_S)
         if self.phase == "sweeping":
-            pauses.append(max(0.0, self.sweep_until_s - now_s))
-        for service in (self.agent, *self.daemons.values()):
-            if (due_in := service.due_in(now_s)) is not None:
-                pauses.append(due_in)
-        return min(pauses)
+            pauses.append(self.sweep_until_s - now_s)
+        if self.agent.has_more_to_say:
+            pauses.append(0.0)
+        starts = (service.due_in(now_s) for service in (self.agent, *self.daemons.values()))
+        pauses.extend(due_in for due_in in starts if due_in is not None)
+        return max(0.0, min(pauses))
 
-    # --- the last word ----------------------------------------------------------------------
-
-    def refuse(self, refusal: WalsupError) -> None:
-        """Take a refusal as the end."""
-        log.error("start.refused", problem=refusal.problem, hint=refusal.hint)
-        self.refusal, self.code = str(refusal), refusal.exit_code
-
-    def _exit_code(self) -> int:
-        if self.stop_s is None:
-            return self.database.code
-        return exit_code(self.database.code, self.database.sent, clean=self.database.clean)
+    # --- the end ----------------------------------------------------------------------------
 
     def _finish(self) -> None:
-        if self.prepare_pid:
-            os.kill(self.prepare_pid, signal.SIGKILL)
-        for service in (self.agent, *self.daemons.values()):
+        """End what is left (agent and daemons come last), and say the last word."""
+        self.preparation.kill()
+        services = (self.agent, *self.daemons.values())
+        for service in services:
             service.generation = 0
             service.kill()
         deadline_s = time.monotonic() + _LAST_REAP_S
-        while time.monotonic() < deadline_s and any(
-            service.pid for service in (self.agent, *self.daemons.values())
-        ):
+        while any(service.pid for service in services) and time.monotonic() < deadline_s:
             _wait(0.02)
             self._reap()
-        if self.database.started and self.awaits_verdict and not self.verdict:
-            self.verdict = "everything before the shutdown checkpoint is in the bucket: not proven"
-        self.phase = "ended"
-        self.detail = self.refusal or self.verdict
-        self.statefile.write(self.fields() | {"exit_code": self.code})
-        if self.detail:
-            write_termination(self.basics.termination_log, self.detail + "\n")
-        log.info("container.ended", exit_code=self.code, verdict=self.verdict)
-
-    def fields(self) -> "dict[str, object]":
-        """Give what the state file says."""
-        fields: dict[str, object] = {
-            "phase": self.phase,
-            "detail": self.detail,
-            "postgres_pid": self.database.pid or "",
-            "postgres_exit_code": self.database.code if self.database.done else "",
-            "postgres_clean": int(self.database.clean),
-            "reloads": self.reloads,
-            "agent_pid": self.agent.pid or "",
-            "agent_restarts": self.agent.restarts,
-        }
-        for name, service in self.daemons.items():
-            fields[f"{name}_pid"] = service.pid or ""
-            fields[f"{name}_generation"] = service.running_generation
-            fields[f"{name}_restarts"] = service.restarts
-        if self.stop_s is not None or self.database.done:
-            ends_s = self.sweep_until_s or (self.stop_s or 0) + self.ladder.verdict_s
-            fields["stop_deadline_monotonic_s"] = f"{ends_s:.3f}"
-        return fields
+        lastword.say(self)
 
 
 def _wait(pause_s: float) -> int:

@@ -59,34 +59,28 @@ class Service:
         return max(0.0, self._due_s - now_s)
 
     def start(self, *, inherit: "tuple[int, ...]" = (), **extra: str) -> None:
-        """Start it now; `extra` is added to its environment."""
+        """Start it now; `extra` is added to its environment. No room for it counts as a death."""
         if self._launch is None:
             return
-        launch = child.Launch(
-            self._launch.argv, self._launch.environment | extra, self._launch.cwd
-        )
-        self.pid = child.spawn(launch, inherit=inherit)
-        self.running_generation = self.generation
+        launch = child.Launch(self._launch.argv, self._launch.environment | extra, self._launch.cwd)
         self._started_s = time.monotonic()
+        try:
+            self.pid = child.spawn(launch, inherit=inherit)
+        except OSError as fault:
+            self._fail(problem=f"not started: {fault.strerror}")
+            return
+        self.running_generation = self.generation
         log.info(f"{self.name}.started", pid=self.pid, generation=self.generation)
 
     def ended(self, code: int) -> None:
         """Take note of its end; the next start waits longer after each early death."""
-        now_s = time.monotonic()
         replaced = self.running_generation != self.generation
         self.pid = 0
         self.running_generation = 0
         if replaced or not self.generation:
             log.info(f"{self.name}.ended", exit_code=code)
-            return
-        if now_s - self._started_s > _SOUND_AFTER_S:
-            self._failures = 0
-        # The first restart is immediate: a killed process should be back at once.
-        delay_s = backoff(self._failures, _FIRST_DELAY_S, _LONGEST_DELAY_S) if self._failures else 0
-        self._failures += 1
-        self._due_s = now_s + delay_s
-        self.restarts += 1
-        log.warning(f"{self.name}.died", exit_code=code, restart_in_s=round(delay_s, 2))
+        else:
+            self._fail(exit_code=code)
 
     def signal(self, number: int) -> None:
         """Send a signal, if it runs."""
@@ -96,3 +90,14 @@ class Service:
     def kill(self) -> None:
         """End it without asking; it keeps nothing that would be lost."""
         self.signal(signal.SIGKILL)
+
+    def _fail(self, **why: object) -> None:
+        now_s = time.monotonic()
+        if now_s - self._started_s > _SOUND_AFTER_S:
+            self._failures = 0
+        # The first restart is immediate: a killed process should be back at once.
+        delay_s = backoff(self._failures, _FIRST_DELAY_S, _LONGEST_DELAY_S) if self._failures else 0
+        self._failures += 1
+        self._due_s = now_s + delay_s
+        self.restarts += 1
+        log.warning(f"{self.name}.died", **why, restart_in_s=round(delay_s, 2))

@@ -3,40 +3,46 @@
 An exec probe reads it without an interpreter; the agent reads it to learn what PID 1 does.
 """
 
+# ruff: noqa: PTH105, PTH118, PTH123 -- pathlib would cost PID 1 a megabyte
+
 import os
 import time
+
+TOUCH_S = 5.0
+LONGEST_TERMINATION_BYTES = 4096  # Source: Kubernetes, terminationMessagePath
 
 
 class StateFile:
     """The file `state` in the run directory, written on every change and every 5 seconds."""
 
-    __slots__ = ("_lines", "_path", "_written_s")
+    __slots__ = ("_lines", "_path", "_tried_s")
 
     def __init__(self, run_dir: str) -> None:
         self._path = os.path.join(run_dir, "state")
         self._lines = ""
-        self._written_s = -1e9
+        self._tried_s = float("-inf")
 
     def write(self, fields: "dict[str, object]") -> bool:
-        """Write `fields` if they changed or 5 seconds have passed; True when they changed."""
+        """Write `fields` if they changed or 5 seconds have passed; True when a change is there."""
         lines = "".join(f"{key}={_flat(value)}\n" for key, value in fields.items())
-        now_s = time.monotonic()
         changed = lines != self._lines
-        if not changed and now_s - self._written_s < TOUCH_S:
+        if not changed and self.due_in() > 0:
             return False
-        text = f"{lines}updated_at={int(time.time())}\n"
-        if replace(self._path, text):
-            self._lines, self._written_s = lines, now_s
+        self._tried_s = time.monotonic()
+        if not replace(self._path, f"{lines}updated_at={int(time.time())}\n"):
+            return False
+        self._lines = lines
         return changed
 
-
-TOUCH_S = 5.0
+    def due_in(self) -> float:
+        """Give the seconds until it has to be touched."""
+        return max(0.0, self._tried_s + TOUCH_S - time.monotonic())
 
 
 def replace(path: str, text: str) -> bool:
     """Put `text` at `path` by rename; False when the file system refuses (full, read-only)."""
     try:
-        with open(path + ".new", "w", encoding="utf-8") as file:
+        with open(path + ".new", "w", encoding="utf-8", errors="replace") as file:
             file.write(text)
         os.replace(path + ".new", path)
     except OSError:
@@ -48,12 +54,13 @@ def write_termination(path: str, message: str) -> None:
     """Write the last word for Kubernetes (4096 bytes at most); a mount point, so no rename."""
     if not path:
         return
+    text = message.encode(errors="replace")[:LONGEST_TERMINATION_BYTES].decode(errors="ignore")
     try:
         with open(path, "w", encoding="utf-8") as file:
-            file.write(message.encode()[:4096].decode(errors="ignore"))
+            file.write(text)
     except OSError:
         return  # the log line says the same
 
 
 def _flat(value: object) -> str:
-    return "" if value is None else str(value).replace("\n", " ")
+    return "" if value is None else " ".join(str(value).splitlines())

@@ -1,0 +1,56 @@
+"""The agent as PID 1 sees it: a restarted child with a pipe, over which it must be heard."""
+
+import time
+
+from walsup import log
+from walsup.init.service import Service
+from walsup.init.wire import Wire
+
+
+class Agent(Service):
+    """The agent; one that is silent for `silence_s` hangs, and is killed to be started again."""
+
+    __slots__ = ("_heard_s", "_silence_s", "_wire")
+
+    def __init__(self, silence_s: float) -> None:
+        super().__init__("agent")
+        self._silence_s = silence_s
+        self._heard_s = 0.0
+        self._wire: Wire | None = None
+
+    def begin(self) -> None:
+        """Start it with a new pipe: half a line of a dead one must not meet the next."""
+        if self._wire:
+            self._wire.close()
+            self._wire = None
+        try:
+            self._wire = Wire()
+        except OSError:
+            return  # no descriptor left; the next turn of the loop tries again
+        writer = self._wire.writer
+        self.start(inherit=(writer,), WALSUP_WIRE=str(writer))
+        self._wire.close_writer()
+        self._heard_s = time.monotonic()
+
+    def messages(self) -> "list[dict[str, object]]":
+        """Give what it has said since the last call."""
+        found = self._wire.messages() if self._wire else []
+        if found:
+            self._heard_s = time.monotonic()
+        return found
+
+    @property
+    def has_more_to_say(self) -> bool:
+        """Tell whether it has said more than one turn of the loop listens to."""
+        return self._wire is not None and not self._wire.drained
+
+    def silent_in(self, now_s: float) -> float:
+        """Give the seconds until its silence is a hang; infinite while it does not run."""
+        return self._heard_s + self._silence_s - now_s if self.pid else float("inf")
+
+    def kill_hung(self, now_s: float) -> None:
+        """Kill it when it has been silent for too long."""
+        if self.silent_in(now_s) < 0:
+            log.warning("agent.hung", silent_s=self._silence_s)
+            self._heard_s = now_s
+            self.kill()

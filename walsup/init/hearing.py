@@ -1,0 +1,48 @@
+"""What prepare and the agent say to PID 1, and what it does about it."""
+
+from walsup import log
+from walsup.init.child import Launch
+from walsup.init.service import Service
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from walsup.init.loop import Init
+
+_Message = dict[str, object]
+
+
+def listen(init: "Init") -> None:
+    """Take in what has been said since the last call; nonsense is the speaker's fault alone."""
+    said = [(_hear_prepare, message) for message in init.preparation.messages()]
+    said += [(_hear_agent, message) for message in init.agent.messages()]
+    for hear, message in said:
+        try:
+            hear(init, message)
+        except ValueError as fault:
+            log.error("message.unreadable", problem=str(fault))
+
+
+def _hear_prepare(init: "Init", message: _Message) -> None:
+    if message.get("launch") == "agent":
+        init.awaits_verdict = bool(message.get("verdict"))
+        init.agent.want(Launch.from_message(message), 1)
+    elif message.get("launch") == "postgres":
+        if init.stop_s is None:
+            init.database.start(Launch.from_message(message), init.lock)
+            init.phase, init.detail = "running", ""
+    elif "refused" in message:
+        init.preparation.refuse(message)
+    else:
+        init.detail = str(message.get("detail", ""))
+
+
+def _hear_agent(init: "Init", message: _Message) -> None:
+    if "daemon" in message:
+        name = str(message["daemon"])
+        service = init.daemons.setdefault(name, Service(name))
+        generation = int(str(message.get("generation", 0)))
+        service.want(Launch.from_message(message) if generation else None, generation)
+    elif "reload" in message:
+        init.database.reload()
+    elif "verdict" in message:
+        init.verdict = str(message["verdict"])
