@@ -30,7 +30,9 @@ def ready(seen: Snapshot) -> Answer:
         return Answer(ok=False, reasons=("it is being stopped", *details))
     if not seen.database.accepting:
         phase = seen.init.detail or f"phase {seen.init.phase}"
-        return Answer(ok=False, reasons=(f"postgres does not accept connections ({phase})", *details))
+        return Answer(
+            ok=False, reasons=(f"postgres does not accept connections ({phase})", *details)
+        )
     return Answer(ok=True, reasons=details)
 
 

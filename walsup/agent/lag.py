@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from walsup.postgres.wal import Segment
 
 _MOST_SAMPLES = 4096
+_UNKNOWN = (-1, -1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,40 +33,60 @@ class Meter:
         self.switched_s: float | None = None
         self._current: Segment | None = None
         self._lsn = 0
-        self._xmax = 0
+        self._xids = _UNKNOWN
         # Not known at first, so what lies in the current segment counts until a switch is seen.
-        self._xmax_at_switch: int | None = None
+        self._xids_at_switch = _UNKNOWN
+        self._xids_of_our_switch = _UNKNOWN
+        self._first_segments: dict[int, int] = {}
         self._unproven: deque[tuple[float, int]] = deque()
         self._waiting_since_s = waiting_since_s
 
-    def sample(self, now_s: float, lsn: int, timeline: int, xmax: int) -> None:
-        """Take note of postgres's position and of the next xid that it would assign."""
+    def sample(
+        self, now_s: float, lsn: int, timeline: int, xmax: int, xmin: int | None = None
+    ) -> None:
+        """Take note of postgres's position and of the next xid that it would assign.
+
+        `xmin`: the oldest xid in progress, `xmax` when there is none, as a snapshot has them.
+        """
         current = Segment.containing(lsn, timeline, self.mark.size)
         if self._current is not None and current.number > self._current.number:
-            # The last xmax seen before the switch: rather count one too much as unarchived.
-            self._xmax_at_switch = self._xmax
+            # What was seen before the switch: rather count one xid too much as unarchived.
+            self._xids_at_switch = max(self._xids, self._xids_of_our_switch)
+            self._xids_of_our_switch = _UNKNOWN
             self.switched_s = now_s
         if self.switched_s is None:
             self.switched_s = now_s
-        if current.timeline != self.mark.timeline:
-            self.mark = Segment(
-                timeline=current.timeline, number=self.mark.number, size=current.size
-            )
-        self._current, self._lsn, self._xmax = current, lsn, xmax
+        if timeline > self.mark.timeline and timeline not in self._first_segments:
+            self.follow(timeline, lsn)
+        self._current, self._lsn = current, lsn
+        self._xids = (xmax, xmax if xmin is None else xmin)
         if not self._unproven or lsn > self._unproven[-1][1]:
             since_s = now_s if self._waiting_since_s is None else self._waiting_since_s
             self._waiting_since_s = None
             self._unproven.append((since_s, lsn))
         self._forget()
 
-    def proven(self, mark: Segment) -> None:
-        """Take note of the end of the gap-free run in the bucket."""
-        self.mark = mark
+    def follow(self, timeline: int, switch_lsn: int) -> None:
+        """Take note of where a timeline begins, as its .history file says.
+
+        Its first segment is the one with that byte; those before it have only the name of the
+        timeline that was left. Without this call the first position seen is taken for it.
+        """
+        self._first_segments[timeline] = switch_lsn // self.mark.size
         self._forget()
 
-    def switched(self, now_s: float, xmax: int) -> None:
-        """Take note of a switch of our own: `xmax` was read before it in the same statement."""
-        self._xmax_at_switch = xmax
+    def proven(self, mark: Segment) -> None:
+        """Take note of the end of the gap-free run in the bucket; it never goes back."""
+        if (mark.timeline, mark.number) > (self.mark.timeline, self.mark.number):
+            self.mark = mark
+            self._forget()
+
+    def switched(self, now_s: float, xmax: int, xmin: int | None = None) -> None:
+        """Take note of a switch of our own: the xids were read before it in the same statement.
+
+        They count when a sample shows the new segment: until then the old one is the current.
+        """
+        self._xids_of_our_switch = (xmax, xmax if xmin is None else xmin)
         self.switched_s = now_s
 
     @property
@@ -83,25 +104,41 @@ class Meter:
         """Give the lag as of now."""
         if self._current is None:
             return Lag(proven_lsn=self.mark.end_lsn)
-        segments = max(0, self._current.number - self.mark.number - 1)
-        empty = self._lsn <= self._current.start_lsn
-        idle = segments == 0 and (
-            empty or (self._xmax_at_switch is not None and self._xmax == self._xmax_at_switch)
-        )
-        if idle:
+        if self._is_idle(self._current):
             return Lag(known=True, bytes=0, idle=True, proven_lsn=self.mark.end_lsn)
         since_s = self._unproven[0][0] if self._unproven else now_s
         return Lag(
             known=True,
-            segments=segments,
+            segments=max(0, self._current.number - self.mark.number - 1),
             bytes=max(0, self._lsn - self.mark.end_lsn),
             seconds=max(0.0, now_s - since_s),
             proven_lsn=self.mark.end_lsn,
         )
 
+    def _is_idle(self, current: Segment) -> bool:
+        """Tell whether nothing that carries an xid can lie behind the mark.
+
+        An xid that was in progress at the switch may have written and committed since, without
+        any new one: then nothing but the next switch tells.
+        """
+        if self.mark.timeline != current.timeline or self.has_finished_segments:
+            return False
+        xmax, xmin = self._xids_at_switch
+        unchanged = xmax == xmin == self._xids[0] and xmax >= 0
+        return self._lsn <= self.mark.end_lsn or unchanged
+
     def _forget(self) -> None:
-        """Drop samples that are proven; thin them when there are too many, never the oldest."""
+        """Drop what does not wait any more; join samples when there are too many."""
+        for timeline, first in sorted(self._first_segments.items()):
+            if timeline > self.mark.timeline and self.mark.number >= first - 1:
+                self.mark = Segment(timeline=timeline, number=first - 1, size=self.mark.size)
         while self._unproven and self._unproven[0][1] <= self.mark.end_lsn:
             self._unproven.popleft()
+        if self._current is not None and self._is_idle(self._current):
+            # The bytes that an idle database keeps are not the age of what is written later.
+            self._unproven.clear()
         if len(self._unproven) > _MOST_SAMPLES:
-            self._unproven = deque(list(self._unproven)[::2])
+            samples = [*self._unproven]
+            # The earlier time with the later position: rather too old than too young.
+            pairs = zip(samples[::2], [*samples[1::2], samples[-1]], strict=False)
+            self._unproven = deque((since_s, lsn) for (since_s, _), (_, lsn) in pairs)

@@ -16,21 +16,46 @@ from walsup.agent.board import Snapshot
 
 # name, type, what it says (README's table), value
 Row = tuple[str, str, str, Callable[[Snapshot], float | None]]
+
+
+def _of_lag(field: str) -> Callable[[Snapshot], float | None]:
+    return lambda seen: getattr(seen.lag, field) if seen.lag.known else None
+
+
+# fmt: off
 METRICS: tuple[Row, ...] = (
-    ("walsup_protected", "gauge", "1: gate open, base backup proven, no fault stands.", lambda s: health.protected(s)),
-    ("walsup_gate_open", "gauge", "1: the archive is confirmed as ours and WAL is let through.", lambda s: s.gate.state == "open"),
-    ("walsup_lag_segments", "gauge", "Finished segments that are not yet seen in the bucket.", lambda s: s.lag.segments if s.lag.known else None),
-    ("walsup_lag_bytes", "gauge", "WAL on the disk that is not yet seen in the bucket; 0 when idle.", lambda s: s.lag.bytes if s.lag.known else None),
-    ("walsup_lag_seconds", "gauge", "Age of the oldest WAL not yet seen in the bucket; 0 when idle.", lambda s: s.lag.seconds if s.lag.known else None),
-    ("walsup_proven_lsn_bytes", "gauge", "Everything before this LSN, since the claim, was seen in the bucket.", lambda s: s.lag.proven_lsn or None),
-    ("walsup_ready_files", "gauge", "Files in pg_wal that wait for the archiver.", lambda s: s.waiting.ready),
-    ("walsup_ready_oldest_seconds", "gauge", "Age of the oldest of them.", lambda s: s.waiting.oldest_age_s),
-    ("walsup_wal_free_bytes", "gauge", "Free bytes in the file system of pg_wal.", lambda s: s.waiting.free_bytes or None),
-    ("walsup_backup_proven", "gauge", "1: a base backup and the WAL it needs are seen in the bucket.", lambda s: s.backup.state == "proven"),
-    ("walsup_backup_attempts", "gauge", "Failed attempts at the initial base backup in this run.", lambda s: s.backup.attempts),
-    ("walsup_engine_restarts_total", "counter", "Deaths of the engine's daemon in this run.", lambda s: s.init.engine_restarts),
-    ("walsup_agent_restarts_total", "counter", "Deaths of the agent in this run.", lambda s: s.init.agent_restarts),
-)  # fmt: skip
+    ("walsup_protected", "gauge",
+     "1: gate open, base backup proven, no fault stands.", health.protected),
+    ("walsup_gate_open", "gauge",
+     "1: the archive is confirmed as ours and WAL is let through.",
+     lambda seen: seen.gate.state == "open"),
+    ("walsup_lag_segments", "gauge",
+     "Finished segments that are not yet seen in the bucket.", _of_lag("segments")),
+    ("walsup_lag_bytes", "gauge",
+     "WAL on the disk that is not yet seen in the bucket; 0 when idle.", _of_lag("bytes")),
+    ("walsup_lag_seconds", "gauge",
+     "Age of the oldest WAL not yet seen in the bucket; 0 when idle.", _of_lag("seconds")),
+    ("walsup_proven_lsn_bytes", "gauge",
+     "Everything before this LSN, since the claim, was seen in the bucket.",
+     lambda seen: seen.lag.proven_lsn or None),
+    ("walsup_ready_files", "gauge",
+     "Files in pg_wal that wait for the archiver.", lambda seen: seen.waiting.ready),
+    ("walsup_ready_oldest_seconds", "gauge",
+     "Age of the oldest of them.", lambda seen: seen.waiting.oldest_age_s),
+    ("walsup_wal_free_bytes", "gauge",
+     "Free bytes in the file system of pg_wal.", lambda seen: seen.waiting.free_bytes or None),
+    ("walsup_backup_proven", "gauge",
+     "1: a base backup and the WAL it needs are seen in the bucket.",
+     lambda seen: seen.backup.state == "proven"),
+    ("walsup_backup_attempts", "gauge",
+     "Failed attempts at the initial base backup in this run.",
+     lambda seen: seen.backup.attempts),
+    ("walsup_engine_restarts_total", "counter",
+     "Deaths of the engine's daemon in this run.", lambda seen: seen.init.engine_restarts),
+    ("walsup_agent_restarts_total", "counter",
+     "Deaths of the agent in this run.", lambda seen: seen.init.agent_restarts),
+)
+# fmt: on
 FAULT_METRIC = ("walsup_fault", "gauge", "1 for each standing fault, by subject and kind.")
 BUILD_METRIC = ("walsup_build_info", "gauge", "1, with the version.")
 

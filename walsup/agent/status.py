@@ -43,13 +43,13 @@ def as_json(seen: Snapshot) -> dict[str, Any]:
 def as_text(status: Mapping[str, Any]) -> str:
     """Give what `walsup status` prints, from `/status`."""
     lag, backup, database = status["lag"], status["backup"], status["database"]
+    gate = status["gate"]
+    engine = f" ({gate['engine']})" if gate["engine"] else ""
+    accepts = "accepts connections" if database["accepting"] else "does not accept connections"
     lines = [
         f"protected  {'yes' if status['protected'] else 'NO'}",
-        f"archive    {status['archive'] or 'none'}, gate {status['gate']['state']}"
-        f"{' (' + status['gate']['engine'] + ')' if status['gate']['engine'] else ''}",
-        f"postgres   {status['init']['phase']},"
-        f" {'accepts connections' if database['accepting'] else 'does not accept connections'}"
-        f" as {database['role']}",
+        f"archive    {status['archive'] or 'none'}, gate {gate['state']}{engine}",
+        f"postgres   {status['init']['phase']}, {accepts} as {database['role']}",
         f"backup     {backup['state']} {backup['name']} {backup['finished_at']}".rstrip(),
     ]
     if lag["known"]:
@@ -58,6 +58,8 @@ def as_text(status: Mapping[str, Any]) -> str:
             f"lag        {lag['segments']} segments, {units.show_bytes(lag['bytes'] or 0)},"
             f" {units.show_duration(round(lag['seconds'], 1))}{idle}"
         )
-        lines.append(f"proven     up to {lag['proven_lsn']}, postgres is at {database['current_lsn']}")
+        lines.append(
+            f"proven     up to {lag['proven_lsn']}, postgres is at {database['current_lsn']}"
+        )
     lines += [f"!          {reason}" for reason in status["reasons"]]
     return "\n".join(lines)

@@ -80,7 +80,12 @@ def choose(settings: Settings, path: str) -> Engine | Fault:
             problem="wal-g is on PATH, but its client walg-daemon-client is not",
             remedy="install walg-daemon-client beside wal-g, or set WALSUP_ENGINE=walrus",
         )
-    return Engine(name=wanted, program=Path(program), client=Path(client) if client else None)
+    # PATH may hold relative folders, but the archiver runs in the data directory.
+    return Engine(
+        name=wanted,
+        program=Path(program).absolute(),
+        client=Path(client).absolute() if client else None,
+    )
 
 
 def push_timeout_s(stop_grace_s: float) -> float:

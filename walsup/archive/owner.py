@@ -51,7 +51,7 @@ class Owner:
                 state=str(fields["state"]),
                 compression=str(fields["compression"]),
             )
-        except (KeyError, TypeError, ValueError) as fault:
+        except (KeyError, TypeError, ValueError, OverflowError) as fault:
             raise ValueError(f"{OWNER_KEY} cannot be read: {fault}") from fault
 
     def next_boot(self, boot: str) -> Self:

@@ -7,6 +7,9 @@ no file of the operator is edited (S7, S9).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from walsup import units
+from walsup.settings import declared
+
 _BELOW_REPLICA = ("minimal",)
 _LIBRARY_SINCE = 15
 _RECOVERY_SINCE = 12
@@ -81,11 +84,27 @@ def _raised(effective: Mapping[str, str], archive_timeout_s: int) -> dict[str, s
     raised: dict[str, str] = {}
     if effective.get("wal_level", "replica").lower() in _BELOW_REPLICA:
         raised["wal_level"] = "replica"
-    if effective.get("max_wal_senders", "10") == "0":
+    if _is_zero(effective.get("max_wal_senders", "10")):
         raised["max_wal_senders"] = "10"
-    if effective.get("archive_timeout", "0").lower().rstrip("smindh ") in ("0", ""):
+    if _is_zero(effective.get("archive_timeout", "0")):
         raised["archive_timeout"] = f"{archive_timeout_s}s"
     return raised
+
+
+def _is_zero(text: str) -> bool:
+    """Tell whether postgres reads a number, of seconds if it has a unit, as 0.
+
+    What postgres would refuse is not 0: it says so itself when it starts.
+    Source: PostgreSQL 15, guc.c, parse_int: strtol with base 0, then rounded half to even.
+    """
+    number = text.strip()
+    try:
+        return int(number.lstrip("+-") or "x", 16 if "x" in number.lower() else 10) == 0
+    except ValueError:
+        try:
+            return round(units.duration(number)) == 0 and number[:1].isdigit()
+        except (ValueError, OverflowError):
+            return False
 
 
 def _as_list_item(path: str) -> str:
@@ -96,21 +115,29 @@ def _as_list_item(path: str) -> str:
 def postgres_environment(environ: Mapping[str, str], more: Sequence[str]) -> dict[str, str]:
     """Give the variables that postgres may see: by name, so that no secret comes along.
 
-    `more`: names of the operator's own, `PREFIX_*` for all that begin so.
+    `more`: names of the operator's own, `PREFIX_*` for all that begin so; they open nothing that
+    is secret or the bucket's.
     """
     return {
         name: value
         for name, value in environ.items()
-        if not name.endswith(("PASSWORD", "PASSWORD_FILE", "PASSFILE"))
+        if not name.endswith(_SECRET_ENDS) and not name.startswith(_BUCKETS)
+        if name.removesuffix("_FILE") not in _SECRETS
         if name in _SEEN or name.startswith(_SEEN_PREFIXES) or _matches(name, more)
     }
 
 
-_SEEN = frozenset(
-    ("PATH", "HOME", "TZ", "TZDIR", "LANG", "LANGUAGE", "TMPDIR", "SHELL", "TERM")
-    + ("LD_PRELOAD", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "OPENSSL_CONF")
-    + ("KRB5_KTNAME", "KRB5_CONFIG", "JAVA_HOME", "PYTHONPATH", "PERL5LIB", "ICU_DATA")
-)
+_SECRETS = {row.metadata["name"] for row in declared() if row.metadata["secret"]}
+_SECRET_ENDS = ("PASSWORD", "PASSWORD_FILE", "PASSFILE")
+_BUCKETS = ("AWS_", "WALG_", "WALE_", "S3_")
+
+# fmt: off
+_SEEN = frozenset((
+    "PATH", "HOME", "TZ", "TZDIR", "LANG", "LANGUAGE", "TMPDIR", "SHELL", "TERM",
+    "LD_PRELOAD", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "OPENSSL_CONF",
+    "KRB5_KTNAME", "KRB5_CONFIG", "JAVA_HOME", "PYTHONPATH", "PERL5LIB", "ICU_DATA",
+))
+# fmt: on
 _SEEN_PREFIXES = ("LC_", "PG", "MALLOC_", "NSS_WRAPPER_", "GLIBC_", "GDAL_", "PROJ_")
 
 

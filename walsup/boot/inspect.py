@@ -8,11 +8,13 @@ from pathlib import Path
 
 from walsup.boot import stage
 from walsup.boot.plan import Broken, Cluster, Empty, Found, Staged
-from walsup.errors import WalsupError
+from walsup.errors import DataDirectoryError, WalsupError
 from walsup.postgres import control
 
 _NOT_OURS_TO_COUNT = ("lost+found", ".snapshot")
 _SHOWN = 5
+# With one of these postgres fetches its WAL from elsewhere.
+_RECOVERS = ("recovery.signal", "standby.signal", "recovery.conf")
 # Whatever the version, postgres cannot start without these.
 _REQUIRED = ("base", "global", "pg_wal", "pg_xact", "postgresql.conf")
 
@@ -28,7 +30,7 @@ def look(pgdata: Path, *, config_elsewhere: bool = False) -> Found:
     if stage.exists(pgdata) and not has_global:
         # `global` is moved last: without it the move has not ended, or not begun.
         if stage.is_complete(pgdata):
-            return Staged(complete=True)
+            return _complete(pgdata)
         return Staged(complete=False) if not entries else _foreign(pgdata, entries)
     if not entries:
         return Empty()
@@ -37,44 +39,84 @@ def look(pgdata: Path, *, config_elsewhere: bool = False) -> Found:
     return _cluster(pgdata, config_elsewhere=config_elsewhere)
 
 
-def _cluster(pgdata: Path, *, config_elsewhere: bool) -> Found:
-    major = (pgdata / "PG_VERSION").read_text(encoding="ascii", errors="replace").strip()
-    if not re.fullmatch(r"\d+(\.\d+)?", major):
+def _complete(pgdata: Path) -> Found:
+    data = pgdata / stage.STAGE / stage.DATA
+    if not (data / "global").is_dir():
         return Broken(
-            problem=f"{pgdata}/PG_VERSION says {major!r}, which is no version",
-            hint="the directory is damaged: restore it from a backup",
+            error=DataDirectoryError(
+                f"{pgdata} has lost its files while a new cluster was moved to its place",
+                hint=f"remove {pgdata / stage.STAGE} if this database may begin anew",
+            )
         )
+    version = next((p for p in (data, pgdata) if (p / "PG_VERSION").exists()), None)
+    return Staged(complete=True, major=_version(version) if version else None)
+
+
+def _version(directory: Path) -> str:
+    return (directory / "PG_VERSION").read_text(encoding="ascii", errors="replace").strip()
+
+
+def _cluster(pgdata: Path, *, config_elsewhere: bool) -> Found:
+    major = _version(pgdata)
+    if not re.fullmatch(r"\d+(\.\d+)?", major, re.ASCII):
+        return Broken(
+            error=DataDirectoryError(
+                f"{pgdata}/PG_VERSION says {major!r}, which is no version",
+                hint="the directory is damaged: restore it from a backup",
+            )
+        )
+    try:
+        return _missing(pgdata, major, config_elsewhere=config_elsewhere) or Cluster(
+            major=major, control=control.read(pgdata)
+        )
+    except WalsupError as fault:
+        return Broken(error=fault, major=major)
+
+
+def _missing(pgdata: Path, major: str, *, config_elsewhere: bool) -> Broken | None:
     for name in _REQUIRED:
         path = pgdata / name
         if path.exists() or (name == "postgresql.conf" and config_elsewhere):
             continue
         if path.is_symlink():
-            return Broken(
-                problem=f"{path} points to {path.readlink()}, which does not exist",
-                hint="is the volume that it points to mounted?",
-            )
-        return Broken(
-            problem=f"{pgdata} has PG_VERSION but no {name}: it is incomplete",
+            return _unmounted(path, major, "which does not exist")
+        error = DataDirectoryError(
+            f"{pgdata} has PG_VERSION but no {name}: it is incomplete",
             hint="it was left by an interrupted initdb or copy of another program; restore it from"
             " a backup, or empty it if it never held data",
         )
-    try:
-        return Cluster(major=major, control=control.read(pgdata))
-    except WalsupError as fault:
-        return Broken(problem=fault.problem, hint=fault.hint)
+        return Broken(error=error, major=major)
+    wal = pgdata / "pg_wal"
+    recovers = any((pgdata / name).exists() for name in _RECOVERS)
+    if wal.is_symlink() and not recovers and not any(wal.iterdir()):
+        return _unmounted(wal, major, "which is empty")
+    return None
+
+
+def _unmounted(link: Path, major: str, finding: str) -> Broken:
+    error = DataDirectoryError(
+        f"{link} points to {link.readlink()}, {finding}",
+        hint="is the volume that it points to mounted?",
+    )
+    return Broken(error=error, major=major)
 
 
 def _foreign(pgdata: Path, entries: list[str]) -> Broken:
     mounts = [name for name in entries if (pgdata / name).is_mount()]
     if mounts:
         return Broken(
-            problem=f"{pgdata}/{mounts[0]} is a mount point inside an empty data directory",
-            hint="mount it outside of PGDATA; for pg_wal set POSTGRES_INITDB_WALDIR to it",
+            error=DataDirectoryError(
+                f"{pgdata / mounts[0]} is a mount point inside a data directory without database",
+                hint="mount it outside of PGDATA; for pg_wal set POSTGRES_INITDB_WALDIR to it",
+            )
         )
     shown = ", ".join(entries[:_SHOWN]) + (" …" if len(entries) > _SHOWN else "")
     return Broken(
-        problem=f"{pgdata} is not empty and holds no database: {shown}",
-        hint="set PGDATA to a sub-directory of the volume, or empty it; nothing has been touched",
+        error=DataDirectoryError(
+            f"{pgdata} is not empty and holds no database: {shown}",
+            hint="set PGDATA to a sub-directory of the volume, or empty it; nothing has been"
+            " touched",
+        )
     )
 
 
@@ -85,24 +127,25 @@ def program(name: str, bindir: Path | None, path: str) -> str:
     """
     if bindir:
         return str(bindir / name)
-    return shutil.which(name, path=path) or _unexecutable(name, path)
-
-
-def _unexecutable(name: str, path: str) -> str:
-    candidates = (os.path.join(folder, name) for folder in path.split(":") if folder)
-    return next((found for found in candidates if os.path.exists(found)), f"/usr/bin/{name}")
+    if found := shutil.which(name, path=path):
+        return found
+    candidates = (Path(folder) / name for folder in path.split(":") if folder)
+    return str(next((found for found in candidates if found.exists()), Path("/usr/bin") / name))
 
 
 def binaries_major(postgres: str) -> str | None:
     """Give the programs' major version from their path, else from pg_config; None if neither."""
     real = os.path.realpath(postgres)
-    if found := re.search(r"/(?:postgresql|pgsql|postgres)[-/]?(\d+)(?:/|$)", real):
+    if found := re.search(r"/(?:postgresql|pgsql|postgres)[-/]?(\d\d|9\.\d)(?:/|$)", real):
         return found[1]
-    pg_config = os.path.join(os.path.dirname(real), "pg_config")
+    pg_config = Path(real).parent / "pg_config"
     if not os.access(pg_config, os.X_OK):
         return None
-    answer = subprocess.run(  # noqa: S603 (a program of PG_BINDIR, no shell)
-        [pg_config, "--version"], capture_output=True, text=True, check=False, timeout=10
-    )
+    try:
+        answer = subprocess.run(
+            [pg_config, "--version"], capture_output=True, text=True, check=False, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
     found = re.search(r"PostgreSQL (\d+)", answer.stdout)
     return found[1] if found else None

@@ -5,7 +5,6 @@ from typing import assert_never
 
 from walsup.errors import (
     ArchiveNotEmptyError,
-    DataDirectoryError,
     SettingsError,
     VersionError,
     WalsupError,
@@ -20,9 +19,10 @@ class Empty:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Staged:
-    """A stage of ours: complete, or cut off and worth nothing."""
+    """A stage of ours: complete, of a major version, or cut off and worth nothing."""
 
     complete: bool
+    major: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +35,10 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broken:
-    """Something that is no database and not empty, or a damaged database."""
+    """Something that is no database and not empty, or a damaged one (then its major version)."""
 
-    problem: str
-    hint: str
+    error: WalsupError
+    major: str | None = None
 
 
 Found = Empty | Staged | Cluster | Broken
@@ -74,7 +74,7 @@ def needs_archive(found: Found) -> bool:
     return isinstance(found, Empty) or (isinstance(found, Staged) and not found.complete)
 
 
-def decide(
+def decide(  # noqa: PLR0911 (one return a case)
     found: Found, *, binaries_major: str | None, archived: str | None, may_create: bool
 ) -> Plan:
     """Give the plan.
@@ -84,11 +84,16 @@ def decide(
     none or no archive is configured. `may_create`: a password is given, or trust is asked for.
     """
     match found:
-        case Broken(problem=problem, hint=hint):
-            return Refuse(error=DataDirectoryError(problem, hint=hint))
-        case Cluster(major=major):
-            if binaries_major is not None and binaries_major != major:
-                return Refuse(error=_other_major(major, binaries_major))
+        case (
+            Broken(major=str(major))
+            | Cluster(major=major)
+            | Staged(complete=True, major=str(major))
+        ) if binaries_major not in (None, major):
+            # First: what another version has written may look damaged to this one.
+            return Refuse(error=_other_major(major, str(binaries_major)))
+        case Broken(error=error):
+            return Refuse(error=error)
+        case Cluster():
             return Start()
         case Staged(complete=True):
             return Finish()

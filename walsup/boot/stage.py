@@ -8,10 +8,12 @@ import os
 import shutil
 from pathlib import Path
 
+from walsup.errors import BootstrapError
+
 STAGE = ".walsup-stage"
+DATA = "data"
 _COMPLETE = "complete"
 _WALDIR = "waldir"
-_DATA = "data"
 
 
 def exists(pgdata: Path) -> bool:
@@ -28,16 +30,27 @@ def begin(pgdata: Path, waldir: Path | None) -> Path:
     """Wipe a cut-off stage, make a new one; gives the directory for initdb.
 
     `waldir` (empty, or not there) is remembered first, so that it is wiped with the stage.
+
+    Raises:
+        BootstrapError: there is something in `waldir`, which is then not remembered.
     """
     stage = pgdata / STAGE
     wipe(pgdata)
+    if waldir and waldir.is_dir() and any(waldir.iterdir()):
+        raise BootstrapError(
+            f"POSTGRES_INITDB_WALDIR {waldir} is not empty",
+            hint="give a directory of its own; if it holds WAL, find the database it belongs to",
+        )
     stage.mkdir(mode=0o700)
     if waldir:
-        (stage / _WALDIR).write_text(str(waldir), encoding="utf-8")
-        _sync(stage / _WALDIR)
+        # By rename: half a path in the memory would be another directory to wipe.
+        fresh = stage / f"{_WALDIR}.new"
+        fresh.write_text(str(waldir), encoding="utf-8", errors="surrogateescape")
+        _sync(fresh)
+        fresh.rename(stage / _WALDIR)
     _sync(stage)
     _sync(pgdata)
-    return stage / _DATA
+    return stage / DATA
 
 
 def wipe(pgdata: Path) -> None:
@@ -49,19 +62,22 @@ def wipe(pgdata: Path) -> None:
     stage = pgdata / STAGE
     if is_complete(pgdata):
         raise FileExistsError(stage / _COMPLETE)
-    if (stage / _WALDIR).exists():
-        waldir = Path((stage / _WALDIR).read_text(encoding="utf-8"))
-        for entry in waldir.iterdir() if waldir.is_dir() else ():
+    memory = stage / _WALDIR
+    if memory.exists():
+        waldir = Path(memory.read_text(encoding="utf-8", errors="surrogateescape"))
+        for entry in waldir.iterdir() if waldir.is_absolute() and waldir.is_dir() else ():
             shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
     # The memory of the WAL directory goes last: an interrupted wipe is done again.
-    shutil.rmtree(stage / _DATA, ignore_errors=True)
-    shutil.rmtree(stage, ignore_errors=True)
+    if (stage / DATA).exists():
+        shutil.rmtree(stage / DATA)
+    if stage.exists():
+        shutil.rmtree(stage)
 
 
 def complete(pgdata: Path) -> None:
     """Declare the stage whole. Its files must have been synced."""
     stage = pgdata / STAGE
-    _sync(stage / _DATA)
+    _sync(stage / DATA)
     (stage / _COMPLETE).touch()
     _sync(stage / _COMPLETE)
     _sync(stage)
@@ -70,12 +86,13 @@ def complete(pgdata: Path) -> None:
 def finish(pgdata: Path) -> None:
     """Move a complete stage's content to its place; may be cut off anywhere and called again."""
     stage = pgdata / STAGE
-    data = stage / _DATA
-    names = sorted(os.listdir(data), key=lambda name: (name == "global", name))
-    for name in names:
-        if name == "global":
+    # From here on the WAL directory is the cluster's: nothing may remember it as one to wipe.
+    (stage / _WALDIR).unlink(missing_ok=True)
+    for entry in sorted((stage / DATA).iterdir(), key=lambda path: (path.name == "global", path)):
+        if entry.name == "global":
+            _sync(stage)
             _sync(pgdata)
-        os.rename(data / name, pgdata / name)
+        entry.rename(pgdata / entry.name)
     _sync(pgdata)
     remove_leftover(pgdata)
 

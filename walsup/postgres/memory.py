@@ -1,5 +1,6 @@
-"""What walsup itself remembers in the data directory: small files, fsynced, never believed
-after the directory was copied or restored without being compared with the bucket.
+"""What walsup itself remembers in the data directory, in small files, fsynced.
+
+A directory that was copied or restored carries them along: they are compared with the bucket.
 """
 
 import json
@@ -39,7 +40,9 @@ def foreign(pgdata: Path, archive: str) -> str:
         noted = json.loads((pgdata / _FOREIGN).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return ""
-    return str(noted.get("problem", "")) if noted.get("archive") == archive else ""
+    if not isinstance(noted, dict) or noted.get("archive") != archive:
+        return ""
+    return str(noted.get("problem") or "the archive is another database's")
 
 
 def _write(path: Path, text: str) -> None:

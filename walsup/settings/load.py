@@ -4,6 +4,7 @@ import difflib
 import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from walsup.errors import SettingsError
 from walsup.settings.table import Settings, declared
@@ -12,6 +13,19 @@ PASSED_ON = ("WALG_", "AWS_", "S3_", "WALE_")
 
 _KNOWN = {row.metadata["name"]: row for row in declared()}
 _ALIASES = {alias: name for name, row in _KNOWN.items() for alias in row.metadata["aliases"]}
+_OTHER_STORES = tuple(
+    f"{owner}_{store}_PREFIX"
+    for owner in ("WALG", "WALE")
+    for store in ("FILE", "GS", "AZ", "SWIFT", "SSH")
+)
+_NEAR = 0.8
+
+
+class _Found(NamedTuple):
+    """The text of a setting, and the name or file that a fault should show."""
+
+    source: str
+    text: str
 
 
 def load(environ: Mapping[str, str]) -> Settings:
@@ -21,30 +35,33 @@ def load(environ: Mapping[str, str]) -> Settings:
         SettingsError: all faults at once, a line each.
     """
     faults: list[str] = []
-    directory = environ.get("WALSUP_SECRETS_DIR") or ""
-    found = _gather(environ, directory, faults)
-    values: dict[str, object] = {}
-    for name, (source, text) in found.items():
+    files = _directory(environ.get("WALSUP_SECRETS_DIR") or "", faults)
+    given = {name: _gather(name, environ, files, faults) for name in _KNOWN}
+    values: dict[str, Any] = {}
+    for name, found in given.items():
+        if not found:
+            continue
         row = _KNOWN[name]
         try:
-            values[row.name] = row.metadata["read"](text)
+            values[row.name] = row.metadata["read"](found[0].text)
         except ValueError as fault:
             shown = "its value is not valid" if row.metadata["secret"] else str(fault)
-            faults.append(f"{source}: {shown}")
-    passed_on = {
-        name: text
-        for name, text in (_files(directory, []) | dict(environ)).items()
-        if name.startswith(PASSED_ON) and name not in _KNOWN and name not in _ALIASES
-        if not name.endswith("_FILE")
-    }
-    _complete(values, faults)
+            faults.append(f"{found[0].source}: {shown}")
+    passed_on = {name: found.text for name, found in files.items()} | dict(environ)
+    passed_on = {name: text for name, text in passed_on.items() if _is_passed_on(name)}
+    _complete(values, {name for name in _KNOWN if _is_given(name, given, environ)}, faults)
+    faults += [
+        f"{name}: this version archives to S3 only; set WALSUP_ARCHIVE to s3://bucket/prefix"
+        for name in _OTHER_STORES
+        if passed_on.get(name)
+    ]
     if faults:
         raise SettingsError(
             f"{len(faults)} of the settings are wrong:\n" + "\n".join(f"  {f}" for f in faults),
             hint="correct them in the container's environment; README has the table of settings",
         )
     return Settings(
-        **values,  # type: ignore[arg-type]
+        **values,
         passed_on=types.MappingProxyType(passed_on),
         warnings=tuple(_misspelt(environ)),
     )
@@ -55,88 +72,115 @@ def relevant(environ: Mapping[str, str]) -> dict[str, str]:
     return {
         name: text
         for name, text in environ.items()
-        if name.removesuffix("_FILE") in _KNOWN
-        or name.removesuffix("_FILE") in _ALIASES
-        or name.startswith(("WALSUP_", *PASSED_ON))
+        if _is_owned(name) or name.startswith(("WALSUP_", *PASSED_ON))
     }
 
 
+def _is_owned(name: str) -> bool:
+    plain = name.removesuffix("_FILE")
+    return any(spelling in _KNOWN or spelling in _ALIASES for spelling in (name, plain))
+
+
+def _is_passed_on(name: str) -> bool:
+    # AWS_WEB_IDENTITY_TOKEN_FILE and S3_CA_CERT_FILE are the engine's: no setting of ours in them.
+    return name.startswith(PASSED_ON) and not _is_owned(name)
+
+
+def _is_given(name: str, given: Mapping[str, list[_Found]], environ: Mapping[str, str]) -> bool:
+    """Tell whether a setting is there at all, readable or not."""
+    spellings = (name, *_KNOWN[name].metadata["aliases"])
+    return bool(given[name]) or any(environ.get(f"{spelling}_FILE") for spelling in spellings)
+
+
 def _gather(
-    environ: Mapping[str, str], directory: str, faults: list[str]
-) -> dict[str, tuple[str, str]]:
-    """Give, for each setting that is set, where it was found and its text."""
-    found: dict[str, tuple[str, str]] = {}
-    files = _files(directory, faults)
-    for name, row in _KNOWN.items():
-        for spelling in (name, *row.metadata["aliases"]):
-            text = environ.get(spelling, "")
-            path = environ.get(f"{spelling}_FILE", "")
-            if text and path:
-                faults.append(f"{spelling} and {spelling}_FILE are both set: keep one of them")
-            if path and row.metadata["pid1"]:
-                faults.append(f"{spelling}_FILE: PID 1 reads {spelling} from the environment only")
-            elif path and not text:
-                text = _secret_file(spelling, path, faults)
-                spelling += "_FILE"  # noqa: PLW2901 (the name that the fault should show)
-            if text and name not in found:
-                found[name] = (spelling, text)
-            elif text and found[name][1] != text:
-                faults.append(f"{found[name][0]} and {spelling} differ: keep one of them")
-        if name not in found and files.get(name):
-            found[name] = (f"{directory}/{name}", files[name])
-    return found
+    name: str, environ: Mapping[str, str], files: Mapping[str, _Found], faults: list[str]
+) -> list[_Found]:
+    """Give where a setting is set and its text, the one that counts first."""
+    metadata = _KNOWN[name].metadata
+    spellings = (name, *metadata["aliases"])
+    set_: list[_Found] = []
+    for spelling in spellings:
+        text = environ.get(spelling, "")
+        path = environ.get(f"{spelling}_FILE", "")
+        if path and metadata["environment_only"]:
+            faults.append(f"{spelling}_FILE: {spelling} is read from the environment only")
+        elif text and path:
+            faults.append(f"{spelling} and {spelling}_FILE are both set: keep one of them")
+        elif path:
+            text = _secret_file(spelling, path, faults)
+        if text:
+            set_.append(_Found(f"{spelling}_FILE" if path else spelling, text))
+    if not set_:
+        set_ = [files[spelling] for spelling in spellings if spelling in files]
+        if set_ and metadata["environment_only"]:
+            faults.append(f"{set_[0].source}: {name} is read from the environment only")
+    faults += [
+        f"{set_[0].source} and {other.source} differ: keep one of them"
+        for other in set_[1:]
+        if other.text != set_[0].text
+    ]
+    return set_
 
 
-def _files(directory: str, faults: list[str]) -> dict[str, str]:
+def _directory(directory: str, faults: list[str]) -> dict[str, _Found]:
+    """Read the files of a directory that are named like settings; other files are not opened."""
     if not directory:
         return {}
     try:
-        paths = [path for path in Path(directory).iterdir() if path.is_file()]
-        return {path.name: _text(path) for path in paths}
-    except (OSError, UnicodeDecodeError) as fault:
-        faults.append(f"WALSUP_SECRETS_DIR: {directory} cannot be read: {fault}")
+        paths = sorted(path for path in Path(directory).iterdir() if path.is_file())
+    except OSError as fault:
+        faults.append(f"WALSUP_SECRETS_DIR: {directory} cannot be read: {fault.strerror}")
         return {}
+    read: dict[str, _Found] = {}
+    for path in paths:
+        if path.name in _KNOWN or path.name in _ALIASES or path.name.startswith(PASSED_ON):
+            text, problem = _text(path)
+            if problem:
+                faults.append(f"WALSUP_SECRETS_DIR: {path} cannot be read: {problem}")
+            elif text:
+                read[path.name] = _Found(str(path), text)
+    return read
 
 
 def _secret_file(name: str, path: str, faults: list[str]) -> str:
-    try:
-        text = _text(Path(path))
-    except (OSError, UnicodeDecodeError) as fault:
-        reason = fault.strerror if isinstance(fault, OSError) else "it is not text"
-        faults.append(f"{name}_FILE: {path} cannot be read: {reason}")
-        return ""
-    if not text:
+    text, problem = _text(Path(path))
+    if problem:
+        faults.append(f"{name}_FILE: {path} cannot be read: {problem}")
+    elif not text:
         faults.append(f"{name}_FILE: {path} is empty")
     return text
 
 
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8").rstrip("\r\n")
+def _text(path: Path) -> tuple[str, str]:
+    """Give a file's text without its trailing newlines, and why it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\r\n"), ""
+    except OSError as fault:
+        return "", str(fault.strerror)
+    except UnicodeDecodeError:  # whose words would show a byte of the secret
+        return "", "it is not text"
 
 
-def _complete(values: dict[str, object], faults: list[str]) -> None:
+def _complete(values: dict[str, Any], given: set[str], faults: list[str]) -> None:
     """Add what follows from other values, and find what does not go together."""
-    endpoint = str(values.get("endpoint") or "")
-    host = endpoint.partition("://")[2].partition(":")[0]
-    if host == "amazonaws.com" or host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
-        values["endpoint"] = None
-        endpoint = ""
-    if endpoint:
+    host = str(values.get("endpoint") or "").partition("://")[2].partition(":")[0].lower()
+    amazon = "AWS_ENDPOINT" not in given
+    if f".{host}".endswith((".amazonaws.com", ".amazonaws.com.cn")):
+        values["endpoint"], amazon = None, True
+    if not amazon:
         values.setdefault("region", "us-east-1")
-    elif values.get("archive") and not values.get("region"):
+    elif "WALSUP_ARCHIVE" in given and "AWS_REGION" not in given:
         faults.append("AWS_REGION: missing; Amazon's S3 needs the region of the bucket")
-    pair = ("access_key_id", "secret_access_key")
-    if (values.get(pair[0]) is None) != (values.get(pair[1]) is None):
+    if ("AWS_ACCESS_KEY_ID" in given) != ("AWS_SECRET_ACCESS_KEY" in given):
         faults.append("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: one without the other")
 
 
 def _misspelt(environ: Mapping[str, str]) -> Iterator[str]:
     known = [*_KNOWN, *_ALIASES]
     for name in sorted(environ):
-        plain = name.removesuffix("_FILE")
-        if plain in known or not name.startswith(("WALSUP_", "POSTGRES_")):
+        if _is_owned(name) or not name.startswith(("WALSUP_", "POSTGRES_", "AWS_")):
             continue
-        near = difflib.get_close_matches(plain, known, 1, 0.8)
+        near = difflib.get_close_matches(name.removesuffix("_FILE"), known, 1, _NEAR)
         if near:
             yield f"{name} is not a setting; did you mean {near[0]}?"
         elif name.startswith("WALSUP_"):

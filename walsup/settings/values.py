@@ -1,11 +1,16 @@
 """What a setting's text means: each reader gives a value or a ValueError that shows the text."""
 
 import difflib
+import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from walsup import units
+
+_HOST = r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d{1,5})?"
+_DAY_S = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +34,7 @@ class HttpAddress:
 
 def choice(*words: str) -> Callable[[str], str]:
     """Give a reader of one of these words."""
+
     def read(text: str) -> str:
         if text.lower() in words:
             return text.lower()
@@ -49,7 +55,9 @@ def archive(text: str) -> ArchiveUrl:
         )
     bucket, _, prefix = rest.partition("/")
     prefix = prefix.strip("/")
-    if not bucket or not prefix or "//" in prefix:
+    if "@" in bucket:
+        raise ValueError("it has a user or a key before the bucket: set AWS_ACCESS_KEY_ID instead")
+    if not re.fullmatch(r"[\w.-]+", bucket, re.ASCII) or {"", ".", ".."} & set(prefix.split("/")):
         raise ValueError(
             f"{text!r} needs a bucket and a prefix, as in s3://bucket/name: two databases in"
             " one place destroy each other's archive"
@@ -59,24 +67,29 @@ def archive(text: str) -> ArchiveUrl:
 
 def endpoint(text: str) -> str:
     """Read a host or URL; without a scheme it is https."""
-    url = text if "://" in text else f"https://{text}"
-    host = url.partition("://")[2].strip("/")
-    if not host or "/" in host or not url.startswith(("http://", "https://")):
+    scheme, found, host = text.partition("://")
+    if not found:
+        scheme, host = "https", text
+    host = host.rstrip("/")
+    if "@" in host:
+        raise ValueError("it has a user or password in it: set AWS_ACCESS_KEY_ID instead")
+    if scheme.lower() not in ("http", "https") or not re.fullmatch(_HOST, host, re.ASCII):
         raise ValueError(f"{text!r} is not a host, host:port or http(s)://host:port")
-    return url.rstrip("/")
+    return f"{scheme.lower()}://{host}"
 
 
 def http(text: str) -> HttpAddress:
     """Read `host:port`."""
-    host, _, port = text.rpartition(":")
-    if not port.isdigit() or not 0 < int(port) < 65536:  # noqa: PLR2004 (TCP)
-        raise ValueError(f"{text!r} is not host:port")
-    return HttpAddress(host=host.strip("[]") or "0.0.0.0", port=int(port))  # noqa: S104 (a probe)
+    host, _, number = text.rpartition(":")
+    try:
+        return HttpAddress(host=host.strip("[]") or "0.0.0.0", port=port(number))  # noqa: S104 (probes)
+    except ValueError:
+        raise ValueError(f"{text!r} is not host:port") from None
 
 
 def port(text: str) -> int:
     """Read a TCP port."""
-    if text.isdigit() and 0 < int(text) < 65536:  # noqa: PLR2004 (TCP)
+    if re.fullmatch(r"\d{1,5}", text, re.ASCII) and 0 < int(text) < 65536:  # noqa: PLR2004 (TCP)
         return int(text)
     raise ValueError(f"{text!r} is not a port (1 to 65535)")
 
@@ -90,9 +103,9 @@ def grace(text: str) -> float:
 
 def timeout(text: str) -> int:
     """Read an archive_timeout, in whole seconds."""
-    if not 1 <= (seconds := round(units.duration(text))) <= 3600 * 24:
+    if not 1 <= (seconds := units.duration(text)) <= _DAY_S:
         raise ValueError(f"{text!r} is not between 1s and 1d")
-    return seconds
+    return round(seconds)
 
 
 def absolute(text: str) -> Path:
@@ -105,3 +118,12 @@ def absolute(text: str) -> Path:
 def names(text: str) -> tuple[str, ...]:
     """Read names between commas or spaces."""
     return tuple(part for part in text.replace(",", " ").split() if part)
+
+
+def words(text: str) -> str:
+    """Read arguments in a shell's quoting, and keep them as they are written."""
+    try:
+        shlex.split(text)
+    except ValueError as fault:
+        raise ValueError(f"{text!r} cannot be split into arguments: {str(fault).lower()}") from None
+    return text
