@@ -1,10 +1,9 @@
 """Runs the steps, cleans up, and says whether every step was seen."""
 
-import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeAlias
 
 from dev.demo import arrive, leave, leftovers, stay, weather
@@ -39,9 +38,11 @@ def main() -> int:
     for number in _STOPS:
         # INT too: a shell starts what it puts in the background with INT ignored.
         signal.signal(number, signal.default_int_handler)
-    with _uninterrupted():
-        stage = Stage(Machine.load())
+    # Held back while directories are made that nobody would remove yet.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+    stage = Stage(Machine.load())
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
         code = _play(stage, keep=os.environ.get("KEEP", "") not in {"", "0"})
     except KeyboardInterrupt:
         stage.narrator.missed("interrupted")
@@ -91,16 +92,6 @@ def _conclude(narrator: Narrator, code: int, left: list[str]) -> int:
 
 def _name(step: Step) -> str:
     return (step.__doc__ or step.__name__).partition("\n")[0].rstrip(".")
-
-
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Hold signals back while directories are made that nobody would remove yet."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 if __name__ == "__main__":

@@ -60,12 +60,14 @@ class Container:
     def __init__(self, init_pid: int) -> None:
         self.init_pid = init_pid
         # Held open, for the kernel gives the number of a namespace that has gone to a new one:
-        # a late clean-up would kill the processes of another test.
-        self._held = os.open(f"/proc/{init_pid}/ns/pid", os.O_RDONLY)
+        # a late clean-up would kill the processes of another test. Without a namespace there is
+        # nothing to compare, and the kernel hides it where a process keeps its memory private.
+        self._held = os.open(f"/proc/{init_pid}/ns/pid", os.O_RDONLY) if launcher() else None
 
     def close(self) -> None:
         """Let the namespace go."""
-        os.close(self._held)
+        if self._held is not None:
+            os.close(self._held)
 
     def members(self) -> list[Member]:
         """All processes; without a namespace of its own, PID 1 and what is below it."""
@@ -84,7 +86,7 @@ class Container:
 
     def _member(self, pid: int) -> Member | None:
         try:
-            if Path(f"/proc/{pid}/ns/pid").stat().st_ino != os.fstat(self._held).st_ino:
+            if self._held is not None and not _is_in(pid, self._held):
                 return None
             status = _status(pid)
             cmdline = Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
@@ -94,6 +96,10 @@ class Container:
         # PostgreSQL overwrites its title and leaves the rest of the space as zeros.
         argv = cmdline.rstrip("\0").split("\0") if cmdline else []
         return Member(pid, inner_pid, status["State"][0], argv)
+
+
+def _is_in(pid: int, namespace: int) -> bool:
+    return Path(f"/proc/{pid}/ns/pid").stat().st_ino == os.fstat(namespace).st_ino
 
 
 def descendants(pid: int) -> list[int]:

@@ -113,9 +113,7 @@ class S3Server:
             self._process.wait()
             self._process = None
         for socket in self.sockets():
-            # A killed server leaves them; of another user's, only the name is like ours.
-            with contextlib.suppress(OSError):
-                socket.unlink()
+            socket.unlink(missing_ok=True)  # a killed server leaves them
 
     def close(self) -> None:
         """Kill it, remove its data and close every client that was given out."""
@@ -126,9 +124,13 @@ class S3Server:
 
     def sockets(self) -> list[Path]:
         """The sockets that exist outside `directory`: weed puts them there, whatever it is told."""
-        return [
-            path for port in self._ports.values() for path in _TMP.glob(f"seaweedfs-*-{port}.sock")
-        ]
+        found: list[Path] = []
+        for port in self._ports.values():
+            for path in _TMP.glob(f"seaweedfs-*-{port}.sock"):
+                with contextlib.suppress(FileNotFoundError):
+                    # Another user's is older than ours, and not ours to remove.
+                    found += [path] if path.stat().st_uid == os.geteuid() else []
+        return found
 
     def pause(self) -> None:
         """Freeze it: connections are accepted by the kernel and never answered."""
