@@ -1,0 +1,180 @@
+"""The gate: shut before an archive that is not ours, opened with a fresh daemon on one that is."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from dev.harness import S3Server, Walsup
+from dev.harness.witness import (
+    owner,
+    segments,
+    sentinels,
+    status,
+    wait_fault,
+    wait_protected,
+)
+
+Make = Callable[..., Walsup]
+
+
+@pytest.fixture
+def others(walsup: Make) -> str:
+    """The prefix of another, stopped database."""
+    one = walsup(env={"WALSUP_INITIAL_BACKUP": "on"}).start()
+    wait_protected(one)
+    assert one.stop() == 0
+    return one.prefix
+
+
+def _database(walsup: Make) -> Walsup:
+    """A stopped database of its own, which has no archive yet."""
+    one = walsup(s3=None).start()
+    one.wait_accepts()
+    assert one.stop() == 0
+    return one
+
+
+def _with_archive(walsup: Make, one: Walsup, prefix: str) -> Walsup:
+    archived = walsup(prefix=prefix)
+    archived.pgdata = one.pgdata
+    archived.environment["PGDATA"] = str(one.pgdata)
+    return archived
+
+
+def _unchanged(s3: S3Server, prefix: str, before: list[str]) -> None:
+    assert s3.keys(f"{prefix}/") == before
+
+
+def _is_kept_out(one: Walsup, s3: S3Server, prefix: str, says: str) -> None:
+    before = s3.keys(f"{prefix}/")
+    one.start()
+    one.wait_accepts()
+    fault = wait_fault(one, "gate")
+    assert fault["kind"] == "not the owner"
+    assert says in fault["problem"]
+    one.psql("create table t (n int)")
+    one.psql("select pg_switch_wal()")
+    one.psql("select pg_switch_wal()")
+    assert status(one)["gate"]["state"] == "shut"
+    assert not status(one)["protected"]
+    assert one.http("/readyz")[0] == 200
+    _unchanged(s3, prefix, before)
+
+
+def test_s4_an_archive_with_another_owner_stays_shut(
+    walsup: Make, s3: S3Server, others: str
+) -> None:
+    """The database runs, WAL waits, and both system identifiers are named."""
+    one = _with_archive(walsup, _database(walsup), others)
+    _is_kept_out(one, s3, others, owner(s3, others)["system_id"])
+    assert one.stop() == 0
+
+
+def test_s4_a_foreign_archive_without_owner_is_told_by_its_sentinel(
+    walsup: Make, s3: S3Server, others: str
+) -> None:
+    """An archive of plain WAL-G, KubeDB or Spilo has no owner.json."""
+    s3.delete(f"{others}/walsup/owner.json")
+    one = _with_archive(walsup, _database(walsup), others)
+    _is_kept_out(one, s3, others, "base_0000")
+
+
+def test_s4_a_foreign_archive_of_segments_alone_is_told_by_its_first_page(
+    walsup: Make, s3: S3Server, others: str
+) -> None:
+    """Without any sentinel the newest segment says whose it is."""
+    for key in s3.keys(f"{others}/"):
+        if "/wal_005/" not in key:
+            s3.delete(key)
+    one = _with_archive(walsup, _database(walsup), others)
+    _is_kept_out(one, s3, others, segments(s3, others)[-1])
+
+
+def test_s7_found_foreign_the_next_start_archives_nothing_until_it_is_ours(
+    walsup: Make, s3: S3Server, others: str
+) -> None:
+    """archive_mode=off only for this very archive; another prefix is archived to at once."""
+    one = _with_archive(walsup, _database(walsup), others)
+    _is_kept_out(one, s3, others, "system identifier")
+    assert one.psql("show archive_mode") == "on"
+    assert one.stop() == 0
+    one.start()
+    one.wait_accepts()
+    assert one.psql("show archive_mode") == "off"
+    assert one.events("archive.foreign")
+    wait_fault(one, "gate")
+    assert one.stop() == 0
+    own = _with_archive(walsup, one, f"{others}-own").start()
+    wait_protected(own)
+    assert own.psql("show archive_mode") == "on"
+
+
+def test_an_archive_of_the_plain_engine_is_continued_in_place(walsup: Make, s3: S3Server) -> None:
+    """Same system identifier, no owner.json: claimed, with the compression it has."""
+    one = walsup(env={"WALSUP_COMPRESSION": "lz4"}).start()
+    wait_protected(one)
+    assert one.stop() == 0
+    s3.delete(f"{one.prefix}/walsup/owner.json")
+    one.environment["WALSUP_COMPRESSION"] = "zstd"
+    one.start()
+    wait_protected(one)
+    found = owner(s3, one.prefix)
+    assert (found["epoch"], found["compression"]) == (1, "lz4")
+    assert len(sentinels(s3, one.prefix)) == 1
+    one.psql("create table t (n int)")
+    assert one.stop() == 0
+    kinds = {key.rpartition(".")[2] for key in s3.keys(f"{one.prefix}/wal_005/")}
+    assert "zst" not in kinds
+
+
+def test_s2_another_copy_of_the_cluster_is_kept_out(walsup: Make) -> None:
+    """Same system identifier, another instance: only `adopt` may decide (part 2)."""
+    one = walsup().start()
+    wait_protected(one)
+    assert one.stop() == 0
+    (one.pgdata / ".walsup-instance").unlink()
+    one.start()
+    one.wait_accepts()
+    fault = wait_fault(one, "gate")
+    assert fault["kind"] == "not the owner"
+    assert "another copy" in fault["problem"]
+
+
+def test_s6b_the_daemon_is_fresh_at_each_opening_and_kept_when_the_agent_dies(
+    walsup: Make, s3: S3Server
+) -> None:
+    """An agent's death does not interrupt the archive."""
+    one = walsup().start()
+    wait_protected(one)
+    before = one.state()
+    agent = one.kill("agent")
+    one.wait_for(lambda: one.state().get("agent_pid") not in (str(agent), ""), "the agent is back")
+    wait_protected(one)
+    assert one.state()["engine_pid"] == before["engine_pid"]
+    assert owner(s3, one.prefix)["epoch"] == 1
+    rendered = json.loads((one.run_dir / "engine.json").read_text())
+    assert rendered["WALG_PREVENT_WAL_OVERWRITE"] == "true"
+    assert (one.run_dir / "engine.json").stat().st_mode & 0o777 == 0o600
+    assert one.stop() == 0
+    one.start()
+    wait_protected(one)
+    assert owner(s3, one.prefix)["epoch"] == 2
+
+
+def test_secrets_are_read_again_on_hup(walsup: Make) -> None:
+    """A rotated secret file opens the gate anew, with a fresh daemon."""
+    one = walsup()
+    secret = one.pgdata.parent / "secret"
+    secret.write_text(one.environment.pop("AWS_SECRET_ACCESS_KEY") + "\n")
+    one.environment["AWS_SECRET_ACCESS_KEY_FILE"] = str(secret)
+    one.start()
+    wait_protected(one)
+    good, generation = secret.read_text(), one.state()["engine_generation"]
+    secret.write_text("wrong")
+    one.signal(1)
+    assert wait_fault(one, "bucket")["kind"] == "auth"
+    secret.write_text(good)
+    one.signal(1)
+    wait_protected(one)
+    assert int(one.state()["engine_generation"]) > int(generation)

@@ -1,0 +1,132 @@
+"""Stops in bad moments, and the first base backup when it does not go well at once."""
+
+from collections.abc import Callable
+
+from dev.harness import FaultProxy, S3Server, Walsup
+from dev.harness.witness import (
+    segments,
+    sentinels,
+    status,
+    verdict,
+    wait_fault,
+    wait_protected,
+)
+
+Make = Callable[..., Walsup]
+
+
+def test_s23_with_s3_hanging_the_stop_ends_in_time_and_says_what_is_missing(
+    walsup: Make, s3: S3Server
+) -> None:
+    """postgres is down cleanly, the exit code is 0, the verdict is no; the next start heals."""
+    with FaultProxy(s3.port) as proxy:
+        one = walsup(endpoint=proxy.endpoint, env={"WALSUP_STOP_GRACE": "8s"}).start()
+        wait_protected(one)
+        proxy.hang()
+        one.psql("create table t as select generate_series(1, 1000) n")
+        assert one.stop(timeout_s=11) == 0
+        said = verdict(one)
+        assert "is in the bucket: no" in said
+        assert "0000000100000000000000" in said
+        control = one.tools.control(one.pgdata)
+        assert control["Database cluster state"] == "shut down"
+        proxy.pass_through()
+        one.start()
+        wait_protected(one)
+        assert one.psql("select count(*) from t") == "1000"
+        assert one.stop() == 0
+        assert "is in the bucket: yes" in verdict(one)
+        names = segments(s3, one.prefix)
+        assert names == [f"{1:08X}{0:08X}{n:08X}" for n in range(1, len(names) + 1)]
+
+
+def test_s23_what_the_archiver_gave_up_is_swept_after_postgres(walsup: Make, s3: S3Server) -> None:
+    """S3 is back after postgres has gone: the agent pushes the rest and the verdict is yes."""
+    with FaultProxy(s3.port) as proxy:
+        one = walsup(endpoint=proxy.endpoint, env={"WALSUP_STOP_GRACE": "20s"}).start()
+        wait_protected(one)
+        proxy.refuse()
+        one.psql("create table t as select generate_series(1, 1000) n")
+        one.signal(15)
+        one.wait_for(lambda: one.state().get("phase") == "sweeping", "postgres has gone")
+        proxy.pass_through()
+        assert one.wait() == 0
+        assert one.events("segment.swept")
+        assert "is in the bucket: yes" in verdict(one)
+
+
+def test_immediate_shutdown_is_131_and_nothing_is_claimed(walsup: Make) -> None:
+    """QUIT: postgres did not shut down, so the verdict is no."""
+    one = walsup().start()
+    wait_protected(one)
+    one.signal(3)
+    assert one.wait() == 131
+    assert "is in the bucket: no: postgres did not shut down" in verdict(one)
+    one.start()
+    wait_protected(one)
+
+
+def test_postgres_killed_ends_the_container_with_its_meaning(walsup: Make) -> None:
+    """128+9, and the next start recovers."""
+    one = walsup().start()
+    wait_protected(one)
+    one.kill("postgres")
+    assert one.wait() == 137
+    one.start()
+    wait_protected(one)
+
+
+def test_the_first_backup_is_tried_again_until_s3_is_there(walsup: Make, s3: S3Server) -> None:
+    """Serving is never blocked by it, and there is one backup in the end."""
+    with FaultProxy(s3.port) as proxy:
+        one = walsup(endpoint=proxy.endpoint).start()
+        one.wait_for(lambda: one.events("backup.began") or None, "the backup begins")
+        proxy.answer(500)
+        fault = wait_fault(one, "backup", timeout_s=90)
+        assert fault["problem"]
+        assert one.psql("select 1") == "1"
+        assert one.http("/readyz")[0] == 200
+        proxy.pass_through()
+        wait_protected(one, timeout_s=120)
+        assert len(sentinels(s3, one.prefix)) >= 1
+        assert status(one)["backup"]["state"] == "proven"
+
+
+def test_term_during_the_backup_stops_in_time_and_leaves_no_backup(
+    walsup: Make, s3: S3Server
+) -> None:
+    """What a cancelled backup leaves has no sentinel, so no engine takes it for one."""
+    with FaultProxy(s3.port) as proxy:
+        one = walsup(endpoint=proxy.endpoint).start()
+        one.wait_accepts()
+        one.psql("create table big as select md5(n::text) from generate_series(1, 400000) n")
+        proxy.delay(0.2)
+        one.wait_for(lambda: one.events("backup.began") or None, "the backup begins")
+        assert one.stop() == 0
+        assert sentinels(s3, one.prefix) == []
+        proxy.pass_through()
+        one.start()
+        wait_protected(one)
+        assert len(sentinels(s3, one.prefix)) == 1
+
+
+def test_s30_a_refused_login_is_named_and_archiving_goes_on(walsup: Make, s3: S3Server) -> None:
+    """The fault names the pg_hba line to add."""
+    one = walsup().start()
+    wait_protected(one)
+    hba = one.pgdata / "pg_hba.conf"
+    open_to_all = hba.read_text()
+    assert one.stop() == 0
+    hba.write_text("local all postgres reject\n" + open_to_all.replace("local", "#local"))
+    one.start()
+    fault = wait_fault(one, "database")
+    assert fault["kind"] == "database login"
+    assert "local all postgres trust" in fault["remedy"]
+    before = len(segments(s3, one.prefix))
+    assert status(one)["gate"]["state"] in {"opening", "open", "shut"}
+    assert one.stop() == 0
+    assert "is in the bucket: yes" in verdict(one)
+    assert len(segments(s3, one.prefix)) >= before
+    hba.write_text(open_to_all)
+    one.start()
+    wait_protected(one)
