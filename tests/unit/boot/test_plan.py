@@ -1,0 +1,119 @@
+"""The plan: a table of every combination."""
+
+import itertools
+
+import pytest
+
+from walsup.boot.plan import (
+    Bootstrap,
+    Broken,
+    Cluster,
+    Empty,
+    Finish,
+    Found,
+    Plan,
+    Refuse,
+    Staged,
+    Start,
+    decide,
+    needs_archive,
+)
+from walsup.errors import (
+    ArchiveNotEmptyError,
+    DataDirectoryError,
+    SettingsError,
+    VersionError,
+    WalsupError,
+)
+from walsup.postgres.control import ControlData, DBState
+
+CONTROL = ControlData(
+    system_id=1,
+    control_version=1300,
+    catalog_version=1,
+    state=DBState.SHUT_DOWN,
+    checkpoint_lsn=0,
+    redo_lsn=0,
+    timeline=1,
+    segment_size=1 << 24,
+)
+DAMAGED = DataDirectoryError("it is damaged", hint="restore it")
+# What is there: what is done when the programs are 15, by archived and may_create.
+TABLE: dict[str, tuple[Found, dict[tuple[bool, bool], type[Plan] | type[WalsupError]]]] = {
+    "empty": (
+        Empty(),
+        {
+            (False, True): Bootstrap,
+            (False, False): SettingsError,
+            (True, True): ArchiveNotEmptyError,
+            (True, False): ArchiveNotEmptyError,
+        },
+    ),
+    "cut off": (
+        Staged(complete=False),
+        {
+            (False, True): Bootstrap,
+            (False, False): SettingsError,
+            (True, True): ArchiveNotEmptyError,
+            (True, False): ArchiveNotEmptyError,
+        },
+    ),
+}
+ALWAYS: dict[str, tuple[Found, type[Plan] | type[WalsupError]]] = {
+    "complete": (Staged(complete=True, major="15"), Finish),
+    "complete, version not known": (Staged(complete=True), Finish),
+    "complete of another major": (Staged(complete=True, major="16"), VersionError),
+    "cluster": (Cluster(major="15", control=CONTROL), Start),
+    "older cluster": (Cluster(major="14", control=CONTROL), VersionError),
+    "newer cluster": (Cluster(major="16", control=CONTROL), VersionError),
+    "foreign": (Broken(error=DAMAGED), DataDirectoryError),
+    "damaged": (Broken(error=DAMAGED, major="15"), DataDirectoryError),
+    "damaged, or only of another major": (Broken(error=DAMAGED, major="9.6"), VersionError),
+}
+EVERY = TABLE | {
+    name: (found, dict.fromkeys(itertools.product((False, True), repeat=2), wanted))
+    for name, (found, wanted) in ALWAYS.items()
+}
+
+
+def outcome(plan: Plan) -> type[Plan] | type[WalsupError]:
+    """The kind of a plan; of a refusal, that of its error."""
+    return type(plan.error) if isinstance(plan, Refuse) else type(plan)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_combination(name: str) -> None:
+    """Whatever is found, with whatever archive and password, there is one answer."""
+    found, wanted = EVERY[name]
+    assert wanted.keys() == set(itertools.product((False, True), repeat=2))
+    for (archived, may_create), plan in wanted.items():
+        key = "wal_005/000000010000000000000001.lz4" if archived else None
+        decided = decide(found, binaries_major="15", archived=key, may_create=may_create)
+        assert outcome(decided) is plan
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_unknown_programs_refuse_no_version(name: str) -> None:
+    """When the programs' version cannot be told, postgres itself compares it."""
+    found, _ = EVERY[name]
+    decided = decide(found, binaries_major=None, archived=None, may_create=True)
+    assert outcome(decided) is not VersionError
+
+
+def test_s11_only_what_is_empty_asks_the_archive() -> None:
+    """An existing database never waits for the bucket."""
+    asking = {name for name, (found, _) in EVERY.items() if needs_archive(found)}
+    assert asking == TABLE.keys()
+
+
+def test_refusals_say_what_they_found() -> None:
+    """Both versions with the procedure, and the archive's key, are in the text."""
+    other = decide(
+        Cluster(major="14", control=CONTROL), binaries_major="15", archived=None, may_create=True
+    )
+    archived = decide(Empty(), binaries_major="15", archived="the/key", may_create=True)
+    assert isinstance(other, Refuse)
+    assert isinstance(archived, Refuse)
+    for word in ("14", "15", "pg_upgrade", "pg_dumpall"):
+        assert word in str(other.error)
+    assert "the/key" in str(archived.error)
