@@ -123,7 +123,8 @@ def test_s30_a_refused_login_is_named_and_archiving_goes_on(walsup: Make, s3: S3
     assert fault["kind"] == "database login"
     assert "local all postgres trust" in fault["remedy"]
     before = len(segments(s3, one.prefix))
-    assert status(one)["gate"]["state"] in {"opening", "open", "shut"}
+    one.wait_for(lambda: status(one)["gate"]["state"] == "open", "the gate is open")
+    assert not status(one)["protected"]
     assert one.stop() == 0
     assert "is in the bucket: yes" in verdict(one)
     assert len(segments(s3, one.prefix)) >= before

@@ -103,7 +103,8 @@ class Board:
     """The one mutable thing of the agent: the latest snapshot, replaced piece by piece."""
 
     def __init__(self, archive: str | None) -> None:
-        self.snapshot = Snapshot(archive=archive, at=time.time())
+        gate = Gate(state="opening" if archive else "none")
+        self.snapshot = Snapshot(archive=archive, gate=gate, at=time.time())
 
     def put(self, **observed: object) -> None:
         """Replace pieces of the snapshot."""

@@ -33,7 +33,9 @@ async def lag(world: World) -> None:
                 listing = asyncio.create_task(_list(world, world.bucket, world.meter))
         if not world.stopping.is_set():
             await _switch_when_overdue(world)
-        world.board.put(lag=world.meter.read(time.monotonic()))
+        # Before the first listing everything since the claim would look unproven.
+        if world.board.snapshot.lag.known or listing is None or listing.done():
+            world.board.put(lag=world.meter.read(time.monotonic()))
 
 
 async def _list(world: World, bucket: Bucket, meter: Meter) -> None:
