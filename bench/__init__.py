@@ -1,0 +1,1 @@
+"""walsup beside its peers, measured in turn in one run: `make bench`, or `python -m bench`."""
