@@ -1,0 +1,18 @@
+"""Snapshots that the tests of health, metrics and status share."""
+
+from walsup.agent.board import BackupSeen, Database, Gate, Init, Snapshot, Standing, Waiting
+from walsup.agent.lag import Lag
+from walsup.archive.fault import Fault
+
+STARTING = Snapshot(archive="s3://b/p")
+PROTECTED = Snapshot(
+    archive="s3://b/p",
+    system_id=7_300_000_000_000_000_001,
+    init=Init(phase="running", engine_restarts=2, agent_restarts=1),
+    database=Database(accepting=True, current_lsn=0x2_0000_0028, timeline=1, xmax=10),
+    gate=Gate(state="open", engine="walrus", compression="zstd", epoch=3, origin_lsn=0x1000000),
+    lag=Lag(known=True, segments=2, bytes=5 << 20, seconds=12.34, proven_lsn=0x1_FF00_0000),
+    waiting=Waiting(ready=2, oldest="0" * 24, oldest_age_s=12.0, free_bytes=1 << 30),
+    backup=BackupSeen(state="proven", name="base_1", finished_at="2026-01-01T00:00:00Z"),
+)
+FAULT = Standing(fault=Fault(kind="auth", problem='403 for "key"\nand a second line'), since=1.0)

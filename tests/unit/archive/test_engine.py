@@ -1,0 +1,223 @@
+"""The adapter: which engine, its configuration, and the archive_command under a real shell."""
+
+import json
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from walsup import settings
+from walsup.archive.engine import Engine, choose, push_timeout_s, render
+from walsup.archive.fault import Fault
+
+SEGMENT = "000000010000000000000001"
+BASE = {
+    "WALSUP_ARCHIVE": "s3://bucket/prefix",
+    "AWS_ENDPOINT": "http://s3:9000",
+    "AWS_ACCESS_KEY_ID": "the-key",
+    "AWS_SECRET_ACCESS_KEY": "the-secret",
+    "AWS_SESSION_TOKEN": "the-token",
+}
+
+
+def program(folder: Path, name: str, text: str = "") -> Path:
+    """An executable."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+    (folder / name).chmod(0o755)
+    return folder / name
+
+
+def expanded(command: str, name: str) -> str:
+    """What PostgreSQL makes of the command: %f is the file's name, %% a percent sign."""
+    return "%".join(part.replace("%f", name) for part in command.split("%%"))
+
+
+@pytest.mark.parametrize(
+    ("present", "wanted", "found"),
+    [
+        (("wal-g", "walg-daemon-client", "walrus"), "auto", "wal-g"),
+        (("walrus",), "auto", "walrus"),
+        (("walrus", "walg-daemon-client"), "auto", "walrus"),
+        (("wal-g", "walg-daemon-client", "walrus"), "walrus", "walrus"),
+        (("wal-g", "walrus"), "walrus", "walrus"),
+    ],
+)
+def test_choice(tmp_path: Path, present: tuple[str, ...], wanted: str, found: str) -> None:
+    """`auto` takes wal-g when it is there, else walrus; the client wherever it is installed."""
+    for name in present:
+        program(tmp_path, name)
+    chosen = choose(settings.load({"WALSUP_ENGINE": wanted}), str(tmp_path))
+    client = tmp_path / "walg-daemon-client" if "walg-daemon-client" in present else None
+    assert chosen == Engine(name=found, program=tmp_path / found, client=client)
+
+
+@pytest.mark.parametrize(
+    ("present", "wanted", "missing"),
+    [
+        ((), "auto", "walrus"),
+        (("walrus",), "wal-g", "wal-g"),
+        (("wal-g", "walg-daemon-client"), "walrus", "walrus"),
+        (("wal-g", "walrus"), "auto", "walg-daemon-client"),
+    ],
+)
+def test_missing(tmp_path: Path, present: tuple[str, ...], wanted: str, missing: str) -> None:
+    """What is missing is named, and is a fault: the database runs all the same."""
+    for name in present:
+        program(tmp_path, name)
+    chosen = choose(settings.load({"WALSUP_ENGINE": wanted}), str(tmp_path))
+    assert isinstance(chosen, Fault)
+    assert missing in chosen.problem
+
+
+def test_paths_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative PATH is not relative to the data directory, where the archiver runs."""
+    program(tmp_path / "bin", "walrus")
+    program(tmp_path / "bin", "walg-daemon-client")
+    monkeypatch.chdir(tmp_path)
+    chosen = choose(settings.load({}), "bin")
+    assert isinstance(chosen, Engine)
+    assert chosen.program == tmp_path / "bin" / "walrus"
+    assert chosen.client == tmp_path / "bin" / "walg-daemon-client"
+
+
+ODD = ["plain", "with space", "per%cent %f %p %%", "quo'te", 'dou"ble', "$HOME `id`", "a;b|c&d"]
+ODD += ["back\\slash", "new\nline", "*?[x]", "-dash", "ümlaut", "# no comment"]
+
+
+@pytest.mark.parametrize("has_client", [True, False])
+@pytest.mark.parametrize("name", ODD)
+def test_s07_quoting_under_a_real_shell(tmp_path: Path, name: str, *, has_client: bool) -> None:
+    """The client gets exactly socket, wal-push and the file's name, whatever the directories."""
+    folder = tmp_path / name
+    record = folder / "record"
+    fake = program(folder, "client", 'printf "%s\\0" "$@" > "$(dirname "$0")/record"')
+    engine = Engine(name="walrus", program=fake, client=fake if has_client else None)
+    socket = folder / "engine.sock"
+    command = expanded(engine.archive_command(socket, 15), SEGMENT)
+    done = subprocess.run(["/bin/sh", "-c", command], check=False, capture_output=True, cwd="/")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    given_ = record.read_bytes().decode().split("\0")[:-1]
+    if has_client:
+        assert given_ == [str(socket), "wal-push", SEGMENT, "-timeout", "18s"]
+    else:
+        assert given_ == [
+            *("daemon-client", "--socket", str(socket)),
+            *("--timeout", "18s", "wal-push", SEGMENT),
+        ]
+
+
+@pytest.mark.parametrize("file", [f"{SEGMENT}.partial", "0000000A.history", f"{SEGMENT}.00.backup"])
+def test_s07_every_kind_of_file(file: str) -> None:
+    """Not only segments are archived."""
+    engine = Engine(name="walrus", program=Path("/w"), client=Path("/c"))
+    assert shlex.split(expanded(engine.archive_command(Path("/s"), 1), file))[3] == file
+
+
+@pytest.mark.parametrize("code", [0, 1, 74, 126, 137, 255])
+def test_s07_no_code_over_125(tmp_path: Path, code: int) -> None:
+    """Such a code would end the archiver; any failure of the client is a 1."""
+    fake = program(tmp_path, "client", f"exit {code}")
+    command = Engine(name="walrus", program=fake, client=fake).archive_command(Path("/s"), 1)
+    done = subprocess.run(["/bin/sh", "-c", expanded(command, SEGMENT)], check=False)
+    assert done.returncode == (1 if code else 0)
+
+
+def test_s07_missing_client_is_a_1() -> None:
+    """127 would end the archiver too."""
+    command = Engine(name="w", program=Path("/no"), client=None).archive_command(Path("/s"), 1)
+    done = subprocess.run(["/bin/sh", "-c", command], check=False, capture_output=True)
+    assert done.returncode == 1
+
+
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
+def test_s07_any_path_survives_the_quoting(name: str) -> None:
+    """PostgreSQL's percent signs and the shell's words come back as they were."""
+    socket = Path("/run") / name
+    command = Engine(name="w", program=Path("/w"), client=Path("/c")).archive_command(socket, 15)
+    words = ["/c", str(socket), "wal-push", SEGMENT, "-timeout", "18s", "||", "exit", "1"]
+    assert shlex.split(expanded(command, SEGMENT)) == words
+
+
+@pytest.mark.parametrize("name", ["wal-g", "walrus"])
+def test_s28_no_secret_in_an_argv(name: str) -> None:
+    """Secrets are in the 0600 configuration only, which is named."""
+    engine = Engine(name=name, program=Path("/e"), client=Path("/c"))
+    config = Path("/run/engine.json")
+    assert engine.daemon_argv(config, Path("/s")) == ["/e", "--config", str(config), "daemon", "/s"]
+    for argv in (
+        engine.backup_argv(config, Path("/data")),
+        engine.fetch_argv(config, SEGMENT, Path("/target")),
+    ):
+        assert argv[:3] == ["/e", "--config", str(config)]
+    assert "--full" in engine.backup_argv(config, Path("/data"))
+
+
+def rendered(environ: dict[str, str]) -> dict[str, str]:
+    """The configuration for these settings beside the usual ones."""
+    known = settings.load(BASE | environ)
+    text = render(known, compression="zstd", socket_dir="/sock", port=5433)
+    fields: dict[str, str] = json.loads(text)
+    return fields
+
+
+def test_configuration() -> None:
+    """Everything that walsup owns is in it, all values are text."""
+    assert rendered({}) == {
+        "WALG_UPLOAD_CONCURRENCY": "4",
+        "WALG_S3_MAX_RETRIES": "7",
+        "S3_ENABLE_VERSIONING": "disabled",
+        "WALG_S3_PREFIX": "s3://bucket/prefix",
+        "WALG_COMPRESSION_METHOD": "zstd",
+        "WALG_PREVENT_WAL_OVERWRITE": "true",
+        "WALG_DAEMON_WAL_UPLOAD_TIMEOUT": "15s",
+        "PGDATA": "/var/lib/postgresql/data",
+        "PGHOST": "/sock",
+        "PGPORT": "5433",
+        "PGUSER": "postgres",
+        "PGDATABASE": "postgres",
+        "AWS_ENDPOINT": "http://s3:9000",
+        "AWS_S3_FORCE_PATH_STYLE": "true",
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "the-key",
+        "AWS_SECRET_ACCESS_KEY": "the-secret",
+        "AWS_SESSION_TOKEN": "the-token",
+    }
+
+
+def test_amazon_has_no_endpoint() -> None:
+    """Then neither endpoint nor path style is rendered, and the region is the operator's."""
+    found = rendered({"AWS_ENDPOINT": "s3.amazonaws.com", "AWS_REGION": "eu-1"})
+    assert "AWS_ENDPOINT" not in found
+    assert "AWS_S3_FORCE_PATH_STYLE" not in found
+    assert found["AWS_REGION"] == "eu-1"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "WALG_PREVENT_WAL_OVERWRITE",
+        "WALG_COMPRESSION_METHOD",
+        "WALG_DAEMON_WAL_UPLOAD_TIMEOUT",
+        "AWS_S3_FORCE_PATH_STYLE",
+    ],
+)
+def test_what_passes_cannot_override_what_is_owned(name: str) -> None:
+    """S6 and S23 hold whatever stands in the container's environment."""
+    assert rendered({name: "theirs"}) == rendered({})
+
+
+def test_what_is_not_owned_passes() -> None:
+    """An operator tunes and encrypts with the engine's own settings."""
+    found = rendered({"WALG_LIBSODIUM_KEY": "k", "WALG_UPLOAD_CONCURRENCY": "16"})
+    assert found["WALG_LIBSODIUM_KEY"] == "k"
+    assert found["WALG_UPLOAD_CONCURRENCY"] == "16"
+
+
+@pytest.mark.parametrize(("grace_s", "push_s"), [(5, 2), (10, 2), (12, 2), (25, 15), (70, 60)])
+def test_s23_push_timeout_leaves_time(grace_s: float, push_s: float) -> None:
+    """At most the grace minus 10 s, and never so short that nothing gets through."""
+    assert push_timeout_s(grace_s) == push_s

@@ -1,0 +1,86 @@
+"""owner.json, there and back."""
+
+import json
+from dataclasses import asdict, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from walsup.archive.owner import VERSION, Owner
+
+OWNER = Owner(
+    system_id=7_300_000_000_000_000_001,
+    instance="i",
+    boot="b",
+    epoch=3,
+    timeline=1,
+    lsn=0x1000000,
+    state="stopped",
+    compression="zstd",
+)
+BITS_64 = st.integers(0, (1 << 64) - 1)
+
+
+@given(
+    st.builds(
+        Owner,
+        system_id=BITS_64,
+        instance=st.text(),
+        boot=st.text(),
+        epoch=BITS_64,
+        timeline=st.integers(1, (1 << 32) - 1),
+        lsn=BITS_64,
+        state=st.sampled_from(["running", "stopped", "wiping"]),
+        compression=st.sampled_from(["lz4", "zstd"]),
+    )
+)
+def test_round_trip(owner: Owner) -> None:
+    """What was written is read."""
+    assert Owner.from_json(owner.to_json()) == owner
+
+
+def test_s02_all_fields_are_there_from_the_first_version() -> None:
+    """The lease comes later, its fields do not; the system identifier survives JavaScript."""
+    fields = json.loads(OWNER.to_json())
+    assert fields == asdict(OWNER) | {"system_id": "7300000000000000001", "version": 1}
+
+
+def test_fields_of_a_later_minor_change_are_passed_over() -> None:
+    """A field that is not known here does not lock a database out of its archive."""
+    fields = json.loads(OWNER.to_json()) | {"more": {"of": "it"}}
+    assert Owner.from_json(json.dumps(fields).encode()) == OWNER
+
+
+def test_later_version_is_refused() -> None:
+    """What a later walsup means by its fields is not guessed."""
+    fields = json.loads(OWNER.to_json()) | {"version": VERSION + 1}
+    with pytest.raises(ValueError, match=r"owner\.json cannot be read: its version is 2"):
+        Owner.from_json(json.dumps(fields).encode())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"{}", b"[]", b"null", b"1", b"\xff\xfe", b"<Error/>", b'{"version": "x"}'),
+        *(b'{"version": Infinity}', OWNER.to_json()[:50]),
+    ],
+)
+def test_what_is_no_owner(content: bytes) -> None:
+    """Anything else in its place is one kind of error."""
+    with pytest.raises(ValueError, match=r"owner\.json cannot be read"):
+        Owner.from_json(content)
+
+
+@pytest.mark.parametrize("name", [name for name in asdict(OWNER) if name != "version"])
+def test_a_missing_field_is_no_owner(name: str) -> None:
+    """No field has a default that could stand for another database's."""
+    fields = json.loads(OWNER.to_json())
+    del fields[name]
+    with pytest.raises(ValueError, match=name):
+        Owner.from_json(json.dumps(fields).encode())
+
+
+def test_next_boot() -> None:
+    """A new start keeps the instance and raises the epoch."""
+    assert OWNER.next_boot("c") == replace(OWNER, boot="c", epoch=4, state="running")

@@ -1,0 +1,83 @@
+"""What walsup remembers in the data directory."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from walsup.postgres import memory
+
+ARCHIVE = "s3://bucket/prefix"
+
+
+def test_instance_is_stable(tmp_path: Path) -> None:
+    """Every call gives the same name, and another directory has another."""
+    (tmp_path / "other").mkdir()
+    first = memory.instance(tmp_path)
+    assert len(first) == 32
+    assert [memory.instance(tmp_path) for _ in range(3)] == [first] * 3
+    assert memory.instance(tmp_path / "other") != first
+
+
+def test_instance_is_private_and_leaves_nothing(tmp_path: Path) -> None:
+    """One file, which the group of PGDATA cannot read, in a name that counts as empty."""
+    memory.instance(tmp_path)
+    (entry,) = tmp_path.iterdir()
+    assert entry.name.startswith(".walsup-")
+    assert entry.stat().st_mode & 0o777 == 0o600
+
+
+def test_instance_is_written_at_once(tmp_path: Path) -> None:
+    """A kill at any step leaves no half name: the next call gives one, which then stays."""
+    for step in range(8):
+        pgdata = tmp_path / str(step)
+        pgdata.mkdir()
+        pid = os.fork()
+        if pid == 0:
+            left = step
+
+            def hook(event: str, _: object) -> None:
+                nonlocal left
+                if event in ("open", "os.rename"):
+                    left -= 1
+                    if left < 0:
+                        os._exit(9)
+
+            sys.addaudithook(hook)
+            memory.instance(pgdata)
+            os._exit(0)
+        os.waitpid(pid, 0)
+        seen = {entry.read_text() for entry in pgdata.glob(".walsup-instance")}
+        found = memory.instance(pgdata)
+        assert len(found) == 32
+        assert seen <= {found + "\n"}
+
+
+@pytest.mark.parametrize("content", ["", "\n"])
+def test_lost_content_is_made_anew(tmp_path: Path, content: str) -> None:
+    """A file system that kept the name and lost the bytes does not give an empty instance."""
+    (tmp_path / ".walsup-instance").write_text(content)
+    found = memory.instance(tmp_path)
+    assert len(found) == 32
+    assert memory.instance(tmp_path) == found
+
+
+def test_s07_foreign_is_remembered_for_its_archive_only(tmp_path: Path) -> None:
+    """Another prefix is another archive; taking the note back is for good."""
+    assert memory.foreign(tmp_path, ARCHIVE) == ""
+    memory.remember_foreign(tmp_path, ARCHIVE, "it is another's")
+    assert memory.foreign(tmp_path, ARCHIVE) == "it is another's"
+    assert memory.foreign(tmp_path, ARCHIVE + "2") == ""
+    memory.remember_foreign(tmp_path, ARCHIVE, "")
+    assert memory.foreign(tmp_path, ARCHIVE)
+    memory.forget_foreign(tmp_path)
+    memory.forget_foreign(tmp_path)
+    assert memory.foreign(tmp_path, ARCHIVE) == ""
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"null", b"{", b"\xff", b'{"archive": 1}'])
+def test_a_damaged_note_is_none(tmp_path: Path, content: bytes) -> None:
+    """The gate looks anyway, and notes it again."""
+    (tmp_path / ".walsup-foreign").write_bytes(content)
+    assert memory.foreign(tmp_path, ARCHIVE) == ""
