@@ -58,7 +58,7 @@ class Database:
         """Send what the ladder asks for by now."""
         self._deliver()
         now_s = time.monotonic()
-        if self.sent == signal.SIGINT:
+        if self.sent == signal.SIGINT and not self._owed:
             # Looked at each time: a start that was still under way leaves "shut down" behind.
             self.clean = self._shut_down()
             if not self.clean:

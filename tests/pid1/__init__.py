@@ -1,0 +1,1 @@
+"""The built program as a real PID 1, with other programs in postgres's place."""

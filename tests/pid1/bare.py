@@ -1,0 +1,29 @@
+"""PID 1 with a prepare that says what a file holds. Run: bare.py ORDERS SILENCE_S."""
+
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from walsup.init.preparation import Send
+
+
+def prepare(arguments: list[str], _lock: int, send: "Send") -> int:
+    """Send each message; `{"hold": 1}` stays for ever, `{"end": n}` ends with n."""
+    for message in json.loads(Path(arguments[0]).read_text(encoding="utf-8")):
+        if "hold" in message:
+            time.sleep(1000)
+        if "end" in message:
+            return int(message["end"])
+        send(message)
+    return 0
+
+
+if __name__ == "__main__":
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    from walsup.init import main
+
+    main([sys.argv[1]], prepare, agent_silence_s=float(sys.argv[2]))
