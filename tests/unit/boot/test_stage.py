@@ -170,6 +170,18 @@ def test_s10_wal_of_a_finished_cluster_is_forgotten(tmp_path: Path) -> None:
     assert (wal / "000000010000000000000001").exists()
 
 
+def test_s10_a_moved_file_means_a_forgotten_wal_directory(tmp_path: Path) -> None:
+    """However the move is cut off, what has begun to be a cluster's WAL is not to be wiped."""
+    for step in range(30):
+        pgdata, wal = tmp_path / f"data-{step}", tmp_path / f"wal-{step}"
+        pgdata.mkdir()
+        fill(stage.begin(pgdata, wal), wal)
+        stage.complete(pgdata)
+        cut_off(step, lambda: stage.finish(pgdata))  # noqa: B023 (called at once)
+        if any(not entry.name.startswith(".") for entry in pgdata.iterdir()):
+            assert not (pgdata / stage.STAGE / "waldir").exists(), step
+
+
 def test_s10_another_wal_directory_is_not_wiped(tmp_path: Path) -> None:
     """A directory with something in it is neither remembered nor wiped, however often we start."""
     pgdata, first, precious = tmp_path / "data", tmp_path / "first", tmp_path / "precious"

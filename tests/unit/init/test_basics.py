@@ -1,0 +1,46 @@
+"""What PID 1 takes from the environment alone."""
+
+from pathlib import Path
+
+import pytest
+
+from walsup.init.basics import Basics
+
+
+def test_defaults() -> None:
+    """An empty environment, as root."""
+    basics = Basics({}, 0)
+    assert basics.pgdata == "/var/lib/postgresql/data"
+    assert basics.run_dir == "/run/walsup"
+    assert basics.stop_grace_s == 25
+    assert basics.log_format == "auto"
+    assert basics.waldir == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "grace_s"), [("40s", 40), ("1min", 60), ("2s", 5), ("", 25), ("soon", 25), ("-1", 25)]
+)
+def test_stop_grace_is_never_faulty(text: str, grace_s: float) -> None:
+    """Too short is raised, nonsense is the default; prepare refuses both by name."""
+    assert Basics({"WALSUP_STOP_GRACE": text}, 0).stop_grace_s == grace_s
+
+
+def test_empty_variables_count_as_absent() -> None:
+    """As Kubernetes gives them for an empty value."""
+    names = ("PGDATA", "WALSUP_RUN_DIR", "WALSUP_LOG_FORMAT", "POSTGRES_INITDB_WALDIR")
+    basics, bare = Basics(dict.fromkeys(names, ""), 0), Basics({}, 0)
+    assert all(getattr(basics, name) == getattr(bare, name) for name in Basics.__slots__)
+
+
+def test_paths_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Children have another working directory."""
+    monkeypatch.chdir(tmp_path)
+    basics = Basics({"PGDATA": "data/", "WALSUP_RUN_DIR": "run/../run"}, 1000)
+    assert basics.pgdata == str(tmp_path / "data")
+    assert basics.run_dir == str(tmp_path / "run")
+
+
+def test_termination_log_may_be_named() -> None:
+    """The variable wins over Kubernetes' file."""
+    basics = Basics({"WALSUP_TERMINATION_LOG": "/tmp/last"}, 0)
+    assert basics.termination_log == "/tmp/last"
