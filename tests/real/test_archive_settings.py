@@ -7,7 +7,7 @@ import pytest
 
 from dev.harness import S3Server, Walsup
 from dev.harness.waiting import wait_until
-from dev.harness.witness import segments, status, wait_no_lag, wait_protected
+from dev.harness.witness import segments, status, verdict, wait_no_lag, wait_protected
 
 Make = Callable[..., Walsup]
 
@@ -107,6 +107,27 @@ def test_odd_directories(walsup: Make, odd: str) -> None:
     assert one.stop() == 0
 
 
+def _promote(one: Walsup) -> None:
+    """Begin a new timeline outside of walsup."""
+    signal_file = one.pgdata / "recovery.signal"
+    signal_file.touch()
+    one.machine.give_to_database(signal_file)
+    refusing = {"restore_command": "false", "archive_mode": "on", "archive_command": "false"}
+    address = one.tools.start(one.pgdata, port=int(one.environment["PGPORT"]), settings=refusing)
+
+    def promoted() -> bool:
+        return one.tools.psql(address, "select pg_is_in_recovery()") == "f"
+
+    wait_until(promoted, "promoted")
+    one.tools.stop(one.pgdata)
+
+
+def _proven_on(one: Walsup, timeline: int) -> bool:
+    seen = status(one)
+    lag = seen["lag"]
+    return bool(seen["database"]["timeline"] == timeline and lag["known"] and not lag["segments"])
+
+
 def test_timelines_of_ten_and_more_with_history_and_partial_files(
     walsup: Make, s3: S3Server
 ) -> None:
@@ -114,16 +135,8 @@ def test_timelines_of_ten_and_more_with_history_and_partial_files(
     one = walsup(s3=None).start()
     one.wait_accepts()
     assert one.stop() == 0
-    port = int(one.environment["PGPORT"])
-    refusing = {"restore_command": "false", "archive_mode": "on", "archive_command": "false"}
     for _ in range(10):
-        (one.pgdata / "recovery.signal").touch()
-        one.machine.give_to_database(one.pgdata / "recovery.signal")
-        address = one.tools.start(one.pgdata, port=port, settings=refusing)
-        wait_until(
-            lambda at=address: one.tools.psql(at, "select pg_is_in_recovery()") == "f", "promoted"
-        )
-        one.tools.stop(one.pgdata)
+        _promote(one)
     archived = walsup(prefix=one.prefix)
     archived.pgdata = one.pgdata
     archived.environment["PGDATA"] = str(one.pgdata)
@@ -139,6 +152,15 @@ def test_timelines_of_ten_and_more_with_history_and_partial_files(
     keys = " ".join(s3.keys(f"{archived.prefix}/wal_005/"))
     assert "0000000B.history" in keys
     assert ".partial" in keys
+    # The next timeline begins in the middle of a segment, and the measuring goes on there.
+    _promote(archived)
+    archived.start()
+    wait_protected(archived)
+    archived.psql("insert into t values (1)")
+    archived.psql("select pg_switch_wal()")
+    archived.wait_for(lambda: _proven_on(archived, 12), "what is written on timeline 12 is proven")
+    assert archived.stop() == 0
+    assert "is in the bucket: yes" in verdict(archived)
 
 
 def test_a_broken_rendering_would_be_seen(walsup: Make) -> None:

@@ -68,6 +68,15 @@ def test_s10_the_wal_directory_of_a_cut_off_initdb_is_wiped_with_it(walsup: Make
     assert (one.pgdata / "pg_wal").readlink() == waldir
 
 
+def _waits(one: Walsup) -> None:
+    one.wait_for(
+        lambda: "waiting for the archive" in one.state().get("detail", ""),
+        "it waits for the archive",
+        timeout_s=40,
+    )
+    one.wait_for(lambda: one.http("/startupz")[0] == 200, "startup probe")
+
+
 def test_s11_an_empty_directory_waits_while_the_archive_cannot_be_asked(
     walsup: Make, s3: S3Server
 ) -> None:
@@ -76,12 +85,7 @@ def test_s11_an_empty_directory_waits_while_the_archive_cannot_be_asked(
         for mode in (proxy.refuse, proxy.hang, lambda: proxy.answer(403)):
             mode()
             one = walsup(endpoint=proxy.endpoint, env={"WALSUP_STOP_GRACE": "6s"}).start()
-            one.wait_for(
-                lambda one=one: "waiting for the archive" in one.state().get("detail", ""),
-                "it waits for the archive",
-                timeout_s=40,
-            )
-            one.wait_for(lambda one=one: one.http("/startupz")[0] == 200, "startup probe")
+            _waits(one)
             assert one.http("/livez")[0] == 200
             assert one.http("/readyz")[0] == 503
             for number in (SIGHUP, SIGUSR1, SIGUSR2):

@@ -38,6 +38,7 @@ class Database:
     current_lsn: int = 0
     timeline: int = 0
     xmax: int = 0
+    xmin: int = 0
     failed_count: int = 0
     last_failed_wal: str = ""
 

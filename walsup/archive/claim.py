@@ -4,7 +4,7 @@ The first half: no lease yet. Whoever else holds the object keeps the gate shut.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from walsup.archive.classify import is_absent, is_conflict
 from walsup.archive.evidence import Evidence
@@ -88,7 +88,7 @@ async def confirm(
                 return Foreign(fault=foreign, empty=empty)
             if owner.boot == claimant.boot:
                 return Held(owner=owner, etag=found.etag)
-            wanted = replace(owner.next_boot(claimant.boot), timeline=claimant.control.timeline)
+            wanted = owner.next_boot(claimant.boot)
             etag = await _try(bucket.replace(OWNER_KEY, wanted.to_json(), found.etag))
         if etag is not None:
             return Held(owner=wanted, etag=etag)

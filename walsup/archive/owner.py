@@ -14,7 +14,10 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """The owner object. `lsn`: everything from the claim up to here was proven in the bucket."""
+    """The owner object.
+
+    `timeline`, `lsn`: everything from the claim up to there was proven in the bucket.
+    """
 
     system_id: int
     instance: str

@@ -8,7 +8,6 @@ from pathlib import Path
 from walsup import log
 from walsup.boot import stage
 from walsup.boot.oneshot import OneShot
-from walsup.errors import BootstrapError
 from walsup.settings import Settings
 
 
@@ -19,13 +18,7 @@ def bootstrap(settings: Settings, one_shot: OneShot, environ: Mapping[str, str])
         BootstrapError: initdb or the creation of the database failed; the stage is left to be
             wiped by the next start.
     """
-    waldir = settings.postgres_initdb_waldir
-    if waldir and not stage.exists(settings.pgdata) and waldir.is_dir() and any(waldir.iterdir()):
-        raise BootstrapError(
-            f"POSTGRES_INITDB_WALDIR {waldir} is not empty",
-            hint="give a directory of its own; if it holds WAL, find the database it belongs to",
-        )
-    data = stage.begin(settings.pgdata, waldir)
+    data = stage.begin(settings.pgdata, settings.postgres_initdb_waldir)
     log.info("bootstrap.began", pgdata=str(settings.pgdata))
     _initdb(settings, one_shot, data, environ)
     _configure(settings, data)

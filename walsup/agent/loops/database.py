@@ -3,14 +3,17 @@
 import asyncio
 import os
 import time
+from pathlib import Path
 
 import asyncpg
 
+from walsup import log
 from walsup.agent.board import Database, Waiting
+from walsup.agent.lag import Meter
 from walsup.agent.world import World
 from walsup.archive.fault import Fault
 from walsup.postgres.server import postmaster
-from walsup.postgres.wal import parse_lsn
+from walsup.postgres.wal import parse_history, parse_lsn
 
 _EVERY_S = 1.0
 _WAITING_EVERY_S = 5.0
@@ -19,9 +22,9 @@ _WAITING_EVERY_S = 5.0
 _OBSERVE = """
 select r, case when r then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end::text,
        case when r then '' else pg_walfile_name(pg_current_wal_lsn()) end,
-       txid_snapshot_xmax(txid_current_snapshot()), a.failed_count,
+       txid_snapshot_xmax(s), txid_snapshot_xmin(s), a.failed_count,
        coalesce(a.last_failed_wal, '')
-  from pg_is_in_recovery() r, pg_stat_archiver a
+  from pg_is_in_recovery() r, txid_current_snapshot() s, pg_stat_archiver a
 """
 
 
@@ -37,7 +40,11 @@ async def database(world: World) -> None:
             world.pid1.reload()
         ready = seen.accepting
         if world.meter and seen.accepting and seen.timeline:
-            world.meter.sample(time.monotonic(), seen.current_lsn, seen.timeline, seen.xmax)
+            if seen.timeline > world.meter.mark.timeline:
+                _follow_history(world.settings.pgdata, world.meter, seen.timeline)
+            world.meter.sample(
+                time.monotonic(), seen.current_lsn, seen.timeline, seen.xmax, seen.xmin
+            )
         if time.monotonic() - counted_s >= _WAITING_EVERY_S or not ready:
             counted_s = time.monotonic()
             world.board.put(waiting=await asyncio.to_thread(_count, world))
@@ -53,7 +60,7 @@ async def _observe(world: World) -> Database:
         accepting=True, role="standby" if server.status == "standby" else "primary"
     )
     try:
-        standby, lsn, walfile, xmax, failed, last_failed = await world.sql.row(_OBSERVE)
+        standby, lsn, walfile, xmax, xmin, failed, last_failed = await world.sql.row(_OBSERVE)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as raised:
         if not world.stopping.is_set():
             world.board.fault("database", login_fault(raised, world.settings.database_role))
@@ -65,9 +72,23 @@ async def _observe(world: World) -> Database:
         current_lsn=parse_lsn(lsn) if lsn else 0,
         timeline=int(walfile[:8], 16) if walfile else 0,
         xmax=xmax,
+        xmin=xmin,
         failed_count=failed,
         last_failed_wal=last_failed,
     )
+
+
+def _follow_history(pgdata: Path, meter: Meter, timeline: int) -> None:
+    """Tell the meter where each timeline begins: a line says where the one in it was left."""
+    try:
+        text = (pgdata / "pg_wal" / f"{timeline:08X}.history").read_text(encoding="utf-8")
+        switches = parse_history(text)
+    except (OSError, ValueError) as fault:
+        log.warning("history.unreadable", timeline=timeline, problem=str(fault))
+        return
+    following = [switch.timeline for switch in switches[1:]] + [timeline]
+    for switch, begins in zip(switches, following, strict=True):
+        meter.follow(begins, switch.switch_lsn)
 
 
 def login_fault(raised: BaseException, role: str) -> Fault:

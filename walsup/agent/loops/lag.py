@@ -59,12 +59,13 @@ async def _switch_when_overdue(world: World) -> None:
 async def switch(world: World) -> None:
     """Finish the current segment now."""
     try:
-        xmax, lsn = await world.sql.row(
-            "select txid_snapshot_xmax(txid_current_snapshot()), pg_switch_wal()::text"
+        xmax, xmin, lsn = await world.sql.row(
+            "select txid_snapshot_xmax(s), txid_snapshot_xmin(s), pg_switch_wal()::text"
+            " from txid_current_snapshot() s"
         )
     except Exception as raised:  # noqa: BLE001 (the database loop says what is wrong with SQL)
         log.warning("switch.failed", problem=str(raised))
         return
     if world.meter:
-        world.meter.switched(time.monotonic(), xmax)
+        world.meter.switched(time.monotonic(), xmax, xmin)
     log.info("segment.switched", lsn=lsn)
