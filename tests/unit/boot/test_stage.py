@@ -108,7 +108,7 @@ def test_s10_cut_off_anywhere(tmp_path: Path, waldir: Path | None) -> None:
 def test_s10_cut_off_twice(tmp_path: Path) -> None:
     """A start that cleans up after a cut-off one may be cut off itself."""
     for first in range(0, 40, 5):
-        for second in range(0, 40, 5):
+        for second in (0, 6, 13, 22):
             pgdata, wal = tmp_path / f"data-{first}-{second}", tmp_path / f"wal-{first}-{second}"
             pgdata.mkdir()
             for step in (first, second):
