@@ -1,0 +1,103 @@
+"""Each class of fault, made for real with the client that the agent uses."""
+
+from collections.abc import Callable
+
+import pytest
+
+from dev.harness import FaultProxy, S3Server
+from walsup import settings
+from walsup.archive.classify import classify, is_absent, is_conflict
+from walsup.archive.store import Bucket
+
+SECRET = "not-the-secret-key-of-anyone"
+
+
+def _bucket(s3: S3Server, endpoint: str | None = None, **more: str) -> Bucket:
+    given = {
+        "WALSUP_ARCHIVE": f"s3://{s3.bucket}/faults",
+        "AWS_ENDPOINT": endpoint or s3.endpoint,
+        "AWS_ACCESS_KEY_ID": s3.access_key,
+        "AWS_SECRET_ACCESS_KEY": s3.secret_key,
+    }
+    return Bucket(settings.load(given | more))
+
+
+async def _raised(bucket: Bucket) -> list[Exception]:
+    found: list[Exception] = []
+    try:
+        _ = [key async for key in bucket.keys("wal_005")]
+    except Exception as raised:  # noqa: BLE001 (what it is, is the question)
+        found.append(raised)
+    try:
+        await bucket.get("walsup/owner.json")
+    except Exception as raised:  # noqa: BLE001 (what it is, is the question)
+        found.append(raised)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("break_it", "kind"),
+    [
+        (lambda proxy: proxy.refuse(), "refused"),
+        (lambda proxy: proxy.hang(), "timeout"),
+        (lambda proxy: proxy.reset(), "refused"),
+        (lambda proxy: proxy.answer(403), "auth"),
+        (lambda proxy: proxy.answer(500), "server error"),
+        (lambda proxy: proxy.answer(503), "throttled"),
+    ],
+    ids=["refused", "hanging", "reset", "403", "500", "503"],
+)
+async def test_faults_of_network_and_server(
+    s3: S3Server, break_it: Callable[[FaultProxy], None], kind: str
+) -> None:
+    """A listing and a read are told alike."""
+    with FaultProxy(s3.port) as proxy:
+        break_it(proxy)
+        found = await _raised(_bucket(s3, proxy.endpoint))
+        assert len(found) == 2
+        for raised in found:
+            assert classify(raised).kind == kind, raised
+            assert not is_absent(raised)
+
+
+async def test_a_wrong_secret_is_auth_and_not_in_the_problem(s3: S3Server) -> None:
+    """Neither the key nor the secret gets into a fault."""
+    for raised in await _raised(_bucket(s3, AWS_SECRET_ACCESS_KEY=SECRET)):
+        fault = classify(raised)
+        assert fault.kind == "auth"
+        assert SECRET not in fault.problem
+        assert s3.access_key not in fault.problem
+
+
+async def test_names_that_do_not_resolve_and_a_port_that_speaks_no_tls(s3: S3Server) -> None:
+    """Dns and tls."""
+    for endpoint, kind in (
+        ("http://no-such-host.invalid", "dns"),
+        (f"https://127.0.0.1:{s3.port}", "tls"),
+    ):
+        found = await _raised(_bucket(s3, endpoint))
+        assert [classify(raised).kind for raised in found] == [kind, kind]
+
+
+async def test_absent_and_conflicts_are_no_faults_of_the_server(s3: S3Server) -> None:
+    """An object that is not there, one that is there already, one that has changed."""
+    bucket = _bucket(s3)
+    with pytest.raises(FileNotFoundError) as absent:
+        await bucket.get("nothing/here")
+    assert is_absent(absent.value)
+    etag = await bucket.create("walsup/conflict", b"1")
+    with pytest.raises(Exception, match="(?i)exist") as exists:
+        await bucket.create("walsup/conflict", b"2")
+    assert is_conflict(exists.value)
+    assert await bucket.replace("walsup/conflict", b"3", etag) != etag
+    with pytest.raises(Exception, match="(?i)precondition") as stale:
+        await bucket.replace("walsup/conflict", b"4", etag)
+    assert is_conflict(stale.value)
+    assert classify(stale.value).kind == "overwrite conflict"
+
+
+async def test_a_bucket_that_is_not_there_is_never_an_absent_object(s3: S3Server) -> None:
+    """NoSuchBucket to an authorised listing."""
+    found = await _raised(_bucket(s3, WALSUP_ARCHIVE="s3://no-such-bucket-anywhere/x"))
+    assert classify(found[0]).kind == "no bucket"
+    assert not any(is_absent(raised) for raised in found)
