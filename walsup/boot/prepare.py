@@ -1,9 +1,8 @@
 """Prepare, a one-shot fork of PID 1: settings → plan → data directory → launches."""
 
 import os
-import secrets
 import stat
-import traceback
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +10,6 @@ from walsup import log, settings
 from walsup.archive.engine import Engine, choose, push_timeout_s
 from walsup.archive.fault import Fault
 from walsup.boot import conf, handover, inspect, plan, stage
-from walsup.boot.bootstrap import bootstrap
-from walsup.boot.oneshot import OneShot
 from walsup.errors import DiskFullError, InternalError, PermissionsError, SettingsError, WalsupError
 from walsup.postgres import guc, memory
 from walsup.settings import Settings
@@ -34,7 +31,7 @@ def prepare(arguments: list[str], lock: int, send: Send) -> int:
     except OSError as fault:
         error = _os_error(fault)
     except Exception as bug:  # noqa: BLE001 (the last resort of a process)
-        traceback.print_exc()
+        sys.excepthook(type(bug), bug, bug.__traceback__)
         error = InternalError(
             f"{type(bug).__name__}: {bug}", hint="this is a bug of walsup: report the lines above"
         )
@@ -56,7 +53,7 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
     engine = choose(known, os.environ.get("PATH", "")) if known.archive else None
     if isinstance(engine, Fault):
         log.error("engine.missing", problem=engine.problem, remedy=engine.cure)
-    hand = handover.Handover(known, run_dir, secrets.token_hex(16), send)
+    hand = handover.Handover(known, run_dir, os.urandom(16).hex(), send)
     if isinstance(found, (plan.Cluster, plan.Broken)):
         _execute(known, found, run_dir, lock, archived=None)
         _launch_postgres(known, arguments, engine, hand)
@@ -92,6 +89,9 @@ def _execute(
         case plan.Refuse(error=error):
             raise error
         case plan.Bootstrap():
+            from walsup.boot.bootstrap import bootstrap  # noqa: PLC0415 (not for every start)
+            from walsup.boot.oneshot import OneShot  # noqa: PLC0415 (not for every start)
+
             one_shot = OneShot(
                 bindir=known.pg_bindir, run_dir=run_dir, lock=lock, environment=environment
             )

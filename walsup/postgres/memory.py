@@ -5,7 +5,7 @@ A directory that was copied or restored carries them along: they are compared wi
 
 import json
 import os
-import secrets
+
 from pathlib import Path
 
 _INSTANCE = ".walsup-instance"
@@ -20,7 +20,7 @@ def instance(pgdata: Path) -> str:
             return found
     except FileNotFoundError:
         pass
-    _write(path, secrets.token_hex(16) + "\n")
+    _write(path, os.urandom(16).hex() + "\n")
     return path.read_text(encoding="ascii").strip()
 
 
