@@ -5,7 +5,6 @@ A directory that was copied or restored carries them along: they are compared wi
 
 import json
 import os
-
 from pathlib import Path
 
 _INSTANCE = ".walsup-instance"
