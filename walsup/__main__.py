@@ -1,5 +1,6 @@
 """Makes sure that signals are blocked before anything else happens, then hands over."""
 
+import os
 import signal
 import sys
 
@@ -8,8 +9,11 @@ if TYPE_CHECKING:
     from walsup.init.preparation import Send
 
 
+_AGENT_NICENESS = 5
+
+
 def main() -> None:
-    """Run the command line; `run` never passes through click (it would stay in PID 1)."""
+    """Run the command line; neither PID 1 nor the agent passes through click, which would stay."""
     if sys.argv[1:2] == ["run"]:
         # A TERM that arrives before this line is lost to PID 1, unless the interpreter was
         # started through `env --block-signal`, as entrypoint.sh does.
@@ -17,6 +21,12 @@ def main() -> None:
         from walsup.init import main as init  # noqa: PLC0415 (one command, one import)
 
         init(sys.argv[2:], _prepare)
+    elif sys.argv[1:2] == ["agent"]:
+        # Below the database, which starts at the same moment, and so are its base backups.
+        os.nice(_AGENT_NICENESS)
+        from walsup.agent.main import main as agent  # noqa: PLC0415 (one command, one import)
+
+        agent(sys.argv[2])
     else:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         from walsup.cli import main as cli  # noqa: PLC0415 (one command, one import)

@@ -5,7 +5,6 @@ import os
 import sys
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import click
 
@@ -19,15 +18,6 @@ _TIMEOUT_S = 5.0
 @click.version_option(__version__)
 def main() -> None:
     """Keep a PostgreSQL container's WAL in S3, and prove it."""
-
-
-@main.command(hidden=True)
-@click.argument("run_dir", type=click.Path(path_type=Path))
-def agent(run_dir: Path) -> None:
-    """Run the agent (PID 1 does)."""
-    from walsup.agent.main import main as run  # noqa: PLC0415 (one command, one import)
-
-    run(run_dir)
 
 
 @main.command()

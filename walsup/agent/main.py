@@ -10,10 +10,10 @@ from walsup.agent.web import serve
 from walsup.agent.world import World, forever
 
 
-def main(run_dir: Path) -> None:
+def main(run_dir: str) -> None:
     """Run the agent in a run directory that prepare has written."""
     wire = os.environ.get("WALSUP_WIRE")
-    asyncio.run(_run(run_dir, int(wire) if wire else None))
+    asyncio.run(_run(Path(run_dir), int(wire) if wire else None))
 
 
 async def _run(run_dir: Path, wire: int | None) -> None:
