@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dev.harness import Walsup, wait_until
+from dev.harness import Member, Walsup, wait_until
 from dev.harness.machine import PYTHON
 from dev.harness.namespace import Container, find_init
 
@@ -46,6 +46,20 @@ def put(walsup: Walsup, script: str, *, mode: int = 0o755) -> None:
     program.write_text(script)
     program.chmod(mode)
     walsup.environment["PG_BINDIR"] = str(bindir)
+
+
+def settled(look: Callable[[], list[Member]]) -> list[Member]:
+    """The processes, when the short-lived ones (a query's backend) have gone: twice the same."""
+    known: list[Member] = []
+
+    def same() -> bool:
+        nonlocal known
+        before, known = known, look()
+        pids = [member.outer_pid for member in known]
+        return bool(pids) and pids == [member.outer_pid for member in before]
+
+    wait_until(same, "the same processes twice", timeout_s=PATIENCE_S)
+    return known
 
 
 def noted(walsup: Walsup) -> list[int]:
@@ -130,8 +144,12 @@ class Pid1:
         inner = int(self.see(lambda: self.state().get(f"{child}_pid"), f"a pid of {child}"))
         if self._container is None:
             return inner
-        found = [m.outer_pid for m in self._container.members() if m.inner_pid == inner]
+        found = [m.outer_pid for m in self.members() if m.inner_pid == inner]
         return found[0] if found else 0
+
+    def members(self) -> list[Member]:
+        """Every process of its namespace."""
+        return [] if self._container is None else self._container.members()
 
     def signal(self, number: int) -> None:
         """Send a signal to PID 1."""

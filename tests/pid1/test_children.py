@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dev.harness import Machine, Walsup
-from tests.pid1.programs import OBEDIENT, Pid1, descriptors, launch, status, wait_phase
+from tests.pid1.programs import OBEDIENT, Pid1, descriptors, launch, settled, status, wait_phase
 
 Container = Callable[..., Walsup]
 Bare = Callable[..., Pid1]
@@ -118,7 +118,7 @@ def test_s28_secrets_reach_no_child(walsup: Callable[..., Walsup], machine: Mach
     password = one.environment["POSTGRES_PASSWORD"].encode()
     assert secret in Path(f"/proc/{one.init_pid}/environ").read_bytes()
     looked = 0
-    for member in one.members():
+    for member in settled(one.members):
         words = Path(f"/proc/{member.outer_pid}/cmdline").read_bytes()
         if member.outer_pid != one.init_pid:
             words += Path(f"/proc/{member.outer_pid}/environ").read_bytes()
@@ -147,6 +147,6 @@ def test_s01_lock_with_real_parts(container: Container) -> None:
     one.wait_accepts()
     wait_phase(one, "running")
     agent = one.pid_of("agent")
-    for member in one.members():
+    for member in settled(one.members):
         held = str(one.pgdata) in descriptors(member.outer_pid).values()
         assert held == (member.outer_pid != agent), member

@@ -1,6 +1,7 @@
 """Rule 8: who walsup and its children run as."""
 
 import contextlib
+import os
 import pwd
 import subprocess
 from collections.abc import Callable
@@ -8,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from dev.harness import Machine, Walsup
+from dev.harness import Machine, Member, Walsup
 from dev.harness.namespace import launcher
-from tests.pid1.programs import Pid1, run_words, status, wait_phase
+from tests.pid1.programs import Pid1, run_words, settled, status, wait_phase
 
 Container = Callable[..., Walsup]
 
@@ -21,16 +22,25 @@ pytestmark = pytest.mark.usefixtures("as_root")
 
 def test_root_becomes_postgres_for_good(container: Container, machine: Machine) -> None:
     """No process keeps an id, a group or a capability of root's."""
-    walsup = container(None).start()
-    walsup.wait_accepts()
+    walsup = container(None)
+    one = Pid1(walsup, run_words(), launcher()).start(extra_groups=[0, 4])
+    try:
+        one.see(walsup.accepts, "the database accepts connections")
+        check_members(settled(one.members), machine)
+    finally:
+        one.kill()
+
+
+def check_members(members: list[Member], machine: Machine) -> None:
+    """Each runs as the database's user and as nothing else."""
     entry = pwd.getpwnam(machine.db_user)
-    members = walsup.members()
     assert len(members) > 4
+    groups = {str(group) for group in os.getgrouplist(machine.db_user, entry.pw_gid)}
     for member in members:
         found = status(member.outer_pid)
         assert found["Uid"].split() == [str(entry.pw_uid)] * 4, member
         assert found["Gid"].split() == [str(entry.pw_gid)] * 4, member
-        assert "0" not in found["Groups"].split(), member
+        assert set(found["Groups"].split()) == groups, member
         for kind in ("CapPrm", "CapEff", "CapAmb"):
             assert int(found[kind], 16) == 0, member
 

@@ -1,5 +1,7 @@
 """PID 1 reaps what nobody waits for."""
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +30,21 @@ def test_a_hundred_orphans_leave_no_zombie(container: Container) -> None:
     wait_phase(walsup, "running")
     walsup.wait_for(lambda: len(strangers(walsup)) > 20, "orphans")
     walsup.wait_for(lambda: strangers(walsup) == [], "no orphan, and no zombie of one")
+    assert walsup.stop() == 0
+
+
+def test_ends_at_the_same_moment_are_all_seen(container: Container) -> None:
+    """One CHLD may stand for a hundred ends."""
+    staying = "for i in $(seq 100); do (sleep 1000 &) ; done\n"
+    walsup = container(STAYS.replace(ORPHANS, staying)).start()
+    wait_phase(walsup, "running")
+    walsup.wait_for(lambda: len(strangers(walsup)) == 100, "a hundred orphans")
+    walsup.signal(signal.SIGSTOP)
+    for member in walsup.members():
+        if member.argv == ["sleep", "1000"]:
+            os.kill(member.outer_pid, signal.SIGKILL)
+    walsup.signal(signal.SIGCONT)
+    walsup.wait_for(lambda: strangers(walsup) == [], "no zombie")
     assert walsup.stop() == 0
 
 

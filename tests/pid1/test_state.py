@@ -36,22 +36,22 @@ def test_s27_state_file_has_its_keys(container: Container) -> None:
     assert ended["postgres_clean"] == "1"
 
 
-def wait_changed(walsup: Walsup, before_ns: int) -> None:
+def wait_changed(one: Pid1, before_ns: int) -> None:
     """Return when the state file is another than the one of that moment."""
-    file = walsup.run_dir / "state"
-    walsup.wait_for(lambda: file.stat().st_mtime_ns != before_ns, "a touch")
+    file = one.walsup.run_dir / "state"
+    one.see(lambda: file.stat().st_mtime_ns != before_ns, "a touch")
 
 
-def test_s27_state_file_is_touched(container: Container) -> None:
-    """Twice without a change, though a harmless signal comes in between."""
-    walsup = container().start()
-    wait_phase(walsup, "running")
-    walsup.wait_for(lambda: walsup.state()["agent_pid"], "the agent's pid")
-    file = walsup.run_dir / "state"
+def test_s27_state_file_is_touched(bare: Bare) -> None:
+    """Twice, though nothing at all happens that could wake PID 1."""
+    asleep = "exec sleep 1000"
+    one = bare(launch("agent", asleep), launch("postgres", asleep)).start()
+    one.see_phase("running")
+    one.pid_of("agent")
     for _ in range(2):
-        before, said = file.stat().st_mtime_ns, walsup.state()
-        wait_changed(walsup, before)
-        now = walsup.state()
+        before, said = (one.walsup.run_dir / "state").stat().st_mtime_ns, one.state()
+        wait_changed(one, before)
+        now = one.state()
         assert int(now.pop("updated_at")) > int(said.pop("updated_at"))
         assert now == said
 
