@@ -133,6 +133,7 @@ def test_s28_secrets_reach_no_child(walsup: Callable[..., Walsup], machine: Mach
     tried = subprocess.run(
         ["cat", f"/proc/{one.init_pid}/environ"],
         user=user,
+        group=user,  # with another group the kernel refuses anyway
         extra_groups=None if user is None else [],
         check=False,
         capture_output=True,
@@ -146,6 +147,7 @@ def test_s01_lock_with_real_parts(container: Container) -> None:
     one = container(None).start()
     one.wait_accepts()
     wait_phase(one, "running")
+    one.wait_for(lambda: one.state()["agent_pid"], "the agent's pid")
     agent = one.pid_of("agent")
     for member in settled(one.members):
         held = str(one.pgdata) in descriptors(member.outer_pid).values()

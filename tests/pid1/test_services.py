@@ -81,6 +81,7 @@ def test_a_killed_agent_comes_back(container: Container) -> None:
     walsup.wait_accepts()
     postgres = walsup.state()["postgres_pid"]
     for restarts in ("1", "2"):
+        walsup.wait_for(lambda: walsup.state()["agent_pid"], "an agent")
         walsup.kill("agent")
         wait_restarts(walsup, restarts)
         walsup.wait_for(lambda: walsup.state()["agent_pid"], "a new agent")
@@ -115,6 +116,7 @@ def test_a_real_stopped_agent_is_killed_and_comes_back(container: Container) -> 
     """With the real agent and the real 30 s."""
     walsup = container(None).start()
     walsup.wait_accepts()
+    walsup.wait_for(lambda: walsup.state()["agent_pid"], "an agent")
     walsup.kill("agent", signal.SIGSTOP)
     wait_restarts(walsup, "1")
     walsup.wait_for(lambda: walsup.http("/livez")[0] == 200, "the new agent answers")
