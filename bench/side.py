@@ -171,6 +171,7 @@ class Bare:
                 compression=compression,
                 socket_dir=str(self.pgdata),
                 port=self._port,
+                segment_bytes=1 << 24,
             )
         )
         self._daemon_argv = carrier.daemon_argv(config, self._socket)

@@ -6,16 +6,17 @@ differs is in this module (facts: WAL-RUS 0.4.1, WAL-G 3.0.8).
 
 import json
 import shlex
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from walsup.archive.fault import Fault
+from walsup.programs import which
 from walsup.settings import Settings
 
 DEFAULT_COMPRESSION = {"walrus": "zstd", "wal-g": "lz4"}
 _UPLOAD_CONCURRENCY = 4
 _WALG_RETRIES = 7  # its default of 15 keeps a push to a dead endpoint for 10 to 17 minutes
+_MEBIBYTE = 1 << 20
 _STOP_RESERVE_S = 10.0
 _SHORTEST_PUSH_S = 2.0
 _CLIENT_MARGIN_S = 3
@@ -66,8 +67,8 @@ class Engine:
 
 def choose(settings: Settings, path: str) -> Engine | Fault:
     """Find the engine that the settings ask for on `path`."""
-    walg, walrus = shutil.which("wal-g", path=path), shutil.which("walrus", path=path)
-    client = shutil.which("walg-daemon-client", path=path)
+    walg, walrus = which("wal-g", path), which("walrus", path)
+    client = which("walg-daemon-client", path)
     wanted = settings.engine
     if wanted == "auto":
         wanted = "wal-g" if walg else "walrus"
@@ -80,12 +81,7 @@ def choose(settings: Settings, path: str) -> Engine | Fault:
             problem="wal-g is on PATH, but its client walg-daemon-client is not",
             remedy="install walg-daemon-client beside wal-g, or set WALSUP_ENGINE=walrus",
         )
-    # PATH may hold relative folders, but the archiver runs in the data directory.
-    return Engine(
-        name=wanted,
-        program=Path(program).absolute(),
-        client=Path(client).absolute() if client else None,
-    )
+    return Engine(name=wanted, program=Path(program), client=Path(client) if client else None)
 
 
 def push_timeout_s(stop_grace_s: float) -> float:
@@ -94,7 +90,7 @@ def push_timeout_s(stop_grace_s: float) -> float:
 
 
 def render(
-    settings: Settings, *, compression: str, socket_dir: str, port: int, log_level: str = ""
+    settings: Settings, *, compression: str, socket_dir: str, port: int, segment_bytes: int
 ) -> str:
     """Give the engine's configuration (JSON; both engines read it), for a 0600 file.
 
@@ -109,14 +105,13 @@ def render(
         "WALG_COMPRESSION_METHOD": compression,
         "WALG_PREVENT_WAL_OVERWRITE": "true",
         "WALG_DAEMON_WAL_UPLOAD_TIMEOUT": f"{push_timeout_s(settings.stop_grace_s):g}s",
+        "WALG_PG_WAL_SIZE": str(segment_bytes // _MEBIBYTE),  # WAL-G believes in 16 otherwise
         "PGDATA": str(settings.pgdata),
         "PGHOST": socket_dir,
         "PGPORT": str(port),
         "PGUSER": settings.database_role,
         "PGDATABASE": "postgres",
     }
-    if log_level:
-        rendered["WALG_LOG_LEVEL"] = log_level
     if settings.endpoint:
         rendered |= {"AWS_ENDPOINT": settings.endpoint, "AWS_S3_FORCE_PATH_STYLE": "true"}
     for name, value in (

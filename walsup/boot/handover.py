@@ -54,7 +54,6 @@ class Handover:
                 # -I: no PYTHON* variables, no user site, no current directory.
                 "argv": [sys.executable, "-I", "-m", "walsup", "agent", str(self.run_dir)],
                 "environment": {n: os.environ[n] for n in _AGENT_SEES if n in os.environ},
-                "verdict": self._known.archive is not None,
             }
         )
 
@@ -68,5 +67,6 @@ class Handover:
                 "argv": [program, *line.arguments],
                 "environment": dict(environment) | {"PGDATA": str(self._known.pgdata)},
                 "cwd": str(self._known.pgdata),
+                "verdict": self._known.archive is not None,
             }
         )

@@ -2,13 +2,13 @@
 
 import os
 import re
-import shutil
 from pathlib import Path
 
 from walsup.boot import stage
 from walsup.boot.plan import Broken, Cluster, Empty, Found, Staged
 from walsup.errors import DataDirectoryError, WalsupError
 from walsup.postgres import control
+from walsup.programs import which
 
 _NOT_OURS_TO_COUNT = ("lost+found", ".snapshot")
 _SHOWN = 5
@@ -126,7 +126,7 @@ def program(name: str, bindir: Path | None, path: str) -> str:
     """
     if bindir:
         return str(bindir / name)
-    if found := shutil.which(name, path=path):
+    if found := which(name, path):
         return found
     candidates = (Path(folder) / name for folder in path.split(":") if folder)
     return str(next((found for found in candidates if found.exists()), Path("/usr/bin") / name))

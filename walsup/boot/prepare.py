@@ -3,6 +3,7 @@
 import os
 import stat
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from walsup.settings import Settings
 _LONGEST_SOCKET_DIR_BYTES = 100 - len("/.s.PGSQL.65535")
 _PRIVATE_SOCKET_DIR = Path("/var/run/postgresql")
 _MODES = (0o700, 0o750)
+# The agent's imports take a core for half a second: postgres is to be there first.
+_HEAD_START_S = 0.1
 
 Send = Callable[[dict[str, object]], None]
 
@@ -57,6 +60,7 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
     if isinstance(found, (plan.Cluster, plan.Broken)):
         _execute(known, found, run_dir, lock, archived=None)
         _launch_postgres(known, arguments, engine, hand)
+        time.sleep(_HEAD_START_S)
         hand.launch_agent()
         return
     hand.launch_agent()

@@ -4,6 +4,7 @@ Everything that can hang, leak or crash lives in other processes; this one only 
 signals, starts and reaps children, and keeps the state file.
 """
 
+import gc
 import os
 import signal
 
@@ -40,4 +41,5 @@ def main(
     if os.getpid() != 1:
         adopt_orphans()
     os.environ["WALSUP_RUN_DIR"] = basics.run_dir  # decided once, for prepare too
+    gc.enable()
     os._exit(Init(basics, arguments, prepare, agent_silence_s).run())

@@ -23,8 +23,8 @@ def listen(init: "Init") -> None:
 
 
 def _hear_prepare(init: "Init", message: _Message) -> None:
+    init.awaits_verdict = bool(message.get("verdict", init.awaits_verdict))
     if message.get("launch") == "agent":
-        init.awaits_verdict = bool(message.get("verdict"))
         init.agent.want(Launch.from_message(message), 1)
     elif message.get("launch") == "postgres":
         if init.stop_s is None:

@@ -1,6 +1,5 @@
 """Reading the settings from variables, NAME_FILE and WALSUP_SECRETS_DIR, all faults at once."""
 
-import difflib
 import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -180,6 +179,8 @@ def _misspelt(environ: Mapping[str, str]) -> Iterator[str]:
     for name in sorted(environ):
         if _is_owned(name) or not name.startswith(("WALSUP_", "POSTGRES_", "AWS_")):
             continue
+        import difflib  # noqa: PLC0415 (only for a misspelt name)
+
         near = difflib.get_close_matches(name.removesuffix("_FILE"), known, 1, _NEAR)
         if near:
             yield f"{name} is not a setting; did you mean {near[0]}?"

@@ -1,6 +1,5 @@
 """What a setting's text means: each reader gives a value or a ValueError that shows the text."""
 
-import difflib
 import re
 import shlex
 from collections.abc import Callable
@@ -38,6 +37,8 @@ def choice(*words: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text.lower() in words:
             return text.lower()
+        import difflib  # noqa: PLC0415 (only for a fault)
+
         near = difflib.get_close_matches(text.lower(), words, 1)
         meant = f"; did you mean {near[0]}?" if near else ""
         raise ValueError(f"{text!r} is not one of {', '.join(words)}{meant}")

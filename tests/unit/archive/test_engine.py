@@ -159,7 +159,7 @@ def test_s28_no_secret_in_an_argv(name: str) -> None:
 def rendered(environ: dict[str, str]) -> dict[str, str]:
     """The configuration for these settings beside the usual ones."""
     known = settings.load(BASE | environ)
-    text = render(known, compression="zstd", socket_dir="/sock", port=5433)
+    text = render(known, compression="zstd", socket_dir="/sock", port=5433, segment_bytes=1 << 24)
     fields: dict[str, str] = json.loads(text)
     return fields
 
@@ -173,6 +173,7 @@ def test_configuration() -> None:
         "WALG_S3_PREFIX": "s3://bucket/prefix",
         "WALG_COMPRESSION_METHOD": "zstd",
         "WALG_PREVENT_WAL_OVERWRITE": "true",
+        "WALG_PG_WAL_SIZE": "16",
         "WALG_DAEMON_WAL_UPLOAD_TIMEOUT": "15s",
         "PGDATA": "/var/lib/postgresql/data",
         "PGHOST": "/sock",

@@ -164,5 +164,6 @@ def _render(world: World, compression: str) -> None:
         compression=compression,
         socket_dir=server.socket_dir if server else str(world.run_dir),
         port=server.port if server else 5432,
+        segment_bytes=world.board.snapshot.segment_bytes,
     )
     write_private(world.engine_config, text)

@@ -1,0 +1,13 @@
+"""Finding programs on a PATH, without the 2 ms that `shutil` costs every start."""
+
+import os
+from pathlib import Path
+
+
+def which(name: str, path: str) -> str | None:
+    """Give the absolute path of the first executable file `name` on `path`."""
+    for folder in filter(None, path.split(os.pathsep)):
+        found = Path(folder, name).absolute()
+        if found.is_file() and os.access(found, os.X_OK):
+            return str(found)
+    return None
