@@ -17,10 +17,9 @@ def settings_table() -> str:
     """Give the declared settings; aliases stand below the name, secrets are marked."""
     rows = []
     for row in settings.declared():
-        found = row.metadata
-        names = "<br>".join(f"`{name}`" for name in (found["name"], *found["aliases"]))
-        secret = " (secret)" if found["secret"] else ""
-        rows.append((names + secret, found["shown"].strip(), found["says"]))
+        names = "<br>".join(f"`{name}`" for name in (row.name, *row.aliases))
+        secret = " (secret)" if row.secret else ""
+        rows.append((names + secret, row.shown.strip(), row.says))
     return _markdown(("setting", "default", "meaning"), rows)
 
 

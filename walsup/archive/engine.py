@@ -6,8 +6,8 @@ differs is in this module (facts: WAL-RUS 0.4.1, WAL-G 3.0.8).
 
 import json
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from walsup.archive.fault import Fault
 from walsup.programs import which
@@ -22,8 +22,7 @@ _SHORTEST_PUSH_S = 2.0
 _CLIENT_MARGIN_S = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Engine:
+class Engine(NamedTuple):
     """An engine's programs, by absolute path."""
 
     name: str

@@ -1,6 +1,6 @@
 """What went wrong, in the class that says who must act, with one line of what to do. Pure."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 REMEDIES = {
     "auth": "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and the rights of that key",
@@ -24,8 +24,7 @@ REMEDIES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class Fault(NamedTuple):
     """A class of REMEDIES, and what happened, without secrets."""
 
     kind: str

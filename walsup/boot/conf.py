@@ -5,7 +5,7 @@ no file of the operator is edited (S7, S9).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from walsup import units
 from walsup.settings import declared
@@ -15,8 +15,7 @@ _LIBRARY_SINCE = 15
 _RECOVERY_SINCE = 12
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommandLine:
+class CommandLine(NamedTuple):
     """What postgres is given, and which values of the operator it displaces."""
 
     arguments: tuple[str, ...]
@@ -127,7 +126,7 @@ def postgres_environment(environ: Mapping[str, str], more: Sequence[str]) -> dic
     }
 
 
-_SECRETS = {row.metadata["name"] for row in declared() if row.metadata["secret"]}
+_SECRETS = {row.name for row in declared() if row.secret}
 _SECRET_ENDS = ("PASSWORD", "PASSWORD_FILE", "PASSFILE")
 _BUCKETS = ("AWS_", "WALG_", "WALE_", "S3_")
 

@@ -1,7 +1,6 @@
 """What to do with what was found. Pure and total: every combination has an answer."""
 
-from dataclasses import dataclass
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from walsup.errors import (
     ArchiveNotEmptyError,
@@ -12,29 +11,27 @@ from walsup.errors import (
 from walsup.postgres.control import ControlData
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Empty:
     """Nothing in the data directory that counts."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Staged:
+
+class Staged(NamedTuple):
     """A stage of ours: complete, of a major version, or cut off and worth nothing."""
 
     complete: bool
     major: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cluster:
+class Cluster(NamedTuple):
     """A database, of a major version, with a sound pg_control."""
 
     major: str
     control: ControlData
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Broken:
+class Broken(NamedTuple):
     """Something that is no database and not empty, or a damaged one (then its major version)."""
 
     error: WalsupError
@@ -44,23 +41,25 @@ class Broken:
 Found = Empty | Staged | Cluster | Broken
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
     """Start postgres on the directory as it is."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
 class Bootstrap:
     """Make a new cluster in the stage, after wiping what a cut-off one left."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
 class Finish:
     """Move a complete stage to its place; never wipe it."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refuse:
+
+class Refuse(NamedTuple):
     """Do nothing, and say why."""
 
     error: WalsupError

@@ -4,11 +4,11 @@ import enum
 import struct
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from walsup.errors import DataDirectoryError, PermissionsError, VersionError
-from walsup.postgres.wal import is_segment_size
+from walsup.postgres import is_segment_size
 
 CONTROL_FILE_BYTES = 8192
 RETRIES = 3
@@ -42,8 +42,7 @@ class DBState(enum.IntEnum):
         return self.name.lower().replace("_", " ")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ControlData:
+class ControlData(NamedTuple):
     """The identity of a cluster and its last checkpoint."""
 
     system_id: int

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 MAX_DEPTH = 10
 
@@ -67,8 +67,7 @@ _TIMINGS = {
 _WITH_VALUE = "BCcDdfhkNprStvW-"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assignment:
+class Assignment(NamedTuple):
     """One `name = value` of a file; an include is one too."""
 
     line: int
@@ -76,16 +75,14 @@ class Assignment:
     value: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Malformed:
+class Malformed(NamedTuple):
     """A line that postgres would refuse."""
 
     line: int
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gucs:
+class Gucs(NamedTuple):
     """Values as written, by lower-case name, and what could not be read on the way."""
 
     values: dict[str, str]

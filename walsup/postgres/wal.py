@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Self
 
+from walsup.postgres import is_segment_size
+
 EXTENSIONS = (".lz4", ".zst", ".br", ".lzma", ".gz")
-MIN_SEGMENT_BYTES = 1 << 20
-MAX_SEGMENT_BYTES = 1 << 30
 LONG_PAGE_HEADER_BYTES = 40
 
 _UPPER_HEX = frozenset("0123456789ABCDEF")
@@ -37,11 +37,6 @@ def parse_lsn(text: str) -> int:
 def show_lsn(lsn: int) -> str:
     """Give an LSN as PostgreSQL 11 to 18 print it."""
     return f"{lsn >> 32:X}/{lsn & 0xFFFFFFFF:X}"
-
-
-def is_segment_size(size: int) -> bool:
-    """Tell whether `size` (bytes) is one that initdb --wal-segsize allows."""
-    return MIN_SEGMENT_BYTES <= size <= MAX_SEGMENT_BYTES and size.bit_count() == 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

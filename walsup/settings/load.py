@@ -10,8 +10,8 @@ from walsup.settings.table import Settings, declared
 
 PASSED_ON = ("WALG_", "AWS_", "S3_", "WALE_")
 
-_KNOWN = {row.metadata["name"]: row for row in declared()}
-_ALIASES = {alias: name for name, row in _KNOWN.items() for alias in row.metadata["aliases"]}
+_KNOWN = {row.name: row for row in declared()}
+_ALIASES = {alias: name for name, row in _KNOWN.items() for alias in row.aliases}
 _OTHER_STORES = tuple(
     f"{owner}_{store}_PREFIX"
     for owner in ("WALG", "WALE")
@@ -36,15 +36,15 @@ def load(environ: Mapping[str, str]) -> Settings:
     faults: list[str] = []
     files = _directory(environ.get("WALSUP_SECRETS_DIR") or "", faults)
     given = {name: _gather(name, environ, files, faults) for name in _KNOWN}
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {row.field: row.default for row in declared()}
     for name, found in given.items():
         if not found:
             continue
         row = _KNOWN[name]
         try:
-            values[row.name] = row.metadata["read"](found[0].text)
+            values[row.field] = row.read(found[0].text)
         except ValueError as fault:
-            shown = "its value is not valid" if row.metadata["secret"] else str(fault)
+            shown = "its value is not valid" if row.secret else str(fault)
             faults.append(f"{found[0].source}: {shown}")
     passed_on = {name: found.text for name, found in files.items()} | dict(environ)
     passed_on = {name: text for name, text in passed_on.items() if _is_passed_on(name)}
@@ -87,7 +87,7 @@ def _is_passed_on(name: str) -> bool:
 
 def _is_given(name: str, given: Mapping[str, list[_Found]], environ: Mapping[str, str]) -> bool:
     """Tell whether a setting is there at all, readable or not."""
-    spellings = (name, *_KNOWN[name].metadata["aliases"])
+    spellings = (name, *_KNOWN[name].aliases)
     return bool(given[name]) or any(environ.get(f"{spelling}_FILE") for spelling in spellings)
 
 
@@ -95,13 +95,13 @@ def _gather(
     name: str, environ: Mapping[str, str], files: Mapping[str, _Found], faults: list[str]
 ) -> list[_Found]:
     """Give where a setting is set and its text, the one that counts first."""
-    metadata = _KNOWN[name].metadata
-    spellings = (name, *metadata["aliases"])
+    row = _KNOWN[name]
+    spellings = (name, *row.aliases)
     set_: list[_Found] = []
     for spelling in spellings:
         text = environ.get(spelling, "")
         path = environ.get(f"{spelling}_FILE", "")
-        if path and metadata["environment_only"]:
+        if path and row.environment_only:
             faults.append(f"{spelling}_FILE: {spelling} is read from the environment only")
         elif text and path:
             faults.append(f"{spelling} and {spelling}_FILE are both set: keep one of them")
@@ -111,7 +111,7 @@ def _gather(
             set_.append(_Found(f"{spelling}_FILE" if path else spelling, text))
     if not set_:
         set_ = [files[spelling] for spelling in spellings if spelling in files]
-        if set_ and metadata["environment_only"]:
+        if set_ and row.environment_only:
             faults.append(f"{set_[0].source}: {name} is read from the environment only")
     faults += [
         f"{set_[0].source} and {other.source} differ: keep one of them"
@@ -167,7 +167,7 @@ def _complete(values: dict[str, Any], given: set[str], faults: list[str]) -> Non
     if f".{host}".endswith((".amazonaws.com", ".amazonaws.com.cn")):
         values["endpoint"], amazon = None, True
     if not amazon:
-        values.setdefault("region", "us-east-1")
+        values["region"] = values["region"] or "us-east-1"
     elif "WALSUP_ARCHIVE" in given and "AWS_REGION" not in given:
         faults.append("AWS_REGION: missing; Amazon's S3 needs the region of the bucket")
     if ("AWS_ACCESS_KEY_ID" in given) != ("AWS_SECRET_ACCESS_KEY" in given):

@@ -1,15 +1,27 @@
 """The table of declared settings: the fields of `Settings`. README's section is printed from it."""
 
-# ruff: noqa: RUF009 (what is called makes a dataclass field, a new one for each row)
-
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from walsup import units
 from walsup.settings import values
 from walsup.settings.values import ArchiveUrl, HttpAddress
+
+
+class Row(NamedTuple):
+    """A row of the table. `environment_only`: PID 1 reads it too, from the environment alone."""
+
+    name: str
+    read: Callable[[str], object]
+    says: str
+    default: object
+    shown: str
+    aliases: tuple[str, ...]
+    secret: bool
+    environment_only: bool
+    field: str = ""
 
 
 def _declare(  # noqa: PLR0913 (a row of the table)
@@ -22,23 +34,16 @@ def _declare(  # noqa: PLR0913 (a row of the table)
     aliases: tuple[str, ...] = (),
     secret: bool = False,
     environment_only: bool = False,
-) -> Any:  # noqa: ANN401 (as dataclasses.field: it stands for the value of its type)
-    """Give a row; `environment_only`: PID 1 reads it too, and knows neither files nor aliases."""
-    metadata = {
-        "name": name,
-        "read": read,
-        "says": says,
-        "shown": shown or ("" if default is None else str(default)),
-        "aliases": aliases,
-        "secret": secret,
-        "environment_only": environment_only,
-    }
-    return field(default=default, repr=not secret, metadata=metadata)
+) -> Any:  # noqa: ANN401 (it stands for the value of its field's type)
+    shown = shown or ("" if default is None else str(default))
+    return Row(name, read, says, default, shown, aliases, secret, environment_only)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """Everything an operator can set. A field is its variable in lower case."""
+class Settings(NamedTuple):
+    """Everything an operator can set. A field is its variable in lower case; `load` makes one.
+
+    No dataclass: what that imports takes 10 ms of every start of a container.
+    """
 
     # fmt: off
     pgdata: Path = _declare("PGDATA", values.absolute,
@@ -117,7 +122,7 @@ class Settings:
         "Where the verdict of a stop, or the reason of a refusal, is left.",
         shown="/dev/termination-log when it exists", environment_only=True)
     # fmt: on
-    passed_on: Mapping[str, str] = field(default_factory=dict, repr=False)
+    passed_on: Mapping[str, str] = MappingProxyType({})
     warnings: tuple[str, ...] = ()
 
     @property
@@ -125,7 +130,21 @@ class Settings:
         """The role that agent and engine log in as."""
         return self.pguser or self.postgres_user
 
+    def __repr__(self) -> str:
+        """Show what is no secret; what is passed on may hold some."""
+        shown = (
+            f"{row.field}={getattr(self, row.field)!r}" for row in declared() if not row.secret
+        )
+        return f"Settings({', '.join(shown)})"
 
-def declared() -> Iterator[Field[Any]]:
+
+_ROWS = tuple(
+    row._replace(field=field)
+    for field, row in Settings._field_defaults.items()
+    if isinstance(row, Row)
+)
+
+
+def declared() -> tuple[Row, ...]:
     """Give the rows of the table, in its order."""
-    return (row for row in fields(Settings) if "name" in row.metadata)
+    return _ROWS

@@ -3,8 +3,8 @@
 import re
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from walsup import units
 
@@ -12,8 +12,7 @@ _HOST = r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d{1,5})?"
 _DAY_S = 24 * 3600
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArchiveUrl:
+class ArchiveUrl(NamedTuple):
     """A place for an archive: a bucket and a prefix without slashes at its ends."""
 
     bucket: str
@@ -23,8 +22,7 @@ class ArchiveUrl:
         return f"s3://{self.bucket}/{self.prefix}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpAddress:
+class HttpAddress(NamedTuple):
     """Where HTTP answers."""
 
     host: str

