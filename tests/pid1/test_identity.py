@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pwd
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -83,6 +84,23 @@ def test_any_uid_just_runs(container: Container) -> None:
     try:
         one.see(lambda: "ready to accept connections" in walsup.log(), "postgres is ready")
         assert status(one.pid_of("postgres"))["Uid"].split() == [str(ANY_UID)] * 4
+        one.signal(15)
+        assert one.wait() == 0
+    finally:
+        one.kill()
+
+
+def test_s30_any_uid_makes_a_new_cluster(container: Container) -> None:
+    """Initdb insists on a name for its user; libnss-wrapper gives it one."""
+    walsup = container(None)
+    shutil.rmtree(walsup.pgdata, ignore_errors=True)
+    give(walsup.layout.volume, ANY_UID)
+    give(walsup.run_dir, ANY_UID)
+    one = as_user(walsup, ANY_UID).start()
+    try:
+        one.see(lambda: "ready to accept connections" in walsup.log(), "postgres is ready")
+        assert walsup.events("bootstrap.ended")
+        assert (walsup.pgdata / "PG_VERSION").stat().st_uid == ANY_UID
         one.signal(15)
         assert one.wait() == 0
     finally:

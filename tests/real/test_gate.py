@@ -1,7 +1,9 @@
 """The gate: shut before an archive that is not ours, opened with a fresh daemon on one that is."""
 
 import json
+import os
 from collections.abc import Callable
+from signal import SIGCONT, SIGSTOP
 
 import pytest
 
@@ -178,3 +180,56 @@ def test_secrets_are_read_again_on_hup(walsup: Make) -> None:
     one.signal(1)
     wait_protected(one)
     assert int(one.state()["engine_generation"]) > int(generation)
+
+
+def test_s6b_a_segment_reported_archived_and_not_in_the_bucket_is_pushed_again(
+    walsup: Make, s3: S3Server
+) -> None:
+    """`.done` is no proof: the listing finds the gap, which is named and closed."""
+    one = walsup().start()
+    wait_protected(one)
+    before = segments(s3, one.prefix)
+    agent = one.outer_pid(int(one.state()["agent_pid"]))
+    os.kill(agent, SIGSTOP)
+    one.psql("create table t (n int)")
+    one.psql("select pg_switch_wal()")
+    one.wait_for(lambda: len(segments(s3, one.prefix)) > len(before), "a new segment")
+    lost = segments(s3, one.prefix)[-1]
+    for key in s3.keys(f"{one.prefix}/wal_005/{lost}"):
+        s3.delete(key)
+    os.kill(agent, SIGCONT)
+    one.wait_for(lambda: status(one)["lag"]["segments"] > 0, "the gap counts as lag")
+    one.wait_for(lambda: one.events("segment.pushed_again"), "it is pushed again", timeout_s=60)
+    one.wait_for(lambda: lost in segments(s3, one.prefix), "it is in the bucket again")
+    wait_protected(one)
+    assert any(e["subject"] == "segments" for e in one.events("fault.appeared"))
+
+
+def test_an_archive_that_does_not_move_is_a_fault_though_the_bucket_is_fine(walsup: Make) -> None:
+    """A hung daemon: segments wait, nothing is protected, and it is said."""
+    one = walsup().start()
+    wait_protected(one)
+    one.kill("engine", SIGSTOP)
+    one.psql("create table t (n int)")
+    one.psql("select pg_switch_wal()")
+    fault = wait_fault(one, "segments", timeout_s=60)
+    assert fault["kind"] == "engine broken"
+    assert not status(one)["protected"]
+    one.kill("engine")
+    wait_protected(one)
+
+
+def test_only_credentials_change_while_it_runs(walsup: Make, s3: S3Server) -> None:
+    """Another archive on HUP would be one without a base backup."""
+    one = walsup()
+    archive = one.pgdata.parent / "archive"
+    archive.write_text(one.environment.pop("WALSUP_ARCHIVE"))
+    one.environment["WALSUP_ARCHIVE_FILE"] = str(archive)
+    one.start()
+    wait_protected(one)
+    archive.write_text(f"s3://{s3.bucket}/{one.prefix}-other")
+    one.signal(1)
+    one.wait_event("settings.kept")
+    one.psql("create table t (n int)")
+    assert one.stop() == 0
+    assert s3.keys(f"{one.prefix}-other") == []

@@ -41,12 +41,25 @@ class World:
         self.reopen = asyncio.Event()
 
     def reload(self) -> bool:
-        """Read the settings again (secret files may have changed); True when they differ."""
+        """Read the secret files again; True when the bucket's credentials have changed.
+
+        Nothing else changes in a run: another archive would need a base backup of its own.
+
+        Raises:
+            SettingsError: a file cannot be read, or holds something wrong.
+        """
         again = settings.load(self._environment)
-        if again == self.settings:
+        rotated = self.settings._replace(
+            access_key_id=again.access_key_id,
+            secret_access_key=again.secret_access_key,
+            session_token=again.session_token,
+        )
+        if again != rotated:
+            log.warning("settings.kept", problem="more than the bucket's credentials has changed")
+        if rotated == self.settings:
             return False
-        self.settings = again
-        self.bucket = Bucket(again) if again.archive else None
+        self.settings = rotated
+        self.bucket = Bucket(rotated) if rotated.archive else None
         return True
 
     def secrets(self) -> list[str]:

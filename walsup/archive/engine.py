@@ -59,6 +59,10 @@ class Engine(NamedTuple):
             str(pgdata),
         ]
 
+    def push_argv(self, config: Path, path: Path) -> list[str]:
+        """One WAL file, past the daemon and what it remembers."""
+        return [str(self.program), "--config", str(config), "wal-push", str(path)]
+
     def fetch_argv(self, config: Path, name: str, target: Path) -> list[str]:
         """One WAL file, decompressed and decrypted."""
         return [str(self.program), "--config", str(config), "wal-fetch", name, str(target)]

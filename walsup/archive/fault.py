@@ -18,7 +18,7 @@ REMEDIES = {
     "disk full": "make room on the volume of the data directory",
     "engine missing": "put wal-g, or walrus, on PATH and start again",
     "engine broken": "look at the engine's own lines in this log",
-    "hole": "a segment is missing in the archive: a new base backup is needed",
+    "hole": "restores end there: take a new base backup with the engine (backup-push)",
     "database login": "let the role log in over the unix socket (pg_hba.conf)",
     "unknown": "look at the problem's own words, and at the log around it",
 }

@@ -1,13 +1,14 @@
 """Making a new cluster in the stage: initdb, its two files, the operator's database."""
 
-import os
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from walsup import log
-from walsup.boot import stage
+from walsup.boot import anyuid, stage
 from walsup.boot.oneshot import OneShot
+from walsup.private import write_private
 from walsup.settings import Settings
 
 
@@ -20,14 +21,16 @@ def bootstrap(settings: Settings, one_shot: OneShot, environ: Mapping[str, str])
     """
     data = stage.begin(settings.pgdata, settings.postgres_initdb_waldir)
     log.info("bootstrap.began", pgdata=str(settings.pgdata))
-    _initdb(settings, one_shot, data, environ)
+    more = anyuid.environment(one_shot.run_dir)
+    initdb = replace(one_shot, environment={**one_shot.environment, **more})
+    _initdb(settings, initdb, data, environ)
     _configure(settings, data)
     if settings.postgres_db not in (None, "postgres", "template0", "template1"):
         _create_database(one_shot, data, str(settings.postgres_db))
     elif settings.postgres_db is None and settings.postgres_user != "postgres":
         _create_database(one_shot, data, settings.postgres_user)
     # initdb -N has synced nothing: one sync for all of it, with the WAL directory.
-    one_shot.run("initdb", ["--sync-only", "-D", str(data)])
+    initdb.run("initdb", ["--sync-only", "-D", str(data)])
     stage.complete(settings.pgdata)
     stage.finish(settings.pgdata)
     log.info("bootstrap.ended", message="PostgreSQL init process complete; ready for start up.")
@@ -61,9 +64,7 @@ def _initdb(settings: Settings, one_shot: OneShot, data: Path, environ: Mapping[
         return
     path = one_shot.run_dir / "initdb-password"
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(settings.postgres_password + "\n")
+        write_private(path, settings.postgres_password + "\n")
         one_shot.run("initdb", [*arguments, f"--pwfile={path}"])
     finally:
         path.unlink(missing_ok=True)

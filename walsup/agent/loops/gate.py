@@ -51,6 +51,11 @@ async def gate(world: World) -> None:
             continue
 
 
+def _running(world: World) -> bool:
+    pid = world.board.snapshot.init.postgres_pid
+    return bool(pid) and postmaster(world.settings.pgdata) is not None
+
+
 def _shut(world: World, fault: Fault) -> None:
     world.board.fault("gate", fault)
     world.board.put(gate=Gate(state="shut", reason=f"{fault.kind}: {fault.problem}"))
@@ -60,7 +65,7 @@ async def _try_open(world: World, bucket: Bucket, foreign_since_s: float | None)
     """Go through all steps once; gives what stands in the way."""
     if world.engine is None or isinstance(world.engine, Fault):
         return world.engine
-    while not world.board.snapshot.init.postgres_pid or postmaster(world.settings.pgdata) is None:  # noqa: ASYNC110 (files have no event)
+    while not _running(world) and not world.sweeping.is_set():  # noqa: ASYNC110 (files have no event)
         await asyncio.sleep(0.05)
     try:
         return await _open(world, bucket, world.engine, foreign_since_s)
@@ -109,8 +114,7 @@ async def _open(
 async def _daemon(world: World, carrier: engine.Engine, held: claim.Held) -> Fault | None:
     """Start the daemon anew, wait until it answers, wake the archiver."""
     owner, before = held.owner, world.board.snapshot
-    fresh = before.gate.state != "open"
-    if before.init.engine_generation and fresh and world.meter is None and owner.epoch:
+    if before.init.engine_generation and world.meter is None:
         # Only the agent was restarted: the daemon of this very boot goes on.
         generation = before.init.engine_generation
     else:

@@ -51,6 +51,8 @@ async def stop(world: World) -> None:
 
 async def _sweep(world: World, bucket: Bucket) -> str:
     found = control.read(world.settings.pgdata)
+    while world.board.snapshot.gate.state == "opening":  # noqa: ASYNC110 (a stop right after a start)
+        await asyncio.sleep(_RETRY_S / 4)
     gate, meter = world.board.snapshot.gate, world.meter
     if meter is None or gate.state != "open":
         return f"{_QUESTION}: no: the gate is {gate.state}: {gate.reason or 'it was never opened'}"

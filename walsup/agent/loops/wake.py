@@ -1,20 +1,30 @@
-"""Waking the archiver: after three failures it sleeps for up to a minute, whatever gets better."""
+"""What is done when the archive does not move although the bucket can be read.
+
+The archiver sleeps for up to a minute after three failures, whatever gets better: it is woken.
+A segment that was reported archived and is not in the bucket is pushed again (S6b): `.done` is
+never proof, and WAL-RUS's daemon acknowledges names that it remembers without uploading them.
+"""
 
 import asyncio
 import time
 
 from walsup import log, units
 from walsup.agent.world import World
+from walsup.archive import oneshot
+from walsup.archive.engine import Engine
+from walsup.archive.fault import Fault
 
 _EVERY_S = 0.5
 _FIRST_PATIENCE_S = 3.0
 _LONGEST_PATIENCE_S = 60.0
+_FAULT_AFTER_S = 15.0
+_PUSH_TIMEOUT_S = 60.0
 
 
 async def wake(world: World) -> None:
-    """Reload postgres, which wakes its archiver, when something has got better or nothing moves."""
+    """Watch whether the proven end moves while finished segments wait."""
     engine_pid, was_faulty = 0, False
-    proven_lsn, moved_s, wakes = 0, time.monotonic(), 0
+    proven_lsn, moved_s, woken_s, wakes = 0, time.monotonic(), time.monotonic(), 0
     while not world.stopping.is_set():
         await asyncio.sleep(_EVERY_S)
         seen, now_s = world.board.snapshot, time.monotonic()
@@ -25,10 +35,47 @@ async def wake(world: World) -> None:
             engine_pid = seen.init.engine_pid
         was_faulty = faulty
         if seen.lag.proven_lsn != proven_lsn or not seen.lag.segments:
-            proven_lsn, moved_s, wakes = seen.lag.proven_lsn, now_s, 0
+            proven_lsn, moved_s, woken_s, wakes = seen.lag.proven_lsn, now_s, now_s, 0
+            world.board.clear("segments")
+        if seen.gate.state != "open" or not seen.lag.segments:
+            continue
         patience_s = units.backoff(wakes + 1, _FIRST_PATIENCE_S, _LONGEST_PATIENCE_S)
-        stuck = seen.gate.state == "open" and not faulty and now_s - moved_s > patience_s
-        if (better and seen.lag.segments) or stuck:
-            wakes, moved_s = wakes + 1, now_s
+        stuck = not faulty and now_s - woken_s > patience_s
+        if better or stuck:
+            wakes, woken_s = wakes + 1, now_s
             log.info("archiver.woken", reason="better" if better else "no progress")
             world.pid1.reload()
+        if not faulty and now_s - moved_s > _FAULT_AFTER_S and (fault := await _missing(world)):
+            world.board.fault("segments", fault)
+
+
+async def _missing(world: World) -> Fault | None:
+    """Say why the first segment that is not proven is missing; push it again if it can be."""
+    if world.meter is None or not isinstance(world.engine, Engine):
+        return None
+    name = world.meter.mark.next().name
+    pg_wal = world.settings.pgdata / "pg_wal"
+    if (pg_wal / "archive_status" / f"{name}.ready").exists():
+        database = world.board.snapshot.database
+        return Fault(
+            kind="engine broken",
+            problem=f"segment {name} waits for the archiver, and the bucket can be read; failed so"
+            f" far: {database.failed_count}, last {database.last_failed_wal or 'none'}",
+        )
+    if not (pg_wal / name).exists():
+        return Fault(
+            kind="hole",
+            problem=f"segment {name} was reported archived; it is not in the bucket, and no longer"
+            " in pg_wal",
+        )
+    argv = world.engine.push_argv(world.engine_config, pg_wal / name)
+    code = await oneshot.run(
+        argv, world.run_dir / "wal-push.log", timeout_s=_PUSH_TIMEOUT_S, cancelled=world.stopping
+    )
+    log.warning("segment.pushed_again", name=name, exit_code=code)
+    return Fault(
+        kind="hole",
+        problem=f"segment {name} was reported archived, but is not in the bucket; pushed again"
+        f" from pg_wal with exit code {code}",
+        remedy="find out who deletes objects below the archive's prefix",
+    )
