@@ -65,10 +65,10 @@ class ProgramMissingError(WalsupError):
 
 
 class BootstrapError(WalsupError):
-    """The creation of a new cluster failed: initdb or a script of initdb.d."""
+    """The creation of a new cluster failed: initdb, or the making of its database."""
 
     exit_code = 70
-    who = "operator: initdb's arguments and scripts"
+    who = "operator: initdb's arguments"
 
 
 class ArchiveNotEmptyError(WalsupError):

@@ -10,8 +10,6 @@ import select
 import sys
 import time
 
-LEVELS = ("info", "warning", "error")
-
 # A reader of the log that hangs must not hang PID 1 or the agent's loop.
 _PATIENCE_MS = 200
 
@@ -48,7 +46,7 @@ def _write(level: str, event: str, fields: dict[str, object]) -> None:
         head: dict[str, object] = {"ts": stamp, "level": level, "process": _process, "event": event}
         line = json.dumps(head | fields, default=str)
     else:
-        tail = " ".join(f"{key}={value}" for key, value in fields.items())
+        tail = " ".join(f"{key}={_readable(value)}" for key, value in fields.items())
         line = f"{stamp} walsup[{_process}] {level}: {event} {tail}".rstrip()
     try:
         if _has_room():
@@ -56,6 +54,11 @@ def _write(level: str, event: str, fields: dict[str, object]) -> None:
             os.write(2, (line + "\n").encode(errors="replace"))
     except OSError:
         return  # stderr is gone; a database must not end for that
+
+
+def _readable(value: object) -> str:
+    text = str(value)
+    return json.dumps(text, ensure_ascii=False) if " " in text or "\n" in text else text
 
 
 def _has_room() -> bool:

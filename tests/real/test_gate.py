@@ -13,6 +13,7 @@ from dev.harness.witness import (
     segments,
     sentinels,
     status,
+    verdict,
     wait_fault,
     wait_protected,
 )
@@ -172,14 +173,14 @@ def test_secrets_are_read_again_on_hup(walsup: Make) -> None:
     one.environment["AWS_SECRET_ACCESS_KEY_FILE"] = str(secret)
     one.start()
     wait_protected(one)
-    good, generation = secret.read_text(), one.state()["engine_generation"]
+    good, engine = secret.read_text(), one.state()["engine_pid"]
     secret.write_text("wrong")
     one.signal(1)
-    assert wait_fault(one, "bucket")["kind"] == "auth"
+    assert wait_fault(one, "gate")["kind"] == "auth"
     secret.write_text(good)
     one.signal(1)
     wait_protected(one)
-    assert int(one.state()["engine_generation"]) > int(generation)
+    assert one.state()["engine_pid"] not in {engine, ""}
 
 
 def test_s6b_a_segment_reported_archived_and_not_in_the_bucket_is_pushed_again(
@@ -233,3 +234,53 @@ def test_only_credentials_change_while_it_runs(walsup: Make, s3: S3Server) -> No
     one.psql("create table t (n int)")
     assert one.stop() == 0
     assert s3.keys(f"{one.prefix}-other") == []
+
+
+def test_s2_an_archive_that_somebody_else_has_taken_is_let_go_of(
+    walsup: Make, s3: S3Server
+) -> None:
+    """The daemon is ended, the fault names the other, and a stop claims nothing."""
+    one = walsup().start()
+    wait_protected(one)
+    key = f"{one.prefix}/walsup/owner.json"
+    stolen = owner(s3, one.prefix) | {"system_id": "7000000000000000001", "boot": "another"}
+    s3.put(key, json.dumps(stolen).encode())
+    fault = wait_fault(one, "gate", timeout_s=60)
+    assert fault["kind"] == "not the owner"
+    assert "7000000000000000001" in fault["problem"]
+    one.wait_for(lambda: not one.state().get("engine_pid"), "the daemon has gone")
+    before = segments(s3, one.prefix)
+    one.psql("create table t (n int)")
+    one.psql("select pg_switch_wal()")
+    assert one.stop() == 0
+    assert "is in the bucket: no" in verdict(one)
+    assert segments(s3, one.prefix) == before
+
+
+def test_s2_the_verdict_asks_who_owns_the_archive(walsup: Make, s3: S3Server) -> None:
+    """Taken a moment before the stop: everything that is listed may be somebody else's."""
+    one = walsup().start()
+    wait_protected(one)
+    stolen = owner(s3, one.prefix) | {"boot": "another"}
+    s3.put(f"{one.prefix}/walsup/owner.json", json.dumps(stolen).encode())
+    assert one.stop() == 0
+    assert "is in the bucket: no: another instance has taken the archive" in verdict(one)
+
+
+def test_s2_two_fresh_databases_never_share_an_archive(walsup: Make, s3: S3Server) -> None:
+    """Both find it empty; the owner object lets one in, the other runs outside."""
+    first = walsup()
+    second = walsup(prefix=first.prefix)
+    first.start()
+    second.start()
+
+    def one_is_in() -> bool:
+        states = [status(one).get("gate", {}).get("state") for one in (first, second)]
+        return "open" in states and ("shut" in states or not second.is_running)
+
+    first.wait_for(one_is_in, "one is in and the other is not", timeout_s=60)
+    system_id = owner(s3, first.prefix)["system_id"]
+    let_in = [one for one in (first, second) if status(one).get("system_id") == system_id]
+    assert len(let_in) == 1
+    wait_protected(let_in[0])
+    assert len(sentinels(s3, first.prefix)) == 1

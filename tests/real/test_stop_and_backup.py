@@ -1,5 +1,6 @@
 """Stops in bad moments, and the first base backup when it does not go well at once."""
 
+import time
 from collections.abc import Callable
 
 from dev.harness import FaultProxy, S3Server, Walsup
@@ -125,9 +126,69 @@ def test_s30_a_refused_login_is_named_and_archiving_goes_on(walsup: Make, s3: S3
     before = len(segments(s3, one.prefix))
     one.wait_for(lambda: status(one)["gate"]["state"] == "open", "the gate is open")
     assert not status(one)["protected"]
+    assert not status(one)["lag"]["known"]
     assert one.stop() == 0
     assert "is in the bucket: yes" in verdict(one)
     assert len(segments(s3, one.prefix)) >= before
     hba.write_text(open_to_all)
     one.start()
     wait_protected(one)
+
+
+def test_s23_an_agent_killed_in_the_sweep_is_started_again_and_gives_the_verdict(
+    walsup: Make, s3: S3Server
+) -> None:
+    """The grace is used: the next agent confirms the archive and looks into the bucket."""
+    with FaultProxy(s3.port) as proxy:
+        one = walsup(endpoint=proxy.endpoint, env={"WALSUP_STOP_GRACE": "20s"}).start()
+        wait_protected(one)
+        proxy.refuse()
+        one.psql("create table t as select generate_series(1, 1000) n")
+        one.signal(15)
+        one.wait_for(lambda: one.state().get("phase") == "sweeping", "postgres has gone")
+        one.kill("agent")
+        proxy.pass_through()
+        assert one.wait() == 0
+        assert "is in the bucket: yes" in verdict(one)
+
+
+def test_a_stop_right_after_a_start_still_gives_a_verdict(walsup: Make) -> None:
+    """The gate is opened for the sweep even when postgres has gone before it was."""
+    one = walsup().start()
+    wait_protected(one)
+    assert one.stop() == 0
+    one.start()
+    one.wait_for(lambda: one.events("postgres.started"), "postgres is started")
+    assert one.stop() == 0
+    assert "is in the bucket: yes" in verdict(one)
+
+
+def test_a_second_run_in_the_container_does_not_disturb_the_first(walsup: Make) -> None:
+    """It may not write the state file, which the agent and the probes read."""
+    one = walsup().start()
+    wait_protected(one)
+    other = walsup()
+    for name in ("PGDATA", "WALSUP_RUN_DIR"):
+        other.environment[name] = one.environment[name]
+    other.start()
+    other.wait_event("start.refused", timeout_s=40)
+    assert other.wait() == 67
+    assert one.state()["phase"] == "running"
+    assert status(one)["protected"]
+    third = walsup()
+    third.environment["WALSUP_RUN_DIR"] = one.environment["WALSUP_RUN_DIR"]
+    third.start()
+    assert third.wait() == 67
+    assert one.state()["phase"] == "running"
+
+
+def test_the_operators_own_archive_timeout_is_kept_by_the_agent_too(walsup: Make) -> None:
+    """No switch of ours before it is due."""
+    one = walsup(env={"WALSUP_ARCHIVE_TIMEOUT": "1s"}, args=["-c", "archive_timeout=1h"]).start()
+    wait_protected(one)
+    before = len(one.events("segment.switched"))
+    for _ in range(16):
+        one.psql("create table if not exists t (n int); insert into t values (1)")
+        time.sleep(0.5)
+    assert len(one.events("segment.switched")) == before
+    assert status(one)["database"]["archive_timeout_s"] == 3600

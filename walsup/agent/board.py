@@ -31,9 +31,10 @@ class Init:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """The server as SQL tells it. `timeline` 0: not known (a standby)."""
+    """The server as SQL tells it, if `observed`. `timeline` 0: not known (a standby)."""
 
     accepting: bool = False
+    observed: bool = False
     role: str = "primary"
     current_lsn: int = 0
     timeline: int = 0
@@ -41,6 +42,7 @@ class Database:
     xmin: int = 0
     failed_count: int = 0
     last_failed_wal: str = ""
+    archive_timeout_s: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,9 @@ def unprotected(seen: Snapshot) -> list[str]:
     if seen.backup.state != "proven":
         reasons.append(f"not protected: no base backup is proven ({seen.backup.state})")
     for subject, standing in seen.faults.items():
+        if subject == "gate" and seen.gate.state != "open":
+            reasons[0] += f"; {standing.fault.cure}"
+            continue
         fault = standing.fault
         reasons.append(f"{subject}: {fault.kind}: {fault.problem}; {fault.cure}")
     return reasons

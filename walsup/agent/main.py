@@ -21,8 +21,6 @@ async def _run(run_dir: Path, wire: int | None) -> None:
     log.configure(world.settings.log_format, "agent")
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGURG, world.pid1.nudged.set)
-    # A terminal's Ctrl-C reaches every process of the group; PID 1 decides what it means.
-    loop.add_signal_handler(signal.SIGINT, lambda: None)
     web = asyncio.create_task(forever("http", lambda: serve(world.board, world.settings.http)))
     await asyncio.sleep(0)
     from walsup.agent.loops import LOOPS  # noqa: PLC0415 (HTTP answers while the rest is loaded)

@@ -61,5 +61,7 @@ def as_text(status: Mapping[str, Any]) -> str:
         lines.append(
             f"proven     up to {lag['proven_lsn']}, postgres is at {database['current_lsn']}"
         )
+    if status["init"]["detail"]:
+        lines.append(f"doing      {status['init']['detail']}")
     lines += [f"!          {reason}" for reason in status["reasons"]]
     return "\n".join(lines)

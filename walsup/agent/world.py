@@ -13,6 +13,7 @@ from walsup.agent.pid1 import Pid1
 from walsup.archive import engine
 from walsup.archive.fault import Fault
 from walsup.archive.store import Bucket
+from walsup.postgres import history
 from walsup.postgres.server import Sql
 
 
@@ -36,9 +37,26 @@ class World:
         )
         self.sql = Sql(self.settings.pgdata, self.settings.database_role)
         self.meter: Meter | None = None
+        self._generation = 0
         self.stopping = asyncio.Event()
         self.sweeping = asyncio.Event()
         self.reopen = asyncio.Event()
+
+    def follow_history(self, timeline: int) -> None:
+        """Tell the meter where the timelines up to this one begin."""
+        try:
+            begins = history.beginnings(self.settings.pgdata, timeline)
+        except (OSError, ValueError) as fault:
+            log.warning("history.unreadable", timeline=timeline, problem=str(fault))
+            return
+        for number, switch_lsn in begins:
+            if self.meter is not None:
+                self.meter.follow(number, switch_lsn)
+
+    def next_generation(self, seen: int) -> int:
+        """Give a number for a fresh daemon that none of this boot has had."""
+        self._generation = max(self._generation, seen) + 1
+        return self._generation
 
     def reload(self) -> bool:
         """Read the secret files again; True when the bucket's credentials have changed.

@@ -53,10 +53,9 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foreign:
-    """The archive is another database's. `empty`: it holds nothing but its owner object."""
+    """The archive is another database's."""
 
     fault: Fault
-    empty: bool
 
 
 async def confirm(
@@ -77,15 +76,13 @@ async def confirm(
                 raise
             evidence = await gather()
             if evidence.system_id not in (None, claimant.control.system_id):
-                return Foreign(fault=_others(evidence, claimant), empty=False)
+                return Foreign(fault=_others(evidence, claimant))
             wanted = claimant.first_owner(evidence.compression)
             etag = await _try(bucket.create(OWNER_KEY, wanted.to_json()))
         else:
             owner = Owner.from_json(found.content)
             if (foreign := _judge(owner, claimant)) is not None:
-                empty = owner.system_id != claimant.control.system_id
-                empty = empty and (await gather()).system_id is None
-                return Foreign(fault=foreign, empty=empty)
+                return Foreign(fault=foreign)
             if owner.boot == claimant.boot:
                 return Held(owner=owner, etag=found.etag)
             wanted = owner.next_boot(claimant.boot)
@@ -95,10 +92,25 @@ async def confirm(
     raise ValueError(f"{OWNER_KEY} changes all the time: another instance is starting")
 
 
-async def take_empty(bucket: Bucket, claimant: Claimant) -> None:
-    """Put our claim over the owner object of an archive that holds nothing else (S4)."""
-    found = await bucket.get(OWNER_KEY)
-    await bucket.replace(OWNER_KEY, claimant.first_owner(None).to_json(), found.etag)
+async def still_ours(bucket: Bucket, boot: str) -> Fault | None:
+    """Read the owner object again; gives what has happened to it since it was confirmed.
+
+    Raises:
+        what the bucket raises, when it cannot be asked.
+    """
+    try:
+        owner = Owner.from_json((await bucket.get(OWNER_KEY)).content)
+    except FileNotFoundError as raised:
+        if not is_absent(raised):
+            raise
+        return Fault(kind="owner removed", problem=f"{OWNER_KEY} was there, and has gone")
+    if owner.boot == boot:
+        return None
+    return Fault(
+        kind="not the owner",
+        problem=f"another instance has taken the archive: {owner.instance}, epoch {owner.epoch},"
+        f" of the cluster with system identifier {owner.system_id}",
+    )
 
 
 async def _try(write: Awaitable[str]) -> str | None:

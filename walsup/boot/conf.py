@@ -128,7 +128,7 @@ def postgres_environment(environ: Mapping[str, str], more: Sequence[str]) -> dic
 
 _SECRETS = {row.name for row in declared() if row.secret}
 _SECRET_ENDS = ("PASSWORD", "PASSWORD_FILE", "PASSFILE")
-_BUCKETS = ("AWS_", "WALG_", "WALE_", "S3_")
+_BUCKETS = ("AWS_", "WALG_", "WALE_", "S3_", "PGBACKREST_")
 
 # fmt: off
 _SEEN = frozenset((

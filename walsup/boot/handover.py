@@ -40,17 +40,21 @@ class Handover:
         self._boot = boot
         self._send = send
 
-    def launch_agent(self) -> None:
-        """Write the agent's file and launch it."""
+    def write_agent_file(self) -> None:
+        """Write what the agent reads when it starts."""
         content = {
             "boot": self._boot,
             "pgdata": str(self._known.pgdata),
             "environment": settings.relevant(os.environ),
         }
         write_private(self.run_dir / AGENT_FILE, json.dumps(content))
+
+    def launch_agent(self, after_s: float = 0.0) -> None:
+        """Launch the agent, so many seconds later."""
         self._send(
             {
                 "launch": "agent",
+                "after_s": after_s,
                 # -I: no PYTHON* variables, no user site, no current directory.
                 "argv": [sys.executable, "-I", "-m", "walsup", "agent", str(self.run_dir)],
                 "environment": {n: os.environ[n] for n in _AGENT_SEES if n in os.environ},

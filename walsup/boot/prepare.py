@@ -3,7 +3,6 @@
 import os
 import stat
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,6 +50,7 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
         log.warning("setting.unknown", problem=warning)
     run_dir = Path(os.environ["WALSUP_RUN_DIR"])
     gucs = _operators_gucs(known, arguments)
+    _check_length(run_dir)
     _check_mode(known.pgdata)
     found = inspect.look(known.pgdata, config_elsewhere="config_file" in gucs)
     engine = choose(known, os.environ.get("PATH", "")) if known.archive else None
@@ -59,10 +59,11 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
     hand = handover.Handover(known, run_dir, os.urandom(16).hex(), send)
     if isinstance(found, (plan.Cluster, plan.Broken)):
         _execute(known, found, run_dir, lock, archived=None)
+        hand.write_agent_file()
         _launch_postgres(known, arguments, engine, hand)
-        time.sleep(_HEAD_START_S)
-        hand.launch_agent()
+        hand.launch_agent(_HEAD_START_S)
         return
+    hand.write_agent_file()
     hand.launch_agent()
     archived = None
     if known.archive and plan.needs_archive(found):
@@ -163,15 +164,19 @@ def _operators_gucs(known: Settings, arguments: list[str]) -> dict[str, str]:
 
 
 def _socket_dir(known: Settings, effective: dict[str, str], run_dir: Path) -> str | None:
-    if known.socket_dir is None and "unix_socket_directories" in effective:
+    if known.socket_dir is None and effective.get("unix_socket_directories"):
         return None
     chosen = known.socket_dir or (_PRIVATE_SOCKET_DIR if _is_private() else run_dir)
-    if len(os.fsencode(chosen)) > _LONGEST_SOCKET_DIR_BYTES:
+    _check_length(chosen)
+    return str(chosen)
+
+
+def _check_length(directory: Path) -> None:
+    if len(os.fsencode(directory)) > _LONGEST_SOCKET_DIR_BYTES:
         raise SettingsError(
-            f"the socket directory {chosen} is longer than a socket's path may be",
+            f"the socket directory {directory} is longer than a socket's path may be",
             hint="set WALSUP_SOCKET_DIR (or WALSUP_RUN_DIR) to a shorter path",
         )
-    return str(chosen)
 
 
 def _is_private() -> bool:

@@ -27,7 +27,7 @@ class Basics:
     __slots__ = ("log_format", "pgdata", "run_dir", "stop_grace_s", "termination_log", "waldir")
 
     def __init__(self, environ: "Mapping[str, str]", uid: int) -> None:
-        self.pgdata = os.path.abspath(environ.get("PGDATA") or DEFAULT_PGDATA)
+        self.pgdata = os.path.normpath(environ.get("PGDATA") or DEFAULT_PGDATA)
         self.waldir = environ.get("POSTGRES_INITDB_WALDIR") or ""
         self.run_dir = default_run_dir(environ, uid, self.pgdata)
         self.stop_grace_s = _grace(environ.get("WALSUP_STOP_GRACE") or DEFAULT_STOP_GRACE)

@@ -8,7 +8,7 @@ import pwd
 import stat
 
 from walsup import log
-from walsup.errors import DataDirectoryError, LockedError, PermissionsError
+from walsup.errors import DataDirectoryError, LockedError, PermissionsError, SettingsError
 from walsup.init.holders import holders
 
 DATABASE_USER = "postgres"
@@ -21,6 +21,11 @@ def make_directories(pgdata: str, run_dir: str) -> None:
     Raises:
         PermissionsError: they cannot be made, or the run directory is somebody else's.
     """
+    if not pgdata.startswith("/"):
+        raise SettingsError(
+            f"PGDATA: {pgdata!r} is not an absolute path",
+            hint="correct it in the container's environment; nothing has been made",
+        )
     try:
         os.makedirs(pgdata, mode=0o700, exist_ok=True)
         os.makedirs(run_dir, mode=0o700, exist_ok=True)
@@ -85,6 +90,14 @@ def locked_error(pgdata: str, descriptor: int) -> LockedError:
         f"the data directory {pgdata} is in use, for {LOCK_PATIENCE_S:.0f} s of waiting;"
         f" held open by: {found}",
         hint="stop the other container or process that uses this volume, then start again",
+    )
+
+
+def run_dir_error(run_dir: str) -> LockedError:
+    """Say that another walsup uses the run directory."""
+    return LockedError(
+        f"the run directory {run_dir} is in use by another walsup",
+        hint="give each its own WALSUP_RUN_DIR; nothing has been touched",
     )
 
 

@@ -182,6 +182,8 @@ class Init:
                 raise claim.locked_error(self.basics.pgdata, self.lock)
             self.detail = "waiting for another process to let go of the data directory"
             return
+        if not self.statefile.is_ours():
+            raise claim.run_dir_error(self.basics.run_dir)
         claim.take_over(self.basics.pgdata, self.basics.waldir)
         hide_memory()  # the change of uid has set it anew
         holders.clear_stale_pid(self.basics.pgdata)

@@ -43,12 +43,12 @@ class Service:
         self._failures = 0
         self._started_s = 0.0
 
-    def want(self, launch: "Launch | None", generation: int) -> None:
+    def want(self, launch: "Launch | None", generation: int, after_s: float = 0.0) -> None:
         """Ask for this launch; a running child of another generation is killed first."""
         self._launch = launch
         self.generation = generation if launch else 0
         self._failures = 0
-        self._due_s = 0.0
+        self._due_s = time.monotonic() + after_s
         if self.pid and self.running_generation != self.generation:
             self.kill()
 
@@ -78,7 +78,7 @@ class Service:
         self.pid = 0
         self.running_generation = 0
         if replaced or not self.generation:
-            log.info(f"{self.name}.ended", exit_code=code)
+            log.info(f"{self.name}.stopped", by="walsup")
         else:
             self._fail(exit_code=code)
 

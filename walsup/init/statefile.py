@@ -5,6 +5,7 @@ An exec probe reads it without an interpreter; the agent reads it to learn what 
 
 # ruff: noqa: PTH105, PTH118, PTH123 -- pathlib would cost PID 1 a megabyte
 
+import fcntl
 import os
 import time
 
@@ -13,11 +14,17 @@ LONGEST_TERMINATION_BYTES = 4096  # Source: Kubernetes, terminationMessagePath
 
 
 class StateFile:
-    """The file `state` in the run directory, written on every change and every 5 seconds."""
+    """The file `state` in the run directory, written on every change and every 5 seconds.
 
-    __slots__ = ("_lines", "_path", "_tried_s")
+    Only by the one that holds the directory's lock: a second `walsup run` in one container must
+    not tell the agent of the first that everything has ended.
+    """
+
+    __slots__ = ("_lines", "_lock", "_path", "_run_dir", "_tried_s")
 
     def __init__(self, run_dir: str) -> None:
+        self._run_dir = run_dir
+        self._lock = -1
         self._path = os.path.join(run_dir, "state")
         self._lines = ""
         self._tried_s = float("-inf")
@@ -29,10 +36,25 @@ class StateFile:
         if not changed and self.due_in() > 0:
             return False
         self._tried_s = time.monotonic()
-        if not replace(self._path, f"{lines}updated_at={int(time.time())}\n"):
+        if not self.is_ours() or not replace(self._path, f"{lines}updated_at={int(time.time())}\n"):
             return False
         self._lines = lines
         return changed
+
+    def is_ours(self) -> bool:
+        """Tell whether the run directory is locked by us; takes the lock when it is free."""
+        if self._lock < 0:
+            try:
+                descriptor = os.open(self._run_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            except OSError:
+                return False
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(descriptor)
+                return False
+            self._lock = descriptor
+        return True
 
     def due_in(self) -> float:
         """Give the seconds until it has to be touched."""

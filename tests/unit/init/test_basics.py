@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from walsup.errors import SettingsError
 from walsup.init.basics import Basics
+from walsup.init.claim import make_directories
 
 
 def test_defaults() -> None:
@@ -32,12 +34,17 @@ def test_empty_variables_count_as_absent() -> None:
     assert all(getattr(basics, name) == getattr(bare, name) for name in Basics.__slots__)
 
 
-def test_paths_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Children have another working directory."""
+def test_a_relative_pgdata_is_left_for_the_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PID 1 makes no directory below wherever it happens to be; the run directory is absolute."""
     monkeypatch.chdir(tmp_path)
     basics = Basics({"PGDATA": "data/", "WALSUP_RUN_DIR": "run/../run"}, 1000)
-    assert basics.pgdata == str(tmp_path / "data")
+    assert basics.pgdata == "data"
     assert basics.run_dir == str(tmp_path / "run")
+    with pytest.raises(SettingsError, match="PGDATA"):
+        make_directories(basics.pgdata, basics.run_dir)
+    assert not list(tmp_path.iterdir())
 
 
 def test_termination_log_may_be_named() -> None:

@@ -3,17 +3,14 @@
 import asyncio
 import os
 import time
-from pathlib import Path
 
 import asyncpg
 
-from walsup import log
 from walsup.agent.board import Database, Waiting
-from walsup.agent.lag import Meter
 from walsup.agent.world import World
 from walsup.archive.fault import Fault
 from walsup.postgres.server import postmaster
-from walsup.postgres.wal import parse_history, parse_lsn
+from walsup.postgres.wal import parse_lsn
 
 _EVERY_S = 1.0
 _WAITING_EVERY_S = 5.0
@@ -23,7 +20,8 @@ _OBSERVE = """
 select r, case when r then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end::text,
        case when r then '' else pg_walfile_name(pg_current_wal_lsn()) end,
        txid_snapshot_xmax(s), txid_snapshot_xmin(s), a.failed_count,
-       coalesce(a.last_failed_wal, '')
+       coalesce(a.last_failed_wal, ''),
+       extract(epoch from current_setting('archive_timeout')::interval)::int
   from pg_is_in_recovery() r, txid_current_snapshot() s, pg_stat_archiver a
 """
 
@@ -41,7 +39,7 @@ async def database(world: World) -> None:
         ready = seen.accepting
         if world.meter and seen.accepting and seen.timeline:
             if seen.timeline > world.meter.mark.timeline:
-                _follow_history(world.settings.pgdata, world.meter, seen.timeline)
+                world.follow_history(seen.timeline)
             world.meter.sample(
                 time.monotonic(), seen.current_lsn, seen.timeline, seen.xmax, seen.xmin
             )
@@ -60,7 +58,9 @@ async def _observe(world: World) -> Database:
         accepting=True, role="standby" if server.status == "standby" else "primary"
     )
     try:
-        standby, lsn, walfile, xmax, xmin, failed, last_failed = await world.sql.row(_OBSERVE)
+        standby, lsn, walfile, xmax, xmin, failed, last_failed, timeout_s = await world.sql.row(
+            _OBSERVE
+        )
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as raised:
         if not world.stopping.is_set():
             world.board.fault("database", login_fault(raised, world.settings.database_role))
@@ -75,30 +75,28 @@ async def _observe(world: World) -> Database:
         xmin=xmin,
         failed_count=failed,
         last_failed_wal=last_failed,
+        observed=True,
+        archive_timeout_s=timeout_s,
     )
-
-
-def _follow_history(pgdata: Path, meter: Meter, timeline: int) -> None:
-    """Tell the meter where each timeline begins: a line says where the one in it was left."""
-    try:
-        text = (pgdata / "pg_wal" / f"{timeline:08X}.history").read_text(encoding="utf-8")
-        switches = parse_history(text)
-    except (OSError, ValueError) as fault:
-        log.warning("history.unreadable", timeline=timeline, problem=str(fault))
-        return
-    following = [switch.timeline for switch in switches[1:]] + [timeline]
-    for switch, begins in zip(switches, following, strict=True):
-        meter.follow(begins, switch.switch_lsn)
 
 
 def login_fault(raised: BaseException, role: str) -> Fault:
-    """Give the fault behind a failed login; the line that would allow it is in the remedy."""
-    return Fault(
-        kind="database login",
-        problem=f"{type(raised).__name__}: {raised}",
-        remedy=f"add to pg_hba.conf, above other local lines: local all {role} trust"
-        " (or set WALSUP_PGUSER to a superuser that may log in); archiving goes on meanwhile",
-    )
+    """Give the fault behind a failed login or question, with what helps against it."""
+    problem = f"{type(raised).__name__}: {raised}"
+    meanwhile = "; archiving goes on meanwhile, without a measured lag"
+    match raised:
+        case asyncpg.InvalidAuthorizationSpecificationError():
+            remedy = (
+                f"add to pg_hba.conf, above other local lines: local all {role} trust"
+                " (or set WALSUP_PGUSER to a superuser that may log in)"
+            )
+        case asyncpg.TooManyConnectionsError():
+            remedy = "raise max_connections, or end some: a superuser's reserved ones are taken too"
+        case asyncpg.InvalidCatalogNameError():
+            remedy = "create the database postgres, in which agent and engine log in"
+        case _:
+            remedy = "look at postgres's own lines in this log"
+    return Fault(kind="database login", problem=problem, remedy=remedy + meanwhile)
 
 
 def _count(world: World) -> Waiting:

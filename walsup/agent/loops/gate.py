@@ -1,6 +1,7 @@
 """The gate (S6b, S7): shut until the archive is known to be ours, then a fresh daemon."""
 
 import asyncio
+import contextlib
 import time
 
 from walsup import log, units
@@ -20,8 +21,8 @@ from walsup.private import write_private
 _FIRST_RETRY_S = 0.5
 _LONGEST_RETRY_S = 15.0
 _DAEMON_PATIENCE_S = 10.0
-# Four leases: an instance that lives has archived something in this time.
-_EMPTY_PATIENCE_S = 60.0
+# Until there is a lease (S2): how soon an archive taken by somebody else is let go of.
+_CONFIRM_EVERY_S = 15.0
 
 
 async def gate(world: World) -> None:
@@ -29,26 +30,41 @@ async def gate(world: World) -> None:
     if world.bucket is None:
         await world.stopping.wait()
         return
-    failures, foreign_since_s = 0, None
+    failures = 0
     while True:
-        fault = await _try_open(world, world.bucket, foreign_since_s)
+        fault = await _try_open(world, world.bucket)
         if fault is None:
-            failures, foreign_since_s = 0, None
+            failures = 0
             world.board.clear("gate")
-            await world.reopen.wait()
-            world.reopen.clear()
-            log.info("gate.reopening", reason="the settings have changed")
-            continue
+            fault = await _until_lost(world)
         failures += 1
-        if fault.kind == "not the owner":
-            foreign_since_s = foreign_since_s or time.monotonic()
-        _shut(world, fault)
+        if fault is not None:
+            _shut(world, fault)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(
+                    units.backoff(failures, _FIRST_RETRY_S, _LONGEST_RETRY_S)
+                ):
+                    await world.reopen.wait()
+        world.reopen.clear()
+
+
+async def _until_lost(world: World) -> Fault | None:
+    """Wait until the gate must be opened anew (None), or the archive is not ours any more."""
+    while True:
         try:
-            async with asyncio.timeout(units.backoff(failures, _FIRST_RETRY_S, _LONGEST_RETRY_S)):
+            async with asyncio.timeout(_CONFIRM_EVERY_S):
                 await world.reopen.wait()
-            world.reopen.clear()
         except TimeoutError:
+            pass
+        else:
+            log.info("gate.reopening", reason="the credentials have changed")
+            return None
+        try:
+            lost = world.bucket and await claim.still_ours(world.bucket, world.boot)
+        except Exception:  # noqa: BLE001, S112 (the listing says what is wrong with the bucket)
             continue
+        if lost:
+            return lost
 
 
 def _running(world: World) -> bool:
@@ -57,25 +73,25 @@ def _running(world: World) -> bool:
 
 
 def _shut(world: World, fault: Fault) -> None:
+    # Shut means that there is no daemon: every push fails, and WAL waits.
+    world.pid1.no_engine()
     world.board.fault("gate", fault)
     world.board.put(gate=Gate(state="shut", reason=f"{fault.kind}: {fault.problem}"))
 
 
-async def _try_open(world: World, bucket: Bucket, foreign_since_s: float | None) -> Fault | None:
+async def _try_open(world: World, bucket: Bucket) -> Fault | None:
     """Go through all steps once; gives what stands in the way."""
     if world.engine is None or isinstance(world.engine, Fault):
         return world.engine
     while not _running(world) and not world.sweeping.is_set():  # noqa: ASYNC110 (files have no event)
         await asyncio.sleep(0.05)
     try:
-        return await _open(world, bucket, world.engine, foreign_since_s)
+        return await _open(world, bucket, world.engine)
     except Exception as raised:  # noqa: BLE001 (whatever it is, the gate stays shut and says why)
         return classify(raised)
 
 
-async def _open(
-    world: World, bucket: Bucket, carrier: engine.Engine, foreign_since_s: float | None
-) -> Fault | None:
+async def _open(world: World, bucket: Bucket, carrier: engine.Engine) -> Fault | None:
     pgdata = world.settings.pgdata
     found = control.read(pgdata)
     world.board.put(system_id=found.system_id, segment_bytes=found.segment_size)
@@ -92,14 +108,7 @@ async def _open(
 
     answer = await claim.confirm(bucket, claimant, whose)
     if isinstance(answer, claim.Foreign):
-        waited = foreign_since_s is not None and (
-            time.monotonic() - foreign_since_s > _EMPTY_PATIENCE_S
-        )
-        if answer.empty and waited:
-            await claim.take_empty(bucket, claimant)
-            log.warning("owner.taken", problem=answer.fault.problem, reason="it is empty")
-        elif not answer.empty:
-            memory.remember_foreign(pgdata, str(world.settings.archive), answer.fault.problem)
+        memory.remember_foreign(pgdata, str(world.settings.archive), answer.fault.problem)
         return answer.fault
     if memory.foreign(pgdata, str(world.settings.archive)):
         memory.forget_foreign(pgdata)
@@ -118,7 +127,7 @@ async def _daemon(world: World, carrier: engine.Engine, held: claim.Held) -> Fau
         # Only the agent was restarted: the daemon of this very boot goes on.
         generation = before.init.engine_generation
     else:
-        generation = before.init.engine_generation + 1
+        generation = world.next_generation(before.init.engine_generation)
         _render(world, owner.compression)
         world.pid1.want_engine(
             generation,

@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from walsup import log
-from walsup.agent.lag import Meter
+from walsup.agent.lag import Lag, Meter
 from walsup.agent.world import World
 from walsup.archive import catalog
 from walsup.archive.classify import classify
@@ -20,11 +20,12 @@ async def lag(world: World) -> None:
 
     A listing is a task of its own: while one hangs, the lag goes on rising.
     """
-    listing, listed_s = None, -_CHECK_S
+    listing, listed_s, listed = None, -_CHECK_S, False
     while True:
         await asyncio.sleep(_EVERY_S)
         if world.meter is None or world.bucket is None:
             continue
+        listed = listed or (listing is not None and listing.done())
         if listing is None or listing.done():
             faulty = "bucket" in world.board.snapshot.faults
             overdue = time.monotonic() - listed_s >= _CHECK_S
@@ -34,7 +35,9 @@ async def lag(world: World) -> None:
         if not world.stopping.is_set():
             await _switch_when_overdue(world)
         # Before the first listing everything since the claim would look unproven.
-        if world.board.snapshot.lag.known or listing is None or listing.done():
+        if not world.board.snapshot.database.observed:
+            world.board.put(lag=Lag(proven_lsn=world.meter.mark.end_lsn))
+        elif listed:
             world.board.put(lag=world.meter.read(time.monotonic()))
 
 
@@ -51,8 +54,8 @@ async def _switch_when_overdue(world: World) -> None:
     meter, seen = world.meter, world.board.snapshot
     if meter is None or seen.gate.state != "open" or seen.database.role != "primary":
         return
-    timeout_s = world.settings.archive_timeout_s + _SWITCH_MARGIN_S
-    if seen.database.accepting and meter.needs_switch(time.monotonic(), timeout_s):
+    timeout_s = seen.database.archive_timeout_s + _SWITCH_MARGIN_S
+    if seen.database.observed and meter.needs_switch(time.monotonic(), timeout_s):
         await switch(world)
 
 

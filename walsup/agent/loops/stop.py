@@ -7,7 +7,7 @@ from pathlib import Path
 
 from walsup import log
 from walsup.agent.world import World
-from walsup.archive import catalog, daemon
+from walsup.archive import catalog, claim, daemon
 from walsup.archive.classify import classify
 from walsup.archive.names import OWNER_KEY
 from walsup.archive.owner import Owner
@@ -21,7 +21,6 @@ _QUESTION = "everything before the shutdown checkpoint is in the bucket"
 _SHOWN = 5
 _LONG_HEADER_BYTES = 40
 _RETRY_S = 0.2
-_OWNER_MARGIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +64,17 @@ async def _sweep(world: World, bucket: Bucket) -> str:
             f" WAL behind {show_lsn(mark.end_lsn)} is only on the disk"
         )
     needed = needed_for(found)
-    mark = meter.mark
-    while (mark := await _advance(world, bucket, mark)).number < needed.last.number:
+    if found.timeline > meter.mark.timeline:
+        world.follow_history(found.timeline)
+    while True:
+        meter.proven(await _advance(world, bucket, meter.mark))
+        mark = meter.mark
+        if mark.number >= needed.last.number:
+            break
         if not await _push_ready(world):
             await asyncio.sleep(_RETRY_S)
-    meter.proven(mark)
-    await _release(world, bucket, mark)
+    if lost := await _release(world, bucket, mark):
+        return f"{_QUESTION}: no: {lost}"
     if needed.rest_bytes:
         return (
             f"{_QUESTION}: no: {needed.rest_bytes} bytes before"
@@ -124,17 +128,24 @@ def _ready(pgdata: Path) -> list[str]:
     return sorted(n.removesuffix(".ready") for n in names if n.endswith(".ready"))
 
 
-async def _release(world: World, bucket: Bucket, mark: Segment) -> None:
-    """Mark the owner stopped, with what is proven; a courtesy to the next start, not a proof."""
-    try:
-        async with asyncio.timeout(_OWNER_MARGIN_S):
+async def _release(world: World, bucket: Bucket, mark: Segment) -> str:
+    """Mark the owner stopped, with what is proven; gives why the archive is not ours, or "".
+
+    What was listed is our WAL only if the archive has been ours until now.
+    """
+    while True:
+        try:
+            if lost := await claim.still_ours(bucket, world.boot):
+                return lost.problem
             found = await bucket.get(OWNER_KEY)
             owner = Owner.from_json(found.content)
-            if owner.boot == world.boot:
-                stopped = replace(owner, state="stopped", lsn=mark.end_lsn, timeline=mark.timeline)
-                await bucket.replace(OWNER_KEY, stopped.to_json(), found.etag)
-    except Exception as raised:  # noqa: BLE001 (the next start reads what is there)
-        log.warning("owner.not_released", problem=classify(raised).problem)
+            stopped = replace(owner, state="stopped", lsn=mark.end_lsn, timeline=mark.timeline)
+            await bucket.replace(OWNER_KEY, stopped.to_json(), found.etag)
+        except Exception as raised:  # noqa: BLE001 (retried until the deadline)
+            log.warning("owner.not_released", problem=classify(raised).problem)
+            await asyncio.sleep(_RETRY_S)
+        else:
+            return ""
 
 
 def _behind(world: World) -> str:
