@@ -257,6 +257,25 @@ def test_s2_an_archive_that_somebody_else_has_taken_is_let_go_of(
     assert segments(s3, one.prefix) == before
 
 
+def test_s6c_an_owner_object_that_was_removed_is_no_empty_archive(
+    walsup: Make, s3: S3Server
+) -> None:
+    """The whole archive is deleted under it: nothing is protected; a restart begins anew."""
+    one = walsup().start()
+    wait_protected(one)
+    for key in s3.keys(f"{one.prefix}/"):
+        s3.delete(key)
+    fault = wait_fault(one, "gate", timeout_s=60)
+    assert fault["kind"] == "owner removed"
+    assert not status(one)["protected"]
+    one.psql("create table t (n int)")
+    assert one.stop() == 0
+    assert "is in the bucket: no" in verdict(one)
+    one.start()
+    wait_protected(one)
+    assert len(sentinels(s3, one.prefix)) == 1
+
+
 def test_s2_the_verdict_asks_who_owns_the_archive(walsup: Make, s3: S3Server) -> None:
     """Taken a moment before the stop: everything that is listed may be somebody else's."""
     one = walsup().start()

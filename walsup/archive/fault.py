@@ -14,7 +14,7 @@ REMEDIES = {
     "no bucket": "create the bucket named in WALSUP_ARCHIVE, or correct the name",
     "overwrite conflict": "another instance writes to this archive, or has: look at owner.json",
     "not the owner": "point WALSUP_ARCHIVE to a prefix of this database's own",
-    "owner removed": "find out who deleted walsup/owner.json; the archive is not trusted without",
+    "owner removed": "find out who deletes objects there; a restart claims the archive again",
     "disk full": "make room on the volume of the data directory",
     "engine missing": "put wal-g, or walrus, on PATH and start again",
     "engine broken": "look at the engine's own lines in this log",

@@ -106,6 +106,9 @@ async def _open(world: World, bucket: Bucket, carrier: engine.Engine) -> Fault |
         _render(world, claimant.compression)
         return await gather(bucket, carrier, world.engine_config, world.run_dir)
 
+    if world.meter is not None and (lost := await claim.still_ours(bucket, world.boot)):
+        # An archive that this run has owned is never claimed as a new or an empty one (S6c).
+        return lost
     answer = await claim.confirm(bucket, claimant, whose)
     if isinstance(answer, claim.Foreign):
         memory.remember_foreign(pgdata, str(world.settings.archive), answer.fault.problem)
