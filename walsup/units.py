@@ -1,4 +1,4 @@
-"""Durations, sizes and booleans between an operator's text and numbers; loaded in PID 1."""
+"""Durations and booleans as an operator writes them, sizes as one reads them; loaded in PID 1."""
 
 _SECONDS = {
     "us": 1e-6,
@@ -8,15 +8,6 @@ _SECONDS = {
     "min": 60.0,
     "h": 3600.0,
     "d": 86400.0,
-}
-# A bare K, M or G is not here: it is 1000-based in Kubernetes and 1024-based elsewhere.
-_BYTES = {
-    "": 1,
-    "b": 1,
-    **dict.fromkeys(("kb", "kib", "ki"), 1 << 10),
-    **dict.fromkeys(("mb", "mib", "mi"), 1 << 20),
-    **dict.fromkeys(("gb", "gib", "gi"), 1 << 30),
-    **dict.fromkeys(("tb", "tib", "ti"), 1 << 40),
 }
 _BOOLEANS = {
     **dict.fromkeys(("on", "true", "yes", "t", "y", "1"), True),
@@ -58,20 +49,6 @@ def duration(text: str) -> float:
     return total_s
 
 
-def size(text: str) -> int:
-    """Give the bytes of "512MB", "1GiB", "16Mi", "8kB" or "8192"; all units are 1024-based.
-
-    Raises: ValueError, with the known units, for anything else.
-    """
-    number, unit, rest = _split(text.strip())
-    try:
-        factor = _BYTES[(unit + rest).lower()]
-        return int(number) * factor if "." not in number else round(float(number) * factor)
-    except (ValueError, KeyError):
-        problem = f"{text!r} is not a size: expected a number and B, kB, MB, GB or TB"
-        raise ValueError(problem) from None
-
-
 def boolean(text: str) -> bool:
     """Give the truth of on/off, true/false, yes/no, 1/0, in any case.
 
@@ -107,7 +84,7 @@ def show_duration(duration_s: float) -> str:
 
 
 def show_bytes(count: int) -> str:
-    """Give a size in the largest unit with at most one decimal ("1.5GB"), as `size` reads it."""
+    """Give a size in the largest unit with at most one decimal ("1.5GB")."""
     if count < 0:
         return "-" + show_bytes(-count)
     shown, unit = float(count), _SHOWN_SIZES[0]

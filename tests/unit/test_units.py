@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from walsup.units import boolean, duration, show_bytes, show_duration, size
+from walsup.units import boolean, duration, show_bytes, show_duration
 
 
 @pytest.mark.parametrize(
@@ -38,33 +38,6 @@ def test_no_durations(text: str) -> None:
     """What is no duration is refused with the text and the known units."""
     with pytest.raises(ValueError, match="is not a duration: expected a number and us, ms, s"):
         duration(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [
-        ("512MB", 512 << 20),
-        ("1GiB", 1 << 30),
-        ("16MiB", 16 << 20),
-        ("16Mi", 16 << 20),
-        ("8kB", 8192),
-        ("8 KB", 8192),
-        ("1.5GB", 3 << 29),
-        ("2TB", 2 << 40),
-        ("8192", 8192),
-        ("18446744073709551615B", (1 << 64) - 1),
-    ],
-)
-def test_sizes(text: str, count: int) -> None:
-    """Sizes are read as PostgreSQL writes them, 1024-based."""
-    assert size(text) == count
-
-
-@pytest.mark.parametrize("text", ["", "MB", "-1MB", "1M", "1G", "1m", "1MB2", "1..5MB", "0x10"])
-def test_no_sizes(text: str) -> None:
-    """What is no size is refused, a bare M included: it is 1000-based in Kubernetes."""
-    with pytest.raises(ValueError, match="is not a size: expected a number and B, kB"):
-        size(text)
 
 
 @pytest.mark.parametrize("text", ["on", "TRUE", "yes", "1", " t "])
@@ -130,9 +103,3 @@ def test_shown_bytes(count: int, text: str) -> None:
 def test_shown_durations_can_be_read(seconds: float) -> None:
     """What walsup shows can be set, to the precision shown."""
     assert duration(show_duration(seconds)) == pytest.approx(seconds, rel=0.05, abs=1e-6)
-
-
-@given(st.integers(0, 1 << 50))
-def test_shown_sizes_can_be_read(count: int) -> None:
-    """What walsup shows can be set, to the precision shown."""
-    assert size(show_bytes(count)) == pytest.approx(count, rel=0.05)

@@ -2,7 +2,6 @@
 
 import enum
 import struct
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -136,31 +135,6 @@ def strip_extension(key: str) -> str:
         if key.endswith(extension):
             return key.removesuffix(extension)
     return key
-
-
-def _filename(key: str) -> str:
-    return strip_extension(key).rpartition("/")[2]
-
-
-def contiguous_after(mark: Segment, names: Iterable[str]) -> Segment:
-    """Give the last segment of the gap-free run that follows `mark`; `mark` itself if none does.
-
-    `names` are file names or keys in any order, with or without extension; uploads are parallel,
-    so the newest one seen proves nothing about those before it (S33).
-    """
-    seen = {_filename(name) for name in names}
-    while (following := mark.next()).name in seen:
-        mark = following
-    return mark
-
-
-def duplicates(keys: Iterable[str]) -> tuple[str, ...]:
-    """Give the names of the segments that are present under two extensions, sorted (S6)."""
-    variants: dict[str, set[str]] = {}
-    for key in keys:
-        if classify(name := _filename(key)) is Kind.SEGMENT:
-            variants.setdefault(name, set()).add(key.rpartition("/")[2])
-    return tuple(sorted(name for name, objects in variants.items() if len(objects) > 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,6 @@ from walsup.postgres.wal import (
     Segment,
     Switch,
     classify,
-    contiguous_after,
-    duplicates,
     long_page_header,
     parse_history,
     parse_lsn,
@@ -166,57 +164,6 @@ def test_extensions(extension: str) -> None:
     """One extension of a compression is cut, and nothing else."""
     for name in ("000000010000000000000001", "0000000A.history"):
         assert strip_extension(f"wal_005/{name}{extension}") == f"wal_005/{name}"
-
-
-@given(segments(), st.integers(2, 9), st.data())
-def test_s33_mark_stops_at_a_gap(mark: Segment, count: int, data: st.DataObject) -> None:
-    """Without one segment the mark ends before it, in any order and with any extension."""
-    if mark.end_lsn + count * mark.size > 1 << 64:
-        return
-    run = run_of(mark, count + 1)[1:]
-    missing = data.draw(st.integers(0, count))
-    left = [segment.name for segment in run[:missing] + run[missing + 1 :]]
-    keys = [name + data.draw(st.sampled_from(("", *EXTENSIONS))) for name in left]
-    shuffled = data.draw(st.permutations(keys))
-    assert contiguous_after(mark, shuffled) == [mark, *run][missing]
-
-
-def test_s33_mark_counts_only_segments() -> None:
-    """Other timelines, partial, backup and history files do not continue a mark."""
-    mark = Segment.parse("000000010000000000000001", 16 * MB)
-    names = [
-        "000000010000000000000001.lz4",
-        "000000010000000000000002.lz4",
-        "000000010000000000000002.zst",
-        "000000010000000000000002.00000028.backup.lz4",
-        "000000010000000000000003.partial.lz4",
-        "000000020000000000000003.lz4",
-        "00000002.history.lz4",
-    ]
-    assert contiguous_after(mark, names).name == "000000010000000000000002"
-    assert contiguous_after(mark, []) == mark
-
-
-def test_mark_crosses_the_log_boundary() -> None:
-    """At 16 MB the segment after …FF is …00 of the next log."""
-    mark = Segment.parse("0000000100000000000000FE", 16 * MB)
-    names = ["0000000100000000000000FF.br", "000000010000000100000000.br"]
-    assert contiguous_after(mark, names).name == "000000010000000100000000"
-
-
-def test_s06_duplicates() -> None:
-    """Two objects for one segment are found; one listed twice is one."""
-    keys = [
-        "wal_005/000000010000000000000003.zst",
-        "wal_005/000000010000000000000003",
-        "wal_005/000000010000000000000001.lz4",
-        "wal_005/000000010000000000000001.zst",
-        "wal_005/000000010000000000000002.lz4",
-        "wal_005/000000010000000000000002.lz4",
-        "wal_005/00000002.history.lz4",
-        "wal_005/00000002.history.zst",
-    ]
-    assert duplicates(keys) == ("000000010000000000000001", "000000010000000000000003")
 
 
 def test_history() -> None:

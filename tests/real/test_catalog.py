@@ -1,0 +1,74 @@
+"""The mark in the bucket: the end of the gap-free run, on a real listing (S33)."""
+
+import secrets
+
+from dev.harness import S3Server
+from walsup import settings
+from walsup.archive import catalog
+from walsup.archive.store import Bucket
+from walsup.postgres.wal import Segment
+
+SIZE = 1 << 24
+
+
+def _bucket(s3: S3Server, *names: str) -> Bucket:
+    prefix = f"catalog-{secrets.token_hex(3)}"
+    for name in names:
+        s3.put(f"{prefix}/wal_005/{name}", b"x")
+    return Bucket(
+        settings.load(
+            {
+                "WALSUP_ARCHIVE": f"s3://{s3.bucket}/{prefix}",
+                "AWS_ENDPOINT": s3.endpoint,
+                "AWS_ACCESS_KEY_ID": s3.access_key,
+                "AWS_SECRET_ACCESS_KEY": s3.secret_key,
+            }
+        )
+    )
+
+
+def _name(number: int, timeline: int = 1) -> str:
+    return Segment(timeline=timeline, number=number, size=SIZE).name
+
+
+def _mark(number: int) -> Segment:
+    return Segment(timeline=1, number=number, size=SIZE)
+
+
+async def test_s33_a_later_segment_proves_nothing_about_an_earlier_one(s3: S3Server) -> None:
+    """Uploads are parallel: 5 is seen before 4."""
+    bucket = _bucket(s3, *(f"{_name(n)}.zst" for n in (1, 2, 3, 5, 6)))
+    assert await catalog.advance(bucket, _mark(0)) == _mark(3)
+    assert await catalog.advance(bucket, _mark(3)) == _mark(3)
+    assert await catalog.advance(bucket, _mark(4)) == _mark(6)
+
+
+async def test_s33_what_is_no_segment_of_the_timeline_is_passed_over(s3: S3Server) -> None:
+    """Histories, backup labels, partial files and other timelines; any extension, or two."""
+    bucket = _bucket(
+        s3,
+        f"{_name(1)}.lz4",
+        f"{_name(1)}.zst",
+        f"{_name(2)}.00000028.backup.lz4",
+        f"{_name(2)}.lz4",
+        f"{_name(3)}.partial.lz4",
+        f"{_name(4)}.lz4",
+        f"{_name(3, 2)}.lz4",
+        "00000002.history",
+    )
+    assert await catalog.advance(bucket, _mark(0)) == _mark(2)
+
+
+async def test_s33_the_run_crosses_pages_of_the_listing_and_the_log_boundary(
+    s3: S3Server,
+) -> None:
+    """A listing answers 1000 keys at a time; segment 255 is followed by another log number."""
+    bucket = _bucket(s3, *(_name(n) for n in range(1, 1101)))
+    assert await catalog.advance(bucket, _mark(0)) == _mark(1100)
+
+
+async def test_the_newest_segment_is_told_by_timeline_and_number(s3: S3Server) -> None:
+    """Whose archive it is, is read from it."""
+    bucket = _bucket(s3, f"{_name(9)}.lz4", f"{_name(4, 10)}.zst", "0000000A.history")
+    assert (await catalog.newest_segment(bucket)).endswith(f"{_name(4, 10)}.zst")
+    assert await catalog.newest_segment(_bucket(s3)) == ""
