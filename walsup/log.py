@@ -20,7 +20,8 @@ _process = "init"
 def configure(log_format: str, process: str) -> None:
     """Choose `json`, `text` or `auto` (text on a terminal) and name the writing process."""
     global _as_json, _process  # noqa: PLW0603 (a process has one stderr)
-    _as_json = log_format == "json" or (log_format != "text" and not sys.stderr.isatty())
+    wanted = log_format.lower()
+    _as_json = wanted == "json" or (wanted != "text" and not sys.stderr.isatty())
     _process = process
 
 
