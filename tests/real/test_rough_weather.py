@@ -20,6 +20,8 @@ from dev.harness.witness import (
 
 Make = Callable[..., Walsup]
 
+SOON = {"WALSUP_ARCHIVE_TIMEOUT": "3s"}  # what is written last is archived without a long wait
+
 
 def _gapless(names: list[str]) -> bool:
     numbers = [int(name[8:16], 16) * 256 + int(name[16:], 16) for name in names]
@@ -29,7 +31,7 @@ def _gapless(names: list[str]) -> bool:
 def test_an_existing_database_starts_while_s3_is_down(walsup: Make, s3: S3Server) -> None:
     """The database runs, the fault has its class, and all is green by itself afterwards."""
     with FaultProxy(s3.port) as proxy:
-        one = walsup(endpoint=proxy.endpoint).start()
+        one = walsup(endpoint=proxy.endpoint, env=SOON).start()
         wait_protected(one)
         assert one.stop() == 0
         proxy.refuse()
@@ -64,7 +66,7 @@ def test_s3_lost_for_a_while_is_named_and_survived(
 ) -> None:
     """The fault's class is in /status; liveness stays green; afterwards nothing is missing."""
     with FaultProxy(s3.port) as proxy:
-        one = walsup(endpoint=proxy.endpoint, env={"WALSUP_STOP_GRACE": "12s"}).start()
+        one = walsup(endpoint=proxy.endpoint, env=SOON | {"WALSUP_STOP_GRACE": "12s"}).start()
         wait_protected(one)
         with Ledger(one) as ledger:
             if mode.isdigit():
@@ -119,11 +121,11 @@ def _survives_kills(one: Walsup, s3: S3Server, seconds: float) -> None:
 
 def test_agent_and_engine_killed_at_random_under_load(walsup: Make, s3: S3Server) -> None:
     """No transaction fails, no acknowledged row and no segment is lost, all turns green."""
-    _survives_kills(walsup().start(), s3, 12)
+    _survives_kills(walsup(env=SOON).start(), s3, 12)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_agent_and_engine_killed_at_random_for_a_minute(walsup: Make, s3: S3Server) -> None:
     """The whole of it."""
-    _survives_kills(walsup().start(), s3, 60)
+    _survives_kills(walsup(env=SOON).start(), s3, 60)
