@@ -192,3 +192,22 @@ def test_the_operators_own_archive_timeout_is_kept_by_the_agent_too(walsup: Make
         time.sleep(0.5)
     assert len(one.events("segment.switched")) == before
     assert status(one)["database"]["archive_timeout_s"] == 3600
+
+
+def test_s30_a_login_lost_in_mid_run_makes_the_lag_unknown(walsup: Make) -> None:
+    """The last known lag is not shown as if it were measured; all is green again afterwards."""
+    one = walsup(env={"WALSUP_ARCHIVE_TIMEOUT": "2s"}).start()
+    wait_protected(one)
+    one.wait_for(lambda: status(one)["lag"]["known"], "the lag is known")
+    one.psql("create role boss superuser login")
+    one.psql("alter role postgres nologin")
+    one.psql(
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'walsup'",
+        user="boss",
+    )
+    assert wait_fault(one, "database")["kind"] == "database login"
+    one.wait_for(lambda: not status(one)["lag"]["known"], "the lag is unknown")
+    assert "walsup_lag_bytes" not in str(one.http("/metrics")[1]).replace("# ", "")
+    one.psql("alter role postgres login", user="boss")
+    wait_protected(one)
+    one.wait_for(lambda: status(one)["lag"]["known"], "the lag is known again")
