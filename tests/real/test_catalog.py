@@ -5,7 +5,7 @@ import secrets
 from dev.harness import S3Server
 from walsup import settings
 from walsup.archive import catalog
-from walsup.archive.store import Bucket
+from walsup.archive.bucket import Bucket, open_bucket
 from walsup.postgres.wal import Segment
 
 SIZE = 1 << 24
@@ -15,7 +15,7 @@ def _bucket(s3: S3Server, *names: str) -> Bucket:
     prefix = f"catalog-{secrets.token_hex(3)}"
     for name in names:
         s3.put(f"{prefix}/wal_005/{name}", b"x")
-    return Bucket(
+    return open_bucket(
         settings.load(
             {
                 "WALSUP_ARCHIVE": f"s3://{s3.bucket}/{prefix}",

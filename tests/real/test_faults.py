@@ -6,8 +6,8 @@ import pytest
 
 from dev.harness import FaultProxy, S3Server
 from walsup import settings
+from walsup.archive.bucket import Bucket, open_bucket
 from walsup.archive.classify import classify, is_absent, is_conflict
-from walsup.archive.store import Bucket
 
 SECRET = "not-the-secret-key-of-anyone"
 
@@ -19,7 +19,7 @@ def _bucket(s3: S3Server, endpoint: str | None = None, **more: str) -> Bucket:
         "AWS_ACCESS_KEY_ID": s3.access_key,
         "AWS_SECRET_ACCESS_KEY": s3.secret_key,
     }
-    return Bucket(settings.load(given | more))
+    return open_bucket(settings.load(given | more))
 
 
 async def _raised(bucket: Bucket) -> list[Exception]:

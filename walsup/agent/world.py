@@ -11,8 +11,8 @@ from walsup.agent.board import Board
 from walsup.agent.lag import Meter
 from walsup.agent.pid1 import Pid1
 from walsup.archive import engine
+from walsup.archive.bucket import open_bucket
 from walsup.archive.fault import Fault
-from walsup.archive.store import Bucket
 from walsup.postgres import history
 from walsup.postgres.server import Sql
 
@@ -31,7 +31,7 @@ class World:
         self.pid1 = Pid1(run_dir, wire)
         archive = self.settings.archive
         self.board = Board(str(archive) if archive else None)
-        self.bucket = Bucket(self.settings) if archive else None
+        self.bucket = open_bucket(self.settings) if archive else None
         self.engine: engine.Engine | Fault | None = (
             engine.choose(self.settings, os.environ.get("PATH", "")) if archive else None
         )
@@ -77,7 +77,7 @@ class World:
         if rotated == self.settings:
             return False
         self.settings = rotated
-        self.bucket = Bucket(rotated) if rotated.archive else None
+        self.bucket = open_bucket(rotated) if rotated.archive else None
         return True
 
     def secrets(self) -> list[str]:

@@ -3,8 +3,8 @@
 import json
 from dataclasses import dataclass
 
+from walsup.archive.bucket import Bucket
 from walsup.archive.names import BACKUP_FOLDER, WAL_FOLDER
-from walsup.archive.store import Bucket
 from walsup.postgres.wal import Kind, Segment, classify, strip_extension
 
 _SENTINEL = "_backup_stop_sentinel.json"

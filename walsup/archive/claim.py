@@ -6,12 +6,12 @@ The first half: no lease yet. Whoever else holds the object keeps the gate shut.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from walsup.archive.bucket import Bucket
 from walsup.archive.classify import is_absent, is_conflict
 from walsup.archive.evidence import Evidence
 from walsup.archive.fault import Fault
 from walsup.archive.names import OWNER_KEY
 from walsup.archive.owner import Owner
-from walsup.archive.store import Bucket
 from walsup.postgres.control import ControlData
 from walsup.postgres.wal import Segment
 

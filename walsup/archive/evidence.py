@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from walsup.archive import catalog, oneshot
+from walsup.archive.bucket import Bucket
 from walsup.archive.engine import Engine
-from walsup.archive.store import Bucket
 from walsup.postgres.wal import long_page_header, strip_extension
 
 _FETCH_TIMEOUT_S = 60.0

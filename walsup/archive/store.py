@@ -1,13 +1,13 @@
-"""The bucket as this project needs it: small objects, listings, conditional writes."""
+"""The bucket on an S3 server: small objects, listings, conditional writes."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import obstore
 from obstore.store import S3Store
 
+from walsup.archive.bucket import Object
 from walsup.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,20 +17,8 @@ REQUEST_TIMEOUT_S = 10.0
 _CONNECT_TIMEOUT_S = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Object:
-    """An object's whole content with the tag that a conditional write names."""
-
-    content: bytes
-    etag: str
-
-
-class Bucket:
-    """The archive's prefix in its bucket; keys are relative to it.
-
-    Every method raises what obstore raises; `fault.classify` says what it means. Nothing is
-    retried here: the loops know how long they can wait.
-    """
+class S3Bucket:
+    """The archive's prefix on an S3 server; raises what obstore raises."""
 
     def __init__(self, settings: Settings) -> None:
         """Prepare requests; none is made.

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 
 from walsup import log, units
+from walsup.archive.bucket import open_bucket
 from walsup.archive.classify import classify
 from walsup.archive.names import BACKUP_FOLDER, WAL_FOLDER
-from walsup.archive.store import Bucket
 from walsup.settings import Settings
 
 _FIRST_RETRY_S = 0.5
@@ -18,7 +18,7 @@ def ask_archive(known: Settings, send: Callable[[dict[str, object]], None]) -> s
 
     Only a successful listing allows an initdb: 403, no bucket and silence do not (S11).
     """
-    bucket = Bucket(known)
+    bucket = open_bucket(known)
     failures, told = 0, ""
     while True:
         try:

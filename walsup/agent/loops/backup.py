@@ -8,11 +8,11 @@ from walsup.agent.board import BackupSeen
 from walsup.agent.loops.lag import switch
 from walsup.agent.world import World
 from walsup.archive import catalog, oneshot
+from walsup.archive.bucket import Bucket
 from walsup.archive.catalog import Backup
 from walsup.archive.classify import classify
 from walsup.archive.engine import Engine
 from walsup.archive.fault import Fault
-from walsup.archive.store import Bucket
 from walsup.tail import last_lines
 
 _FIRST_RETRY_S = 5.0

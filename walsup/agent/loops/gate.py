@@ -9,10 +9,10 @@ from walsup.agent.board import Gate
 from walsup.agent.lag import Meter
 from walsup.agent.world import World
 from walsup.archive import claim, daemon, engine, oneshot
+from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify
 from walsup.archive.evidence import Evidence, gather
 from walsup.archive.fault import Fault
-from walsup.archive.store import Bucket
 from walsup.postgres import control, memory
 from walsup.postgres.server import postmaster
 from walsup.postgres.wal import Segment

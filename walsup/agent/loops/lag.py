@@ -7,8 +7,8 @@ from walsup import log
 from walsup.agent.lag import Lag, Meter
 from walsup.agent.world import World
 from walsup.archive import catalog
+from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify
-from walsup.archive.store import Bucket
 
 _EVERY_S = 1.0
 _CHECK_S = 15.0

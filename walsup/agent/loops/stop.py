@@ -8,10 +8,10 @@ from pathlib import Path
 from walsup import log
 from walsup.agent.world import World
 from walsup.archive import catalog, claim, daemon
+from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify
 from walsup.archive.names import OWNER_KEY
 from walsup.archive.owner import Owner
-from walsup.archive.store import Bucket
 from walsup.errors import WalsupError
 from walsup.postgres import control
 from walsup.postgres.control import ControlData, DBState
