@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 
 
 _AGENT_NICENESS = 5
+_AGENT_OOM_SCORE = 600
+# Twice and more of what it maps in an hour of scrapes; each core adds threads with their stacks.
+_AGENT_BYTES = 112 << 20
+_AGENT_BYTES_A_CORE = 8 << 20
 
 
 def main() -> None:
@@ -27,6 +31,9 @@ def main() -> None:
     elif sys.argv[1:2] == ["agent"]:
         # Below the database, which starts at the same moment, and so are its base backups.
         os.nice(_AGENT_NICENESS)
+        from walsup.kernel import take_less  # noqa: PLC0415 (one command, one import)
+
+        take_less(_AGENT_BYTES + _AGENT_BYTES_A_CORE * (os.cpu_count() or 1), _AGENT_OOM_SCORE)
         from walsup.agent.main import main as agent  # noqa: PLC0415 (one command, one import)
 
         agent(sys.argv[2])

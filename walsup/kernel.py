@@ -22,6 +22,23 @@ def adopt_orphans() -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def take_less(data_bytes: int, oom_score: int) -> None:
+    """Bound this process's own memory, and offer it to the kernel before others (S27).
+
+    Children inherit both; the bound is a soft one, which they may change.
+    """
+    import resource  # noqa: PLC0415 (not in PID 1)
+
+    hard_bytes = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    if hard_bytes == resource.RLIM_INFINITY or hard_bytes > data_bytes:
+        resource.setrlimit(resource.RLIMIT_DATA, (data_bytes, hard_bytes))
+    try:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:  # noqa: PTH123
+            file.write(str(oom_score))
+    except OSError:
+        return  # an older kernel, or one that is more strict: it is a precaution
+
+
 def die_with_parent(parent: int) -> None:
     """Ask for SIGKILL when `parent` ends; ends at once if it already has (S1).
 

@@ -5,6 +5,7 @@ Used by the tests, the demo and the benchmarks; no test framework is imported he
 
 from dev.harness.faults import FaultProxy
 from dev.harness.machine import Machine
+from dev.harness.memory import MemoryGroup
 from dev.harness.namespace import Member
 from dev.harness.pg import Address, PgBench, PgBenchResult, PgToolError, PgTools
 from dev.harness.ports import free_ports
@@ -17,6 +18,7 @@ __all__ = [
     "FaultProxy",
     "Machine",
     "Member",
+    "MemoryGroup",
     "NotSeenError",
     "PgBench",
     "PgBenchResult",

@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 from dev.harness import web
 from dev.harness.layout import Layout, archive_environment, new_prefix
 from dev.harness.machine import PYTHON, Machine
+from dev.harness.memory import MemoryGroup
 from dev.harness.namespace import Container, Member, find_init, launcher
 from dev.harness.pg import Address, PgToolError, PgTools
 from dev.harness.s3 import S3Server
@@ -40,18 +41,20 @@ class Walsup:
         endpoint: str | None = None,
         env: Mapping[str, str | None] | None = None,
         args: Sequence[str] = (),
+        memory: MemoryGroup | None = None,
     ) -> None:
         """Lay the directories out; nothing is started.
 
         `prefix` is the archive's inside the bucket, `endpoint` one in front of `s3` (a
         FaultProxy's), `env` has the last word on the environment (None removes), `args` are
-        postgres's.
+        postgres's, `memory` is the group it runs in.
         """
         self.machine = machine
         self.engine = engine or machine.engines[0]
         self.s3 = s3
         self.prefix = prefix or new_prefix()
         self.args = list(args)
+        self.memory = memory
         self.tools = PgTools(machine.bindir, db_user=machine.db_user)
         self.layout = Layout(machine)
         self.pgdata = self.layout.pgdata
@@ -83,7 +86,7 @@ class Walsup:
         with self.layout.log_file.open("ab") as log:
             self._log_start = log.tell()
             self._process = subprocess.Popen(
-                [*launcher(), *isolated],
+                [*(self.memory.launcher if self.memory else ()), *launcher(), *isolated],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -103,8 +106,7 @@ class Walsup:
     def wait(self, timeout_s: float = 40.0) -> int:
         """The exit code; -n when PID 1 itself was killed by signal n."""
         if self._process is None:
-            problem = "walsup was not started"
-            raise RuntimeError(problem)
+            raise RuntimeError("walsup was not started")
         try:
             return self._process.wait(timeout_s)
         except subprocess.TimeoutExpired as late:

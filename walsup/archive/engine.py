@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from walsup.archive.fault import Fault
+from walsup.archive.room import DAEMON_OOM_SCORE, ONE_SHOT_OOM_SCORE, Room
 from walsup.programs import which
 from walsup.settings import Settings
 
 DEFAULT_COMPRESSION = {"walrus": "zstd", "wal-g": "lz4"}
-_UPLOAD_CONCURRENCY = 4
 _WALG_RETRIES = 7  # its default of 15 keeps a push to a dead endpoint for 10 to 17 minutes
 _MEBIBYTE = 1 << 20
 _STOP_RESERVE_S = 10.0
@@ -23,15 +23,17 @@ _CLIENT_MARGIN_S = 3
 
 
 class Engine(NamedTuple):
-    """An engine's programs, by absolute path."""
+    """An engine's programs, by absolute path, and the memory that each run of them may take."""
 
     name: str
     program: Path
     client: Path | None
+    room: Room = Room()
 
     def daemon_argv(self, config: Path, socket: Path) -> list[str]:
         """The resident daemon."""
-        return [str(self.program), "--config", str(config), "daemon", str(socket)]
+        argv = [str(self.program), "--config", str(config), "daemon", str(socket)]
+        return self.room.bound(argv, DAEMON_OOM_SCORE)
 
     def archive_command(self, socket: Path, push_timeout_s: float) -> str:
         """The constant archive_command: the bare client; no Python, and never a code over 125."""
@@ -48,24 +50,19 @@ class Engine(NamedTuple):
     def backup_argv(self, config: Path, pgdata: Path) -> list[str]:
         """A full base backup, with an immediate checkpoint."""
         fast = ["--fast"] if self.name == "walrus" else []
-        full = ["--full"]
-        return [
-            str(self.program),
-            "--config",
-            str(config),
-            "backup-push",
-            *fast,
-            *full,
-            str(pgdata),
-        ]
+        return self._once(config, "backup-push", *fast, "--full", str(pgdata))
 
     def push_argv(self, config: Path, path: Path) -> list[str]:
         """One WAL file, past the daemon and what it remembers."""
-        return [str(self.program), "--config", str(config), "wal-push", str(path)]
+        return self._once(config, "wal-push", str(path))
 
     def fetch_argv(self, config: Path, name: str, target: Path) -> list[str]:
         """One WAL file, decompressed and decrypted."""
-        return [str(self.program), "--config", str(config), "wal-fetch", name, str(target)]
+        return self._once(config, "wal-fetch", name, str(target))
+
+    def _once(self, config: Path, *words: str) -> list[str]:
+        argv = [str(self.program), "--config", str(config), *words]
+        return self.room.bound(argv, ONE_SHOT_OOM_SCORE)
 
 
 def choose(settings: Settings, path: str) -> Engine | Fault:
@@ -92,15 +89,21 @@ def push_timeout_s(stop_grace_s: float) -> float:
     return max(stop_grace_s - _STOP_RESERVE_S, _SHORTEST_PUSH_S)
 
 
-def render(
-    settings: Settings, *, compression: str, socket_dir: str, port: int, segment_bytes: int
+def render(  # noqa: PLR0913 (each is one fact)
+    settings: Settings,
+    *,
+    compression: str,
+    socket_dir: str,
+    port: int,
+    segment_bytes: int,
+    room: Room = Room(),  # noqa: B008 (immutable)
 ) -> str:
     """Give the engine's configuration (JSON; both engines read it), for a 0600 file.
 
     Settings of the engine that walsup does not own come first, so none of them can undo ours.
     """
     rendered: dict[str, str] = {
-        "WALG_UPLOAD_CONCURRENCY": str(_UPLOAD_CONCURRENCY),
+        **room.knobs(),
         "WALG_S3_MAX_RETRIES": str(_WALG_RETRIES),
         "S3_ENABLE_VERSIONING": "disabled",
         **settings.passed_on,

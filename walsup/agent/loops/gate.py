@@ -5,6 +5,7 @@ import contextlib
 import time
 
 from walsup import log, units
+from walsup.agent import room
 from walsup.agent.board import Gate
 from walsup.agent.lag import Meter
 from walsup.agent.world import World
@@ -13,6 +14,7 @@ from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify
 from walsup.archive.evidence import Evidence, gather
 from walsup.archive.fault import Fault
+from walsup.archive.room import Room
 from walsup.postgres import control, memory
 from walsup.postgres.server import postmaster
 from walsup.postgres.wal import Segment
@@ -95,6 +97,8 @@ async def _open(world: World, bucket: Bucket, carrier: engine.Engine) -> Fault |
     pgdata = world.settings.pgdata
     found = control.read(pgdata)
     world.board.put(system_id=found.system_id, segment_bytes=found.segment_size)
+    if not carrier.room.hard_bytes:
+        carrier = world.engine = carrier._replace(room=room.find(world.settings, carrier))
     claimant = claim.Claimant(
         control=found,
         instance=memory.instance(pgdata),
@@ -181,5 +185,6 @@ def _render(world: World, compression: str) -> None:
         socket_dir=server.socket_dir if server else str(world.run_dir),
         port=server.port if server else 5432,
         segment_bytes=world.board.snapshot.segment_bytes,
+        room=world.engine.room if isinstance(world.engine, engine.Engine) else Room(),
     )
     write_private(world.engine_config, text)
