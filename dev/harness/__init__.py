@@ -10,6 +10,7 @@ from dev.harness.namespace import Member
 from dev.harness.pg import Address, PgBench, PgBenchResult, PgToolError, PgTools
 from dev.harness.ports import free_ports
 from dev.harness.s3 import S3Server
+from dev.harness.volume import Volume
 from dev.harness.waiting import NotSeenError, wait_until
 from dev.harness.walsup import Walsup
 
@@ -25,6 +26,7 @@ __all__ = [
     "PgToolError",
     "PgTools",
     "S3Server",
+    "Volume",
     "Walsup",
     "free_ports",
     "wait_until",

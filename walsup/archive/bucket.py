@@ -4,7 +4,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from walsup.settings import Settings
+from walsup.settings import FileArchive, Settings
+
+
+class ConflictError(Exception):
+    """A conditional write lost: the object exists, or has changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +44,15 @@ class Bucket(Protocol):
     def first_key_now(self, under: str) -> str:
         """Give one key under a folder, "" when a successful listing finds none. Blocks."""
 
+    async def settle(self, key: str) -> bool:
+        """Tell whether a listed object is whole (a server lists no other); it is durable then."""
+
+    async def discard_torn(self, key: str) -> bool:
+        """Remove half an object at which nobody has written for 30 s; True when it has gone."""
+
+    async def probe(self, size_bytes: int) -> None:
+        """Raise what a write of this size would meet, where that can be told without one."""
+
 
 def open_bucket(settings: Settings) -> Bucket:
     """Give the bucket that the settings name; no request is made.
@@ -47,6 +60,10 @@ def open_bucket(settings: Settings) -> Bucket:
     Raises:
         ValueError: no archive is configured.
     """
+    if isinstance(settings.archive, FileArchive):
+        from walsup.archive.files import FileBucket  # noqa: PLC0415 (as below)
+
+        return FileBucket(settings.archive)
     from walsup.archive.store import S3Bucket  # noqa: PLC0415 (obstore: 8 MB, where it is used)
 
     return S3Bucket(settings)

@@ -66,7 +66,8 @@ async def advance(bucket: Bucket, mark: Segment) -> Segment:
         name = _name(key)
         following = mark.next()
         if name == following.name:
-            mark = following
+            if await bucket.settle(key):
+                mark = following
         elif classify(name) is Kind.SEGMENT and name > following.name:
             break
     return mark

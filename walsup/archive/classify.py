@@ -4,12 +4,14 @@ import re
 
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
+from walsup.archive.bucket import ConflictError
 from walsup.archive.fault import Fault
+from walsup.archive.fileerrors import fault_of
 
 
 def is_conflict(raised: BaseException) -> bool:
     """Tell whether a conditional write lost: the object exists, or has changed."""
-    return isinstance(raised, (AlreadyExistsError, PreconditionError))
+    return isinstance(raised, (AlreadyExistsError, ConflictError, PreconditionError))
 
 
 def is_absent(raised: BaseException) -> bool:
@@ -24,8 +26,8 @@ def classify(raised: BaseException) -> Fault:
     tests/real/test_faults.py.
     """
     text = str(raised)
-    if isinstance(raised, OSError) and raised.errno == 28:  # noqa: PLR2004 (ENOSPC)
-        return Fault(kind="disk full", problem=str(raised))
+    if isinstance(raised, OSError) and (fault := fault_of(raised)):
+        return fault
     if is_conflict(raised):
         return Fault(kind="overwrite conflict", problem=_first_line(text))
     if isinstance(raised, (BaseError, FileNotFoundError, TimeoutError)):

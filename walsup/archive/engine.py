@@ -12,7 +12,7 @@ from typing import NamedTuple
 from walsup.archive.fault import Fault
 from walsup.archive.room import DAEMON_OOM_SCORE, ONE_SHOT_OOM_SCORE, Room
 from walsup.programs import which
-from walsup.settings import Settings
+from walsup.settings import FileArchive, Settings
 
 DEFAULT_COMPRESSION = {"walrus": "zstd", "wal-g": "lz4"}
 _WALG_RETRIES = 7  # its default of 15 keeps a push to a dead endpoint for 10 to 17 minutes
@@ -107,7 +107,7 @@ def render(  # noqa: PLR0913 (each is one fact)
         "WALG_S3_MAX_RETRIES": str(_WALG_RETRIES),
         "S3_ENABLE_VERSIONING": "disabled",
         **settings.passed_on,
-        "WALG_S3_PREFIX": str(settings.archive),
+        **_place(settings),
         "WALG_COMPRESSION_METHOD": compression,
         "WALG_PREVENT_WAL_OVERWRITE": "true",
         "WALG_DAEMON_WAL_UPLOAD_TIMEOUT": f"{push_timeout_s(settings.stop_grace_s):g}s",
@@ -129,3 +129,10 @@ def render(  # noqa: PLR0913 (each is one fact)
         if value:
             rendered[name] = value
     return json.dumps(rendered, indent=1) + "\n"
+
+
+def _place(settings: Settings) -> dict[str, str]:
+    """Where the archive is; WAL-RUS prefers WALG_FILE_PREFIX when it sees both."""
+    if isinstance(settings.archive, FileArchive):
+        return {"WALG_FILE_PREFIX": settings.archive.directory}
+    return {"WALG_S3_PREFIX": str(settings.archive)}

@@ -12,6 +12,7 @@ REMEDIES = {
     "throttled": "the S3 server asks for fewer requests; it is retried, more slowly",
     "server error": "look at the S3 server's own log; it is retried",
     "no bucket": "create the bucket named in WALSUP_ARCHIVE, or correct the name",
+    "no rights": "give the rights that the problem names",
     "overwrite conflict": "another instance writes to this archive, or has: look at owner.json",
     "not the owner": "point WALSUP_ARCHIVE to a prefix of this database's own",
     "owner removed": "find out who deletes objects there; a restart claims the archive again",

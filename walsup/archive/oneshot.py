@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
 from walsup.kernel import die_with_parent
 
 TERM_PATIENCE_S = 2.0
+ABANDON_AFTER_KILL_S = 1.0
 # The engine's secrets are in its 0600 configuration; it needs no more than these.
 _SEEN = ("PATH", "HOME", "TZ", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -49,4 +51,6 @@ async def run(
         cancel.cancel()
         if not ended.done():
             process.kill()
-    return await ended
+    # Who ignores KILL hangs in the kernel, in an archive's file system perhaps (S29).
+    await asyncio.wait((ended,), timeout=ABANDON_AFTER_KILL_S)
+    return ended.result() if ended.done() else -signal.SIGKILL

@@ -8,7 +8,7 @@ import obstore
 from obstore.store import S3Store
 
 from walsup.archive.bucket import Object
-from walsup.settings import Settings
+from walsup.settings import ArchiveUrl, Settings
 
 if TYPE_CHECKING:
     from obstore.store import S3Config  # a name of its stubs only
@@ -24,10 +24,10 @@ class S3Bucket:
         """Prepare requests; none is made.
 
         Raises:
-            ValueError: no archive is configured.
+            ValueError: the archive is no bucket on a server.
         """
-        if settings.archive is None:
-            raise ValueError("no archive is configured")
+        if not isinstance(settings.archive, ArchiveUrl):
+            raise ValueError("the archive is not in a bucket")  # noqa: TRY004 (a wrong value)
         given: S3Config = {
             "bucket": settings.archive.bucket,
             "virtual_hosted_style_request": settings.endpoint is None,
@@ -90,3 +90,14 @@ class S3Bucket:
             for meta in page:
                 return str(meta["path"])
         return ""
+
+    async def settle(self, _key: str) -> bool:
+        """Tell that a listed object is whole: S3 shows no other."""
+        return True
+
+    async def discard_torn(self, _key: str) -> bool:
+        """Tell that there is no half object to remove."""
+        return False
+
+    async def probe(self, _size_bytes: int) -> None:
+        """Do nothing: a bucket has no size, and a push will tell about rights."""

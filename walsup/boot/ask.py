@@ -20,6 +20,7 @@ def ask_archive(known: Settings, send: Callable[[dict[str, object]], None]) -> s
     """
     bucket = open_bucket(known)
     failures, told = 0, ""
+    send({"detail": "waiting for the archive"})
     while True:
         try:
             return bucket.first_key_now(BACKUP_FOLDER) or bucket.first_key_now(WAL_FOLDER) or None

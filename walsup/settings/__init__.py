@@ -2,6 +2,6 @@
 
 from walsup.settings.load import load, relevant
 from walsup.settings.table import Settings, declared
-from walsup.settings.values import ArchiveUrl, HttpAddress
+from walsup.settings.values import ArchiveUrl, FileArchive, HttpAddress
 
-__all__ = ["ArchiveUrl", "HttpAddress", "Settings", "declared", "load", "relevant"]
+__all__ = ["ArchiveUrl", "FileArchive", "HttpAddress", "Settings", "declared", "load", "relevant"]

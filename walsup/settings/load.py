@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from walsup.errors import SettingsError
+from walsup.settings.overlap import overlaps
 from walsup.settings.table import Settings, declared
+from walsup.settings.values import FileArchive
 
 PASSED_ON = ("WALG_", "AWS_", "S3_", "WALE_")
 
@@ -16,6 +18,7 @@ _OTHER_STORES = tuple(
     f"{owner}_{store}_PREFIX"
     for owner in ("WALG", "WALE")
     for store in ("FILE", "GS", "AZ", "SWIFT", "SSH")
+    if (owner, store) != ("WALG", "FILE")
 )
 _NEAR = 0.8
 
@@ -50,7 +53,8 @@ def load(environ: Mapping[str, str]) -> Settings:
     passed_on = {name: text for name, text in passed_on.items() if _is_passed_on(name)}
     _complete(values, {name for name in _KNOWN if _is_given(name, given, environ)}, faults)
     faults += [
-        f"{name}: this version archives to S3 only; set WALSUP_ARCHIVE to s3://bucket/prefix"
+        f"{name}: this version archives to S3 and to directories; set WALSUP_ARCHIVE to"
+        " s3://bucket/prefix or file:///directory"
         for name in _OTHER_STORES
         if passed_on.get(name)
     ]
@@ -166,9 +170,13 @@ def _complete(values: dict[str, Any], given: set[str], faults: list[str]) -> Non
     amazon = "AWS_ENDPOINT" not in given
     if f".{host}".endswith((".amazonaws.com", ".amazonaws.com.cn")):
         values["endpoint"], amazon = None, True
-    if not amazon:
+    archive = values.get("archive")
+    if isinstance(archive, FileArchive):
+        names = ("PGDATA", "POSTGRES_INITDB_WALDIR", "WALSUP_RUN_DIR")
+        faults += overlaps(archive, {name: values.get(_KNOWN[name].field) for name in names})
+    elif not amazon:
         values["region"] = values["region"] or "us-east-1"
-    elif "WALSUP_ARCHIVE" in given and "AWS_REGION" not in given:
+    elif archive is not None and "AWS_REGION" not in given:
         faults.append("AWS_REGION: missing; Amazon's S3 needs the region of the bucket")
     if ("AWS_ACCESS_KEY_ID" in given) != ("AWS_SECRET_ACCESS_KEY" in given):
         faults.append("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: one without the other")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from walsup import units
 from walsup.settings import values
-from walsup.settings.values import ArchiveUrl, HttpAddress
+from walsup.settings.values import ArchiveUrl, FileArchive, HttpAddress
 
 
 class Row(NamedTuple):
@@ -77,9 +77,10 @@ class Settings(NamedTuple):
         "More variables that PostgreSQL may see (names; `PREFIX_*` works). Of itself it gets PATH,"
         " HOME, TZ, LANG, LC_*, PG* and what loaders and TLS libraries read; never a password, nor"
         " what belongs to the bucket (AWS_*, WALG_*).", default=(), shown=" ")
-    archive: ArchiveUrl | None = _declare("WALSUP_ARCHIVE", values.archive,
-        "`s3://bucket/prefix`, one for each database. Without it nothing is archived and the"
-        " database is reported as not protected.", aliases=("WALG_S3_PREFIX",))
+    archive: ArchiveUrl | FileArchive | None = _declare("WALSUP_ARCHIVE", values.archive,
+        "`s3://bucket/prefix` or `file:///directory`, one for each database. Without it nothing is"
+        " archived and the database is reported as not protected.",
+        aliases=("WALG_S3_PREFIX", "WALG_FILE_PREFIX"))
     endpoint: str | None = _declare("AWS_ENDPOINT", values.endpoint,
         "The S3 server, `https://` when no scheme is given; path-style requests."
         " `*.amazonaws.com` means none.", aliases=("AWS_ENDPOINT_URL",), shown="Amazon's")

@@ -22,6 +22,15 @@ class ArchiveUrl(NamedTuple):
         return f"s3://{self.bucket}/{self.prefix}"
 
 
+class FileArchive(NamedTuple):
+    """A place for an archive: a directory, without links resolved (S29: it may hang)."""
+
+    directory: str
+
+    def __str__(self) -> str:
+        return f"file://{self.directory}"
+
+
 class HttpAddress(NamedTuple):
     """Where HTTP answers."""
 
@@ -44,13 +53,16 @@ def choice(*words: str) -> Callable[[str], str]:
     return read
 
 
-def archive(text: str) -> ArchiveUrl:
-    """Read `s3://bucket/prefix`."""
+def archive(text: str) -> ArchiveUrl | FileArchive:
+    """Read `s3://bucket/prefix`, `file:///directory`, or a bare directory as WAL-G has it."""
     scheme, found, rest = text.partition("://")
+    if text.startswith("/") or (found and scheme == "file"):
+        return _directory(text, text if text.startswith("/") else rest.removeprefix("localhost"))
     if not found or scheme != "s3":
         raise ValueError(
-            f"{text!r} is not s3://bucket/prefix: this version archives to S3 and what speaks"
-            " its protocol (MinIO, Ceph, SeaweedFS, R2, GCS with HMAC keys), nothing else"
+            f"{text!r} is neither s3://bucket/prefix nor file:///directory: this version archives"
+            " to S3 and what speaks its protocol (MinIO, Ceph, SeaweedFS, R2, GCS with HMAC keys)"
+            " and to directories, nothing else"
         )
     bucket, _, prefix = rest.partition("/")
     prefix = prefix.strip("/")
@@ -62,6 +74,14 @@ def archive(text: str) -> ArchiveUrl:
             " one place destroy each other's archive"
         )
     return ArchiveUrl(bucket=bucket, prefix=prefix)
+
+
+def _directory(text: str, path: str) -> FileArchive:
+    if not path.startswith("/") or {".", ".."} & set(path.split("/")):
+        raise ValueError(f"{text!r} is not an absolute directory, as in file:///srv/archive/name")
+    if not (inner := "/".join(part for part in path.split("/") if part)):
+        raise ValueError(f"{text!r} is the root directory: give the archive one of its own")
+    return FileArchive(directory=f"/{inner}")
 
 
 def endpoint(text: str) -> str:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from walsup.errors import SettingsError
 from walsup.init.basics import Basics
-from walsup.settings import ArchiveUrl, HttpAddress, declared, load, relevant
+from walsup.settings import ArchiveUrl, FileArchive, HttpAddress, declared, load, relevant
 
 ARCHIVE = {"WALSUP_ARCHIVE": "s3://b/p", "AWS_REGION": "eu-1"}
 KEYS = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
@@ -212,7 +212,7 @@ def test_endpoint_of_amazon(text: str) -> None:
 REFUSED: dict[str, tuple[str, ...]] = {
     "AWS_ENDPOINT": ("ftp://h", "h/path", "http://", "a b", "http://h:port", "http://:9000"),
     "WALSUP_ARCHIVE": (
-        *("gs://b/p", "s3://b", "s3://b/", "s3:///p", "b/p", "file:///x"),
+        *("gs://b/p", "s3://b", "s3://b/", "s3:///p", "b/p", "file:///", "file://x/y", "/a/../b"),
         *("s3://b/a//b", "s3://b/../p", "s3://b c/p", "s3://b/./p"),
     ),
     "PGPORT": ("0", "65536", "²", "-1", "x", "9" * 400),
@@ -226,7 +226,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "POSTGRES_INITDB_ARGS": ("--x='",),
     "AWS_ACCESS_KEY_ID": ("alone",),
     "AWS_SECRET_ACCESS_KEY": ("alone",),
-    "WALG_FILE_PREFIX": ("/x",),
+    "WALE_FILE_PREFIX": ("/x",),
     "WALE_GS_PREFIX": ("gs://b/p",),
     "WALSUP_SECRETS_DIR": ("/does/not/exist",),
     "POSTGRES_DB_FILE": ("/does/not/exist",),
@@ -246,6 +246,39 @@ def test_refused(name: str, text: str) -> None:
 def test_other_schemes_are_refused_with_the_reason() -> None:
     """Who comes with Google's or Azure's storage reads what this version can do."""
     assert "this version archives to S3" in faults({"WALSUP_ARCHIVE": "gs://b/p"})
+
+
+@pytest.mark.parametrize(
+    "text", ["file:///srv/a", "file:///srv//a/", "file://localhost/srv/a", "/srv/a"]
+)
+@pytest.mark.parametrize("name", ["WALSUP_ARCHIVE", "WALG_FILE_PREFIX"])
+def test_a_directory_needs_neither_region_nor_keys(name: str, text: str) -> None:
+    """With a scheme, with WAL-E's host, or bare as WAL-G has it."""
+    known = load({name: text})
+    assert known.archive == FileArchive(directory="/srv/a")
+    assert str(known.archive) == "file:///srv/a"
+    assert name not in known.passed_on
+
+
+@pytest.mark.parametrize(
+    ("archive", "said"),
+    [
+        ("/srv/pg", "lies in PGDATA"),
+        ("/srv/pg/archive", "lies in PGDATA"),
+        ("/srv", "holds PGDATA"),
+        ("/run/w/a", "lies in WALSUP_RUN_DIR"),
+        ("/wal", "lies in POSTGRES_INITDB_WALDIR"),
+    ],
+)
+def test_an_archive_in_the_data_directory_is_refused(archive: str, said: str) -> None:
+    """What is lost with the disk is no archive."""
+    own = {
+        "PGDATA": "/srv/pg/",
+        "POSTGRES_INITDB_WALDIR": "/wal",
+        "WALSUP_RUN_DIR": "/run/w",
+    }
+    assert said in faults(own | {"WALSUP_ARCHIVE": f"file://{archive}"})
+    assert load(own | {"WALSUP_ARCHIVE": "file:///srv/pg-archive"}).archive is not None
 
 
 def test_all_faults_at_once(tmp_path: Path) -> None:

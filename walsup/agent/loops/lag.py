@@ -44,6 +44,7 @@ async def lag(world: World) -> None:
 async def _list(world: World, bucket: Bucket, meter: Meter) -> None:
     try:
         meter.proven(await catalog.advance(bucket, meter.mark))
+        await bucket.probe(meter.mark.size)
         world.board.clear("bucket")
     except Exception as raised:  # noqa: BLE001 (whatever the client raises is a fault)
         world.board.fault("bucket", classify(raised))

@@ -6,6 +6,7 @@ never proof, and WAL-RUS's daemon acknowledges names that it remembers without u
 """
 
 import asyncio
+import contextlib
 import time
 
 from walsup import log, units
@@ -13,6 +14,8 @@ from walsup.agent.world import World
 from walsup.archive import oneshot
 from walsup.archive.engine import Engine
 from walsup.archive.fault import Fault
+from walsup.archive.names import WAL_FOLDER
+from walsup.postgres.wal import EXTENSIONS
 
 _EVERY_S = 0.5
 _FIRST_PATIENCE_S = 3.0
@@ -57,6 +60,7 @@ async def _missing(world: World) -> Fault | None:
     pg_wal = world.settings.pgdata / "pg_wal"
     if (pg_wal / "archive_status" / f"{name}.ready").exists():
         database = world.board.snapshot.database
+        await _discard_torn(world, name)
         return Fault(
             kind="engine broken",
             problem=f"segment {name} waits for the archiver, and the bucket can be read; failed so"
@@ -79,3 +83,15 @@ async def _missing(world: World) -> Fault | None:
         f" from pg_wal with exit code {code}",
         remedy="find out who deletes objects below the archive's prefix",
     )
+
+
+async def _discard_torn(world: World, name: str) -> None:
+    """Remove half a segment: WAL-G before 3.0.9 leaves one in a directory and never replaces it."""
+    if world.bucket is None:
+        return
+    for extension in ("", *EXTENSIONS):
+        key = f"{WAL_FOLDER}/{name}{extension}"
+        with contextlib.suppress(FileNotFoundError):
+            if await world.bucket.discard_torn(key):
+                log.warning("segment.torn", key=key, effect="removed; it is pushed again")
+                world.pid1.reload()

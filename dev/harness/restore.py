@@ -1,0 +1,47 @@
+"""A restore by hand, as README tells a person to do it."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from dev.harness.ports import free_ports
+from dev.harness.waiting import wait_until
+from dev.harness.walsup import Walsup
+
+
+def restore(one: Walsup, reader: str, target: Path) -> int:
+    """Fetch with the engine `reader` as README says; gives its rows, -1 with gaps."""
+    machine = one.machine
+    config = target.parent / f"{reader}.json"
+    shutil.copy(one.run_dir / "engine.json", config)
+    machine.give_to_database(config)
+    program = shutil.which(reader, path=machine.search_path(reader))
+    if program is None:
+        raise FileNotFoundError(reader)
+    fetch = [program, "--config", str(config), "backup-fetch", str(target), "LATEST"]
+    as_owner = ["runuser", "-u", machine.db_user, "--"] if os.geteuid() == 0 else []
+    target.mkdir(mode=0o700)
+    machine.give_to_database(target)
+    subprocess.run([*as_owner, *fetch], check=True, capture_output=True, timeout=120)
+    (target / "recovery.signal").touch()
+    machine.give_to_database(target / "recovery.signal")
+    address = one.tools.start(
+        target,
+        port=free_ports(1)[0],
+        settings={
+            "restore_command": f"{program} --config {config} wal-fetch %f %p",
+            "archive_mode": "off",
+        },
+    )
+    try:
+        wait_until(
+            lambda: one.tools.psql(address, "select pg_is_in_recovery()") == "f",
+            "recovery has ended",
+            timeout_s=120,
+        )
+        one.tools.psql(address, "select pg_switch_wal()")
+        count, highest = one.tools.psql(address, "select count(*), max(n) from ledger").split("|")
+        return int(count) if count == highest else -1
+    finally:
+        one.tools.stop(target)

@@ -1,0 +1,250 @@
+"""The archive's directory, as S3 would behave: listings, conditional writes, nothing half.
+
+Only the worker process uses it: every call may hang (S29). Standard library only.
+"""
+
+# ruff: noqa: PTH103, PTH105, PTH108, PTH110, PTH112, PTH116, PTH118, PTH120, PTH123 -- pathlib would
+# cost this process two megabytes
+
+import errno
+import fcntl
+import hashlib
+import heapq
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+
+from walsup.archive.frames import is_whole
+
+_TEMPORARY = re.compile(r"\.tmp\.(\d+|\d{8}T\d{6}Z-[0-9a-f]+)$")  # WAL-RUS's and ours; WAL-G's
+_OURS = "walsup"
+_LOCK = f"{_OURS}/lock"
+_LEFT_AFTER_S = 3600.0
+_LOCK_PATIENCE_S = 3.0
+_TORN_AFTER_S = 30.0
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+
+
+class ConditionError(Exception):
+    """A conditional write lost: the object exists, or has changed."""
+
+
+class Directory:
+    """The archive's directory and what may be asked of it; keys are relative to it."""
+
+    def __init__(self, root: str, lively: Callable[[], None]) -> None:
+        self._root = root
+        self._lively = lively
+        self._torn: dict[str, tuple[int, int, float]] = {}
+
+    def get(self, key: str) -> dict[str, str]:
+        """Read a file whole."""
+        content = self._read(key)
+        return {"content": content.decode("latin-1"), "etag": _tag(content)}
+
+    def create(self, key: str, content: str) -> str:
+        """Write a file that must not exist."""
+        self._make_root()
+        os.makedirs(self._path(_OURS), exist_ok=True)
+        self._sweep(_OURS)
+        return self._write(key, content.encode("latin-1"), None)
+
+    def replace(self, key: str, content: str, etag: str) -> str:
+        """Write over the content that has this tag."""
+        return self._write(key, content.encode("latin-1"), etag)
+
+    def keys(self, under: str, after: str, limit: int) -> list[str]:
+        """Give the first so many keys under a folder behind `after`, in S3's order."""
+        self._check_root()
+        return heapq.nsmallest(limit, (key for key in self._walk(under) if key > after))
+
+    def first(self, under: str) -> str:
+        """Give any key under a folder."""
+        self._check_root()
+        return next(self._walk(under), "")
+
+    def folder(self, under: str) -> list[tuple[str, float]]:
+        """Give key and time of change of the files directly in a folder."""
+        self._check_root()
+        return [
+            (f"{under}/{entry.name}", entry.stat().st_mtime)
+            for entry in self._scan(under)
+            if not entry.is_dir()
+        ]
+
+    def settle(self, key: str) -> bool:
+        """Tell whether a listed file is whole, and make it durable if so."""
+        descriptor = os.open(self._path(key), os.O_RDONLY)
+        try:
+            status = os.fstat(descriptor)
+            if not is_whole(descriptor, status.st_size):
+                seen = (status.st_size, status.st_mtime_ns)
+                known = self._torn.get(key)
+                if known is None or known[:2] != seen:
+                    self._torn[key] = (*seen, time.monotonic())
+                return False
+            self._torn.pop(key, None)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        _sync(os.path.dirname(self._path(key)))
+        return True
+
+    def discard_torn(self, key: str) -> bool:
+        """Remove half a file at which nobody has written for 30 s; True when it has gone."""
+        if self.settle(key) or time.monotonic() - self._torn[key][2] < _TORN_AFTER_S:
+            return False
+        os.unlink(self._path(key))
+        del self._torn[key]
+        return True
+
+    def probe(self, size_bytes: int) -> None:
+        """Raise what a write of this size would meet, by a write of one byte."""
+        self._check_root()
+        room = os.statvfs(self._root)
+        if room.f_bavail * room.f_frsize < size_bytes:
+            raise OSError(errno.ENOSPC, f"less than {size_bytes} bytes are free", self._root)
+        os.unlink(self._temporary(self._path(f"{_OURS}/probe"), b"\n"))
+
+    def _write(self, key: str, content: bytes, etag: str | None) -> str:
+        target = self._path(key)
+        temporary = self._temporary(target, content)
+        try:
+            with _Locked(self._path(_LOCK)):
+                if etag is None:
+                    _link(temporary, target)
+                elif _tag(self._read(key)) != etag:
+                    raise ConditionError(f"{key} has changed")
+                else:
+                    os.replace(temporary, target)
+        finally:
+            if os.path.exists(temporary):
+                os.unlink(temporary)
+        _sync(os.path.dirname(target))
+        return _tag(content)
+
+    def _temporary(self, target: str, content: bytes) -> str:
+        """Write a file beside the target, durably, under a name that no listing shows."""
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        path = f"{target}.tmp.{os.getpid()}{time.time_ns()}"
+        try:
+            with open(path, "xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            if os.path.exists(path):
+                os.unlink(path)
+            raise
+        return path
+
+    def _sweep(self, under: str) -> None:
+        """Remove what a kill has left of ours in the middle of a write."""
+        with os.scandir(self._path(under)) as entries:
+            for entry in entries:
+                left = _TEMPORARY.search(entry.name)
+                if left and time.time() - entry.stat().st_mtime > _LEFT_AFTER_S:
+                    os.unlink(entry.path)
+
+    def _read(self, key: str) -> bytes:
+        self._check_root()
+        with open(self._path(key), "rb") as file:
+            return file.read()
+
+    def _path(self, key: str) -> str:
+        return os.path.join(self._root, key)
+
+    def _check_root(self) -> None:
+        try:
+            os.stat(self._root)
+        except FileNotFoundError as fault:
+            raise FileNotFoundError(
+                errno.ENOENT, "NoSuchBucket: no such directory", self._root
+            ) from fault
+
+    def _make_root(self) -> None:
+        """Make the directory itself on a volume; never on the system's own file system.
+
+        There the volume is not mounted, and the archive would be lost with the container.
+        """
+        parent = os.path.dirname(self._root)
+        if os.path.isdir(parent) and os.stat(parent).st_dev != os.stat("/").st_dev:
+            os.makedirs(self._root, mode=0o750, exist_ok=True)
+        self._check_root()
+
+    def _walk(self, under: str) -> Iterator[str]:
+        for entry in self._scan(under):
+            key = f"{under}/{entry.name}"
+            if entry.is_dir():
+                yield from self._walk(key)
+            else:
+                yield key
+
+    def _scan(self, under: str) -> Iterator["os.DirEntry[str]"]:
+        try:
+            entries = os.scandir(self._path(under))
+        except FileNotFoundError:
+            return  # as in S3, a folder is there when something is in it
+        with entries:
+            for number, entry in enumerate(entries):
+                if number & 0xFFF == 0:
+                    self._lively()
+                if not _TEMPORARY.search(entry.name):
+                    yield entry
+
+
+class _Locked:
+    """An exclusive lock on a file: two of us must not both find the tag that they expect."""
+
+    def __init__(self, path: str) -> None:
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+
+    def __enter__(self) -> None:
+        until_s = time.monotonic() + _LOCK_PATIENCE_S
+        while True:
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > until_s:
+                    os.close(self._descriptor)
+                    raise TimeoutError(errno.ETIMEDOUT, "another process holds the lock") from None
+                time.sleep(0.02)
+            else:
+                return
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+
+def _link(temporary: str, target: str) -> None:
+    """Give the file its name, which must be free. Under the lock: some file systems have no links.
+
+    Raises:
+        ConditionError: the name is taken.
+    """
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise ConditionError(f"{target} exists") from None
+    except OSError as fault:
+        if fault.errno not in _NO_LINKS:
+            raise
+        if os.path.exists(target):
+            raise ConditionError(f"{target} exists") from None
+        os.replace(temporary, target)
+
+
+def _tag(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+def _sync(directory: str) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as fault:
+        if fault.errno not in (errno.EINVAL, errno.EBADF):  # it has no such thing
+            raise
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,42 @@
+"""What the errors of an archive in a directory mean, in the classes of `fault`. Pure."""
+
+import errno
+
+from walsup.archive.fault import Fault
+
+_NO_SUCH_BUCKET = "NoSuchBucket"
+_KINDS = {
+    errno.ENOSPC: "disk full",
+    errno.EDQUOT: "disk full",
+    errno.EFBIG: "disk full",
+    errno.EACCES: "no rights",
+    errno.EPERM: "no rights",
+    errno.EROFS: "no rights",
+    errno.ETIMEDOUT: "timeout",
+    errno.EIO: "server error",
+    errno.ESTALE: "server error",
+    errno.EREMOTEIO: "server error",
+    errno.ENOTCONN: "refused",
+    errno.ECONNREFUSED: "refused",
+    errno.EHOSTDOWN: "refused",
+    errno.EHOSTUNREACH: "refused",
+}
+_REMEDIES = {
+    "disk full": "make room on the volume of the archive; it is retried",
+    "no rights": "let this user write into the archive's directory (owner, mode, read-only mount)",
+    "timeout": "look at the archive's mount and its server: it hangs; nothing has to be restarted",
+    "server error": "look at the archive's volume and the kernel's log; it may need a new mount",
+    "refused": "look at the archive's mount and whether its server runs",
+    "no bucket": "mount the archive's volume, or create the directory for this user",
+}
+
+
+def fault_of(raised: OSError) -> Fault | None:
+    """Give the fault behind an error with a number; None for one that says nothing about files."""
+    missing = raised.errno == errno.ENOENT and _NO_SUCH_BUCKET in str(raised.strerror)
+    kind = "no bucket" if missing else _KINDS.get(raised.errno or 0)
+    if kind is None:
+        return None
+    where = f"{raised.filename}: " if raised.filename else ""
+    said = str(raised.strerror).removeprefix(f"{_NO_SUCH_BUCKET}: ")
+    return Fault(kind=kind, problem=f"{where}{said}", remedy=_REMEDIES[kind])

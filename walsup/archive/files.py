@@ -1,0 +1,181 @@
+"""The bucket in a directory: asked through a process that may hang in its place (S29)."""
+
+import asyncio
+import contextlib
+import errno
+import json
+import select
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from walsup.archive.bucket import ConflictError, Object
+from walsup.settings import FileArchive
+
+REQUEST_TIMEOUT_S = 5.0
+_SETTLE_TIMEOUT_S = 60.0
+_DEATH_PATIENCE_S = 0.1
+_PAGE = 5000
+_CHUNK_BYTES = 1 << 16
+_PACKAGES = str(Path(__file__).resolve().parents[2])
+_PROGRAM = (
+    f"import sys; sys.path.insert(0, {_PACKAGES!r});"
+    "from walsup.archive.fileworker import main; main(sys.argv[1])"
+)
+
+
+class Worker:
+    """One worker process, started when it is needed; `ask` may be called from any thread.
+
+    It ends when its socket closes, as with the end of this process.
+    A request that takes too long has it killed. One that hangs in the kernel does not die of
+    that: until it does, every request fails at once, so that there is never a second one.
+    """
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+        self._turn = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._line: socket.socket | None = None
+        self._buffer = b""
+
+    def ask(self, timeout_s: float, **request: object) -> Any:  # noqa: ANN401 (what the worker found)
+        """Give what the worker found.
+
+        Raises:
+            TimeoutError: it hangs, or is busy with others' requests.
+            ConflictError: a conditional write lost.
+            OSError: what the file system said.
+        """
+        if not self._turn.acquire(timeout=timeout_s):
+            raise self._late(f"busy for more than {timeout_s:g} s")
+        try:
+            line = self._running()
+            try:
+                line.sendall(json.dumps(request).encode() + b"\n")
+                answer = self._answer(line, timeout_s)
+            except BaseException:
+                self._give_up()
+                raise
+        finally:
+            self._turn.release()
+        if "lost" in answer:
+            raise ConflictError(str(answer["lost"]))
+        if "errno" in answer:
+            raise OSError(answer["errno"], answer["text"], answer["path"] or self._directory)
+        return answer["found"]
+
+    def _running(self) -> socket.socket:
+        if self._process is not None and self._process.poll() is not None:
+            self._process = None
+            self._close()
+        if self._process is not None:
+            if self._line is None:
+                raise self._late("hung: an earlier request has not come back yet")
+            return self._line
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _PROGRAM, self._directory],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                env={},
+            )
+        self._line = ours
+        return ours
+
+    def _answer(self, line: socket.socket, timeout_s: float) -> dict[str, Any]:
+        """Wait for a line that is not empty; an empty one shows that the worker gets on."""
+        until_s = time.monotonic() + timeout_s
+        while True:
+            first, found, rest = self._buffer.partition(b"\n")
+            if found:
+                self._buffer = rest
+                if first:
+                    answer: dict[str, Any] = json.loads(first)
+                    return answer
+                until_s = time.monotonic() + timeout_s
+                continue
+            wait_s = until_s - time.monotonic()
+            if wait_s <= 0 or not select.select([line], [], [], wait_s)[0]:
+                raise self._late(f"no answer within {timeout_s:g} s")
+            chunk = line.recv(_CHUNK_BYTES)
+            if not chunk:
+                raise OSError(
+                    errno.EIO, "the process that reads the archive has died", self._directory
+                )
+            self._buffer += chunk
+
+    def _late(self, words: str) -> TimeoutError:
+        # The words alone: a thread's TimeoutError loses its file name on the way to asyncio.
+        return TimeoutError(errno.ETIMEDOUT, f"{self._directory}: {words}")
+
+    def _give_up(self) -> None:
+        self._close()
+        if self._process is not None:
+            self._process.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_DEATH_PATIENCE_S)
+
+    def _close(self) -> None:
+        self._buffer = b""
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+
+
+class FileBucket:
+    """The archive's directory; raises OSError, TimeoutError and ConflictError."""
+
+    def __init__(self, archive: FileArchive) -> None:
+        self._worker = Worker(archive.directory)
+
+    async def get(self, key: str) -> Object:
+        """Read a small object whole."""
+        found = await self._ask(do="get", key=key)
+        return Object(content=found["content"].encode("latin-1"), etag=found["etag"])
+
+    async def create(self, key: str, content: bytes) -> str:
+        """Write an object that must not exist; makes the directory on a mounted volume."""
+        return str(await self._ask(do="create", key=key, content=content.decode("latin-1")))
+
+    async def replace(self, key: str, content: bytes, etag: str) -> str:
+        """Write over the version that has this tag; gives the new tag."""
+        text = content.decode("latin-1")
+        return str(await self._ask(do="replace", key=key, content=text, etag=etag))
+
+    async def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
+        """Give the keys under a folder in S3's order, continued after a key."""
+        while page := await self._ask(do="keys", under=under, after=after, limit=_PAGE):
+            for after in page:  # noqa: PLR1704 (the next page goes on there)
+                yield after
+            if len(page) < _PAGE:
+                return
+
+    async def folder(self, under: str) -> list[tuple[str, float]]:
+        """Give key and time of last change (Unix seconds) of what lies directly in a folder."""
+        return [(key, at) for key, at in await self._ask(do="folder", under=under)]
+
+    def first_key_now(self, under: str) -> str:
+        """Give one key under a folder, "" when a successful listing finds none. Blocks."""
+        return str(self._worker.ask(REQUEST_TIMEOUT_S, do="first", under=under))
+
+    async def settle(self, key: str) -> bool:
+        """Tell whether a listed object is whole; it is durable then."""
+        return bool(await self._ask(_SETTLE_TIMEOUT_S, do="settle", key=key))
+
+    async def discard_torn(self, key: str) -> bool:
+        """Remove half an object that nobody has written at for 30 s."""
+        return bool(await self._ask(do="discard_torn", key=key))
+
+    async def probe(self, size_bytes: int) -> None:
+        """Raise what a write of this size would meet."""
+        await self._ask(do="probe", size_bytes=size_bytes)
+
+    async def _ask(self, timeout_s: float = REQUEST_TIMEOUT_S, **request: object) -> Any:  # noqa: ANN401 (as Worker.ask)
+        return await asyncio.to_thread(self._worker.ask, timeout_s, **request)
