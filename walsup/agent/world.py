@@ -35,7 +35,7 @@ class World:
         self.engine: engine.Engine | Fault | None = (
             engine.choose(self.settings, os.environ.get("PATH", "")) if archive else None
         )
-        self.sql = Sql(self.settings.pgdata, self.settings.database_role)
+        self.sql = Sql(self.settings.pgdata, self.settings.database_role, self.settings.pgpassword)
         self.meter: Meter | None = None
         self._generation = 0
         self.stopping = asyncio.Event()
@@ -82,9 +82,7 @@ class World:
 
     def secrets(self) -> list[str]:
         """What must be cut from a child's output before it is shown."""
-        known = self.settings
-        found = (known.secret_access_key, known.session_token, known.postgres_password)
-        return [secret for secret in found if secret]
+        return list(self.settings.secrets)
 
 
 async def forever(name: str, work: Callable[[], Awaitable[None]]) -> None:

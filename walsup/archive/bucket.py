@@ -24,7 +24,11 @@ class Bucket(Protocol):
 
     Every method raises what its client raises; `classify` says what it means. Nothing is
     retried here: the loops know how long they can wait.
+
+    `region`: where an S3 server has it, given or found out by a first request.
     """
+
+    region: str | None
 
     async def get(self, key: str) -> Object:
         """Read a small object whole."""

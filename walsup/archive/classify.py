@@ -4,8 +4,9 @@ import re
 
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
+from walsup.archive.answers import kind_of
 from walsup.archive.bucket import ConflictError
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultError
 from walsup.archive.fileerrors import fault_of
 
 
@@ -22,42 +23,53 @@ def is_absent(raised: BaseException) -> bool:
 def classify(raised: BaseException) -> Fault:
     """Give the fault behind an exception of obstore, or of this machine's own.
 
-    Source: the texts of obstore 0.12.1 (object_store 0.12, reqwest), each made for real in
+    A note of the exception names the right that its request needed (`Bucket` adds it).
+
+    Source: the texts of obstore 0.12.1 (object_store 0.14, reqwest), each made for real in
     tests/real/test_faults.py.
     """
     text = str(raised)
+    if isinstance(raised, FaultError):
+        return raised.fault
     if isinstance(raised, OSError) and (fault := fault_of(raised)):
         return fault
     if is_conflict(raised):
         return Fault(kind="overwrite conflict", problem=_first_line(text))
-    if isinstance(raised, (BaseError, FileNotFoundError, TimeoutError)):
-        return Fault(kind=_kind(raised, text), problem=_first_line(text))
-    return Fault(kind="unknown", problem=f"{type(raised).__name__}: {_first_line(text)}")
+    if not isinstance(raised, (BaseError, OSError)):
+        return Fault(kind="unknown", problem=f"{type(raised).__name__}: {_first_line(text)}")
+    kind = _kind(raised, text)
+    rights = [*getattr(raised, "__notes__", ())] if kind == "no rights" else []
+    return Fault(kind=kind, problem=": ".join([*rights, _first_line(text)]))
 
 
 def _kind(raised: BaseException, text: str) -> str:  # noqa: PLR0911 (a list of cases)
     status = re.search(r"status code: (\d{3})", text)
-    code = int(status[1]) if status else 0
-    if "RequestTimeTooSkewed" in text or "RequestExpired" in text:
-        return "clock skew"
-    if "NoSuchBucket" in text:
-        return "no bucket"
-    if code in (429, 503) or "SlowDown" in text:
-        return "throttled" if code == 429 or "SlowDown" in text else "server error"  # noqa: PLR2004
-    if code in (401, 403):
-        return "auth"
-    if code >= 500:  # noqa: PLR2004 (HTTP)
-        return "server error"
-    if isinstance(raised, TimeoutError) or "kind: Timeout" in text or "timed out" in text:
-        return "timeout"
+    code = re.search(r"<Code>(\w+)</Code>", text)
+    found = kind_of(
+        code[1] if code else "NoSuchBucket" if "NoSuchBucket" in text else "",
+        int(status[1]) if status else 0,
+    )
     lower = text.lower()
-    if "dns error" in lower or "failed to lookup address" in lower:
+    if found:
+        return found
+    if "without location" in lower:
+        return "wrong region"
+    if isinstance(raised, TimeoutError) or "kind: Timeout" in text or "timed out" in lower:
+        return "timeout"
+    if any(w in lower for w in _DNS):
         return "dns"
-    if any(word in lower for word in ("certificate", "handshake", "invalidcontenttype", "tls")):
+    if any(w in lower for w in _TLS):
         return "tls"
-    if any(word in lower for word in ("connection refused", "connection reset", "kind: connect")):
+    if any(w in lower for w in _REFUSED):
         return "refused"
+    if isinstance(raised, PermissionError):  # obstore's word for 403 without a document
+        return "auth"
     return "unknown"
+
+
+_DNS = ("dns error", "failed to lookup address")
+_TLS = ("certificate", "handshake", "invalidcontenttype", "tls")
+_REFUSED = ("connection refused", "connection reset", "kind: connect")
 
 
 def _first_line(text: str) -> str:

@@ -9,6 +9,7 @@ import shlex
 from pathlib import Path
 from typing import NamedTuple
 
+from walsup.archive.abilities import refusal
 from walsup.archive.fault import Fault
 from walsup.archive.room import DAEMON_OOM_SCORE, ONE_SHOT_OOM_SCORE, Room
 from walsup.programs import which
@@ -81,6 +82,8 @@ def choose(settings: Settings, path: str) -> Engine | Fault:
             problem="wal-g is on PATH, but its client walg-daemon-client is not",
             remedy="install walg-daemon-client beside wal-g, or set WALSUP_ENGINE=walrus",
         )
+    if unable := refusal(settings, wanted):
+        return unable
     return Engine(name=wanted, program=Path(program), client=Path(client) if client else None)
 
 
@@ -125,6 +128,7 @@ def render(  # noqa: PLR0913 (each is one fact)
         ("AWS_ACCESS_KEY_ID", settings.access_key_id),
         ("AWS_SECRET_ACCESS_KEY", settings.secret_access_key),
         ("AWS_SESSION_TOKEN", settings.session_token),
+        ("PGPASSWORD", settings.pgpassword),
     ):
         if value:
             rendered[name] = value

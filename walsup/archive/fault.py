@@ -3,21 +3,23 @@
 from typing import NamedTuple
 
 REMEDIES = {
-    "auth": "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and the rights of that key",
+    "auth": "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the role's token",
+    "no rights": "give the key the right that is named; README's “Rights of the key” has them all",
     "clock skew": "set this machine's clock; S3 refuses requests signed 15 minutes off",
     "dns": "check the host name in AWS_ENDPOINT and the pod's name resolution",
-    "tls": "check that the endpoint speaks TLS with a certificate this system trusts",
+    "tls": "check that the endpoint speaks TLS; for a CA of your own set WALSUP_CA_FILE",
     "refused": "check AWS_ENDPOINT and whether the S3 server runs; nothing listens there",
     "timeout": "check the network between here and the S3 server, and the server's load",
     "throttled": "the S3 server asks for fewer requests; it is retried, more slowly",
     "server error": "look at the S3 server's own log; it is retried",
     "no bucket": "create the bucket named in WALSUP_ARCHIVE, or correct the name",
-    "no rights": "give the rights that the problem names",
+    "wrong region": "set AWS_REGION to the region of the bucket",
     "overwrite conflict": "another instance writes to this archive, or has: look at owner.json",
     "not the owner": "point WALSUP_ARCHIVE to a prefix of this database's own",
     "owner removed": "find out who deletes objects there; a restart claims the archive again",
     "disk full": "make room on the volume of the data directory",
     "engine missing": "put wal-g, or walrus, on PATH and start again",
+    "engine unable": "take the settings away that this engine ignores, or use the other engine",
     "engine broken": "look at the engine's own lines in this log",
     "hole": "restores end there: take a new base backup with the engine (backup-push)",
     "database login": "let the role log in over the unix socket (pg_hba.conf)",
@@ -36,3 +38,12 @@ class Fault(NamedTuple):
     def cure(self) -> str:
         """What to do: the fault's own line, else that of its class."""
         return self.remedy or REMEDIES[self.kind]
+
+
+class FaultError(Exception):
+    """A fault found on the way to the bucket, raised where a request would have been made."""
+
+    def __init__(self, fault: Fault) -> None:
+        """Keep the fault, which `classify` gives back."""
+        super().__init__(fault.problem)
+        self.fault = fault

@@ -132,6 +132,8 @@ class Worker:
 class FileBucket:
     """The archive's directory; raises OSError, TimeoutError and ConflictError."""
 
+    region: str | None = None
+
     def __init__(self, archive: FileArchive) -> None:
         self._worker = Worker(archive.directory)
 

@@ -57,9 +57,18 @@ class Handover:
                 "after_s": after_s,
                 # -I: no PYTHON* variables, no user site, no current directory.
                 "argv": [sys.executable, "-I", "-m", "walsup", "agent", str(self.run_dir)],
-                "environment": {n: os.environ[n] for n in _AGENT_SEES if n in os.environ},
+                "environment": {n: os.environ[n] for n in _AGENT_SEES if n in os.environ}
+                | self._trust(),
             }
         )
+
+    def _trust(self) -> dict[str, str]:
+        """Give what makes the engines, which the agent starts, trust the S3 server's CA.
+
+        Source: rustls-native-certs 0.8 (WAL-RUS) and Go's crypto/x509 (WAL-G) read it.
+        """
+        ca = self._known.ca_file
+        return {"SSL_CERT_FILE": str(ca)} if ca else {}
 
     def launch_postgres(
         self, program: str, line: CommandLine, environment: Mapping[str, str]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from walsup import log, settings
+from walsup.archive.abilities import unheeded
 from walsup.archive.engine import Engine, choose, push_timeout_s
 from walsup.archive.fault import Fault
 from walsup.boot import conf, handover, inspect, plan, stage
@@ -55,7 +56,10 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
     found = inspect.look(known.pgdata, config_elsewhere="config_file" in gucs)
     engine = choose(known, os.environ.get("PATH", "")) if known.archive else None
     if isinstance(engine, Fault):
-        log.error("engine.missing", problem=engine.problem, remedy=engine.cure)
+        log.error(engine.kind.replace(" ", "."), problem=engine.problem, remedy=engine.cure)
+    elif engine:
+        for warning in unheeded(known, engine.name):
+            log.warning("setting.unheeded", problem=warning)
     hand = handover.Handover(known, run_dir, os.urandom(16).hex(), send)
     if isinstance(found, (plan.Cluster, plan.Broken)):
         _execute(known, found, run_dir, lock, archived=None)

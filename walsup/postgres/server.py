@@ -45,9 +45,10 @@ def postmaster(pgdata: Path) -> Postmaster | None:
 class Sql:
     """One connection, made when it is needed, used by one statement at a time."""
 
-    def __init__(self, pgdata: Path, role: str) -> None:
+    def __init__(self, pgdata: Path, role: str, password: str | None = None) -> None:
         self._pgdata = pgdata
         self._role = role
+        self._password = password
         self._connection: asyncpg.Connection | None = None
         self._lock = asyncio.Lock()
 
@@ -81,6 +82,7 @@ class Sql:
             host=server.socket_dir,
             port=server.port,
             user=self._role,
+            password=self._password,
             database="postgres",
             timeout=_CONNECT_TIMEOUT_S,
             command_timeout=_STATEMENT_TIMEOUT_S,

@@ -1,5 +1,6 @@
 """Reading the settings from variables, NAME_FILE and WALSUP_SECRETS_DIR, all faults at once."""
 
+import re
 import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,7 +11,8 @@ from walsup.settings.overlap import overlaps
 from walsup.settings.table import Settings, declared
 from walsup.settings.values import FileArchive
 
-PASSED_ON = ("WALG_", "AWS_", "S3_", "WALE_")
+PASSED_ON = ("WALG_", "AWS_", "S3_", "WALE_", "YC_")
+_CA_DATA = "CA_CERT_DATA"  # KubeDB's name for the file itself
 
 _KNOWN = {row.name: row for row in declared()}
 _ALIASES = {alias: name for name, row in _KNOWN.items() for alias in row.aliases}
@@ -49,6 +51,8 @@ def load(environ: Mapping[str, str]) -> Settings:
         except ValueError as fault:
             shown = "its value is not valid" if row.secret else str(fault)
             faults.append(f"{found[0].source}: {shown}")
+    if not given["WALSUP_CA_FILE"] and (ca := _ca_in(environ.get("WALSUP_SECRETS_DIR") or "")):
+        values["ca_file"] = ca
     passed_on = {name: found.text for name, found in files.items()} | dict(environ)
     passed_on = {name: text for name, text in passed_on.items() if _is_passed_on(name)}
     _complete(values, {name for name in _KNOWN if _is_given(name, given, environ)}, faults)
@@ -85,7 +89,7 @@ def _is_owned(name: str) -> bool:
 
 
 def _is_passed_on(name: str) -> bool:
-    # AWS_WEB_IDENTITY_TOKEN_FILE and S3_CA_CERT_FILE are the engine's: no setting of ours in them.
+    # AWS_WEB_IDENTITY_TOKEN_FILE is the engine's: no setting of ours is in it.
     return name.startswith(PASSED_ON) and not _is_owned(name)
 
 
@@ -167,19 +171,28 @@ def _text(path: Path) -> tuple[str, str]:
 def _complete(values: dict[str, Any], given: set[str], faults: list[str]) -> None:
     """Add what follows from other values, and find what does not go together."""
     host = str(values.get("endpoint") or "").partition("://")[2].partition(":")[0].lower()
-    amazon = "AWS_ENDPOINT" not in given
     if f".{host}".endswith((".amazonaws.com", ".amazonaws.com.cn")):
-        values["endpoint"], amazon = None, True
-    archive = values.get("archive")
-    if isinstance(archive, FileArchive):
+        values["endpoint"] = None
+        values["region"] = values["region"] or _region_in(host)
+    elif "AWS_ENDPOINT" in given:
+        values["region"] = values["region"] or "us-east-1"
+    if isinstance(archive := values.get("archive"), FileArchive):
         names = ("PGDATA", "POSTGRES_INITDB_WALDIR", "WALSUP_RUN_DIR")
         faults += overlaps(archive, {name: values.get(_KNOWN[name].field) for name in names})
-    elif not amazon:
-        values["region"] = values["region"] or "us-east-1"
-    elif archive is not None and "AWS_REGION" not in given:
-        faults.append("AWS_REGION: missing; Amazon's S3 needs the region of the bucket")
     if ("AWS_ACCESS_KEY_ID" in given) != ("AWS_SECRET_ACCESS_KEY" in given):
         faults.append("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: one without the other")
+
+
+def _region_in(host: str) -> str | None:
+    """Give the region that a host of Amazon's names, such as s3.eu-central-1.amazonaws.com."""
+    found = re.search(r"\bs3[.-](?:dualstack\.)?([a-z]+(?:-[a-z]+)+-\d)\.amazonaws\.com", host)
+    return found[1] if found else None
+
+
+def _ca_in(directory: str) -> Path | None:
+    """Give the file of CA certificates in the secrets directory; its content is nobody's secret."""
+    path = Path(directory) / _CA_DATA
+    return path if directory and path.is_file() else None
 
 
 def _misspelt(environ: Mapping[str, str]) -> Iterator[str]:

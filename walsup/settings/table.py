@@ -70,6 +70,9 @@ class Settings(NamedTuple):
     pguser: str | None = _declare("WALSUP_PGUSER", str,
         "The role under which agent and engine log in over the unix socket.",
         shown="POSTGRES_USER")
+    pgpassword: str | None = _declare("WALSUP_PGPASSWORD", str,
+        "That role's password, where pg_hba.conf asks for one: only agent and engine see it. Give"
+        " it as WALSUP_PGPASSWORD_FILE.", secret=True)
     socket_dir: Path | None = _declare("WALSUP_SOCKET_DIR", values.absolute,
         "Directory of PostgreSQL's unix socket, unless the operator's own settings name one.",
         shown="/var/run/postgresql when it is private, else the run directory")
@@ -83,13 +86,20 @@ class Settings(NamedTuple):
         aliases=("WALG_S3_PREFIX", "WALG_FILE_PREFIX"))
     endpoint: str | None = _declare("AWS_ENDPOINT", values.endpoint,
         "The S3 server, `https://` when no scheme is given; path-style requests."
-        " `*.amazonaws.com` means none.", aliases=("AWS_ENDPOINT_URL",), shown="Amazon's")
+        " `*.amazonaws.com` means none.", aliases=("AWS_ENDPOINT_URL", "WALG_S3_ENDPOINT"),
+        shown="Amazon's")
     region: str | None = _declare("AWS_REGION", str,
-        "The bucket's region; required without an endpoint.", shown="us-east-1 with an endpoint")
+        "The bucket's region.", aliases=("WALG_S3_REGION",),
+        shown="us-east-1 with an endpoint, else asked of Amazon")
+    ca_file: Path | None = _declare("WALSUP_CA_FILE", values.absolute,
+        "Certificates (PEM) of the CA that signed the S3 server's, for agent and engine; in"
+        " WALSUP_SECRETS_DIR a file CA_CERT_DATA does the same.",
+        aliases=("WALG_S3_CA_CERT_FILE", "S3_CA_CERT_FILE", "AWS_CA_BUNDLE"), shown="the system's")
     access_key_id: str | None = _declare("AWS_ACCESS_KEY_ID", str,
-        "The key of the bucket.", secret=True)
+        "The key of the bucket. Without one: a role's or an instance's credentials.",
+        aliases=("AWS_ACCESS_KEY",), secret=True)
     secret_access_key: str | None = _declare("AWS_SECRET_ACCESS_KEY", str,
-        "Its secret.", secret=True)
+        "Its secret.", aliases=("AWS_SECRET_KEY",), secret=True)
     session_token: str | None = _declare("AWS_SESSION_TOKEN", str,
         "A session token, for temporary keys.", secret=True)
     engine: str = _declare("WALSUP_ENGINE", values.choice("auto", "wal-g", "walrus"),
@@ -127,6 +137,13 @@ class Settings(NamedTuple):
     warnings: tuple[str, ...] = ()
 
     @property
+    def secrets(self) -> tuple[str, ...]:
+        """What may be shown nowhere."""
+        own = (getattr(self, row.field) for row in declared() if row.secret)
+        engines = (text for name, text in self.passed_on.items() if _is_secret(name))
+        return tuple(text for text in (*own, *engines) if text)
+
+    @property
     def database_role(self) -> str:
         """The role that agent and engine log in as."""
         return self.pguser or self.postgres_user
@@ -137,6 +154,11 @@ class Settings(NamedTuple):
             f"{row.field}={getattr(self, row.field)!r}" for row in declared() if not row.secret
         )
         return f"Settings({', '.join(shown)})"
+
+
+def _is_secret(name: str) -> bool:
+    """Tell whether a setting of the engine's holds a secret itself, not where one is."""
+    return name.endswith(("_KEY", "_PASSPHRASE", "_TOKEN", "_SSE_C"))
 
 
 _ROWS = tuple(

@@ -26,11 +26,13 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "POSTGRES_INITDB_WALDIR": ("/wal", Path("/wal")),
     "POSTGRES_HOST_AUTH_METHOD": ("trust", "trust"),
     "WALSUP_PGUSER": ("keeper", "keeper"),
+    "WALSUP_PGPASSWORD": ("keeper's", "keeper's"),
     "WALSUP_SOCKET_DIR": ("/sock", Path("/sock")),
     "WALSUP_POSTGRES_ENV": ("A, B_*  C", ("A", "B_*", "C")),
     "WALSUP_ARCHIVE": ("s3://bucket/a/b/", ArchiveUrl(bucket="bucket", prefix="a/b")),
     "AWS_ENDPOINT": ("minio:9000", "https://minio:9000"),
     "AWS_REGION": ("eu-1", "eu-1"),
+    "WALSUP_CA_FILE": ("/ca.pem", Path("/ca.pem")),
     "AWS_ACCESS_KEY_ID": ("key", "key"),
     "AWS_SECRET_ACCESS_KEY": ("secret", "secret"),
     "AWS_SESSION_TOKEN": ("token", "token"),
@@ -200,13 +202,35 @@ def test_endpoint(text: str, endpoint: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["s3.eu-1.amazonaws.com", "https://S3.AMAZONAWS.COM", "s3.cn-north-1.amazonaws.com.cn:443"],
+    ("text", "region"),
+    [
+        ("s3.eu-west-1.amazonaws.com", "eu-west-1"),
+        ("s3-us-gov-west-1.amazonaws.com", "us-gov-west-1"),
+        ("s3.dualstack.eu-central-1.amazonaws.com", "eu-central-1"),
+        ("https://S3.AMAZONAWS.COM", None),
+        ("s3.cn-north-1.amazonaws.com.cn:443", "cn-north-1"),
+    ],
 )
-def test_endpoint_of_amazon(text: str) -> None:
-    """Amazon's own means none, and then the region has to be given."""
-    assert "AWS_REGION: missing" in faults({"AWS_ENDPOINT": text, "WALSUP_ARCHIVE": "s3://b/p"})
+def test_endpoint_of_amazon(text: str, region: str | None) -> None:
+    """Amazon's own means none; its region, or else none: it is looked up later."""
+    assert load({"AWS_ENDPOINT": text, "WALSUP_ARCHIVE": "s3://b/p"}).region == region
     assert load({"AWS_ENDPOINT": text, **ARCHIVE}).endpoint is None
+    assert load({"AWS_ENDPOINT": text, **ARCHIVE}).region == "eu-1"
+
+
+def test_ca_cert_data_is_a_file_of_the_secrets_directory(tmp_path: Path) -> None:
+    """KubeDB's secrets have it; a named file wins over it, and its content is not looked at."""
+    (tmp_path / "CA_CERT_DATA").write_bytes(b"\xff")
+    secrets = {"WALSUP_SECRETS_DIR": str(tmp_path)}
+    assert load(secrets).ca_file == tmp_path / "CA_CERT_DATA"
+    assert load(secrets | {"AWS_CA_BUNDLE": "/other.pem"}).ca_file == Path("/other.pem")
+    assert load({}).ca_file is None
+
+
+def test_s28_secrets_of_the_engine_are_secrets() -> None:
+    """They are cut from what is shown; where a key lies is none."""
+    found = load({"WALG_LIBSODIUM_KEY": "hush", "WALG_LIBSODIUM_KEY_PATH": "/key", **KEYS})
+    assert set(found.secrets) == {"hush", "k", "s"}
 
 
 REFUSED: dict[str, tuple[str, ...]] = {
@@ -294,18 +318,15 @@ def test_all_faults_at_once(tmp_path: Path) -> None:
             "WALSUP_ARCHIVE": "s3://b/p",
         }
     )
-    assert said.startswith("6 of the settings are wrong:\n")
+    assert said.startswith("5 of the settings are wrong:\n")
     for part in ("PGPORT", "did you mean walrus", "WALSUP_STOP_GRACE", "AWS_ACCESS_KEY_ID"):
         assert part in said
     assert "empty" in said
-    assert "AWS_REGION: missing" in said
     assert "HINT" in said
 
 
 def test_a_fault_does_not_bring_another() -> None:
     """A wrong endpoint or an unreadable key is there: it is not reported as missing."""
-    said = faults({"WALSUP_ARCHIVE": "s3://b/p", "AWS_ENDPOINT": "ftp://x"})
-    assert "AWS_REGION" not in said
     said = faults({"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY_FILE": "/does/not/exist"})
     assert "one without the other" not in said
 
@@ -317,7 +338,7 @@ def test_a_fault_does_not_bring_another() -> None:
         ("WALSUP_STOP_GRACE_S", "WALSUP_STOP_GRACE"),
         ("POSTGRES_PASWORD", "POSTGRES_PASSWORD"),
         ("POSTGRES_PASWORD_FILE", "POSTGRES_PASSWORD"),
-        ("AWS_SECRET_KEY", "AWS_SECRET_ACCESS_KEY"),
+        ("AWS_SECRET_ACCES_KEY", "AWS_SECRET_ACCESS_KEY"),
     ],
 )
 def test_nearest_name(name: str, near: str) -> None:
@@ -342,7 +363,6 @@ def test_what_passes_to_the_engine(tmp_path: Path) -> None:
     engines = {
         "WALG_LIBSODIUM_KEY": "x",
         "AWS_WEB_IDENTITY_TOKEN_FILE": "/var/run/token",
-        "S3_CA_CERT_FILE": "/ca.pem",
         "WALG_UPLOAD_DISK_CONCURRENCY": "2",
     }
     (tmp_path / "WALG_PGP_KEY").write_text("pgp\n", encoding="utf-8")

@@ -13,6 +13,7 @@ from walsup.archive.catalog import Backup
 from walsup.archive.classify import classify
 from walsup.archive.engine import Engine
 from walsup.archive.fault import Fault
+from walsup.archive.output import classify_output
 from walsup.tail import last_lines
 
 _FIRST_RETRY_S = 5.0
@@ -76,11 +77,10 @@ async def _attempt(world: World, bucket: Bucket, engine: Engine, attempts: int) 
     argv = engine.backup_argv(world.engine_config, world.settings.pgdata)
     code = await oneshot.run(argv, output, cancelled=world.stopping)
     if code != 0:
-        return Fault(
-            kind="engine broken",
-            problem=f"{engine.name} backup-push ended with {code}:\n"
-            + last_lines(output, world.secrets()),
-        )
+        text = last_lines(output, world.secrets())
+        told = classify_output(text)
+        problem = f"{engine.name} backup-push ended with {code}: {told.problem}\n{text}"
+        return told._replace(problem=problem)
     if found := await _newest(world, bucket):
         return await _prove(world, found)
     return Fault(

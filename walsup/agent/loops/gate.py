@@ -179,8 +179,9 @@ def _meter(world: World, held: claim.Held) -> Meter:
 
 def _render(world: World, compression: str) -> None:
     server = postmaster(world.settings.pgdata)
+    region = world.bucket.region if world.bucket else None
     text = engine.render(
-        world.settings,
+        world.settings._replace(region=region),
         compression=compression,
         socket_dir=server.socket_dir if server else str(world.run_dir),
         port=server.port if server else 5432,

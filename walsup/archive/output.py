@@ -1,0 +1,105 @@
+"""What an engine's own words mean, in the classes of `fault`. Pure.
+
+The engines end with 1 whatever it was. Source: messages of WAL-G 3.0.8 (aws-sdk-go 1.55, pgx) and
+WAL-RUS 0.4.1, each made for real; the texts are in tests/unit/archive/test_output.py.
+"""
+
+import re
+
+from walsup.archive.answers import kind_of
+from walsup.archive.fault import Fault
+
+# WAL-RUS gives the status and the document, WAL-G the code and, a line later, the status.
+_ANSWER = re.compile(
+    r"\bhttp (?P<status>\d{3}): ?(?:<\?xml[^>]*>\s*)?"
+    r"(?:<Error>.{0,200}?<Code>(?P<code>\w+)</Code>)?"
+    r"|[^\n]*: (?P<code_g>[A-Z]\w+): [^\n]*\n\s*status code: (?P<status_g>\d{3})",
+    re.DOTALL,
+)
+_RIGHTS = (
+    (re.compile(r"failed to upload '([^']+)'"), "s3:PutObject"),
+    (re.compile(r"failed to read object: '([^']+)'"), "s3:GetObject"),
+    (re.compile(r"failed to (?:check|head) s3 object '([^']+)'"), "s3:GetObject"),
+    (re.compile(r"failed to list s3 folder: '([^']+)'"), "s3:ListBucket"),
+    (re.compile(r"\bput (\S+): http 40[13]"), "s3:PutObject"),
+    (re.compile(r"\b(?:get|content-compare) (\S+): http 40[13]"), "s3:GetObject"),
+    (re.compile(r"\blist (\S+): http 40[13]"), "s3:ListBucket"),
+)
+# In this order: WAL-G tries localhost after a refused login, and is refused there for nothing.
+_WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (
+        "database login",
+        (
+            *("no pg_hba.conf entry", "password authentication failed", "pgpassword unset"),
+            *("md5 password auth not supported", "failed to connect to `", "connect to unix:"),
+            *("postgres connection failed", "(sqlstate 28", "auth: fatal"),
+        ),
+    ),
+    ("disk full", ("no space left on device", "disk quota exceeded")),
+    (
+        "overwrite conflict",
+        ("contents differ, unable to overwrite", "already present with different bytes"),
+    ),
+    ("auth", ("nocredentialproviders", "auth error: imds", "incomplete static credentials")),
+    ("dns", ("no such host", "failed to lookup address", "dns error")),
+    ("tls", ("x509:", "tls certificate", "server gave http response to https", "tls: ")),
+    ("timeout", ("i/o timeout", "deadline exceeded", "timed out", "client.timeout")),
+    ("refused", ("connection refused", "connection reset", "error sending request")),
+)
+_UNTOLD = (
+    "look at the fault of the bucket: WAL-RUS does not say whether the name, the port, the"
+    " certificate or the network is wrong"
+)
+
+
+def classify_output(text: str) -> Fault:
+    """Give the fault that an engine's output ends with; "engine broken" when it tells none.
+
+    The problem is the line that tells it; `text` must be free of secrets.
+    """
+    if words := _of_words(text, last_only=("database login", "disk full", "overwrite conflict")):
+        return words
+    answers = [
+        (kind, found)
+        for found in _ANSWER.finditer(text)
+        if (kind := kind_of(found["code"] or found["code_g"] or "", _status(found)))
+    ]
+    if answers:
+        kind, found = answers[-1]
+        line = _line(text, found.start())
+        right = _right(text[: found.end()]) if kind == "no rights" else ""
+        code = found["code"] or ""
+        return Fault(kind=kind, problem=f"{right}{line}" + (f" ({code})" if code else ""))
+    return _of_words(text) or Fault(kind="engine broken", problem=_line(text.rstrip(), len(text)))
+
+
+def _of_words(text: str, last_only: tuple[str, ...] = ()) -> Fault | None:
+    lower = text.lower()
+    for kind, words in _WORDS:
+        if last_only and kind not in last_only:
+            continue
+        if told := next((word for word in words if word in lower), None):
+            line = _line(text, lower.rfind(told))
+            untold = kind == "refused" and "error sending request" in line
+            return Fault(kind=kind, problem=line, remedy=_UNTOLD if untold else "")
+    return None
+
+
+def _right(text: str) -> str:
+    """Name the right whose lack the last message before an answer tells."""
+    found = [(m.start(), name, m[1]) for p, name in _RIGHTS for m in p.finditer(text)]
+    if not found:
+        return ""
+    _, name, key = max(found)
+    return f"{name} on {key}: "
+
+
+def _status(found: re.Match[str]) -> int:
+    return int(found["status"] or found["status_g"] or 0)
+
+
+def _line(text: str, at: int) -> str:
+    """Give the line around a place, without the time that it begins with."""
+    line = text[text.rfind("\n", 0, at) + 1 :].partition("\n")[0].strip()
+    line = re.sub(r"^\S+Z +(ERROR|WARN|INFO) +|^(ERROR|WARNING|INFO): \S+ \S+ +", "", line)
+    return line.partition("<?xml")[0].strip(" :")[:400]
