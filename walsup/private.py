@@ -5,10 +5,18 @@ from pathlib import Path
 
 
 def write_private(path: Path, text: str) -> None:
-    """Put `text` at `path` by rename, mode 0600 from its first byte on."""
+    """Put `text` at `path` by rename, mode 0600 from its first byte on.
+
+    Raises:
+        OSError: with the path, which a write to a full disk alone does not name.
+    """
     fresh = path.with_name(path.name + ".new")
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as fault:
+        fresh.unlink(missing_ok=True)
+        raise OSError(fault.errno, fault.strerror, str(path)) from fault
     fresh.replace(path)

@@ -68,6 +68,14 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """pg_wal's file system: when it is full if nothing changes, and what is put aside in it."""
+
+    full_in_s: float | None = None
+    reserve_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BackupSeen:
     """The newest base backup in the bucket, and what is done about it."""
 
@@ -87,7 +95,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """Everything visible. Faults by subject: bucket, database, engine, gate, backup, http."""
+    """Everything visible. Faults by subject: bucket, gate, backup, disk and so on."""
 
     archive: str | None
     system_id: int = 0
@@ -97,6 +105,7 @@ class Snapshot:
     gate: Gate = field(default_factory=Gate)
     lag: Lag = field(default_factory=Lag)
     waiting: Waiting = field(default_factory=Waiting)
+    disk: Disk = field(default_factory=Disk)
     backup: BackupSeen = field(default_factory=BackupSeen)
     faults: Mapping[str, Standing] = field(default_factory=dict)
     at: float = 0.0

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from walsup import units
 from walsup.agent.board import Snapshot
 
 
@@ -52,7 +53,18 @@ def unprotected(seen: Snapshot) -> list[str]:
             continue
         fault = standing.fault
         reasons.append(f"{subject}: {fault.kind}: {fault.problem}; {fault.cure}")
+    if seen.disk.full_in_s is not None:
+        shown = units.show_duration(_rounded(seen.disk.full_in_s))
+        reasons.append(f"at the present rate pg_wal is full in about {shown}; postgres ends then")
     return reasons
+
+
+def _rounded(duration_s: float) -> float:
+    """Give no more than a forecast knows."""
+    return next(
+        (round(duration_s / unit_s) * unit_s for unit_s in (3600, 60) if duration_s >= 2 * unit_s),
+        round(duration_s),
+    )
 
 
 def protected(seen: Snapshot) -> bool:

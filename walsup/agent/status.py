@@ -26,6 +26,7 @@ def as_json(seen: Snapshot) -> dict[str, Any]:
         "gate": asdict(seen.gate) | {"origin_lsn": show_lsn(seen.gate.origin_lsn)},
         "lag": asdict(seen.lag) | {"proven_lsn": show_lsn(seen.lag.proven_lsn)},
         "waiting": asdict(seen.waiting),
+        "disk": asdict(seen.disk),
         "backup": asdict(seen.backup),
         "faults": {
             subject: {

@@ -12,7 +12,7 @@ from walsup.archive.engine import Engine, choose, push_timeout_s
 from walsup.archive.fault import Fault
 from walsup.boot import conf, handover, inspect, plan, stage
 from walsup.errors import DiskFullError, InternalError, PermissionsError, SettingsError, WalsupError
-from walsup.postgres import guc, memory
+from walsup.postgres import guc, memory, reserve
 from walsup.settings import Settings
 
 _LONGEST_SOCKET_DIR_BYTES = 100 - len("/.s.PGSQL.65535")
@@ -111,6 +111,19 @@ def _execute(
         case plan.Start():
             log.info("bootstrap.skipped", message="Skipping initialization")
             stage.remove_leftover(known.pgdata)
+            if isinstance(found, plan.Cluster):
+                _make_room(known.pgdata / "pg_wal", found.control.segment_size)
+
+
+def _make_room(pg_wal: Path, segment_bytes: int) -> None:
+    """Let postgres end its recovery on a full disk (S25); without that nothing is ever archived."""
+    try:
+        segments = reserve.give_up(pg_wal, segment_bytes)
+    except OSError as fault:
+        log.warning("reserve.kept", problem=str(fault))
+        return
+    if segments:
+        log.warning("reserve.given_up", segments=segments, why="the disk of pg_wal is nearly full")
 
 
 def _launch_postgres(

@@ -1,6 +1,7 @@
 """What PID 1 says about itself: the state file's fields, the exit code, the last word."""
 
 from walsup import log
+from walsup.errors import DiskFullError
 from walsup.init import ladder
 from walsup.init.statefile import write_termination
 
@@ -35,6 +36,8 @@ def fields(init: "Init") -> "dict[str, object]":
 
 def exit_code(init: "Init") -> int:
     """Give the container's exit code, once postgres has ended or is given up."""
+    if init.full:
+        return DiskFullError.exit_code
     if init.stop_s is None:
         return init.database.code
     return ladder.exit_code(init.database.code, init.database.sent, clean=init.database.clean)
@@ -45,7 +48,7 @@ def say(init: "Init") -> None:
     if init.database.started and init.awaits_verdict and not init.verdict:
         init.verdict = NOT_PROVEN
     asked = init.stop_s is not None
-    unasked = f"postgres ended by itself with exit code {init.code}" if not asked else ""
+    unasked = f"postgres ended by itself with exit code {init.database.code}" if not asked else ""
     words = (init.refusal, unasked if init.database.started else "", init.verdict)
     init.phase = "ended"
     init.detail = "\n".join(filter(None, words))

@@ -6,7 +6,7 @@ import time
 
 from walsup import log
 from walsup.errors import InternalError, WalsupError
-from walsup.init import child, claim, hearing, holders, lastword
+from walsup.init import child, claim, disk, hearing, holders, lastword
 from walsup.init.agent import Agent
 from walsup.init.ladder import Ladder
 from walsup.init.postgres import Database
@@ -48,6 +48,7 @@ class Init:
         self.awaits_verdict = False
         self.verdict = ""
         self.refusal = ""
+        self.full = False
         self.reloads = 0
         self.stop_s: float | None = None
         self.sweep_until_s = 0.0
@@ -150,6 +151,9 @@ class Init:
     def _postgres_ended(self, code: int) -> None:
         self.database.ended(code)
         log.info("postgres.ended", exit_code=code, asked=self.stop_s is not None)
+        if self.database.failed and (full := disk.full(self.basics.pgdata)):
+            log.error("disk.full", problem=full.problem, hint=full.hint)
+            self.refusal, self.full = str(full), True
         if self.stop_s is not None:
             self.sweep_until_s = self.stop_s + self.ladder.verdict_s
         else:

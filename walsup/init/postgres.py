@@ -78,6 +78,12 @@ class Database:
         if self.sent in (0, signal.SIGINT):
             self.clean = self._shut_down()
 
+    @property
+    def failed(self) -> bool:
+        """Whether it ended on its own account: an error code, or an abort; nobody killed it."""
+        aborted = 128 + signal.SIGABRT
+        return self.sent in (0, signal.SIGINT) and (0 < self.code < 128 or self.code == aborted)  # noqa: PLR2004
+
     def _deliver(self) -> None:
         """Send what is owed; INT only when it is caught, for it kills a postgres just begun."""
         settling = time.monotonic() - self._started_s < _SETTLING_S

@@ -36,7 +36,8 @@ class StateFile:
         if not changed and self.due_in() > 0:
             return False
         self._tried_s = time.monotonic()
-        if not self.is_ours() or not replace(self._path, f"{lines}updated_at={int(time.time())}\n"):
+        text = f"{lines}updated_at={int(time.time())}\n"
+        if not self.is_ours() or not (replace(self._path, text) or _overwrite(self._path, text)):
             return False
         self._lines = lines
         return changed
@@ -70,6 +71,26 @@ def replace(path: str, text: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def _overwrite(path: str, text: str) -> bool:
+    """Write over the old state: on a full tmpfs there is no room for a second file.
+
+    A state that grew old would look like a hung PID 1 to the liveness probe.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        content = text.encode(errors="replace")
+        written = os.write(descriptor, content)
+        os.ftruncate(descriptor, written)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return written == len(content)
 
 
 def write_termination(path: str, message: str) -> None:

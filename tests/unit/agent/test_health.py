@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.agent.snapshots import FAULT, PROTECTED, STARTING
 from walsup.agent import health
-from walsup.agent.board import BackupSeen, Database, Gate, Init, Snapshot
+from walsup.agent.board import BackupSeen, Database, Disk, Gate, Init, Snapshot
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,9 @@ def test_what_stops_is_not_ready(phase: str) -> None:
         (replace(PROTECTED, backup=BackupSeen()), "no base backup"),
         (replace(PROTECTED, backup=BackupSeen(state="running")), "running"),
         (replace(PROTECTED, faults={"gate": FAULT}), "AWS_ACCESS_KEY_ID"),
+        (replace(PROTECTED, disk=Disk(full_in_s=11_000.0)), "pg_wal is full in about 3h;"),
+        (replace(PROTECTED, disk=Disk(full_in_s=400.0)), "pg_wal is full in about 7min;"),
+        (replace(PROTECTED, disk=Disk(full_in_s=90.4)), "pg_wal is full in about 1min 30s;"),
     ],
 )
 def test_not_protected(seen: Snapshot, word: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from walsup.agent.loops.backup import backup
 from walsup.agent.loops.database import database
+from walsup.agent.loops.disk import disk
 from walsup.agent.loops.gate import gate
 from walsup.agent.loops.lag import lag
 from walsup.agent.loops.stop import stop
@@ -18,5 +19,6 @@ LOOPS: dict[str, Callable[[World], Awaitable[None]]] = {
     "lag": lag,
     "backup": backup,
     "wake": wake,
+    "disk": disk,
     "stop": stop,
 }

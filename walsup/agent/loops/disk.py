@@ -1,0 +1,119 @@
+"""The disks: a reserve beside the WAL, when it will be full, and what is full already (S25)."""
+
+import asyncio
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import asyncpg
+
+from walsup import log, units
+from walsup.agent.board import Snapshot
+from walsup.agent.forecast import Forecast
+from walsup.agent.world import World
+from walsup.archive.fault import Fault
+from walsup.errors import WalsupError
+from walsup.postgres import control, reserve
+from walsup.postgres.reserve import Disk
+from walsup.postgres.server import Sql
+
+_EVERY_S = 1.0
+_REFILL_EVERY_S = 10.0
+_BEHIND_S = 30.0
+_LOW_SEGMENTS = 2
+_RECYCLE_SEGMENTS = 4
+_LEAST_BYTES = 64 << 10
+
+
+async def disk(world: World) -> None:
+    """Look at the three file systems every second."""
+    pgdata = world.settings.pgdata
+    recycler = Recycler(Sql(pgdata, world.settings.database_role))
+    forecast, refilled_s, segment_bytes = Forecast(), -_REFILL_EVERY_S, 0
+    while not world.stopping.is_set():
+        await asyncio.sleep(_EVERY_S)
+        seen, now_s = world.board.snapshot, time.monotonic()
+        if not seen.database.accepting:
+            continue
+        segment_bytes = segment_bytes or await asyncio.to_thread(_segment_bytes, pgdata)
+        pg_wal = await asyncio.to_thread(_disk, pgdata / "pg_wal")
+        if pg_wal is not None:
+            forecast.sample(now_s, seen.database.current_lsn, pg_wal.free_bytes)
+            if pg_wal.free_bytes < _RECYCLE_SEGMENTS * segment_bytes:
+                await recycler.recycle(seen)
+        full_in_s = forecast.full_in_s(shut=seen.gate.state != "open") if _behind(seen) else None
+        world.board.put(disk=replace(seen.disk, full_in_s=full_in_s))
+        if fault := await asyncio.to_thread(_low, world, pg_wal, segment_bytes):
+            world.board.fault("disk", fault)
+        else:
+            world.board.clear("disk")
+        if segment_bytes and now_s - refilled_s >= _REFILL_EVERY_S:
+            refilled_s = now_s
+            held = await asyncio.to_thread(reserve.refill, pgdata / "pg_wal", segment_bytes)
+            world.board.put(disk=replace(world.board.snapshot.disk, reserve_bytes=held))
+
+
+class Recycler:
+    """Asks for checkpoints while pg_wal has little room: nothing archived is recycled before one.
+
+    postgres's own next checkpoint may come after the segment that does not fit any more.
+    """
+
+    def __init__(self, sql: Sql) -> None:
+        self._sql = sql
+        self._done_lsn = 0
+
+    async def recycle(self, seen: Snapshot) -> None:
+        """Ask for one when more has been proven since the last; whatever fails is tried again."""
+        proven_lsn = seen.lag.proven_lsn
+        if seen.database.role != "primary" or proven_lsn <= self._done_lsn:
+            return
+        try:
+            await self._sql.row("checkpoint")
+        except (asyncpg.PostgresError, OSError, TimeoutError) as fault:
+            log.warning("checkpoint.failed", problem=f"{type(fault).__name__}: {fault}")
+            return
+        self._done_lsn = proven_lsn
+        log.info("checkpoint.asked", reason="pg_wal has little room, and segments were archived")
+
+
+def _behind(seen: Snapshot) -> bool:
+    """Tell whether the archive does not keep up: shut, or finished segments wait for long."""
+    if seen.archive is None:
+        return False
+    waits = seen.lag.known and seen.lag.segments > 1 and seen.lag.seconds > _BEHIND_S
+    return seen.gate.state != "open" or waits
+
+
+def _disk(path: Path) -> Disk | None:
+    try:
+        return Disk.of(path)
+    except OSError:
+        return None
+
+
+def _low(world: World, pg_wal: Disk | None, segment_bytes: int) -> Fault | None:
+    """Give the fault of the first file system that is full, or nearly."""
+    if pg_wal is not None and pg_wal.free_bytes < _LOW_SEGMENTS * segment_bytes:
+        return Fault(
+            kind="disk full",
+            problem=f"{units.show_bytes(pg_wal.free_bytes)} are free beside pg_wal, a segment takes"
+            f" {units.show_bytes(segment_bytes)}: without room for one postgres ends",
+            remedy="make the volume larger, or let the archive take WAL again",
+        )
+    for path, name in ((world.settings.pgdata, "data"), (world.run_dir, "run")):
+        found = _disk(path)
+        if found is not None and found.free_bytes < _LEAST_BYTES:
+            return Fault(
+                kind="disk full",
+                problem=f"the file system of the {name} directory {path} is full",
+                remedy=f"make room on the file system of {path}",
+            )
+    return None
+
+
+def _segment_bytes(pgdata: Path) -> int:
+    try:
+        return control.read(pgdata).segment_size
+    except WalsupError:
+        return 0
