@@ -15,7 +15,12 @@ T = TypeVar("T")
 
 _CHUNK_BYTES = 64 * 1024
 _CALL_TIMEOUT_S = 10.0
-_S3_ERRORS = {403: "InvalidAccessKeyId", 500: "InternalError", 503: "SlowDown"}
+_S3_ERRORS = {
+    403: "InvalidAccessKeyId",
+    404: "NoSuchBucket",
+    500: "InternalError",
+    503: "SlowDown",
+}
 
 
 class Mode(Enum):
@@ -42,6 +47,7 @@ class FaultProxy:
         self._mode = Mode.FORWARD
         self._latency_s = 0.0
         self._status = 503
+        self._code = "SlowDown"
         self._thaw: asyncio.Event | None = None
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
@@ -90,9 +96,10 @@ class FaultProxy:
         self._latency_s = latency_s
         self._call(self._switch(Mode.LATENCY))
 
-    def answer(self, status: int) -> None:
+    def answer(self, status: int, code: str = "") -> None:
         """Answer every request with `status` (such as 403, 500, 503) and S3's error document."""
         self._status = status
+        self._code = code or _S3_ERRORS.get(status, "Error")
         self._call(self._switch(Mode.STATUS))
 
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
@@ -188,7 +195,7 @@ class FaultProxy:
             head = await reader.readuntil(b"\r\n\r\n")
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             return
-        code = _S3_ERRORS.get(self._status, "Error")
+        code = self._code
         body = b"" if head.startswith(b"HEAD ") else _error_document(code)
         lines = (
             f"HTTP/1.1 {self._status} {code}",

@@ -15,12 +15,13 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from dev.harness.certificates import make_certificates
 from dev.harness.machine import ROOT
 from dev.harness.ports import free_ports
+from dev.harness.rights import limited_identities
 from dev.harness.waiting import wait_until
 
-# boto3 makes its clients' classes at run time.
-Boto: TypeAlias = Any
+Boto: TypeAlias = Any  # boto3 makes its clients' classes at run time
 
 _START_TIMEOUT_S = 60.0
 _TMP = Path("/tmp")  # noqa: S108 - weed's own choice
@@ -33,11 +34,12 @@ _PORTS = (
     "filer.port.grpc",
     "s3.port",
     "s3.port.grpc",
+    "s3.port.https",
 )
 
 
 class S3Server:
-    """One `weed server` with one bucket, one key and a directory of its own.
+    """One `weed server` with one bucket and a directory of its own; speaks HTTP and HTTPS.
 
     It may be stopped and started again on the same ports and data. Several run side by side.
     """
@@ -75,6 +77,16 @@ class S3Server:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def https_endpoint(self) -> str:
+        """The same over TLS, with a certificate signed by `ca_file`."""
+        return f"https://127.0.0.1:{self._ports['s3.port.https']}"
+
+    @property
+    def ca_file(self) -> Path:
+        """The CA of it, which nobody else knows."""
+        return self.directory / "ca.pem"
+
+    @property
     def pid(self) -> int:
         """The server's process."""
         if self._process is None:
@@ -86,6 +98,8 @@ class S3Server:
         """Start it and return when the bucket can be written and read."""
         data = self.directory / "data"
         data.mkdir(exist_ok=True)
+        if not self.ca_file.exists():
+            make_certificates(self.directory)
         config = self.directory / "s3.json"
         config.write_text(json.dumps(self._identities()))
         with (self.directory / "weed.log").open("ab") as log:
@@ -204,8 +218,9 @@ class S3Server:
 
     def _identities(self) -> dict[str, object]:
         credentials = [{"accessKey": self.access_key, "secretKey": self.secret_key}]
-        actions = ["Admin", "Read", "List", "Tagging", "Write"]
-        return {"identities": [{"name": "walsup", "credentials": credentials, "actions": actions}]}
+        all_ = {"name": "walsup", "credentials": credentials, "actions": ["Admin"]}
+        policies, limited = limited_identities(self.bucket)
+        return {"identities": [all_, *limited], "policies": policies}
 
     def _argv(self, data: Path, config: Path) -> list[str]:
         return [
@@ -221,6 +236,7 @@ class S3Server:
             "-s3.port.lance=0",
             f"-s3.localSocket={self.directory / 's3.sock'}",
             f"-filer.localSocket={self.directory / 'filer.sock'}",
+            *(f"-s3.{kind}.file={self.directory}/s3.{kind}" for kind in ("cert", "key")),
             "-volume.max=200",
             "-master.volumeSizeLimitMB=256",
             "-master.telemetry=false",

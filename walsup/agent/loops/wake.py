@@ -8,6 +8,7 @@ never proof, and WAL-RUS's daemon acknowledges names that it remembers without u
 import asyncio
 import contextlib
 import time
+from pathlib import Path
 
 from walsup import log, units
 from walsup.agent.world import World
@@ -15,18 +16,21 @@ from walsup.archive import oneshot
 from walsup.archive.engine import Engine
 from walsup.archive.fault import Fault
 from walsup.archive.names import WAL_FOLDER
+from walsup.archive.output import classify_output
 from walsup.postgres.wal import EXTENSIONS
+from walsup.tail import last_lines
 
 _EVERY_S = 0.5
 _FIRST_PATIENCE_S = 3.0
 _LONGEST_PATIENCE_S = 60.0
 _FAULT_AFTER_S = 15.0
+_ASK_EVERY_S = 5.0
 _PUSH_TIMEOUT_S = 60.0
 
 
 async def wake(world: World) -> None:
     """Watch whether the proven end moves while finished segments wait."""
-    engine_pid, was_faulty = 0, False
+    engine_pid, was_faulty, failed, asked_s = 0, False, 0, 0.0
     proven_lsn, moved_s, woken_s, wakes = 0, time.monotonic(), time.monotonic(), 0
     while not world.stopping.is_set():
         await asyncio.sleep(_EVERY_S)
@@ -48,12 +52,21 @@ async def wake(world: World) -> None:
             wakes, woken_s = wakes + 1, now_s
             log.info("archiver.woken", reason="better" if better else "no progress")
             world.pid1.reload()
-        if not faulty and now_s - moved_s > _FAULT_AFTER_S and (fault := await _missing(world)):
-            world.board.fault("segments", fault)
+        failed, failed_before = seen.database.failed_count, failed
+        due = now_s - moved_s > _FAULT_AFTER_S or failed > failed_before
+        if due and not faulty and now_s - asked_s > _ASK_EVERY_S:
+            asked_s = now_s
+            fault = await _missing(world, stuck=now_s - moved_s > _FAULT_AFTER_S)
+            if fault:
+                world.board.fault("segments", fault)
 
 
-async def _missing(world: World) -> Fault | None:
-    """Say why the first segment that is not proven is missing; push it again if it can be."""
+async def _missing(world: World, *, stuck: bool) -> Fault | None:
+    """Say why the first segment that is not proven is missing; push it again if it can be.
+
+    The archiver hears nothing but "no" from the daemon, so an engine of its own is asked: what
+    that one writes tells the class. `stuck`: nothing has moved for long, whatever it says.
+    """
     if world.meter is None or not isinstance(world.engine, Engine):
         return None
     name = world.meter.mark.next().name
@@ -61,6 +74,9 @@ async def _missing(world: World) -> Fault | None:
     if (pg_wal / "archive_status" / f"{name}.ready").exists():
         database = world.board.snapshot.database
         await _discard_torn(world, name)
+        code, told = await _push(world, world.engine, pg_wal / name)
+        if code or not stuck:
+            return told if code else None
         return Fault(
             kind="engine broken",
             problem=f"segment {name} waits for the archiver, and the bucket can be read; failed so"
@@ -72,10 +88,9 @@ async def _missing(world: World) -> Fault | None:
             problem=f"segment {name} was reported archived; it is not in the bucket, and no longer"
             " in pg_wal",
         )
-    argv = world.engine.push_argv(world.engine_config, pg_wal / name)
-    code = await oneshot.run(
-        argv, world.run_dir / "wal-push.log", timeout_s=_PUSH_TIMEOUT_S, cancelled=world.stopping
-    )
+    if not stuck:
+        return None
+    code, _ = await _push(world, world.engine, pg_wal / name)
     log.warning("segment.pushed_again", name=name, exit_code=code)
     return Fault(
         kind="hole",
@@ -83,6 +98,15 @@ async def _missing(world: World) -> Fault | None:
         f" from pg_wal with exit code {code}",
         remedy="find out who deletes objects below the archive's prefix",
     )
+
+
+async def _push(world: World, engine: Engine, path: Path) -> tuple[int, Fault]:
+    """Push a segment past the daemon; gives the exit code, and what the engine says of itself."""
+    output = world.run_dir / "wal-push.log"
+    argv = engine.push_argv(world.engine_config, path)
+    code = await oneshot.run(argv, output, timeout_s=_PUSH_TIMEOUT_S, cancelled=world.stopping)
+    told = classify_output(last_lines(output, world.secrets()))
+    return code, told._replace(problem=f"{path.name} cannot be pushed: {told.problem}")
 
 
 async def _discard_torn(world: World, name: str) -> None:

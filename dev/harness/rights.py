@@ -1,0 +1,58 @@
+"""Keys of the S3 server that may do less: README's policy, whole, and with a right taken away."""
+
+import copy
+import json
+import re
+from typing import Any
+
+from dev.harness.machine import ROOT
+
+LEAST_PREFIX = "least"
+_POLICY = re.compile(r"```json\n(.*?)```", re.DOTALL)
+
+
+def least_policy(bucket: str) -> dict[str, Any]:
+    """README's policy for running, for one bucket and what lies below LEAST_PREFIX."""
+    found = _POLICY.search((ROOT / "README.md").read_text(encoding="utf-8"))
+    if found is None:
+        problem = "README has no policy"
+        raise ValueError(problem)
+    text = found[1].replace("BUCKET", bucket).replace("PREFIX", LEAST_PREFIX)
+    policy: dict[str, Any] = json.loads(text)
+    return policy
+
+
+def limited_identities(bucket: str) -> tuple[list[dict[str, str]], list[dict[str, Any]]]:
+    """SeaweedFS's policies and identities: "least", and "least-no-ACTION" for each action.
+
+    The secret of NAME is "secret-NAME". "least-no-wal" may write, but no WAL.
+    """
+    whole = least_policy(bucket)
+    policies = {"least": whole}
+    for action in ("ListBucket", "GetObject", "PutObject"):
+        policies[f"least-no-{action}"] = _without(whole, f"s3:{action}")
+    denied = f"arn:aws:s3:::{bucket}/{LEAST_PREFIX}/*/wal_005/*"
+    no_wal = copy.deepcopy(whole)
+    no_wal["Statement"].append({"Effect": "Deny", "Action": "s3:PutObject", "Resource": denied})
+    policies["least-no-wal"] = no_wal
+    return (
+        [{"name": name, "content": json.dumps(policy)} for name, policy in policies.items()],
+        [
+            {
+                "name": name,
+                "credentials": [{"accessKey": name, "secretKey": f"secret-{name}"}],
+                "policyNames": [name],
+            }
+            for name in policies
+        ],
+    )
+
+
+def _without(policy: dict[str, Any], action: str) -> dict[str, Any]:
+    less = copy.deepcopy(policy)
+    for statement in less["Statement"]:
+        actions = statement["Action"]
+        actions = [actions] if isinstance(actions, str) else actions
+        statement["Action"] = [one for one in actions if one != action]
+    less["Statement"] = [statement for statement in less["Statement"] if statement["Action"]]
+    return less
