@@ -51,8 +51,11 @@ class Bucket(Protocol):
     async def settle(self, key: str) -> bool:
         """Tell whether a listed object is whole (a server lists no other); it is durable then."""
 
+    async def torn(self, under: str, after: str) -> list[str]:
+        """Give keys behind `after` of half objects that nobody has written at for 10 s."""
+
     async def discard_torn(self, key: str) -> bool:
-        """Remove half an object at which nobody has written for 30 s; True when it has gone."""
+        """Remove half an object; True when it has gone."""
 
     async def probe(self, size_bytes: int) -> None:
         """Raise what a write of this size would meet, where that can be told without one."""

@@ -22,7 +22,8 @@ _OURS = "walsup"
 _LOCK = f"{_OURS}/lock"
 _LEFT_AFTER_S = 3600.0
 _LOCK_PATIENCE_S = 3.0
-_TORN_AFTER_S = 30.0
+_TORN_AFTER_S = 10.0
+_MOST_TORN = 64
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
@@ -91,12 +92,17 @@ class Directory:
         _sync(os.path.dirname(self._path(key)))
         return True
 
+    def torn(self, under: str, after: str) -> list[str]:
+        """Give what is half and behind `after`, and has not grown for 10 s."""
+        late_s = time.monotonic() - _TORN_AFTER_S
+        half = (key for key in self.keys(under, after, _MOST_TORN) if not self.settle(key))
+        return [key for key in half if self._torn[key][2] < late_s]
+
     def discard_torn(self, key: str) -> bool:
-        """Remove half a file at which nobody has written for 30 s; True when it has gone."""
-        if self.settle(key) or time.monotonic() - self._torn[key][2] < _TORN_AFTER_S:
+        """Remove a half file; True when it has gone."""
+        if self.settle(key):
             return False
         os.unlink(self._path(key))
-        del self._torn[key]
         return True
 
     def probe(self, size_bytes: int) -> None:
@@ -164,10 +170,7 @@ class Directory:
             ) from fault
 
     def _make_root(self) -> None:
-        """Make the directory itself on a volume; never on the system's own file system.
-
-        There the volume is not mounted, and the archive would be lost with the container.
-        """
+        """Make the directory on a volume; on the system's own file system it may be unmounted."""
         parent = os.path.dirname(self._root)
         if os.path.isdir(parent) and os.stat(parent).st_dev != os.stat("/").st_dev:
             os.makedirs(self._root, mode=0o750, exist_ok=True)
@@ -218,11 +221,7 @@ class _Locked:
 
 
 def _link(temporary: str, target: str) -> None:
-    """Give the file its name, which must be free. Under the lock: some file systems have no links.
-
-    Raises:
-        ConditionError: the name is taken.
-    """
+    """Give the file its name, which must be free. Under the lock: not everywhere are links."""
     try:
         os.link(temporary, target)
     except FileExistsError:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import errno
 import json
-import select
+import signal
 import socket
 import subprocess
 import sys
@@ -60,7 +60,7 @@ class Worker:
                 line.sendall(json.dumps(request).encode() + b"\n")
                 answer = self._answer(line, timeout_s)
             except BaseException:
-                self._give_up()
+                self.close()
                 raise
         finally:
             self._turn.release()
@@ -101,26 +101,33 @@ class Worker:
                     return answer
                 until_s = time.monotonic() + timeout_s
                 continue
-            wait_s = until_s - time.monotonic()
-            if wait_s <= 0 or not select.select([line], [], [], wait_s)[0]:
-                raise self._late(f"no answer within {timeout_s:g} s")
-            chunk = line.recv(_CHUNK_BYTES)
+            line.settimeout(max(0.001, until_s - time.monotonic()))
+            try:
+                chunk = line.recv(_CHUNK_BYTES)
+            except TimeoutError:
+                raise self._late(f"no answer within {timeout_s:g} s") from None
             if not chunk:
                 raise OSError(
                     errno.EIO, "the process that reads the archive has died", self._directory
                 )
             self._buffer += chunk
 
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """Send it a signal; the next request starts another when it has died."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def close(self) -> None:
+        """End it."""
+        self._close()
+        self.kill()
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_DEATH_PATIENCE_S)
+
     def _late(self, words: str) -> TimeoutError:
         # The words alone: a thread's TimeoutError loses its file name on the way to asyncio.
         return TimeoutError(errno.ETIMEDOUT, f"{self._directory}: {words}")
-
-    def _give_up(self) -> None:
-        self._close()
-        if self._process is not None:
-            self._process.kill()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(_DEATH_PATIENCE_S)
 
     def _close(self) -> None:
         self._buffer = b""
@@ -134,8 +141,10 @@ class FileBucket:
 
     region: str | None = None
 
-    def __init__(self, archive: FileArchive) -> None:
+    def __init__(self, archive: FileArchive, timeout_s: float = REQUEST_TIMEOUT_S) -> None:
         self._worker = Worker(archive.directory)
+        self._timeout_s = timeout_s
+        self.kill, self.close = self._worker.kill, self._worker.close
 
     async def get(self, key: str) -> Object:
         """Read a small object whole."""
@@ -165,19 +174,23 @@ class FileBucket:
 
     def first_key_now(self, under: str) -> str:
         """Give one key under a folder, "" when a successful listing finds none. Blocks."""
-        return str(self._worker.ask(REQUEST_TIMEOUT_S, do="first", under=under))
+        return str(self._worker.ask(self._timeout_s, do="first", under=under))
 
     async def settle(self, key: str) -> bool:
         """Tell whether a listed object is whole; it is durable then."""
         return bool(await self._ask(_SETTLE_TIMEOUT_S, do="settle", key=key))
 
+    async def torn(self, under: str, after: str) -> list[str]:
+        """Give keys behind `after` of half objects that nobody has written at for 10 s."""
+        return [*await self._ask(_SETTLE_TIMEOUT_S, do="torn", under=under, after=after)]
+
     async def discard_torn(self, key: str) -> bool:
-        """Remove half an object that nobody has written at for 30 s."""
+        """Remove half an object; True when it has gone."""
         return bool(await self._ask(do="discard_torn", key=key))
 
     async def probe(self, size_bytes: int) -> None:
         """Raise what a write of this size would meet."""
         await self._ask(do="probe", size_bytes=size_bytes)
 
-    async def _ask(self, timeout_s: float = REQUEST_TIMEOUT_S, **request: object) -> Any:  # noqa: ANN401 (as Worker.ask)
-        return await asyncio.to_thread(self._worker.ask, timeout_s, **request)
+    async def _ask(self, timeout_s: float = 0.0, **request: object) -> Any:  # noqa: ANN401 (as Worker.ask)
+        return await asyncio.to_thread(self._worker.ask, timeout_s or self._timeout_s, **request)

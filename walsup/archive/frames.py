@@ -11,6 +11,7 @@ _LZ4 = 0x184D2204
 _ZSTD = 0xFD2FB528
 _UNCOMPRESSED = 1 << 31
 _RLE = 1
+_SMALLEST_BYTES = 8  # no segment, compressed or not, is smaller
 
 
 def is_whole(descriptor: int, size: int) -> bool:
@@ -18,7 +19,7 @@ def is_whole(descriptor: int, size: int) -> bool:
 
     An encrypted file is one of those, and taken for whole.
     """
-    if not size:
+    if size < _SMALLEST_BYTES:
         return False
     at, walk = 0, {_LZ4: _lz4, _ZSTD: _zstd}
     while at < size:

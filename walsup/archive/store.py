@@ -104,6 +104,10 @@ class S3Bucket:
         """Tell that a listed object is whole: S3 shows no other."""
         return True
 
+    async def torn(self, _under: str, _after: str) -> list[str]:
+        """Tell that there is no half object."""
+        return []
+
     async def discard_torn(self, _key: str) -> bool:
         """Tell that there is no half object to remove."""
         return False

@@ -8,6 +8,7 @@ from walsup.agent.loops.disk import disk
 from walsup.agent.loops.gate import gate
 from walsup.agent.loops.lag import lag
 from walsup.agent.loops.stop import stop
+from walsup.agent.loops.torn import torn
 from walsup.agent.loops.wake import wake
 from walsup.agent.loops.watch import watch
 from walsup.agent.world import World
@@ -19,6 +20,7 @@ LOOPS: dict[str, Callable[[World], Awaitable[None]]] = {
     "lag": lag,
     "backup": backup,
     "wake": wake,
+    "torn": torn,
     "disk": disk,
     "stop": stop,
 }

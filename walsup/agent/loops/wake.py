@@ -6,7 +6,6 @@ never proof, and WAL-RUS's daemon acknowledges names that it remembers without u
 """
 
 import asyncio
-import contextlib
 import time
 from pathlib import Path
 
@@ -15,9 +14,7 @@ from walsup.agent.world import World
 from walsup.archive import oneshot
 from walsup.archive.engine import Engine
 from walsup.archive.fault import Fault
-from walsup.archive.names import WAL_FOLDER
 from walsup.archive.output import classify_output
-from walsup.postgres.wal import EXTENSIONS
 from walsup.tail import last_lines
 
 _EVERY_S = 0.5
@@ -73,7 +70,6 @@ async def _missing(world: World, *, stuck: bool) -> Fault | None:
     pg_wal = world.settings.pgdata / "pg_wal"
     if (pg_wal / "archive_status" / f"{name}.ready").exists():
         database = world.board.snapshot.database
-        await _discard_torn(world, name)
         code, told = await _push(world, world.engine, pg_wal / name)
         if code or not stuck:
             return told if code else None
@@ -107,15 +103,3 @@ async def _push(world: World, engine: Engine, path: Path) -> tuple[int, Fault]:
     code = await oneshot.run(argv, output, timeout_s=_PUSH_TIMEOUT_S, cancelled=world.stopping)
     told = classify_output(last_lines(output, world.secrets()))
     return code, told._replace(problem=f"{path.name} cannot be pushed: {told.problem}")
-
-
-async def _discard_torn(world: World, name: str) -> None:
-    """Remove half a segment: WAL-G before 3.0.9 leaves one in a directory and never replaces it."""
-    if world.bucket is None:
-        return
-    for extension in ("", *EXTENSIONS):
-        key = f"{WAL_FOLDER}/{name}{extension}"
-        with contextlib.suppress(FileNotFoundError):
-            if await world.bucket.discard_torn(key):
-                log.warning("segment.torn", key=key, effect="removed; it is pushed again")
-                world.pid1.reload()

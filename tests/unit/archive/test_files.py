@@ -1,0 +1,113 @@
+"""The bucket in a directory: conditional writes, listings as S3 gives them, a worker that hangs."""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from walsup.archive.bucket import Bucket
+from walsup.archive.classify import classify, is_absent, is_conflict
+from walsup.archive.files import FileBucket
+from walsup.settings import FileArchive
+
+OWNER = "walsup/owner.json"
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Iterator[FileBucket]:
+    """One in an empty directory."""
+    one = FileBucket(FileArchive(directory=str(tmp_path)))
+    yield one
+    one.close()
+
+
+def _touch(directory: Path, *keys: str) -> None:
+    for key in keys:
+        (directory / key).parent.mkdir(parents=True, exist_ok=True)
+        (directory / key).write_bytes(b"x")
+
+
+async def _lost(writes: "list[asyncio.Task[str]]") -> int:
+    ended = await asyncio.gather(*writes, return_exceptions=True)
+    assert all(isinstance(e, str) or is_conflict(e) for e in ended), ended
+    return sum(not isinstance(e, str) for e in ended)
+
+
+async def test_s2_of_many_writers_one_wins(tmp_path: Path) -> None:
+    """Eight processes create, then replace the same version: seven are told that they lost."""
+    many = [FileBucket(FileArchive(directory=str(tmp_path))) for _ in range(8)]
+    created = [asyncio.create_task(b.create(OWNER, bytes([n]))) for n, b in enumerate(many)]
+    assert await _lost(created) == 7
+    found = await many[0].get(OWNER)
+    again = [
+        asyncio.create_task(b.replace(OWNER, bytes([n, n]), found.etag)) for n, b in enumerate(many)
+    ]
+    assert await _lost(again) == 7
+    assert sorted(path.name for path in (tmp_path / "walsup").iterdir()) == ["lock", "owner.json"]
+    for one in many:
+        one.close()
+
+
+async def test_s2_a_kill_leaves_the_old_or_the_new_content(bucket: FileBucket) -> None:
+    """Whatever the moment, an object is whole, and the next write goes on."""
+    contents = [bytes([n]) * 5000 for n in range(40)]
+    await bucket.create(OWNER, contents[0])
+    for wanted in contents[1:]:
+        found = await bucket.get(OWNER)
+        assert found.content in contents
+        write = asyncio.create_task(bucket.replace(OWNER, wanted, found.etag))
+        await asyncio.sleep(wanted[0] / 20000)
+        bucket.kill()
+        await asyncio.gather(write, return_exceptions=True)
+        bucket.close()
+    found = await bucket.get(OWNER)
+    await bucket.replace(OWNER, b"last", found.etag)
+    assert (await bucket.get(OWNER)).content == b"last"
+
+
+async def test_a_listing_is_in_the_order_of_s3(bucket: FileBucket, tmp_path: Path) -> None:
+    """By the whole key, folders between files, continued after a key, without what is half."""
+    _touch(
+        tmp_path,
+        *("wal_005/b", "wal_005/a/2", "wal_005/a-1", "wal_005/a.1", "wal_005/B", "other/x"),
+        *("wal_005/c.zst.tmp.17", "wal_005/c.lz4.tmp.20260101T000000Z-0a1b2c3d"),
+    )
+    keys = [key async for key in bucket.keys("wal_005")]
+    assert keys == [f"wal_005/{k}" for k in ("B", "a-1", "a.1", "a/2", "b")]
+    assert [key async for key in bucket.keys("wal_005", "wal_005/a.1")] == keys[3:]
+    assert [key async for key in bucket.keys("nothing")] == []
+    assert [key for key, _ in await bucket.folder("wal_005")] != []
+    assert bucket.first_key_now("wal_005").startswith("wal_005/")
+    assert bucket.first_key_now("basebackups_005") == ""
+
+
+async def test_absent_and_the_faults_of_a_directory(bucket: Bucket, tmp_path: Path) -> None:
+    """An object that is not there is absent; a directory that is not there never is."""
+    with pytest.raises(FileNotFoundError) as absent:
+        await bucket.get("nothing")
+    assert is_absent(absent.value)
+    with pytest.raises(OSError, match="free") as full:
+        await bucket.probe(1 << 60)
+    assert classify(full.value).kind == "disk full"
+    nowhere = FileBucket(FileArchive(directory=str(tmp_path / "nowhere")))
+    with pytest.raises(FileNotFoundError) as missing:
+        await nowhere.get("nothing")
+    assert not is_absent(missing.value)
+    assert classify(missing.value).kind == "no bucket"
+    with pytest.raises(FileNotFoundError):
+        nowhere.first_key_now("basebackups_005")
+    nowhere.close()
+
+
+async def test_s29_a_hung_worker_is_given_up(tmp_path: Path) -> None:
+    """A request has an end, and a worker that died of it is replaced."""
+    bucket = FileBucket(FileArchive(directory=str(tmp_path)), timeout_s=0.5)
+    await bucket.create(OWNER, b"1")
+    bucket.kill(signal.SIGSTOP)
+    with pytest.raises(TimeoutError) as late:
+        await bucket.get(OWNER)
+    assert classify(late.value).kind == "timeout"
+    assert (await bucket.get(OWNER)).content == b"1"
+    bucket.close()
