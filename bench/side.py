@@ -16,6 +16,7 @@ from dev.harness import Address, PgTools, Walsup, wait_until
 from dev.harness.layout import Layout, archive_environment, new_prefix
 from walsup import settings
 from walsup.archive import engine
+from walsup.archive.command import push_command
 
 # A checkpoint in one side's round and not in the other's would be the whole difference.
 _SETTINGS = {"max_wal_size": "4GB", "checkpoint_timeout": "1h", "archive_timeout": "60s"}
@@ -175,8 +176,9 @@ class Bare:
             )
         )
         self._daemon_argv = carrier.daemon_argv(config, self._socket)
-        push_timeout_s = engine.push_timeout_s(known.stop_grace_s)
-        self._archive_command = carrier.archive_command(self._socket, push_timeout_s)
+        timeout_s = engine.push_timeout_s(known.stop_grace_s, known.lease_s)
+        bare = push_command(carrier, self._layout.run_dir, timeout_s)
+        self._archive_command = f"{bare} || exit 1"
 
     def _kill_daemon(self) -> None:
         if self._daemon is not None:

@@ -47,7 +47,10 @@ class Database:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """The gate of the archive: `none` (no archive), `shut`, `opening` or `open`."""
+    """The gate of the archive: `none` (no archive), `shut`, `opening` or `open`.
+
+    `daemon`: whether the engine's daemon carries the WAL; if not, each push starts the engine.
+    """
 
     state: str = "none"
     reason: str = ""
@@ -55,6 +58,7 @@ class Gate:
     compression: str = ""
     epoch: int = 0
     origin_lsn: int = 0
+    daemon: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

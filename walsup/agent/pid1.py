@@ -44,16 +44,23 @@ class Pid1:
         """Tell PID 1 that the loop turns; silence for 30 s is taken for a hang."""
         self._send({"beat": 1})
 
-    def want_engine(self, generation: int, argv: list[str], environment: dict[str, str]) -> None:
-        """Ask for the engine's daemon, started anew for each generation."""
+    def want_engine(
+        self, generation: int, argv: list[str], environment: dict[str, str], until_s: float
+    ) -> None:
+        """Ask for the engine's daemon, started anew for each generation, until the lease ends."""
         self._send(
             {
                 "daemon": "engine",
                 "generation": generation,
                 "argv": argv,
                 "environment": environment,
+                "lease": until_s,
             }
         )
+
+    def lease(self, until_s: float) -> None:
+        """Let the daemon run until then, by the clock of leases; PID 1 ends it when we hang."""
+        self._send({"lease": until_s})
 
     def no_engine(self) -> None:
         """Shut the gate: no daemon, so every push fails and WAL waits."""

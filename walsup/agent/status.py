@@ -45,7 +45,9 @@ def as_text(status: Mapping[str, Any]) -> str:
     """Give what `walsup status` prints, from `/status`."""
     lag, backup, database = status["lag"], status["backup"], status["database"]
     gate = status["gate"]
-    engine = f" ({gate['engine']})" if gate["engine"] else ""
+    engine = (
+        f" ({gate['engine']}{'' if gate['daemon'] else ', no daemon'})" if gate["engine"] else ""
+    )
     accepts = "accepts connections" if database["accepting"] else "does not accept connections"
     lines = [
         f"protected  {'yes' if status['protected'] else 'NO'}",

@@ -10,9 +10,10 @@ from walsup import log, settings, units
 from walsup.agent.board import Board
 from walsup.agent.lag import Meter
 from walsup.agent.pid1 import Pid1
-from walsup.archive import engine
+from walsup.archive import command, engine
 from walsup.archive.bucket import open_bucket
 from walsup.archive.fault import Fault
+from walsup.archive.lease import Lease
 from walsup.postgres import history
 from walsup.postgres.server import Sql
 
@@ -23,8 +24,8 @@ class World:
     def __init__(self, run_dir: Path, wire: int | None) -> None:
         content = json.loads((run_dir / "agent.json").read_text(encoding="utf-8"))
         self.run_dir = run_dir
-        self.engine_config = run_dir / "engine.json"
-        self.engine_socket = run_dir / "engine.sock"
+        self.engine_config = run_dir / command.CONFIG
+        self.engine_socket = run_dir / command.SOCKET
         self.boot = str(content["boot"])
         self._environment: dict[str, str] = content["environment"]
         self.settings = settings.load(self._environment)
@@ -37,6 +38,7 @@ class World:
         )
         self.sql = Sql(self.settings.pgdata, self.settings.database_role, self.settings.pgpassword)
         self.meter: Meter | None = None
+        self.lease: Lease | None = None
         self._generation = 0
         self.stopping = asyncio.Event()
         self.sweeping = asyncio.Event()

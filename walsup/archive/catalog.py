@@ -1,7 +1,9 @@
 """What the bucket holds, read from the bucket itself and never from an engine's printout."""
 
 import json
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from walsup.archive.bucket import Bucket
 from walsup.archive.names import BACKUP_FOLDER, WAL_FOLDER
@@ -56,21 +58,58 @@ async def newest_segment(bucket: Bucket) -> str:
     return newest
 
 
-async def advance(bucket: Bucket, mark: Segment) -> Segment:
-    """Give the last segment of the gap-free run that is in the bucket after `mark` (S33).
+async def is_empty(bucket: Bucket) -> bool:
+    """Tell whether a successful listing finds neither WAL nor base backup."""
+    for folder in (BACKUP_FOLDER, WAL_FOLDER):
+        async for _ in bucket.keys(folder):
+            return False
+    return True
+
+
+async def from_name(bucket: Bucket, name: str) -> AsyncIterator[str]:
+    """Give the names of WAL files, without extension, from this one on, in order."""
+    async for key in bucket.keys(WAL_FOLDER, f"{WAL_FOLDER}/{name}"):
+        yield _name(key)
+
+
+async def newest_on(bucket: Bucket, timeline: int, lsn: int, size: int) -> Segment | None:
+    """Give the last segment of a timeline that is archived behind `lsn`; None: there is none."""
+    newest = None
+    first = Segment.containing(lsn, timeline, size)
+    async for name in from_name(bucket, first.name):
+        if classify(name) is Kind.SEGMENT:
+            found = Segment.parse(name, size)
+            if found.timeline != timeline:
+                break
+            newest = found
+    return newest
+
+
+class Run(NamedTuple):
+    """A gap-free run of segments: its last one, and those seen with two objects each."""
+
+    mark: Segment
+    twice: tuple[str, ...] = ()
+
+
+async def advance(bucket: Bucket, mark: Segment) -> Run:
+    """Give the gap-free run that is in the bucket from `mark` on (S33).
 
     Uploads are parallel, so a later segment proves nothing about an earlier one. Within a
     timeline the order of keys is the order of WAL: the listing ends at the first gap.
     """
-    async for key in bucket.keys(WAL_FOLDER, f"{WAL_FOLDER}/{mark.name}"):
-        name = _name(key)
+    before, twice = "", []
+    async for name in from_name(bucket, mark.name):
+        if name == before:
+            twice.append(name)
+        before = name
         following = mark.next()
         if name == following.name:
             if await bucket.settle(key):
                 mark = following
         elif classify(name) is Kind.SEGMENT and name > following.name:
             break
-    return mark
+    return Run(mark, tuple(twice))
 
 
 def _name(key: str) -> str:

@@ -1,146 +1,115 @@
-"""Confirming that this database owns its archive, before the gate opens (S2, S4).
-
-The first half: no lease yet. Whoever else holds the object keeps the gate shut.
-"""
+"""Claiming the archive for this start of the container, before the gate opens (S2, S4)."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from walsup.archive.bucket import Bucket
-from walsup.archive.classify import is_absent, is_conflict
+from walsup.archive import catalog, letin
+from walsup.archive.classify import is_absent
+from walsup.archive.conditions import Conditional
 from walsup.archive.evidence import Evidence
 from walsup.archive.fault import Fault
+from walsup.archive.lease import Lease, now_s, removed, write
+from walsup.archive.letin import Claimant, Kept, Take, Wait
 from walsup.archive.names import OWNER_KEY
 from walsup.archive.owner import Owner
-from walsup.postgres.control import ControlData
-from walsup.postgres.wal import Segment
-
-_MOST_ROUNDS = 3
+from walsup.archive.bucket import Bucket
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimant:
-    """Who wants to own: the data directory and this start of the container."""
+class Rivals:
+    """For how long the owner object has been seen unchanged, by our own clock alone."""
 
-    control: ControlData
-    instance: str
-    boot: str
-    compression: str
+    def __init__(self) -> None:
+        self._etag = ""
+        self._since_s = 0.0
 
-    def first_owner(self, compression: str | None) -> Owner:
-        """Give the object of a first claim: everything from the redo segment on is archived."""
-        control = self.control
-        segment = Segment.containing(control.redo_lsn, control.timeline, control.segment_size)
-        return Owner(
-            system_id=control.system_id,
-            instance=self.instance,
-            boot=self.boot,
-            epoch=1,
-            timeline=control.timeline,
-            lsn=segment.start_lsn,
-            state="running",
-            compression=compression or self.compression,
-        )
+    def unchanged_s(self, etag: str, seen_s: float) -> float:
+        """Take note of a reading that was begun at `seen_s`; gives the seconds since the first."""
+        if etag != self._etag:
+            # The answer was on its way for a while: count from now on, not from the request.
+            self._etag, self._since_s = etag, now_s()
+        return max(0.0, seen_s - self._since_s)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
-    """The archive is ours: the object as it is in the bucket, and its tag."""
+class Ask(NamedTuple):
+    """What a claim may have to find out, each a request or more.
 
-    owner: Owner
-    etag: str
+    `whose`: what the engine's objects say of their cluster, where no owner object does.
+    `compare`: why this disk cannot continue what the archive has, if it cannot (S5, S6).
+    `conditional`: the same bucket, as far as conditions hold there; asked last, because it writes.
+    """
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Foreign:
-    """The archive is another database's."""
-
-    fault: Fault
+    whose: Callable[[], Awaitable[Evidence]]
+    compare: Callable[[Owner], Awaitable[Fault | None]]
+    conditional: Callable[[], Awaitable[Conditional | Fault]]
 
 
-async def confirm(
-    bucket: Bucket, claimant: Claimant, gather: Callable[[], Awaitable[Evidence]]
-) -> Held | Foreign:
-    """Read the owner object, create it or raise its epoch; read back after a lost condition.
-
-    `gather`: reads whose archive it is from what the engine has written.
+async def claim(
+    bucket: Bucket, claimant: Claimant, rivals: Rivals, ask: Ask
+) -> Lease | Wait | Kept:
+    """Read the owner object, decide, compare disk and bucket, and write it with a condition.
 
     Raises:
         what the bucket raises; ValueError for an owner object that cannot be read.
     """
-    for _ in range(_MOST_ROUNDS):
-        try:
-            found = await bucket.get(OWNER_KEY)
-        except FileNotFoundError as raised:
-            if not is_absent(raised):
-                raise
-            evidence = await gather()
-            if evidence.system_id not in (None, claimant.control.system_id):
-                return Foreign(fault=_others(evidence, claimant))
-            wanted = claimant.first_owner(evidence.compression)
-            etag = await _try(bucket.create(OWNER_KEY, wanted.to_json()))
-        else:
-            owner = Owner.from_json(found.content)
-            if (foreign := _judge(owner, claimant)) is not None:
-                return Foreign(fault=foreign)
-            if owner.boot == claimant.boot:
-                return Held(owner=owner, etag=found.etag)
-            wanted = owner.next_boot(claimant.boot)
-            etag = await _try(bucket.replace(OWNER_KEY, wanted.to_json(), found.etag))
-        if etag is not None:
-            return Held(owner=wanted, etag=etag)
-    raise ValueError(f"{OWNER_KEY} changes all the time: another instance is starting")
-
-
-async def still_ours(bucket: Bucket, boot: str) -> Fault | None:
-    """Read the owner object again; gives what has happened to it since it was confirmed.
-
-    Raises:
-        what the bucket raises, when it cannot be asked.
-    """
+    seen_s = now_s()
+    etag: str | None
+    decided: Take | Wait | Kept
     try:
-        owner = Owner.from_json((await bucket.get(OWNER_KEY)).content)
+        found = await bucket.get(OWNER_KEY)
     except FileNotFoundError as raised:
         if not is_absent(raised):
             raise
-        return Fault(kind="owner removed", problem=f"{OWNER_KEY} was there, and has gone")
-    if owner.boot == boot:
-        return None
-    return Fault(
-        kind="not the owner",
-        problem=f"another instance has taken the archive: {owner.instance}, epoch {owner.epoch},"
-        f" of the cluster with system identifier {owner.system_id}",
-    )
-
-
-async def _try(write: Awaitable[str]) -> str | None:
-    try:
-        return await write
-    except Exception as raised:
-        if is_conflict(raised):
-            return None
-        raise
-
-
-def _judge(owner: Owner, claimant: Claimant) -> Fault | None:
-    if owner.system_id != claimant.control.system_id:
-        return Fault(
-            kind="not the owner",
-            problem=f"the archive belongs to the cluster with system identifier {owner.system_id},"
-            f" this one is {claimant.control.system_id}",
+        etag, decided = None, await _without_owner(claimant, ask)
+    else:
+        etag, owner = found.etag, Owner.from_json(found.content)
+        decided = letin.judge(
+            owner,
+            claimant,
+            unchanged_s=rivals.unchanged_s(etag, seen_s),
+            empty=owner.system_id != claimant.control.system_id and await catalog.is_empty(bucket),
+            mark_lsn=await _mark_lsn(bucket, owner, claimant),
         )
-    if owner.instance != claimant.instance:
-        return Fault(
-            kind="not the owner",
-            problem=f"the archive belongs to another copy of this cluster, instance"
-            f" {owner.instance} (state {owner.state}); this data directory is {claimant.instance}",
+    if not isinstance(decided, Take):
+        return decided
+    wanted = decided.owner.signed()
+    if fault := await ask.compare(wanted):
+        return Kept(fault, foreign=False)
+    if isinstance(conditional := await ask.conditional(), Fault):
+        return Kept(conditional, foreign=False)
+    began_s = now_s()
+    if (tag := await write(conditional, wanted, etag)) is None:
+        return Wait(
+            Fault(kind="overwrite conflict", problem="another start was faster; looking again")
         )
-    return None
+    return Lease(conditional, wanted, tag, began_s)
 
 
-def _others(evidence: Evidence, claimant: Claimant) -> Fault:
-    return Fault(
-        kind="not the owner",
-        problem=f"{evidence.seen_in} in the archive is of the cluster with system identifier"
-        f" {evidence.system_id}, this one is {claimant.control.system_id}",
+async def _without_owner(claimant: Claimant, ask: Ask) -> Take | Kept:
+    """Decide about an archive of WAL-G, KubeDB or Spilo, an empty one, or one that we have lost."""
+    adopted = claimant.adopts(None)
+    if claimant.owned and not adopted:
+        return Kept(removed(), foreign=False)
+    evidence = await ask.whose()
+    if evidence.system_id not in (None, claimant.control.system_id):
+        return Kept(
+            Fault(
+                kind="not the owner",
+                problem=f"{evidence.seen_in} in the archive is of the cluster with system"
+                f" identifier {evidence.system_id}, this one is {claimant.control.system_id}",
+            )
+        )
+    first = claimant.begins(
+        epoch=1,
+        compression=evidence.compression or claimant.compression,
+        backups_from=claimant.redo_segment.start_lsn if adopted else 0,
     )
+    return Take(first, "nobody has owned it")
+
+
+async def _mark_lsn(bucket: Bucket, owner: Owner, claimant: Claimant) -> int:
+    """Give the end of what is archived on the owner's timeline, if it matters."""
+    control = claimant.control
+    if owner.system_id != control.system_id or owner.instance == claimant.instance:
+        return owner.lsn
+    newest = await catalog.newest_on(bucket, owner.timeline, owner.lsn, control.segment_size)
+    return newest.end_lsn if newest else owner.lsn

@@ -5,12 +5,12 @@ differs is in this module (facts: WAL-RUS 0.4.1, WAL-G 3.0.8).
 """
 
 import json
-import shlex
 from pathlib import Path
 from typing import NamedTuple
 
 from walsup.archive.abilities import refusal
 from walsup.archive.fault import Fault
+from walsup.archive.owner import longest_push_s
 from walsup.archive.room import DAEMON_OOM_SCORE, ONE_SHOT_OOM_SCORE, Room
 from walsup.programs import which
 from walsup.settings import FileArchive, Settings
@@ -20,7 +20,6 @@ _WALG_RETRIES = 7  # its default of 15 keeps a push to a dead endpoint for 10 to
 _MEBIBYTE = 1 << 20
 _STOP_RESERVE_S = 10.0
 _SHORTEST_PUSH_S = 2.0
-_CLIENT_MARGIN_S = 3
 
 
 class Engine(NamedTuple):
@@ -31,22 +30,15 @@ class Engine(NamedTuple):
     client: Path | None
     room: Room = Room()
 
+    @property
+    def has_daemon(self) -> bool:
+        """Whether a resident daemon carries the WAL; WAL-G's is of no use without its client."""
+        return self.name == "walrus" or self.client is not None
+
     def daemon_argv(self, config: Path, socket: Path) -> list[str]:
         """The resident daemon."""
         argv = [str(self.program), "--config", str(config), "daemon", str(socket)]
         return self.room.bound(argv, DAEMON_OOM_SCORE)
-
-    def archive_command(self, socket: Path, push_timeout_s: float) -> str:
-        """The constant archive_command: the bare client; no Python, and never a code over 125."""
-        timeout = f"{round(push_timeout_s) + _CLIENT_MARGIN_S}s"
-        if self.client:
-            words = [str(self.client), str(socket), "wal-push", "%f", "-timeout", timeout]
-        else:
-            words = [str(self.program), "daemon-client", "--socket", str(socket)]
-            words += ["--timeout", timeout, "wal-push", "%f"]
-        # postgres replaces %f; a percent sign of a path has to be doubled for it.
-        quoted = (w if w == "%f" else shlex.quote(w).replace("%", "%%") for w in words)
-        return " ".join(quoted) + " || exit 1"
 
     def backup_argv(self, config: Path, pgdata: Path) -> list[str]:
         """A full base backup, with an immediate checkpoint."""
@@ -76,20 +68,19 @@ def choose(settings: Settings, path: str) -> Engine | Fault:
     program = walg if wanted == "wal-g" else walrus
     if not program:
         return Fault(kind="engine missing", problem=f"the engine {wanted} is not on PATH ({path})")
-    if wanted == "wal-g" and not client:
-        return Fault(
-            kind="engine missing",
-            problem="wal-g is on PATH, but its client walg-daemon-client is not",
-            remedy="install walg-daemon-client beside wal-g, or set WALSUP_ENGINE=walrus",
-        )
     if unable := refusal(settings, wanted):
         return unable
     return Engine(name=wanted, program=Path(program), client=Path(client) if client else None)
 
 
-def push_timeout_s(stop_grace_s: float) -> float:
-    """Give the deadline of one push: it must leave time for the rest of a stop (S23)."""
-    return max(stop_grace_s - _STOP_RESERVE_S, _SHORTEST_PUSH_S)
+def push_timeout_s(stop_grace_s: float, lease_s: float) -> float:
+    """Give the deadline of one push.
+
+    It must leave time for the rest of a stop (S23), and one that began when the lease was about to
+    end must have ended before anybody else may write (S2).
+    """
+    after_stop_s = max(stop_grace_s - _STOP_RESERVE_S, _SHORTEST_PUSH_S)
+    return min(after_stop_s, longest_push_s(lease_s))
 
 
 def render(  # noqa: PLR0913 (each is one fact)
@@ -105,6 +96,7 @@ def render(  # noqa: PLR0913 (each is one fact)
 
     Settings of the engine that walsup does not own come first, so none of them can undo ours.
     """
+    push_s = push_timeout_s(settings.stop_grace_s, settings.lease_s)
     rendered: dict[str, str] = {
         **room.knobs(),
         "WALG_S3_MAX_RETRIES": str(_WALG_RETRIES),
@@ -113,7 +105,7 @@ def render(  # noqa: PLR0913 (each is one fact)
         **_place(settings),
         "WALG_COMPRESSION_METHOD": compression,
         "WALG_PREVENT_WAL_OVERWRITE": "true",
-        "WALG_DAEMON_WAL_UPLOAD_TIMEOUT": f"{push_timeout_s(settings.stop_grace_s):g}s",
+        "WALG_DAEMON_WAL_UPLOAD_TIMEOUT": f"{push_s:g}s",
         "WALG_PG_WAL_SIZE": str(segment_bytes // _MEBIBYTE),  # WAL-G believes in 16 otherwise
         "PGDATA": str(settings.pgdata),
         "PGHOST": socket_dir,

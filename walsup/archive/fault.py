@@ -16,7 +16,12 @@ REMEDIES = {
     "wrong region": "set AWS_REGION to the region of the bucket",
     "overwrite conflict": "another instance writes to this archive, or has: look at owner.json",
     "not the owner": "point WALSUP_ARCHIVE to a prefix of this database's own",
-    "owner removed": "find out who deletes objects there; a restart claims the archive again",
+    "owner removed": "find out who deletes objects there; then, to claim it anew with a new base"
+    " backup, run: walsup adopt",
+    "bucket ahead": "replay the archive onto this directory (a new timeline), or point"
+    " WALSUP_ARCHIVE to a new prefix, where a new base backup is taken; until then WAL waits",
+    "no conditional writes": "use a server that honours them; or, when no other database can be"
+    " given this prefix, set WALSUP_UNSAFE_OWNER=1",
     "disk full": "make room on the volume of the data directory",
     "engine missing": "put wal-g, or walrus, on PATH and start again",
     "engine unable": "take the settings away that this engine ignores, or use the other engine",

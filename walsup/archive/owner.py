@@ -1,15 +1,27 @@
-"""walsup/owner.json: who may write into this archive. Pure; the gate does the requests.
+"""walsup/owner.json: who may write into this archive, and until when (S2). Pure.
 
-The lease (renewal, takeover, fencing) comes with S2's second half; its fields are here.
+A holder renews the object once a lease; what it has not renewed for HOLDER_LEASES it no longer
+believes to hold, and nobody else takes it before it has stood unchanged for RIVAL_LEASES. What
+lies between is the time that a push of the holder may still take.
 """
 
 import json
+import os
 from dataclasses import asdict, dataclass, replace
 from typing import Self
 
 from walsup.archive.names import OWNER_KEY
 
 VERSION = 1
+DEFAULT_LEASE_S = 15.0
+HOLDER_LEASES = 2.4
+RIVAL_LEASES = 4.0
+_NONCE_BYTES = 8  # 16 digits: with 24, WAL-G's delete would take a key of them for WAL (S6c)
+
+
+def longest_push_s(lease_s: float) -> float:
+    """How long a push may take that began when the lease was about to end."""
+    return (RIVAL_LEASES - HOLDER_LEASES) * lease_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +29,9 @@ class Owner:
     """The owner object.
 
     `timeline`, `lsn`: everything from the claim up to there was proven in the bucket.
+    `backups_from`: base backups that begin before this LSN do not count: WAL behind them is
+    missing, or another writer's. `place`: the directory that its holder has locked, on the kernel
+    that it runs on. `nonce`: new with every write, so that a writer knows its own again.
     """
 
     system_id: int
@@ -27,6 +42,10 @@ class Owner:
     lsn: int
     state: str
     compression: str
+    lease_s: float = DEFAULT_LEASE_S
+    backups_from: int = 0
+    place: str = ""
+    nonce: str = ""
     version: int = VERSION
 
     def to_json(self) -> bytes:
@@ -53,13 +72,18 @@ class Owner:
                 lsn=int(fields["lsn"]),
                 state=str(fields["state"]),
                 compression=str(fields["compression"]),
+                # Not in what the first versions wrote.
+                lease_s=float(fields.get("lease_s") or DEFAULT_LEASE_S),
+                backups_from=int(fields.get("backups_from") or 0),
+                place=str(fields.get("place") or ""),
+                nonce=str(fields.get("nonce") or ""),
             )
         except (KeyError, TypeError, ValueError, OverflowError) as fault:
             raise ValueError(f"{OWNER_KEY} cannot be read: {fault}") from fault
 
-    def next_boot(self, boot: str) -> Self:
-        """Give what a new start of the same instance writes: its boot, the next epoch."""
-        return replace(self, boot=boot, epoch=self.epoch + 1, state="running")
+    def signed(self) -> Self:
+        """Give it with a new nonce, to be written."""
+        return replace(self, nonce=os.urandom(_NONCE_BYTES).hex())
 
 
 def _check_version(found: int) -> None:

@@ -59,6 +59,10 @@ class S3Bucket:
             content = bytes(await answer.bytes_async())
         return Object(content=content, etag=str(answer.meta.get("e_tag") or ""))
 
+    async def put(self, key: str, content: bytes) -> None:
+        """Write an object, whatever was there."""
+        await obstore.put_async(self._store, key, content)
+
     async def create(self, key: str, content: bytes) -> str:
         """Write an object that must not exist (If-None-Match); gives its tag."""
         store = await self._store()

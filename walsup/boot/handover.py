@@ -15,13 +15,7 @@ from walsup.private import write_private
 from walsup.settings import Settings
 
 AGENT_FILE = "agent.json"
-_ENGINE_SOCKET = "engine.sock"
 _AGENT_SEES = ("PATH", "HOME", "TZ", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
-
-
-def engine_socket(run_dir: Path) -> Path:
-    """Where the engine's daemon listens."""
-    return run_dir / _ENGINE_SOCKET
 
 
 class Handover:

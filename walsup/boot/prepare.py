@@ -8,6 +8,7 @@ from pathlib import Path
 
 from walsup import log, settings
 from walsup.archive.abilities import unheeded
+from walsup.archive.command import archive_command
 from walsup.archive.engine import Engine, choose, push_timeout_s
 from walsup.archive.fault import Fault
 from walsup.boot import conf, handover, inspect, plan, stage
@@ -163,8 +164,8 @@ def _archive_command(known: Settings, engine: Engine | Fault | None, run_dir: Pa
         case Fault():
             return "exit 1"  # shut: WAL waits, the archiver does not die of a code over 125
         case Engine():
-            return engine.archive_command(
-                handover.engine_socket(run_dir), push_timeout_s(known.stop_grace_s)
+            return archive_command(
+                engine, run_dir, push_timeout_s(known.stop_grace_s, known.lease_s)
             )
 
 

@@ -42,7 +42,16 @@ def _hear_agent(init: "Init", message: _Message) -> None:
         service = init.daemons.setdefault(name, Service(name))
         generation = int(str(message.get("generation", 0)))
         service.want(Launch.from_message(message) if generation else None, generation)
+        service.until_s = _until_s(message)
+    elif "lease" in message:
+        for service in init.daemons.values():
+            service.until_s = _until_s(message)
     elif "reload" in message:
         init.database.reload()
     elif "verdict" in message:
         init.verdict = str(message["verdict"])
+
+
+def _until_s(message: _Message) -> float:
+    """Give until when a daemon may run, by CLOCK_BOOTTIME; for ever when nothing is said."""
+    return float(str(message.get("lease", "inf")))

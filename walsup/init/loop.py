@@ -174,6 +174,7 @@ class Init:
         if self.code is not None:
             return
         for service in self.daemons.values():
+            service.end_overdue()
             if service.due_in(now_s) == 0:
                 service.start()
         self.agent.kill_hung(now_s)
@@ -218,6 +219,7 @@ class Init:
             pauses.append(0.0)
         starts = (service.due_in(now_s) for service in (self.agent, *self.daemons.values()))
         pauses.extend(due_in for due_in in starts if due_in is not None)
+        pauses.extend(service.left_s() for service in self.daemons.values())
         return max(0.0, min(pauses))
 
     # --- the end ----------------------------------------------------------------------------

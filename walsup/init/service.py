@@ -30,6 +30,7 @@ class Service:
         "pid",
         "restarts",
         "running_generation",
+        "until_s",
     )
 
     def __init__(self, name: str) -> None:
@@ -38,6 +39,7 @@ class Service:
         self.generation = 0
         self.running_generation = 0
         self.restarts = 0
+        self.until_s = float("inf")
         self._launch: Launch | None = None
         self._due_s = 0.0
         self._failures = 0
@@ -51,6 +53,18 @@ class Service:
         self._due_s = time.monotonic() + after_s
         if self.pid and self.running_generation != self.generation:
             self.kill()
+
+    def left_s(self) -> float:
+        """Give the seconds for which it may run yet, by the clock of leases."""
+        if not self.generation:
+            return float("inf")
+        return self.until_s - time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def end_overdue(self) -> None:
+        """End it when its lease is over: its speaker may hang, and must not be needed for it."""
+        if self.left_s() <= 0:
+            log.warning(f"{self.name}.lease_over", generation=self.generation)
+            self.want(None, 0)
 
     def due_in(self, now_s: float) -> "float | None":
         """Give the seconds until a start is due; None when there is nothing to start."""

@@ -2,7 +2,19 @@
 
 from pathlib import Path
 
-from walsup.postgres.wal import parse_history
+from walsup.postgres.wal import Switch, parse_history
+
+
+def left(pgdata: Path, timeline: int) -> tuple[Switch, ...]:
+    """Give where the timelines before this one were left; nothing for the first.
+
+    Raises:
+        OSError, ValueError: the file cannot be read.
+    """
+    if timeline == 1:
+        return ()
+    path = pgdata / "pg_wal" / f"{timeline:08X}.history"
+    return parse_history(path.read_text(encoding="utf-8"))
 
 
 def beginnings(pgdata: Path, timeline: int) -> tuple[tuple[int, int], ...]:
@@ -11,8 +23,7 @@ def beginnings(pgdata: Path, timeline: int) -> tuple[tuple[int, int], ...]:
     Raises:
         OSError, ValueError: the file cannot be read.
     """
-    text = (pgdata / "pg_wal" / f"{timeline:08X}.history").read_text(encoding="utf-8")
-    left = parse_history(text)
+    before = left(pgdata, timeline)
     # A line says where the timeline in it was left: that is where the one after it begins.
-    following = [switch.timeline for switch in left[1:]] + [timeline]
-    return tuple((n, switch.switch_lsn) for n, switch in zip(following, left, strict=True))
+    following = [switch.timeline for switch in before[1:]] + [timeline]
+    return tuple((n, s.switch_lsn) for n, s in zip(following, before, strict=bool(before)))

@@ -6,9 +6,34 @@ A directory that was copied or restored carries them along: they are compared wi
 import json
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 _INSTANCE = ".walsup-instance"
 _FOREIGN = ".walsup-foreign"
+_OWNED = ".walsup-owned"
+_ADOPT = ".walsup-adopt"
+_KERNEL = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Adoption(NamedTuple):
+    """What a person has told this data directory: take the archive from this very owner.
+
+    `holder` has its instance, boot and epoch; None: from nobody, its owner object has gone.
+    """
+
+    archive: str
+    holder: tuple[str, str, int] | None
+
+    def means(self, holder: tuple[str, str, int] | None) -> bool:
+        """Tell whether it is the owner that the person has seen."""
+        return self.holder == holder
+
+
+def place(pgdata: Path) -> str:
+    """Name this very directory on this very kernel: a copy, or another node, has another name."""
+    status = pgdata.stat()
+    kernel = _KERNEL.read_text(encoding="ascii").strip()
+    return f"{kernel}:{status.st_dev:x}:{status.st_ino:x}"
 
 
 def instance(pgdata: Path) -> str:
@@ -35,13 +60,52 @@ def forget_foreign(pgdata: Path) -> None:
 
 def foreign(pgdata: Path, archive: str) -> str:
     """Give why the last run found this very archive foreign, "" when it did not."""
+    noted = _read(pgdata / _FOREIGN, archive)
+    return str(noted.get("problem") or "the archive is another database's") if noted else ""
+
+
+def remember_owned(pgdata: Path, archive: str) -> None:
+    """Note that this archive is ours: from now on one without owner object is none of a new one."""
+    if not owned(pgdata, archive):
+        _write(pgdata / _OWNED, json.dumps({"archive": archive}) + "\n")
+
+
+def owned(pgdata: Path, archive: str) -> bool:
+    """Tell whether this very archive was ours before."""
+    return bool(_read(pgdata / _OWNED, archive))
+
+
+def remember_adoption(pgdata: Path, adoption: Adoption) -> None:
+    """Note what a person has decided with `walsup adopt`."""
+    _write(pgdata / _ADOPT, json.dumps(adoption._asdict()) + "\n")
+
+
+def adoption(pgdata: Path, archive: str) -> Adoption | None:
+    """Give what a person has decided about this archive and what is not yet done."""
+    noted = _read(pgdata / _ADOPT, archive)
+    if not noted:
+        return None
+    match noted.get("holder"):
+        case None:
+            return Adoption(archive, None)
+        case [str(instance), str(boot), int(epoch)]:
+            return Adoption(archive, (instance, boot, epoch))
+        case _:
+            return None
+
+
+def forget_adoption(pgdata: Path) -> None:
+    """Take that note back: it is done."""
+    (pgdata / _ADOPT).unlink(missing_ok=True)
+
+
+def _read(path: Path, archive: str) -> dict[str, object]:
+    """Give a note about this archive, {} when there is none."""
     try:
-        noted = json.loads((pgdata / _FOREIGN).read_text(encoding="utf-8"))
+        noted = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
-        return ""
-    if not isinstance(noted, dict) or noted.get("archive") != archive:
-        return ""
-    return str(noted.get("problem") or "the archive is another database's")
+        return {}
+    return noted if isinstance(noted, dict) and noted.get("archive") == archive else {}
 
 
 def _write(path: Path, text: str) -> None:

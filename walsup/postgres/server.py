@@ -42,6 +42,18 @@ def postmaster(pgdata: Path) -> Postmaster | None:
         return None
 
 
+def archives(pgdata: Path) -> bool:
+    """Tell whether the server was started with archive_mode on: it changes only then.
+
+    The last word on its command line wins, and that is walsup's own.
+    """
+    try:
+        options = (pgdata / "postmaster.opts").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return True
+    return not options.rpartition("archive_mode=")[2].startswith("off")
+
+
 class Sql:
     """One connection, made when it is needed, used by one statement at a time."""
 

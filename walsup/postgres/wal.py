@@ -99,6 +99,10 @@ class Segment:
         """Give the segment that follows on the same timeline."""
         return replace(self, number=self.number + 1)
 
+    def previous(self) -> Self:
+        """Give the one before it; the first, number 0, never exists and has none."""
+        return replace(self, number=max(0, self.number - 1))
+
 
 class Kind(enum.Enum):
     """What a file of pg_wal or of an archive is, by its name without extension."""

@@ -108,6 +108,13 @@ class Settings(NamedTuple):
     compression: str | None = _declare("WALSUP_COMPRESSION", values.choice("lz4", "zstd"),
         "Compression of a new archive; an existing one keeps what its owner.json records.",
         shown="zstd with walrus, lz4 with wal-g")
+    lease_s: float = _declare("WALSUP_LEASE", values.lease,
+        "How often the owner object in the archive is renewed. After 2.4 of them without success"
+        " nothing is uploaded any more; after 4 another start may take over. A push may take 1.6.",
+        default=15.0, shown="15s")
+    unsafe_owner: bool = _declare("WALSUP_UNSAFE_OWNER", units.boolean,
+        "Own the archive also on an S3 server without conditional writes (write and read back).",
+        default=False, shown="off")
     archive_timeout_s: int = _declare("WALSUP_ARCHIVE_TIMEOUT", values.timeout,
         "After how long a segment that is not full is archived, unless the operator's own settings"
         " have an archive_timeout.", default=60, shown="60s")

@@ -10,6 +10,7 @@ from walsup import units
 
 _HOST = r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d{1,5})?"
 _DAY_S = 24 * 3600
+_LONGEST_LEASE_S = 600
 
 
 class ArchiveUrl(NamedTuple):
@@ -117,6 +118,13 @@ def grace(text: str) -> float:
     """Read a stop grace, in seconds."""
     if (seconds := units.duration(text)) < 5:  # noqa: PLR2004 (S23)
         raise ValueError(f"{text!r} is too short: 5s is the least in which nothing is lost")
+    return seconds
+
+
+def lease(text: str) -> float:
+    """Read a lease, in seconds."""
+    if not 1 <= (seconds := units.duration(text)) <= _LONGEST_LEASE_S:
+        raise ValueError(f"{text!r} is not between 1s and 10m")
     return seconds
 
 

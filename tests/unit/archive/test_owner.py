@@ -19,6 +19,7 @@ OWNER = Owner(
     state="stopped",
     compression="zstd",
 )
+NEW = ("lease_s", "backups_from", "place", "nonce")
 BITS_64 = st.integers(0, (1 << 64) - 1)
 
 
@@ -72,7 +73,7 @@ def test_what_is_no_owner(content: bytes) -> None:
         Owner.from_json(content)
 
 
-@pytest.mark.parametrize("name", [name for name in asdict(OWNER) if name != "version"])
+@pytest.mark.parametrize("name", [name for name in asdict(OWNER) if name not in ("version", *NEW)])
 def test_a_missing_field_is_no_owner(name: str) -> None:
     """No field has a default that could stand for another database's."""
     fields = json.loads(OWNER.to_json())
@@ -81,6 +82,16 @@ def test_a_missing_field_is_no_owner(name: str) -> None:
         Owner.from_json(json.dumps(fields).encode())
 
 
-def test_next_boot() -> None:
-    """A new start keeps the instance and raises the epoch."""
-    assert OWNER.next_boot("c") == replace(OWNER, boot="c", epoch=4, state="running")
+def test_s02_every_write_is_known_again() -> None:
+    """Two writes of the same state differ, so that each changes the object's tag."""
+    one, other = OWNER.signed(), OWNER.signed()
+    assert one.nonce != other.nonce
+    assert replace(one, nonce="") == OWNER
+
+
+def test_an_object_of_the_first_version_is_read() -> None:
+    """It has no lease: the default one is taken."""
+    fields = json.loads(OWNER.to_json())
+    for name in NEW:
+        del fields[name]
+    assert Owner.from_json(json.dumps(fields).encode()) == OWNER

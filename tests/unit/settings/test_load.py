@@ -38,6 +38,8 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "AWS_SESSION_TOKEN": ("token", "token"),
     "WALSUP_ENGINE": ("wal-g", "wal-g"),
     "WALSUP_COMPRESSION": ("zstd", "zstd"),
+    "WALSUP_LEASE": ("5s", 5.0),
+    "WALSUP_UNSAFE_OWNER": ("on", True),
     "WALSUP_ARCHIVE_TIMEOUT": ("2min", 120),
     "WALSUP_INITIAL_BACKUP": ("off", False),
     "WALSUP_HTTP": ("127.0.0.1:80", HttpAddress(host="127.0.0.1", port=80)),

@@ -2,16 +2,16 @@
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 from walsup import log
 from walsup.agent.world import World
-from walsup.archive import catalog, claim, daemon
-from walsup.archive.bucket import Bucket
+from walsup.archive import catalog, daemon, oneshot
+from walsup.archive.ahead import ready_names
 from walsup.archive.classify import classify
-from walsup.archive.names import OWNER_KEY
-from walsup.archive.owner import Owner
+from walsup.archive.engine import Engine
+from walsup.archive.lease import Lease, LostError
+from walsup.archive.bucket import Bucket
 from walsup.errors import WalsupError
 from walsup.postgres import control
 from walsup.postgres.control import ControlData, DBState
@@ -53,12 +53,13 @@ async def _sweep(world: World, bucket: Bucket) -> str:
     while world.board.snapshot.gate.state == "opening":  # noqa: ASYNC110 (a stop right after a start)
         await asyncio.sleep(_RETRY_S / 4)
     gate, meter = world.board.snapshot.gate, world.meter
-    if meter is None or gate.state != "open":
+    lease = world.lease
+    if meter is None or lease is None or gate.state != "open":
         return f"{_QUESTION}: no: the gate is {gate.state}: {gate.reason or 'it was never opened'}"
     if found.state not in (DBState.SHUT_DOWN, DBState.SHUT_DOWN_IN_RECOVERY):
         await _push_ready(world)
         mark = await _advance(world, bucket, meter.mark)
-        await _release(world, bucket, mark)
+        await _release(lease, mark)
         return (
             f"{_QUESTION}: no: postgres did not shut down ({found.state.label});"
             f" WAL behind {show_lsn(mark.end_lsn)} is only on the disk"
@@ -73,7 +74,7 @@ async def _sweep(world: World, bucket: Bucket) -> str:
             break
         if not await _push_ready(world):
             await asyncio.sleep(_RETRY_S)
-    if lost := await _release(world, bucket, mark):
+    if lost := await _release(lease, mark):
         return f"{_QUESTION}: no: {lost}"
     if needed.rest_bytes:
         return (
@@ -91,14 +92,14 @@ def needed_for(found: ControlData) -> Needed:
     """
     segment = Segment.containing(found.checkpoint_lsn, found.timeline, found.segment_size)
     return Needed(
-        last=Segment(timeline=segment.timeline, number=segment.number - 1, size=segment.size),
+        last=segment.previous(),
         rest_bytes=max(0, found.checkpoint_lsn - segment.start_lsn - _LONG_HEADER_BYTES),
     )
 
 
 async def _advance(world: World, bucket: Bucket, mark: Segment) -> Segment:
     try:
-        return await catalog.advance(bucket, mark)
+        return (await catalog.advance(bucket, mark)).mark
     except Exception as raised:  # noqa: BLE001 (retried until the deadline)
         world.board.fault("bucket", classify(raised))
         await asyncio.sleep(_RETRY_S)
@@ -111,36 +112,32 @@ async def _push_ready(world: World) -> bool:
     archive_status itself is PostgreSQL's and never touched.
     """
     pushed = False
-    for name in _ready(world.settings.pgdata):
-        if await daemon.push(world.engine_socket, name, world.settings.stop_grace_s):
-            pushed = True
-            log.info("segment.swept", name=name)
-        else:
+    for name in sorted(ready_names(world.settings.pgdata)):
+        if world.lease is None or not world.lease.is_held or not await _push(world, name):
             return pushed
+        pushed = True
+        log.info("segment.swept", name=name)
     return pushed
 
 
-def _ready(pgdata: Path) -> list[str]:
-    try:
-        names = [entry.name for entry in (pgdata / "pg_wal" / "archive_status").iterdir()]
-    except OSError:
-        return []
-    return sorted(n.removesuffix(".ready") for n in names if n.endswith(".ready"))
+async def _push(world: World, name: str) -> bool:
+    timeout_s = world.settings.stop_grace_s
+    if not isinstance(world.engine, Engine) or world.engine.has_daemon:
+        return await daemon.push(world.engine_socket, name, timeout_s)
+    argv = world.engine.push_argv(world.engine_config, world.settings.pgdata / "pg_wal" / name)
+    return await oneshot.run(argv, world.run_dir / "wal-push.log", timeout_s=timeout_s) == 0
 
 
-async def _release(world: World, bucket: Bucket, mark: Segment) -> str:
+async def _release(lease: Lease, mark: Segment) -> str:
     """Mark the owner stopped, with what is proven; gives why the archive is not ours, or "".
 
     What was listed is our WAL only if the archive has been ours until now.
     """
     while True:
         try:
-            if lost := await claim.still_ours(bucket, world.boot):
-                return lost.problem
-            found = await bucket.get(OWNER_KEY)
-            owner = Owner.from_json(found.content)
-            stopped = replace(owner, state="stopped", lsn=mark.end_lsn, timeline=mark.timeline)
-            await bucket.replace(OWNER_KEY, stopped.to_json(), found.etag)
+            await lease.release(timeline=mark.timeline, lsn=mark.end_lsn)
+        except LostError as lost:
+            return lost.fault.problem
         except Exception as raised:  # noqa: BLE001 (retried until the deadline)
             log.warning("owner.not_released", problem=classify(raised).problem)
             await asyncio.sleep(_RETRY_S)
@@ -150,7 +147,7 @@ async def _release(world: World, bucket: Bucket, mark: Segment) -> str:
 
 def _behind(world: World) -> str:
     """Name what is missing."""
-    names = _ready(world.settings.pgdata)
+    names = sorted(ready_names(world.settings.pgdata))
     if names:
         return ", ".join(names[:_SHOWN]) + (
             f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""

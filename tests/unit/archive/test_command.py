@@ -1,0 +1,122 @@
+"""The archive_command under a real shell: its quoting, its codes, and the lease that it asks."""
+
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from walsup.archive.command import LEASE, archive_command, push_command
+from walsup.archive.engine import Engine
+
+SEGMENT = "000000010000000000000001"
+ODD = ["plain", "with space", "per%cent %f %p %%", "quo'te", 'dou"ble', "$HOME `id`", "a;b|c&d"]
+ODD += ["back\\slash", "new\nline", "*?[x]", "-dash", "ümlaut", "# no comment"]
+
+
+def program(folder: Path, name: str, text: str = "") -> Path:
+    """An executable."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+    (folder / name).chmod(0o755)
+    return folder / name
+
+
+def expanded(command: str, name: str) -> str:
+    """What PostgreSQL makes of the command: %f the file's name, %p its path, %% a percent sign."""
+    parts = command.split("%%")
+    return "%".join(p.replace("%f", name).replace("%p", f"pg_wal/{name}") for p in parts)
+
+
+def uptime_s() -> float:
+    """The machine's uptime."""
+    return float(Path("/proc/uptime").read_text().split()[0])
+
+
+def run(command: str) -> subprocess.CompletedProcess[bytes]:
+    """What the archiver does with it."""
+    argv = ["/bin/sh", "-c", expanded(command, SEGMENT)]
+    return subprocess.run(argv, check=False, capture_output=True, cwd="/")
+
+
+@pytest.mark.parametrize("has_client", [True, False])
+@pytest.mark.parametrize("name", ODD)
+def test_s07_quoting_under_a_real_shell(tmp_path: Path, name: str, *, has_client: bool) -> None:
+    """The client gets exactly socket, wal-push and the file's name, whatever the directories."""
+    folder = tmp_path / name
+    record = folder / "record"
+    fake = program(folder, "client", 'printf "%s\\0" "$@" > "$(dirname "$0")/record"')
+    (folder / LEASE).write_text(f"{int(uptime_s()) + 100:012}\n")
+    engine = Engine(name="walrus", program=fake, client=fake if has_client else None)
+    done = run(archive_command(engine, folder, 15))
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    given_ = record.read_bytes().decode().split("\0")[:-1]
+    socket = str(folder / "engine.sock")
+    if has_client:
+        assert given_ == [socket, "wal-push", SEGMENT, "-timeout", "18s"]
+    else:
+        assert given_ == [
+            *("daemon-client", "--socket", socket, "--timeout", "18s", "wal-push", SEGMENT)
+        ]
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [(100, 0), (1, 1), (0, 1), (-100, 1), ("", 1), ("garbage", 1), ("000", 1), (None, 1)],
+)
+def test_s02_without_a_lease_nothing_is_pushed(
+    tmp_path: Path, content: int | str | None, code: int
+) -> None:
+    """Over, absent, cut off or unreadable: the push fails at once and without a word."""
+    fake = program(tmp_path, "client", "exit 0")
+    if isinstance(content, int):
+        content = f"{int(uptime_s()) + content:012}\n" if content > 1 else f"{content:012}\n"
+    if content is not None:
+        (tmp_path / LEASE).write_text(content)
+    done = run(archive_command(Engine(name="w", program=fake, client=fake), tmp_path, 1))
+    assert done.returncode == code
+
+
+@pytest.mark.parametrize("file", [f"{SEGMENT}.partial", "0000000A.history", f"{SEGMENT}.00.backup"])
+def test_s07_every_kind_of_file(file: str) -> None:
+    """Not only segments are archived."""
+    engine = Engine(name="walrus", program=Path("/w"), client=Path("/c"))
+    assert shlex.split(expanded(push_command(engine, Path("/r"), 1), file))[3] == file
+
+
+@pytest.mark.parametrize("code", [0, 1, 74, 126, 137, 255])
+def test_s07_no_code_over_125(tmp_path: Path, code: int) -> None:
+    """Such a code would end the archiver; any failure of the client is a 1."""
+    fake = program(tmp_path, "client", f"exit {code}")
+    (tmp_path / LEASE).write_text(f"{int(uptime_s()) + 100}\n")
+    done = run(archive_command(Engine(name="walrus", program=fake, client=fake), tmp_path, 1))
+    assert done.returncode == (1 if code else 0)
+
+
+def test_s07_missing_client_is_a_1(tmp_path: Path) -> None:
+    """127 would end the archiver too."""
+    (tmp_path / LEASE).write_text(f"{int(uptime_s()) + 100}\n")
+    engine = Engine(name="walrus", program=Path("/no"), client=None)
+    assert run(archive_command(engine, tmp_path, 1)).returncode == 1
+
+
+def test_s07_without_a_daemon_the_engine_is_bounded(tmp_path: Path) -> None:
+    """`timeout` ends it with TERM, then KILL; its own code over 125 becomes a 1."""
+    fake = program(tmp_path, "wal-g", 'printf "%s\\0" "$@" > "$(dirname "$0")/record"; sleep 60')
+    (tmp_path / LEASE).write_text(f"{int(uptime_s()) + 100}\n")
+    engine = Engine(name="wal-g", program=fake, client=None)
+    assert run(archive_command(engine, tmp_path, 1)).returncode == 1
+    given_ = (tmp_path / "record").read_text().split("\0")[:-1]
+    assert given_ == ["--config", str(tmp_path / "engine.json"), "wal-push", f"pg_wal/{SEGMENT}"]
+
+
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
+def test_s07_any_path_survives_the_quoting(name: str) -> None:
+    """PostgreSQL's percent signs and the shell's words come back as they were."""
+    run_dir = Path("/run") / name
+    engine = Engine(name="walrus", program=Path("/w"), client=Path("/c"))
+    command = archive_command(engine, run_dir, 15)
+    words = ["/c", str(run_dir / "engine.sock"), "wal-push", SEGMENT, "-timeout", "18s"]
+    assert shlex.split(expanded(command, SEGMENT))[-9:] == [*words, "||", "exit", "1"]

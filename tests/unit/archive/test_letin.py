@@ -1,0 +1,173 @@
+"""Who is let in: every rule of S4 as a case."""
+
+from dataclasses import replace
+
+import pytest
+
+from walsup.archive.letin import Claimant, Kept, Take, Wait, judge
+from walsup.archive.owner import Owner
+from walsup.postgres.control import ControlData, DBState
+from walsup.postgres.memory import Adoption
+from walsup.postgres.wal import Switch
+
+SIZE = 1 << 24
+SYSTEM = 7_300_000_000_000_000_001
+OWNER = Owner(
+    system_id=SYSTEM,
+    instance="theirs",
+    boot="their boot",
+    epoch=7,
+    timeline=1,
+    lsn=10 * SIZE,
+    state="stopped",
+    compression="zstd",
+    lease_s=15,
+    place="kernel:1:1",
+    backups_from=3 * SIZE,
+)
+FOREVER_S = 1e9
+
+
+def control(*, system_id: int = SYSTEM, timeline: int = 1) -> ControlData:
+    """A data directory whose redo lies in segment 12."""
+    return ControlData(
+        system_id=system_id,
+        state=DBState.IN_PRODUCTION,
+        checkpoint_lsn=12 * SIZE + 40,
+        redo_lsn=12 * SIZE + 8,
+        timeline=timeline,
+        segment_size=SIZE,
+        catalog_version=202209061,
+        control_version=1300,
+    )
+
+
+def claimant(**given: object) -> Claimant:
+    """Another copy of the owner's cluster, unless told otherwise."""
+    fields: dict[str, object] = {
+        "control": control(),
+        "instance": "ours",
+        "boot": "our boot",
+        "place": "kernel:1:2",
+        "compression": "lz4",
+        "lease_s": 15.0,
+    }
+    return Claimant(**(fields | given))  # type: ignore[arg-type]
+
+
+def decide(
+    owner: Owner, who: Claimant, *, unchanged_s: float = 0, empty: bool = False, mark_lsn: int = 0
+) -> Take | Wait | Kept:
+    """The judge's answer."""
+    return judge(owner, who, unchanged_s=unchanged_s, empty=empty, mark_lsn=mark_lsn)
+
+
+SAME = {"instance": "theirs"}
+RUNNING = replace(OWNER, state="running")
+
+
+def test_same_instance_after_a_clean_stop() -> None:
+    """At once: the epoch is raised, what was proven and what backups count stays."""
+    answer = decide(OWNER, claimant(**SAME))
+    assert isinstance(answer, Take)
+    taken = answer.owner
+    assert (taken.epoch, taken.boot, taken.state) == (8, "our boot", "running")
+    assert (taken.place, taken.lsn, taken.compression) == ("kernel:1:2", OWNER.lsn, "zstd")
+    assert taken.backups_from == OWNER.backups_from
+
+
+@pytest.mark.parametrize(("unchanged_s", "taken"), [(0, False), (59.9, False), (60, True)])
+def test_s02_same_instance_whose_last_start_said_nothing(unchanged_s: float, taken: bool) -> None:  # noqa: FBT001 (a table)
+    """A copy of the volume may run elsewhere: only 4 leases of silence tell that it does not."""
+    answer = decide(RUNNING, claimant(**SAME), unchanged_s=unchanged_s)
+    assert isinstance(answer, Take if taken else Wait)
+
+
+def test_s02_the_longer_lease_counts() -> None:
+    """The holder believes in its own lease, not in ours."""
+    slow = replace(RUNNING, lease_s=60)
+    assert isinstance(decide(slow, claimant(**SAME), unchanged_s=239), Wait)
+    assert isinstance(decide(slow, claimant(**SAME), unchanged_s=240), Take)
+    assert isinstance(decide(RUNNING, claimant(**SAME, lease_s=60.0), unchanged_s=239), Wait)
+
+
+def test_s02_the_very_directory_of_the_holder_is_proof_of_its_death() -> None:
+    """We have the lock that it had."""
+    answer = decide(RUNNING, claimant(**SAME, place=RUNNING.place))
+    assert isinstance(answer, Take)
+    nowhere = replace(RUNNING, place="")
+    assert isinstance(decide(nowhere, claimant(**SAME, place="")), Wait)
+
+
+def test_the_same_start_writes_again() -> None:
+    """The agent was restarted: no new epoch, but a lease begins only with a write."""
+    answer = decide(RUNNING, claimant(**SAME, boot="their boot"))
+    assert isinstance(answer, Take)
+    assert answer.owner == RUNNING
+
+
+def test_s04_a_copy_on_the_same_timeline_needs_a_person() -> None:
+    """However long the owner has been silent; the way out is named."""
+    answer = decide(OWNER, claimant(), unchanged_s=FOREVER_S)
+    assert isinstance(answer, Kept)
+    assert answer.foreign
+    assert "walsup adopt" in answer.fault.cure
+
+
+@pytest.mark.parametrize(
+    ("left_at", "mark", "taken"),
+    [(10, 10, True), (11, 10, True), (9, 10, False), (10, 11, False), (12, 11, True)],
+)
+def test_s04_a_promoted_standby_goes_on_with_a_new_timeline(
+    left_at: int,
+    mark: int,
+    taken: bool,  # noqa: FBT001 (a table)
+) -> None:
+    """If it left the owner's timeline at or behind the end of what is archived of it."""
+    left = (Switch(timeline=1, switch_lsn=left_at * SIZE, reason="promoted"),)
+    who = claimant(control=control(timeline=2), left=left)
+    answer = decide(OWNER, who, mark_lsn=mark * SIZE)
+    assert isinstance(answer, Take if taken else Kept)
+    if isinstance(answer, Take):
+        assert (answer.owner.instance, answer.owner.lsn) == ("ours", OWNER.lsn)
+        assert isinstance(decide(RUNNING, who, mark_lsn=mark * SIZE, unchanged_s=59), Wait)
+    else:
+        assert "walsup adopt" in answer.fault.cure
+
+
+def test_s04_a_timeline_that_was_never_the_owners() -> None:
+    """The owner has been promoted elsewhere; this one stayed behind, or went another way."""
+    left = (Switch(timeline=1, switch_lsn=20 * SIZE, reason=""),)
+    for who in (claimant(), claimant(control=control(timeline=3), left=left)):
+        assert isinstance(decide(replace(OWNER, timeline=2), who), Kept)
+
+
+def test_s04_adopt_begins_anew_with_a_full_backup() -> None:
+    """Only from the owner that the person has seen, and only when nobody holds it."""
+    said = Adoption("a", ("theirs", "their boot", 7))
+    answer = decide(OWNER, claimant(adoption=said))
+    assert isinstance(answer, Take)
+    taken = answer.owner
+    assert (taken.epoch, taken.instance, taken.compression) == (8, "ours", "zstd")
+    assert (taken.lsn, taken.backups_from) == (12 * SIZE, 12 * SIZE)
+    assert isinstance(decide(RUNNING, claimant(adoption=said)), Wait)
+    for other in (replace(OWNER, epoch=8), replace(OWNER, boot="x"), replace(OWNER, instance="y")):
+        assert isinstance(decide(other, claimant(adoption=said)), Kept)
+
+
+def test_s04_another_cluster_never_shares_a_prefix() -> None:
+    """Not even when adopted; but nothing archived is nothing to share."""
+    said = Adoption("a", ("theirs", "their boot", 7))
+    who = claimant(control=control(system_id=1), adoption=said)
+    answer = decide(OWNER, who)
+    assert isinstance(answer, Kept)
+    assert str(SYSTEM) in answer.fault.problem
+    empty = decide(OWNER, who, empty=True)
+    assert isinstance(empty, Take)
+    assert (empty.owner.system_id, empty.owner.epoch, empty.owner.compression) == (1, 8, "lz4")
+    assert isinstance(decide(RUNNING, who, empty=True), Wait)
+
+
+def test_s32_an_archive_that_is_being_wiped_is_nobodys() -> None:
+    """Not even its own instance's."""
+    assert isinstance(decide(replace(OWNER, state="wiping"), claimant(**SAME)), Kept)

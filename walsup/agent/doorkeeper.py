@@ -1,0 +1,198 @@
+"""Everything between a running postgres and an open gate: claim, comparison, a fresh daemon."""
+
+import asyncio
+import time
+
+from walsup import log
+from walsup.agent import room
+from walsup.agent.board import Gate
+from walsup.agent.holding import grant
+from walsup.agent.lag import Meter
+from walsup.agent.world import World
+from walsup.archive import ahead, conditions, daemon, engine, oneshot
+from walsup.archive.claim import Ask, Rivals, claim
+from walsup.archive.conditions import Conditional
+from walsup.archive.engine import Engine
+from walsup.archive.evidence import Evidence, gather
+from walsup.archive.fault import Fault
+from walsup.archive.lease import Lease
+from walsup.archive.letin import Claimant, Kept, Wait
+from walsup.archive.owner import Owner
+from walsup.archive.bucket import Bucket
+from walsup.postgres import control, history, memory
+from walsup.postgres.control import ControlData
+from walsup.postgres.server import archives, postmaster
+from walsup.postgres.wal import Segment
+from walsup.private import write_private
+
+_DAEMON_PATIENCE_S = 10.0
+
+
+class Doorkeeper:
+    """Opens the gate, if the archive is or may be ours. It remembers what it has seen of rivals."""
+
+    def __init__(self, world: World, carrier: Engine) -> None:
+        self._world = world
+        carrier = world.engine = carrier._replace(room=room.find(world.settings, carrier))
+        self._carrier = carrier
+        self._rivals = Rivals()
+        self._tested: tuple[Bucket, Conditional] | None = None
+
+    async def open(self, bucket: Bucket) -> Fault | None:
+        """Go through all steps once; gives what stands in the way.
+
+        Raises:
+            what the bucket, the data directory's files or the engine raise.
+        """
+        world, pgdata = self._world, self._world.settings.pgdata
+        found = control.read(pgdata)
+        world.board.put(system_id=found.system_id, segment_bytes=found.segment_size)
+        answer = await claim(bucket, self._claimant(found), self._rivals, self._ask(bucket, found))
+        match answer:
+            case Wait(fault=fault):
+                return fault
+            case Kept(fault=fault, foreign=foreign):
+                if foreign:
+                    memory.remember_foreign(pgdata, str(world.settings.archive), fault.problem)
+                return fault
+        self._remember()
+        world.lease = answer
+        if not archives(pgdata):
+            return Fault(
+                kind="not the owner",
+                problem="the archive is ours now, but this run began with archive_mode=off",
+                remedy="restart the container: archive_mode changes only then",
+            )
+        return await self._let_through(answer)
+
+    async def _conditional(self, bucket: Bucket) -> Conditional | Fault:
+        """Give a bucket whose conditions hold; a server that honours none is not trusted."""
+        if self._tested is None or self._tested[0] is not bucket:
+            chosen: Conditional = bucket
+            if not await conditions.honoured(bucket):
+                if not self._world.settings.unsafe_owner:
+                    return conditions.unmet()
+                log.warning("owner.unsafe", problem=conditions.unmet().problem)
+                chosen = conditions.WrittenAndReadBack(bucket)
+            self._tested = (bucket, chosen)
+        return self._tested[1]
+
+    def _claimant(self, found: ControlData) -> Claimant:
+        known = self._world.settings
+        archive = str(known.archive)
+        return Claimant(
+            control=found,
+            instance=memory.instance(known.pgdata),
+            boot=self._world.boot,
+            place=memory.place(known.pgdata),
+            compression=known.compression or engine.DEFAULT_COMPRESSION[self._carrier.name],
+            lease_s=known.lease_s,
+            left=history.left(known.pgdata, found.timeline),
+            owned=memory.owned(known.pgdata, archive),
+            adoption=memory.adoption(known.pgdata, archive),
+        )
+
+    def _ask(self, bucket: Bucket, found: ControlData) -> Ask:
+        world = self._world
+        pgdata, run_dir = world.settings.pgdata, world.run_dir
+
+        async def whose() -> Evidence:
+            self._render(
+                world.settings.compression or engine.DEFAULT_COMPRESSION[self._carrier.name]
+            )
+            return await gather(bucket, self._carrier, world.engine_config, run_dir)
+
+        async def compare(wanted: Owner) -> Fault | None:
+            if self._goes_on():
+                return None
+            self._render(wanted.compression)
+            sides = ahead.Sides(bucket, self._carrier, world.engine_config, pgdata, run_dir)
+            proven = Segment.containing(wanted.lsn, wanted.timeline, found.segment_size)
+            return await ahead.compare(sides, found, proven)
+
+        return Ask(whose, compare, lambda: self._conditional(bucket))
+
+    def _goes_on(self) -> bool:
+        """Tell whether only the agent was restarted: the daemon of this very boot carries on."""
+        world = self._world
+        return bool(world.board.snapshot.init.engine_generation) and world.meter is None
+
+    def _remember(self) -> None:
+        pgdata = self._world.settings.pgdata
+        memory.remember_owned(pgdata, str(self._world.settings.archive))
+        memory.forget_adoption(pgdata)
+        memory.forget_foreign(pgdata)
+
+    async def _let_through(self, lease: Lease) -> Fault | None:
+        """Start the daemon anew, wait until it answers, wake the archiver."""
+        world, owner, carrier = self._world, lease.owner, self._carrier
+        generation = 0
+        if carrier.has_daemon:
+            generation = self._start_daemon(lease)
+        else:
+            self._render(owner.compression)
+        if world.meter is None:
+            world.meter = self._meter(owner)
+        if generation and not await self._answers(generation):
+            return Fault(
+                kind="engine broken",
+                problem=f"{carrier.name} was started, but does not answer on {world.engine_socket}",
+            )
+        grant(world, lease)
+        world.board.put(
+            gate=Gate(
+                state="open",
+                engine=carrier.name,
+                compression=owner.compression,
+                epoch=owner.epoch,
+                origin_lsn=owner.lsn,
+                daemon=carrier.has_daemon,
+            )
+        )
+        log.info("gate.opened", engine=carrier.name, epoch=owner.epoch, generation=generation)
+        world.pid1.reload()
+        return None
+
+    def _start_daemon(self, lease: Lease) -> int:
+        world, seen = self._world, self._world.board.snapshot.init.engine_generation
+        if self._goes_on():
+            return seen
+        generation = world.next_generation(seen)
+        self._render(lease.owner.compression)
+        world.pid1.want_engine(
+            generation,
+            self._carrier.daemon_argv(world.engine_config, world.engine_socket),
+            oneshot.environment() | {"PGDATA": str(world.settings.pgdata)},
+            lease.until_s,
+        )
+        return generation
+
+    async def _answers(self, generation: int) -> bool:
+        world, deadline_s = self._world, time.monotonic() + _DAEMON_PATIENCE_S
+        while world.pid1.read().engine_generation != generation or not await daemon.check(
+            world.engine_socket
+        ):
+            if time.monotonic() > deadline_s:
+                return False
+            await asyncio.sleep(0.05)
+        return True
+
+    def _meter(self, owner: Owner) -> Meter:
+        """Measure from the owner's proven LSN on; what already waits gives the first age."""
+        seen = self._world.board.snapshot
+        first = Segment.containing(owner.lsn, owner.timeline, seen.segment_bytes)
+        since_s = time.monotonic() - seen.waiting.oldest_age_s if seen.waiting.ready else None
+        return Meter(first.previous(), waiting_since_s=since_s)
+
+    def _render(self, compression: str) -> None:
+        world = self._world
+        server = postmaster(world.settings.pgdata)
+        text = engine.render(
+            world.settings,
+            compression=compression,
+            socket_dir=server.socket_dir if server else str(world.run_dir),
+            port=server.port if server else 5432,
+            segment_bytes=world.board.snapshot.segment_bytes,
+            room=self._carrier.room,
+        )
+        write_private(world.engine_config, text)

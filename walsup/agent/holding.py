@@ -1,0 +1,77 @@
+"""Holding the archive (S2): the lease renewed, told to PID 1 and archive_command, given up.
+
+Nobody of those three needs the others awake: PID 1 ends the daemon when the lease is over, and
+archive_command compares the machine's uptime with the file.
+"""
+
+import asyncio
+import os
+from pathlib import Path
+
+from walsup import log
+from walsup.agent.world import World
+from walsup.archive.classify import classify
+from walsup.archive.command import LEASE
+from walsup.archive.fault import Fault
+from walsup.archive.lease import Lease, LostError, now_s
+
+_RETRIES_IN_A_LEASE = 5
+_DIGITS = 12
+
+
+async def hold(world: World, lease: Lease) -> Fault | None:
+    """Renew until the archive is lost (why), or the gate must be opened anew (None)."""
+    lease_s = lease.owner.lease_s
+    pause_s, failed = lease_s, Fault("timeout", "the lease could not be renewed in time")
+    while True:
+        try:
+            async with asyncio.timeout(min(pause_s, max(0.0, lease.until_s - now_s()))):
+                await world.reopen.wait()
+        except TimeoutError:
+            pass
+        else:
+            return None
+        if lease.owner.state != "running":
+            await asyncio.Event().wait()  # given up by the stop: what is left is to be ended
+        if now_s() >= lease.until_s:
+            log.warning("lease.over", kind=failed.kind, problem=failed.problem)
+            return failed
+        try:
+            async with asyncio.timeout(lease_s):
+                await _renew(world, lease)
+        except LostError as lost:
+            return lost.fault
+        except Exception as raised:  # noqa: BLE001 (retried until the lease is over)
+            failed, pause_s = classify(raised), lease_s / _RETRIES_IN_A_LEASE
+        else:
+            pause_s = lease_s
+
+
+async def _renew(world: World, lease: Lease) -> None:
+    mark = world.meter.mark if world.meter else None
+    await lease.renew(
+        timeline=mark.timeline if mark else lease.owner.timeline,
+        lsn=mark.end_lsn if mark else lease.owner.lsn,
+    )
+    if lease.is_held:
+        grant(world, lease)
+
+
+def grant(world: World, lease: Lease) -> None:
+    """Let pushes through until the lease ends."""
+    world.pid1.lease(lease.until_s)
+    # A container may have an uptime of its own (lxcfs): what archive_command reads is read here.
+    uptime_s = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
+    until = int(uptime_s + lease.until_s - now_s())
+    # In place, at one width: also on a full run directory, and never half.
+    descriptor = os.open(world.run_dir / LEASE, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        os.pwrite(descriptor, f"{until:0{_DIGITS}}\n".encode(), 0)
+    finally:
+        os.close(descriptor)
+
+
+def withdraw(world: World) -> None:
+    """Shut: without the file every push fails at once, without a daemon those under way too."""
+    (world.run_dir / LEASE).unlink(missing_ok=True)
+    world.pid1.no_engine()

@@ -1,0 +1,139 @@
+"""Whether this disk can continue what the archive has (S5, S6): names, positions and bytes.
+
+A volume restored from a snapshot, or a disk that has lost what it had fsynced, starts normally and
+would write other WAL under names that are archived already.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from walsup.archive import catalog, oneshot
+from walsup.archive.engine import Engine
+from walsup.archive.fault import Fault
+from walsup.archive.bucket import Bucket
+from walsup.postgres import control
+from walsup.postgres.control import ControlData
+from walsup.postgres.wal import Kind, Segment, classify, long_page_header, show_lsn
+from walsup.tail import last_lines
+
+_FETCH_TIMEOUT_S = 60.0
+_CHUNK_BYTES = 1 << 20
+_PAGE_BYTES = 8192
+
+
+class Sides(NamedTuple):
+    """Both sides of a comparison: the archive through its engine, the data directory."""
+
+    bucket: Bucket
+    engine: Engine
+    config: Path
+    pgdata: Path
+    scratch: Path
+
+    @property
+    def pg_wal(self) -> Path:
+        """Where the disk's WAL is."""
+        return self.pgdata / "pg_wal"
+
+
+async def compare(sides: Sides, found: ControlData, proven: Segment) -> Fault | None:
+    """Give why the archive must not be continued from this disk; None: it can be.
+
+    `proven`: where the listing begins, a segment of any timeline of ours.
+
+    Raises:
+        what the bucket raises; OSError: the engine could not fetch what is to be compared.
+    """
+    newest, waiting = await _archived(sides, proven, found)
+    if newest is not None and newest.timeline > found.timeline:
+        return _ahead(f"it has timeline {newest.timeline}, this disk is on {found.timeline}")
+    if newest is not None and newest.timeline == found.timeline:
+        if fault := await asyncio.to_thread(_position, sides, newest):
+            return fault
+        if newest.name not in waiting and (sides.pg_wal / newest.name).exists():
+            waiting = (*waiting, newest.name)
+    for name in waiting:
+        if not await _same(sides, name):
+            return _ahead(f"{name} there has other bytes than {name} in pg_wal")
+    return None
+
+
+async def _archived(
+    sides: Sides, proven: Segment, found: ControlData
+) -> tuple[Segment | None, Sequence[str]]:
+    """Give the newest archived segment, and what is archived of what waits as `.ready` (S6)."""
+    ready = await asyncio.to_thread(lambda: set(ready_names(sides.pgdata)))
+    first = min((proven.name, *ready))
+    newest: Segment | None = None
+    waiting: dict[str, None] = {}
+    async for name in catalog.from_name(sides.bucket, first):
+        if name in ready:
+            waiting[name] = None
+        if classify(name) is Kind.SEGMENT:
+            newest = Segment.parse(name, found.segment_size)
+    return newest, tuple(waiting)
+
+
+def ready_names(pgdata: Path) -> Iterator[str]:
+    """Give the names of what waits for the archiver."""
+    try:
+        for entry in (pgdata / "pg_wal" / "archive_status").iterdir():
+            if entry.name.endswith(".ready"):
+                yield entry.name.removesuffix(".ready")
+    except FileNotFoundError:
+        return
+
+
+def _position(sides: Sides, newest: Segment) -> Fault | None:
+    """Tell whether the disk has got as far as the end of the archive's newest segment."""
+    if (sides.pg_wal / newest.name).exists():
+        try:
+            with (sides.pg_wal / newest.name).open("rb") as file:
+                head = long_page_header(file.read(_PAGE_BYTES))
+        except (OSError, ValueError):
+            return _ahead(f"{newest.name} is archived, and not yet written in pg_wal")
+        if (head.page_lsn, head.timeline) == (newest.start_lsn, newest.timeline):
+            return None
+        # A file under a later name, kept by postgres to be used again.
+        return _ahead(f"{newest.name} is archived, and not yet written in pg_wal")
+    # PostgreSQL removes only what lies before the last checkpoint's redo.
+    redo_lsn = control.read(sides.pgdata).redo_lsn
+    if redo_lsn >= newest.end_lsn:
+        return None
+    return _ahead(
+        f"it reaches {show_lsn(newest.end_lsn)} ({newest.name}), this disk has its last checkpoint"
+        f" at {show_lsn(redo_lsn)} and no such segment"
+    )
+
+
+async def _same(sides: Sides, name: str) -> bool:
+    """Compare a file of pg_wal with what the engine fetches under its name."""
+    target = sides.scratch / f"compare-{name}"
+    log = target.with_suffix(".log")
+    argv = sides.engine.fetch_argv(sides.config, name, target)
+    try:
+        code = await oneshot.run(argv, log, timeout_s=_FETCH_TIMEOUT_S)
+        if code != 0:
+            raise OSError(f"{name} could not be fetched to compare it ({code}):\n{last_lines(log)}")
+        return await asyncio.to_thread(_equal, target, sides.pg_wal / name)
+    finally:
+        target.unlink(missing_ok=True)
+        log.unlink(missing_ok=True)
+
+
+def _equal(one: Path, other: Path) -> bool:
+    with one.open("rb") as left, other.open("rb") as right:
+        while True:
+            chunk = left.read(_CHUNK_BYTES)
+            if chunk != right.read(_CHUNK_BYTES):
+                return False
+            if not chunk:
+                return True
+
+
+def _ahead(problem: str) -> Fault:
+    return Fault(
+        kind="bucket ahead", problem=f"the archive has WAL that this disk lacks: {problem}"
+    )

@@ -1,0 +1,141 @@
+"""Our hold on the owner object: every write of it after the claim goes through here (S2)."""
+
+import asyncio
+from dataclasses import replace
+from time import CLOCK_BOOTTIME, clock_gettime
+
+from walsup.archive.classify import is_absent, is_conflict
+from walsup.archive.conditions import Conditional
+from walsup.archive.fault import Fault
+from walsup.archive.names import OWNER_KEY
+from walsup.archive.owner import HOLDER_LEASES, Owner
+
+
+class LostError(Exception):
+    """The archive is not ours any more; `fault` says whose it is."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.problem)
+        self.fault = fault
+
+
+def now_s() -> float:
+    """Give the clock of leases: monotonic, and it goes on while a machine sleeps."""
+    return clock_gettime(CLOCK_BOOTTIME)
+
+
+async def write(bucket: Conditional, wanted: Owner, etag: str | None) -> str | None:
+    """Create it (`etag` None) or replace it; gives its tag, None when it is somebody else's now.
+
+    A write that has failed may have succeeded: it is read back, and its own nonce tells.
+
+    Raises:
+        what the bucket raises, when it is not known what happened.
+    """
+    content = wanted.to_json()
+    try:
+        if etag is None:
+            return await bucket.create(OWNER_KEY, content)
+        return await bucket.replace(OWNER_KEY, content, etag)
+    except Exception as raised:
+        lost = is_conflict(raised) or is_absent(raised)
+        try:
+            found = await bucket.get(OWNER_KEY)
+        except FileNotFoundError as absent:
+            if lost and is_absent(absent):
+                return None
+            raise raised from None
+        if Owner.from_json(found.content).nonce == wanted.nonce:
+            return found.etag
+        if lost:
+            return None
+        raise
+
+
+class Lease:
+    """What we hold until `until_s`, by the clock of `now_s`."""
+
+    def __init__(self, bucket: Conditional, owner: Owner, etag: str, began_s: float) -> None:
+        """`began_s`: when the write that made it ours was begun."""
+        self.owner = owner
+        self._bucket = bucket
+        self._etag = etag
+        self._began_s = began_s
+        self._tried: set[str] = set()
+        self._writing = asyncio.Lock()
+
+    @property
+    def until_s(self) -> float:
+        """When we must have stopped to write, unless it is renewed before."""
+        return self._began_s + HOLDER_LEASES * self.owner.lease_s
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nobody else can have written yet."""
+        return self.owner.state == "running" and now_s() < self.until_s
+
+    async def renew(self, *, timeline: int, lsn: int, backups_from: int | None = None) -> None:
+        """Write it again, with what is proven by now.
+
+        Raises:
+            LostError: it is somebody else's, or has gone.
+            what the bucket raises; ValueError: another walsup has written something odd.
+        """
+        kept = self.owner.backups_from if backups_from is None else backups_from
+        await self._write(replace(self.owner, timeline=timeline, lsn=lsn, backups_from=kept))
+
+    async def release(self, *, timeline: int, lsn: int) -> None:
+        """Mark it stopped; the next start need not wait.
+
+        Raises:
+            as `renew` does.
+        """
+        await self._write(replace(self.owner, timeline=timeline, lsn=lsn, state="stopped"))
+
+    async def _write(self, wanted: Owner) -> None:
+        async with self._writing:
+            if self.owner.state != "running":
+                return  # released meanwhile: what it says now stands
+            signed, began_s = wanted.signed(), now_s()
+            self._tried.add(signed.nonce)
+            etag = await write(self._bucket, signed, self._etag)
+            if etag is None:
+                before = await self._caught_up()
+                began_s = now_s()
+                etag = await write(self._bucket, signed, before)
+            if etag is None:
+                raise LostError(_taken(None))
+            self.owner, self._etag, self._began_s = signed, etag, began_s
+            self._tried.clear()
+
+    async def _caught_up(self) -> str:
+        """Give the tag of an earlier write of ours that was given up, and has succeeded late."""
+        try:
+            found = await self._bucket.get(OWNER_KEY)
+        except FileNotFoundError as raised:
+            if not is_absent(raised):
+                raise
+            raise LostError(removed()) from None
+        owner = Owner.from_json(found.content)
+        if owner.nonce not in self._tried and owner.nonce != self.owner.nonce:
+            raise LostError(_taken(owner))
+        return found.etag
+
+
+def removed() -> Fault:
+    """The fault of an owner object that we have owned."""
+    return Fault(kind="owner removed", problem=f"{OWNER_KEY} was there, and has gone")
+
+
+def _taken(owner: Owner | None) -> Fault:
+    by = (
+        f": instance {owner.instance}, epoch {owner.epoch}, of the cluster with system identifier"
+        f" {owner.system_id}"
+        if owner
+        else ""
+    )
+    return Fault(
+        kind="not the owner",
+        problem=f"another start has taken the archive{by}",
+        remedy="stop one of the two databases, or give one a prefix of its own",
+    )
