@@ -9,6 +9,7 @@ import pytest
 
 from dev.harness import S3Server, Walsup
 from dev.harness.witness import (
+    cli,
     owner,
     segments,
     sentinels,
@@ -19,6 +20,7 @@ from dev.harness.witness import (
 )
 
 Make = Callable[..., Walsup]
+SHORT = {"WALSUP_LEASE": "2s"}
 
 
 @pytest.fixture
@@ -119,6 +121,7 @@ def test_an_archive_of_the_plain_engine_is_continued_in_place(walsup: Make, s3: 
     wait_protected(one)
     assert one.stop() == 0
     s3.delete(f"{one.prefix}/walsup/owner.json")
+    (one.pgdata / ".walsup-owned").unlink()
     one.environment["WALSUP_COMPRESSION"] = "zstd"
     one.start()
     wait_protected(one)
@@ -240,12 +243,12 @@ def test_s2_an_archive_that_somebody_else_has_taken_is_let_go_of(
     walsup: Make, s3: S3Server
 ) -> None:
     """The daemon is ended, the fault names the other, and a stop claims nothing."""
-    one = walsup().start()
+    one = walsup(env=SHORT).start()
     wait_protected(one)
     key = f"{one.prefix}/walsup/owner.json"
     stolen = owner(s3, one.prefix) | {"system_id": "7000000000000000001", "boot": "another"}
     s3.put(key, json.dumps(stolen).encode())
-    fault = wait_fault(one, "gate", timeout_s=60)
+    fault = wait_fault(one, "gate")
     assert fault["kind"] == "not the owner"
     assert "7000000000000000001" in fault["problem"]
     one.wait_for(lambda: not one.state().get("engine_pid"), "the daemon has gone")
@@ -260,30 +263,33 @@ def test_s2_an_archive_that_somebody_else_has_taken_is_let_go_of(
 def test_s6c_an_owner_object_that_was_removed_is_no_empty_archive(
     walsup: Make, s3: S3Server
 ) -> None:
-    """The whole archive is deleted under it: nothing is protected; a restart begins anew."""
-    one = walsup().start()
+    """The whole archive is deleted under it: nothing is protected until a person says so."""
+    one = walsup(env=SHORT).start()
     wait_protected(one)
     for key in s3.keys(f"{one.prefix}/"):
         s3.delete(key)
-    fault = wait_fault(one, "gate", timeout_s=60)
+    fault = wait_fault(one, "gate")
     assert fault["kind"] == "owner removed"
     assert not status(one)["protected"]
     one.psql("create table t (n int)")
     assert one.stop() == 0
     assert "is in the bucket: no" in verdict(one)
     one.start()
+    assert wait_fault(one, "gate")["kind"] == "owner removed"
+    told = cli(one, "adopt", "--yes")
+    assert told.returncode == 0, told.stderr
     wait_protected(one)
     assert len(sentinels(s3, one.prefix)) == 1
 
 
 def test_s2_the_verdict_asks_who_owns_the_archive(walsup: Make, s3: S3Server) -> None:
     """Taken a moment before the stop: everything that is listed may be somebody else's."""
-    one = walsup().start()
+    one = walsup(env=SHORT).start()
     wait_protected(one)
     stolen = owner(s3, one.prefix) | {"boot": "another"}
     s3.put(f"{one.prefix}/walsup/owner.json", json.dumps(stolen).encode())
     assert one.stop() == 0
-    assert "is in the bucket: no: another instance has taken the archive" in verdict(one)
+    assert "is in the bucket: no: another start has taken the archive" in verdict(one)
 
 
 def test_s2_two_fresh_databases_never_share_an_archive(walsup: Make, s3: S3Server) -> None:

@@ -117,7 +117,7 @@ class Lease:
                 raise
             raise LostError(removed()) from None
         owner = Owner.from_json(found.content)
-        if owner.nonce not in self._tried and owner.nonce != self.owner.nonce:
+        if owner.boot != self.owner.boot or owner.nonce not in (self.owner.nonce, *self._tried):
             raise LostError(_taken(owner))
         return found.etag
 
