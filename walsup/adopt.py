@@ -1,14 +1,12 @@
 """`walsup adopt`: a person decides that this data directory shall continue an archive (S4)."""
 
 import asyncio
-import os
-from pathlib import Path
 
+from walsup.archive.bucket import open_bucket
 from walsup.archive.classify import classify, is_absent
 from walsup.archive.names import OWNER_KEY
 from walsup.archive.owner import Owner
-from walsup.archive.store import open_bucket
-from walsup.errors import ArchiveError, DataDirectoryError, SettingsError
+from walsup.errors import ArchiveError, SettingsError
 from walsup.postgres import control, memory
 from walsup.postgres.memory import Adoption
 from walsup.postgres.wal import show_lsn
@@ -26,7 +24,8 @@ def find(known: Settings) -> tuple[Adoption, str]:
     found = control.read(known.pgdata)
     owner = _owner(known)
     archive = str(known.archive)
-    here = f"this data directory: {known.pgdata}, system identifier {found.system_id}, timeline" + (
+    here = (
+        f"this data directory: {known.pgdata}, system identifier {found.system_id}, timeline"
         f" {found.timeline}, last checkpoint {show_lsn(found.checkpoint_lsn)}"
     )
     if owner is None:
@@ -45,7 +44,7 @@ def find(known: Settings) -> tuple[Adoption, str]:
     if owner.instance == memory.instance(known.pgdata):
         raise ArchiveError(
             f"{archive} belongs to this data directory already (state {owner.state})",
-            hint="see `walsup status` for what stands in the way; after a kill the lease has to end",
+            hint="`walsup status` says what stands in the way; a killed start's lease has to end",
         )
     theirs = (
         f"{archive} belongs to instance {owner.instance}, state {owner.state}, epoch"
@@ -57,14 +56,12 @@ def find(known: Settings) -> tuple[Adoption, str]:
 def decide(known: Settings, adoption: Adoption) -> None:
     """Note it in the data directory; the running agent, or the next start, acts on it."""
     memory.remember_adoption(known.pgdata, adoption)
-    if os.geteuid() == 0:
-        memory.give_to_owner(known.pgdata)
 
 
 def _owner(known: Settings) -> Owner | None:
     try:
         return Owner.from_json(asyncio.run(open_bucket(known).get(OWNER_KEY)).content)
-    except Exception as raised:
+    except Exception as raised:  # noqa: BLE001 (whatever it is, a person is told)
         if is_absent(raised):
             return None
         fault = classify(raised)

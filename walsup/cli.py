@@ -47,6 +47,29 @@ def status(*, as_json: bool) -> None:
 
 
 @main.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def adopt(*, yes: bool) -> None:
+    """Let this data directory continue an archive that another copy of the cluster has owned.
+
+    It takes effect when the other has stopped, or has been silent for four leases; a full base
+    backup is taken then. Run it where the container runs, with its environment.
+    """
+    from walsup import adopt as adoption  # noqa: PLC0415 (one command, one import)
+
+    try:
+        known = settings.load(os.environ)
+        decided, words = adoption.find(known)
+        click.echo(words)
+        if not yes:
+            click.confirm("Shall this data directory continue that archive?", abort=True)
+        adoption.decide(known, decided)
+    except WalsupError as fault:
+        click.echo(str(fault), err=True)
+        sys.exit(fault.exit_code)
+    click.echo("decided; `walsup status` shows when the gate opens")
+
+
+@main.command()
 def run() -> None:
     """Run PostgreSQL with its archive, as PID 1 of a container (arguments go to postgres)."""
     raise AssertionError("__main__ takes `run` before this")

@@ -10,6 +10,7 @@ from walsup.agent.holding import grant
 from walsup.agent.lag import Meter
 from walsup.agent.world import World
 from walsup.archive import ahead, conditions, daemon, engine, oneshot
+from walsup.archive.bucket import Bucket
 from walsup.archive.claim import Ask, Rivals, claim
 from walsup.archive.conditions import Conditional
 from walsup.archive.engine import Engine
@@ -18,7 +19,6 @@ from walsup.archive.fault import Fault
 from walsup.archive.lease import Lease
 from walsup.archive.letin import Claimant, Kept, Wait
 from walsup.archive.owner import Owner
-from walsup.archive.bucket import Bucket
 from walsup.postgres import control, history, memory
 from walsup.postgres.control import ControlData
 from walsup.postgres.server import archives, postmaster
@@ -33,7 +33,6 @@ class Doorkeeper:
 
     def __init__(self, world: World, carrier: Engine) -> None:
         self._world = world
-        carrier = world.engine = carrier._replace(room=room.find(world.settings, carrier))
         self._carrier = carrier
         self._rivals = Rivals()
         self._tested: tuple[Bucket, Conditional] | None = None
@@ -45,6 +44,9 @@ class Doorkeeper:
             what the bucket, the data directory's files or the engine raise.
         """
         world, pgdata = self._world, self._world.settings.pgdata
+        if not self._carrier.room.hard_bytes:
+            room_here = room.find(world.settings, self._carrier)
+            self._carrier = world.engine = self._carrier._replace(room=room_here)
         found = control.read(pgdata)
         world.board.put(system_id=found.system_id, segment_bytes=found.segment_size)
         answer = await claim(bucket, self._claimant(found), self._rivals, self._ask(bucket, found))

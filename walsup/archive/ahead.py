@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from walsup.archive import catalog, oneshot
+from walsup.archive.bucket import Bucket
 from walsup.archive.engine import Engine
 from walsup.archive.fault import Fault
-from walsup.archive.bucket import Bucket
 from walsup.postgres import control
 from walsup.postgres.control import ControlData
 from walsup.postgres.wal import Kind, Segment, classify, long_page_header, show_lsn

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from walsup.archive import catalog, letin
+from walsup.archive.bucket import Bucket
 from walsup.archive.classify import is_absent
 from walsup.archive.conditions import Conditional
 from walsup.archive.evidence import Evidence
@@ -12,7 +13,6 @@ from walsup.archive.lease import Lease, now_s, removed, write
 from walsup.archive.letin import Claimant, Kept, Take, Wait
 from walsup.archive.names import OWNER_KEY
 from walsup.archive.owner import Owner
-from walsup.archive.bucket import Bucket
 
 
 class Rivals:

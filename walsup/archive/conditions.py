@@ -7,10 +7,10 @@ from typing import Protocol
 
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 
+from walsup.archive.bucket import Bucket, Object
 from walsup.archive.classify import is_absent, is_conflict
 from walsup.archive.fault import Fault
 from walsup.archive.names import CONDITIONS_KEY
-from walsup.archive.bucket import Bucket, Object
 
 _SETTLE_S = 2.0
 

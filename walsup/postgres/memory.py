@@ -113,6 +113,8 @@ def _write(path: Path, text: str) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.truncate()
         file.write(text)
+        if os.geteuid() == 0:  # a person in the container; the agent must read it
+            os.fchown(file.fileno(), *_owner_of(path.parent))
         file.flush()
         os.fsync(file.fileno())
     path.with_name(path.name + ".new").replace(path)
@@ -121,3 +123,8 @@ def _write(path: Path, text: str) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _owner_of(directory: Path) -> tuple[int, int]:
+    status = directory.stat()
+    return status.st_uid, status.st_gid

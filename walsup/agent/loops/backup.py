@@ -108,7 +108,13 @@ async def _first_segment(world: World) -> bool:
 
 async def _newest(world: World, bucket: Bucket) -> Backup | None:
     ours = world.board.snapshot.system_id
-    found = [b for b in await catalog.backups(bucket) if b.system_id in (ours, None)]
+    # Before that LSN the archive has a gap, or another writer's WAL.
+    since_lsn = world.lease.owner.backups_from if world.lease else 0
+    found = [
+        backup
+        for backup in await catalog.backups(bucket)
+        if backup.system_id in (ours, None) and backup.start_lsn >= since_lsn
+    ]
     return found[-1] if found else None
 
 

@@ -7,9 +7,9 @@ from walsup import log
 from walsup.agent.lag import Lag, Meter
 from walsup.agent.world import World
 from walsup.archive import catalog
+from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify
 from walsup.archive.fault import Fault
-from walsup.archive.bucket import Bucket
 
 _EVERY_S = 1.0
 _CHECK_S = 15.0
@@ -57,7 +57,7 @@ async def _list(world: World, bucket: Bucket, meter: Meter) -> None:
 
 
 def twice(names: tuple[str, ...]) -> Fault:
-    """The alarm for segments that are there under two extensions (S6), and nobody can tell which is ours."""
+    """The alarm for segments that are there under two extensions (S6): one is somebody else's."""
     return Fault(
         kind="overwrite conflict",
         problem=f"{', '.join(names[:3])} in the archive twice, in two compressions: two programs"

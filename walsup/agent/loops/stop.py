@@ -8,10 +8,10 @@ from walsup import log
 from walsup.agent.world import World
 from walsup.archive import catalog, daemon, oneshot
 from walsup.archive.ahead import ready_names
+from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify
 from walsup.archive.engine import Engine
 from walsup.archive.lease import Lease, LostError
-from walsup.archive.bucket import Bucket
 from walsup.errors import WalsupError
 from walsup.postgres import control
 from walsup.postgres.control import ControlData, DBState
