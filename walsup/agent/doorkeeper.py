@@ -72,7 +72,8 @@ class Doorkeeper:
         if self._tested is None or self._tested[0] is not bucket:
             chosen: Conditional = bucket
             if not await conditions.honoured(bucket):
-                if not self._world.settings.unsafe_owner:
+                allowed = self._world.settings.unsafe_owner
+                if not allowed or not isinstance(bucket, conditions.Unconditional):
                     return conditions.unmet()
                 log.warning("owner.unsafe", problem=conditions.unmet().problem)
                 chosen = conditions.WrittenAndReadBack(bucket)

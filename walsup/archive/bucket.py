@@ -33,9 +33,6 @@ class Bucket(Protocol):
     async def get(self, key: str) -> Object:
         """Read a small object whole."""
 
-    async def put(self, key: str, content: bytes) -> None:
-        """Write an object, whatever was there."""
-
     async def create(self, key: str, content: bytes) -> str:
         """Write an object that must not exist; gives its tag."""
 

@@ -99,7 +99,8 @@ async def advance(bucket: Bucket, mark: Segment) -> Run:
     timeline the order of keys is the order of WAL: the listing ends at the first gap.
     """
     before, twice = "", []
-    async for name in from_name(bucket, mark.name):
+    async for key in bucket.keys(WAL_FOLDER, f"{WAL_FOLDER}/{mark.name}"):
+        name = _name(key)
         if name == before:
             twice.append(name)
         before = name

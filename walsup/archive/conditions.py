@@ -3,11 +3,9 @@
 import asyncio
 import os
 from collections.abc import Awaitable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from obstore.exceptions import AlreadyExistsError, PreconditionError
-
-from walsup.archive.bucket import Bucket, Object
+from walsup.archive.bucket import Bucket, ConflictError, Object
 from walsup.archive.classify import is_absent, is_conflict
 from walsup.archive.fault import Fault
 from walsup.archive.names import CONDITIONS_KEY
@@ -59,6 +57,14 @@ def unmet() -> Fault:
     )
 
 
+@runtime_checkable
+class Unconditional(Protocol):
+    """A server that can be written without a condition: S3; a directory has them always."""
+
+    async def get(self, key: str) -> Object: ...  # noqa: D102 (as Bucket has it)
+    async def put(self, key: str, content: bytes) -> None: ...  # noqa: D102
+
+
 class WrittenAndReadBack:
     """Conditions for a server that has none: read, write, wait, read back (WALSUP_UNSAFE_OWNER).
 
@@ -66,7 +72,7 @@ class WrittenAndReadBack:
     its write may win over another: that is what is unsafe.
     """
 
-    def __init__(self, bucket: Bucket, settle_s: float = _SETTLE_S) -> None:
+    def __init__(self, bucket: Unconditional, settle_s: float = _SETTLE_S) -> None:
         self._bucket = bucket
         self._settle_s = settle_s
 
@@ -77,13 +83,13 @@ class WrittenAndReadBack:
     async def create(self, key: str, content: bytes) -> str:
         """Write an object that was not there."""
         if await self._tag(key):
-            raise AlreadyExistsError(f"{key} exists")
+            raise ConflictError(f"{key} exists")
         return await self._write(key, content)
 
     async def replace(self, key: str, content: bytes, etag: str) -> str:
         """Write over what was there."""
         if await self._tag(key) != etag:
-            raise PreconditionError(f"{key} has changed")
+            raise ConflictError(f"{key} has changed")
         return await self._write(key, content)
 
     async def _write(self, key: str, content: bytes) -> str:
@@ -91,7 +97,7 @@ class WrittenAndReadBack:
         await asyncio.sleep(self._settle_s)
         found = await self._bucket.get(key)
         if found.content != content:
-            raise PreconditionError(f"{key} was written over")
+            raise ConflictError(f"{key} was written over")
         return found.etag
 
     async def _tag(self, key: str) -> str:
