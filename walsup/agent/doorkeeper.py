@@ -190,8 +190,9 @@ class Doorkeeper:
     def _render(self, compression: str) -> None:
         world = self._world
         server = postmaster(world.settings.pgdata)
+        region = world.bucket.region if world.bucket else None
         text = engine.render(
-            world.settings,
+            world.settings._replace(region=region),
             compression=compression,
             socket_dir=server.socket_dir if server else str(world.run_dir),
             port=server.port if server else 5432,

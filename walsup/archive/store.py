@@ -61,7 +61,9 @@ class S3Bucket:
 
     async def put(self, key: str, content: bytes) -> None:
         """Write an object, whatever was there."""
-        await obstore.put_async(self._store, key, content)
+        store = await self._store()
+        with self._needs("s3:PutObject", key):
+            await obstore.put_async(store, key, content)
 
     async def create(self, key: str, content: bytes) -> str:
         """Write an object that must not exist (If-None-Match); gives its tag."""
