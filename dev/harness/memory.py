@@ -44,6 +44,14 @@ class MemoryGroup:
         return int(self._file("memory.max_usage_in_bytes", "memory.peak").read_text())
 
     @property
+    def held_bytes(self) -> int:
+        """What is charged now and cannot be dropped: private and shared memory, no cache."""
+        stat = dict(line.split() for line in (self._path / "memory.stat").read_text().splitlines())
+        private = "total_rss" if self._is_first else "anon"
+        shared = "total_shmem" if self._is_first else "shmem"
+        return int(stat[private]) + int(stat.get(shared, 0))
+
+    @property
     def kills(self) -> int:
         """How many processes the kernel has killed in it for want of memory."""
         lines = self._file("memory.oom_control", "memory.events").read_text().splitlines()
