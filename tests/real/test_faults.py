@@ -1,13 +1,17 @@
 """Each class of fault, made for real with the client that the agent uses."""
 
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from dev.harness import FaultProxy, S3Server
+from dev.harness import FaultProxy, Machine, S3Server
 from walsup import settings
 from walsup.archive.bucket import Bucket, open_bucket
 from walsup.archive.classify import classify, is_absent, is_conflict
+from walsup.archive.engine import Engine, choose, render
+from walsup.archive.output import classify_output
 
 SECRET = "not-the-secret-key-of-anyone"
 
@@ -44,8 +48,16 @@ async def _raised(bucket: Bucket) -> list[Exception]:
         (lambda proxy: proxy.answer(403), "auth"),
         (lambda proxy: proxy.answer(500), "server error"),
         (lambda proxy: proxy.answer(503), "throttled"),
+        (lambda proxy: proxy.answer(404), "no bucket"),
+        (lambda proxy: proxy.answer(400, "ExpiredToken"), "auth"),
+        (lambda proxy: proxy.answer(403, "AccessDenied"), "no rights"),
+        (lambda proxy: proxy.answer(403, "RequestTimeTooSkewed"), "clock skew"),
+        (lambda proxy: proxy.answer(400, "AuthorizationHeaderMalformed"), "wrong region"),
+        (lambda proxy: proxy.answer(301, "PermanentRedirect"), "wrong region"),
+        (lambda proxy: proxy.answer(429, "TooManyRequests"), "throttled"),
+        (lambda proxy: proxy.answer(503, "ServiceUnavailable"), "server error"),
     ],
-    ids=["refused", "hanging", "reset", "403", "500", "503"],
+    ids=str,
 )
 async def test_faults_of_network_and_server(
     s3: S3Server, break_it: Callable[[FaultProxy], None], kind: str
@@ -101,3 +113,52 @@ async def test_a_bucket_that_is_not_there_is_never_an_absent_object(s3: S3Server
     found = await _raised(_bucket(s3, WALSUP_ARCHIVE="s3://no-such-bucket-anywhere/x"))
     assert classify(found[0]).kind == "no bucket"
     assert not any(is_absent(raised) for raised in found)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (403, "InvalidAccessKeyId", "auth"),
+        (403, "AccessDenied", "no rights"),
+        (403, "RequestTimeTooSkewed", "clock skew"),
+        (404, "NoSuchBucket", "no bucket"),
+    ],
+)
+def test_an_engines_own_words(  # noqa: PLR0913, PLR0917 (fixtures, and a row)
+    machine: Machine, engine: str, s3: S3Server, tmp_path: Path, status: int, code: str, kind: str
+) -> None:
+    """A wal-push that meets the fault, with the engine's own client."""
+    segment = tmp_path / "pg_wal" / "000000010000000000000001"
+    segment.parent.mkdir()
+    segment.write_bytes(bytes(1 << 20))
+    with FaultProxy(s3.port) as proxy:
+        proxy.answer(status, code)
+        given = {
+            "WALSUP_ARCHIVE": f"s3://{s3.bucket}/words",
+            "AWS_ENDPOINT": proxy.endpoint,
+            "AWS_ACCESS_KEY_ID": s3.access_key,
+            "AWS_SECRET_ACCESS_KEY": s3.secret_key,
+            "WALSUP_ENGINE": engine,
+            "PGDATA": str(tmp_path),
+        }
+        known = settings.load(given)
+        chosen = choose(known, machine.search_path(engine))
+        assert isinstance(chosen, Engine)
+        config = tmp_path / "engine.json"
+        config.write_text(
+            render(
+                known,
+                compression="lz4",
+                socket_dir=str(tmp_path),
+                port=1,
+                segment_bytes=1 << 24,
+            )
+        )
+        done = subprocess.run(
+            chosen.push_argv(config, segment), capture_output=True, text=True, check=False
+        )
+    assert done.returncode
+    fault = classify_output(done.stdout + done.stderr)
+    assert fault.kind == kind, done.stderr
+    assert code in fault.problem
+    assert ("s3:" in fault.problem) == (kind == "no rights")

@@ -35,6 +35,7 @@ _WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
             *("postgres connection failed", "(sqlstate 28", "auth: fatal"),
         ),
     ),
+    ("engine unable", ("was not compiled with", "openpgp encryption is not supported")),
     ("disk full", ("no space left on device", "disk quota exceeded")),
     (
         "overwrite conflict",
@@ -46,6 +47,7 @@ _WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("timeout", ("i/o timeout", "deadline exceeded", "timed out", "client.timeout")),
     ("refused", ("connection refused", "connection reset", "error sending request")),
 )
+_FIRST = ("database login", "engine unable", "disk full", "overwrite conflict")
 _UNTOLD = (
     "look at the fault of the bucket: WAL-RUS does not say whether the name, the port, the"
     " certificate or the network is wrong"
@@ -57,7 +59,7 @@ def classify_output(text: str) -> Fault:
 
     The problem is the line that tells it; `text` must be free of secrets.
     """
-    if words := _of_words(text, last_only=("database login", "disk full", "overwrite conflict")):
+    if words := _of_words(text, last_only=_FIRST):
         return words
     answers = [
         (kind, found)

@@ -24,7 +24,7 @@ _ROLES = {
     "AWS_WEB_IDENTITY_TOKEN_FILE": "web_identity_token_file",
     "AWS_ROLE_ARN": "role_arn",
     "AWS_ROLE_SESSION_NAME": "role_session_name",
-    "AWS_STS_ENDPOINT": "sts_endpoint",
+    "AWS_ENDPOINT_URL_STS": "endpoint_url_sts",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "container_credentials_relative_uri",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI": "container_credentials_full_uri",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "container_authorization_token_file",

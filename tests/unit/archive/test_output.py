@@ -95,6 +95,7 @@ REFUSED_AFTER += " connect: connection refused"
         (f"{R}write /x: No space left on device (os error 28)", "disk full"),
         (f"{G}WAL file 'x' already archived, contents differ, unable to overwrite", "overwrite"),
         (f"{R}WAL x already present with different bytes (prevent-wal-overwrite)", "overwrite"),
+        (f"{G}can't configure crypter: but wal-g was not compiled with libsodium", "engine unable"),
         (f"{R}auth error: imds: no IAM role on instance", "auth"),
         (f"{G}NoCredentialProviders: no valid providers in chain", "auth"),
         (f"{R}thread 'main' panicked at src/main.rs", "engine broken"),

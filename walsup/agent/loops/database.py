@@ -85,6 +85,11 @@ def login_fault(raised: BaseException, role: str) -> Fault:
     problem = f"{type(raised).__name__}: {raised}"
     meanwhile = "; archiving goes on meanwhile, without a measured lag"
     match raised:
+        case asyncpg.InvalidPasswordError():
+            remedy = (
+                f"give the password of {role} as WALSUP_PGPASSWORD_FILE, or add to pg_hba.conf,"
+                f" above other local lines: local all {role} trust"
+            )
         case asyncpg.InvalidAuthorizationSpecificationError():
             remedy = (
                 f"add to pg_hba.conf, above other local lines: local all {role} trust"

@@ -1,0 +1,73 @@
+"""WALG_LIBSODIUM_KEY works with both engines: what is in the bucket is encrypted, and restores."""
+
+from collections.abc import Callable
+from typing import Any
+
+from dev.harness import S3Server, Walsup
+from dev.harness.restore import restore
+from dev.harness.witness import Ledger, segments, status, verdict, wait_protected
+
+Make = Callable[..., Walsup]
+KEY = "6b" * 32
+_LZ4, _ZSTD = bytes.fromhex("04224d18"), bytes.fromhex("28b52ffd")
+
+
+def _encrypts(one: Walsup) -> bool:
+    """Wait until it is protected; False when this wal-g was built without libsodium, and says so.
+
+    The release binaries have it; one that somebody built may not.
+    """
+
+    def look() -> dict[str, Any] | None:
+        seen = status(one)
+        return seen if seen.get("protected") or "segments" in seen.get("faults", {}) else None
+
+    seen = one.wait_for(look, "protected, or a fault", timeout_s=60)
+    if seen["protected"]:
+        return True
+    fault = seen["faults"]["segments"]
+    assert one.engine == "wal-g"
+    assert fault["kind"] == "engine unable"
+    assert "was not compiled with libsodium" in fault["problem"]
+    return False
+
+
+def test_segments_and_base_backup_are_encrypted_and_restore(walsup: Make, s3: S3Server) -> None:
+    """The key is shown nowhere, and needed for a restore."""
+    encrypted = {"WALG_LIBSODIUM_KEY": KEY, "WALG_LIBSODIUM_KEY_TRANSFORM": "hex"}
+    one = walsup(env=encrypted).start()
+    if not _encrypts(one):
+        return
+    with Ledger(one) as ledger:
+        one.wait_for(lambda: ledger.acknowledged > 30, "rows")
+    assert one.stop() == 0
+    assert "is in the bucket: yes" in verdict(one)
+    stored = [key for key in s3.keys(one.prefix) if key.endswith((".lz4", ".zst"))]
+    assert any("/tar_partitions/" in key for key in stored)
+    assert sum("/wal_005/" in key for key in stored) >= 2
+    assert not any(s3.get(key).startswith((_LZ4, _ZSTD)) for key in stored)
+    assert KEY not in one.layout.log_file.read_text()
+    assert restore(one, one.engine, one.pgdata.parent / "restored") == ledger.acknowledged
+
+
+def test_whose_an_encrypted_archive_is_can_be_told(walsup: Make, s3: S3Server) -> None:
+    """Without owner.json and sentinels, by the first page of a segment that is decrypted."""
+    one = walsup()
+    path = one.layout.base / "libsodium"
+    path.write_text(KEY)
+    path.chmod(0o644)
+    one.environment |= {
+        "WALG_LIBSODIUM_KEY_PATH": str(path),
+        "WALG_LIBSODIUM_KEY_TRANSFORM": "hex",
+    }
+    one.start()
+    if not _encrypts(one):
+        return
+    assert one.stop() == 0
+    for key in s3.keys(one.prefix):
+        if "/wal_005/" not in key:
+            s3.delete(key)
+    before = segments(s3, one.prefix)
+    one.start()
+    wait_protected(one)
+    assert segments(s3, one.prefix)[0] == before[0]
