@@ -4,6 +4,7 @@ Used by the tests, the demo and the benchmarks; no test framework is imported he
 """
 
 from dev.harness.faults import FaultProxy
+from dev.harness.loose import LooseS3
 from dev.harness.machine import Machine
 from dev.harness.memory import MemoryGroup
 from dev.harness.namespace import Member
@@ -17,6 +18,7 @@ from dev.harness.walsup import Walsup
 __all__ = [
     "Address",
     "FaultProxy",
+    "LooseS3",
     "Machine",
     "Member",
     "MemoryGroup",
