@@ -110,8 +110,9 @@ class Doorkeeper:
                 return None
             self._render(wanted.compression)
             sides = ahead.Sides(bucket, self._carrier, world.engine_config, pgdata, run_dir)
-            proven = Segment.containing(wanted.lsn, wanted.timeline, found.segment_size)
-            return await ahead.compare(sides, found, proven)
+            following = Segment.containing(wanted.lsn, wanted.timeline, found.segment_size)
+            # The last proven one itself: what is listed has to be on this disk too.
+            return await ahead.compare(sides, found, following.previous())
 
         return Ask(whose, compare, lambda: self._conditional(bucket))
 
