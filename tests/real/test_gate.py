@@ -169,7 +169,7 @@ def test_s6b_the_daemon_is_fresh_at_each_opening_and_kept_when_the_agent_dies(
 
 
 def test_secrets_are_read_again_on_hup(walsup: Make) -> None:
-    """A rotated secret file opens the gate anew, with a fresh daemon."""
+    """At once; new credentials that do not work are named, and the old ones are kept."""
     one = walsup()
     secret = one.pgdata.parent / "secret"
     secret.write_text(one.environment.pop("AWS_SECRET_ACCESS_KEY") + "\n")
@@ -179,11 +179,12 @@ def test_secrets_are_read_again_on_hup(walsup: Make) -> None:
     good, engine = secret.read_text(), one.state()["engine_pid"]
     secret.write_text("wrong")
     one.signal(1)
-    assert wait_fault(one, "gate")["kind"] == "auth"
+    assert wait_fault(one, "secrets", timeout_s=4)["kind"] == "auth"
+    assert status(one)["gate"]["state"] == "open"
     secret.write_text(good)
     one.signal(1)
     wait_protected(one)
-    assert one.state()["engine_pid"] not in {engine, ""}
+    assert one.state()["engine_pid"] == engine
 
 
 def test_s6b_a_segment_reported_archived_and_not_in_the_bucket_is_pushed_again(
@@ -207,20 +208,6 @@ def test_s6b_a_segment_reported_archived_and_not_in_the_bucket_is_pushed_again(
     one.wait_for(lambda: lost in segments(s3, one.prefix), "it is in the bucket again")
     wait_protected(one)
     assert any(e["subject"] == "segments" for e in one.events("fault.appeared"))
-
-
-def test_an_archive_that_does_not_move_is_a_fault_though_the_bucket_is_fine(walsup: Make) -> None:
-    """A hung daemon: segments wait, nothing is protected, and it is said."""
-    one = walsup().start()
-    wait_protected(one)
-    one.kill("engine", SIGSTOP)
-    one.psql("create table t (n int)")
-    one.psql("select pg_switch_wal()")
-    fault = wait_fault(one, "segments", timeout_s=60)
-    assert fault["kind"] == "engine broken"
-    assert not status(one)["protected"]
-    one.kill("engine")
-    wait_protected(one)
 
 
 def test_only_credentials_change_while_it_runs(walsup: Make, s3: S3Server) -> None:

@@ -90,6 +90,19 @@ class BackupSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hole:
+    """Segments that are lost to the archive, from `first` to the one before `end_lsn`.
+
+    `covered_by`: a proven base backup that starts behind it; restores across it stay impossible.
+    """
+
+    first: str
+    last: str
+    end_lsn: int
+    covered_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """A fault that stands, since when (Unix seconds)."""
 
@@ -99,7 +112,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """Everything visible. Faults by subject: bucket, gate, backup, disk and so on."""
+    """Everything visible. Faults by subject: bucket, gate, backup, disk, hole and so on."""
 
     archive: str | None
     system_id: int = 0
@@ -111,8 +124,14 @@ class Snapshot:
     waiting: Waiting = field(default_factory=Waiting)
     disk: Disk = field(default_factory=Disk)
     backup: BackupSeen = field(default_factory=BackupSeen)
+    holes: tuple[Hole, ...] = ()
     faults: Mapping[str, Standing] = field(default_factory=dict)
     at: float = 0.0
+
+    @property
+    def needs_backup_from(self) -> int:
+        """Where the next base backup has to start at the least: behind the last open hole."""
+        return max((hole.end_lsn for hole in self.holes if not hole.covered_by), default=0)
 
 
 class Board:
@@ -155,3 +174,18 @@ class Board:
                 stood_s=round(time.time() - gone.since, 1),
             )
             self.put(faults=faults)
+
+    def cover(self, backup: str, start_lsn: int) -> None:
+        """Close the holes that lie before a proven base backup."""
+        seen = self.snapshot.holes
+        holes = tuple(
+            replace(hole, covered_by=backup)
+            if not hole.covered_by and hole.end_lsn <= start_lsn
+            else hole
+            for hole in seen
+        )
+        if holes != seen:
+            self.put(holes=holes)
+            log.info("hole.covered", by=backup)
+        if not self.snapshot.needs_backup_from:
+            self.clear("hole")

@@ -4,12 +4,12 @@ import asyncio
 import time
 
 from walsup import log
-from walsup.agent import room
+from walsup.agent import daemons, room
 from walsup.agent.board import Gate
 from walsup.agent.holding import grant
 from walsup.agent.lag import Meter
 from walsup.agent.world import World
-from walsup.archive import ahead, conditions, daemon, engine, oneshot
+from walsup.archive import ahead, conditions, daemon, engine
 from walsup.archive.bucket import Bucket
 from walsup.archive.claim import Ask, Rivals, claim
 from walsup.archive.conditions import Conditional
@@ -21,9 +21,8 @@ from walsup.archive.letin import Claimant, Kept, Wait
 from walsup.archive.owner import Owner
 from walsup.postgres import control, history, memory
 from walsup.postgres.control import ControlData
-from walsup.postgres.server import archives, postmaster
+from walsup.postgres.server import archives
 from walsup.postgres.wal import Segment
-from walsup.private import write_private
 
 _DAEMON_PATIENCE_S = 10.0
 
@@ -100,15 +99,15 @@ class Doorkeeper:
         pgdata, run_dir = world.settings.pgdata, world.run_dir
 
         async def whose() -> Evidence:
-            self._render(
-                world.settings.compression or engine.DEFAULT_COMPRESSION[self._carrier.name]
+            daemons.render(
+                world, world.settings.compression or engine.DEFAULT_COMPRESSION[self._carrier.name]
             )
             return await gather(bucket, self._carrier, world.engine_config, run_dir)
 
         async def compare(wanted: Owner) -> Fault | None:
             if self._goes_on():
                 return None
-            self._render(wanted.compression)
+            daemons.render(world, wanted.compression)
             sides = ahead.Sides(bucket, self._carrier, world.engine_config, pgdata, run_dir)
             following = Segment.containing(wanted.lsn, wanted.timeline, found.segment_size)
             # The last proven one itself: what is listed has to be on this disk too.
@@ -132,9 +131,9 @@ class Doorkeeper:
         world, owner, carrier = self._world, lease.owner, self._carrier
         generation = 0
         if carrier.has_daemon:
-            generation = self._start_daemon(lease)
+            generation = await self._start_daemon(lease)
         else:
-            self._render(owner.compression)
+            daemons.render(world, owner.compression)
         if world.meter is None:
             world.meter = self._meter(owner)
         if generation and not await self._answers(generation):
@@ -157,23 +156,16 @@ class Doorkeeper:
         world.pid1.reload()
         return None
 
-    def _start_daemon(self, lease: Lease) -> int:
+    async def _start_daemon(self, lease: Lease) -> int:
         world, seen = self._world, self._world.board.snapshot.init.engine_generation
         if self._goes_on():
             return seen
-        generation = world.next_generation(seen)
-        self._render(lease.owner.compression)
-        world.pid1.want_engine(
-            generation,
-            self._carrier.daemon_argv(world.engine_config, world.engine_socket),
-            oneshot.environment() | {"PGDATA": str(world.settings.pgdata)},
-            lease.until_s,
-        )
-        return generation
+        await daemons.until_quiet(world)
+        return daemons.launch(world, self._carrier, lease)
 
     async def _answers(self, generation: int) -> bool:
         world, deadline_s = self._world, time.monotonic() + _DAEMON_PATIENCE_S
-        while world.pid1.read().engine_generation != generation or not await daemon.check(
+        while world.pid1.read().engine_generation < generation or not await daemon.check(
             world.engine_socket
         ):
             if time.monotonic() > deadline_s:
@@ -187,17 +179,3 @@ class Doorkeeper:
         first = Segment.containing(owner.lsn, owner.timeline, seen.segment_bytes)
         since_s = time.monotonic() - seen.waiting.oldest_age_s if seen.waiting.ready else None
         return Meter(first.previous(), waiting_since_s=since_s)
-
-    def _render(self, compression: str) -> None:
-        world = self._world
-        server = postmaster(world.settings.pgdata)
-        region = world.bucket.region if world.bucket else None
-        text = engine.render(
-            world.settings._replace(region=region),
-            compression=compression,
-            socket_dir=server.socket_dir if server else str(world.run_dir),
-            port=server.port if server else 5432,
-            segment_bytes=world.board.snapshot.segment_bytes,
-            room=self._carrier.room,
-        )
-        write_private(world.engine_config, text)

@@ -1,7 +1,7 @@
 """The lag: WAL that exists on the disk and is not yet proven to be in the bucket. Pure (S33)."""
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from walsup.postgres.wal import Segment
 
@@ -80,6 +80,10 @@ class Meter:
         if (mark.timeline, mark.number) > (self.mark.timeline, self.mark.number):
             self.mark = mark
             self._forget()
+
+    def skip(self, available: Segment) -> None:
+        """Go on measuring with this segment: those between the mark and it are lost."""
+        self.proven(replace(available, number=available.number - 1))
 
     def switched(self, now_s: float, xmax: int, xmin: int | None = None) -> None:
         """Take note of a switch of our own: the xids were read before it in the same statement.

@@ -28,6 +28,7 @@ def as_json(seen: Snapshot) -> dict[str, Any]:
         "waiting": asdict(seen.waiting),
         "disk": asdict(seen.disk),
         "backup": asdict(seen.backup),
+        "holes": [asdict(hole) | {"end_lsn": show_lsn(hole.end_lsn)} for hole in seen.holes],
         "faults": {
             subject: {
                 "kind": standing.fault.kind,
@@ -64,6 +65,11 @@ def as_text(status: Mapping[str, Any]) -> str:
         lines.append(
             f"proven     up to {lag['proven_lsn']}, postgres is at {database['current_lsn']}"
         )
+    lines += [
+        f"hole       {hole['first']} to {hole['last']}: no restore goes across it"
+        f" (new base backup: {hole['covered_by'] or 'not yet'})"
+        for hole in status.get("holes", ())
+    ]
     if status["init"]["detail"]:
         lines.append(f"doing      {status['init']['detail']}")
     lines += [f"!          {reason}" for reason in status["reasons"]]

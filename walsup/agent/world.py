@@ -19,7 +19,7 @@ from walsup.postgres.server import Sql
 
 
 class World:
-    """Built once at the agent's start; `reload` reads the secret files again."""
+    """Built once at the agent's start; only the bucket's credentials change later."""
 
     def __init__(self, run_dir: Path, wire: int | None) -> None:
         content = json.loads((run_dir / "agent.json").read_text(encoding="utf-8"))
@@ -29,6 +29,7 @@ class World:
         self.boot = str(content["boot"])
         self._environment: dict[str, str] = content["environment"]
         self.settings = settings.load(self._environment)
+        self._kept = self.settings
         self.pid1 = Pid1(run_dir, wire)
         archive = self.settings.archive
         self.board = Board(str(archive) if archive else None)
@@ -43,6 +44,10 @@ class World:
         self.stopping = asyncio.Event()
         self.sweeping = asyncio.Event()
         self.reopen = asyncio.Event()
+        self.hole_found = asyncio.Event()
+        self.asked_to_reread = asyncio.Event()
+        self.rotated = asyncio.Event()
+        self.backup_refused = asyncio.Event()
 
     def follow_history(self, timeline: int) -> None:
         """Tell the meter where the timelines up to this one begin."""
@@ -60,8 +65,8 @@ class World:
         self._generation = max(self._generation, seen) + 1
         return self._generation
 
-    def reload(self) -> bool:
-        """Read the secret files again; True when the bucket's credentials have changed.
+    def read_credentials(self) -> settings.Settings:
+        """Give the settings with the bucket's credentials as the secret files have them now.
 
         Nothing else changes in a run: another archive would need a base backup of its own.
 
@@ -69,18 +74,20 @@ class World:
             SettingsError: a file cannot be read, or holds something wrong.
         """
         again = settings.load(self._environment)
-        rotated = self.settings._replace(
+        found = self.settings._replace(
             access_key_id=again.access_key_id,
             secret_access_key=again.secret_access_key,
             session_token=again.session_token,
         )
-        if again != rotated:
+        if again not in (found, self._kept):
             log.warning("settings.kept", problem="more than the bucket's credentials has changed")
-        if rotated == self.settings:
-            return False
-        self.settings = rotated
-        self.bucket = open_bucket(rotated) if rotated.archive else None
-        return True
+        self._kept = again
+        return found
+
+    def adopt(self, found: settings.Settings) -> None:
+        """Use these settings from now on."""
+        self.settings = found
+        self.bucket = open_bucket(found) if found.archive else None
 
     def secrets(self) -> list[str]:
         """What must be cut from a child's output before it is shown."""

@@ -113,5 +113,12 @@ async def advance(bucket: Bucket, mark: Segment) -> Run:
     return Run(mark, tuple(twice))
 
 
+async def segments_after(bucket: Bucket, segment: Segment) -> tuple[str, ...]:
+    """Give the names of the segments behind this one, in the order of their names."""
+    after = f"{WAL_FOLDER}/{segment.name}"
+    names = [_name(key) async for key in bucket.keys(WAL_FOLDER, after)]
+    return tuple(name for name in names if classify(name) is Kind.SEGMENT and name > segment.name)
+
+
 def _name(key: str) -> str:
     return strip_extension(key).rpartition("/")[2]

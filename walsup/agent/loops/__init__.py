@@ -7,6 +7,7 @@ from walsup.agent.loops.database import database
 from walsup.agent.loops.disk import disk
 from walsup.agent.loops.gate import gate
 from walsup.agent.loops.lag import lag
+from walsup.agent.loops.secrets import secrets
 from walsup.agent.loops.stop import stop
 from walsup.agent.loops.torn import torn
 from walsup.agent.loops.wake import wake
@@ -22,5 +23,6 @@ LOOPS: dict[str, Callable[[World], Awaitable[None]]] = {
     "wake": wake,
     "torn": torn,
     "disk": disk,
+    "secrets": secrets,
     "stop": stop,
 }

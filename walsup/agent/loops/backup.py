@@ -1,10 +1,11 @@
-"""The first base backup: when the database is ready and a first segment is proven."""
+"""The base backup: when a first segment is proven, and again behind a hole in the archive."""
 
 import asyncio
-import contextlib
+from pathlib import Path
 
 from walsup import log, units
 from walsup.agent.board import BackupSeen
+from walsup.agent.events import any_set
 from walsup.agent.loops.lag import switch
 from walsup.agent.world import World
 from walsup.archive import catalog, oneshot
@@ -22,31 +23,32 @@ _PROOF_PATIENCE_S = 60.0
 
 
 async def backup(world: World) -> None:
-    """Take one base backup unless the archive has one of this cluster; then rest."""
+    """Take a base backup unless the archive has one of this cluster; another behind a hole."""
     if world.bucket is None or isinstance(world.engine, Fault) or world.engine is None:
         await world.stopping.wait()
         return
     attempts = 0
     while not world.stopping.is_set():
         await _until_open(world)
+        world.rotated.clear()
         try:
             done = await _attempt(world, world.bucket, world.engine, attempts)
         except Exception as raised:  # noqa: BLE001 (retried; the fault says why)
             done = classify(raised)
         if done is None:
+            attempts = 0
             world.board.clear("backup")
-            await world.stopping.wait()
-            return
+            await any_set(world.stopping, world.hole_found)
+            world.hole_found.clear()
+            continue
         attempts += 1
         if not world.stopping.is_set():
             world.board.fault("backup", done)
             seen = world.board.snapshot.backup
             world.board.put(backup=BackupSeen(state="failed", name=seen.name, attempts=attempts))
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(
-                    units.backoff(attempts, _FIRST_RETRY_S, _LONGEST_RETRY_S)
-                ):
-                    await world.stopping.wait()
+            pause_s = units.backoff(attempts, _FIRST_RETRY_S, _LONGEST_RETRY_S)
+            # With new credentials it is worth a try at once (S28).
+            await any_set(world.stopping, world.rotated, timeout_s=pause_s)
 
 
 async def _until_open(world: World) -> None:
@@ -59,11 +61,14 @@ async def _until_open(world: World) -> None:
 
 async def _attempt(world: World, bucket: Bucket, engine: Engine, attempts: int) -> Fault | None:
     """Give None when a backup of this cluster is proven in the bucket."""
-    if found := await _newest(world, bucket):
+    from_lsn = world.board.snapshot.needs_backup_from
+    found = await _newest(world, bucket)
+    if found and found.start_lsn >= from_lsn:
         return await _prove(world, found)
     if not world.settings.initial_backup:
         world.board.put(backup=BackupSeen(state="none"))
-        return None
+        # Somebody else takes them: looked for until there is one behind the hole.
+        return _behind_hole(found) if from_lsn else None
     world.board.put(backup=BackupSeen(state="waiting for a first segment", attempts=attempts))
     if not await _first_segment(world):
         return Fault(
@@ -74,8 +79,7 @@ async def _attempt(world: World, bucket: Bucket, engine: Engine, attempts: int) 
     world.board.put(backup=BackupSeen(state="running", attempts=attempts))
     log.info("backup.began", engine=engine.name)
     output = world.run_dir / "backup-push.log"
-    argv = engine.backup_argv(world.engine_config, world.settings.pgdata)
-    code = await oneshot.run(argv, output, cancelled=world.stopping)
+    code = await _push(world, engine, output)
     if code != 0:
         text = last_lines(output, world.secrets())
         told = classify_output(text)
@@ -87,6 +91,19 @@ async def _attempt(world: World, bucket: Bucket, engine: Engine, attempts: int) 
         kind="engine broken",
         problem=f"{engine.name} backup-push said success, but no sentinel is in the bucket",
     )
+
+
+async def _push(world: World, engine: Engine, output: Path) -> int:
+    """Run backup-push; it is given up when it is stopped, or its credentials are refused."""
+    world.backup_refused.clear()
+    cancelled = asyncio.Event()
+    given_up = asyncio.ensure_future(any_set(world.stopping, world.backup_refused))
+    given_up.add_done_callback(lambda _: cancelled.set())
+    try:
+        argv = engine.backup_argv(world.engine_config, world.settings.pgdata)
+        return await oneshot.run(argv, output, cancelled=cancelled)
+    finally:
+        given_up.cancel()
 
 
 async def _first_segment(world: World) -> bool:
@@ -126,10 +143,13 @@ async def _prove(world: World, found: Backup) -> Fault | None:
     origin = world.board.snapshot.gate.origin_lsn
     for _ in range(round(_PROOF_PATIENCE_S * 4)):
         if meter is None or found.finish_lsn <= max(meter.mark.end_lsn, origin):
+            if found.start_lsn < world.board.snapshot.needs_backup_from:
+                return _behind_hole(found)
             log.info("backup.proven", name=found.name, finished_at=found.finished_at)
             world.board.put(
                 backup=BackupSeen(state="proven", name=found.name, finished_at=found.finished_at)
             )
+            world.board.cover(found.name, found.start_lsn)
             return None
         if world.stopping.is_set():
             break
@@ -137,4 +157,11 @@ async def _prove(world: World, found: Backup) -> Fault | None:
     return Fault(
         kind="hole",
         problem=f"the WAL of backup {found.name} is not in the bucket up to its end",
+    )
+
+
+def _behind_hole(found: Backup | None) -> Fault:
+    return Fault(
+        kind="hole",
+        problem=f"the newest base backup ({found.name if found else 'none'}) begins before a hole",
     )

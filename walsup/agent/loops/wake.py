@@ -1,105 +1,206 @@
-"""What is done when the archive does not move although the bucket can be read.
+"""What is done when the archive does not move although segments wait.
 
 The archiver sleeps for up to a minute after three failures, whatever gets better: it is woken.
-A segment that was reported archived and is not in the bucket is pushed again (S6b): `.done` is
-never proof, and WAL-RUS's daemon acknowledges names that it remembers without uploading them.
+A daemon that does not answer by a deadline is replaced. It is asked only when nothing moves:
+a check makes WAL-G's daemon write two lines of error.
 """
 
 import asyncio
 import time
-from pathlib import Path
+from dataclasses import dataclass
 
 from walsup import log, units
+from walsup.agent import daemons
+from walsup.agent.board import Snapshot
+from walsup.agent.loops.missing import examine
 from walsup.agent.world import World
-from walsup.archive import oneshot
-from walsup.archive.engine import Engine
+from walsup.archive import daemon
+from walsup.archive.engine import push_timeout_s
 from walsup.archive.fault import Fault
-from walsup.archive.output import classify_output
-from walsup.tail import last_lines
+from walsup.postgres import archiver
+from walsup.postgres.archiver import Archiver
 
-_EVERY_S = 0.5
+_EVERY_S = 0.25
 _FIRST_PATIENCE_S = 3.0
 _LONGEST_PATIENCE_S = 60.0
-_FAULT_AFTER_S = 15.0
-_ASK_EVERY_S = 5.0
-_PUSH_TIMEOUT_S = 60.0
+_CHECK_TIMEOUT_S = 2.0
+_EXAMINE_AFTER_S = 5.0
+# A killed daemon is back in a moment: one failed push in between is no news.
+_SETTLED_AFTER_S = 1.0
+_ANSWER_S = 1.0
+_ARCHIVER_PATIENCE_S = 5.0
+_OVERDUE_S = 1.5  # behind the daemon's own deadline, before the client's
+_REPLACE_EVERY_S = 60.0
 
 
 async def wake(world: World) -> None:
     """Watch whether the proven end moves while finished segments wait."""
-    engine_pid, was_faulty, failed, asked_s = 0, False, 0, 0.0
-    proven_lsn, moved_s, woken_s, wakes = 0, time.monotonic(), time.monotonic(), 0
-    while not world.stopping.is_set():
-        await asyncio.sleep(_EVERY_S)
-        seen, now_s = world.board.snapshot, time.monotonic()
-        faulty = "bucket" in seen.faults
-        better = was_faulty and not faulty
-        if seen.init.engine_pid and seen.init.engine_pid != engine_pid:
-            better = better or engine_pid != 0
-            engine_pid = seen.init.engine_pid
-        was_faulty = faulty
-        if seen.lag.proven_lsn != proven_lsn or not seen.lag.segments:
-            proven_lsn, moved_s, woken_s, wakes = seen.lag.proven_lsn, now_s, now_s, 0
-            world.board.clear("segments")
+    watcher = _Watcher(world)
+    try:
+        while not world.stopping.is_set():
+            await asyncio.sleep(_EVERY_S)
+            await watcher.turn(world.board.snapshot, time.monotonic())
+    finally:
+        watcher.end()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Episode:
+    """A time in which nothing moves: since when, and what was done about it."""
+
+    proven_lsn: int = 0
+    failed_count: int = 0
+    began_s: float
+    woken_s: float
+    wakes: int = 0
+    examined: int = 0
+    examined_s: float = 0.0
+    archiver_well_s: float = 0.0
+
+
+class _Watcher:
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._episode = self._new(world.board.snapshot, time.monotonic())
+        self._was_faulty = False
+        self._engine = (0, 0.0)
+        self._push = (0, 0.0)
+        self._replaced_s = -_REPLACE_EVERY_S
+        self._fails_since_s = 0.0
+        known = world.settings
+        self._push_timeout_s = push_timeout_s(known.stop_grace_s, known.lease_s)
+        self._examination: asyncio.Task[Fault | None] | None = None
+        self._let_go = asyncio.Event()
+
+    def end(self) -> None:
+        """End what runs."""
+        self._let_go.set()
+
+    async def turn(self, seen: Snapshot, now_s: float) -> None:
+        """Look once, and do what is due."""
+        better = self._is_better(seen, now_s)
+        if seen.gate.state != "open":
+            self._let_go.set()
+        if not seen.lag.segments or seen.lag.proven_lsn != self._episode.proven_lsn:
+            self._episode = self._new(seen, now_s)
+            self._world.board.clear("segments")
+            self._world.board.clear("archiver")
         if seen.gate.state != "open" or not seen.lag.segments:
-            continue
-        patience_s = units.backoff(wakes + 1, _FIRST_PATIENCE_S, _LONGEST_PATIENCE_S)
-        stuck = not faulty and now_s - woken_s > patience_s
+            return
+        self._look_at_archiver(seen, now_s)
+        patience_s = units.backoff(self._episode.wakes + 1, _FIRST_PATIENCE_S, _LONGEST_PATIENCE_S)
+        stuck = now_s - self._episode.woken_s > patience_s
         if better or stuck:
-            wakes, woken_s = wakes + 1, now_s
-            log.info("archiver.woken", reason="better" if better else "no progress")
-            world.pid1.reload()
-        failed, failed_before = seen.database.failed_count, failed
-        due = now_s - moved_s > _FAULT_AFTER_S or failed > failed_before
-        if due and not faulty and now_s - asked_s > _ASK_EVERY_S:
-            asked_s = now_s
-            fault = await _missing(world, stuck=now_s - moved_s > _FAULT_AFTER_S)
-            if fault:
-                world.board.fault("segments", fault)
+            self._episode.wakes += 1
+            self._episode.woken_s = now_s
+            await self._wake(seen, "better" if better else "no progress")
+        if "bucket" not in seen.faults:
+            self._say_why(seen, now_s)
 
-
-async def _missing(world: World, *, stuck: bool) -> Fault | None:
-    """Say why the first segment that is not proven is missing; push it again if it can be.
-
-    The archiver hears nothing but "no" from the daemon, so an engine of its own is asked: what
-    that one writes tells the class. `stuck`: nothing has moved for long, whatever it says.
-    """
-    if world.meter is None or not isinstance(world.engine, Engine):
-        return None
-    name = world.meter.mark.next().name
-    pg_wal = world.settings.pgdata / "pg_wal"
-    if (pg_wal / "archive_status" / f"{name}.ready").exists():
-        database = world.board.snapshot.database
-        code, told = await _push(world, world.engine, pg_wal / name)
-        if code or not stuck:
-            return told if code else None
-        return Fault(
-            kind="engine broken",
-            problem=f"segment {name} waits for the archiver, and the bucket can be read; failed so"
-            f" far: {database.failed_count}, last {database.last_failed_wal or 'none'}",
+    def _new(self, seen: Snapshot, now_s: float) -> _Episode:
+        return _Episode(
+            proven_lsn=seen.lag.proven_lsn,
+            failed_count=seen.database.failed_count,
+            began_s=now_s,
+            woken_s=now_s,
+            archiver_well_s=now_s,
         )
-    if not (pg_wal / name).exists():
-        return Fault(
-            kind="hole",
-            problem=f"segment {name} was reported archived; it is not in the bucket, and no longer"
-            " in pg_wal",
+
+    def _is_better(self, seen: Snapshot, now_s: float) -> bool:
+        """Tell whether something is well again that was not: the bucket, or the daemon."""
+        faulty = "bucket" in seen.faults
+        better = self._was_faulty and not faulty
+        self._was_faulty = faulty
+        pid = seen.init.engine_pid
+        if pid and pid != self._engine[0]:
+            better = better or self._engine[0] != 0
+            self._engine = (pid, now_s)
+        return better
+
+    async def _wake(self, seen: Snapshot, reason: str) -> None:
+        hung = seen.init.engine_pid and not await daemon.check(
+            self._world.engine_socket, _CHECK_TIMEOUT_S
         )
-    if not stuck:
-        return None
-    code, _ = await _push(world, world.engine, pg_wal / name)
-    log.warning("segment.pushed_again", name=name, exit_code=code)
+        if hung and daemons.replace(self._world, f"no answer within {_CHECK_TIMEOUT_S:g} s"):
+            return  # its new pid is what gets better
+        if "bucket" not in seen.faults:
+            log.info("archiver.woken", reason=reason)
+            self._world.pid1.reload()
+
+    def _look_at_archiver(self, seen: Snapshot, now_s: float) -> None:
+        found = archiver.find(seen.init.postgres_pid) if seen.init.postgres_pid else None
+        if found is not None and not found.stopped:
+            self._episode.archiver_well_s = now_s
+            self._world.board.clear("archiver")
+        elif (
+            now_s - self._episode.archiver_well_s > _ARCHIVER_PATIENCE_S
+            and seen.database.observed
+            and seen.database.role == "primary"
+        ):
+            self._world.board.fault("archiver", _archiver_fault(found))
+        push = found.push if found else 0
+        if push != self._push[0]:
+            self._push = (push, now_s)
+        deadline_s = self._push_timeout_s + _OVERDUE_S
+        overdue = push != 0 and now_s - self._push[1] > deadline_s
+        stopped = found is not None and found.stopped != ""
+        if overdue and not stopped and now_s - self._replaced_s > _REPLACE_EVERY_S:
+            self._replaced_s = now_s
+            daemons.replace(self._world, f"a push has taken longer than {deadline_s:g} s")
+
+    def _say_why(self, seen: Snapshot, now_s: float) -> None:
+        """Show at once that pushes fail, and then what was found out about it."""
+        episode = self._episode
+        failing = (
+            seen.database.failed_count > episode.failed_count
+            and seen.init.engine_pid != 0
+            and now_s - self._engine[1] > _SETTLED_AFTER_S
+        )
+        if not failing:
+            self._fails_since_s = now_s
+        elif now_s - self._fails_since_s > _ANSWER_S and "segments" not in seen.faults:
+            # What an engine of our own says would have been better; it takes its time.
+            self._world.board.fault("segments", _failing_fault(seen))
+        if self._examination is not None:
+            if not self._examination.done():
+                return
+            fault = self._examination.result()
+            self._examination = None
+            if fault is not None and episode.examined:
+                self._world.board.fault("segments", fault)
+        pause_s = units.backoff(episode.examined, _EXAMINE_AFTER_S, _LONGEST_PATIENCE_S)
+        due_s = episode.examined_s + pause_s if episode.examined else episode.began_s
+        if not episode.examined and not failing:
+            due_s += _EXAMINE_AFTER_S
+        if now_s >= due_s:
+            episode.examined += 1
+            episode.examined_s = now_s
+            self._let_go = asyncio.Event()
+            self._examination = asyncio.create_task(
+                examine(self._world, self._let_go, failing=failing)
+            )
+
+
+def _failing_fault(seen: Snapshot) -> Fault:
+    database = seen.database
     return Fault(
-        kind="hole",
-        problem=f"segment {name} was reported archived, but is not in the bucket; pushed again"
-        f" from pg_wal with exit code {code}",
-        remedy="find out who deletes objects below the archive's prefix",
+        kind="engine broken",
+        problem=f"pushing {database.last_failed_wal or 'a segment'} fails, and the bucket can be"
+        f" read; failed so far: {database.failed_count}",
     )
 
 
-async def _push(world: World, engine: Engine, path: Path) -> tuple[int, Fault]:
-    """Push a segment past the daemon; gives the exit code, and what the engine says of itself."""
-    output = world.run_dir / "wal-push.log"
-    argv = engine.push_argv(world.engine_config, path)
-    code = await oneshot.run(argv, output, timeout_s=_PUSH_TIMEOUT_S, cancelled=world.stopping)
-    told = classify_output(last_lines(output, world.secrets()))
-    return code, told._replace(problem=f"{path.name} cannot be pushed: {told.problem}")
+def _archiver_fault(found: Archiver | None) -> Fault:
+    if found is None:
+        return Fault(
+            kind="engine broken",
+            problem="segments wait, and postgres has no archiver process",
+            remedy="wait a minute, postgres starts it again; else see postgres's log and that"
+            " archive_mode is on",
+        )
+    return Fault(
+        kind="engine broken",
+        problem=f"segments wait, and {found.stopped} has been stopped by a signal",
+        remedy="find out who stopped it, and let it go on: kill -CONT (walsup signals only what it"
+        " has started itself)",
+    )

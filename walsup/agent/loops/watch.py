@@ -2,15 +2,13 @@
 
 import asyncio
 
-from walsup import log
 from walsup.agent.world import World
-from walsup.errors import WalsupError
 
 _EVERY_S = 1.0
 
 
 async def watch(world: World) -> None:
-    """Put PID 1's state on the board; reload settings when it was asked to."""
+    """Put PID 1's state on the board; have secrets read again when it was asked to."""
     reloads: int | None = None
     while True:
         seen = world.pid1.read()
@@ -20,7 +18,7 @@ async def watch(world: World) -> None:
         if seen.phase == "sweeping":
             world.sweeping.set()
         if reloads is not None and seen.reloads != reloads:
-            _reload(world)
+            world.asked_to_reread.set()
         reloads = seen.reloads
         world.pid1.beat()
         world.pid1.nudged.clear()
@@ -29,14 +27,3 @@ async def watch(world: World) -> None:
                 await world.pid1.nudged.wait()
         except TimeoutError:
             continue
-
-
-def _reload(world: World) -> None:
-    try:
-        changed = world.reload()
-    except WalsupError as fault:
-        log.error("settings.wrong", problem=fault.problem, hint="the old ones are kept")
-        return
-    log.info("settings.reloaded", changed=changed)
-    if changed:
-        world.reopen.set()

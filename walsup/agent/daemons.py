@@ -1,0 +1,76 @@
+"""The engine's daemon as the agent asks PID 1 for it: configuration, launch, replacement."""
+
+import asyncio
+import time
+
+from walsup import log
+from walsup.agent.world import World
+from walsup.archive import engine, oneshot
+from walsup.archive.lease import Lease
+from walsup.archive.room import Room
+from walsup.postgres import archiver
+from walsup.postgres.server import postmaster
+from walsup.private import write_private
+
+_LOOK_EVERY_S = 0.002
+
+
+def render(world: World, compression: str) -> None:
+    """Write the engine's configuration."""
+    server = postmaster(world.settings.pgdata)
+    region = world.bucket.region if world.bucket else None
+    text = engine.render(
+        world.settings._replace(region=region),
+        compression=compression,
+        socket_dir=server.socket_dir if server else str(world.run_dir),
+        port=server.port if server else 5432,
+        segment_bytes=world.board.snapshot.segment_bytes,
+        room=world.engine.room if isinstance(world.engine, engine.Engine) else Room(),
+    )
+    write_private(world.engine_config, text)
+
+
+def launch(world: World, carrier: engine.Engine, lease: Lease) -> int:
+    """Have a fresh daemon started, the old one killed first; gives its generation."""
+    generation = world.next_generation(world.board.snapshot.init.engine_generation)
+    render(world, lease.owner.compression)
+    world.pid1.want_engine(
+        generation,
+        carrier.daemon_argv(world.engine_config, world.engine_socket),
+        oneshot.environment() | {"PGDATA": str(world.settings.pgdata)},
+        lease.until_s,
+    )
+    return generation
+
+
+async def until_quiet(world: World) -> None:
+    """Wait for the moment between two pushes, for as long as one may take (S28)."""
+    running = world.board.snapshot.init
+    found = archiver.find(running.postgres_pid) if running.engine_pid else None
+    deadline_s = time.monotonic() + engine.push_timeout_s(
+        world.settings.stop_grace_s, world.settings.lease_s
+    )
+    while found and time.monotonic() < deadline_s:
+        if not archiver.is_pushing(found.pid):
+            return
+        await asyncio.sleep(_LOOK_EVERY_S)
+
+
+def replace(world: World, reason: str) -> bool:
+    """Replace a daemon that cannot be trusted any more; False when there is none to replace.
+
+    Nothing is awaited between the look at the gate and the launch: a daemon that is started
+    after the gate was shut would write into an archive that is not ours.
+    """
+    lease = world.lease
+    if (
+        world.board.snapshot.gate.state != "open"
+        or lease is None
+        or not lease.is_held
+        or not isinstance(world.engine, engine.Engine)
+        or not world.board.snapshot.init.engine_generation
+    ):
+        return False
+    generation = launch(world, world.engine, lease)
+    log.warning("engine.replaced", reason=reason, generation=generation)
+    return True

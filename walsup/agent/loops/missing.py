@@ -1,0 +1,134 @@
+"""Why the first segment that is not proven is missing, and what can be done about it (S6b).
+
+`.done` is never proof, and WAL-RUS's daemon acknowledges names that it remembers without
+uploading them: what was reported archived and is not in the bucket is pushed again from pg_wal.
+"""
+
+import asyncio
+import os
+from pathlib import Path
+
+from walsup import log
+from walsup.agent import daemons
+from walsup.agent.board import Hole
+from walsup.agent.lag import Meter
+from walsup.agent.world import World
+from walsup.archive import catalog, oneshot
+from walsup.archive.bucket import Bucket
+from walsup.archive.classify import classify
+from walsup.archive.engine import Engine
+from walsup.archive.fault import Fault
+from walsup.archive.lease import now_s
+from walsup.archive.output import classify_output
+from walsup.postgres.wal import Segment
+from walsup.tail import last_lines
+
+_PUSH_TIMEOUT_S = 60.0
+
+
+async def examine(world: World, let_go: asyncio.Event, *, failing: bool) -> Fault | None:
+    """Give why the first segment is missing; None when it is not, or is being pushed.
+
+    `failing`: pushes through the daemon fail, and their output is not ours to read (S26): one
+    of our own tells why.
+    """
+    meter, bucket, engine = world.meter, world.bucket, world.engine
+    if meter is None or bucket is None or not isinstance(engine, Engine):
+        return None
+    try:
+        # What was on its way when nothing seemed to move may have arrived.
+        if (await catalog.advance(bucket, meter.mark)).mark != meter.mark:
+            return None
+        name = meter.mark.next().name
+        pg_wal = world.settings.pgdata / "pg_wal"
+        if (pg_wal / "archive_status" / f"{name}.ready").exists():
+            if not failing:
+                return None
+            return await _push(world, engine, name, let_go)
+        if (pg_wal / name).exists():
+            return await _push_again(world, engine, name, let_go)
+        await _declare_hole(world, bucket, meter, pg_wal)
+    except Exception as raised:  # noqa: BLE001 (whatever the client raises is a fault)
+        world.board.fault("bucket", classify(raised))
+    return None
+
+
+async def _push(world: World, engine: Engine, name: str, let_go: asyncio.Event) -> Fault | None:
+    lease = world.lease
+    if lease is None or not lease.is_held:
+        return None
+    timeout_s = min(_PUSH_TIMEOUT_S, max(0.0, lease.until_s - now_s()))
+    output = world.run_dir / "wal-push.log"
+    path = world.settings.pgdata / "pg_wal" / name
+    argv = engine.push_argv(world.engine_config, path)
+    code = await oneshot.run(argv, output, timeout_s=timeout_s, cancelled=let_go)
+    log.info("segment.pushed", name=name, exit_code=code)
+    if code == 0 or let_go.is_set():
+        return None
+    text = last_lines(output, world.secrets())
+    told = classify_output(text)
+    problem = f"{engine.name} wal-push of {name} ended with {code}: {told.problem}\n{text}"
+    return told._replace(problem=problem)
+
+
+async def _push_again(
+    world: World, engine: Engine, name: str, let_go: asyncio.Event
+) -> Fault | None:
+    log.warning("segment.pushed_again", name=name)
+    world.board.fault(
+        "segments",
+        Fault(
+            kind="hole",
+            problem=f"segment {name} was reported archived, but is not in the bucket; it is pushed"
+            " again from pg_wal",
+            remedy="find out who deletes objects below the archive's prefix",
+        ),
+    )
+    daemons.replace(world, f"{name} was reported archived, and was not in the bucket")
+    return await _push(world, engine, name, let_go)
+
+
+async def _declare_hole(world: World, bucket: Bucket, meter: Meter, pg_wal: Path) -> None:
+    """Give up what is neither in the bucket nor on the disk, and measure on behind it."""
+    lost = meter.mark.next()
+    names = set(await asyncio.to_thread(os.listdir, pg_wal))
+    names |= set(await catalog.segments_after(bucket, lost))
+    available = _first_after(lost, names)
+    if available is None or (pg_wal / lost.name).exists():
+        return
+    hole = Hole(
+        first=lost.name,
+        last=_before(available, lost).name,
+        end_lsn=available.start_lsn,
+    )
+    meter.skip(available)
+    world.board.put(holes=(*world.board.snapshot.holes, hole))
+    wanted = world.settings.initial_backup
+    world.board.fault(
+        "hole",
+        Fault(
+            kind="hole",
+            problem=f"segment {hole.first} was reported archived; it is not in the bucket, and no"
+            f" longer in pg_wal (lost: up to {hole.last})",
+            remedy="no restore goes across it; "
+            + ("a new base backup is taken by itself" if wanted else "take a new base backup"),
+        ),
+    )
+    world.hole_found.set()
+
+
+def _first_after(lost: Segment, names: set[str]) -> Segment | None:
+    """Give the first of these segments behind the lost one; timelines follow each other."""
+    found = []
+    for name in names:
+        try:
+            segment = Segment.parse(name, lost.size)
+        except ValueError:
+            continue
+        if segment.timeline >= lost.timeline and segment.number > lost.number:
+            found.append(segment)
+    return min(found, key=lambda segment: (segment.timeline, segment.number), default=None)
+
+
+def _before(available: Segment, lost: Segment) -> Segment:
+    return Segment(timeline=lost.timeline, number=available.number - 1, size=lost.size)

@@ -1,0 +1,121 @@
+"""Following the secret files (S28): changed credentials are tried, then taken into use.
+
+Files are read, not watched: Kubernetes swaps a symlink, and what one of two files says may be
+older than the other for a moment.
+"""
+
+import asyncio
+import time
+
+from walsup import log
+from walsup.agent.events import any_set
+from walsup.agent.world import World
+from walsup.archive.bucket import Bucket, open_bucket
+from walsup.archive.classify import classify, is_absent
+from walsup.archive.fault import Fault
+from walsup.archive.names import OWNER_KEY
+from walsup.errors import SettingsError
+from walsup.settings import Settings
+
+_EVERY_S = 5.0
+_SETTLE_S = 0.5
+_UNREADABLE_AFTER_S = 15.0
+_REFUSED = ("auth", "no rights")
+
+
+async def secrets(world: World) -> None:
+    """Read the files every 5 s, and at once when asked to."""
+    if world.bucket is None:
+        await world.stopping.wait()
+        return
+    watcher = _Watcher(world)
+    while not world.stopping.is_set():
+        asked = await any_set(world.asked_to_reread, timeout_s=_EVERY_S)
+        world.asked_to_reread.clear()
+        await watcher.look(asked=asked)
+
+
+class _Watcher:
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._unreadable_since_s: float | None = None
+        self._said_unreadable = False
+        self._old: Bucket | None = None  # whose credentials a running backup still uses
+
+    async def look(self, *, asked: bool) -> None:
+        """Read once; take changed credentials into use when they work better than ours."""
+        world = self._world
+        found = self._read(asked=asked)
+        if found is not None and found != world.settings:
+            await asyncio.sleep(_SETTLE_S)
+            if found != self._read(asked=False):
+                world.asked_to_reread.set()  # in the middle of a swap
+                return
+            if fault := await self._is_worse(found):
+                world.board.fault("secrets", fault)
+                return
+            self._adopt(found)
+        elif found is not None and asked:
+            log.info("settings.reloaded", changed=False)
+        if found is not None:
+            world.board.clear("secrets")
+        await self._look_after_backup()
+
+    def _read(self, *, asked: bool) -> Settings | None:
+        """Give what the files say; None, and the old credentials are kept, when they say nothing.
+
+        A file that is missing for a moment is no news; one that stays away is said once.
+        """
+        now_s = time.monotonic()
+        try:
+            found = self._world.read_credentials()
+        except SettingsError as fault:
+            since_s = self._unreadable_since_s = self._unreadable_since_s or now_s
+            lasts = now_s - since_s > _UNREADABLE_AFTER_S
+            if asked or (lasts and not self._said_unreadable):
+                self._said_unreadable = True
+                log.error("settings.wrong", problem=fault.problem, hint="the old ones are kept")
+            return None
+        self._unreadable_since_s, self._said_unreadable = None, False
+        return found
+
+    async def _is_worse(self, found: Settings) -> Fault | None:
+        """Give why new credentials are not taken: the bucket refuses them, and not the old."""
+        problem = await _refusal(open_bucket(found))
+        current = self._world.bucket
+        if problem is None or current is None or await _refusal(current) is not None:
+            return None
+        return Fault(
+            kind="auth",
+            problem=f"the new credentials are refused, the old ones are kept: {problem}",
+            remedy="correct the secret files; they are tried again every 5 s",
+        )
+
+    def _adopt(self, found: Settings) -> None:
+        world = self._world
+        self._old = world.bucket
+        world.adopt(found)
+        log.info("settings.reloaded", changed=True)
+        world.reopen.set()
+        world.rotated.set()
+
+    async def _look_after_backup(self) -> None:
+        """Cancel a backup that began with credentials which are refused by now."""
+        if self._old is None:
+            return
+        if self._world.board.snapshot.backup.state != "running":
+            self._old = None
+        elif await _refusal(self._old) is not None:
+            log.warning("backup.refused", problem="its credentials are not valid any more")
+            self._old = None
+            self._world.backup_refused.set()
+
+
+async def _refusal(bucket: Bucket) -> str | None:
+    """Give how the bucket refuses these credentials, None when it does not."""
+    try:
+        await bucket.get(OWNER_KEY)
+    except Exception as raised:  # noqa: BLE001 (whatever else it is, the loops name it)
+        fault = classify(raised)
+        return fault.problem if not is_absent(raised) and fault.kind in _REFUSED else None
+    return None

@@ -1,0 +1,64 @@
+"""The postmaster's archiver as /proc shows it: whether it is there, runs, and is busy."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+# Source: pgarch.c and ps_status.c, PostgreSQL 11 to 18; cluster_name stands before it.
+_TITLE = re.compile(r"postgres: (?:.*: )?archiver(?: (?:archiving|failed on|last was) \S+)?\s*")
+_STOPPED = "Tt"
+
+
+class Archiver(NamedTuple):
+    """`state` as in /proc (S, T, …); `push` is its child, 0 between two pushes."""
+
+    pid: int
+    state: str
+    push: int
+    push_state: str = ""
+
+    @property
+    def stopped(self) -> str:
+        """Name what has been stopped by a signal: the archiver, its push, or nothing ("")."""
+        if self.state in _STOPPED:
+            return f"the archiver (pid {self.pid})"
+        if self.push and self.push_state in _STOPPED:
+            return f"the archive_command (pid {self.push})"
+        return ""
+
+
+def find(postmaster_pid: int, proc: Path = Path("/proc")) -> Archiver | None:
+    """Find the archiver among the postmaster's children; None when it has none now."""
+    for pid in _children(proc, postmaster_pid):
+        if _TITLE.fullmatch(_read(proc / str(pid) / "cmdline").replace("\0", " ")):
+            push = next(iter(_children(proc, pid)), 0)
+            return Archiver(pid, _state(proc, pid), push, _deep_state(proc, push) if push else "")
+    return None
+
+
+def is_pushing(archiver_pid: int, proc: Path = Path("/proc")) -> bool:
+    """Tell whether this archiver runs its command now; cheap enough to be asked often."""
+    return bool(_children(proc, archiver_pid))
+
+
+def _deep_state(proc: Path, pid: int) -> str:
+    """Give the state of a push: of the shell, or of what the shell runs when that is stopped."""
+    states = [_state(proc, pid), *(_state(proc, child) for child in _children(proc, pid))]
+    return next((state for state in states if state and state in _STOPPED), states[0])
+
+
+def _children(proc: Path, pid: int) -> list[int]:
+    # Neither postmaster nor archiver nor shell has threads: the one task has all children.
+    return [int(word) for word in _read(proc / str(pid) / "task" / str(pid) / "children").split()]
+
+
+def _state(proc: Path, pid: int) -> str:
+    return _read(proc / str(pid) / "stat").rpartition(") ")[2][:1]
+
+
+def _read(path: Path) -> str:
+    """Give a file of /proc, "" when the process has ended."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
