@@ -48,6 +48,7 @@ class FaultProxy:
         self._latency_s = 0.0
         self._status = 503
         self._code = "SlowDown"
+        self._revoked = b""
         self._thaw: asyncio.Event | None = None
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
@@ -159,6 +160,10 @@ class FaultProxy:
             self._open.discard(writer)
             writer.close()
 
+    def revoke(self, access_key: str) -> None:
+        """Answer 403 to requests signed with this key from now on, in whatever mode forwards."""
+        self._revoked = f"Credential={access_key}/".encode()
+
     async def _pass_gate(self) -> None:
         if self._thaw is not None:
             await self._thaw.wait()
@@ -168,19 +173,30 @@ class FaultProxy:
         self._open.add(upstream)
         try:
             async with asyncio.TaskGroup() as pumps:
-                pumps.create_task(self._pump(reader, upstream))
+                pumps.create_task(self._pump(reader, upstream, back=writer))
                 pumps.create_task(self._pump(upstream_reader, writer))
         finally:
             self._open.discard(upstream)
             upstream.close()
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self,
+        source: asyncio.StreamReader,
+        sink: asyncio.StreamWriter,
+        *,
+        back: asyncio.StreamWriter | None = None,
+    ) -> None:
         """Copy until the source ends, then pass the end on; a broken side breaks the other."""
         try:
             while chunk := await source.read(_CHUNK_BYTES):
                 await self._pass_gate()
                 if self._mode is Mode.LATENCY:
                     await asyncio.sleep(self._latency_s)
+                if back and self._revoked and self._revoked in chunk:
+                    back.write(_refusal())
+                    await back.drain()
+                    back.close()
+                    break
                 sink.write(chunk)
                 await sink.drain()
             with contextlib.suppress(OSError):
@@ -209,6 +225,12 @@ class FaultProxy:
         # Closing on an unread body would reset the connection before the client has our answer.
         while await reader.read(_CHUNK_BYTES):
             pass
+
+
+def _refusal() -> bytes:
+    body = _error_document("InvalidAccessKeyId")
+    head = "HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nConnection: close\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 def _error_document(code: str) -> bytes:
