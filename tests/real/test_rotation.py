@@ -1,10 +1,19 @@
 """Rotated secret files are taken into use by themselves, while WAL is written."""
 
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-from dev.harness import S3Server, Walsup
-from dev.harness.witness import Ledger, status, wait_fault, wait_no_lag, wait_protected
+from dev.harness import FaultProxy, S3Server, Walsup
+from dev.harness.rights import LEAST_PREFIX
+from dev.harness.witness import (
+    Ledger,
+    segments,
+    status,
+    wait_fault,
+    wait_no_lag,
+    wait_protected,
+)
 
 Make = Callable[..., Walsup]
 
@@ -45,3 +54,50 @@ def test_s28_a_secret_swapped_as_kubernetes_does_is_followed(walsup: Make, s3: S
     wait_no_lag(one)
     wait_protected(one)
     assert s3.keys(one.prefix)
+
+
+def test_s28_a_rotated_key_is_used_before_and_after_the_old_one_is_revoked(
+    walsup: Make, s3: S3Server
+) -> None:
+    """Between two pushes under load; and when the old one was revoked before the files changed."""
+    with FaultProxy(s3.port) as proxy:
+        one = walsup(
+            endpoint=proxy.endpoint,
+            prefix=f"{LEAST_PREFIX}/{secrets.token_hex(4)}",
+            env={"WALSUP_ARCHIVE_TIMEOUT": "2s"},
+        )
+        folder = one.pgdata.parent / "secrets"
+        folder.mkdir()
+        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+        first = {name: one.environment.pop(name) for name in names}
+        second = dict(zip(names, ("least", "secret-least"), strict=True))
+        _publish(folder, "..1", first)
+        one.environment["WALSUP_SECRETS_DIR"] = str(folder)
+        one.start()
+        wait_protected(one)
+        one.tools.pgbench_init(one.address, scale=1)
+        bench = one.tools.pgbench(one.address, duration_s=12)
+        _publish(folder, "..2", second)
+        one.wait_for(lambda: _rotations(one) == 1, "the second key is used")
+        proxy.revoke(first["AWS_ACCESS_KEY_ID"])
+        assert bench.result().is_clean
+        wait_no_lag(one)
+        wait_protected(one)
+        proxy.revoke("least")
+        one.psql("create table t (n int)")
+        one.psql("select pg_switch_wal()")
+        assert wait_fault(one, "bucket")["kind"] == "auth"
+        _publish(folder, "..3", first)
+        one.wait_for(lambda: _rotations(one) == 2, "the first key is used again")
+        wait_no_lag(one)
+        wait_protected(one)
+        assert _gapless(segments(s3, one.prefix))
+
+
+def _rotations(one: Walsup) -> int:
+    return len([e for e in one.events("settings.reloaded") if e["changed"]])
+
+
+def _gapless(names: list[str]) -> bool:
+    numbers = [int(name[8:16], 16) * 256 + int(name[16:], 16) for name in names]
+    return numbers == list(range(numbers[0], numbers[-1] + 1))
