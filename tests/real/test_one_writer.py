@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable
 from signal import SIGCONT, SIGSTOP
 
-from dev.harness import S3Server, Walsup
+from dev.harness import LooseS3, S3Server, Walsup
 from dev.harness.witness import (
     cli,
     owner,
@@ -236,3 +236,23 @@ def test_s06_a_segment_in_two_compressions_is_an_alarm(walsup: Make, s3: S3Serve
     fault = wait_fault(one, "archive")
     assert fault["kind"] == "overwrite conflict"
     assert name in fault["problem"]
+
+
+def test_s02_a_server_without_conditions_keeps_the_gate_shut_unless_allowed(
+    walsup: Make,
+) -> None:
+    """The database runs, nothing is uploaded; WALSUP_UNSAFE_OWNER opens it, and is logged."""
+    with LooseS3() as loose:
+        archive = {"WALSUP_ARCHIVE": f"s3://{loose.bucket}/unsafe"}
+        one = walsup(s3=None, env=loose.environment | archive | SHORT).start()
+        fault = wait_fault(one, "gate")
+        assert fault["kind"] == "no conditional writes"
+        assert "WALSUP_UNSAFE_OWNER" in fault["remedy"]
+        assert one.accepts()
+        assert one.stop() == 0
+        one.environment |= {"WALSUP_UNSAFE_OWNER": "1", "WALSUP_LEASE": "15s"}
+        one.start()
+        one.wait_for(lambda: status(one).get("gate", {}).get("state") == "open", "it is let in")
+        assert one.events("owner.unsafe")
+        wal = loose.directory / "unsafe" / "wal_005"
+        one.wait_for(lambda: wal.is_dir() and any(wal.iterdir()), "a segment is there")

@@ -22,7 +22,8 @@ _DIGITS = 12
 async def hold(world: World, lease: Lease) -> Fault | None:
     """Renew until the archive is lost (why), or the gate must be opened anew (None)."""
     lease_s = lease.owner.lease_s
-    pause_s, failed = lease_s, Fault("timeout", "the lease could not be renewed in time")
+    late = Fault("timeout", f"the owner object could not be renewed within {lease_s:g} s")
+    pause_s, failed = lease_s, late
     while True:
         try:
             async with asyncio.timeout(min(pause_s, max(0.0, lease.until_s - now_s()))):
@@ -41,6 +42,8 @@ async def hold(world: World, lease: Lease) -> Fault | None:
                 await _renew(world, lease)
         except LostError as lost:
             return lost.fault
+        except TimeoutError:
+            failed, pause_s = late, lease_s / _RETRIES_IN_A_LEASE
         except Exception as raised:  # noqa: BLE001 (retried until the lease is over)
             failed, pause_s = classify(raised), lease_s / _RETRIES_IN_A_LEASE
         else:

@@ -1,0 +1,80 @@
+"""wal-g without walg-daemon-client, as WAL-G's release has it: each push starts the engine (S7).
+
+Both engines are put in wal-g's place: the commands that are used here are the same for both.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from dev.harness import FaultProxy, Machine, S3Server, Walsup
+from dev.harness.witness import (
+    Ledger,
+    cli,
+    segments,
+    status,
+    verdict,
+    wait_fault,
+    wait_no_lag,
+    wait_protected,
+)
+
+Make = Callable[..., Walsup]
+
+
+def _without_client(walsup: Make, machine: Machine, endpoint: str) -> Walsup:
+    one = walsup(endpoint=endpoint, env={"WALSUP_ARCHIVE_TIMEOUT": "2s"})
+    path = one.environment["PATH"]
+    program = Path(path.partition(":")[0]) / one.engine
+    folder = one.layout.base / "bin"
+    folder.mkdir(mode=0o755)
+    (folder / "wal-g").symlink_to(program.resolve())
+    one.environment |= {"PATH": f"{folder}:{path.partition(':')[2]}", "WALSUP_ENGINE": "wal-g"}
+    assert machine.engines
+    return one
+
+
+def test_s07_without_a_daemon_the_gate_is_the_lease(
+    walsup: Make, machine: Machine, s3: S3Server
+) -> None:
+    """Backup, segments, S3 lost and back, a clean stop: all without a daemon, and said so."""
+    with FaultProxy(s3.port) as proxy:
+        one = _without_client(walsup, machine, proxy.endpoint).start()
+        wait_protected(one)
+        assert "no daemon" in cli(one, "status").stdout
+        assert not one.state().get("engine_pid") or one.state()["engine_pid"] == "0"
+        command = one.psql("show archive_command")
+        assert "timeout -k 5" in command
+        assert command.endswith("wal-push %p || exit 1")
+        with Ledger(one) as ledger:
+            proxy.answer(403)
+            one.psql("select pg_switch_wal()")
+            wait_fault(one, "bucket")
+            proxy.pass_through()
+            one.wait_for(lambda: not status(one)["faults"], "no fault stands", timeout_s=60)
+        assert ledger.failures == 0
+        wait_no_lag(one, timeout_s=90)
+        one.psql("create table last (n int)")
+        before = segments(s3, one.prefix)
+        assert one.stop() == 0
+        assert "is in the bucket: yes" in verdict(one)
+        assert len(segments(s3, one.prefix)) > len(before)
+
+
+def test_s07_shut_without_a_daemon(walsup: Make, machine: Machine, s3: S3Server) -> None:
+    """No lease, no push: what is taken by somebody else gets nothing of ours."""
+    one = _without_client(walsup, machine, s3.endpoint)
+    one.environment["WALSUP_LEASE"] = "1s"
+    one.start()
+    wait_protected(one)
+    key = f"{one.prefix}/walsup/owner.json"
+    stolen = s3.get(key).replace(b'"instance": "', b'"instance": "another-')
+    stolen = stolen.replace(b'"boot": "', b'"boot": "another-')
+    s3.put(key, stolen)
+    wait_fault(one, "gate")
+    assert not (one.run_dir / "lease").exists()
+    before = segments(s3, one.prefix)
+    one.psql("create table t (n int)")
+    one.psql("select pg_switch_wal()")
+    one.wait_for(lambda: "archive command failed" in one.log(), "a push was refused")
+    assert one.stop() == 0
+    assert segments(s3, one.prefix) == before
