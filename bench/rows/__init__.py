@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from bench.figures import Row
 from bench.ground import Ground
-from bench.rows import drain, first_boot, load, memory, start, stop
+from bench.rows import drain, first_boot, load, memory, probes, start, stop
 
 ROWS: Mapping[str, Callable[[Ground], Sequence[Row]]] = MappingProxyType(
     {
@@ -15,5 +15,6 @@ ROWS: Mapping[str, Callable[[Ground], Sequence[Row]]] = MappingProxyType(
         "drain": drain.measure,
         "load": load.measure,
         "memory": memory.measure,
+        "probes": probes.measure,
     }
 )

@@ -11,7 +11,8 @@ from bench.figures import Measure, Row, Runs, Target
 from bench.ground import Ground
 from bench.side import Bare, ThroughWalsup
 
-_SCRAPES = 20
+_SCRAPES = 240  # an hour's worth, one each 15 s
+_PROBES = ("/livez", "/readyz", "/status")
 _MB = 1e6
 _KIB = 1024
 _TARGETS = {
@@ -54,6 +55,8 @@ def _round(ground: Ground) -> dict[str, float]:
             status, body = walsup.http("/metrics")
             if status != 200:  # noqa: PLR2004 (HTTP's word for yes)
                 raise AssertionError(f"/metrics answered {status}: {body}")
+            for path in _PROBES:
+                walsup.http(path)
             time.sleep(ground.idle_s / _SCRAPES)
         figures = {
             **_of(walsup.init_pid, "PID 1"),
