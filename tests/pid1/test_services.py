@@ -225,3 +225,21 @@ def full(one: Pid1) -> bool:
     assert one.process.stderr is not None
     held = fcntl.ioctl(one.process.stderr, termios.FIONREAD, bytes(4))
     return int.from_bytes(held, "little") > 60000
+
+
+def test_s02_an_engine_ends_with_its_lease_though_nobody_says_so(bare: Bare) -> None:
+    """The agent that was to renew it hangs; a renewed one goes on."""
+    sleeper = ", ".join(f'"{word}"' for word in ("/bin/sleep", "60"))
+    head = f'"daemon": "engine", "generation": 1, "argv": [{sleeper}], "environment": {{}}'
+    now = "$(cut -d. -f1 /proc/uptime)"
+    script = (
+        f"until=$(({now} + 2))\n"
+        f"echo '{{{head}, \"lease\": '$until'}}' >/proc/self/fd/$WALSUP_WIRE\n"
+        "sleep 0.5\n"
+        f"echo '{{\"lease\": '$((until + 2))'}}' >/proc/self/fd/$WALSUP_WIRE\n"
+    )
+    one = running(bare(launch("agent", script + BEATS), POSTGRES))
+    one.see(lambda: one.state().get("engine_pid", "") not in ("", "0"), "the engine runs")
+    one.see(lambda: one.walsup.events("engine.lease_over"), "its lease is over")
+    one.see(lambda: not int(one.state().get("engine_pid") or 0), "it has ended")
+    assert stops(one)

@@ -13,7 +13,8 @@ from walsup.agent.world import World
 from walsup.archive.classify import classify
 from walsup.archive.command import LEASE
 from walsup.archive.fault import Fault
-from walsup.archive.lease import Lease, LostError, now_s
+from walsup.archive.lease import Lease, LostError, Proven, now_s
+from walsup.postgres.wal import Segment
 
 _RETRIES_IN_A_LEASE = 5
 _DIGITS = 12
@@ -37,6 +38,7 @@ async def hold(world: World, lease: Lease) -> Fault | None:
         if now_s() >= lease.until_s:
             log.warning("lease.over", kind=failed.kind, problem=failed.problem)
             return failed
+        ends_s = lease.until_s
         try:
             async with asyncio.timeout(lease_s):
                 await _renew(world, lease)
@@ -47,17 +49,22 @@ async def hold(world: World, lease: Lease) -> Fault | None:
         except Exception as raised:  # noqa: BLE001 (retried until the lease is over)
             failed, pause_s = classify(raised), lease_s / _RETRIES_IN_A_LEASE
         else:
+            if now_s() >= ends_s:
+                return None  # too late for PID 1, which has ended the daemon meanwhile
             pause_s = lease_s
 
 
 async def _renew(world: World, lease: Lease) -> None:
-    mark = world.meter.mark if world.meter else None
-    await lease.renew(
-        timeline=mark.timeline if mark else lease.owner.timeline,
-        lsn=mark.end_lsn if mark else lease.owner.lsn,
-    )
+    if world.meter is None:
+        raise RuntimeError("the gate is held open without a meter")
+    await lease.renew(proven(world, world.meter.mark))
     if lease.is_held:
         grant(world, lease)
+
+
+def proven(world: World, mark: Segment) -> Proven:
+    """Give what the owner object is to say: the mark, and the holes that no backup has covered."""
+    return Proven(mark.timeline, mark.end_lsn, world.board.snapshot.needs_backup_from)
 
 
 def grant(world: World, lease: Lease) -> None:
@@ -76,5 +83,7 @@ def grant(world: World, lease: Lease) -> None:
 
 def withdraw(world: World) -> None:
     """Shut: without the file every push fails at once, without a daemon those under way too."""
+    # What is listed from now on may be another's.
+    world.lease = None
     (world.run_dir / LEASE).unlink(missing_ok=True)
     world.pid1.no_engine()

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from time import CLOCK_BOOTTIME, clock_gettime
+from typing import NamedTuple
 
 from walsup.archive.classify import is_absent, is_conflict
 from walsup.archive.conditions import Conditional
@@ -52,6 +53,14 @@ async def write(bucket: Conditional, wanted: Owner, etag: str | None) -> str | N
         raise
 
 
+class Proven(NamedTuple):
+    """What the holder has proven by now, and since when base backups count."""
+
+    timeline: int
+    lsn: int
+    backups_from: int
+
+
 class Lease:
     """What we hold until `until_s`, by the clock of `now_s`."""
 
@@ -74,23 +83,31 @@ class Lease:
         """Whether nobody else can have written yet."""
         return self.owner.state == "running" and now_s() < self.until_s
 
-    async def renew(self, *, timeline: int, lsn: int, backups_from: int | None = None) -> None:
+    async def renew(self, proven: Proven) -> None:
         """Write it again, with what is proven by now.
 
         Raises:
             LostError: it is somebody else's, or has gone.
             what the bucket raises; ValueError: another walsup has written something odd.
         """
-        kept = self.owner.backups_from if backups_from is None else backups_from
-        await self._write(replace(self.owner, timeline=timeline, lsn=lsn, backups_from=kept))
+        await self._write(self._with(proven))
 
-    async def release(self, *, timeline: int, lsn: int) -> None:
+    async def release(self, proven: Proven) -> None:
         """Mark it stopped; the next start need not wait.
 
         Raises:
             as `renew` does.
         """
-        await self._write(replace(self.owner, timeline=timeline, lsn=lsn, state="stopped"))
+        await self._write(replace(self._with(proven), state="stopped"))
+
+    def _with(self, proven: Proven) -> Owner:
+        # Both at once: a position behind a hole without its demand for a backup would hide it.
+        return replace(
+            self.owner,
+            timeline=proven.timeline,
+            lsn=proven.lsn,
+            backups_from=max(self.owner.backups_from, proven.backups_from),
+        )
 
     async def _write(self, wanted: Owner) -> None:
         async with self._writing:

@@ -2,9 +2,12 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from walsup import log
+from walsup.agent.board import Hole
+from walsup.agent.holding import proven
 from walsup.agent.world import World
 from walsup.archive import catalog, daemon, oneshot
 from walsup.archive.ahead import ready_names
@@ -59,7 +62,7 @@ async def _sweep(world: World, bucket: Bucket) -> str:
     if found.state not in (DBState.SHUT_DOWN, DBState.SHUT_DOWN_IN_RECOVERY):
         await _push_ready(world)
         mark = await _advance(world, bucket, meter.mark)
-        await _release(lease, mark)
+        await _release(world, lease, mark)
         return (
             f"{_QUESTION}: no: postgres did not shut down ({found.state.label});"
             f" WAL behind {show_lsn(mark.end_lsn)} is only on the disk"
@@ -74,14 +77,21 @@ async def _sweep(world: World, bucket: Bucket) -> str:
             break
         if not await _push_ready(world):
             await asyncio.sleep(_RETRY_S)
-    if lost := await _release(lease, mark):
-        return f"{_QUESTION}: no: {lost}"
-    if needed.rest_bytes:
-        return (
-            f"{_QUESTION}: no: {needed.rest_bytes} bytes before"
-            f" {show_lsn(found.checkpoint_lsn)} are only on the disk"
-        )
+    missing = await _release(world, lease, mark) or _lost(world.board.snapshot.holes)
+    if not missing and needed.rest_bytes:
+        before = show_lsn(found.checkpoint_lsn)
+        missing = f"{needed.rest_bytes} bytes before {before} are only on the disk"
+    if missing:
+        return f"{_QUESTION}: no: {missing}"
     return f"{_QUESTION}: yes ({mark.name}, {show_lsn(found.checkpoint_lsn)})"
+
+
+def _lost(holes: Sequence[Hole]) -> str:
+    """Name what is nowhere any more and not yet behind us, "" when a base backup covers it."""
+    first = [hole.first for hole in holes if not hole.covered_by]
+    return (
+        f"{', '.join(first[:_SHOWN])} is lost, and no base backup lies behind it" if first else ""
+    )
 
 
 def needed_for(found: ControlData) -> Needed:
@@ -128,14 +138,14 @@ async def _push(world: World, name: str) -> bool:
     return await oneshot.run(argv, world.run_dir / "wal-push.log", timeout_s=timeout_s) == 0
 
 
-async def _release(lease: Lease, mark: Segment) -> str:
+async def _release(world: World, lease: Lease, mark: Segment) -> str:
     """Mark the owner stopped, with what is proven; gives why the archive is not ours, or "".
 
     What was listed is our WAL only if the archive has been ours until now.
     """
     while True:
         try:
-            await lease.release(timeline=mark.timeline, lsn=mark.end_lsn)
+            await lease.release(proven(world, mark))
         except LostError as lost:
             return lost.fault.problem
         except Exception as raised:  # noqa: BLE001 (retried until the deadline)
