@@ -23,8 +23,8 @@ _DIGITS = 12
 async def hold(world: World, lease: Lease) -> Fault | None:
     """Renew until the archive is lost (why), or the gate must be opened anew (None)."""
     lease_s = lease.owner.lease_s
-    late = Fault("timeout", f"the owner object could not be renewed within {lease_s:g} s")
-    pause_s, failed = lease_s, late
+    pause_s = lease_s
+    failed: Fault | None = None
     while True:
         try:
             async with asyncio.timeout(min(pause_s, max(0.0, lease.until_s - now_s()))):
@@ -36,30 +36,40 @@ async def hold(world: World, lease: Lease) -> Fault | None:
         if lease.owner.state != "running":
             await asyncio.Event().wait()  # given up by the stop: what is left is to be ended
         if now_s() >= lease.until_s:
-            log.warning("lease.over", kind=failed.kind, problem=failed.problem)
-            return failed
+            over = failed or Fault("timeout", "this container stood still for 2.4 leases")
+            log.warning("lease.over", kind=over.kind, problem=over.problem)
+            return over
         ends_s = lease.until_s
         try:
-            async with asyncio.timeout(lease_s):
-                await _renew(world, lease)
+            failed = await _renew(world, lease)
         except LostError as lost:
             return lost.fault
-        except TimeoutError:
-            failed, pause_s = late, lease_s / _RETRIES_IN_A_LEASE
-        except Exception as raised:  # noqa: BLE001 (retried until the lease is over)
-            failed, pause_s = classify(raised), lease_s / _RETRIES_IN_A_LEASE
-        else:
-            if now_s() >= ends_s:
-                return None  # too late for PID 1, which has ended the daemon meanwhile
-            pause_s = lease_s
+        if failed is None and now_s() >= ends_s:
+            return None  # too late for PID 1, which has ended the daemon meanwhile
+        pause_s = lease_s / _RETRIES_IN_A_LEASE if failed else lease_s
 
 
-async def _renew(world: World, lease: Lease) -> None:
+async def _renew(world: World, lease: Lease) -> Fault | None:
+    """Try once, for a lease at most; gives why it has failed.
+
+    Raises:
+        LostError: it is somebody else's.
+    """
     if world.meter is None:
         raise RuntimeError("the gate is held open without a meter")
-    await lease.renew(proven(world, world.meter.mark))
+    lease_s = lease.owner.lease_s
+    try:
+        async with asyncio.timeout(lease_s):
+            await lease.renew(proven(world, world.meter.mark))
+    except LostError:
+        raise
+    except TimeoutError:
+        return Fault("timeout", f"the owner object could not be renewed within {lease_s:g} s")
+    except Exception as raised:  # noqa: BLE001 (retried until the lease is over)
+        return classify(raised)
     if lease.is_held:
         grant(world, lease)
+    return None
 
 
 def proven(world: World, mark: Segment) -> Proven:
