@@ -67,6 +67,7 @@ def test_whose_an_encrypted_archive_is_can_be_told(walsup: Make, s3: S3Server) -
     for key in s3.keys(one.prefix):
         if "/wal_005/" not in key:
             s3.delete(key)
+    (one.pgdata / ".walsup-owned").unlink()
     before = segments(s3, one.prefix)
     one.start()
     wait_protected(one)
