@@ -2,25 +2,18 @@
 
 import asyncio
 import contextlib
-import socket
-import struct
 import threading
 from collections.abc import Coroutine
 from enum import Enum
 from typing import Any, Self, TypeVar
 
 from dev.harness.ports import free_ports
+from dev.harness.refusals import ERRORS, error_document, refusal, reset
 
 T = TypeVar("T")
 
 _CHUNK_BYTES = 64 * 1024
 _CALL_TIMEOUT_S = 10.0
-_S3_ERRORS = {
-    403: "InvalidAccessKeyId",
-    404: "NoSuchBucket",
-    500: "InternalError",
-    503: "SlowDown",
-}
 
 
 class Mode(Enum):
@@ -31,6 +24,7 @@ class Mode(Enum):
     HANG = "accepts, and neither reads nor answers"
     RESET = "accepts, and resets when the request begins"
     LATENCY = "forwards, each chunk later"
+    CUT = "forwards the beginning of each body, and closes"
     STATUS = "answers each request itself with an HTTP status"
 
 
@@ -46,6 +40,7 @@ class FaultProxy:
         self._target_port = target_port
         self._mode = Mode.FORWARD
         self._latency_s = 0.0
+        self._cut_bytes = 0
         self._status = 503
         self._code = "SlowDown"
         self._revoked = b""
@@ -97,10 +92,15 @@ class FaultProxy:
         self._latency_s = latency_s
         self._call(self._switch(Mode.LATENCY))
 
+    def cut(self, request_bytes: int = 16 * 1024) -> None:
+        """Close in the middle of each answer's body, and behind `request_bytes` of what is sent."""
+        self._cut_bytes = request_bytes
+        self._call(self._switch(Mode.CUT))
+
     def answer(self, status: int, code: str = "") -> None:
         """Answer every request with `status` (such as 403, 500, 503) and S3's error document."""
         self._status = status
-        self._code = code or _S3_ERRORS.get(status, "Error")
+        self._code = code or ERRORS.get(status, "Error")
         self._call(self._switch(Mode.STATUS))
 
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
@@ -137,7 +137,7 @@ class FaultProxy:
 
     def _abort_all(self) -> None:
         for writer in list(self._open):
-            _reset(writer)
+            reset(writer)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -146,16 +146,16 @@ class FaultProxy:
             await self._pass_gate()
             match self._mode:
                 case Mode.REFUSE:
-                    _reset(writer)  # accepted just before the listener closed
+                    reset(writer)  # accepted just before the listener closed
                 case Mode.RESET:
                     await reader.read(1)  # at once, it would look like a refused connection
-                    _reset(writer)
+                    reset(writer)
                 case Mode.STATUS:
                     await self._answer_once(reader, writer)
-                case Mode.FORWARD | Mode.LATENCY | Mode.HANG:
+                case Mode.FORWARD | Mode.LATENCY | Mode.HANG | Mode.CUT:
                     await self._forward(reader, writer)
         except OSError:
-            _reset(writer)  # the other side went away
+            reset(writer)  # the other side went away
         finally:
             self._open.discard(writer)
             writer.close()
@@ -163,6 +163,10 @@ class FaultProxy:
     def revoke(self, access_key: str) -> None:
         """Answer 403 to requests signed with this key from now on, in whatever mode forwards."""
         self._revoked = f"Credential={access_key}/".encode()
+
+    def reinstate(self) -> None:
+        """Take every key again."""
+        self._revoked = b""
 
     async def _pass_gate(self) -> None:
         if self._thaw is not None:
@@ -187,22 +191,37 @@ class FaultProxy:
         back: asyncio.StreamWriter | None = None,
     ) -> None:
         """Copy until the source ends, then pass the end on; a broken side breaks the other."""
+        sent = 0
         try:
             while chunk := await source.read(_CHUNK_BYTES):
                 await self._pass_gate()
                 if self._mode is Mode.LATENCY:
                     await asyncio.sleep(self._latency_s)
                 if back and self._revoked and self._revoked in chunk:
-                    back.write(_refusal())
+                    back.write(refusal())
                     await back.drain()
                     back.close()
                     break
-                sink.write(chunk)
+                kept = self._kept(chunk, sent if back else None)
+                sent += len(chunk)
+                sink.write(kept)
                 await sink.drain()
+                if len(kept) < len(chunk):
+                    sink.close()
+                    break
             with contextlib.suppress(OSError):
                 sink.write_eof()
         except OSError:
-            _reset(sink)
+            reset(sink)
+
+    def _kept(self, chunk: bytes, sent: int | None) -> bytes:
+        """What of a chunk is passed on: of a request behind `sent` bytes; None: of an answer."""
+        if self._mode is not Mode.CUT:
+            return chunk
+        if sent is not None:
+            return chunk[: max(0, self._cut_bytes - sent)]
+        head, blank, body = chunk.rpartition(b"\r\n\r\n")
+        return head + blank + body[: len(body) // 2]
 
     async def _answer_once(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -212,7 +231,7 @@ class FaultProxy:
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             return
         code = self._code
-        body = b"" if head.startswith(b"HEAD ") else _error_document(code)
+        body = b"" if head.startswith(b"HEAD ") else error_document(code)
         lines = (
             f"HTTP/1.1 {self._status} {code}",
             "Content-Type: application/xml",
@@ -225,24 +244,3 @@ class FaultProxy:
         # Closing on an unread body would reset the connection before the client has our answer.
         while await reader.read(_CHUNK_BYTES):
             pass
-
-
-def _refusal() -> bytes:
-    body = _error_document("InvalidAccessKeyId")
-    head = "HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nConnection: close\r\n"
-    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-
-
-def _error_document(code: str) -> bytes:
-    text = f"<Error><Code>{code}</Code><Message>made by FaultProxy</Message></Error>"
-    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + text.encode()
-
-
-def _reset(writer: asyncio.StreamWriter) -> None:
-    """End a connection with a RST instead of a FIN."""
-    sock = writer.get_extra_info("socket")
-    if sock is not None:
-        with contextlib.suppress(OSError):
-            # Lingering for 0 s is what makes close() send a RST.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()

@@ -45,6 +45,7 @@ async def _raised(bucket: Bucket) -> list[Exception]:
         (lambda proxy: proxy.refuse(), "refused"),
         (lambda proxy: proxy.hang(), "timeout"),
         (lambda proxy: proxy.reset(), "refused"),
+        (lambda proxy: proxy.cut(request_bytes=64), "refused"),
         (lambda proxy: proxy.answer(403), "auth"),
         (lambda proxy: proxy.answer(500), "server error"),
         (lambda proxy: proxy.answer(503), "throttled"),

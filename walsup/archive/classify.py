@@ -39,7 +39,9 @@ def classify(raised: BaseException) -> Fault:
         return Fault(kind="unknown", problem=f"{type(raised).__name__}: {_first_line(text)}")
     kind = _kind(raised, text)
     rights = [*getattr(raised, "__notes__", ())] if kind == "no rights" else []
-    return Fault(kind=kind, problem=": ".join([*rights, _first_line(text)]))
+    cut_off = kind == "refused" and any(w in text.lower() for w in _CUT_OFF)
+    problem = ": ".join([*rights, _first_line(text)])
+    return Fault(kind=kind, problem=problem, remedy=_MEND if cut_off else "")
 
 
 def _kind(raised: BaseException, text: str) -> str:  # noqa: PLR0911 (a list of cases)
@@ -60,7 +62,7 @@ def _kind(raised: BaseException, text: str) -> str:  # noqa: PLR0911 (a list of 
         return "dns"
     if any(w in lower for w in _TLS):
         return "tls"
-    if any(w in lower for w in _REFUSED):
+    if any(w in lower for w in (*_REFUSED, *_CUT_OFF)):
         return "refused"
     if isinstance(raised, PermissionError):  # obstore's word for 403 without a document
         return "auth"
@@ -70,6 +72,14 @@ def _kind(raised: BaseException, text: str) -> str:  # noqa: PLR0911 (a list of 
 _DNS = ("dns error", "failed to lookup address")
 _TLS = ("certificate", "handshake", "invalidcontenttype", "tls")
 _REFUSED = ("connection refused", "connection reset", "kind: connect")
+_CUT_OFF = (
+    *("response body error", "end of file before message length", "incompletemessage"),
+    *("connection closed before message completed", "broken pipe", "unexpected eof"),
+)
+_MEND = (
+    "check the network, the proxies and load balancers between here and the S3 server: connections"
+    " are cut off in the middle of a transfer"
+)
 
 
 def _first_line(text: str) -> str:

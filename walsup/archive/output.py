@@ -45,7 +45,13 @@ _WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("dns", ("no such host", "failed to lookup address", "dns error")),
     ("tls", ("x509:", "tls certificate", "server gave http response to https", "tls: ")),
     ("timeout", ("i/o timeout", "deadline exceeded", "timed out", "client.timeout")),
-    ("refused", ("connection refused", "connection reset", "error sending request")),
+    (
+        "refused",
+        (
+            *("connection refused", "connection reset", "error sending request"),
+            *("broken pipe", "unexpected eof"),
+        ),
+    ),
 )
 _FIRST = ("database login", "engine unable", "disk full", "overwrite conflict")
 _UNTOLD = (
