@@ -43,6 +43,14 @@ def launch(world: World, carrier: engine.Engine, lease: Lease) -> int:
     return generation
 
 
+def keep_configuration(world: World) -> None:
+    """Write the engine's configuration again when it has gone: no engine starts without it."""
+    lease = world.lease
+    if lease is not None and lease.is_held and not world.engine_config.exists():
+        render(world, lease.owner.compression)
+        log.warning("engine.configured_again", reason=f"{world.engine_config} had gone")
+
+
 async def until_quiet(world: World) -> None:
     """Wait for the moment between two pushes, for as long as one may take (S28)."""
     running = world.board.snapshot.init

@@ -40,6 +40,7 @@ class World:
         self.sql = Sql(self.settings.pgdata, self.settings.database_role, self.settings.pgpassword)
         self.meter: Meter | None = None
         self.lease: Lease | None = None
+        self.asked_s: float | None = None  # since when a listing has been without an answer
         self._generation = 0
         self.stopping = asyncio.Event()
         self.sweeping = asyncio.Event()

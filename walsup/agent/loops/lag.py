@@ -43,6 +43,7 @@ async def lag(world: World) -> None:
 
 
 async def _list(world: World, bucket: Bucket, meter: Meter) -> None:
+    world.asked_s = time.monotonic()
     try:
         run = await catalog.advance(bucket, meter.mark)
         # Without the lease another start may have written what is listed.
@@ -54,6 +55,8 @@ async def _list(world: World, bucket: Bucket, meter: Meter) -> None:
         world.board.clear("bucket")
     except Exception as raised:  # noqa: BLE001 (whatever the client raises is a fault)
         world.board.fault("bucket", classify(raised))
+    finally:
+        world.asked_s = None
 
 
 def twice(names: tuple[str, ...]) -> Fault:

@@ -36,12 +36,14 @@ async def examine(world: World, let_go: asyncio.Event, *, failing: bool) -> Faul
     if meter is None or bucket is None or not isinstance(engine, Engine):
         return None
     try:
+        name = meter.mark.next().name
+        pg_wal = world.settings.pgdata / "pg_wal"
+        # Looked at before the bucket: in the other order an upload in between would be a hole.
+        waits = (pg_wal / "archive_status" / f"{name}.ready").exists()
         # What was on its way when nothing seemed to move may have arrived.
         if (await catalog.advance(bucket, meter.mark)).mark != meter.mark:
             return None
-        name = meter.mark.next().name
-        pg_wal = world.settings.pgdata / "pg_wal"
-        if (pg_wal / "archive_status" / f"{name}.ready").exists():
+        if waits:
             if not failing:
                 return None
             return await _push(world, engine, name, let_go)

@@ -27,7 +27,10 @@ _CHECK_TIMEOUT_S = 2.0
 _EXAMINE_AFTER_S = 5.0
 # A killed daemon is back in a moment: one failed push in between is no news.
 _SETTLED_AFTER_S = 1.0
+_GONE_AFTER_S = 5.0
 _ANSWER_S = 1.0
+_SILENT_S = 1.0
+_COUNTED_WITHIN_S = 2.5  # a push under way ends, and the next sample of the database has it
 _ARCHIVER_PATIENCE_S = 5.0
 _OVERDUE_S = 1.5  # behind the daemon's own deadline, before the client's
 _REPLACE_EVERY_S = 60.0
@@ -63,6 +66,7 @@ class _Watcher:
         self._world = world
         self._episode = self._new(world.board.snapshot, time.monotonic())
         self._was_faulty = False
+        self._faulty_s = 0.0
         self._engine = (0, 0.0)
         self._push = (0, 0.0)
         self._replaced_s = -_REPLACE_EVERY_S
@@ -79,7 +83,9 @@ class _Watcher:
     async def turn(self, seen: Snapshot, now_s: float) -> None:
         """Look once, and do what is due."""
         better = self._is_better(seen, now_s)
-        if seen.gate.state != "open":
+        if seen.gate.state == "open":
+            daemons.keep_configuration(self._world)
+        else:
             self._let_go.set()
         if not seen.lag.segments or seen.lag.proven_lsn != self._episode.proven_lsn:
             self._episode = self._new(seen, now_s)
@@ -111,6 +117,7 @@ class _Watcher:
         faulty = "bucket" in seen.faults
         better = self._was_faulty and not faulty
         self._was_faulty = faulty
+        self._faulty_s = now_s if faulty else self._faulty_s
         pid = seen.init.engine_pid
         if pid and pid != self._engine[0]:
             better = better or self._engine[0] != 0
@@ -151,16 +158,22 @@ class _Watcher:
     def _say_why(self, seen: Snapshot, now_s: float) -> None:
         """Show at once that pushes fail, and then what was found out about it."""
         episode = self._episode
+        if now_s - self._faulty_s < _COUNTED_WITHIN_S:
+            # Failures of a bucket that is well again would be told as the engine's.
+            episode.failed_count = seen.database.failed_count
+        there = seen.init.engine_pid != 0 or not seen.gate.daemon
+        settled_after_s = _SETTLED_AFTER_S if there else _GONE_AFTER_S
         failing = (
             seen.database.failed_count > episode.failed_count
-            and seen.init.engine_pid != 0
-            and now_s - self._engine[1] > _SETTLED_AFTER_S
+            and now_s - self._engine[1] > settled_after_s
         )
         if not failing:
             self._fails_since_s = now_s
         elif now_s - self._fails_since_s > _ANSWER_S and "segments" not in seen.faults:
             # What an engine of our own says would have been better; it takes its time.
-            self._world.board.fault("segments", _failing_fault(seen))
+            asked_s = self._world.asked_s
+            silent_s = now_s - asked_s if asked_s is not None else 0.0
+            self._world.board.fault("segments", _failing_fault(seen, silent_s))
         if self._examination is not None:
             if not self._examination.done():
                 return
@@ -181,12 +194,18 @@ class _Watcher:
             )
 
 
-def _failing_fault(seen: Snapshot) -> Fault:
+def _failing_fault(seen: Snapshot, silent_s: float) -> Fault:
+    """Give what is known at once; `silent_s`: how long a listing has been without an answer."""
     database = seen.database
+    failing = f"pushing {database.last_failed_wal or 'a segment'} fails"
+    if silent_s > _SILENT_S:
+        return Fault(
+            kind="timeout",
+            problem=f"{failing}, and a listing has had no answer for {silent_s:.0f} s",
+        )
     return Fault(
         kind="engine broken",
-        problem=f"pushing {database.last_failed_wal or 'a segment'} fails, and the bucket can be"
-        f" read; failed so far: {database.failed_count}",
+        problem=f"{failing}, and the bucket can be read; failed so far: {database.failed_count}",
     )
 
 
