@@ -50,44 +50,6 @@ def test_an_existing_database_starts_while_s3_is_down(walsup: Make, s3: S3Server
         assert len(sentinels(s3, one.prefix)) == 1
 
 
-@pytest.mark.parametrize(
-    ("mode", "kinds"),
-    [
-        ("refuse", {"refused"}),
-        ("hang", {"timeout"}),
-        ("reset", {"refused", "timeout"}),
-        ("403", {"auth"}),
-        ("500", {"server error"}),
-        ("503", {"throttled"}),
-    ],
-)
-def test_s3_lost_for_a_while_is_named_and_survived(
-    walsup: Make, s3: S3Server, mode: str, kinds: set[str]
-) -> None:
-    """The fault's class is in /status; liveness stays green; afterwards nothing is missing."""
-    with FaultProxy(s3.port) as proxy:
-        one = walsup(endpoint=proxy.endpoint, env=SOON | {"WALSUP_STOP_GRACE": "12s"}).start()
-        wait_protected(one)
-        with Ledger(one) as ledger:
-            if mode.isdigit():
-                proxy.answer(int(mode))
-            else:
-                getattr(proxy, mode)()
-            one.psql("select pg_switch_wal()")
-            assert wait_fault(one, "bucket", timeout_s=40)["kind"] in kinds
-            assert one.http("/livez")[0] == 200
-            before = ledger.acknowledged
-            one.wait_for(lambda: ledger.acknowledged > before, "rows are written meanwhile")
-            proxy.pass_through()
-            one.wait_for(lambda: not status(one)["faults"], "no fault stands", timeout_s=60)
-        assert ledger.failures == 0
-        assert ledger.rows() >= ledger.acknowledged > 0
-        wait_no_lag(one, timeout_s=90)
-        assert one.stop() == 0
-        assert "is in the bucket: yes" in verdict(one)
-        assert _gapless(segments(s3, one.prefix))
-
-
 def _kill_at_random(one: Walsup, seconds: float) -> int:
     chance, kills, until = random.Random(7), 0, time.monotonic() + seconds
     while time.monotonic() < until:
