@@ -12,6 +12,12 @@ from dev.harness.walsup import Walsup
 
 def restore(one: Walsup, reader: str, target: Path) -> int:
     """Fetch with the engine `reader` as README says; gives its rows, -1 with gaps."""
+    count, highest = restored(one, reader, target, "select count(*), max(n) from ledger").split("|")
+    return int(count) if count == highest else -1
+
+
+def restored(one: Walsup, reader: str, target: Path, query: str) -> str:
+    """Fetch with the engine `reader` as README says; gives its answer to `query`."""
     machine = one.machine
     config = target.parent / f"{reader}.json"
     shutil.copy(one.run_dir / "engine.json", config)
@@ -41,7 +47,6 @@ def restore(one: Walsup, reader: str, target: Path) -> int:
             timeout_s=120,
         )
         one.tools.psql(address, "select pg_switch_wal()")
-        count, highest = one.tools.psql(address, "select count(*), max(n) from ledger").split("|")
-        return int(count) if count == highest else -1
+        return one.tools.psql(address, query)
     finally:
         one.tools.stop(target)
