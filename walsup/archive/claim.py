@@ -11,8 +11,10 @@ from walsup.archive.evidence import Evidence
 from walsup.archive.fault import Fault
 from walsup.archive.lease import Lease, now_s, removed, write
 from walsup.archive.letin import Claimant, Kept, Take, Wait
-from walsup.archive.names import OWNER_KEY
-from walsup.archive.owner import Owner
+from walsup.archive.names import CONDITIONS_KEY, OWNER_KEY
+from walsup.archive.owner import RIVAL_LEASES, Owner
+
+_ABSENT = "absent"  # no tag of an object
 
 
 class Rivals:
@@ -59,7 +61,8 @@ async def claim(
     except FileNotFoundError as raised:
         if not is_absent(raised):
             raise
-        etag, decided = None, await _without_owner(claimant, ask)
+        absent_s = rivals.unchanged_s(_ABSENT, seen_s)
+        etag, decided = None, await _without_owner(bucket, claimant, absent_s, ask)
     else:
         etag, owner = found.etag, Owner.from_json(found.content)
         decided = letin.judge(
@@ -84,8 +87,13 @@ async def claim(
     return Lease(conditional, wanted, tag, began_s)
 
 
-async def _without_owner(claimant: Claimant, ask: Ask) -> Take | Kept:
-    """Decide about an archive of WAL-G, KubeDB or Spilo, an empty one, or one that we have lost."""
+async def _without_owner(
+    bucket: Bucket, claimant: Claimant, absent_s: float, ask: Ask
+) -> Take | Wait | Kept:
+    """Decide about an archive of WAL-G, KubeDB or Spilo, an empty one, or one that we have lost.
+
+    `absent_s`: for how long there has been no owner object, by our own clock.
+    """
     adopted = claimant.adopts(None)
     if claimant.owned and not adopted:
         return Kept(removed(), foreign=False)
@@ -98,12 +106,34 @@ async def _without_owner(claimant: Claimant, ask: Ask) -> Take | Kept:
                 f" identifier {evidence.system_id}, this one is {claimant.control.system_id}",
             )
         )
+    patience_s = RIVAL_LEASES * claimant.lease_s
+    if evidence.system_id and absent_s < patience_s and await _was_here(bucket):
+        # It may have been removed a moment ago, under a holder that finds out at its next renewal.
+        return Wait(
+            Fault(
+                kind="owner removed",
+                problem=f"{OWNER_KEY} was here, and has gone; who held it is taken for dead after"
+                f" {patience_s:g} s, of which {absent_s:.0f} s are over",
+                remedy="nothing; but find out who deletes objects there",
+            )
+        )
     first = claimant.begins(
         epoch=1,
         compression=evidence.compression or claimant.compression,
         backups_from=claimant.redo_segment.start_lsn if adopted else 0,
     )
     return Take(first, "nobody has owned it")
+
+
+async def _was_here(bucket: Bucket) -> bool:
+    """Tell whether any walsup has asked there for an owner's place."""
+    try:
+        await bucket.get(CONDITIONS_KEY)
+    except FileNotFoundError as raised:
+        if not is_absent(raised):
+            raise
+        return False
+    return True
 
 
 async def _mark_lsn(bucket: Bucket, owner: Owner, claimant: Claimant) -> int:

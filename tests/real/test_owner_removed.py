@@ -1,0 +1,41 @@
+"""An owner object that was removed under its holder: nobody else claims before that one is out."""
+
+import os
+from collections.abc import Callable
+from signal import SIGCONT, SIGSTOP
+
+from dev.harness import S3Server, Walsup
+from dev.harness.fleet import Node
+from dev.harness.witness import segments, status, wait_fault, wait_protected
+
+Make = Callable[..., Walsup]
+
+# Else the first would archive something at once, and the copy lack it (S5).
+_QUIET = {"WALSUP_LEASE": "2s", "WALSUP_ARCHIVE_TIMEOUT": "1h"}
+
+
+def test_s06c_a_claim_waits_until_the_holder_of_a_removed_object_is_out(
+    walsup: Make, s3: S3Server
+) -> None:
+    """Its agent hangs: only the end of its lease ends its daemon, and the copy waits for longer."""
+    one = walsup(env=_QUIET).start()
+    wait_protected(one)
+    assert one.stop() == 0
+    copy = Node(walsup(env=_QUIET, prefix=one.prefix), "copy")
+    copy.replace(one.pgdata)
+    copy.forget()
+    one.start()
+    wait_protected(one)
+    before = segments(s3, one.prefix)
+    agent = one.pid_of("agent")
+    os.kill(agent, SIGSTOP)
+    s3.delete(f"{one.prefix}/walsup/owner.json")
+    copy.start()
+    other = copy.walsup
+    assert "has gone" in wait_fault(other, "gate")["problem"]
+    other.wait_for(lambda: status(other).get("gate", {}).get("state") == "open", "it is let in")
+    assert not one.state().get("engine_pid")
+    assert set(before) <= set(segments(s3, one.prefix))
+    os.kill(agent, SIGCONT)
+    assert wait_fault(one, "gate")["kind"] == "not the owner"
+    wait_protected(other)
