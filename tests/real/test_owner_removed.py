@@ -37,5 +37,7 @@ def test_s06c_a_claim_waits_until_the_holder_of_a_removed_object_is_out(
     assert not one.state().get("engine_pid")
     assert set(before) <= set(segments(s3, one.prefix))
     os.kill(agent, SIGCONT)
-    assert wait_fault(one, "gate")["kind"] == "not the owner"
+    one.wait_for(
+        lambda: "not the owner" in status(one).get("gate", {}).get("reason", ""), "it is told whose"
+    )
     wait_protected(other)
