@@ -46,6 +46,10 @@ class ArchiveWatch:
         self._thread.join(30)
         self._look()
 
+    def order_of_owners(self) -> str:
+        """The nodes by letter, in the order in which they owned the archive."""
+        return "".join(self.boots.get(boot, ("?",))[0] for _, boot in self.owners)
+
     def _run(self) -> None:
         while not self._stop.wait(_EVERY_S):
             try:

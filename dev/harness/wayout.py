@@ -11,7 +11,7 @@ from dev.harness.waiting import NotSeenError
 from dev.harness.witness import status, wait_no_lag, wait_protected
 
 _WORDS_S = 1.5  # a refusal that stands for so long
-_LEASE_WORDS_S = 8 * LEASE_S  # one that tells to wait for a lease
+_LEASE_WORDS_S = 6.5 * LEASE_S  # one that tells to wait for a lease
 _PROTECTED_S = 60.0
 _ROUNDS = 8
 

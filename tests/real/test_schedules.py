@@ -56,7 +56,7 @@ def _run(  # noqa: PLR0913 (each is one fact)
     finally:
         fleet.close()
     return (
-        f"seed {seed} {engine} nodes {size} epochs {len(watch.owners)} segments {compared}"
+        f"seed {seed} {engine} nodes {size} owners {watch.order_of_owners()} segments {compared}"
         f" samples {watch.samples} restored {rows} ways {schedule.ways}"
     )
 
@@ -72,12 +72,12 @@ def _restored(fleet: fleets.Fleet, schedule: Schedule) -> str:
     return held
 
 
-@pytest.mark.parametrize("seed", [3, 8])
+@pytest.mark.parametrize("seed", [8, 11])
 def test_s02_a_short_schedule_has_one_writer_and_no_dead_end(
     machine: Machine, s3: S3Server, template: Path, seed: int
 ) -> None:
     """The soak's body, on one engine."""
-    print(_run(machine, s3, template, machine.engines[-1], seed, actions=6))  # noqa: T201
+    print(_run(machine, s3, template, machine.engines[-1], seed, actions=5))  # noqa: T201
 
 
 def _soak() -> list[tuple[int, str]]:
