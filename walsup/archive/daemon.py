@@ -6,11 +6,13 @@ WAL-RUS sends two more bytes after it, WAL-G none: a reader for both takes one b
 
 import asyncio
 import struct
+import time
 from pathlib import Path
 
 _CHECK = b"C"
 _PUSH = b"F"
 _OK = b"O"
+_LOOK_EVERY_S = 0.1
 
 
 async def ask(socket: Path, kind: bytes, argument: str, timeout_s: float) -> bool:
@@ -32,6 +34,16 @@ async def ask(socket: Path, kind: bytes, argument: str, timeout_s: float) -> boo
 async def check(socket: Path, timeout_s: float = 1.0) -> bool:
     """Tell whether a daemon answers. It proves nothing about the bucket."""
     return await ask(socket, _CHECK, "", timeout_s)
+
+
+async def answers(socket: Path, timeout_s: float) -> bool:
+    """Tell whether a daemon answers within the time; one that has just started is waited for."""
+    deadline_s = time.monotonic() + timeout_s
+    while (left_s := deadline_s - time.monotonic()) > 0:
+        if await check(socket, left_s):
+            return True
+        await asyncio.sleep(_LOOK_EVERY_S)
+    return False
 
 
 async def push(socket: Path, name: str, timeout_s: float) -> bool:

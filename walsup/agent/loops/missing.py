@@ -13,7 +13,7 @@ from walsup.agent import daemons
 from walsup.agent.board import Hole
 from walsup.agent.lag import Meter
 from walsup.agent.world import World
-from walsup.archive import catalog, oneshot
+from walsup.archive import catalog, daemon, oneshot
 from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify
 from walsup.archive.engine import Engine
@@ -24,6 +24,7 @@ from walsup.postgres.wal import Segment
 from walsup.tail import last_lines
 
 _PUSH_TIMEOUT_S = 60.0
+_CHECK_TIMEOUT_S = 2.0
 
 
 async def examine(world: World, let_go: asyncio.Event, *, failing: bool) -> Fault | None:
@@ -44,7 +45,7 @@ async def examine(world: World, let_go: asyncio.Event, *, failing: bool) -> Faul
         if (await catalog.advance(bucket, meter.mark)).mark != meter.mark:
             return None
         if waits:
-            if not failing:
+            if not failing or await _replaced_silent(world):
                 return None
             return await _push(world, engine, name, let_go)
         if (pg_wal / name).exists():
@@ -53,6 +54,17 @@ async def examine(world: World, let_go: asyncio.Event, *, failing: bool) -> Faul
     except Exception as raised:  # noqa: BLE001 (whatever the client raises is a fault)
         world.board.fault("bucket", classify(raised))
     return None
+
+
+async def _replaced_silent(world: World) -> bool:
+    """Replace a daemon that does not answer; pushes of our own would hide its failing for ever."""
+    if not world.board.snapshot.gate.daemon:
+        return False
+    if await daemon.answers(world.engine_socket, _CHECK_TIMEOUT_S):
+        return False
+    problem = "pushes fail, and the engine's daemon does not answer"
+    world.board.fault("segments", Fault(kind="engine broken", problem=f"{problem}; it is replaced"))
+    return daemons.replace(world, problem)
 
 
 async def _push(world: World, engine: Engine, name: str, let_go: asyncio.Event) -> Fault | None:

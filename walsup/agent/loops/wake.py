@@ -125,7 +125,7 @@ class _Watcher:
         return better
 
     async def _wake(self, seen: Snapshot, reason: str) -> None:
-        hung = seen.init.engine_pid and not await daemon.check(
+        hung = seen.init.engine_pid and not await daemon.answers(
             self._world.engine_socket, _CHECK_TIMEOUT_S
         )
         if hung and daemons.replace(self._world, f"no answer within {_CHECK_TIMEOUT_S:g} s"):
