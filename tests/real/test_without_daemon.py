@@ -78,3 +78,12 @@ def test_s07_shut_without_a_daemon(walsup: Make, machine: Machine, s3: S3Server)
     one.wait_for(lambda: "archive command failed" in one.log(), "a push was refused")
     assert one.stop() == 0
     assert segments(s3, one.prefix) == before
+    # A start finds the file of the last one: it is not its own lease.
+    (one.run_dir / "lease").write_text("999999999999\n")
+    one.start()
+    one.wait_accepts()
+    one.psql("create table u (n int)")
+    one.psql("select pg_switch_wal()")
+    wait_fault(one, "gate")
+    assert one.stop() == 0
+    assert segments(s3, one.prefix) == before

@@ -15,8 +15,8 @@ from walsup.private import write_private
 _LOOK_EVERY_S = 0.002
 
 
-def render(world: World, compression: str) -> None:
-    """Write the engine's configuration."""
+def render(world: World, compression: str) -> bool:
+    """Write the engine's configuration; True when it is another than before."""
     server = postmaster(world.settings.pgdata)
     region = world.bucket.region if world.bucket else None
     text = engine.render(
@@ -27,7 +27,13 @@ def render(world: World, compression: str) -> None:
         segment_bytes=world.board.snapshot.segment_bytes,
         room=world.engine.room if isinstance(world.engine, engine.Engine) else Room(),
     )
+    try:
+        if world.engine_config.read_text(encoding="utf-8") == text:
+            return False
+    except OSError:
+        pass
     write_private(world.engine_config, text)
+    return True
 
 
 def launch(world: World, carrier: engine.Engine, lease: Lease) -> int:

@@ -158,7 +158,8 @@ class Doorkeeper:
 
     async def _start_daemon(self, lease: Lease) -> int:
         world, seen = self._world, self._world.board.snapshot.init.engine_generation
-        if self._goes_on():
+        # Secret files may have changed while no agent was there to see it.
+        if self._goes_on() and not daemons.render(world, lease.owner.compression):
             return seen
         await daemons.until_quiet(world)
         return daemons.launch(world, self._carrier, lease)

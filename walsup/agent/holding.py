@@ -79,6 +79,7 @@ def proven(world: World, mark: Segment) -> Proven:
 
 def grant(world: World, lease: Lease) -> None:
     """Let pushes through until the lease ends."""
+    world.withdrawn.clear()
     world.pid1.lease(lease.until_s)
     # A container may have an uptime of its own (lxcfs): what archive_command reads is read here.
     uptime_s = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
@@ -95,5 +96,6 @@ def withdraw(world: World) -> None:
     """Shut: without the file every push fails at once, without a daemon those under way too."""
     # What is listed from now on may be another's.
     world.lease = None
+    world.withdrawn.set()
     (world.run_dir / LEASE).unlink(missing_ok=True)
     world.pid1.no_engine()

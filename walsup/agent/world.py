@@ -46,6 +46,7 @@ class World:
         self.sweeping = asyncio.Event()
         self.reopen = asyncio.Event()
         self.hole_found = asyncio.Event()
+        self.withdrawn = asyncio.Event()
         self.asked_to_reread = asyncio.Event()
         self.rotated = asyncio.Event()
         self.backup_refused = asyncio.Event()

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from walsup.archive import catalog, oneshot
 from walsup.archive.bucket import Bucket
 from walsup.archive.engine import Engine
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultError
+from walsup.archive.output import classify_output
 from walsup.postgres import control
 from walsup.postgres.control import ControlData
 from walsup.postgres.wal import Kind, Segment, classify, long_page_header, show_lsn
@@ -116,7 +117,9 @@ async def _same(sides: Sides, name: str) -> bool:
     try:
         code = await oneshot.run(argv, log, timeout_s=_FETCH_TIMEOUT_S)
         if code != 0:
-            raise OSError(f"{name} could not be fetched to compare it ({code}):\n{last_lines(log)}")
+            told = classify_output(last_lines(log))
+            problem = f"{name} could not be fetched to compare it ({code}): {told.problem}"
+            raise FaultError(told._replace(problem=problem))
         return await asyncio.to_thread(_equal, target, sides.pg_wal / name)
     finally:
         target.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ _BY_CODE = {
     "RequestExpired": "clock skew",
     "RequestInTheFuture": "clock skew",
     "NoSuchBucket": "no bucket",
+    "NotImplemented": "no conditional writes",
     "AccessDenied": "no rights",
     "AllAccessDisabled": "no rights",
     "UnauthorizedOperation": "no rights",

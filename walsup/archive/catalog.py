@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from walsup import log
 from walsup.archive.bucket import Bucket
 from walsup.archive.names import BACKUP_FOLDER, WAL_FOLDER
 from walsup.postgres.wal import Kind, Segment, classify, strip_extension
@@ -24,6 +25,14 @@ class Backup:
     uploaded_at: float
     delta: bool
 
+    @property
+    def timeline(self) -> int:
+        """The timeline that it was taken on: `base_` and the segment's name; 0: it has no such."""
+        try:
+            return int(self.name.removeprefix("base_")[:8], 16)
+        except ValueError:
+            return 0
+
 
 async def backups(bucket: Bucket) -> tuple[Backup, ...]:
     """Give the finished base backups, newest upload last."""
@@ -32,7 +41,14 @@ async def backups(bucket: Bucket) -> tuple[Backup, ...]:
         for key, uploaded_at in await bucket.folder(BACKUP_FOLDER)
         if key.endswith(_SENTINEL)
     )
-    return tuple([_parse(key, at, (await bucket.get(key)).content) for at, key in sentinels])
+    found = []
+    for at, key in sentinels:
+        try:
+            found.append(_parse(key, at, (await bucket.get(key)).content))
+        except (ValueError, TypeError, AttributeError) as fault:
+            # One that cannot be read must not hide the others.
+            log.warning("sentinel.unreadable", key=key, problem=str(fault))
+    return tuple(found)
 
 
 def _parse(key: str, uploaded_at: float, content: bytes) -> Backup:

@@ -1,6 +1,7 @@
 """Claiming the archive for this start of the container, before the gate opens (S2, S4)."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 from walsup.archive import catalog, letin
@@ -13,6 +14,7 @@ from walsup.archive.lease import Lease, now_s, removed, write
 from walsup.archive.letin import Claimant, Kept, Take, Wait
 from walsup.archive.names import CONDITIONS_KEY, OWNER_KEY
 from walsup.archive.owner import RIVAL_LEASES, Owner
+from walsup.postgres.wal import Segment
 
 _ABSENT = "absent"  # no tag of an object
 
@@ -122,6 +124,13 @@ async def _without_owner(
         compression=evidence.compression or claimant.compression,
         backups_from=claimant.redo_segment.start_lsn if adopted else 0,
     )
+    backup = None if adopted else evidence.backup
+    if backup is not None and backup.timeline == first.timeline:
+        # From its start on the WAL is to be proven: a gap there is a hole that needs another.
+        start = Segment.containing(backup.start_lsn, first.timeline, claimant.control.segment_size)
+        first = replace(first, lsn=min(first.lsn, start.start_lsn))
+    elif evidence.system_id is not None:
+        first = replace(first, backups_from=first.lsn)
     return Take(first, "nobody has owned it")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from typing import Protocol, runtime_checkable
 
 from walsup.archive.bucket import Bucket, ConflictError, Object
-from walsup.archive.classify import is_absent, is_conflict
+from walsup.archive.classify import classify, is_absent, is_conflict
 from walsup.archive.fault import Fault
 from walsup.archive.names import CONDITIONS_KEY
 
@@ -32,6 +32,8 @@ async def honoured(bucket: Bucket) -> bool:
     try:
         await bucket.create(CONDITIONS_KEY, _content())
     except Exception as raised:
+        if classify(raised).kind == unmet().kind:
+            return False  # "not implemented", as some servers say honestly
         if not is_conflict(raised):
             raise
     if not await _refuses(bucket.create(CONDITIONS_KEY, _content())):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from walsup.archive import catalog, oneshot
 from walsup.archive.bucket import Bucket
+from walsup.archive.catalog import Backup
 from walsup.archive.engine import Engine
 from walsup.postgres.wal import long_page_header, strip_extension
 
@@ -20,6 +21,7 @@ class Evidence:
     system_id: int | None
     seen_in: str = ""
     compression: str | None = None
+    backup: Backup | None = None
 
 
 async def gather(bucket: Bucket, engine: Engine, config: Path, scratch: Path) -> Evidence:
@@ -33,7 +35,10 @@ async def gather(bucket: Bucket, engine: Engine, config: Path, scratch: Path) ->
     for backup in reversed(await catalog.backups(bucket)):
         if backup.system_id is not None:
             return Evidence(
-                system_id=backup.system_id, seen_in=backup.name, compression=compression
+                system_id=backup.system_id,
+                seen_in=backup.name,
+                compression=compression,
+                backup=backup,
             )
     if not newest:
         return Evidence(system_id=None)

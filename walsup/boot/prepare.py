@@ -8,7 +8,7 @@ from pathlib import Path
 
 from walsup import log, settings
 from walsup.archive.abilities import unheeded
-from walsup.archive.command import archive_command
+from walsup.archive.command import LEASE, archive_command
 from walsup.archive.engine import Engine, choose, push_timeout_s
 from walsup.archive.fault import Fault
 from walsup.boot import conf, handover, inspect, plan, stage
@@ -150,6 +150,8 @@ def _launch_postgres(
     )
     for name, value in line.displaced.items():
         log.warning("setting.displaced", name=name, value=value)
+    # The last start's: until this one holds the archive, nothing may be pushed.
+    (hand.run_dir / LEASE).unlink(missing_ok=True)
     hand.launch_postgres(
         inspect.program("postgres", known.pg_bindir, os.environ.get("PATH", "")),
         line,

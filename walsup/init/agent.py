@@ -6,6 +6,8 @@ from walsup import log
 from walsup.init.service import Service
 from walsup.init.wire import Wire
 
+_BEATS_S = 2.5  # it beats every second
+
 
 class Agent(Service):
     """The agent; one that is silent for `silence_s` hangs, and is killed to be started again."""
@@ -47,6 +49,12 @@ class Agent(Service):
     def silent_in(self, now_s: float) -> float:
         """Give the seconds until its silence is a hang; infinite while it does not run."""
         return self._heard_s + self._silence_s - now_s if self.pid else float("inf")
+
+    def kill_silent(self, now_s: float) -> None:
+        """Kill it when it says nothing now: a base backup of its own would outlive the lease."""
+        if self.pid and now_s - self._heard_s > _BEATS_S:
+            log.warning("agent.silent", silent_s=round(now_s - self._heard_s, 1))
+            self.kill()
 
     def kill_hung(self, now_s: float) -> None:
         """Kill it when it has been silent for too long."""

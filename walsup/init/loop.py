@@ -174,7 +174,8 @@ class Init:
         if self.code is not None:
             return
         for service in self.daemons.values():
-            service.end_overdue()
+            if service.end_overdue():
+                self.agent.kill_silent(now_s)
             if service.due_in(now_s) == 0:
                 service.start()
         self.agent.kill_hung(now_s)

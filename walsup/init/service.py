@@ -60,11 +60,13 @@ class Service:
             return float("inf")
         return self.until_s - time.clock_gettime(time.CLOCK_BOOTTIME)
 
-    def end_overdue(self) -> None:
+    def end_overdue(self) -> bool:
         """End it when its lease is over: its speaker may hang, and must not be needed for it."""
-        if self.left_s() <= 0:
-            log.warning(f"{self.name}.lease_over", generation=self.generation)
-            self.want(None, 0)
+        if self.left_s() > 0:
+            return False
+        log.warning(f"{self.name}.lease_over", generation=self.generation)
+        self.want(None, 0)
+        return True
 
     def due_in(self, now_s: float) -> "float | None":
         """Give the seconds until a start is due; None when there is nothing to start."""

@@ -38,7 +38,10 @@ async def backup(world: World) -> None:
         if done is None:
             attempts = 0
             world.board.clear("backup")
-            await any_set(world.stopping, world.hole_found)
+            # Without one somebody else takes it, and it is looked for.
+            proven = world.board.snapshot.backup.state == "proven"
+            look_s = None if proven else _LONGEST_RETRY_S
+            await any_set(world.stopping, world.hole_found, timeout_s=look_s)
             world.hole_found.clear()
             continue
         attempts += 1
@@ -94,10 +97,12 @@ async def _attempt(world: World, bucket: Bucket, engine: Engine, attempts: int) 
 
 
 async def _push(world: World, engine: Engine, output: Path) -> int:
-    """Run backup-push; it is given up when it is stopped, or its credentials are refused."""
+    """Run backup-push; given up with the stop, with refused credentials, and with the lease."""
+    if world.lease is None or not world.lease.is_held:
+        return 1
     world.backup_refused.clear()
     cancelled = asyncio.Event()
-    given_up = asyncio.ensure_future(any_set(world.stopping, world.backup_refused))
+    given_up = asyncio.ensure_future(any_set(world.stopping, world.backup_refused, world.withdrawn))
     given_up.add_done_callback(lambda _: cancelled.set())
     try:
         argv = engine.backup_argv(world.engine_config, world.settings.pgdata)

@@ -28,7 +28,7 @@ _LEAST_BYTES = 64 << 10
 async def disk(world: World) -> None:
     """Look at the three file systems every second."""
     pgdata = world.settings.pgdata
-    recycler = Recycler(Sql(pgdata, world.settings.database_role))
+    recycler = Recycler(Sql(pgdata, world.settings.database_role, world.settings.pgpassword))
     forecast, refilled_s, segment_bytes = Forecast(), -_REFILL_EVERY_S, 0
     while not world.stopping.is_set():
         await asyncio.sleep(_EVERY_S)
@@ -64,16 +64,17 @@ class Recycler:
         self._done_lsn = 0
 
     async def recycle(self, seen: Snapshot) -> None:
-        """Ask for one when more has been proven since the last; whatever fails is tried again."""
+        """Ask for one when more has been proven since the last; it is not waited for."""
         proven_lsn = seen.lag.proven_lsn
         if seen.database.role != "primary" or proven_lsn <= self._done_lsn:
             return
+        # Asked is enough: it goes on when we do not wait, and a second one would only cost WAL.
+        self._done_lsn = proven_lsn
         try:
             await self._sql.row("checkpoint")
         except (asyncpg.PostgresError, OSError, TimeoutError) as fault:
             log.warning("checkpoint.failed", problem=f"{type(fault).__name__}: {fault}")
             return
-        self._done_lsn = proven_lsn
         log.info("checkpoint.asked", reason="pg_wal has little room, and segments were archived")
 
 

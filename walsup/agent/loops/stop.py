@@ -2,11 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from walsup import log
-from walsup.agent.board import Hole
 from walsup.agent.holding import proven
 from walsup.agent.world import World
 from walsup.archive import catalog, daemon, oneshot
@@ -14,7 +12,7 @@ from walsup.archive.ahead import ready_names
 from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify
 from walsup.archive.engine import Engine
-from walsup.archive.lease import Lease, LostError
+from walsup.archive.lease import Lease, LostError, now_s
 from walsup.errors import WalsupError
 from walsup.postgres import control
 from walsup.postgres.control import ControlData, DBState
@@ -77,7 +75,7 @@ async def _sweep(world: World, bucket: Bucket) -> str:
             break
         if not await _push_ready(world):
             await asyncio.sleep(_RETRY_S)
-    missing = await _release(world, lease, mark) or _lost(world.board.snapshot.holes)
+    missing = await _release(world, lease, mark) or _lost(world)
     if not missing and needed.rest_bytes:
         before = show_lsn(found.checkpoint_lsn)
         missing = f"{needed.rest_bytes} bytes before {before} are only on the disk"
@@ -86,12 +84,15 @@ async def _sweep(world: World, bucket: Bucket) -> str:
     return f"{_QUESTION}: yes ({mark.name}, {show_lsn(found.checkpoint_lsn)})"
 
 
-def _lost(holes: Sequence[Hole]) -> str:
-    """Name what is nowhere any more and not yet behind us, "" when a base backup covers it."""
-    first = [hole.first for hole in holes if not hole.covered_by]
-    return (
-        f"{', '.join(first[:_SHOWN])} is lost, and no base backup lies behind it" if first else ""
-    )
+def _lost(world: World) -> str:
+    """Name what is nowhere any more and not yet behind a base backup, "" when nothing is."""
+    seen = world.board.snapshot
+    if first := [hole.first for hole in seen.holes if not hole.covered_by]:
+        return f"{', '.join(first[:_SHOWN])} is lost, and no base backup lies behind it"
+    from_lsn = world.lease.owner.backups_from if world.lease else 0
+    if from_lsn and seen.backup.state != "proven":
+        return f"WAL before {show_lsn(from_lsn)} is lost, and no base backup lies behind it"
+    return ""
 
 
 def needed_for(found: ControlData) -> Needed:
@@ -131,7 +132,8 @@ async def _push_ready(world: World) -> bool:
 
 
 async def _push(world: World, name: str) -> bool:
-    timeout_s = world.settings.stop_grace_s
+    left_s = world.lease.until_s - now_s() if world.lease else 0.0
+    timeout_s = max(0.0, min(world.settings.stop_grace_s, left_s))
     if not isinstance(world.engine, Engine) or world.engine.has_daemon:
         return await daemon.push(world.engine_socket, name, timeout_s)
     argv = world.engine.push_argv(world.engine_config, world.settings.pgdata / "pg_wal" / name)
@@ -144,6 +146,8 @@ async def _release(world: World, lease: Lease, mark: Segment) -> str:
     What was listed is our WAL only if the archive has been ours until now.
     """
     while True:
+        # The gate may have been opened anew meanwhile, with another tag.
+        lease = world.lease or lease
         try:
             await lease.release(proven(world, mark))
         except LostError as lost:
