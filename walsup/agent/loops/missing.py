@@ -36,17 +36,16 @@ async def examine(world: World, let_go: asyncio.Event, *, failing: bool) -> Faul
     meter, bucket, engine = world.meter, world.bucket, world.engine
     if meter is None or bucket is None or not isinstance(engine, Engine):
         return None
-    mark = meter.mark
     # What is being written would be uploaded half, and its own push be refused for ever (S6).
-    if not meter.has_finished_segments:
-        return None
+    mark, finished = meter.mark, meter.has_finished_segments
     try:
         name = mark.next().name
         pg_wal = world.settings.pgdata / "pg_wal"
         # Looked at before the bucket: in the other order an upload in between would be a hole.
         waits = (pg_wal / "archive_status" / f"{name}.ready").exists()
         # What was on its way when nothing seemed to move may have arrived.
-        if (await catalog.advance(bucket, mark)).mark != mark or meter.mark != mark:
+        arrived = (await catalog.advance(bucket, mark)).mark != mark or meter.mark != mark
+        if arrived or not finished:
             return None
         if waits:
             if not failing or await _replaced_silent(world):
