@@ -27,9 +27,7 @@ _PUSH_TIMEOUT_S = 60.0
 _CHECK_TIMEOUT_S = 2.0
 
 
-async def examine(  # noqa: PLR0911 (a list of cases)
-    world: World, let_go: asyncio.Event, *, failing: bool
-) -> Fault | None:
+async def examine(world: World, let_go: asyncio.Event, *, failing: bool) -> Fault | None:
     """Give why the first segment is missing; None when it is not, or is being pushed.
 
     `failing`: pushes through the daemon fail, and their output is not ours to read (S26): one
