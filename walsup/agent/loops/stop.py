@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 
 from walsup import log
-from walsup.agent.holding import proven
+from walsup.agent.holding import proven, withdraw
 from walsup.agent.world import World
 from walsup.archive import catalog, daemon, oneshot
 from walsup.archive.ahead import ready_names
@@ -58,9 +58,7 @@ async def _sweep(world: World, bucket: Bucket) -> str:
     if meter is None or lease is None or gate.state != "open":
         return f"{_QUESTION}: no: the gate is {gate.state}: {gate.reason or 'it was never opened'}"
     if found.state not in (DBState.SHUT_DOWN, DBState.SHUT_DOWN_IN_RECOVERY):
-        await _push_ready(world)
-        mark = await _advance(world, bucket, meter.mark)
-        await _release(world, lease, mark)
+        mark = await _leave_crashed(world, bucket, lease, meter.mark)
         return (
             f"{_QUESTION}: no: postgres did not shut down ({found.state.label});"
             f" WAL behind {show_lsn(mark.end_lsn)} is only on the disk"
@@ -82,6 +80,18 @@ async def _sweep(world: World, bucket: Bucket) -> str:
     if missing:
         return f"{_QUESTION}: no: {missing}"
     return f"{_QUESTION}: yes ({mark.name}, {show_lsn(found.checkpoint_lsn)})"
+
+
+async def _leave_crashed(world: World, bucket: Bucket, lease: Lease, mark: Segment) -> Segment:
+    """Push what can be pushed, and give the archive up; gives the end of what is proven."""
+    await _push_ready(world)
+    mark = await _advance(world, bucket, mark)
+    # Who reads "stopped" may write at once: a push that is under way must have ended before.
+    withdraw(world)
+    while world.pid1.read().engine_pid:  # noqa: ASYNC110 (a file has no event)
+        await asyncio.sleep(_RETRY_S / 4)
+    await _release(world, lease, mark)
+    return mark
 
 
 def _lost(world: World) -> str:
