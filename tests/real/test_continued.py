@@ -13,7 +13,8 @@ def test_s33_a_gap_behind_an_old_backup_is_found_and_covered(walsup: Make, s3: S
     one = walsup(env={"WALSUP_ARCHIVE_TIMEOUT": "2s"}, args=["-c", "min_wal_size=32MB"]).start()
     wait_protected(one)
     assert one.stop() == 0
-    s3.delete(f"{one.prefix}/walsup/owner.json")
+    for key in s3.keys(f"{one.prefix}/walsup/"):
+        s3.delete(key)
     (one.pgdata / ".walsup-owned").unlink()
     archive = one.environment.pop("WALSUP_ARCHIVE")
     one.start()

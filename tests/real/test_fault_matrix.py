@@ -127,7 +127,7 @@ LONG = (
     _mended("daemon stopped", "engine.replaced", lambda s: s.one.kill("engine", SIGSTOP)),
     _mended("daemon killed", "engine.died", lambda s: s.one.kill("engine")),
     _mended("agent killed", "agent.died", lambda s: s.one.kill("agent"), deaf=True),
-    _mended("agent stopped", "agent.hung", lambda s: s.one.kill("agent", SIGSTOP), deaf=True),
+    _mended("agent stopped", "agent.silent", lambda s: s.one.kill("agent", SIGSTOP), deaf=True),
 )
 
 

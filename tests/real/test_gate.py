@@ -120,7 +120,8 @@ def test_an_archive_of_the_plain_engine_is_continued_in_place(walsup: Make, s3: 
     one = walsup(env={"WALSUP_COMPRESSION": "lz4"}).start()
     wait_protected(one)
     assert one.stop() == 0
-    s3.delete(f"{one.prefix}/walsup/owner.json")
+    for key in s3.keys(f"{one.prefix}/walsup/"):
+        s3.delete(key)
     (one.pgdata / ".walsup-owned").unlink()
     one.environment["WALSUP_COMPRESSION"] = "zstd"
     one.start()

@@ -91,7 +91,9 @@ def test_s02_a_copy_waits_for_the_holder_and_takes_over_when_it_has_died(
     one.kill_tree()
     # What `one` has archived since the copy was made is ahead of the copy's disk.
     copy.wait_for(
-        lambda: "bucket ahead" in status(copy)["gate"]["reason"], "S5 keeps it out", timeout_s=40
+        lambda: "bucket ahead" in status(copy).get("gate", {}).get("reason", ""),
+        "S5 keeps it out",
+        timeout_s=40,
     )
     assert not copy.state().get("engine_pid")
     assert copy.accepts()
@@ -117,7 +119,7 @@ def test_s02_a_holder_that_was_paused_finds_its_lease_gone_and_writes_nothing(
     _signal_all(one, SIGCONT)
     one.psql("select pg_switch_wal()")
     one.wait_for(
-        lambda: status(one)["gate"]["reason"].startswith("not the owner"), "it knows the other"
+        lambda: "not the owner" in status(one).get("gate", {}).get("reason", ""), "it knows"
     )
     one.wait_for(lambda: not one.state().get("engine_pid"), "its daemon has gone")
     assert owner(s3, one.prefix)["boot"] == _boot(s3, copy)

@@ -44,7 +44,9 @@ async def hold(world: World, lease: Lease) -> Fault | None:
             failed = await _renew(world, lease)
         except LostError as lost:
             return lost.fault
-        if failed is None and now_s() >= ends_s:
+        if failed is not None:
+            world.board.fault("lease", failed)
+        elif now_s() >= ends_s:
             return None  # too late for PID 1, which has ended the daemon meanwhile
         pause_s = lease_s / _RETRIES_IN_A_LEASE if failed else lease_s
 
@@ -79,6 +81,7 @@ def proven(world: World, mark: Segment) -> Proven:
 
 def grant(world: World, lease: Lease) -> None:
     """Let pushes through until the lease ends."""
+    world.board.clear("lease")
     world.withdrawn.clear()
     world.pid1.lease(lease.until_s)
     # A container may have an uptime of its own (lxcfs): what archive_command reads is read here.
@@ -96,6 +99,7 @@ def withdraw(world: World) -> None:
     """Shut: without the file every push fails at once, without a daemon those under way too."""
     # What is listed from now on may be another's.
     world.lease = None
+    world.board.clear("lease")  # the gate's own fault says it now
     world.withdrawn.set()
     (world.run_dir / LEASE).unlink(missing_ok=True)
     world.pid1.no_engine()

@@ -15,6 +15,7 @@ class Pid1:
         """`wire`: the descriptor of the pipe, None when the agent was started by hand."""
         self._path = run_dir / "state"
         self._wire = wire
+        self._last = Init()
         self.nudged = asyncio.Event()
 
     def read(self) -> Init:
@@ -22,13 +23,13 @@ class Pid1:
         try:
             lines = self._path.read_text(encoding="utf-8").splitlines()
         except OSError:
-            return Init()
+            return self._last  # it has been removed: PID 1 writes it again within 5 s
         fields = dict(line.partition("=")[::2] for line in lines)
 
         def number(name: str) -> int:
             return int(fields.get(name) or 0)
 
-        return Init(
+        self._last = Init(
             phase=fields.get("phase", "starting"),
             detail=fields.get("detail", ""),
             postgres_pid=number("postgres_pid"),
@@ -39,6 +40,7 @@ class Pid1:
             reloads=number("reloads"),
             stop_deadline_s=float(fields.get("stop_deadline_monotonic_s") or 0),
         )
+        return self._last
 
     def beat(self) -> None:
         """Tell PID 1 that the loop turns; silence for 30 s is taken for a hang."""

@@ -41,6 +41,7 @@ class World:
         self.meter: Meter | None = None
         self.lease: Lease | None = None
         self.asked_s: float | None = None  # since when a listing has been without an answer
+        self.answered_in_s = 0.0  # how long the last one took
         self._generation = 0
         self.stopping = asyncio.Event()
         self.sweeping = asyncio.Event()

@@ -43,7 +43,7 @@ async def lag(world: World) -> None:
 
 
 async def _list(world: World, bucket: Bucket, meter: Meter) -> None:
-    world.asked_s = time.monotonic()
+    world.asked_s = began_s = time.monotonic()
     try:
         run = await catalog.advance(bucket, meter.mark)
         # Without the lease another start may have written what is listed.
@@ -56,7 +56,7 @@ async def _list(world: World, bucket: Bucket, meter: Meter) -> None:
     except Exception as raised:  # noqa: BLE001 (whatever the client raises is a fault)
         world.board.fault("bucket", classify(raised))
     finally:
-        world.asked_s = None
+        world.asked_s, world.answered_in_s = None, time.monotonic() - began_s
 
 
 def twice(names: tuple[str, ...]) -> Fault:

@@ -172,7 +172,7 @@ class _Watcher:
         elif now_s - self._fails_since_s > _ANSWER_S and "segments" not in seen.faults:
             # What an engine of our own says would have been better; it takes its time.
             asked_s = self._world.asked_s
-            silent_s = now_s - asked_s if asked_s is not None else 0.0
+            silent_s = max(now_s - (asked_s or now_s), self._world.answered_in_s)
             self._world.board.fault("segments", _failing_fault(seen, silent_s))
         if self._examination is not None:
             if not self._examination.done():
@@ -195,13 +195,13 @@ class _Watcher:
 
 
 def _failing_fault(seen: Snapshot, silent_s: float) -> Fault:
-    """Give what is known at once; `silent_s`: how long a listing has been without an answer."""
+    """Give what is known at once; `silent_s`: how long a listing took, or takes."""
     database = seen.database
     failing = f"pushing {database.last_failed_wal or 'a segment'} fails"
     if silent_s > _SILENT_S:
         return Fault(
             kind="timeout",
-            problem=f"{failing}, and a listing has had no answer for {silent_s:.0f} s",
+            problem=f"{failing}, and a listing takes {silent_s:.0f} s and more",
         )
     return Fault(
         kind="engine broken",
