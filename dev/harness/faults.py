@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any, Self, TypeVar
 
 from dev.harness.ports import free_ports
-from dev.harness.refusals import ERRORS, error_document, refusal, reset
+from dev.harness.refusals import ERRORS, answer_once, refusal, reset, swallow
 
 T = TypeVar("T")
 
@@ -44,6 +44,7 @@ class FaultProxy:
         self._status = 503
         self._code = "SlowDown"
         self._revoked = b""
+        self._lost = b""
         self._thaw: asyncio.Event | None = None
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
@@ -151,7 +152,7 @@ class FaultProxy:
                     await reader.read(1)  # at once, it would look like a refused connection
                     reset(writer)
                 case Mode.STATUS:
-                    await self._answer_once(reader, writer)
+                    await answer_once(reader, writer, self._status, self._code)
                 case Mode.FORWARD | Mode.LATENCY | Mode.HANG | Mode.CUT:
                     await self._forward(reader, writer)
         except OSError:
@@ -167,6 +168,10 @@ class FaultProxy:
     def reinstate(self) -> None:
         """Take every key again."""
         self._revoked = b""
+
+    def lose(self, words: str) -> None:
+        """Take requests with these words in their head, and never answer them; "": none."""
+        self._lost = words.encode()
 
     async def _pass_gate(self) -> None:
         if self._thaw is not None:
@@ -202,6 +207,9 @@ class FaultProxy:
                     await back.drain()
                     back.close()
                     break
+                if back and self._lost and self._lost in chunk:
+                    await swallow(source)
+                    break
                 kept = self._kept(chunk, sent if back else None)
                 sent += len(chunk)
                 sink.write(kept)
@@ -222,25 +230,3 @@ class FaultProxy:
             return chunk[: max(0, self._cut_bytes - sent)]
         head, blank, body = chunk.rpartition(b"\r\n\r\n")
         return head + blank + body[: len(body) // 2]
-
-    async def _answer_once(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        try:
-            head = await reader.readuntil(b"\r\n\r\n")
-        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            return
-        code = self._code
-        body = b"" if head.startswith(b"HEAD ") else error_document(code)
-        lines = (
-            f"HTTP/1.1 {self._status} {code}",
-            "Content-Type: application/xml",
-            f"Content-Length: {len(body)}",
-            "Connection: close",
-        )
-        writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
-        await writer.drain()
-        writer.write_eof()
-        # Closing on an unread body would reset the connection before the client has our answer.
-        while await reader.read(_CHUNK_BYTES):
-            pass

@@ -5,6 +5,8 @@ import contextlib
 import socket
 import struct
 
+_CHUNK_BYTES = 64 * 1024
+
 ERRORS = {
     403: "InvalidAccessKeyId",
     404: "NoSuchBucket",
@@ -24,6 +26,34 @@ def error_document(code: str) -> bytes:
     """The body of a refusal."""
     text = f"<Error><Code>{code}</Code><Message>made by FaultProxy</Message></Error>"
     return b'<?xml version="1.0" encoding="UTF-8"?>\n' + text.encode()
+
+
+async def answer_once(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, status: int, code: str
+) -> None:
+    """Answer one request with `status` and S3's error document, in the target's place."""
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        return
+    body = b"" if head.startswith(b"HEAD ") else error_document(code)
+    lines = (
+        f"HTTP/1.1 {status} {code}",
+        "Content-Type: application/xml",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+    )
+    writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+    await writer.drain()
+    writer.write_eof()
+    # Closing on an unread body would reset the connection before the client has our answer.
+    await swallow(reader)
+
+
+async def swallow(reader: asyncio.StreamReader) -> None:
+    """Read what comes until the other side ends, and let nothing of it go on."""
+    while await reader.read(_CHUNK_BYTES):
+        pass
 
 
 def reset(writer: asyncio.StreamWriter) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from signal import SIGCONT, SIGSTOP
 
 from dev.harness import LooseS3, S3Server, Walsup
+from dev.harness.fleet import Node
 from dev.harness.witness import (
     cli,
     owner,
@@ -50,11 +51,6 @@ def _write(one: Walsup, rows: int = 1) -> None:
 
 def _boot(s3: S3Server, one: Walsup) -> str:
     return str(owner(s3, one.prefix)["boot"])
-
-
-def _signal_all(one: Walsup, number: int) -> None:
-    for member in one.members():
-        os.kill(member.outer_pid, number)
 
 
 def test_s02_a_killed_start_is_followed_at_once_on_its_own_directory(
@@ -110,13 +106,14 @@ def test_s02_a_holder_that_was_paused_finds_its_lease_gone_and_writes_nothing(
         each.environment["WALSUP_ARCHIVE_TIMEOUT"] = "1h"
     one.start()
     wait_protected(one)
-    _signal_all(one, SIGSTOP)
+    holder = Node(one, "holder")
+    holder.pause()
     copy.start()
     copy.wait_for(lambda: status(copy).get("gate", {}).get("state") == "open", "taken over")
     _write(copy)
     wait_no_lag(copy)
     taken = s3.objects(f"{one.prefix}/wal_005/")
-    _signal_all(one, SIGCONT)
+    holder.resume(init_last=True)
     one.psql("select pg_switch_wal()")
     one.wait_for(
         lambda: "not the owner" in status(one).get("gate", {}).get("reason", ""), "it knows"
