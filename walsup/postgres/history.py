@@ -17,6 +17,11 @@ def left(pgdata: Path, timeline: int) -> tuple[Switch, ...]:
     return parse_history(path.read_text(encoding="utf-8"))
 
 
+def has_been_at(left: tuple[Switch, ...], own: int, timeline: int, lsn: int) -> bool:
+    """Tell whether a cluster that is on timeline `own` has the WAL of another up to this LSN."""
+    return timeline == own or any(s.timeline == timeline and lsn <= s.switch_lsn for s in left)
+
+
 def beginnings(pgdata: Path, timeline: int) -> tuple[tuple[int, int], ...]:
     """Give each timeline up to this one that was not the first, and the LSN where it begins.
 

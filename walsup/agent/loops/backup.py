@@ -15,6 +15,7 @@ from walsup.archive.classify import classify
 from walsup.archive.engine import Engine
 from walsup.archive.fault import Fault
 from walsup.archive.output import classify_output
+from walsup.postgres import control, history
 from walsup.tail import last_lines
 
 _FIRST_RETRY_S = 5.0
@@ -129,13 +130,18 @@ async def _first_segment(world: World) -> bool:
 
 
 async def _newest(world: World, bucket: Bucket) -> Backup | None:
-    ours = world.board.snapshot.system_id
+    seen, pgdata = world.board.snapshot, world.settings.pgdata
+    timeline = seen.database.timeline or control.read(pgdata).timeline
     # Before that LSN the archive has a gap, or another writer's WAL.
     since_lsn = world.lease.owner.backups_from if world.lease else 0
+    left = history.left(pgdata, timeline)
     found = [
         backup
         for backup in await catalog.backups(bucket)
-        if backup.system_id in (ours, None) and backup.start_lsn >= since_lsn
+        if backup.system_id in (seen.system_id, None)
+        and backup.start_lsn >= since_lsn
+        # One taken behind the point where its timeline was left is of another branch (adopt).
+        and history.has_been_at(left, timeline, backup.timeline, backup.finish_lsn)
     ]
     return found[-1] if found else None
 
