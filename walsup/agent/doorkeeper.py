@@ -19,6 +19,7 @@ from walsup.archive.fault import Fault
 from walsup.archive.lease import Lease
 from walsup.archive.letin import Claimant, Kept, Wait
 from walsup.archive.owner import Owner
+from walsup.archive.scratch import scratch
 from walsup.postgres import control, history, memory
 from walsup.postgres.control import ControlData
 from walsup.postgres.server import archives
@@ -102,16 +103,18 @@ class Doorkeeper:
             daemons.render(
                 world, world.settings.compression or engine.DEFAULT_COMPRESSION[self._carrier.name]
             )
-            return await gather(bucket, self._carrier, world.engine_config, run_dir)
+            with scratch(run_dir, pgdata, found.segment_size) as place:
+                return await gather(bucket, self._carrier, world.engine_config, place)
 
         async def compare(wanted: Owner) -> Fault | None:
             if self._goes_on():
                 return None
             daemons.render(world, wanted.compression)
-            sides = ahead.Sides(bucket, self._carrier, world.engine_config, pgdata, run_dir)
             following = Segment.containing(wanted.lsn, wanted.timeline, found.segment_size)
-            # The last proven one itself: what is listed has to be on this disk too.
-            return await ahead.compare(sides, found, following.previous())
+            with scratch(run_dir, pgdata, found.segment_size) as place:
+                sides = ahead.Sides(bucket, self._carrier, world.engine_config, pgdata, place)
+                # The last proven one itself: what is listed has to be on this disk too.
+                return await ahead.compare(sides, found, following.previous())
 
         return Ask(whose, compare, lambda: self._conditional(bucket))
 

@@ -50,11 +50,15 @@ class Engine(NamedTuple):
         return self._once(config, "wal-push", str(path))
 
     def fetch_argv(self, config: Path, name: str, target: Path) -> list[str]:
-        """One WAL file, decompressed and decrypted."""
-        return self._once(config, "wal-fetch", name, str(target))
+        """One WAL file, decompressed and decrypted, and none of those that follow it.
 
-    def _once(self, config: Path, *words: str) -> list[str]:
-        argv = [str(self.program), "--config", str(config), *words]
+        With more than one at a time, a child that nobody waits for fetches them beside the target.
+        """
+        alone = ("env", "WALG_DOWNLOAD_CONCURRENCY=1")
+        return self._once(config, "wal-fetch", name, str(target), before=alone)
+
+    def _once(self, config: Path, *words: str, before: tuple[str, ...] = ()) -> list[str]:
+        argv = [*before, str(self.program), "--config", str(config), *words]
         return self.room.bound(argv, ONE_SHOT_OOM_SCORE)
 
 

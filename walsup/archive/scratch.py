@@ -1,0 +1,56 @@
+"""A place for one fetched segment: in the run directory, or beside the data when that is small."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from walsup import units
+from walsup.archive.fault import Fault, FaultError
+from walsup.postgres.reserve import Disk
+
+_IN_RUN_DIR = "scratch"
+_IN_PGDATA = ".walsup-scratch"
+_SLACK_BYTES = 1 << 20
+_SEGMENTS_IN_PGDATA = 6  # postgres itself may need some meanwhile
+
+
+@contextlib.contextmanager
+def scratch(run_dir: Path, pgdata: Path, segment_bytes: int) -> Iterator[Path]:
+    """Give a directory of its own, with all that an engine leaves in it removed afterwards.
+
+    An engine that runs out of room, or is killed, leaves half a segment: a run directory in
+    memory would stay full for ever.
+
+    Raises:
+        FaultError: there is no room for a segment anywhere.
+    """
+    inside, beside = run_dir / _IN_RUN_DIR, pgdata / _IN_PGDATA
+    try:
+        _clear(inside, beside)
+        if _has_room(run_dir, segment_bytes + _SLACK_BYTES):
+            chosen = inside
+        elif _has_room(pgdata, _SEGMENTS_IN_PGDATA * segment_bytes):
+            chosen = beside
+        else:
+            raise FaultError(
+                Fault(
+                    kind="disk full",
+                    problem=f"neither {run_dir} nor {pgdata} has room for an archived segment"
+                    f" ({units.show_bytes(segment_bytes)}), which is to be compared",
+                    remedy=f"make room on the file system of {run_dir}",
+                )
+            )
+        chosen.mkdir(mode=0o700)
+        yield chosen
+    finally:
+        _clear(inside, beside)
+
+
+def _has_room(place: Path, wanted_bytes: int) -> bool:
+    return Disk.of(place).free_bytes >= wanted_bytes
+
+
+def _clear(*places: Path) -> None:
+    for place in places:
+        shutil.rmtree(place, ignore_errors=True)
