@@ -88,9 +88,12 @@ def grant(world: World, lease: Lease) -> None:
     uptime_s = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
     until = int(uptime_s + lease.until_s - now_s())
     # In place, at one width: also on a full run directory, and never half.
-    descriptor = os.open(world.run_dir / LEASE, os.O_WRONLY | os.O_CREAT, 0o600)
+    path = world.run_dir / LEASE
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
         os.pwrite(descriptor, f"{until:0{_DIGITS}}\n".encode(), 0)
+    except OSError as fault:
+        raise OSError(fault.errno, fault.strerror, str(path)) from fault
     finally:
         os.close(descriptor)
 

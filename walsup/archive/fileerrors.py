@@ -1,9 +1,15 @@
-"""What the errors of an archive in a directory mean, in the classes of `fault`. Pure."""
+"""What the errors of a file system mean, in the classes of `fault`. Pure.
+
+It may be that of an archive in a directory, or this machine's own (run and data directory).
+"""
 
 import errno
+from pathlib import PurePath
 
 from walsup.archive.fault import Fault
 
+# A note of what is raised by a request to an archive in a directory.
+OF_ARCHIVE = "in the archive's directory"
 _NO_SUCH_BUCKET = "NoSuchBucket"
 _KINDS = {
     errno.ENOSPC: "disk full",
@@ -39,4 +45,21 @@ def fault_of(raised: OSError) -> Fault | None:
         return None
     where = f"{raised.filename}: " if raised.filename else ""
     said = str(raised.strerror).removeprefix(f"{_NO_SUCH_BUCKET}: ")
-    return Fault(kind=kind, problem=f"{where}{said}", remedy=_REMEDIES[kind])
+    # A file of our own is never late; and a thread's TimeoutError loses its notes.
+    of_archive = kind in {"no bucket", "timeout"} or OF_ARCHIVE in getattr(raised, "__notes__", ())
+    remedy = _REMEDIES[kind] if of_archive else _here(kind, raised.filename)
+    return Fault(kind=kind, problem=f"{where}{said}", remedy=remedy)
+
+
+def _here(kind: str, filename: object) -> str:
+    """Give the line for a file of our own; "" when that of the class is as good."""
+    place = f"the file system of {PurePath(str(filename)).parent}" if filename else ""
+    match kind:
+        case "disk full" if place:
+            return f"make room on {place}; it is retried"
+        case "no rights":
+            return "let this user read and write there (owner, mode, read-only mount)"
+        case "server error":
+            return f"look at {place or 'the volumes'} and the kernel's log"
+        case _:
+            return ""

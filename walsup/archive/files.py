@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from walsup.archive.bucket import ConflictError, Object
+from walsup.archive.fileerrors import OF_ARCHIVE
 from walsup.settings import FileArchive
 
 REQUEST_TIMEOUT_S = 5.0
@@ -67,7 +68,9 @@ class Worker:
         if "lost" in answer:
             raise ConflictError(str(answer["lost"]))
         if "errno" in answer:
-            raise OSError(answer["errno"], answer["text"], answer["path"] or self._directory)
+            raise _noted(
+                OSError(answer["errno"], answer["text"], answer["path"] or self._directory)
+            )
         return answer["found"]
 
     def _running(self) -> socket.socket:
@@ -107,8 +110,10 @@ class Worker:
             except TimeoutError:
                 raise self._late(f"no answer within {timeout_s:g} s") from None
             if not chunk:
-                raise OSError(
-                    errno.EIO, "the process that reads the archive has died", self._directory
+                raise _noted(
+                    OSError(
+                        errno.EIO, "the process that reads the archive has died", self._directory
+                    )
                 )
             self._buffer += chunk
 
@@ -134,6 +139,11 @@ class Worker:
         if self._line is not None:
             self._line.close()
             self._line = None
+
+
+def _noted(raised: OSError) -> OSError:
+    raised.add_note(OF_ARCHIVE)
+    return raised
 
 
 class FileBucket:

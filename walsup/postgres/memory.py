@@ -109,6 +109,13 @@ def _read(path: Path, archive: str) -> dict[str, object]:
 
 
 def _write(path: Path, text: str) -> None:
+    try:
+        _write_durably(path, text)
+    except OSError as fault:  # a write to a full disk alone does not name its file
+        raise OSError(fault.errno, fault.strerror, fault.filename or str(path)) from fault
+
+
+def _write_durably(path: Path, text: str) -> None:
     descriptor = os.open(path.with_name(path.name + ".new"), os.O_WRONLY | os.O_CREAT, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.truncate()
