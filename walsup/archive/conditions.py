@@ -38,16 +38,20 @@ async def honoured(bucket: Bucket) -> bool:
             raise
     if not await _refuses(bucket.create(CONDITIONS_KEY, _content())):
         return False
-    etag = (await bucket.get(CONDITIONS_KEY)).etag
     if not await _refuses(bucket.replace(CONDITIONS_KEY, _content(), '"not-this-one"')):
         return False
-    try:
-        await bucket.replace(CONDITIONS_KEY, _content(), etag)
-    except Exception as raised:
-        if not is_conflict(raised):
-            raise
-        return False
-    return True
+    while True:
+        found = await bucket.get(CONDITIONS_KEY)
+        try:
+            await bucket.replace(CONDITIONS_KEY, _content(), found.etag)
+        except Exception as raised:
+            if not is_conflict(raised):
+                raise
+            if (await bucket.get(CONDITIONS_KEY)).content == found.content:
+                return False
+            # Another start asks at the same time, and has written in between.
+        else:
+            return True
 
 
 def unmet() -> Fault:
