@@ -133,7 +133,8 @@ class Directory:
     def _temporary(self, target: str, content: bytes) -> str:
         """Write a file beside the target, durably, under a name that no listing shows."""
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        path = f"{target}.tmp.{os.getpid()}{time.time_ns()}"
+        # With 24 digits in a row WAL-G's delete would take it for WAL (S6c); a pid has 7 at most.
+        path = f"{target}.tmp.{os.getpid()}{time.time_ns() % 10**12:012}"
         try:
             with open(path, "xb") as file:
                 file.write(content)

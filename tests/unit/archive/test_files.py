@@ -1,7 +1,10 @@
 """The bucket in a directory: conditional writes, listings as S3 gives them, a worker that hangs."""
 
 import asyncio
+import os
+import re
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import pytest
 
 from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify, is_absent, is_conflict
+from walsup.archive.directory import Directory
 from walsup.archive.files import FileBucket
 from walsup.settings import FileArchive
 
@@ -111,3 +115,20 @@ async def test_s29_a_hung_worker_is_given_up(tmp_path: Path) -> None:
     assert classify(late.value).kind == "timeout"
     assert (await bucket.get(OWNER)).content == b"1"
     bucket.close()
+
+
+def test_s06c_no_name_of_ours_looks_like_wal(tmp_path: Path) -> None:
+    """Not for a moment, and not with the longest pid: a kill leaves what is being written."""
+    opened: list[str] = []
+    watching = True
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        if watching and event == "open":
+            opened.append(str(arguments[0]))
+
+    sys.addaudithook(hook)
+    Directory(str(tmp_path), lambda: None).create(OWNER, "1")
+    watching = False
+    digits = [run for path in opened for run in re.findall(r"[0-9A-F]+", path.rpartition("/")[2])]
+    longest_pid = 7
+    assert max(map(len, digits)) - len(str(os.getpid())) + longest_pid < 24
