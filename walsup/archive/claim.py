@@ -16,21 +16,25 @@ from walsup.archive.names import CONDITIONS_KEY, OWNER_KEY
 from walsup.archive.owner import RIVAL_LEASES, Owner
 from walsup.postgres.wal import Segment
 
-_ABSENT = "absent"  # no tag of an object
+_ABSENT = b"absent"  # no content of an object
 
 
 class Rivals:
     """For how long the owner object has been seen unchanged, by our own clock alone."""
 
     def __init__(self) -> None:
-        self._etag = ""
+        self._content = b""
         self._since_s = 0.0
 
-    def unchanged_s(self, etag: str, seen_s: float) -> float:
-        """Take note of a reading that was begun at `seen_s`; gives the seconds since the first."""
-        if etag != self._etag:
+    def unchanged_s(self, content: bytes, seen_s: float) -> float:
+        """Take note of a reading that was begun at `seen_s`; gives the seconds since the first.
+
+        Every write has a nonce of its own; a server's or a proxy's tags may be missing, or differ
+        for the same content.
+        """
+        if content != self._content:
             # The answer was on its way for a while: count from now on, not from the request.
-            self._etag, self._since_s = etag, now_s()
+            self._content, self._since_s = content, now_s()
         return max(0.0, seen_s - self._since_s)
 
 
@@ -70,7 +74,7 @@ async def claim(
         decided = letin.judge(
             owner,
             claimant,
-            unchanged_s=rivals.unchanged_s(etag, seen_s),
+            unchanged_s=rivals.unchanged_s(found.content, seen_s),
             empty=owner.system_id != claimant.control.system_id and await catalog.is_empty(bucket),
             mark_lsn=await _mark_lsn(bucket, owner, claimant),
         )

@@ -104,7 +104,7 @@ def judge(
     archive holds nothing but it. `mark_lsn`: the end of what is archived on the owner's timeline.
     """
     ours = owner.system_id == claimant.control.system_id
-    if ours and owner.boot == claimant.boot:
+    if ours and owner.boot == claimant.boot and owner.state == "running":
         # Written again all the same: only a write of ours begins a lease.
         return Take(owner, "same start")
     allowed = _allowed(owner, claimant, ours=ours, empty=empty, mark_lsn=mark_lsn)

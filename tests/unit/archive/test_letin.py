@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from walsup.archive.claim import Rivals
+from walsup.archive.lease import now_s
 from walsup.archive.letin import Claimant, Kept, Take, Wait, judge
 from walsup.archive.owner import Owner
 from walsup.postgres.control import ControlData, DBState
@@ -104,6 +106,28 @@ def test_the_same_start_writes_again() -> None:
     answer = decide(RUNNING, claimant(**SAME, boot="their boot"))
     assert isinstance(answer, Take)
     assert answer.owner == RUNNING
+
+
+def test_s02_the_same_start_does_not_write_over_a_wipe() -> None:
+    """Whoever wipes may leave the holder's name in the object."""
+    wiping = replace(OWNER, state="wiping")
+    assert isinstance(decide(wiping, claimant(**SAME, boot="their boot")), Kept)
+
+
+def test_s02_what_was_given_up_is_claimed_anew_by_the_same_start() -> None:
+    """Else the object would go on saying "stopped", and anybody could write beside us."""
+    answer = decide(OWNER, claimant(**SAME, boot="their boot"))
+    assert isinstance(answer, Take)
+    assert (answer.owner.state, answer.owner.epoch) == ("running", 8)
+
+
+def test_s02_silence_is_measured_by_content() -> None:
+    """A server without tags, or with changing ones, neither kills a holder nor keeps a dead one."""
+    rivals = Rivals()
+    assert rivals.unchanged_s(OWNER.to_json(), now_s()) == 0
+    assert rivals.unchanged_s(OWNER.to_json(), now_s() + 60) >= 59
+    assert rivals.unchanged_s(OWNER.signed().to_json(), now_s() + 60) < 61
+    assert rivals.unchanged_s(b"absent", now_s()) == 0
 
 
 def test_s04_a_copy_on_the_same_timeline_needs_a_person() -> None:
