@@ -40,6 +40,10 @@ async def honoured(bucket: Bucket) -> bool:
         return False
     if not await _refuses(bucket.replace(CONDITIONS_KEY, _content(), '"not-this-one"')):
         return False
+    return await _allows_the_right_one(bucket)
+
+
+async def _allows_the_right_one(bucket: Bucket) -> bool:
     while True:
         found = await bucket.get(CONDITIONS_KEY)
         try:
