@@ -141,6 +141,10 @@ class Board:
         gate = Gate(state="opening" if archive else "none")
         self.snapshot = Snapshot(archive=archive, gate=gate, at=time.time())
 
+    def begin(self, archive: str | None) -> None:
+        """Say what the archive is; the gate is about to be opened, if there is one."""
+        self.put(archive=archive, gate=Gate(state="opening" if archive else "none"))
+
     def put(self, **observed: object) -> None:
         """Replace pieces of the snapshot."""
         self.snapshot = replace(self.snapshot, at=time.time(), **observed)  # type: ignore[arg-type]

@@ -21,7 +21,12 @@ from walsup.postgres.server import Sql
 class World:
     """Built once at the agent's start; only the bucket's credentials change later."""
 
-    def __init__(self, run_dir: Path, wire: int | None) -> None:
+    def __init__(self, run_dir: Path, wire: int | None, board: Board | None = None) -> None:
+        """`board`: one that is shown already.
+
+        Raises:
+            SettingsError: a secret file cannot be read.
+        """
         content = json.loads((run_dir / "agent.json").read_text(encoding="utf-8"))
         self.run_dir = run_dir
         self.engine_config = run_dir / command.CONFIG
@@ -32,7 +37,8 @@ class World:
         self._kept = self.settings
         self.pid1 = Pid1(run_dir, wire)
         archive = self.settings.archive
-        self.board = Board(str(archive) if archive else None)
+        self.board = board or Board(None)
+        self.board.begin(str(archive) if archive else None)
         self.bucket = open_bucket(self.settings) if archive else None
         self.engine: engine.Engine | Fault | None = (
             engine.choose(self.settings, os.environ.get("PATH", "")) if archive else None

@@ -1,7 +1,16 @@
 """The one reader of the environment and of secret files."""
 
-from walsup.settings.load import load, relevant
+from walsup.settings.load import http, load, relevant
 from walsup.settings.table import Settings, declared
 from walsup.settings.values import ArchiveUrl, FileArchive, HttpAddress
 
-__all__ = ["ArchiveUrl", "FileArchive", "HttpAddress", "Settings", "declared", "load", "relevant"]
+__all__ = [
+    "ArchiveUrl",
+    "FileArchive",
+    "HttpAddress",
+    "Settings",
+    "declared",
+    "http",
+    "load",
+    "relevant",
+]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from walsup.errors import SettingsError
 from walsup.settings.overlap import overlaps
 from walsup.settings.table import Settings, declared
-from walsup.settings.values import FileArchive
+from walsup.settings.values import FileArchive, HttpAddress
 
 PASSED_ON = ("WALG_", "AWS_", "S3_", "WALE_", "YC_")
 _CA_DATA = "CA_CERT_DATA"  # KubeDB's name for the file itself
@@ -72,6 +72,17 @@ def load(environ: Mapping[str, str]) -> Settings:
         passed_on=types.MappingProxyType(passed_on),
         warnings=tuple(_misspelt(environ)),
     )
+
+
+def http(environ: Mapping[str, str]) -> HttpAddress:
+    """Give where HTTP answers, also when something else of the settings is wrong."""
+    row = _KNOWN["WALSUP_HTTP"]
+    try:
+        found: Any = row.read(environ[row.name]) if environ.get(row.name) else row.default
+    except ValueError:
+        found = row.default
+    address: HttpAddress = found
+    return address
 
 
 def relevant(environ: Mapping[str, str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ import time
 
 from walsup import log
 from walsup.agent.events import any_set
+from walsup.agent.unreadable import fault_of
 from walsup.agent.world import World
 from walsup.archive.bucket import Bucket, open_bucket
 from walsup.archive.classify import classify, is_absent
@@ -75,6 +76,7 @@ class _Watcher:
             if asked or (lasts and not self._said_unreadable):
                 self._said_unreadable = True
                 log.error("settings.wrong", problem=fault.problem, hint="the old ones are kept")
+                self._world.board.fault("secrets", fault_of(fault))
             return None
         self._unreadable_since_s, self._said_unreadable = None, False
         return found

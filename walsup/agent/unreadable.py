@@ -1,0 +1,55 @@
+"""An agent that is started again while a secret file cannot be read: it says so, and waits.
+
+Without it the probes of a running database would be silent, and nobody would be told why.
+"""
+
+import asyncio
+import json
+from pathlib import Path
+
+from walsup import log, settings
+from walsup.agent.board import Board, Database
+from walsup.agent.pid1 import Pid1
+from walsup.agent.web import serve
+from walsup.agent.world import World, forever
+from walsup.archive.fault import Fault
+from walsup.errors import SettingsError
+from walsup.postgres.server import postmaster
+
+_EVERY_S = 1.0
+
+
+def fault_of(wrong: SettingsError) -> Fault:
+    """Give the fault of settings that cannot be read any more."""
+    return Fault(
+        kind="auth",
+        problem=" ".join(wrong.problem.split()),
+        remedy="put the file back as it was, or correct it: it is looked at again every few"
+        " seconds, and the next start needs it too",
+    )
+
+
+async def until_readable(
+    run_dir: Path, wire: int | None, wrong: SettingsError
+) -> tuple[World, "asyncio.Task[None]"]:
+    """Answer probes with the fault until the settings can be read; gives world and answerer."""
+    content = json.loads((run_dir / "agent.json").read_text(encoding="utf-8"))
+    environment: dict[str, str] = content["environment"]
+    pgdata, pid1 = Path(content["pgdata"]), Pid1(run_dir, wire)
+    log.configure(environment.get("WALSUP_LOG_FORMAT", "auto"), "agent")
+    board = Board(environment.get("WALSUP_ARCHIVE") or "not known")
+    board.fault("secrets", fault_of(wrong))
+    web = asyncio.create_task(forever("http", lambda: serve(board, settings.http(environment))))
+    while True:
+        server = postmaster(pgdata)
+        role = "standby" if server and server.status == "standby" else "primary"
+        accepting = server is not None and server.accepts
+        board.put(init=pid1.read(), database=Database(accepting=accepting, role=role))
+        pid1.beat()
+        await asyncio.sleep(_EVERY_S)
+        try:
+            world = World(run_dir, wire, board)
+        except SettingsError:
+            continue
+        board.clear("secrets")
+        return world, web
