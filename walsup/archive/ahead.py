@@ -55,6 +55,11 @@ async def compare(sides: Sides, found: ControlData, proven: Segment) -> Fault | 
             return fault
         if newest.name not in waiting and (sides.pg_wal / newest.name).exists():
             waiting = (*waiting, newest.name)
+    # Also what has been deleted there since: this disk must not have forgotten it.
+    if proven.timeline == found.timeline and (
+        fault := await asyncio.to_thread(_position, sides, proven)
+    ):
+        return fault
     for name in waiting:
         if not await _same(sides, name):
             return _ahead(f"{name} there has other bytes than {name} in pg_wal")
@@ -95,7 +100,8 @@ def _position(sides: Sides, newest: Segment) -> Fault | None:
                 head = long_page_header(file.read(_PAGE_BYTES))
         except (OSError, ValueError):
             return _ahead(f"{newest.name} is archived, and not yet written in pg_wal")
-        if (head.page_lsn, head.timeline) == (newest.start_lsn, newest.timeline):
+        # The first segment of a timeline begins with pages of the one that was left.
+        if head.page_lsn == newest.start_lsn and head.timeline <= newest.timeline:
             return None
         # A file under a later name, kept by postgres to be used again.
         return _ahead(f"{newest.name} is archived, and not yet written in pg_wal")

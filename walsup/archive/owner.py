@@ -10,13 +10,21 @@ import os
 from dataclasses import asdict, dataclass, replace
 from typing import Self
 
+from walsup.archive.fault import Fault, FaultError
 from walsup.archive.names import OWNER_KEY
 
 VERSION = 1
 DEFAULT_LEASE_S = 15.0
 HOLDER_LEASES = 2.4
 RIVAL_LEASES = 4.0
+_LONGEST_LEASE_S = 3600.0
+_WAL_BYTES = 1 << 64
+_TIMELINES = 1 << 32
 _NONCE_BYTES = 8  # 16 digits: with 24, WAL-G's delete would take a key of them for WAL (S6c)
+
+
+class OwnerError(FaultError, ValueError):
+    """What lies in its place is no owner object, or a later walsup's."""
 
 
 def longest_push_s(lease_s: float) -> float:
@@ -58,12 +66,12 @@ class Owner:
         """Read one.
 
         Raises:
-            ValueError: it is no owner object, or of a later version.
+            OwnerError: it is no owner object, or of a later version.
         """
         try:
             fields = json.loads(content)
             _check_version(int(fields["version"]))
-            return cls(
+            found = cls(
                 system_id=int(fields["system_id"]),
                 instance=str(fields["instance"]),
                 boot=str(fields["boot"]),
@@ -78,8 +86,19 @@ class Owner:
                 place=str(fields.get("place") or ""),
                 nonce=str(fields.get("nonce") or ""),
             )
-        except (KeyError, TypeError, ValueError, OverflowError) as fault:
-            raise ValueError(f"{OWNER_KEY} cannot be read: {fault}") from fault
+            _check_ranges(found)
+        except OwnerError:
+            raise
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as fault:
+            raise OwnerError(
+                Fault(
+                    kind="owner removed",
+                    problem=f"{OWNER_KEY} cannot be read: {type(fault).__name__}: {fault}",
+                    remedy="put its last good version back; where there is none, remove it, and"
+                    " then, to claim the archive anew with a new base backup, run: walsup adopt",
+                )
+            ) from fault
+        return found
 
     def signed(self) -> Self:
         """Give it with a new nonce, to be written."""
@@ -88,4 +107,21 @@ class Owner:
 
 def _check_version(found: int) -> None:
     if found > VERSION:
-        raise ValueError(f"its version is {found}, this walsup knows {VERSION}")
+        raise OwnerError(
+            Fault(
+                kind="not the owner",
+                problem=f"{OWNER_KEY} cannot be read: its version is {found}, this walsup knows"
+                f" {VERSION}",
+                remedy="start the version of walsup that has written it, or a later one",
+            )
+        )
+
+
+def _check_ranges(found: Owner) -> None:
+    """Refuse what nothing could be compared with: a lease of NaN would never end."""
+    if not 0 < found.lease_s <= _LONGEST_LEASE_S:
+        raise ValueError(f"a lease of {found.lease_s} s")
+    if not 0 < found.timeline < _TIMELINES:
+        raise ValueError(f"timeline {found.timeline}")
+    if not (0 <= found.lsn < _WAL_BYTES and 0 <= found.backups_from < _WAL_BYTES):
+        raise ValueError(f"LSN {found.lsn}, backups from {found.backups_from}")

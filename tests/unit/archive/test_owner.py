@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from walsup.archive.owner import VERSION, Owner
+from walsup.archive.classify import classify
+from walsup.archive.owner import VERSION, Owner, OwnerError
 
 OWNER = Owner(
     system_id=7_300_000_000_000_000_001,
@@ -71,6 +72,24 @@ def test_what_is_no_owner(content: bytes) -> None:
     """Anything else in its place is one kind of error."""
     with pytest.raises(ValueError, match=r"owner\.json cannot be read"):
         Owner.from_json(content)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *({"lease_s": float("nan")}, {"lease_s": float("inf")}, {"lease_s": -1}),
+        *({"timeline": 0}, {"timeline": 1 << 32}, {"lsn": -1}, {"lsn": 1 << 64}),
+        {"backups_from": -1},
+    ],
+)
+def test_s02_values_that_nothing_can_be_compared_with(damage: dict[str, object]) -> None:
+    """A lease that never ends would be a dead end; each damage names the way out."""
+    fields = json.loads(OWNER.to_json()) | damage
+    with pytest.raises(OwnerError, match=r"owner\.json cannot be read") as raised:
+        Owner.from_json(json.dumps(fields).encode())
+    fault = classify(raised.value)
+    assert fault.kind == "owner removed"
+    assert "walsup adopt" in fault.cure
 
 
 @pytest.mark.parametrize("name", [name for name in asdict(OWNER) if name not in ("version", *NEW)])
