@@ -227,7 +227,9 @@ class Walsup:
 
         def look_while_running() -> T | None:
             was_running = self.is_running
-            answer = look()
+            answer = None
+            with contextlib.suppress(KeyError):  # a status that nobody has given is {}
+                answer = look()
             if not answer and not was_running:
                 problem = f"walsup ended while waited for: {what}\n{self.tail()}"
                 raise NotSeenError(problem)

@@ -49,7 +49,9 @@ def test_s27_state_file_is_touched(bare: Bare) -> None:
     one.see_phase("running")
     one.pid_of("agent")
     for _ in range(2):
-        before, said = (one.walsup.run_dir / "state").stat().st_mtime_ns, one.state()
+        # In this order: a touch in between is then one that has been read, not one to come.
+        said = one.state()
+        before = (one.walsup.run_dir / "state").stat().st_mtime_ns
         wait_changed(one, before)
         now = one.state()
         assert int(now.pop("updated_at")) > int(said.pop("updated_at"))

@@ -63,7 +63,7 @@ def _is_kept_out(one: Walsup, s3: S3Server, prefix: str, says: str) -> None:
     one.psql("select pg_switch_wal()")
     assert status(one)["gate"]["state"] == "shut"
     assert not status(one)["protected"]
-    assert one.http("/readyz")[0] == 200
+    one.wait_for(lambda: one.http("/readyz")[0] == 200, "it is ready")
     _unchanged(s3, prefix, before)
 
 

@@ -42,7 +42,7 @@ def test_an_existing_database_starts_while_s3_is_down(walsup: Make, s3: S3Server
         assert "AWS_ENDPOINT" in fault["remedy"]
         one.psql("create table t (n int)")
         assert not status(one)["protected"]
-        assert one.http("/readyz")[0] == 200
+        one.wait_for(lambda: one.http("/readyz")[0] == 200, "it is ready")
         proxy.pass_through()
         wait_protected(one)
         wait_no_lag(one, timeout_s=90)
