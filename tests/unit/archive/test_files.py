@@ -107,7 +107,7 @@ async def test_absent_and_the_faults_of_a_directory(bucket: Bucket, tmp_path: Pa
 
 async def test_s29_a_hung_worker_is_given_up(tmp_path: Path) -> None:
     """A request has an end, and a worker that died of it is replaced."""
-    bucket = FileBucket(FileArchive(directory=str(tmp_path)), timeout_s=0.5)
+    bucket = FileBucket(FileArchive(directory=str(tmp_path)), timeout_s=4.0)
     await bucket.create(OWNER, b"1")
     bucket.kill(signal.SIGSTOP)
     with pytest.raises(TimeoutError) as late:
