@@ -12,7 +12,6 @@ import pytest
 
 from dev.harness import Machine, S3Server, Walsup
 
-
 # A duration proves nothing on a machine that does other things too.
 hypothesis.settings.register_profile("walsup", deadline=None)
 hypothesis.settings.load_profile("walsup")
