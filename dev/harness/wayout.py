@@ -49,7 +49,8 @@ def _follow(
     match way:
         case "adopt":
             told = node.adopt()
-            if told.returncode != 0:
+            # It may have become ours again by itself since the fault was shown.
+            if told.returncode != 0 and "to this data directory already" not in told.stderr:
                 raise DeadEndError(f"{node.name}: told to adopt, but: {told.stderr}")
         case "restart":
             node.walsup.stop()

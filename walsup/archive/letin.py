@@ -40,9 +40,15 @@ class Claimant:
         return Segment.containing(control.redo_lsn, control.timeline, control.segment_size)
 
     def takes(self, owner: Owner) -> Owner:
-        """Give the object for continuing what `owner` has proven."""
+        """Give the object for continuing what `owner` has proven, or from where we have left it.
+
+        A copy may have gone on behind that point: its WAL proves nothing about ours.
+        """
+        left_lsn = _left_at(owner.timeline, self)
+        lsn = owner.lsn if left_lsn is None else min(owner.lsn, left_lsn)
         return replace(
             owner,
+            lsn=lsn - lsn % self.control.segment_size,
             instance=self.instance,
             boot=self.boot,
             place=self.place,

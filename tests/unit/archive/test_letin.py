@@ -159,6 +159,15 @@ def test_s04_a_promoted_standby_goes_on_with_a_new_timeline(
         assert "walsup adopt" in answer.fault.cure
 
 
+def test_s05_a_branch_of_the_same_instance_begins_where_it_has_left() -> None:
+    """Else what a copy has archived behind the branch would be taken for ours, and never pass."""
+    left = (Switch(timeline=1, switch_lsn=8 * SIZE + 96, reason="a test"),)
+    one = claimant(instance="theirs", control=control(timeline=2), left=left)
+    decided = judge(OWNER, one, unchanged_s=0, empty=False, mark_lsn=OWNER.lsn)
+    assert isinstance(decided, Take)
+    assert (decided.owner.timeline, decided.owner.lsn) == (1, 8 * SIZE)
+
+
 def test_s04_a_timeline_that_was_never_the_owners() -> None:
     """The owner has been promoted elsewhere; this one stayed behind, or went another way."""
     left = (Switch(timeline=1, switch_lsn=20 * SIZE, reason=""),)
