@@ -15,6 +15,8 @@ _AGENT_OOM_SCORE = 600
 # Twice and more of what it maps in an hour of scrapes; each core adds threads with their stacks.
 _AGENT_BYTES = 112 << 20
 _AGENT_BYTES_A_CORE = 8 << 20
+# With one of these postgres says something about itself and ends, so nothing is set up for it.
+_POSTGRES_SAYS = frozenset(("-?", "--help", "--describe-config", "-V", "--version"))
 
 
 def main() -> None:
@@ -23,6 +25,10 @@ def main() -> None:
         # A TERM that arrives before this line is lost to PID 1, unless the interpreter was
         # started through `env --block-signal`, as entrypoint.sh does.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        if not _POSTGRES_SAYS.isdisjoint(sys.argv[2:]):
+            from walsup.passthrough import become_postgres  # noqa: PLC0415 (seldom)
+
+            become_postgres(sys.argv[3:] if sys.argv[2] == "postgres" else sys.argv[2:])
         # Collecting while importing takes 5 ms of every start; init turns it on again.
         gc.disable()
         from walsup.init import main as init  # noqa: PLC0415 (one command, one import)

@@ -1,7 +1,8 @@
 """Every way in which walsup refuses, by who must act, each with its exit code.
 
 Loaded in PID 1, so it imports nothing. The codes never change their meaning; they keep out of
-126 to 165, where shells and container runtimes put "not found" and "killed by signal n".
+126 to 165, where shells and container runtimes put "not found" and "killed by signal n". One is
+the official image's: what runs that image may look for it.
 """
 
 
@@ -20,6 +21,13 @@ class WalsupError(Exception):
     def __str__(self) -> str:
         """Give PostgreSQL's form of a message."""
         return f"{self.problem}\nHINT: {self.hint}"
+
+
+class ContractError(WalsupError):
+    """A new cluster without a password, or NAME and NAME_FILE both set: as the official image."""
+
+    exit_code = 1
+    who = "operator: the environment"
 
 
 class SettingsError(WalsupError):
@@ -107,6 +115,7 @@ class InternalError(WalsupError):
 
 
 TABLE: tuple[type[WalsupError], ...] = (
+    ContractError,
     SettingsError,
     DataDirectoryError,
     VersionError,

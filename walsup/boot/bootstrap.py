@@ -1,34 +1,54 @@
-"""Making a new cluster in the stage: initdb, its two files, the operator's database."""
+"""Making a new cluster in the stage: initdb, its two files, the operator's database and scripts."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from walsup import log
-from walsup.boot import anyuid, stage
+from walsup.boot import anyuid, scripts, stage
 from walsup.boot.oneshot import OneShot
+from walsup.boot.stageserver import StageServer
+from walsup.postgres import guc
 from walsup.private import write_private
 from walsup.settings import Settings
 
+_SCRAM_SINCE = 14
+_USER_CONF = Path("/etc/config/user.conf")  # KubeDB's settings of PostgreSQL, a ConfigMap
+_TRUST = (
+    "POSTGRES_HOST_AUTH_METHOD=trust lets anyone in who reaches the port, without a password and"
+    " even if one is set"
+)
 
-def bootstrap(settings: Settings, one_shot: OneShot, environ: Mapping[str, str]) -> None:
-    """Create the cluster and move it to its place.
+
+def bootstrap(
+    settings: Settings, one_shot: OneShot, arguments: Sequence[str], environ: Mapping[str, str]
+) -> None:
+    """Create the cluster and move it to its place; `arguments` are postgres's.
 
     Raises:
-        BootstrapError: initdb or the creation of the database failed; the stage is left to be
-            wiped by the next start.
+        BootstrapError: initdb, the creation of the database or a script failed; the stage is left
+            to be wiped by the next start.
+        PermissionsError: a script cannot be read; nothing has been begun.
     """
+    found = scripts.find(settings)
     data = stage.begin(settings.pgdata, settings.postgres_initdb_waldir)
     log.info("bootstrap.began", pgdata=str(settings.pgdata))
+    if settings.postgres_host_auth_method == "trust":
+        log.warning("bootstrap.trust", problem=_TRUST)
     more = anyuid.environment(one_shot.run_dir)
     initdb = replace(one_shot, environment={**one_shot.environment, **more})
     _initdb(settings, initdb, data, environ)
-    _configure(settings, data)
-    if settings.postgres_db not in (None, "postgres", "template0", "template1"):
-        _create_database(one_shot, data, str(settings.postgres_db))
-    elif settings.postgres_db is None and settings.postgres_user != "postgres":
-        _create_database(one_shot, data, settings.postgres_user)
+    _configure(settings, data, arguments)
+    database = settings.postgres_db or settings.postgres_user
+    if database not in ("postgres", "template0", "template1"):
+        _create_database(one_shot, data, database)
+    if found.any_to_run:
+        with StageServer(one_shot, data, settings.pgport) as server:
+            server.start(arguments, one_shot.environment)
+            seen = scripts.environment(settings, environ, server, data)
+            scripts.run(found, settings, one_shot, seen)
+        stage.move_names(data, settings.pgdata)
     # initdb -N has synced nothing: one sync for all of it, with the WAL directory.
     initdb.run("initdb", ["--sync-only", "-D", str(data)])
     stage.complete(settings.pgdata)
@@ -42,8 +62,8 @@ def initdb_arguments(settings: Settings, data: Path, environ: Mapping[str, str])
         "--no-sync",
         "--data-checksums",
         f"--username={settings.postgres_user}",
-        "--auth-local=trust",
-        f"--auth-host={settings.postgres_host_auth_method}",
+        # Loopback too, as people of the official image expect; the network is in _configure.
+        "--auth=trust",
         f"--pgdata={data}",
     ]
     own = shlex.split(settings.postgres_initdb_args)
@@ -59,7 +79,6 @@ def initdb_arguments(settings: Settings, data: Path, environ: Mapping[str, str])
 def _initdb(settings: Settings, one_shot: OneShot, data: Path, environ: Mapping[str, str]) -> None:
     arguments = initdb_arguments(settings, data, environ)
     if not settings.postgres_password:
-        log.warning("bootstrap.no_password", method=settings.postgres_host_auth_method)
         one_shot.run("initdb", arguments)
         return
     path = one_shot.run_dir / "initdb-password"
@@ -70,12 +89,23 @@ def _initdb(settings: Settings, one_shot: OneShot, data: Path, environ: Mapping[
         path.unlink(missing_ok=True)
 
 
-def _configure(settings: Settings, data: Path) -> None:
-    """Let the network in, as the official image does; the file is still ours here."""
+def _configure(settings: Settings, data: Path, arguments: Sequence[str]) -> None:
+    """Let the network in, as the official image does; the files are still ours here."""
     with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
         file.write("\n# by walsup, when it made this cluster\nlisten_addresses = '*'\n")
+        if _USER_CONF.exists():
+            file.write(f"include_if_exists = '{_USER_CONF}'\n")
+    method = settings.postgres_host_auth_method or _password_encryption(data, arguments)
     with (data / "pg_hba.conf").open("a", encoding="utf-8") as file:
-        file.write(f"\nhost all all all {settings.postgres_host_auth_method}\n")
+        file.write(f"\nhost all all all {method}\n")
+
+
+def _password_encryption(data: Path, arguments: Sequence[str]) -> str:
+    """Give how the superuser's password was stored: another method would let nobody in."""
+    major = (data / "PG_VERSION").read_text(encoding="ascii").strip()
+    usual = "md5" if int(major) < _SCRAM_SINCE else "scram-sha-256"
+    found = guc.effective(data, arguments).values.get("password_encryption", usual)
+    return found if found in ("md5", "scram-sha-256") else "md5"
 
 
 def _create_database(one_shot: OneShot, data: Path, name: str) -> None:

@@ -120,7 +120,7 @@ def postgres_environment(environ: Mapping[str, str], more: Sequence[str]) -> dic
     return {
         name: value
         for name, value in environ.items()
-        if not name.endswith(_SECRET_ENDS) and not name.startswith(_BUCKETS)
+        if not name.endswith(_SECRET_ENDS) and not name.startswith(_NOT_POSTGRES)
         if name.removesuffix("_FILE") not in _SECRETS
         if name in _SEEN or name.startswith(_SEEN_PREFIXES) or _matches(name, more)
     }
@@ -128,7 +128,8 @@ def postgres_environment(environ: Mapping[str, str], more: Sequence[str]) -> dic
 
 _SECRETS = {row.name for row in declared() if row.secret}
 _SECRET_ENDS = ("PASSWORD", "PASSWORD_FILE", "PASSFILE")
-_BUCKETS = ("AWS_", "WALG_", "WALE_", "S3_", "PGBACKREST_")
+# Buckets', and Spilo's passwords of roles.
+_NOT_POSTGRES = ("AWS_", "WALG_", "WALE_", "S3_", "PGBACKREST_", "PGPASSWORD_")
 
 # fmt: off
 _SEEN = frozenset((

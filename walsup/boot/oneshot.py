@@ -31,32 +31,57 @@ class OneShot:
         program = inspect.program(name, self.bindir, self.environment.get("PATH", ""))
         argv = [program, *arguments]
         output = self.run_dir / f"{name}.log"
-        parent = os.getpid()
-        try:
-            with output.open("wb") as file:
-                done = subprocess.run(
-                    argv,
-                    input=script.encode(),
-                    stdout=file,
-                    stderr=subprocess.STDOUT,
-                    env=dict(self.environment),
-                    pass_fds=(self.lock,) if self.lock >= 0 else (),
-                    preexec_fn=lambda: die_with_parent(parent),
-                    check=False,
-                )
-        except OSError as fault:
-            raise ProgramMissingError(
-                f"cannot run {program}: {fault.strerror}",
-                hint="set PG_BINDIR to the directory of PostgreSQL's programs",
-            ) from fault
-        if done.returncode:
+        if code := self.end_of(argv, output, self.environment, script):
             raise BootstrapError(
-                f"{' '.join(argv)} {_end(done.returncode)}:\n{last_lines(output)}",
+                f"{' '.join(argv)} {end(code)}:\n{last_lines(output)}",
                 hint="correct what its last lines name; the next start begins anew",
             )
 
+    def end_of(
+        self, argv: Sequence[str], output: Path, environment: Mapping[str, str], script: str = ""
+    ) -> int:
+        """Run any program to its end, as `run` does; gives its exit code, -n for signal n.
 
-def _end(returncode: int) -> str:
+        Raises:
+            ProgramMissingError: there is no such program.
+        """
+        child = self.begin(argv, output, environment, stdin=subprocess.PIPE)
+        child.communicate(script.encode())
+        return child.returncode
+
+    def begin(
+        self,
+        argv: Sequence[str],
+        output: Path,
+        environment: Mapping[str, str],
+        stdin: int = subprocess.DEVNULL,
+    ) -> subprocess.Popen[bytes]:
+        """Start any program; it dies with prepare and holds the lock.
+
+        Raises:
+            ProgramMissingError: there is no such program.
+        """
+        parent = os.getpid()
+        try:
+            with output.open("wb") as file:
+                return subprocess.Popen(
+                    argv,
+                    stdin=stdin,
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    env=dict(environment),
+                    pass_fds=(self.lock,) if self.lock >= 0 else (),
+                    preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509 (one thread)
+                )
+        except OSError as fault:
+            raise ProgramMissingError(
+                f"cannot run {argv[0]}: {fault.strerror}",
+                hint="set PG_BINDIR to the directory of PostgreSQL's programs",
+            ) from fault
+
+
+def end(returncode: int) -> str:
+    """Say how a child ended."""
     if returncode < 0:
         return f"was ended by signal {-returncode}"
     return f"ended with exit code {returncode}"

@@ -4,7 +4,7 @@ from typing import NamedTuple, assert_never
 
 from walsup.errors import (
     ArchiveNotEmptyError,
-    SettingsError,
+    ContractError,
     VersionError,
     WalsupError,
 )
@@ -74,13 +74,19 @@ def needs_archive(found: Found) -> bool:
 
 
 def decide(  # noqa: PLR0911 (one return a case)
-    found: Found, *, binaries_major: str | None, archived: str | None, may_create: bool
+    found: Found,
+    *,
+    binaries_major: str | None,
+    archived: str | None,
+    may_create: bool,
+    hindrance: WalsupError | None = None,
 ) -> Plan:
     """Give the plan.
 
     `binaries_major`: None when it cannot be told without running postgres.
     `archived`: a key that shows a cluster in the archive, None when a successful listing found
     none or no archive is configured. `may_create`: a password is given, or trust is asked for.
+    `hindrance`: why nothing new may be begun here, whatever the archive says.
     """
     match found:
         case (
@@ -96,6 +102,8 @@ def decide(  # noqa: PLR0911 (one return a case)
             return Start()
         case Staged(complete=True):
             return Finish()
+        case Empty() | Staged() if hindrance is not None:
+            return Refuse(error=hindrance)
         case Empty() | Staged():
             if archived is not None:
                 return Refuse(error=_archive_not_empty(archived))
@@ -122,8 +130,8 @@ def _archive_not_empty(key: str) -> ArchiveNotEmptyError:
     )
 
 
-def _no_password() -> SettingsError:
-    return SettingsError(
+def _no_password() -> ContractError:
+    return ContractError(
         "POSTGRES_PASSWORD is not set, and a new cluster needs a superuser password",
         hint="set POSTGRES_PASSWORD or POSTGRES_PASSWORD_FILE; POSTGRES_HOST_AUTH_METHOD=trust"
         " lets anyone in without one",

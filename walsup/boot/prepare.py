@@ -50,6 +50,8 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
     known = settings.load(os.environ)
     for warning in known.warnings:
         log.warning("setting.unknown", problem=warning)
+    for note in known.foreign:
+        log.warning("setting.foreign", problem=note)
     run_dir = Path(os.environ["WALSUP_RUN_DIR"])
     gucs = _operators_gucs(known, arguments)
     _check_length(run_dir)
@@ -63,29 +65,35 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
             log.warning("setting.unheeded", problem=warning)
     hand = handover.Handover(known, run_dir, os.urandom(16).hex(), send)
     if isinstance(found, (plan.Cluster, plan.Broken)):
-        _execute(known, found, run_dir, lock, archived=None)
+        _execute(known, found, hand, lock, arguments)
         hand.write_agent_file()
         _launch_postgres(known, arguments, engine, hand)
         hand.launch_agent(_HEAD_START_S)
         return
     hand.write_agent_file()
     hand.launch_agent()
-    archived = None
-    if known.archive and plan.needs_archive(found):
+    archived = hindrance = None
+    if plan.needs_archive(found):
+        from walsup.boot.fresh import hindrance as look  # noqa: PLC0415 (not for every start)
+
+        hindrance = look(known, os.environ)
+    if known.archive and plan.needs_archive(found) and hindrance is None:
         from walsup.boot.ask import ask_archive  # noqa: PLC0415 (obstore: 8 MB, when it matters)
 
         archived = ask_archive(known, send)
-    _execute(known, found, run_dir, lock, archived=archived)
+    _execute(known, found, hand, lock, arguments, archived=archived, hindrance=hindrance)
     _launch_postgres(known, arguments, engine, hand)
 
 
-def _execute(
+def _execute(  # noqa: PLR0913 (each is one fact)
     known: Settings,
     found: plan.Found,
-    run_dir: Path,
+    hand: handover.Handover,
     lock: int,
+    arguments: list[str],
     *,
-    archived: str | None,
+    archived: str | None = None,
+    hindrance: WalsupError | None = None,
 ) -> None:
     postgres = inspect.program("postgres", known.pg_bindir, os.environ.get("PATH", ""))
     decided = plan.decide(
@@ -93,6 +101,7 @@ def _execute(
         binaries_major=inspect.binaries_major(postgres),
         archived=archived,
         may_create=bool(known.postgres_password) or known.postgres_host_auth_method == "trust",
+        hindrance=hindrance,
     )
     environment = conf.postgres_environment(os.environ, known.postgres_env)
     match decided:
@@ -103,9 +112,9 @@ def _execute(
             from walsup.boot.oneshot import OneShot  # noqa: PLC0415 (not for every start)
 
             one_shot = OneShot(
-                bindir=known.pg_bindir, run_dir=run_dir, lock=lock, environment=environment
+                bindir=known.pg_bindir, run_dir=hand.run_dir, lock=lock, environment=environment
             )
-            bootstrap(known, one_shot, os.environ)
+            bootstrap(known, one_shot, arguments, os.environ)
         case plan.Finish():
             log.info("bootstrap.finished", message="a complete stage is moved to its place")
             stage.finish(known.pgdata)

@@ -73,6 +73,23 @@ def wipe(pgdata: Path) -> None:
         _remove_tree(stage)
 
 
+def move_names(data: Path, pgdata: Path) -> None:
+    """Let files that name the stage name PGDATA: scripts write "$PGDATA/server.crt" and the like.
+
+    Those are configuration files, and the links of tablespaces inside the data directory.
+    """
+    before, after = os.fsencode(data), os.fsencode(pgdata)
+    for path in (*data.glob("*.conf"), *data.glob("*/*.conf")):
+        content = path.read_bytes()
+        if before in content and not path.is_symlink():
+            path.write_bytes(content.replace(before, after))
+    for link in (data / "pg_tblspc").iterdir():
+        target = link.readlink()
+        if target.is_relative_to(data):
+            link.unlink()
+            link.symlink_to(pgdata / target.relative_to(data))
+
+
 def complete(pgdata: Path) -> None:
     """Declare the stage whole. Its files must have been synced."""
     stage = pgdata / STAGE

@@ -9,9 +9,9 @@ and is reported by prepare together with all other faults.
 import os
 import zlib
 
+from walsup import pgdata
 from walsup.units import duration
 
-DEFAULT_PGDATA = "/var/lib/postgresql/data"
 DEFAULT_STOP_GRACE = "25s"
 SHORTEST_STOP_GRACE_S = 5.0
 KUBERNETES_TERMINATION_LOG = "/dev/termination-log"
@@ -27,7 +27,7 @@ class Basics:
     __slots__ = ("log_format", "pgdata", "run_dir", "stop_grace_s", "termination_log", "waldir")
 
     def __init__(self, environ: "Mapping[str, str]", uid: int) -> None:
-        self.pgdata = os.path.normpath(environ.get("PGDATA") or DEFAULT_PGDATA)
+        self.pgdata = os.path.normpath(pgdata.chosen(environ))
         self.waldir = environ.get("POSTGRES_INITDB_WALDIR") or ""
         self.run_dir = default_run_dir(environ, uid, self.pgdata)
         self.stop_grace_s = _grace(environ.get("WALSUP_STOP_GRACE") or DEFAULT_STOP_GRACE)

@@ -1,7 +1,7 @@
 """The one reader of the environment and of secret files."""
 
 from walsup.settings.load import http, load, relevant
-from walsup.settings.table import Settings, declared
+from walsup.settings.table import Settings, declared, is_secret
 from walsup.settings.values import ArchiveUrl, FileArchive, HttpAddress
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Settings",
     "declared",
     "http",
+    "is_secret",
     "load",
     "relevant",
 ]

@@ -1,14 +1,17 @@
 """Reading the settings from variables, NAME_FILE and WALSUP_SECRETS_DIR, all faults at once."""
 
+import os
 import re
 import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from walsup.errors import SettingsError
+from walsup import pgdata
+from walsup.errors import ContractError, SettingsError
 from walsup.settings.overlap import overlaps
 from walsup.settings.table import Settings, declared
+from walsup.settings.theirs import KUBEDB_SECRETS, THEIR_NAMES, Translation
 from walsup.settings.values import FileArchive, HttpAddress
 
 PASSED_ON = ("WALG_", "AWS_", "S3_", "WALE_", "YC_")
@@ -23,6 +26,7 @@ _OTHER_STORES = tuple(
     if (owner, store) != ("WALG", "FILE")
 )
 _NEAR = 0.8
+BOTH_SET = " are both set: keep one of them"
 
 
 class _Found(NamedTuple):
@@ -37,8 +41,10 @@ def load(environ: Mapping[str, str]) -> Settings:
 
     Raises:
         SettingsError: all faults at once, a line each.
+        ContractError: POSTGRES_… and its _FILE are both set, and that is all.
     """
-    faults: list[str] = []
+    environ, theirs = _in_our_names(environ)
+    faults = list(theirs.faults)
     files = _directory(environ.get("WALSUP_SECRETS_DIR") or "", faults)
     given = {name: _gather(name, environ, files, faults) for name in _KNOWN}
     values: dict[str, Any] = {row.field: row.default for row in declared()}
@@ -51,6 +57,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         except ValueError as fault:
             shown = "its value is not valid" if row.secret else str(fault)
             faults.append(f"{found[0].source}: {shown}")
+    values["pgdata"] = Path(pgdata.chosen(environ))
     if not given["WALSUP_CA_FILE"] and (ca := _ca_in(environ.get("WALSUP_SECRETS_DIR") or "")):
         values["ca_file"] = ca
     passed_on = {name: found.text for name, found in files.items()} | dict(environ)
@@ -63,7 +70,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         if passed_on.get(name)
     ]
     if faults:
-        raise SettingsError(
+        raise (ContractError if all(map(_is_contracts, faults)) else SettingsError)(
             f"{len(faults)} of the settings are wrong:\n" + "\n".join(f"  {f}" for f in faults),
             hint="correct them in the container's environment; README has the table of settings",
         )
@@ -71,6 +78,8 @@ def load(environ: Mapping[str, str]) -> Settings:
         **values,
         passed_on=types.MappingProxyType(passed_on),
         warnings=tuple(_misspelt(environ)),
+        foreign=theirs.notes,
+        no_new_cluster=theirs.no_new_cluster,
     )
 
 
@@ -85,8 +94,24 @@ def http(environ: Mapping[str, str]) -> HttpAddress:
     return address
 
 
+def _in_our_names(environ: Mapping[str, str]) -> tuple[Mapping[str, str], Translation]:
+    """Give the environment with others' names translated, and what is to be said about them."""
+    theirs = any(name.startswith(THEIR_NAMES) for name in environ) or pgdata.whose(environ)
+    if not theirs and not os.path.isdir(KUBEDB_SECRETS):  # noqa: PTH112 (as cheap as it can be)
+        return environ, Translation()
+    from walsup.settings import foreign  # noqa: PLC0415 (only where their names are)
+
+    found = foreign.translate(environ)
+    return {**environ, **found.ours}, found
+
+
+def _is_contracts(fault: str) -> bool:
+    return fault.startswith("POSTGRES_") and fault.endswith(BOTH_SET)
+
+
 def relevant(environ: Mapping[str, str]) -> dict[str, str]:
     """Give the part of an environment that `load` reads, for a 0600 file that children read."""
+    environ, _ = _in_our_names(environ)
     return {
         name: text
         for name, text in environ.items()
@@ -123,7 +148,7 @@ def _gather(
         if path and row.environment_only:
             faults.append(f"{spelling}_FILE: {spelling} is read from the environment only")
         elif text and path:
-            faults.append(f"{spelling} and {spelling}_FILE are both set: keep one of them")
+            faults.append(f"{spelling} and {spelling}_FILE{BOTH_SET}")
         elif path:
             text = _secret_file(spelling, path, faults)
         if text:

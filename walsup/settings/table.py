@@ -5,7 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from walsup import units
+from walsup import pgdata, units
 from walsup.settings import values
 from walsup.settings.values import ArchiveUrl, FileArchive, HttpAddress
 
@@ -48,7 +48,8 @@ class Settings(NamedTuple):
     # fmt: off
     pgdata: Path = _declare("PGDATA", values.absolute,
         "The data directory. On a volume with `lost+found` use a sub-directory.",
-        default=Path("/var/lib/postgresql/data"), environment_only=True)
+        default=Path(pgdata.USUAL), environment_only=True, shown="/var/lib/postgresql/data; with"
+        " PG_MAJOR 18 or more /var/lib/postgresql/$PG_MAJOR/docker")
     pgport: int | None = _declare("PGPORT", values.port,
         "PostgreSQL's port; given as `-p` when set.", shown="PostgreSQL's")
     pg_bindir: Path | None = _declare("PG_BINDIR", values.absolute,
@@ -64,9 +65,16 @@ class Settings(NamedTuple):
         "More arguments for initdb, such as `--wal-segsize=64 --locale=C.UTF-8`.", default="")
     postgres_initdb_waldir: Path | None = _declare("POSTGRES_INITDB_WALDIR", values.absolute,
         "Where a new cluster keeps pg_wal (an empty directory, on another volume perhaps).")
-    postgres_host_auth_method: str = _declare("POSTGRES_HOST_AUTH_METHOD", str,
-        "The method for connections over the network, in a new cluster's pg_hba.conf.",
-        default="scram-sha-256")
+    postgres_host_auth_method: str | None = _declare("POSTGRES_HOST_AUTH_METHOD", str,
+        "The method for connections over the network, in a new cluster's pg_hba.conf; loopback is"
+        " trusted, as in the official image.", shown="password_encryption's")
+    initdb_dir: Path | None = _declare("WALSUP_INITDB_DIR", values.absolute,
+        "Scripts that a new cluster is made with, before its port opens.",
+        shown="/docker-entrypoint-initdb.d, and KubeDB's /var/initdb")
+    require_mount: bool = _declare("WALSUP_REQUIRE_MOUNT", units.boolean,
+        "Do not begin a new cluster where it would be lost with the container, on the container's"
+        " own root or an anonymous volume: refused under Kubernetes, else a warning.",
+        default=False, shown="on in the image, else off")
     pguser: str | None = _declare("WALSUP_PGUSER", str,
         "The role under which agent and engine log in over the unix socket.",
         shown="POSTGRES_USER")
@@ -140,14 +148,18 @@ class Settings(NamedTuple):
         "Where the verdict of a stop, or the reason of a refusal, is left.",
         shown="/dev/termination-log when it exists", environment_only=True)
     # fmt: on
+    # `foreign`: what was made of others' names; `no_new_cluster`: which one asks for another way
+    # to a data directory.
     passed_on: Mapping[str, str] = MappingProxyType({})
     warnings: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
+    no_new_cluster: str = ""
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What may be shown nowhere."""
         own = (getattr(self, row.field) for row in declared() if row.secret)
-        engines = (text for name, text in self.passed_on.items() if _is_secret(name))
+        engines = (text for name, text in self.passed_on.items() if is_secret(name))
         return tuple(text for text in (*own, *engines) if text)
 
     @property
@@ -163,7 +175,7 @@ class Settings(NamedTuple):
         return f"Settings({', '.join(shown)})"
 
 
-def _is_secret(name: str) -> bool:
+def is_secret(name: str) -> bool:
     """Tell whether a setting of the engine's holds a secret itself, not where one is."""
     return name.endswith(("_KEY", "_PASSPHRASE", "_TOKEN", "_SSE_C"))
 

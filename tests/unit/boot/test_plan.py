@@ -20,8 +20,8 @@ from walsup.boot.plan import (
 )
 from walsup.errors import (
     ArchiveNotEmptyError,
+    ContractError,
     DataDirectoryError,
-    SettingsError,
     VersionError,
     WalsupError,
 )
@@ -44,7 +44,7 @@ TABLE: dict[str, tuple[Found, dict[tuple[bool, bool], type[Plan] | type[WalsupEr
         Empty(),
         {
             (False, True): Bootstrap,
-            (False, False): SettingsError,
+            (False, False): ContractError,
             (True, True): ArchiveNotEmptyError,
             (True, False): ArchiveNotEmptyError,
         },
@@ -53,7 +53,7 @@ TABLE: dict[str, tuple[Found, dict[tuple[bool, bool], type[Plan] | type[WalsupEr
         Staged(complete=False),
         {
             (False, True): Bootstrap,
-            (False, False): SettingsError,
+            (False, False): ContractError,
             (True, True): ArchiveNotEmptyError,
             (True, False): ArchiveNotEmptyError,
         },

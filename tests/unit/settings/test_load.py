@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from walsup.errors import SettingsError
+from walsup.errors import ContractError, SettingsError
 from walsup.init.basics import Basics
 from walsup.settings import ArchiveUrl, FileArchive, HttpAddress, declared, load, relevant
 
@@ -25,6 +25,8 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "POSTGRES_INITDB_ARGS": ("--locale='C.UTF-8'", "--locale='C.UTF-8'"),
     "POSTGRES_INITDB_WALDIR": ("/wal", Path("/wal")),
     "POSTGRES_HOST_AUTH_METHOD": ("trust", "trust"),
+    "WALSUP_INITDB_DIR": ("/scripts", Path("/scripts")),
+    "WALSUP_REQUIRE_MOUNT": ("on", True),
     "WALSUP_PGUSER": ("keeper", "keeper"),
     "WALSUP_PGPASSWORD": ("keeper's", "keeper's"),
     "WALSUP_SOCKET_DIR": ("/sock", Path("/sock")),
@@ -64,7 +66,7 @@ def companions(name: str) -> dict[str, str]:
 
 def faults(environ: dict[str, str]) -> str:
     """What is wrong with it."""
-    with pytest.raises(SettingsError) as refused:
+    with pytest.raises((SettingsError, ContractError)) as refused:
         load(environ)
     return str(refused.value)
 

@@ -1,0 +1,50 @@
+"""Where the data directory is when nobody says so; PID 1 and all that read settings agree on it."""
+
+# ruff: noqa: PTH110, PTH112, PTH118 -- pathlib would cost PID 1 a megabyte
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+USUAL = "/var/lib/postgresql/data"
+_OWN_DIRECTORY_SINCE = 18  # Source: docker-library/postgres, pull request 1259
+# Where others mount the volume, and where in it they keep the data directory.
+# Source: kubedb/postgres release-0.13, Dockerfile; zalando/spilo, postgres-appliance/Dockerfile.
+THEIRS = {
+    "KubeDB": ("/var/pv", "data"),
+    "Spilo": ("/home/postgres/pgdata", "pgroot/data"),
+}
+
+
+def chosen(environ: "Mapping[str, str]", root: str = "") -> str:
+    """Give PGDATA, or what stands for it: another's volume where one is mounted, else the usual.
+
+    An image says the usual one in its environment too, so that says nothing. `root`: where these
+    paths are looked for.
+    """
+    if owner := whose(environ, root):
+        volume, folder = THEIRS[owner]
+        own_root = environ.get("PGROOT") or ""
+        if owner == "Spilo" and own_root.startswith(volume + "/"):
+            return os.path.join(own_root, "data")
+        return os.path.join(volume, folder)
+    return environ.get("PGDATA") or _usual(environ)
+
+
+def whose(environ: "Mapping[str, str]", root: str = "") -> str:
+    """Give whose volume is mounted while nobody has said where the data directory is, else ""."""
+    given, usual = environ.get("PGDATA") or "", _usual(environ)
+    if given and os.path.normpath(given) != usual:
+        return ""
+    if os.path.exists(f"{root}{usual}/PG_VERSION"):
+        return ""
+    return next((name for name, (volume, _) in THEIRS.items() if os.path.isdir(root + volume)), "")
+
+
+def _usual(environ: "Mapping[str, str]") -> str:
+    major = environ.get("PG_MAJOR", "")
+    if major.isdecimal() and int(major) >= _OWN_DIRECTORY_SINCE:
+        return f"/var/lib/postgresql/{major}/docker"
+    return USUAL
