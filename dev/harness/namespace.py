@@ -47,7 +47,7 @@ def find_init(process: "subprocess.Popen[bytes]") -> int:
     deadline = time.monotonic() + _START_TIMEOUT_S
     while process.poll() is None and time.monotonic() < deadline:
         pid = _only_child(process.pid) if launcher() else process.pid
-        if pid and _blocks_signals(pid):
+        if pid and _blocks_signals(pid) and (not launcher() or _is_apart(pid)):
             return pid
         time.sleep(0.001)
     problem = f"{process.args!r} is not there as PID 1; exit code {process.returncode}"
@@ -62,6 +62,10 @@ class Container:
         # Held open, for the kernel gives the number of a namespace that has gone to a new one:
         # a late clean-up would kill the processes of another test. Without a namespace there is
         # nothing to compare, and the kernel hides it where a process keeps its memory private.
+        if launcher() and not _is_apart(init_pid):
+            # Its members would be all processes of this machine.
+            problem = f"process {init_pid} is in no namespace of its own"
+            raise FileNotFoundError(problem)
         self._held = os.open(f"/proc/{init_pid}/ns/pid", os.O_RDONLY) if launcher() else None
 
     def close(self) -> None:
@@ -96,6 +100,15 @@ class Container:
         # PostgreSQL overwrites its title and leaves the rest of the space as zeros.
         argv = cmdline.rstrip("\0").split("\0") if cmdline else []
         return Member(pid, inner_pid, status["State"][0], argv)
+
+
+def _is_apart(pid: int) -> bool:
+    """It is in another PID namespace than we are."""
+    try:
+        theirs = Path(f"/proc/{pid}/ns/pid").stat().st_ino
+    except OSError:
+        return False  # it ended
+    return theirs != Path("/proc/self/ns/pid").stat().st_ino
 
 
 def _is_in(pid: int, namespace: int) -> bool:

@@ -54,7 +54,8 @@ class Walsup:
         self.s3 = s3
         self.prefix = prefix or new_prefix()
         self.args = list(args)
-        self.memory = memory
+        self.before: Sequence[str] = memory.launcher if memory else ()
+        self.program = ["env", "--block-signal", str(PYTHON), "-I", "-m", "walsup", "run"]
         self.tools = PgTools(machine.bindir, db_user=machine.db_user)
         self.layout = Layout(machine)
         self.pgdata = self.layout.pgdata
@@ -82,11 +83,10 @@ class Walsup:
         A walsup that refuses may have ended by then: `wait` has its exit code.
         """
         self.kill_tree()
-        isolated = ["env", "--block-signal", str(PYTHON), "-I", "-m", "walsup", "run", *self.args]
         with self.layout.log_file.open("ab") as log:
             self._log_start = log.tell()
             self._process = subprocess.Popen(
-                [*(self.memory.launcher if self.memory else ()), *launcher(), *isolated],
+                [*self.before, *launcher(), *self.program, *self.args],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
