@@ -8,6 +8,8 @@ leader_election) set -- ;;
 *) exec "$@" ;;
 esac
 export WALSUP_REQUIRE_MOUNT="${WALSUP_REQUIRE_MOUNT-on}"
+python=${WALSUP_PYTHON:-/usr/bin/python3}
+unset WALSUP_PYTHON
 # Signals are blocked before the interpreter starts: a TERM in its first milliseconds is not lost.
 # By absolute path: a shim in between would lose the mask.
-exec env --block-signal "${WALSUP_PYTHON:-/usr/bin/python3}" -I -m walsup run "$@"
+exec env --block-signal "$python" -I -m walsup run "$@"

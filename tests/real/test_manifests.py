@@ -1,5 +1,6 @@
 """The manifests of KubeDB and Spilo with only the image changed, and of the official image."""
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from dev.harness import Machine, S3Server, Walsup
 from dev.harness.layout import new_prefix
 from dev.harness.pod import Pod
-from dev.harness.witness import owner, segments, verdict, wait_protected
+from dev.harness.witness import owner, segments, status, verdict, wait_protected
 
 Make = Callable[..., Pod]
 KUBERNETES = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
@@ -183,7 +184,7 @@ def test_spilo_pod(pod: Make, s3: S3Server, engine: str) -> None:
     assert "this version deletes no backups" in said
     for secret in ("of spilo", "of the standby", s3.secret_key):
         assert secret not in one.log()
-    environment = one.psql("select pg_read_file('/proc/self/environ')", timeout_s=10)
+    environment = one.psql("select encode(pg_read_binary_file('/proc/self/environ'), 'escape')")
     assert "of the standby" not in environment
     assert one.stop() == 0
     assert segments(s3, one.prefix)
@@ -201,6 +202,10 @@ def test_s11_a_clone_of_spilo_gets_no_new_cluster(pod: Make, s3: S3Server) -> No
     assert "CLONE_METHOD asks for the data of another database" in verdict(one)
 
 
+def _is_ready(one: Pod) -> bool:
+    return bool(status(one).get("ready"))
+
+
 def test_s11_a_forgotten_volume(pod: Make) -> None:
     """On the container's own root, or in an anonymous volume: refused where pods come and go."""
     env = {"POSTGRES_PASSWORD": "x"}
@@ -215,7 +220,7 @@ def test_s11_a_forgotten_volume(pod: Make) -> None:
         assert "HINT: mount a volume" in verdict(one)
         for name in KUBERNETES:
             del one.environment[name]
-        one.start().wait_accepts(timeout_s=60)
+        one.start().wait_for(functools.partial(_is_ready, one), "ready", timeout_s=60)
         assert words in one.events("volume.missing")[0]["problem"]
         assert one.stop() == 0
 
