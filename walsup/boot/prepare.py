@@ -19,6 +19,8 @@ from walsup.settings import Settings
 _LONGEST_SOCKET_DIR_BYTES = 100 - len("/.s.PGSQL.65535")
 _PRIVATE_SOCKET_DIR = Path("/var/run/postgresql")
 _MODES = (0o700, 0o750)
+# Patroni moves the first postgresql.conf there. Source: patroni, postgresql/config.py
+_PATRONIS = "postgresql.base.conf"
 # The agent's imports take a core for half a second: postgres is to be there first.
 _HEAD_START_S = 0.1
 
@@ -140,6 +142,13 @@ def _launch_postgres(
     known: Settings, arguments: list[str], engine: Engine | Fault | None, hand: handover.Handover
 ) -> None:
     effective = _operators_gucs(known, arguments)
+    program = inspect.program("postgres", known.pg_bindir, os.environ.get("PATH", ""))
+    if (known.pgdata / _PATRONIS).exists():
+        from walsup.boot.patroni import instead  # noqa: PLC0415 (not for every start)
+
+        theirs = instead(effective, known, arguments, program, hand.run_dir)
+        arguments = [*theirs, *arguments]
+        effective = _operators_gucs(known, arguments)
     major = (known.pgdata / "PG_VERSION").read_text(encoding="ascii").partition(".")[0].strip()
     foreign = memory.foreign(known.pgdata, str(known.archive)) if known.archive else ""
     if foreign:
@@ -162,7 +171,7 @@ def _launch_postgres(
     # The last start's: until this one holds the archive, nothing may be pushed.
     (hand.run_dir / LEASE).unlink(missing_ok=True)
     hand.launch_postgres(
-        inspect.program("postgres", known.pg_bindir, os.environ.get("PATH", "")),
+        program,
         line,
         conf.postgres_environment(os.environ, known.postgres_env),
     )
