@@ -35,10 +35,8 @@ def chosen(environ: "Mapping[str, str]", root: str = "") -> str:
 
 def whose(environ: "Mapping[str, str]", root: str = "") -> str:
     """Give whose volume is mounted while nobody has said where the data directory is, else ""."""
-    given, usual = environ.get("PGDATA") or "", _usual(environ)
-    if given and os.path.normpath(given) != usual:
-        return ""
-    if os.path.exists(f"{root}{usual}/PG_VERSION"):
+    given = os.path.normpath(environ.get("PGDATA") or _usual(environ))
+    if given not in (USUAL, _usual(environ)) or os.path.exists(f"{root}{given}/PG_VERSION"):
         return ""
     return next((name for name, (volume, _) in THEIRS.items() if os.path.isdir(root + volume)), "")
 

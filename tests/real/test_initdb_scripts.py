@@ -124,7 +124,7 @@ def test_every_kind_runs_in_name_order_before_the_port_opens(make: Make) -> None
     assert not list(one.pgdata.glob(".walsup-stage"))
     assert one.stop() == 0
     one.start().wait_for(lambda: _answers(one, **ask), "it answers again")
-    assert one.events("bootstrap.skipped")[0]["message"] == "Skipping initialization"
+    assert "Skipping initialization" in one.events("bootstrap.skipped")[0]["message"]
     assert not one.events("initdb.scripts")
 
 

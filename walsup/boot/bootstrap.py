@@ -53,7 +53,12 @@ def bootstrap(
     initdb.run("initdb", ["--sync-only", "-D", str(data)])
     stage.complete(settings.pgdata)
     stage.finish(settings.pgdata)
-    log.info("bootstrap.ended", message="PostgreSQL init process complete; ready for start up.")
+    log.info(
+        "bootstrap.ended",
+        message="PostgreSQL init process complete; ready for start up.",
+        also="database system is ready to accept connections: said twice at a first boot, as the"
+        " official image does and tools wait for",
+    )
 
 
 def initdb_arguments(settings: Settings, data: Path, environ: Mapping[str, str]) -> list[str]:

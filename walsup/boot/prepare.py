@@ -19,6 +19,8 @@ from walsup.settings import Settings
 _LONGEST_SOCKET_DIR_BYTES = 100 - len("/.s.PGSQL.65535")
 _PRIVATE_SOCKET_DIR = Path("/var/run/postgresql")
 _MODES = (0o700, 0o750)
+# The official image's words, which people look for.
+_SKIPPING = "PostgreSQL Database directory appears to contain a database; Skipping initialization"
 # Patroni moves the first postgresql.conf there. Source: patroni, postgresql/config.py
 _PATRONIS = "postgresql.base.conf"
 # The agent's imports take a core for half a second: postgres is to be there first.
@@ -121,7 +123,7 @@ def _execute(  # noqa: PLR0913 (each is one fact)
             log.info("bootstrap.finished", message="a complete stage is moved to its place")
             stage.finish(known.pgdata)
         case plan.Start():
-            log.info("bootstrap.skipped", message="Skipping initialization")
+            log.info("bootstrap.skipped", message=_SKIPPING)
             stage.remove_leftover(known.pgdata)
             if isinstance(found, plan.Cluster):
                 _make_room(known.pgdata / "pg_wal", found.control.segment_size)

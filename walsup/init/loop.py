@@ -6,7 +6,7 @@ import time
 
 from walsup import log
 from walsup.errors import InternalError, WalsupError
-from walsup.init import child, claim, disk, hearing, holders, lastword
+from walsup.init import child, claim, disk, handed, hearing, holders, lastword
 from walsup.init.agent import Agent
 from walsup.init.ladder import Ladder
 from walsup.init.postgres import Database
@@ -190,6 +190,7 @@ class Init:
             return
         if not self.statefile.is_ours():
             raise claim.run_dir_error(self.basics.run_dir)
+        handed.hand_files(self.basics.run_dir)
         claim.take_over(self.basics.pgdata, self.basics.waldir)
         hide_memory()  # the change of uid has set it anew
         holders.clear_stale_pid(self.basics.pgdata)
