@@ -86,6 +86,9 @@ def test_every_kind_runs_in_name_order_before_the_port_opens(make: Make) -> None
             'echo "ssl_ca_file = \'$PGDATA/my.crt\'" >>"$PGDATA/postgresql.conf"\n'
             "psql -c \"alter system set work_mem = '5MB'\"\n",
             "09-readme.txt": "not a script",
+            "10-file.sh": 'echo of a file >"$REPORTS/given"; OURS_FILE=$REPORTS/given\n'
+            "file_env OURS; file_env MISSING usual\n"
+            '[[ $OURS = "of a file" && $MISSING = usual && -z $OURS_FILE ]]',
         },
         POSTGRES_DB="shop of ours",
         POSTGRES_USER="the boss",

@@ -18,11 +18,10 @@ def hindrance(known: Settings, environ: Mapping[str, str]) -> WalsupError | None
     """Give why it may not; what is only risky is logged."""
     if known.no_new_cluster:
         return _asked_for_other_data(known.no_new_cluster)
-    mountinfo = _MOUNTINFO.read_text(encoding="utf-8", errors="replace")
-    found = mounts.parse(mountinfo)
+    found = _mounts()
     if error := _old_data(known.pgdata, found):
         return error
-    if not known.require_mount:
+    if not known.require_mount or not found:
         return None
     fate = mounts.fate(mounts.holding(found, os.path.realpath(known.pgdata)))
     if fate is None:
@@ -36,6 +35,15 @@ def hindrance(known: Settings, environ: Mapping[str, str]) -> WalsupError | None
         )
     log.warning("volume.missing", problem=problem, remedy="mount a volume at PGDATA or above it")
     return None
+
+
+def _mounts() -> list[mounts.Mount]:
+    """Give what is mounted; nothing where the kernel does not say, which hinders nobody."""
+    try:
+        return mounts.parse(_MOUNTINFO.read_text(encoding="utf-8", errors="replace"))
+    except OSError as fault:
+        log.warning("mounts.unknown", problem=str(fault))
+        return []
 
 
 def _asked_for_other_data(asked: str) -> SettingsError:

@@ -13,6 +13,21 @@ docker_process_sql() {
     "${query[@]}" "$@"
 }
 
+# file_env NAME [DEFAULT]: scripts give themselves a variable from NAME or the file NAME_FILE.
+file_env() {
+    local name=$1 file=${1}_FILE
+    if [[ -n ${!name:-} && -n ${!file:-} ]]; then
+        echo "error: both $name and $file are set (but are exclusive)" >&2
+        exit 1
+    fi
+    if [[ -z ${!name:-} && -n ${!file:-} ]]; then
+        export "$name=$(<"${!file}")"
+    else
+        export "$name=${!name:-${2:-}}"
+    fi
+    unset "$file"
+}
+
 walsup_run_scripts() {
     local f
     # Scripts for older images call psql through this array.

@@ -11,14 +11,13 @@ from walsup.archive.abilities import unheeded
 from walsup.archive.command import LEASE, archive_command
 from walsup.archive.engine import Engine, choose, push_timeout_s
 from walsup.archive.fault import Fault
-from walsup.boot import conf, handover, inspect, plan, stage
+from walsup.boot import conf, directory, handover, inspect, plan, stage
 from walsup.errors import DiskFullError, InternalError, PermissionsError, SettingsError, WalsupError
-from walsup.postgres import guc, memory, reserve
+from walsup.postgres import guc, memory
 from walsup.settings import Settings
 
 _LONGEST_SOCKET_DIR_BYTES = 100 - len("/.s.PGSQL.65535")
 _PRIVATE_SOCKET_DIR = Path("/var/run/postgresql")
-_MODES = (0o700, 0o750)
 # The official image's words, which people look for.
 _SKIPPING = "PostgreSQL Database directory appears to contain a database; Skipping initialization"
 # Patroni moves the first postgresql.conf there. Source: patroni, postgresql/config.py
@@ -59,7 +58,7 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
     run_dir = Path(os.environ["WALSUP_RUN_DIR"])
     gucs = _operators_gucs(known, arguments)
     _check_length(run_dir)
-    _check_mode(known.pgdata)
+    directory.check_mode(known.pgdata)
     found = inspect.look(known.pgdata, config_elsewhere="config_file" in gucs)
     engine = choose(known, os.environ.get("PATH", "")) if known.archive else None
     if isinstance(engine, Fault):
@@ -126,18 +125,7 @@ def _execute(  # noqa: PLR0913 (each is one fact)
             log.info("bootstrap.skipped", message=_SKIPPING)
             stage.remove_leftover(known.pgdata)
             if isinstance(found, plan.Cluster):
-                _make_room(known.pgdata / "pg_wal", found.control.segment_size)
-
-
-def _make_room(pg_wal: Path, segment_bytes: int) -> None:
-    """Let postgres end its recovery on a full disk (S25); without that nothing is ever archived."""
-    try:
-        segments = reserve.give_up(pg_wal, segment_bytes)
-    except OSError as fault:
-        log.warning("reserve.kept", problem=str(fault))
-        return
-    if segments:
-        log.warning("reserve.given_up", segments=segments, why="the disk of pg_wal is nearly full")
+                directory.make_room(known.pgdata / "pg_wal", found.control.segment_size)
 
 
 def _launch_postgres(
@@ -226,19 +214,6 @@ def _is_private() -> bool:
     except OSError:
         return False
     return os.access(_PRIVATE_SOCKET_DIR, os.W_OK) and not stat.S_IMODE(status.st_mode) & 0o007
-
-
-def _check_mode(pgdata: Path) -> None:
-    """Close PGDATA to others, as postgres insists (S10)."""
-    status = pgdata.stat()
-    if status.st_uid != os.geteuid():
-        raise PermissionsError(
-            f"the data directory {pgdata} belongs to uid {status.st_uid}, this is {os.geteuid()}",
-            hint="set PGDATA to a sub-directory of the volume, which walsup makes as its own, or"
-            " change the owner of the directory",
-        )
-    if stat.S_IMODE(status.st_mode) not in _MODES:
-        pgdata.chmod(0o700)
 
 
 def _os_error(fault: OSError) -> WalsupError:

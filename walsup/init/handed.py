@@ -24,16 +24,19 @@ def hand_files(run_dir: str) -> None:
             continue
         try:
             with open(path, "rb") as file:
-                content = file.read(_LONGEST_BYTES)
-            if os.path.lexists(copy):
-                os.unlink(copy)
-            # O_EXCL: the directory is the database's user's, who could have put a link there.
-            descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+                _write(copy, file.read(_LONGEST_BYTES), owner)
         except OSError:
             continue
-        try:
-            os.write(descriptor, content)
-            os.fchown(descriptor, owner.st_uid, owner.st_gid)
-        finally:
-            os.close(descriptor)
         os.environ[f"{name}_FILE"] = copy
+
+
+def _write(copy: str, content: bytes, owner: os.stat_result) -> None:
+    if os.path.lexists(copy):
+        os.unlink(copy)
+    # O_EXCL: the directory is the database's user's, who could have put a link there.
+    descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(descriptor, content)
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    finally:
+        os.close(descriptor)

@@ -63,6 +63,8 @@ _WITHOUT_PLACE = {
 }
 # Options of a clone, which some set for all their databases.
 _ONLY_OPTIONS = ("CLONE_USE_", "CLONE_AWS_", "CLONE_WALG_DISABLE_", "CLONE_WALE_DISABLE_")
+# Kubernetes says where each Service is: one called standby-db asks for nothing.
+_OF_A_SERVICE = re.compile(r"_SERVICE_(HOST|PORT)|_PORT(_\d+_(TCP|UDP|SCTP)|$)")
 _OTHER_STORES = (
     *(f"ARCHIVE_{store}_PREFIX" for store in ("GS", "AZ", "SWIFT")),
     *(f"WAL_{store}_BUCKET" for store in ("GS", "GCS", "SWIFT")),
@@ -71,6 +73,11 @@ _OTHER_STORES = (
 
 def translate(environ: Mapping[str, str], root: str = "") -> Translation:
     """Give what others' names mean; a name of ours that is set wins. `root`: where paths are."""
+    environ = {
+        name: text
+        for name, text in environ.items()
+        if name == "KUBERNETES_SERVICE_HOST" or not _OF_A_SERVICE.search(name)
+    }
     faults: list[str] = []
     spellings = {row.name: (row.name, *row.aliases) for row in declared()}
     ours: dict[str, str] = {}
@@ -104,13 +111,13 @@ def _meanings(environ: Mapping[str, str], root: str, faults: list[str]) -> Itera
     for their, name, read in _ALIASES:
         if text := environ.get(their):
             yield Meaning(their, name, read(text))
-    yield from _kubedbs_archive(environ)
+    yield from _kubedbs_archive(environ, faults)
     yield from _spilos_archive(environ, root, faults)
     if os.path.isdir(root + KUBEDB_SECRETS):  # noqa: PTH112 (as `load` has it)
         yield Meaning(KUBEDB_SECRETS, "WALSUP_SECRETS_DIR", KUBEDB_SECRETS)
 
 
-def _kubedbs_archive(environ: Mapping[str, str]) -> Iterator[Meaning]:
+def _kubedbs_archive(environ: Mapping[str, str], faults: list[str]) -> Iterator[Meaning]:
     """Source: kubedb/postgres release-0.13, scripts/primary/run.sh."""
     if environ.get("ARCHIVE") != "wal-g":
         return
@@ -119,6 +126,8 @@ def _kubedbs_archive(environ: Mapping[str, str]) -> Iterator[Meaning]:
     elif directory := environ.get("ARCHIVE_FILE_PREFIX"):
         place = f"file://{directory}/{environ.get('HOSTNAME') or os.uname().nodename}"
         yield Meaning("ARCHIVE_FILE_PREFIX and the host's name", "WALSUP_ARCHIVE", place)
+    elif not any(map(environ.get, ("WALSUP_ARCHIVE", *_OTHER_STORES))):
+        faults.append("ARCHIVE=wal-g without ARCHIVE_S3_PREFIX: set WALSUP_ARCHIVE")
 
 
 def _spilos_archive(environ: Mapping[str, str], root: str, faults: list[str]) -> Iterator[Meaning]:

@@ -64,6 +64,13 @@ def test_kubedbs_directory_has_the_host_s_name() -> None:
     assert load(env).archive == FileArchive(directory="/walg/orders-0")
 
 
+def test_half_of_kubedb_is_a_fault() -> None:
+    """Nobody shall believe that he is protected."""
+    with pytest.raises(SettingsError, match="ARCHIVE=wal-g without ARCHIVE_S3_PREFIX"):
+        load({"ARCHIVE": "wal-g"})
+    assert load({"ARCHIVE": "wal-g", "WALSUP_ARCHIVE": "file:///a"}).archive
+
+
 @pytest.mark.parametrize("archive", ["", "none"])
 def test_kubedb_archives_only_when_told(archive: str) -> None:
     """ARCHIVE_S3_PREFIX alone archived nothing there, and a note says so."""
@@ -160,6 +167,9 @@ def test_the_locale_of_spilo() -> None:
         ({"PRIMARY_HOST": "p", "HOSTNAME": "p-12"}, "PRIMARY_HOST beside the host name p-12"),
         ({"SCOPE": "p", "HOSTNAME": "p-1"}, "SCOPE beside the host name p-1"),
         ({"HOSTNAME": "p-1"}, ""),
+        # What Kubernetes says about Services of such names.
+        ({"STANDBY_DB_SERVICE_HOST": "10.0.0.9", "STANDBY_DB_PORT": "tcp://10.0.0.9:1"}, ""),
+        ({"CLONE_SERVICE_PORT_HTTP": "80", "CLONE_PORT_80_TCP_ADDR": "10.0.0.9"}, ""),
     ],
 )
 def test_s11_what_asks_for_other_data_forbids_a_new_cluster(
