@@ -2,6 +2,7 @@
 
 import gzip
 import lzma
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -220,4 +221,22 @@ def test_a_script_may_restart_the_server(make: Make) -> None:
     )
     one.start().wait_accepts(timeout_s=60)
     assert one.psql("show max_connections") == "23"
+    assert one.stop() == 0
+
+
+def test_s30_any_uid_runs_scripts(make: Make, machine: Machine) -> None:
+    """A uid without a name, as a cluster's policy may give one."""
+    if not machine.db_user:
+        return  # this is what all tests do then
+    one = make({"1.sh": "#!/bin/sh\npsql -c 'create table mine (n int)'", "2.sql": "select 1;"})
+    uid = 54321
+    for directory in (one.layout.volume, one.run_dir):
+        os.chown(directory, uid, uid)
+    one.program = [
+        *("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"),
+        *one.program,
+    ]
+    one.start().wait_accepts(timeout_s=60)
+    assert one.psql("select count(*) from mine") == "0"
+    assert (one.pgdata / "PG_VERSION").stat().st_uid == uid
     assert one.stop() == 0
