@@ -208,8 +208,12 @@ def _check_length(directory: Path) -> None:
 
 
 def _is_private() -> bool:
-    """Tell whether the usual directory is ours and closed to others: local logins are trusted."""
+    """Tell whether the usual directory is ours and closed to others: local logins are trusted.
+
+    It is made where it is missing and may be: in an image, so that psql needs no address.
+    """
     try:
+        _PRIVATE_SOCKET_DIR.mkdir(mode=0o700, exist_ok=True)
         status = _PRIVATE_SOCKET_DIR.stat()
     except OSError:
         return False

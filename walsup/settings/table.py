@@ -83,7 +83,7 @@ class Settings(NamedTuple):
         " it as WALSUP_PGPASSWORD_FILE.", secret=True)
     socket_dir: Path | None = _declare("WALSUP_SOCKET_DIR", values.absolute,
         "Directory of PostgreSQL's unix socket, unless the operator's own settings name one.",
-        shown="/var/run/postgresql when it is private, else the run directory")
+        shown="/var/run/postgresql when it is private or can be made so, else the run directory")
     postgres_env: tuple[str, ...] = _declare("WALSUP_POSTGRES_ENV", values.names,
         "More variables that PostgreSQL may see (names; `PREFIX_*` works). Of itself it gets PATH,"
         " HOME, TZ, LANG, LC_*, PG* and what loaders and TLS libraries read; never a password, nor"
