@@ -16,10 +16,11 @@ class PgToolError(AssertionError):
 
 
 class Address(NamedTuple):
-    """Where a server's unix socket is."""
+    """Where a server is: the directory of its unix socket, or a host, which wants a password."""
 
     socket_dir: Path
     port: int
+    password: str = ""
 
     @classmethod
     def of(cls, pgdata: Path) -> Self:
@@ -103,7 +104,8 @@ class PgTools:
             PgToolError: psql or the server refused.
         """
         options = ["-X", "-At", "-q", "-v", "ON_ERROR_STOP=1", *_to(address, user)]
-        return self._run(["psql", *options, "-d", database, "-c", sql], timeout_s=timeout_s)
+        argv = ["psql", *options, "-d", database, "-c", sql]
+        return self._run(argv, timeout_s=timeout_s, password=address.password)
 
     def pgbench_init(self, address: Address, *, scale: int = 1, user: str = "postgres") -> None:
         """Make pgbench's tables, `scale` times 15 MB."""
@@ -164,7 +166,12 @@ class PgTools:
         return {label: value.strip() for label, _, value in pairs}
 
     def _run(
-        self, argv: list[str], *, as_server: bool = False, timeout_s: float = _TOOL_TIMEOUT_S
+        self,
+        argv: list[str],
+        *,
+        as_server: bool = False,
+        timeout_s: float = _TOOL_TIMEOUT_S,
+        password: str = "",
     ) -> str:
         user = self.db_user if as_server and self.db_user else None
         # Output goes to a pipe that a server started by pg_ctl would hold open: it has -l.
@@ -176,7 +183,7 @@ class PgTools:
             text=True,
             timeout=timeout_s,
             cwd="/",
-            env=_environment(),
+            env=_environment() | ({"PGPASSWORD": password} if password else {}),
             user=user,
             group=user,
             extra_groups=None if user is None else [],

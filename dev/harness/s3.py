@@ -199,7 +199,7 @@ class S3Server:
         self._client.delete_object(Bucket=self.bucket, Key=key)
 
     def _is_usable(self) -> bool:
-        if self._process is None or self._process.poll() is not None:
+        if self._has_ended():
             problem = f"weed ended by itself\n{self._log_tail()}"
             raise RuntimeError(problem)
         client = self._client
@@ -215,6 +215,9 @@ class S3Server:
         except (BotoCoreError, ClientError):
             return False
         return True
+
+    def _has_ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
 
     def _identities(self) -> dict[str, object]:
         credentials = [{"accessKey": self.access_key, "secretKey": self.secret_key}]

@@ -1,13 +1,13 @@
-"""One HTTP request to loopback."""
+"""One HTTP request to loopback, or to a container on this machine."""
 
 import http.client
 import json
 from typing import Any
 
 
-def get(port: int, path: str, *, timeout_s: float) -> tuple[int, Any]:
+def get(port: int, path: str, *, timeout_s: float, host: str = "127.0.0.1") -> tuple[int, Any]:
     """Status and body (JSON decoded when it says so); (0, reason) while nobody answers."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
+    connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()

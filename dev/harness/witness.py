@@ -5,24 +5,40 @@ import json
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self, TypeVar
 
 from dev.harness.machine import PYTHON
 from dev.harness.pg import PgToolError
 from dev.harness.s3 import S3Server
 from dev.harness.walsup import Walsup
 
+T = TypeVar("T")
+
 _LEDGER_PAUSE_S = 0.005
 
 
-def status(walsup: Walsup) -> dict[str, Any]:
+class Watched(Protocol):
+    """A running walsup: a Walsup, or a Box of dev.containers."""
+
+    def http(self, path: str) -> tuple[int, Any]:
+        """Status and body."""
+
+    def psql(self, sql: str, **options: Any) -> str:  # noqa: ANN401 - PgTools.psql's
+        """The answer to `sql`."""
+
+    def wait_for(self, look: Callable[[], T | None], what: str, *, timeout_s: float = ...) -> T:
+        """The first truthy answer of `look`."""
+
+
+def status(walsup: Watched) -> dict[str, Any]:
     """`/status`, {} while nobody answers."""
     code, body = walsup.http("/status")
     return body if code == 200 and isinstance(body, dict) else {}  # noqa: PLR2004 (HTTP)
 
 
-def wait_protected(walsup: Walsup, *, timeout_s: float = 60.0) -> dict[str, Any]:
+def wait_protected(walsup: Watched, *, timeout_s: float = 60.0) -> dict[str, Any]:
     """Wait until gate, base backup and bucket are as they should be; gives the status."""
 
     def look() -> dict[str, Any] | None:
@@ -32,7 +48,7 @@ def wait_protected(walsup: Walsup, *, timeout_s: float = 60.0) -> dict[str, Any]
     return walsup.wait_for(look, "the database is protected", timeout_s=timeout_s)
 
 
-def wait_fault(walsup: Walsup, subject: str, *, timeout_s: float = 30.0) -> dict[str, Any]:
+def wait_fault(walsup: Watched, subject: str, *, timeout_s: float = 30.0) -> dict[str, Any]:
     """Wait until a fault stands for a subject; gives it."""
 
     def look() -> dict[str, Any] | None:
@@ -42,7 +58,7 @@ def wait_fault(walsup: Walsup, subject: str, *, timeout_s: float = 30.0) -> dict
     return walsup.wait_for(look, f"a fault of the {subject}", timeout_s=timeout_s)
 
 
-def wait_no_lag(walsup: Walsup, *, timeout_s: float = 60.0) -> dict[str, Any]:
+def wait_no_lag(walsup: Watched, *, timeout_s: float = 60.0) -> dict[str, Any]:
     """Wait until everything is proven and nothing waits."""
 
     def look() -> dict[str, Any] | None:
@@ -92,7 +108,7 @@ def verdict(walsup: Walsup) -> str:
 class Ledger:
     """A client that writes numbered rows and notes each number after its COMMIT."""
 
-    def __init__(self, walsup: Walsup) -> None:
+    def __init__(self, walsup: Watched) -> None:
         self._walsup = walsup
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._write, daemon=True)

@@ -1,0 +1,37 @@
+"""The verdict of a stop is the container's last word."""
+
+from collections.abc import Callable
+
+from dev.containers import Box, S3Box
+from dev.harness.witness import wait_protected
+
+Make = Callable[..., Box]
+
+
+def test_s23_the_verdict_is_the_termination_message(box: Make, s3: S3Box) -> None:
+    """Yes with the bucket, no without it and what is missing; then yes again."""
+    one = box(archive=s3, env={"WALSUP_STOP_GRACE": "8s"}).volume().run()
+    one.wait_accepts()
+    wait_protected(one)
+    one.psql("create table t as select generate_series(1, 1000) n")
+    s3.pause()
+    try:
+        assert one.stop(grace_s=10) == 0
+    finally:
+        s3.resume()
+    assert "is in the bucket: no" in one.last_word()
+    assert "0000000100000000000000" in one.last_word()
+    one.start()
+    one.wait_accepts()
+    wait_protected(one)
+    assert one.psql("select count(*) from t") == "1000"
+    assert one.stop() == 0
+    assert "is in the bucket: yes" in one.last_word()
+
+
+def test_a_refusal_is_the_termination_message(box: Make) -> None:
+    """Why it did not start is where Kubernetes shows it, with the exit code of that reason."""
+    one = box(env={"WALSUP_ARCHIVE": "s3//misspelt"}).run()
+    assert one.wait() == 64
+    assert "WALSUP_ARCHIVE" in one.last_word()
+    assert "HINT" in one.last_word()
