@@ -3,12 +3,10 @@
 Shared by all who need it at the same time: the first starts it, the last ends it, by its pid.
 """
 
-import contextlib
 import fcntl
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Self
 
@@ -56,46 +54,36 @@ class Daemon:
 
 
 def _start() -> None:
+    # Not our child, and in a session of its own: ^C ends the tests, and they end the daemon.
     with _LOG.open("ab") as log:
-        process = subprocess.Popen(
+        subprocess.run(
             [
-                str(_DOCKERD),
+                *("setsid", "--fork", str(_DOCKERD)),
                 f"--data-root={DATA_ROOT}",
                 f"--exec-root={client.RUN_DIR / 'exec'}",
                 f"--pidfile={_PID_FILE}",
                 f"--host=unix://{client.SOCKET}",
-                # A private address range: a daemon of this machine's own may have the usual one.
+                # A range of its own: a daemon of this machine's own may have the usual one.
                 "--bip=172.31.77.1/24",
                 "--log-level=warn",
-                "--log-opt=max-size=50m",
             ],
+            check=True,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,  # ^C ends the tests, which end it
         )
-
-    def answers() -> bool:
-        if process.poll() is not None:
-            raise RuntimeError(f"dockerd ended with {process.returncode}\n{_log_tail()}")
-        return client.run("version").returncode == 0
-
-    wait_until(answers, "docker's daemon answers", timeout_s=_START_TIMEOUT_S, evidence=_log_tail)
+    wait_until(
+        lambda: client.run("version").returncode == 0,
+        "docker's daemon answers",
+        timeout_s=_START_TIMEOUT_S,
+        evidence=_log_tail,
+    )
 
 
 def _stop() -> None:
-    if not (pid := _pid()):
-        return
-    os.kill(pid, signal.SIGTERM)
-    with contextlib.suppress(ChildProcessError):
-        _wait_child(pid)
+    if pid := _pid():
+        os.kill(pid, signal.SIGTERM)
     wait_until(lambda: not _pid(), "docker's daemon has ended", timeout_s=_STOP_TIMEOUT_S)
-
-
-def _wait_child(pid: int) -> None:
-    deadline_s = time.monotonic() + _STOP_TIMEOUT_S
-    while os.waitpid(pid, os.WNOHANG)[0] == 0 and time.monotonic() < deadline_s:
-        time.sleep(0.1)
 
 
 def _pid() -> int:

@@ -15,8 +15,7 @@ def test_five_graceful_restarts_in_a_row_lose_nothing(box: Make, s3: S3Box) -> N
     wait_protected(one)
     with Ledger(one) as ledger:
         for _ in range(5):
-            before = ledger.acknowledged
-            one.wait_for(lambda n=before: ledger.acknowledged > n + 5, "the client writes")
+            _wait_written(one, ledger)
             assert one.stop() == 0
             assert "is in the bucket: yes" in one.last_word()
             one.start()
@@ -33,8 +32,7 @@ def test_a_killed_container_recovers_and_goes_on(box: Make, s3: S3Box) -> None:
     wait_protected(one)
     with Ledger(one) as ledger:
         for _ in range(2):
-            before = ledger.acknowledged
-            one.wait_for(lambda n=before: ledger.acknowledged > n + 5, "the client writes")
+            _wait_written(one, ledger)
             one.kill()
             assert one.wait() == 137
             one.start()
@@ -56,3 +54,8 @@ def test_a_new_container_continues_the_volume(box: Make, s3: S3Box) -> None:
     assert one.psql("select n from t") == "42"
     wait_protected(one)
     assert "PostgreSQL init process complete" not in one.log()
+
+
+def _wait_written(one: Box, ledger: Ledger) -> None:
+    before = ledger.acknowledged
+    one.wait_for(lambda: ledger.acknowledged > before + 5, "the client writes")

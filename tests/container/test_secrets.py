@@ -1,0 +1,63 @@
+"""A secret that is rotated on the disk is taken into use in the running container."""
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from dev.containers import Box, S3Box
+from dev.harness.rights import LEAST_PREFIX
+from dev.harness.witness import Ledger, status, wait_fault, wait_no_lag, wait_protected
+
+Make = Callable[..., Box]
+
+_NAMES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+
+
+def _publish(folder: Path, version: str, values: tuple[str, str]) -> None:
+    """Swap a symlink as Kubernetes does; the files are links through it."""
+    data = folder / version
+    data.mkdir()
+    for name, value in zip(_NAMES, values, strict=True):
+        (data / name).write_text(value)
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(Path("..data", name))
+    fresh = folder / "..data_tmp"
+    fresh.symlink_to(version)
+    fresh.rename(folder / "..data")
+
+
+def test_s28_a_rotated_secret_is_followed(box: Make, s3: S3Box) -> None:
+    """A wrong one is named and not taken; another key is used without a restart."""
+    one = box(
+        archive=s3,
+        env={
+            "WALSUP_SECRETS_DIR": "/secrets",
+            "WALSUP_ARCHIVE": f"s3://{s3.bucket}/{LEAST_PREFIX}/{secrets.token_hex(4)}",
+            "WALSUP_ARCHIVE_TIMEOUT": "2s",
+        },
+    )
+    folder = one.folder / "secrets"
+    folder.mkdir()
+    one.flags += ["--volume", f"{folder}:/secrets:ro"]
+    for name in _NAMES:
+        del one.environment[name]
+    _publish(folder, "..1", (s3.access_key, s3.secret_key))
+    one.run()
+    one.wait_accepts()
+    wait_protected(one)
+    with Ledger(one) as ledger:
+        _publish(folder, "..2", (s3.access_key, "wrong"))
+        assert wait_fault(one, "secrets", timeout_s=60)["kind"] == "auth"
+        assert status(one)["gate"]["state"] == "open"
+        _publish(folder, "..3", ("least", "secret-least"))
+        one.wait_for(lambda: _reloaded(one), "the other key is taken into use")
+    assert ledger.failures == 0
+    wait_no_lag(one)
+    wait_protected(one)
+    # The key is in no environment that docker shows.
+    assert s3.secret_key not in str(one.inspect())
+    assert "secret-least" not in one.log()
+
+
+def _reloaded(one: Box) -> bool:
+    return any(event["changed"] for event in one.events("settings.reloaded"))
