@@ -171,8 +171,10 @@ class Box:
         return Address(Path(self._address), _POSTGRES_PORT, password)
 
     def psql(self, sql: str, **options: Any) -> str:  # noqa: ANN401 - PgTools.psql's
-        """The answer to `sql`, over the network and with the password."""
-        return self._tools.psql(self.address, sql, **options)
+        """The answer to `sql`, over the network, as the user that the environment names."""
+        user = self.environment.get("POSTGRES_USER", "postgres")
+        own = {"user": user, "database": self.environment.get("POSTGRES_DB", user)}
+        return self._tools.psql(self.address, sql, **(own | options))
 
     def accepts(self) -> bool:
         """The database answers a query over the network."""

@@ -54,6 +54,19 @@ def docker(*arguments: str, timeout_s: float = _TIMEOUT_S, stdin: bytes | None =
     return done.stdout.rstrip("\n")
 
 
+def docker_bytes(*arguments: str, stdin: bytes, timeout_s: float = _TIMEOUT_S) -> bytes:
+    """What `docker ARGUMENTS` makes of `stdin`, byte for byte."""
+    done = subprocess.run(
+        [str(DOCKER), *arguments],
+        check=True,
+        input=stdin,
+        capture_output=True,
+        timeout=timeout_s,
+        env=environment(),
+    )
+    return done.stdout
+
+
 def environment() -> Mapping[str, str]:
     """What a docker command needs to reach the daemon."""
     return os.environ | {"DOCKER_HOST": f"unix://{SOCKET}", "DOCKER_BUILDKIT": "1"}

@@ -139,6 +139,7 @@ class Ledger:
                 self._walsup.psql(f"insert into ledger values ({number})", timeout_s=15)
             except (PgToolError, OSError, subprocess.TimeoutExpired):
                 self.failures += 1
+                number -= 1  # unless the database says that it was committed
                 with contextlib.suppress(Exception):
                     number = int(self._walsup.psql("select coalesce(max(n), 0) from ledger"))
                 time.sleep(0.1)

@@ -10,7 +10,6 @@ from dev.containers import client
     [
         (("echo", "hi"), 0, "hi\n"),
         (("sh", "-c", "exit 7"), 7, ""),
-        (("bash", "-c", "kill -TERM $$"), 143, ""),
         (("id", "-un"), 0, "root\n"),
         (("no-such-program",), 127, None),
     ],

@@ -65,15 +65,13 @@ for source in pathlib.Path("/opt/walsup/lib").rglob("*.py"):
     assert _in(default_image, f"/opt/walsup/bin/python -I -c '{script}'") == ""
     # The standard library too: what Debian has not compiled would be compiled at each start.
     stdlib = "/opt/walsup/bin/python -I -v -c 'import asyncio, uvicorn, asyncpg, obstore' 2>&1"
-    assert _in(default_image, f"{stdlib} | grep -c 'code object from .*\\.py' || :") == "0"
+    assert _in(default_image, f"{stdlib} | grep -c \"code object from '.*\\.py'\" || :") == "0"
 
 
 def test_no_account_has_a_password(default_image: str) -> None:
     """No hash in /etc/shadow; the ids are the official image's."""
     assert _in(default_image, "cut -d: -f2 /etc/shadow | sort -u").split() in (["!", "*"], ["*"])
-    assert _in(default_image, "id postgres") == (
-        "uid=999(postgres) gid=999(postgres) groups=999(postgres)"
-    )
+    assert _in(default_image, "id postgres").startswith("uid=999(postgres) gid=999(postgres) ")
 
 
 def test_a_childs_packages_can_be_installed(default_image: str) -> None:

@@ -150,7 +150,8 @@ def _give(path: str, owner: pwd.struct_passwd) -> None:
     except OSError as fault:
         raise PermissionsError(
             f"root may not give {path} to the user {DATABASE_USER}: {fault.strerror}",
-            hint="allow the capability CHOWN, or make the volume belong to that user",
+            hint="allow the capability CHOWN, or start as the database's own user (--user postgres,"
+            " runAsUser: 999) on a volume that belongs to it",
         ) from fault
 
 

@@ -236,6 +236,8 @@ def _misspelt(environ: Mapping[str, str]) -> Iterator[str]:
     for name in sorted(environ):
         if _is_owned(name) or not name.startswith(("WALSUP_", "POSTGRES_", "AWS_")):
             continue
+        if name == "WALSUP_PYTHON":  # entrypoint.sh's
+            continue
         import difflib  # noqa: PLC0415 (only for a misspelt name)
 
         near = difflib.get_close_matches(name.removesuffix("_FILE"), known, 1, _NEAR)
