@@ -12,7 +12,7 @@ test:
 	@dev/test
 
 bench:
-	@dev/setup
+	@dev/setup containers
 	@.venv/bin/python -m bench
 
 soak:
