@@ -43,7 +43,7 @@ COPY lib/ /usr/local/lib/
 def make_debian() -> str:
     """The image's name; made by debootstrap once, kept as a tarball in the cache."""
     repositories = registries.debian_repositories()
-    made_from = _digest(SUITE, _SLIM, repr(repositories))
+    made_from = digest(SUITE, _SLIM, repr(repositories))
     if is_made(DEBIAN, made_from):
         return DEBIAN
     tarball = CACHE / f"{SUITE}-slim-{made_from}.tar"
@@ -60,7 +60,7 @@ def make_rust() -> str:
     sysroot = Path(_output("rustc", "--print", "sysroot"))
     version = _output("rustc", "--version").split()[1]
     name = f"rust:{version}-slim-{SUITE}"
-    made_from = _digest(_RUST, _output("rustc", "--version"), image_id(make_debian()))
+    made_from = digest(_RUST, _output("rustc", "--version"), image_id(make_debian()))
     if is_made(name, made_from):
         return name
     with step(f"making {name} of this machine's toolchain"), tempfile.TemporaryDirectory() as work:
@@ -90,6 +90,11 @@ def image_id(name: str) -> str:
 def label(made_from: str) -> str:
     """The word of `docker build` by which `is_made` knows the image again."""
     return f"--label={_LABEL}={made_from}"
+
+
+def digest(*texts: str) -> str:
+    """A fingerprint of what something is made from."""
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
 
 
 def _debootstrap(tarball: Path, repositories: list[tuple[str, str]]) -> None:
@@ -127,10 +132,6 @@ def _make_slim(root: Path) -> None:
         (root / folder).mkdir()
     (root / "var/lib/apt/lists/partial").mkdir()
     (root / "var/cache/apt/archives/partial").mkdir(parents=True)
-
-
-def _digest(*texts: str) -> str:
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
 
 
 def _output(*argv: str) -> str:

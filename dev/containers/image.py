@@ -43,7 +43,7 @@ def walrus_of_stage() -> Path:
     """
     rust = base.make_rust()
     stage = DOCKERFILE.read_text().partition("AS engine-wal-rus\n")[2].partition("\nFROM ")[0]
-    made_from = hashlib.sha256(f"{rust}\0{stage}".encode()).hexdigest()[:16]
+    made_from = base.digest(rust, stage)
     program = base.CACHE / f"wal-rus-stage-{made_from}" / "walrus"
     if program.exists():
         return program

@@ -1,6 +1,5 @@
 """The same real S3 server in a container of its own, on docker's network."""
 
-import hashlib
 import json
 import secrets
 import shutil
@@ -84,9 +83,8 @@ class S3Box(S3Server):
 
 
 def _make_image() -> None:
-    made_from = hashlib.sha256(
-        f"{_RECIPE}{_WEED.stat().st_size}{base.image_id(base.make_debian())}".encode()
-    ).hexdigest()[:16]
+    size = str(_WEED.stat().st_size)
+    made_from = base.digest(_RECIPE, size, base.image_id(base.make_debian()))
     if base.is_made(_IMAGE, made_from):
         return
     with step("building the image of SeaweedFS"), tempfile.TemporaryDirectory() as work:
