@@ -20,6 +20,9 @@ _LOG = client.RUN_DIR / "dockerd.log"
 _PID_FILE = client.RUN_DIR / "docker.pid"
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 60.0
+_TIDY_TIMEOUT_S = 300.0
+# Three Rust toolchains with what they have compiled, and a few images' layers.
+_BUILD_CACHE_BYTES = 12_000_000_000
 
 
 class Daemon:
@@ -38,6 +41,8 @@ class Daemon:
         if not _pid():
             with step("starting docker's daemon"):
                 _start()
+            with step("removing what killed runs and old images have left"):
+                _tidy()
         fcntl.flock(self._lock, fcntl.LOCK_SH)
         return self
 
@@ -78,6 +83,14 @@ def _start() -> None:
         timeout_s=_START_TIMEOUT_S,
         evidence=_log_tail,
     )
+
+
+def _tidy() -> None:
+    """Nobody else uses the daemon yet; the layers of present images and newer builds stay."""
+    for what in ("container", "volume", "image"):
+        client.docker(what, "prune", "--force", timeout_s=_TIDY_TIMEOUT_S)
+    kept = f"--keep-storage={_BUILD_CACHE_BYTES}"
+    client.docker("builder", "prune", "--force", kept, timeout_s=_TIDY_TIMEOUT_S)
 
 
 def _stop() -> None:

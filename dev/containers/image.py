@@ -17,7 +17,7 @@ from dev.harness.machine import ROOT
 DOCKERFILE = ROOT / "docker" / "Dockerfile"
 _CONTEXT = ("walsup", "docker", "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE")
 _PROGRAMS = {"walrus": ("walrus",), "wal-g": ("wal-g", "walg-daemon-client")}
-_TIMEOUT_S = 1800.0
+_TIMEOUT_S = 3600.0
 
 
 def make(machine: Machine, engine: str) -> str:
