@@ -94,7 +94,7 @@ class Box:
         """`docker kill`: a signal to PID 1."""
         docker("kill", "--signal", signal, self.name)
 
-    def wait(self, timeout_s: float = 60.0) -> int:
+    def wait(self, timeout_s: float = 120.0) -> int:
         """The exit code, when it has ended by itself."""
         wait_until(
             lambda: not self.is_running, "it has ended", timeout_s=timeout_s, evidence=self.tail
@@ -183,7 +183,7 @@ class Box:
         except (PgToolError, subprocess.TimeoutExpired):
             return False
 
-    def wait_for(self, look: Callable[[], T | None], what: str, *, timeout_s: float = 60.0) -> T:
+    def wait_for(self, look: Callable[[], T | None], what: str, *, timeout_s: float = 120.0) -> T:
         """The first truthy answer of `look`.
 
         Raises:
@@ -199,7 +199,7 @@ class Box:
 
         return wait_until(look_while_running, what, timeout_s=timeout_s, evidence=self.tail)
 
-    def wait_accepts(self, *, timeout_s: float = 90.0) -> None:
+    def wait_accepts(self, *, timeout_s: float = 120.0) -> None:
         """Return when the database answers."""
         self.wait_for(self.accepts, "the database accepts connections", timeout_s=timeout_s)
 

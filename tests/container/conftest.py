@@ -12,7 +12,7 @@ from dev.containers import Box, Daemon, S3Box, image
 from dev.harness import Machine, PgTools
 
 _HERE = Path(__file__).parent
-_TIMEOUT_S = 300
+_TIMEOUT_S = 600
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

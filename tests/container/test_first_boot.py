@@ -41,7 +41,7 @@ def test_with_an_archive_the_first_base_backup_is_there(
     """Configured by the environment alone, with each engine; the image becomes healthy."""
     one = box(archive=s3, image=image_with(engine)).run()
     one.wait_accepts()
-    wait_protected(one, timeout_s=120)
+    wait_protected(one, timeout_s=150)
     prefix = one.environment["WALSUP_ARCHIVE"].rpartition("/")[2]
     assert len(sentinels(s3, prefix)) == 1
     assert segments(s3, prefix)

@@ -49,7 +49,7 @@ def test_a_container_made_of_it_lives_as_promised(box: Make, s3: S3Box) -> None:
     one.wait_for(lambda: one.http(probes["startup"])[0] == 200, "the startup probe succeeds")
     one.wait_for(lambda: one.http(probes["readiness"])[0] == 200, "the readiness probe succeeds")
     one.exec(*pod.container["livenessProbe"]["exec"]["command"])
-    wait_protected(one)
+    wait_protected(one, timeout_s=150)
     assert one.exec("psql", "-U", "postgres", "-Atc", "show shared_buffers") == "512MB"
     assert one.exec("walsup", "status").startswith("protected  yes")
     shown = str(one.inspect()) + one.log()

@@ -38,8 +38,8 @@ def test_s27_a_backup_and_a_burst_survive(
             f" from generate_series(1, {_BURST_SEGMENTS}) s, noise",
             timeout_s=180,
         )
-        wait_protected(one, timeout_s=180)
-    wait_no_lag(one, timeout_s=180)
+        wait_protected(one, timeout_s=150)
+    wait_no_lag(one, timeout_s=150)
     prefix = one.environment["WALSUP_ARCHIVE"].rpartition("/")[2]
     assert ledger.failures == 0
     assert len(sentinels(s3, prefix)) == 1

@@ -17,7 +17,7 @@ def test_promtool_has_nothing_to_say_about_a_scrape(box: Make, s3: S3Box) -> Non
     one, bare = box(archive=s3).run(), box().run()
     for each in (one, bare):
         each.wait_accepts()
-    wait_protected(one)
+    wait_protected(one, timeout_s=150)
     for each in (one, bare):
         code, metrics = each.http("/metrics")
         assert code == 200

@@ -12,7 +12,7 @@ def test_s02_the_second_container_is_kept_out(box: Make, s3: S3Box) -> None:
     """A new cluster is not begun over an archive; a volume that has one runs with its gate shut."""
     one = box(archive=s3).volume().run()
     one.wait_accepts()
-    wait_protected(one)
+    wait_protected(one, timeout_s=150)
     prefix = one.environment["WALSUP_ARCHIVE"].rpartition("/")[2]
     archive = {"WALSUP_ARCHIVE": one.environment["WALSUP_ARCHIVE"]}
 
@@ -33,7 +33,7 @@ def test_s02_the_second_container_is_kept_out(box: Make, s3: S3Box) -> None:
     other.psql("create table t as select generate_series(1, 1000) n; select pg_switch_wal()")
     before = owner(s3, prefix)["system_id"]
     one.psql("select pg_switch_wal()")
-    wait_protected(one)
+    wait_protected(one, timeout_s=150)
     assert owner(s3, prefix)["system_id"] == before
     assert before == one.psql("select system_identifier from pg_control_system()")
     assert before != other.psql("select system_identifier from pg_control_system()")

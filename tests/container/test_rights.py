@@ -26,7 +26,7 @@ def test_s30_any_user_without_any_right(box: Make, s3: S3Box, user: str) -> None
     one.flags += ["--volume", f"{folder}:{PGDATA}"]
     one.run()
     one.wait_accepts()
-    wait_protected(one)
+    wait_protected(one, timeout_s=150)
     assert one.exec("psql", "-U", "postgres", "-Atc", "select 1") == "1"
     assert one.exec("id", "-u") == user.partition(":")[0]
     one.exec("walsup-healthy")

@@ -44,7 +44,7 @@ def test_s28_a_rotated_secret_is_followed(box: Make, s3: S3Box) -> None:
     _publish(folder, "..1", (s3.access_key, s3.secret_key))
     one.run()
     one.wait_accepts()
-    wait_protected(one)
+    wait_protected(one, timeout_s=150)
     with Ledger(one) as ledger:
         _publish(folder, "..2", (s3.access_key, "wrong"))
         assert wait_fault(one, "secrets", timeout_s=60)["kind"] == "auth"
@@ -52,8 +52,8 @@ def test_s28_a_rotated_secret_is_followed(box: Make, s3: S3Box) -> None:
         _publish(folder, "..3", ("least", "secret-least"))
         one.wait_for(lambda: _reloaded(one), "the other key is taken into use")
     assert ledger.failures == 0
-    wait_no_lag(one)
-    wait_protected(one)
+    wait_no_lag(one, timeout_s=150)
+    wait_protected(one, timeout_s=150)
     # The key is in no environment that docker shows.
     assert s3.secret_key not in str(one.inspect())
     assert "secret-least" not in one.log()

@@ -12,7 +12,7 @@ def test_s23_the_verdict_is_the_termination_message(box: Make, s3: S3Box) -> Non
     """Yes with the bucket, no without it and what is missing; then yes again."""
     one = box(archive=s3, env={"WALSUP_STOP_GRACE": "8s"}).volume().run()
     one.wait_accepts()
-    wait_protected(one)
+    wait_protected(one, timeout_s=150)
     one.psql("create table t as select generate_series(1, 1000) n")
     s3.pause()
     try:
@@ -23,7 +23,7 @@ def test_s23_the_verdict_is_the_termination_message(box: Make, s3: S3Box) -> Non
     assert "0000000100000000000000" in one.last_word()
     one.start()
     one.wait_accepts()
-    wait_protected(one)
+    wait_protected(one, timeout_s=150)
     assert one.psql("select count(*) from t") == "1000"
     assert one.stop() == 0
     assert "is in the bucket: yes" in one.last_word()
