@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from dev.harness import FaultProxy, S3Server, Walsup
+from dev.harness import FaultProxy, S3Server, Walsup, witness
 from dev.harness.havoc import hit, victims
 from dev.harness.restore import restore
 from dev.harness.rough import Load, Lookout, Sight, etags
 from dev.harness.witness import Ledger, segments, verdict, wait_protected
+from dev.harness.words import told_alike
 from walsup.postgres.wal import parse_lsn, strip_extension
 
 Make = Callable[..., Walsup]
@@ -160,6 +161,7 @@ class Matrix:
                 timeout_s=_TOLD_TIMEOUT_S,
             )
             look.sight.told_s = look.elapsed_s
+            self.one.wait_for(lambda: self._told_alike(fault), f"{fault.name}: in four places")
         look.hold(hold_s)
         fault.cure(scene)
         self._goes_green(fault)
@@ -169,6 +171,15 @@ class Matrix:
         assert fault.deaf or not look.sight.deaf
         assert look.sight.oldest_state_s < _OLDEST_STATE_S
         assert len(self.one.events("postgres.started")) == 1
+
+    def _told_alike(self, fault: Fault) -> bool:
+        """Log, /status, readiness and metric tell of it in the same words."""
+        standing = witness.status(self.one).get("faults", {}).items()
+        return any(
+            told_alike(self.one, subject, found["kind"])
+            for subject, found in standing
+            if found["kind"] in fault.kinds
+        )
 
     def _goes_green(self, fault: Fault) -> None:
         """No fault stands, and what was written before the cure is proven."""

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from walsup.agent.board import Init
+from walsup.archive.fault import Fault
 
 
 class Pid1:
@@ -16,10 +17,14 @@ class Pid1:
         self._path = run_dir / "state"
         self._wire = wire
         self._last = Init()
+        self.waits: Fault | None = None
         self.nudged = asyncio.Event()
 
     def read(self) -> Init:
-        """Read the state file; PID 1 replaces it by rename, so it is never half."""
+        """Read the state file; PID 1 replaces it by rename, so it is never half.
+
+        `waits` is then why prepare waits for the archive, None when it does not.
+        """
         try:
             lines = self._path.read_text(encoding="utf-8").splitlines()
         except OSError:
@@ -29,6 +34,11 @@ class Pid1:
         def number(name: str) -> int:
             return int(fields.get(name) or 0)
 
+        self.waits = None
+        if kind := fields.get("waits_kind"):
+            self.waits = Fault(
+                kind, fields.get("waits_problem", ""), fields.get("waits_remedy", "")
+            )
         self._last = Init(
             phase=fields.get("phase", "starting"),
             detail=fields.get("detail", ""),

@@ -86,6 +86,7 @@ def _first_line(text: str) -> str:
     """Keep what happened; drop the query of the address and the body, which may hold a key."""
     line = text.strip().partition("\n")[0]
     line = re.sub(r"\?[^ ]*", "", line)
+    line = re.sub(r" in [\d.]+(?:ns|µs|ms|s)\b", "", line)  # a fault that stands stays the same
     code = re.search(r"<Code>(\w+)</Code>", text)
     line = line.partition("<")[0].rstrip(" :")
     return (f"{line} ({code[1]})" if code else line)[:400]

@@ -1,19 +1,20 @@
 """Asking the archive whether it holds a cluster, before anything new is made (S11)."""
 
 import time
-from collections.abc import Callable
 
-from walsup import log, units
+from walsup import units
 from walsup.archive.bucket import open_bucket
 from walsup.archive.classify import classify
 from walsup.archive.names import BACKUP_FOLDER, WAL_FOLDER
+from walsup.boot import waiting
+from walsup.boot.waiting import Send
 from walsup.settings import Settings
 
 _FIRST_RETRY_S = 0.5
 _LONGEST_RETRY_S = 10.0
 
 
-def ask_archive(known: Settings, send: Callable[[dict[str, object]], None]) -> str | None:
+def ask_archive(known: Settings, send: Send) -> str | None:
     """Give a key that shows a cluster, None after a listing that found none; waits for ever.
 
     Only a successful listing allows an initdb: 403, no bucket and silence do not (S11).
@@ -23,13 +24,12 @@ def ask_archive(known: Settings, send: Callable[[dict[str, object]], None]) -> s
     send({"detail": "waiting for the archive"})
     while True:
         try:
-            return bucket.first_key_now(BACKUP_FOLDER) or bucket.first_key_now(WAL_FOLDER) or None
+            found = bucket.first_key_now(BACKUP_FOLDER) or bucket.first_key_now(WAL_FOLDER) or None
         except Exception as raised:  # noqa: BLE001 (any failure is no answer)
             fault = classify(raised)
+        else:
+            send({"detail": ""})
+            return found
         failures += 1
-        text = f"waiting for the archive ({fault.kind}): {fault.problem}; {fault.cure}"
-        if fault.kind != told:
-            told = fault.kind
-            log.warning("archive.waiting", kind=told, problem=fault.problem, remedy=fault.cure)
-        send({"detail": text, "fault_kind": fault.kind})
+        told = waiting.tell(send, fault, told)
         time.sleep(units.backoff(failures, _FIRST_RETRY_S, _LONGEST_RETRY_S))

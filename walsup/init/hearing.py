@@ -29,11 +29,13 @@ def _hear_prepare(init: "Init", message: _Message) -> None:
     elif message.get("launch") == "postgres":
         if init.stop_s is None:
             init.database.start(Launch.from_message(message), init.lock)
-            init.phase, init.detail = "running", ""
+            init.phase, init.detail, init.waits = "running", "", ()
     elif "refused" in message:
         init.preparation.refuse(message)
     else:
         init.detail = str(message.get("detail", ""))
+        fault = message.get("fault")
+        init.waits = tuple(map(str, fault)) if isinstance(fault, list) else ()
 
 
 def _hear_agent(init: "Init", message: _Message) -> None:

@@ -9,6 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from walsup.init.loop import Init
 
+# What prepare waits for: its class, the problem, the remedy.
+WAITS = ("waits_kind", "waits_problem", "waits_remedy")
 NOT_PROVEN = "everything before the shutdown checkpoint is in the bucket: not proven"
 
 
@@ -24,6 +26,8 @@ def fields(init: "Init") -> "dict[str, object]":
         "agent_pid": init.agent.pid or "",
         "agent_restarts": init.agent.restarts,
     }
+    if init.phase == "preparing":
+        found |= zip(WAITS, init.waits, strict=False)
     for name, service in init.daemons.items():
         found[f"{name}_pid"] = service.pid or ""
         found[f"{name}_generation"] = service.running_generation

@@ -39,6 +39,7 @@ class Init:
         self.arguments = arguments
         self.phase = "claiming"
         self.detail = ""
+        self.waits: tuple[str, ...] = ()
         self.began_s = time.monotonic()
         self.lock = -1
         self.preparation = Preparation()

@@ -10,9 +10,11 @@ _EVERY_S = 1.0
 async def watch(world: World) -> None:
     """Put PID 1's state on the board; have secrets read again when it was asked to."""
     reloads: int | None = None
+    waited = False
     while True:
         seen = world.pid1.read()
         world.board.put(init=seen)
+        waited = _show_wait(world, waited=waited)
         if seen.stopping:
             world.stopping.set()
         if seen.phase == "sweeping":
@@ -27,3 +29,15 @@ async def watch(world: World) -> None:
                 await world.pid1.nudged.wait()
         except TimeoutError:
             continue
+
+
+def _show_wait(world: World, *, waited: bool) -> bool:
+    """Show why prepare waits for the archive, as any fault of the bucket; tells whether it does.
+
+    The bucket's own loop begins when prepare has ended.
+    """
+    if world.pid1.waits is not None:
+        world.board.fault("bucket", world.pid1.waits)
+    elif waited:
+        world.board.clear("bucket")
+    return world.pid1.waits is not None
