@@ -59,6 +59,24 @@ async def test_s33_what_is_no_segment_of_the_timeline_is_passed_over(s3: S3Serve
     assert (await catalog.advance(bucket, _mark(0))).mark == _mark(2)
 
 
+async def test_s06_two_objects_of_one_segment_are_found(s3: S3Server) -> None:
+    """Under any two extensions, also none and WAL-E's; a label and a partial file are others."""
+    bucket = _bucket(
+        s3,
+        f"{_name(1)}.lz4",
+        f"{_name(1)}.lzo",
+        _name(2),
+        f"{_name(2)}.00000028.backup.lz4",
+        f"{_name(2)}.zst",
+        f"{_name(3)}.lz4",
+        f"{_name(3)}.partial.lz4",
+        "00000002.history.br",
+        "00000002.history.lz4",
+    )
+    assert await catalog.twice(bucket, "") == (_name(1), _name(2), "00000002.history")
+    assert await catalog.twice(bucket, _name(2)) == (_name(2), "00000002.history")
+
+
 async def test_s33_the_run_crosses_pages_of_the_listing_and_the_log_boundary(
     s3: S3Server,
 ) -> None:

@@ -227,17 +227,23 @@ def test_s05_the_same_names_with_other_bytes_are_found(walsup: Make, s3: S3Serve
 
 
 def test_s06_a_segment_in_two_compressions_is_an_alarm(walsup: Make, s3: S3Server) -> None:
-    """Another program has archived under our names, past the engine's own guard."""
+    """Another program archives under our names behind us; the alarm stands until that has gone."""
     one = walsup(env=SHORT).start()
     wait_protected(one)
     _write(one)
     wait_no_lag(one)
-    name = segments(s3, one.prefix)[-1]
+    name, *_, last = segments(s3, one.prefix)
+    assert name != last
     mine = next(k for k in s3.keys(f"{one.prefix}/wal_005/{name}") if k.endswith((".lz4", ".zst")))
-    s3.put(f"{mine.rpartition('.')[0]}.br", s3.get(mine))
+    theirs = f"{mine.rpartition('.')[0]}.br"
+    s3.put(theirs, s3.get(mine))
     fault = wait_fault(one, "archive")
     assert fault["kind"] == "overwrite conflict"
     assert name in fault["problem"]
+    one.kill("agent")
+    one.wait_for(lambda: len(one.events("fault.appeared")) > 1, "the next agent finds it too")
+    s3.delete(theirs)
+    wait_protected(one)
 
 
 def test_s02_a_server_without_conditions_keeps_the_gate_shut_unless_allowed(

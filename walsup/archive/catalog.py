@@ -84,8 +84,10 @@ async def is_empty(bucket: Bucket) -> bool:
 
 async def from_name(bucket: Bucket, name: str) -> AsyncIterator[str]:
     """Give the names of WAL files, without extension, from this one on, in order."""
-    async for key in bucket.keys(WAL_FOLDER, f"{WAL_FOLDER}/{name}"):
-        yield _name(key)
+    # A listing begins behind its key, and what is not compressed has the bare name.
+    async for key in bucket.keys(WAL_FOLDER, f"{WAL_FOLDER}/{name[:-1]}"):
+        if (found := _name(key)) >= name:
+            yield found
 
 
 async def newest_on(bucket: Bucket, timeline: int, lsn: int, size: int) -> Segment | None:
@@ -127,6 +129,20 @@ async def advance(bucket: Bucket, mark: Segment) -> Run:
         elif classify(name) is Kind.SEGMENT and name > following.name:
             break
     return Run(mark, tuple(twice))
+
+
+async def twice(bucket: Bucket, after: str) -> tuple[str, ...]:
+    """Give the names of the WAL files from this name on ("": all) with two objects each (S6)."""
+    segment, names = "", set[str]()
+    found: dict[str, None] = {}
+    async for name in from_name(bucket, after):
+        # Between the two there may be a base backup's label.
+        if not name.startswith(segment or "."):
+            segment, names = name, set()
+        if name in names:
+            found[name] = None
+        names.add(name)
+    return tuple(found)
 
 
 async def segments_after(bucket: Bucket, segment: Segment) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ from typing import Self
 
 from walsup.postgres import is_segment_size
 
-EXTENSIONS = (".lz4", ".zst", ".br", ".lzma", ".gz")
+# Source: WAL-G 3.0.9 and WAL-RUS 0.4.1 (none, with "none"); .lzo is WAL-E's and WAL-G's before 1.0.
+EXTENSIONS = (".lz4", ".zst", ".br", ".lzma", ".gz", ".lzo")
 LONG_PAGE_HEADER_BYTES = 40
 
 _UPPER_HEX = frozenset("0123456789ABCDEF")

@@ -10,6 +10,7 @@ from walsup.agent.loops.lag import lag
 from walsup.agent.loops.secrets import secrets
 from walsup.agent.loops.stop import stop
 from walsup.agent.loops.torn import torn
+from walsup.agent.loops.twice import twice
 from walsup.agent.loops.wake import wake
 from walsup.agent.loops.watch import watch
 from walsup.agent.world import World
@@ -22,6 +23,7 @@ LOOPS: dict[str, Callable[[World], Awaitable[None]]] = {
     "backup": backup,
     "wake": wake,
     "torn": torn,
+    "twice": twice,
     "disk": disk,
     "secrets": secrets,
     "stop": stop,

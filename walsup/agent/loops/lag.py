@@ -5,11 +5,11 @@ import time
 
 from walsup import log
 from walsup.agent.lag import Lag, Meter
+from walsup.agent.loops.twice import alarm
 from walsup.agent.world import World
 from walsup.archive import catalog
 from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify
-from walsup.archive.fault import Fault
 
 _EVERY_S = 1.0
 _CHECK_S = 15.0
@@ -50,24 +50,13 @@ async def _list(world: World, bucket: Bucket, meter: Meter) -> None:
         if world.lease is not None and world.lease.is_held:
             meter.proven(run.mark)
         if run.twice:
-            world.board.fault("archive", twice(run.twice))
+            world.board.fault("archive", alarm(run.twice))
         await bucket.probe(meter.mark.size)
         world.board.clear("bucket")
     except Exception as raised:  # noqa: BLE001 (whatever the client raises is a fault)
         world.board.fault("bucket", classify(raised))
     finally:
         world.asked_s, world.answered_in_s = None, time.monotonic() - began_s
-
-
-def twice(names: tuple[str, ...]) -> Fault:
-    """The alarm for segments that are there under two extensions (S6): one is somebody else's."""
-    return Fault(
-        kind="overwrite conflict",
-        problem=f"{', '.join(names[:3])} in the archive twice, in two compressions: two programs"
-        " have written there",
-        remedy="find the other writer (an archive_command elsewhere?); then give this database a"
-        " prefix of its own",
-    )
 
 
 async def _switch_when_overdue(world: World) -> None:
