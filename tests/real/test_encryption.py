@@ -5,10 +5,11 @@ from typing import Any
 
 from dev.harness import S3Server, Walsup
 from dev.harness.restore import restore
-from dev.harness.witness import Ledger, segments, status, verdict, wait_protected
+from dev.harness.witness import Ledger, segments, status, verdict, wait_fault, wait_protected
 
 Make = Callable[..., Walsup]
 KEY = "6b" * 32
+KEY_OF = "WALG_LIBSODIUM"
 _LZ4, _ZSTD = bytes.fromhex("04224d18"), bytes.fromhex("28b52ffd")
 
 
@@ -20,14 +21,15 @@ def _encrypts(one: Walsup) -> bool:
 
     def look() -> dict[str, Any] | None:
         seen = status(one)
-        return seen if seen.get("protected") or "segments" in seen.get("faults", {}) else None
+        # That pushes fail is told at once, and why a moment later.
+        told = seen.get("faults", {}).get("segments", {}).get("kind") == "engine unable"
+        return seen if seen.get("protected") or told else None
 
     seen = one.wait_for(look, "protected, or a fault", timeout_s=60)
     if seen["protected"]:
         return True
     fault = seen["faults"]["segments"]
     assert one.engine == "wal-g"
-    assert fault["kind"] == "engine unable"
     assert "was not compiled with libsodium" in fault["problem"]
     return False
 
@@ -51,7 +53,10 @@ def test_segments_and_base_backup_are_encrypted_and_restore(walsup: Make, s3: S3
 
 
 def test_whose_an_encrypted_archive_is_can_be_told(walsup: Make, s3: S3Server) -> None:
-    """Without owner.json and sentinels, by the first page of a segment that is decrypted."""
+    """Without owner.json and sentinels, by the first page of a segment that is decrypted.
+
+    Without the key the engine's own words say why not.
+    """
     one = walsup()
     path = one.layout.base / "libsodium"
     path.write_text(KEY)
@@ -69,6 +74,13 @@ def test_whose_an_encrypted_archive_is_can_be_told(walsup: Make, s3: S3Server) -
             s3.delete(key)
     (one.pgdata / ".walsup-owned").unlink()
     before = segments(s3, one.prefix)
+    without = {name: one.environment.pop(name) for name in list(one.environment) if KEY_OF in name}
+    one.start()
+    fault = wait_fault(one, "gate")
+    assert fault["kind"] == "engine broken"
+    assert "could not be fetched to see whose it is" in fault["problem"]
+    assert one.stop() == 0
+    one.environment |= without
     one.start()
     wait_protected(one)
     assert segments(s3, one.prefix)[0] == before[0]

@@ -8,7 +8,10 @@ from walsup.archive import catalog, oneshot
 from walsup.archive.bucket import Bucket
 from walsup.archive.catalog import Backup
 from walsup.archive.engine import Engine
+from walsup.archive.fault import FaultError
+from walsup.archive.output import classify_output
 from walsup.postgres.wal import long_page_header, strip_extension
+from walsup.tail import last_lines
 
 _FETCH_TIMEOUT_S = 60.0
 _COMPRESSION = {".lz4": "lz4", ".zst": "zstd"}
@@ -29,6 +32,7 @@ async def gather(bucket: Bucket, engine: Engine, config: Path, scratch: Path) ->
 
     Raises:
         ValueError: there is something, and it does not tell whose it is.
+        FaultError: the engine cannot fetch it; in its own words.
     """
     newest = await catalog.newest_segment(bucket)
     compression = _COMPRESSION.get(newest[len(strip_extension(newest)) :])
@@ -52,12 +56,13 @@ async def gather(bucket: Bucket, engine: Engine, config: Path, scratch: Path) ->
 
 async def _system_id(engine: Engine, config: Path, name: str, target: Path) -> int:
     """Let the engine fetch the segment: it alone can decompress and decrypt it."""
-    argv = engine.fetch_argv(config, name, target)
-    try:
-        await oneshot.run(argv, target.with_suffix(".log"), timeout_s=_FETCH_TIMEOUT_S)
-        return await asyncio.to_thread(_read, target)
-    except OSError as fault:
-        raise ValueError(f"segment {name} could not be fetched to see whose it is") from fault
+    argv, log = engine.fetch_argv(config, name, target), target.with_suffix(".log")
+    code = await oneshot.run(argv, log, timeout_s=_FETCH_TIMEOUT_S)
+    if code != 0:
+        told = classify_output(last_lines(log))
+        problem = f"{name} could not be fetched to see whose it is ({code}): {told.problem}"
+        raise FaultError(told._replace(problem=problem))
+    return await asyncio.to_thread(_read, target)
 
 
 def _read(target: Path) -> int:
