@@ -43,7 +43,7 @@ def test_s07_without_a_daemon_the_gate_is_the_lease(
         assert "no daemon" in cli(one, "status").stdout
         assert not one.state().get("engine_pid") or one.state()["engine_pid"] == "0"
         command = one.psql("show archive_command")
-        assert "timeout -k 5" in command
+        assert "timeout -k " in command
         assert command.endswith("wal-push %p || exit 1")
         with Ledger(one) as ledger:
             proxy.answer(403)

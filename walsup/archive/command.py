@@ -16,8 +16,8 @@ CONFIG = "engine.json"
 LEASE = "lease"
 
 _CLIENT_MARGIN_S = 3
-_KILL_AFTER_S = 5
-_WITHOUT_DAEMON_S = 60
+_KILL_AFTER_S = 5.0
+_WITHOUT_DAEMON_S = 60.0
 
 
 def archive_command(engine: Engine, run_dir: Path, push_timeout_s: float) -> str:
@@ -31,8 +31,10 @@ def push_command(engine: Engine, run_dir: Path, push_timeout_s: float) -> str:
     socket, config = run_dir / SOCKET, run_dir / CONFIG
     timeout = f"{round(push_timeout_s) + _CLIENT_MARGIN_S}s"
     if not engine.has_daemon:
-        bound = f"{min(_WITHOUT_DAEMON_S, round(push_timeout_s))}"
-        words = ["timeout", "-k", str(_KILL_AFTER_S), bound]
+        # Killed by then as well: what goes on for longer may meet another writer (S2).
+        kill_after_s = min(_KILL_AFTER_S, push_timeout_s / 4)
+        bound_s = min(_WITHOUT_DAEMON_S, push_timeout_s - kill_after_s)
+        words = ["timeout", "-k", f"{kill_after_s:g}", f"{bound_s:g}"]
         words += [str(engine.program), "--config", str(config), "wal-push", "%p"]
     elif engine.client:
         words = [str(engine.client), str(socket), "wal-push", "%f", "-timeout", timeout]

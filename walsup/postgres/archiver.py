@@ -41,6 +41,18 @@ def is_pushing(archiver_pid: int, proc: Path = Path("/proc")) -> bool:
     return bool(_children(proc, archiver_pid))
 
 
+def has_push_of(config: Path, proc: Path = Path("/proc")) -> bool:
+    """Tell whether an engine with this configuration pushes, also one that has lost its archiver.
+
+    A push that is the archiver's own outlives a postmaster that crashes.
+    """
+    for path in proc.glob("[0-9]*/cmdline"):
+        words = _read(path).split("\0")
+        if "wal-push" in words and str(config) in words:
+            return True
+    return False
+
+
 def _deep_state(proc: Path, pid: int) -> str:
     """Give the state of a push: of the shell, or of what the shell runs when that is stopped."""
     states = [_state(proc, pid), *(_state(proc, child) for child in _children(proc, pid))]

@@ -120,3 +120,15 @@ def test_s07_any_path_survives_the_quoting(name: str) -> None:
     command = archive_command(engine, run_dir, 15)
     words = ["/c", str(run_dir / "engine.sock"), "wal-push", SEGMENT, "-timeout", "18s"]
     assert shlex.split(expanded(command, SEGMENT))[-9:] == [*words, "||", "exit", "1"]
+
+
+@given(push_s=st.floats(min_value=0.1, max_value=600))
+def test_s02_without_a_daemon_a_push_is_killed_by_its_deadline(push_s: float) -> None:
+    """TERM, and KILL for who ignores it: both before anybody else may write."""
+    engine = Engine(name="wal-g", program=Path("/bin/wal-g"), client=None)
+    words = shlex.split(push_command(engine, Path("/run"), push_s))
+    assert (words[0], words[1], words[-1]) == ("timeout", "-k", "%p")
+    kill_after_s, term_s = float(words[2]), float(words[3])
+    assert 0 < kill_after_s <= 5
+    assert 0 < term_s <= 60
+    assert term_s + kill_after_s <= push_s * 1.0001

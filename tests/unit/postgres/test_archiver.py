@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from walsup.postgres.archiver import Archiver, find
+from walsup.postgres.archiver import Archiver, find, has_push_of
 
 
 def _process(proc: Path, pid: int, title: str, state: str, *children: int) -> None:
@@ -54,3 +54,15 @@ def test_a_stopped_archiver_and_a_stopped_push_are_told(tmp_path: Path) -> None:
     again = find(10, tmp_path)
     assert again
     assert again.stopped == "the archiver (pid 11)"
+
+
+def test_s02_a_push_that_has_lost_its_archiver_is_found(tmp_path: Path) -> None:
+    """By the configuration that it was given; the postmaster's own argument is no push."""
+    config = Path("/run/walsup/engine.json")
+    command = f"timeout -k 3 12 wal-g --config {config} wal-push pg_wal/0"
+    _process(tmp_path, 10, f"postgres\0-c\0archive_command={command}\0", "S")
+    _process(tmp_path, 11, f"sh\0-c\0{command}\0", "S")
+    _process(tmp_path, 12, "wal-g\0--config\0/run/other/engine.json\0wal-push\0pg_wal/0\0", "S")
+    assert not has_push_of(config, tmp_path)
+    _process(tmp_path, 13, f"wal-g\0--config\0{config}\0wal-push\0pg_wal/0\0", "S")
+    assert has_push_of(config, tmp_path)

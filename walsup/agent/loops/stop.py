@@ -14,7 +14,7 @@ from walsup.archive.classify import classify
 from walsup.archive.engine import Engine
 from walsup.archive.lease import Lease, LostError, now_s
 from walsup.errors import WalsupError
-from walsup.postgres import control
+from walsup.postgres import archiver, control
 from walsup.postgres.control import ControlData, DBState
 from walsup.postgres.wal import Segment, show_lsn
 
@@ -90,6 +90,9 @@ async def _leave_crashed(world: World, bucket: Bucket, lease: Lease, mark: Segme
     withdraw(world)
     while world.pid1.read().engine_pid:  # noqa: ASYNC110 (a file has no event)
         await asyncio.sleep(_RETRY_S / 4)
+    # So must one without a daemon, which a postmaster that crashes leaves behind.
+    while archiver.has_push_of(world.engine_config):  # noqa: ASYNC110 (nor has a process)
+        await asyncio.sleep(_RETRY_S / 4)
     await _release(world, lease, mark)
     return mark
 
@@ -101,7 +104,7 @@ def _lost(world: World) -> str:
         return f"{', '.join(first[:_SHOWN])} is lost, and no base backup lies behind it"
     from_lsn = world.lease.owner.backups_from if world.lease else 0
     if from_lsn and seen.backup.state != "proven":
-        return f"WAL before {show_lsn(from_lsn)} is lost, and no base backup lies behind it"
+        return f"WAL before {show_lsn(from_lsn)} is lost or unsure, with no base backup behind it"
     return ""
 
 
