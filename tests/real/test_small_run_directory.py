@@ -1,11 +1,13 @@
 """A run directory that is smaller than a segment, as a container's /run in memory may be."""
 
+import contextlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from dev.harness import Walsup
-from dev.harness.witness import wait_no_lag, wait_protected
+from dev.harness.witness import status, wait_no_lag, wait_protected
 from tests.real.test_disk_full import Mounts
 
 Make = Callable[..., Walsup]
@@ -41,3 +43,27 @@ def test_s05_what_is_compared_needs_no_room_in_the_run_directory(
     assert not any(one.pgdata.glob(".walsup-scratch*"))
     assert not (one.run_dir / "scratch").exists()
     assert "disk full" not in [event["kind"] for event in one.events("fault.appeared")]
+    _configuration_is_written_when_there_is_room(one)
+
+
+def _configuration_is_written_when_there_is_room(one: Walsup) -> None:
+    """It has gone from a full run directory: a fault, and the watch goes on."""
+    (one.run_dir / "engine.json").unlink()
+    filler = one.run_dir / "filler"
+    one.wait_for((one.run_dir / "engine.json").exists, "it is written again")
+    _fill(filler)
+    (one.run_dir / "engine.json").unlink()
+    _fill(filler)
+    fault = one.wait_for(lambda: status(one)["faults"].get("engine"), "it cannot be written")
+    assert fault["kind"] == "disk full"
+    assert "engine.json" in fault["problem"]
+    filler.unlink()
+    wait_protected(one)
+    assert (one.run_dir / "engine.json").exists()
+    assert not one.events("loop.failed")
+
+
+def _fill(filler: Path) -> None:
+    with contextlib.suppress(OSError), filler.open("ab", buffering=0) as file:
+        while True:
+            file.write(bytes(512))

@@ -6,6 +6,7 @@ import time
 from walsup import log
 from walsup.agent.world import World
 from walsup.archive import engine, oneshot
+from walsup.archive.classify import classify
 from walsup.archive.lease import Lease
 from walsup.archive.room import Room
 from walsup.postgres import archiver
@@ -53,7 +54,12 @@ def keep_configuration(world: World) -> None:
     """Write the engine's configuration again when it has gone: no engine starts without it."""
     lease = world.lease
     if lease is not None and lease.is_held and not world.engine_config.exists():
-        render(world, lease.owner.compression)
+        try:
+            render(world, lease.owner.compression)
+        except OSError as raised:
+            world.board.fault("engine", classify(raised))
+            return
+        world.board.clear("engine")
         log.warning("engine.configured_again", reason=f"{world.engine_config} had gone")
 
 
