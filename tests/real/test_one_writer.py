@@ -5,8 +5,9 @@ import os
 import shutil
 from collections.abc import Callable
 from signal import SIGCONT, SIGSTOP
+from typing import Any
 
-from dev.harness import LooseS3, S3Server, Walsup
+from dev.harness import LooseS3, Machine, S3Server, Walsup
 from dev.harness.fleet import Node
 from dev.harness.witness import (
     cli,
@@ -224,6 +225,42 @@ def test_s05_the_same_names_with_other_bytes_are_found(walsup: Make, s3: S3Serve
     assert "other bytes" in fault["problem"]
     assert other.stop() == 0
     assert s3.objects(f"{one.prefix}/") == before
+
+
+def test_s05_an_end_that_is_not_on_the_disk_any_more_needs_a_base_backup(
+    machine: Machine, s3: S3Server
+) -> None:
+    """A copy that ran without the archive: its next segment fits by name, and by nothing else."""
+    with contextlib.ExitStack() as ends:
+
+        def walsup(**chosen: Any) -> Walsup:  # noqa: ANN401 (Walsup's own)
+            return ends.enter_context(Walsup(machine, s3=s3, **chosen))
+
+        one = _stopped(walsup)
+        other = _copy(walsup, one)
+        archive = other.environment.pop("WALSUP_ARCHIVE")
+        one.start()
+        wait_protected(one)
+        _write(one)
+        wait_no_lag(one)
+        assert one.stop() == 0
+        newest = segments(s3, one.prefix)[-1]
+        assert len(sentinels(s3, one.prefix)) == 1
+        other.start()
+        other.wait_accepts()
+        while other.psql("select pg_walfile_name(pg_current_wal_insert_lsn())") <= newest:
+            _write(other)
+            other.psql("create table u (n int); drop table u")
+        for _ in range(2):
+            other.psql("checkpoint")
+        assert not (other.pgdata / "pg_wal" / newest).exists()
+        assert other.stop() == 0
+        other.environment["WALSUP_ARCHIVE"] = archive
+        other.start()
+        wait_protected(other)
+        assert other.events("archive.not_joined")
+        assert len(sentinels(s3, one.prefix)) == 2
+        assert not status(other)["holes"]
 
 
 def test_s06_a_segment_in_two_compressions_is_an_alarm(walsup: Make, s3: S3Server) -> None:

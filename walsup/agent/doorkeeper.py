@@ -10,6 +10,7 @@ from walsup.agent.holding import grant
 from walsup.agent.lag import Meter
 from walsup.agent.world import World
 from walsup.archive import ahead, conditions, daemon, engine
+from walsup.archive.ahead import Compared
 from walsup.archive.bucket import Bucket
 from walsup.archive.claim import Ask, Rivals, claim
 from walsup.archive.conditions import Conditional
@@ -106,15 +107,19 @@ class Doorkeeper:
             with scratch(run_dir, pgdata, found.segment_size) as place:
                 return await gather(bucket, self._carrier, world.engine_config, place)
 
-        async def compare(wanted: Owner) -> Fault | None:
+        async def compare(wanted: Owner) -> Compared:
             if self._goes_on():
-                return None
+                return Compared(None)
             daemons.render(world, wanted.compression)
             following = Segment.containing(wanted.lsn, wanted.timeline, found.segment_size)
             with scratch(run_dir, pgdata, found.segment_size) as place:
                 sides = ahead.Sides(bucket, self._carrier, world.engine_config, pgdata, place)
                 # The last proven one itself: what is listed has to be on this disk too.
-                return await ahead.compare(sides, found, following.previous())
+                compared = await ahead.compare(sides, found, following.previous())
+            if compared.joined or not memory.has_strayed(pgdata):
+                return compared._replace(joined=True)
+            log.warning("archive.not_joined", effect="a new base backup is taken")
+            return compared
 
         return Ask(whose, compare, lambda: self._conditional(bucket))
 
@@ -128,6 +133,7 @@ class Doorkeeper:
         memory.remember_owned(pgdata, str(self._world.settings.archive))
         memory.forget_adoption(pgdata)
         memory.forget_foreign(pgdata)
+        memory.forget_straying(pgdata)
 
     async def _let_through(self, lease: Lease) -> Fault | None:
         """Start the daemon anew, wait until it answers, wake the archiver."""

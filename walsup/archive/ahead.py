@@ -39,8 +39,19 @@ class Sides(NamedTuple):
         return self.pgdata / "pg_wal"
 
 
-async def compare(sides: Sides, found: ControlData, proven: Segment) -> Fault | None:
-    """Give why the archive must not be continued from this disk; None: it can be.
+class Compared(NamedTuple):
+    """Why the archive must not be continued from this disk; None: it can be.
+
+    `joined`: its end is on the disk too, byte for byte, or has nothing of this timeline. Where
+    postgres has removed it already, nothing shows that what follows is the same database's.
+    """
+
+    fault: Fault | None
+    joined: bool = True
+
+
+async def compare(sides: Sides, found: ControlData, proven: Segment) -> Compared:
+    """Compare what the archive has of this timeline with the disk.
 
     `proven`: where the listing begins, a segment of any timeline of ours.
 
@@ -48,22 +59,26 @@ async def compare(sides: Sides, found: ControlData, proven: Segment) -> Fault | 
         what the bucket raises; OSError: the engine could not fetch what is to be compared.
     """
     newest, waiting = await _archived(sides, proven, found)
+    joined = True
     if newest is not None and newest.timeline > found.timeline:
-        return _ahead(f"it has timeline {newest.timeline}, this disk is on {found.timeline}")
+        return Compared(
+            _ahead(f"it has timeline {newest.timeline}, this disk is on {found.timeline}")
+        )
     if newest is not None and newest.timeline == found.timeline:
         if fault := await asyncio.to_thread(_position, sides, newest):
-            return fault
-        if newest.name not in waiting and (sides.pg_wal / newest.name).exists():
+            return Compared(fault)
+        joined = (sides.pg_wal / newest.name).exists()
+        if newest.name not in waiting and joined:
             waiting = (*waiting, newest.name)
     # Also what has been deleted there since: this disk must not have forgotten it.
     if proven.timeline == found.timeline and (
         fault := await asyncio.to_thread(_position, sides, proven)
     ):
-        return fault
+        return Compared(fault)
     for name in waiting:
         if not await _same(sides, name):
-            return _ahead(f"{name} there has other bytes than {name} in pg_wal")
-    return None
+            return Compared(_ahead(f"{name} there has other bytes than {name} in pg_wal"))
+    return Compared(None, joined)
 
 
 async def _archived(

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from walsup.archive import catalog, letin
+from walsup.archive.ahead import Compared
 from walsup.archive.bucket import Bucket
 from walsup.archive.classify import is_absent
 from walsup.archive.conditions import Conditional
@@ -42,12 +43,12 @@ class Ask(NamedTuple):
     """What a claim may have to find out, each a request or more.
 
     `whose`: what the engine's objects say of their cluster, where no owner object does.
-    `compare`: why this disk cannot continue what the archive has, if it cannot (S5, S6).
+    `compare`: whether this disk can continue what the archive has (S5, S6).
     `conditional`: the same bucket, as far as conditions hold there; asked last, because it writes.
     """
 
     whose: Callable[[], Awaitable[Evidence]]
-    compare: Callable[[Owner], Awaitable[Fault | None]]
+    compare: Callable[[Owner], Awaitable[Compared]]
     conditional: Callable[[], Awaitable[Conditional | Fault]]
 
 
@@ -81,8 +82,13 @@ async def claim(
     if not isinstance(decided, Take):
         return decided
     wanted = decided.owner.signed()
-    if fault := await ask.compare(wanted):
-        return Kept(fault, foreign=False)
+    compared = await ask.compare(wanted)
+    if compared.fault:
+        return Kept(compared.fault, foreign=False)
+    if not compared.joined:
+        # A restore that comes from before may end at the seam: one that begins behind it does not.
+        redo_lsn = claimant.redo_segment.start_lsn
+        wanted = replace(wanted, backups_from=max(wanted.backups_from, redo_lsn))
     if isinstance(conditional := await ask.conditional(), Fault):
         return Kept(conditional, foreign=False)
     began_s = now_s()

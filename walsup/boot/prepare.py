@@ -1,5 +1,6 @@
 """Prepare, a one-shot fork of PID 1: settings → plan → data directory → launches."""
 
+import contextlib
 import os
 import stat
 import sys
@@ -145,6 +146,9 @@ def _launch_postgres(
         log.error("archive.foreign", problem=foreign, effect="archive_mode=off in this run")
     if not known.archive:
         log.warning("archive.none", problem="not protected: WALSUP_ARCHIVE is not set")
+    # A full disk must not keep the database from running.
+    with contextlib.suppress(OSError):
+        memory.remember_straying(known.pgdata, "" if foreign else str(known.archive))
     line = conf.command_line(
         arguments,
         effective,

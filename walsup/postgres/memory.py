@@ -12,6 +12,7 @@ _INSTANCE = ".walsup-instance"
 _FOREIGN = ".walsup-foreign"
 _OWNED = ".walsup-owned"
 _ADOPT = ".walsup-adopt"
+_STRAYED = ".walsup-strayed"
 _KERNEL = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -29,11 +30,17 @@ class Adoption(NamedTuple):
         return self.holder == holder
 
 
-def place(pgdata: Path) -> str:
-    """Name this very directory on this very kernel: a copy, or another node, has another name."""
+def place(pgdata: Path, kernel: Path = _KERNEL) -> str:
+    """Name this very directory on this very kernel: a copy, or another node, has another name.
+
+    "" where the kernel has none (a sandbox without that file): then nobody is taken for dead by it.
+    """
     status = pgdata.stat()
-    kernel = _KERNEL.read_text(encoding="ascii").strip()
-    return f"{kernel}:{status.st_dev:x}:{status.st_ino:x}"
+    try:
+        named = kernel.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+    return f"{named}:{status.st_dev:x}:{status.st_ino:x}"
 
 
 def instance(pgdata: Path) -> str:
@@ -73,6 +80,23 @@ def remember_owned(pgdata: Path, archive: str) -> None:
 def owned(pgdata: Path, archive: str) -> bool:
     """Tell whether this very archive was ours before."""
     return bool(_read(pgdata / _OWNED, archive))
+
+
+def remember_straying(pgdata: Path, archive: str) -> None:
+    """Note, before a run that does not archive there, that one archive lacks what it writes."""
+    noted = pgdata / _OWNED
+    if noted.exists() and not owned(pgdata, archive) and not has_strayed(pgdata):
+        _write(pgdata / _STRAYED, "")
+
+
+def has_strayed(pgdata: Path) -> bool:
+    """Tell whether there was such a run."""
+    return (pgdata / _STRAYED).exists()
+
+
+def forget_straying(pgdata: Path) -> None:
+    """Take that note back: what was written is behind what counts there."""
+    (pgdata / _STRAYED).unlink(missing_ok=True)
 
 
 def remember_adoption(pgdata: Path, adoption: Adoption) -> None:

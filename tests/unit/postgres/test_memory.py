@@ -81,3 +81,26 @@ def test_a_damaged_note_is_none(tmp_path: Path, content: bytes) -> None:
     """The gate looks anyway, and notes it again."""
     (tmp_path / ".walsup-foreign").write_bytes(content)
     assert memory.foreign(tmp_path, ARCHIVE) == ""
+
+
+def test_s02_a_kernel_without_a_name_gives_no_place(tmp_path: Path) -> None:
+    """A sandbox without that file: the lease alone then tells who is dead."""
+    assert memory.place(tmp_path, tmp_path / "absent") == ""
+    named = tmp_path / "boot_id"
+    named.write_text("kernel\n")
+    assert memory.place(tmp_path, named).startswith("kernel:")
+    assert memory.place(tmp_path) == memory.place(tmp_path)
+
+
+def test_s05_a_run_without_the_archive_that_was_ours_is_remembered(tmp_path: Path) -> None:
+    """Whether there was none, or another; a database that never owned one has nothing to stray."""
+    memory.remember_straying(tmp_path, "None")
+    assert not memory.has_strayed(tmp_path)
+    memory.remember_owned(tmp_path, ARCHIVE)
+    memory.remember_straying(tmp_path, ARCHIVE)
+    assert not memory.has_strayed(tmp_path)
+    for other in ("", f"{ARCHIVE}-2"):
+        memory.remember_straying(tmp_path, other)
+        assert memory.has_strayed(tmp_path)
+        memory.forget_straying(tmp_path)
+        assert not memory.has_strayed(tmp_path)
