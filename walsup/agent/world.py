@@ -94,9 +94,10 @@ class World:
         return found
 
     def adopt(self, found: settings.Settings) -> None:
-        """Use these settings from now on."""
+        """Use these settings from now on; a region that was looked up need not be asked again."""
+        region = found.region or (self.bucket.region if self.bucket else None)
         self.settings = found
-        self.bucket = open_bucket(found) if found.archive else None
+        self.bucket = open_bucket(found._replace(region=region)) if found.archive else None
 
     def secrets(self) -> list[str]:
         """What must be cut from a child's output before it is shown."""
