@@ -1,8 +1,10 @@
 """Rotated secret files are taken into use by themselves, while WAL is written."""
 
+import functools
 import secrets
 from collections.abc import Callable
 from pathlib import Path
+from signal import SIGHUP
 
 from dev.harness import FaultProxy, S3Server, Walsup
 from dev.harness.rights import LEAST_PREFIX
@@ -79,6 +81,12 @@ def test_s28_a_rotated_key_is_used_before_and_after_the_old_one_is_revoked(
         bench = one.tools.pgbench(one.address, duration_s=12)
         _publish(folder, "..2", second)
         one.wait_for(lambda: _rotations(one) == 1, "the second key is used")
+        # While the gate is still being opened anew for the one before.
+        for version, key in (("..3", first), ("..4", second)):
+            before = _rotations(one)
+            _publish(folder, version, key)
+            one.signal(SIGHUP)
+            one.wait_for(functools.partial(_is_rotated, one, before), "the next key is used")
         proxy.revoke(first["AWS_ACCESS_KEY_ID"])
         assert bench.result().is_clean
         wait_no_lag(one)
@@ -87,8 +95,8 @@ def test_s28_a_rotated_key_is_used_before_and_after_the_old_one_is_revoked(
         one.psql("create table t (n int)")
         one.psql("select pg_switch_wal()")
         assert wait_fault(one, "bucket")["kind"] == "auth"
-        _publish(folder, "..3", first)
-        one.wait_for(lambda: _rotations(one) == 2, "the first key is used again")
+        _publish(folder, "..5", first)
+        one.wait_for(lambda: _rotations(one) == 4, "the first key is used again")
         wait_no_lag(one)
         wait_protected(one)
         assert _gapless(segments(s3, one.prefix))
@@ -96,6 +104,10 @@ def test_s28_a_rotated_key_is_used_before_and_after_the_old_one_is_revoked(
 
 def _rotations(one: Walsup) -> int:
     return len([e for e in one.events("settings.reloaded") if e["changed"]])
+
+
+def _is_rotated(one: Walsup, before: int) -> bool:
+    return _rotations(one) > before
 
 
 def _gapless(names: list[str]) -> bool:
