@@ -8,7 +8,7 @@ from walsup.archive import catalog, oneshot
 from walsup.archive.bucket import Bucket
 from walsup.archive.catalog import Backup
 from walsup.archive.engine import Engine
-from walsup.archive.fault import FaultError
+from walsup.archive.fault import Fault, FaultError
 from walsup.archive.output import classify_output
 from walsup.postgres.wal import long_page_header, strip_extension
 from walsup.tail import last_lines
@@ -36,7 +36,8 @@ async def gather(bucket: Bucket, engine: Engine, config: Path, scratch: Path) ->
     """
     newest = await catalog.newest_segment(bucket)
     compression = _COMPRESSION.get(newest[len(strip_extension(newest)) :])
-    for backup in reversed(await catalog.backups(bucket)):
+    backups = await catalog.backups(bucket)
+    for backup in reversed(backups):
         if backup.system_id is not None:
             return Evidence(
                 system_id=backup.system_id,
@@ -44,6 +45,14 @@ async def gather(bucket: Bucket, engine: Engine, config: Path, scratch: Path) ->
                 compression=compression,
                 backup=backup,
             )
+    if not newest and backups:
+        raise FaultError(
+            Fault(
+                kind="not the owner",
+                problem=f"{backups[-1].name} in the archive does not tell whose it is (WAL-G before"
+                " 1.0 wrote no system identifier), and there is no segment that does",
+            )
+        )
     if not newest:
         return Evidence(system_id=None)
     name = strip_extension(newest).rpartition("/")[2]

@@ -138,12 +138,19 @@ async def _newest(world: World, bucket: Bucket) -> Backup | None:
     found = [
         backup
         for backup in await catalog.backups(bucket)
-        if backup.system_id in (seen.system_id, None)
+        if _may_be_ours(backup, seen.system_id, seen.database.current_lsn)
         and backup.start_lsn >= since_lsn
         # One taken behind the point where its timeline was left is of another branch (adopt).
         and history.has_been_at(left, timeline, backup.timeline, backup.finish_lsn)
     ]
     return found[-1] if found else None
+
+
+def _may_be_ours(backup: Backup, system_id: int, current_lsn: int) -> bool:
+    """Tell whether it is of this cluster; where it does not say, it must lie behind us."""
+    if backup.system_id is None:
+        return backup.finish_lsn <= current_lsn
+    return backup.system_id == system_id
 
 
 async def _prove(world: World, found: Backup) -> Fault | None:
