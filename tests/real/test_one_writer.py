@@ -297,7 +297,13 @@ def test_s02_a_server_without_conditions_keeps_the_gate_shut_unless_allowed(
         assert one.stop() == 0
         one.environment |= {"WALSUP_UNSAFE_OWNER": "1", "WALSUP_LEASE": "15s"}
         one.start()
-        one.wait_for(lambda: status(one).get("gate", {}).get("state") == "open", "it is let in")
+        one.wait_for(
+            lambda: status(one).get("gate", {}).get("state") == "open",
+            "it is let in",
+            timeout_s=90,
+        )
         assert one.events("owner.unsafe")
         wal = loose.directory / "unsafe" / "wal_005"
-        one.wait_for(lambda: wal.is_dir() and any(wal.iterdir()), "a segment is there")
+        one.wait_for(
+            lambda: wal.is_dir() and any(wal.iterdir()), "a segment is there", timeout_s=90
+        )
