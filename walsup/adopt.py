@@ -35,6 +35,11 @@ def find(known: Settings) -> tuple[Adoption, str]:
                 hint="nothing is to be adopted: a start claims it by itself, if its WAL is ours",
             )
         return Adoption(archive, None), f"{archive} has lost its owner object\n{here}"
+    if owner.state == "wiping":
+        raise ArchiveError(
+            f"{archive} is being wiped",
+            hint="point WALSUP_ARCHIVE to another prefix, or let `walsup wipe` come to its end",
+        )
     if owner.system_id != found.system_id:
         raise ArchiveError(
             f"{archive} belongs to the cluster with system identifier {owner.system_id}, this one"

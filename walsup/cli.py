@@ -79,6 +79,42 @@ def _leave(code: int) -> NoReturn:
 
 
 @main.command()
+@click.option("--confirm", "confirmed", metavar="NAME", help="Do it. NAME: what the dry run names.")
+@click.option(
+    "--even-if-fresh",
+    is_flag=True,
+    help="Also without an owner object, when something was written within the last hour.",
+)
+def wipe(*, confirmed: str | None, even_if_fresh: bool) -> None:
+    """Delete the archive, all of it, for good; without --confirm, show what is there.
+
+    NAME is the whole prefix without the bucket, or the directory. It refuses while a database is
+    alive on the archive; interrupted, it goes on when it is run again. Run it with the
+    environment of the database's container.
+    """
+    from walsup import wipe as wiping  # noqa: PLC0415 (one command, one import)
+
+    def say(words: str) -> None:
+        click.echo(words, err=True)
+
+    try:
+        wanted = wiping.Wanted(settings.load(os.environ), even_if_fresh, say)
+        if confirmed is None:
+            click.echo(wiping.show(wanted))
+        elif confirmed != wiping.name(wanted.known):
+            raise click.BadParameter(
+                f"{confirmed} is not the name of {wanted.known.archive}: nothing was deleted",
+                param_hint="--confirm",
+            )
+        else:
+            click.echo(wiping.carry_out(wanted))
+    except WalsupError as fault:
+        click.echo(str(fault), err=True)
+        _leave(fault.exit_code)
+    _leave(0)
+
+
+@main.command()
 def run() -> None:
     """Run PostgreSQL with its archive, as PID 1 of a container (arguments go to postgres)."""
     raise AssertionError("__main__ takes `run` before this")

@@ -1,4 +1,4 @@
-"""Keys of the S3 server that may do less: README's policy, whole, and with a right taken away."""
+"""Keys of the S3 server that may do less: README's policies, whole, and with a right taken away."""
 
 import copy
 import json
@@ -8,26 +8,33 @@ from typing import Any
 from dev.harness.machine import ROOT
 
 LEAST_PREFIX = "least"
+WIPE_LOCKED = "walsup-locked"  # a bucket with object lock
+# SeaweedFS 4.48 asks neither for AbortMultipartUpload nor, with a version, for DeleteObject.
+WIPE_ACTIONS = (
+    *("ListBucket", "ListBucketVersions", "ListBucketMultipartUploads", "GetObject", "PutObject"),
+    *("DeleteObjectVersion", "GetObjectRetention"),
+)
 _POLICY = re.compile(r"```json\n(.*?)```", re.DOTALL)
 
 
-def least_policy(bucket: str) -> dict[str, Any]:
-    """README's policy for running, for one bucket and what lies below LEAST_PREFIX."""
-    found = _POLICY.search((ROOT / "README.md").read_text(encoding="utf-8"))
+def policy(bucket: str, heading: str = "### Rights of the key") -> dict[str, Any]:
+    """README's policy below a heading, for one bucket and what lies below LEAST_PREFIX."""
+    found = _POLICY.search((ROOT / "README.md").read_text(encoding="utf-8").partition(heading)[2])
     if found is None:
-        problem = "README has no policy"
+        problem = f"README has no policy below {heading}"
         raise ValueError(problem)
     text = found[1].replace("BUCKET", bucket).replace("PREFIX", LEAST_PREFIX)
-    policy: dict[str, Any] = json.loads(text)
-    return policy
+    read: dict[str, Any] = json.loads(text)
+    return read
 
 
 def limited_identities(bucket: str) -> tuple[list[dict[str, str]], list[dict[str, Any]]]:
     """SeaweedFS's policies and identities: "least", and "least-no-ACTION" for each action.
 
-    The secret of NAME is "secret-NAME". "least-no-wal" may write, but no WAL.
+    The secret of NAME is "secret-NAME". "least-no-wal" may write, but no WAL. "wipe" and
+    "wipe-no-ACTION" are for wiping, those of "wipe" in the bucket of WIPE_LOCKED too.
     """
-    whole = least_policy(bucket)
+    whole = policy(bucket)
     policies = {"least": whole}
     for action in ("ListBucket", "GetObject", "PutObject"):
         policies[f"least-no-{action}"] = _without(whole, f"s3:{action}")
@@ -35,6 +42,11 @@ def limited_identities(bucket: str) -> tuple[list[dict[str, str]], list[dict[str
     no_wal = copy.deepcopy(whole)
     no_wal["Statement"].append({"Effect": "Deny", "Action": "s3:PutObject", "Resource": denied})
     policies["least-no-wal"] = no_wal
+    wiping = policy(bucket, "### Wipe")
+    wiping["Statement"] += policy(WIPE_LOCKED, "### Wipe")["Statement"]
+    policies["wipe"] = wiping
+    for action in WIPE_ACTIONS:
+        policies[f"wipe-no-{action}"] = _without(wiping, f"s3:{action}")
     return (
         [{"name": name, "content": json.dumps(policy)} for name, policy in policies.items()],
         [

@@ -19,7 +19,7 @@ from walsup.archive.frames import is_whole
 
 _TEMPORARY = re.compile(r"\.tmp\.(\d+|\d{8}T\d{6}Z-[0-9a-f]+)$")  # WAL-RUS's and ours; WAL-G's
 _OURS = "walsup"
-_LOCK = f"{_OURS}/lock"
+LOCK = f"{_OURS}/lock"
 _LEFT_AFTER_S = 3600.0
 _LOCK_PATIENCE_S = 3.0
 _TORN_AFTER_S = 10.0
@@ -117,7 +117,7 @@ class Directory:
         target = self._path(key)
         temporary = self._temporary(target, content)
         try:
-            with _Locked(self._path(_LOCK)):
+            with _Locked(self._path(LOCK)):
                 if etag is None:
                     _link(temporary, target)
                 elif _tag(self._read(key)) != etag:

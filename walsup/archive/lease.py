@@ -9,7 +9,7 @@ from walsup.archive.classify import is_absent, is_conflict
 from walsup.archive.conditions import Conditional
 from walsup.archive.fault import Fault
 from walsup.archive.names import OWNER_KEY
-from walsup.archive.owner import HOLDER_LEASES, Owner
+from walsup.archive.owner import HOLDER_LEASES, NOBODY, Owner
 
 
 class LostError(Exception):
@@ -81,7 +81,7 @@ class Lease:
     @property
     def is_held(self) -> bool:
         """Whether nobody else can have written yet."""
-        return self.owner.state == "running" and now_s() < self.until_s
+        return not self._given_up and now_s() < self.until_s
 
     async def renew(self, proven: Proven) -> None:
         """Write it again, with what is proven by now.
@@ -100,6 +100,18 @@ class Lease:
         """
         await self._write(replace(self._with(proven), state="stopped"))
 
+    async def leave(self) -> None:
+        """Keep its state, and tell that nobody holds it now: who comes next need not wait.
+
+        Raises:
+            as `renew` does.
+        """
+        await self._write(replace(self.owner, boot=NOBODY))
+
+    @property
+    def _given_up(self) -> bool:
+        return self.owner.state == "stopped" or self.owner.boot == NOBODY
+
     def _with(self, proven: Proven) -> Owner:
         # Both at once: a position behind a hole without its demand for a backup would hide it.
         return replace(
@@ -111,8 +123,8 @@ class Lease:
 
     async def _write(self, wanted: Owner) -> None:
         async with self._writing:
-            if self.owner.state != "running":
-                return  # released meanwhile: what it says now stands
+            if self._given_up:
+                return  # what it says now stands
             signed, began_s = wanted.signed(), now_s()
             self._tried.add(signed.nonce)
             etag = await write(self._bucket, signed, self._etag)

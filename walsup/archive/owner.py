@@ -20,6 +20,7 @@ RIVAL_LEASES = 4.0
 _LONGEST_LEASE_S = 3600.0
 _WAL_BYTES = 1 << 64
 _TIMELINES = 1 << 32
+NOBODY = ""  # the boot of an object whose holder has left it as it is
 _NONCE_BYTES = 8  # 16 digits: with 24, WAL-G's delete would take a key of them for WAL (S6c)
 
 
@@ -39,7 +40,8 @@ class Owner:
     `timeline`, `lsn`: everything from the claim up to there was proven in the bucket.
     `backups_from`: base backups that begin before this LSN do not count: WAL behind them is
     missing, or another writer's. `place`: the directory that its holder has locked, on the kernel
-    that it runs on. `nonce`: new with every write, so that a writer knows its own again.
+    that it runs on. `nonce`: new with every write, so that a writer knows its own again. `state`:
+    running, stopped, or wiping: everything in the archive is being deleted (S32).
     """
 
     system_id: int

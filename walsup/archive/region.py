@@ -14,7 +14,7 @@ from walsup.archive.fault import Fault, FaultError
 AMAZON = "https://s3.amazonaws.com"
 _HEADER = "x-amz-bucket-region"
 _TIMEOUT_S = 5.0
-_KINDS: tuple[tuple[type[Exception], str], ...] = (
+KINDS: tuple[tuple[type[Exception], str], ...] = (
     (socket.gaierror, "dns"),
     (ssl.SSLError, "tls"),
     (TimeoutError, "timeout"),
@@ -41,7 +41,7 @@ def look_up(bucket: str, endpoint: str = AMAZON) -> str:
         answer = connection.getresponse()
         region, status = answer.getheader(_HEADER), answer.status
     except (OSError, http.client.HTTPException) as raised:
-        kind = next((kind for of, kind in _KINDS if isinstance(raised, of)), "unknown")
+        kind = next((kind for of, kind in KINDS if isinstance(raised, of)), "unknown")
         problem = f"AWS_REGION is not set, and {endpoint} cannot be asked: {raised}"
         raise FaultError(Fault(kind=kind, problem=problem)) from raised
     finally:

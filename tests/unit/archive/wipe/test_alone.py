@@ -1,0 +1,79 @@
+"""Nothing else deletes an archive (S32): seen in the source of every module."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import walsup
+
+ROOT = Path(walsup.__file__).parent
+WIPE = ("archive/wipe/",)
+# What removes a file at all, and which one of the archive's that can be.
+REMOVES_FILES = {
+    "archive/directory.py": "half files of WAL-G, and its own temporary ones",
+    "archive/evidence.py": "a fetched segment in the run directory",
+    "archive/ahead.py": "as evidence",
+    "archive/scratch.py": "as evidence",
+}
+_REMOVERS = ("unlink", "remove", "rmdir", "rmtree", "removedirs")
+_OF_BUCKETS = ("delete", "delete_async", "abort", "delete_object", "delete_objects")
+
+
+def _modules() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(ROOT.rglob("*.py")):
+        yield str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _called(tree: ast.Module) -> set[str]:
+    """The last name of everything that is called or handed on as a method."""
+    return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+
+
+def _words(tree: ast.Module) -> set[str]:
+    return {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+
+def _imports(tree: ast.Module) -> set[str]:
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{one.name}" for one in node.names)}
+        elif isinstance(node, ast.Import):
+            found |= {one.name for one in node.names}
+    return found
+
+
+def test_s32_only_the_wipe_asks_a_bucket_to_delete() -> None:
+    """No client's method, no DELETE request, no `delete` of an engine's anywhere else."""
+    for name, tree in _modules():
+        if name.startswith(WIPE):
+            continue
+        assert not _called(tree) & set(_OF_BUCKETS), name
+        assert not {"DELETE", "delete", "delete_async"} & _words(tree), name
+
+
+def test_s32_only_the_wipe_and_a_directorys_own_worker_remove_files_there() -> None:
+    """Whatever else below walsup/archive removes a file is named here, with the reason."""
+    removers = {
+        name
+        for name, tree in _modules()
+        if name.startswith("archive/") and _called(tree) & set(_REMOVERS)
+    }
+    assert {name for name in removers if not name.startswith(WIPE)} <= set(REMOVES_FILES)
+
+
+def test_s32_only_the_command_leads_there() -> None:
+    """Neither PID 1, nor prepare, nor the agent can reach it, or carries it in memory."""
+    reaches = {
+        name
+        for name, tree in _modules()
+        if not name.startswith(WIPE)
+        and any(one.startswith("walsup.archive.wipe") for one in _imports(tree))
+    }
+    assert reaches == {"wipe.py"}
+    reaches = {name for name, tree in _modules() if "walsup.wipe" in _imports(tree)}
+    assert reaches == {"cli.py"}
