@@ -20,6 +20,7 @@ def _ends_well(one: Walsup) -> None:
     assert not list(one.pgdata.glob(".walsup-stage"))
 
 
+@pytest.mark.timeout(600)
 def test_s10_killed_at_random_moments_of_the_first_boot(walsup: Make) -> None:
     """Whenever it was killed, the next start ends in a whole cluster."""
     chance = random.Random(3)

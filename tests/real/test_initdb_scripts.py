@@ -210,6 +210,14 @@ def test_what_cannot_be_read_stops_before_initdb(make: Make, machine: Machine) -
         assert not list(one.pgdata.iterdir())
 
 
+def test_a_directory_that_is_set_must_be_there(make: Make) -> None:
+    """Else a forgotten mount would make a database without its tables."""
+    one = make({}, WALSUP_INITDB_DIR=None)
+    one.environment["WALSUP_INITDB_DIR"] = "/nowhere/scripts"
+    assert one.start().wait() == 68
+    assert "/nowhere/scripts cannot be read: there is no such directory" in verdict(one)
+
+
 def test_a_script_may_restart_the_server(make: Make) -> None:
     """As some do, for a setting that needs it."""
     one = make(

@@ -34,7 +34,7 @@ def find(known: Settings) -> Scripts:
     """Look what there is.
 
     Raises:
-        PermissionsError: a directory or a script cannot be read.
+        PermissionsError: a directory or a script cannot be read, or one that is set is not there.
     """
     directories: list[Path] = []
     any_to_run = False
@@ -42,6 +42,8 @@ def find(known: Settings) -> Scripts:
         try:
             files = [path for path in directory.iterdir() if path.name[0] != "."]
         except FileNotFoundError:
+            if known.initdb_dir:
+                raise _unreadable(directory, "there is no such directory") from None
             continue
         except OSError as fault:
             raise _unreadable(directory, str(fault.strerror)) from fault
