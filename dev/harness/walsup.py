@@ -45,9 +45,8 @@ class Walsup:
     ) -> None:
         """Lay the directories out; nothing is started.
 
-        `prefix` is the archive's inside the bucket, `endpoint` one in front of `s3` (a
-        FaultProxy's), `env` has the last word on the environment (None removes), `args` are
-        postgres's, `memory` is the group it runs in.
+        `prefix`: the archive's in the bucket; `endpoint`: one in front of `s3` (a FaultProxy's);
+        `env` has the last word (None removes); `args`: postgres's; `memory`: the group it runs in.
         """
         self.machine = machine
         self.engine = engine or machine.engines[0]
@@ -63,10 +62,11 @@ class Walsup:
         self.environment = self.layout.environment(machine, self.engine)
         if s3 is not None:
             self.environment |= archive_environment(s3, self.prefix, endpoint)
-        for name, value in (env or {}).items():
+        self.environment |= {
+            name: value for name, value in (env or {}).items() if value is not None
+        }
+        for name in (name for name, value in (env or {}).items() if value is None):
             self.environment.pop(name, None)
-            if value is not None:
-                self.environment[name] = value
         self._process: subprocess.Popen[bytes] | None = None
         self._container: Container | None = None
         self._log_start = 0
