@@ -62,11 +62,8 @@ class Walsup:
         self.environment = self.layout.environment(machine, self.engine)
         if s3 is not None:
             self.environment |= archive_environment(s3, self.prefix, endpoint)
-        self.environment |= {
-            name: value for name, value in (env or {}).items() if value is not None
-        }
-        for name in (name for name, value in (env or {}).items() if value is None):
-            self.environment.pop(name, None)
+        given = {**self.environment, **(env or {})}
+        self.environment = {name: value for name, value in given.items() if value is not None}
         self._process: subprocess.Popen[bytes] | None = None
         self._container: Container | None = None
         self._log_start = 0
