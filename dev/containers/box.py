@@ -64,7 +64,8 @@ class Box:
 
     def volume(self, at: str = PGDATA) -> Self:
         """Mount a new volume of docker's own; it lives until the block ends."""
-        self._volumes.append(docker("volume", "create"))
+        # With a name: docker's own random one is an anonymous volume's.
+        self._volumes.append(docker("volume", "create", f"{self.name}-{len(self._volumes)}"))
         self.flags += ["--volume", f"{self._volumes[-1]}:{at}"]
         return self
 
