@@ -70,13 +70,9 @@ class Doorkeeper:
     async def _conditional(self, bucket: Bucket) -> Conditional | Fault:
         """Give a bucket whose conditions hold; a server that honours none is not trusted."""
         if self._tested is None or self._tested[0] is not bucket:
-            chosen: Conditional = bucket
-            if not await conditions.honoured(bucket):
-                allowed = self._world.settings.unsafe_owner
-                if not allowed or not isinstance(bucket, conditions.Unconditional):
-                    return conditions.unmet()
-                log.warning("owner.unsafe", problem=conditions.unmet().problem)
-                chosen = conditions.WrittenAndReadBack(bucket)
+            chosen = await conditions.trusted(bucket, unsafe=self._world.settings.unsafe_owner)
+            if isinstance(chosen, Fault):
+                return chosen
             self._tested = (bucket, chosen)
         return self._tested[1]
 

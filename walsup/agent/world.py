@@ -93,6 +93,19 @@ class World:
         self._kept = again
         return found
 
+    def reload_settings(self) -> settings.Settings:
+        """Give all settings as the environment and the secret files have them now.
+
+        Raises:
+            SettingsError: a file cannot be read, or holds something wrong.
+        """
+        return settings.load(self._environment)
+
+    @property
+    def path(self) -> str:
+        """Where programs are looked for."""
+        return os.environ.get("PATH", "")
+
     def adopt(self, found: settings.Settings) -> None:
         """Use these settings from now on."""
         self.settings = found

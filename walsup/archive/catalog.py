@@ -1,7 +1,7 @@
 """What the bucket holds, read from the bucket itself and never from an engine's printout."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,7 +15,11 @@ _SENTINEL = "_backup_stop_sentinel.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backup:
-    """A finished base backup: one with a sentinel. LSNs in bytes, the time as written there."""
+    """A finished base backup: one with a sentinel. LSNs in bytes, the time as written there.
+
+    `pg_version` as server_version_num, 0 when it is not told; `size_bytes` of what is fetched;
+    `tablespaces` has the number and the directory of each.
+    """
 
     name: str
     system_id: int | None
@@ -24,6 +28,10 @@ class Backup:
     finished_at: str
     uploaded_at: float
     delta: bool
+    delta_from: str = ""
+    pg_version: int = 0
+    size_bytes: int = 0
+    tablespaces: tuple[tuple[str, str], ...] = ()
 
     @property
     def timeline(self) -> int:
@@ -62,7 +70,19 @@ def _parse(key: str, uploaded_at: float, content: bytes) -> Backup:
         finished_at=str(fields.get("FinishTime") or ""),
         uploaded_at=uploaded_at,
         delta=bool(fields.get("DeltaFrom") or fields.get("IncrementFrom")),
+        delta_from=str(fields.get("DeltaFrom") or fields.get("IncrementFrom") or ""),
+        pg_version=int(fields.get("PgVersion") or 0),
+        size_bytes=int(fields.get("UncompressedSize") or 0),
+        tablespaces=tuple(_tablespaces(fields.get("Spec") or {})),
     )
+
+
+def _tablespaces(spec: dict[str, object]) -> Iterator[tuple[str, str]]:
+    listed = spec.get("tablespaces")
+    for number in listed if isinstance(listed, list) else ():
+        place = spec.get(str(number))
+        if isinstance(place, dict) and place.get("loc"):
+            yield str(number), str(place["loc"])
 
 
 async def newest_segment(bucket: Bucket) -> str:
@@ -99,6 +119,20 @@ async def newest_on(bucket: Bucket, timeline: int, lsn: int, size: int) -> Segme
                 break
             newest = found
     return newest
+
+
+async def timelines(bucket: Bucket) -> tuple[int, ...]:
+    """Give every timeline of which any object is archived; one page of the listing for each."""
+    found: list[int] = []
+    while True:
+        after = f"{WAL_FOLDER}/{found[-1]:08X}~" if found else ""
+        async for key in bucket.keys(WAL_FOLDER, after):
+            name = _name(key)
+            if classify(name) is not Kind.OTHER:
+                found.append(int(name[:8], 16))
+                break
+        else:
+            return tuple(found)
 
 
 class Run(NamedTuple):

@@ -176,6 +176,45 @@ def _allowed(  # noqa: PLR0911 (a list of cases)
     return Take(claimant.takes(owner), "its timeline was continued here")
 
 
+def reclaim(
+    owner: Owner | None, claimant: Claimant, *, unchanged_s: float, mark: Segment, new_timeline: int
+) -> Take | Wait | Kept:
+    """Decide for a restore of this very archive, before its recovery may end (S13).
+
+    `mark`: the last archived segment on the line that is followed; `new_timeline`: a number under
+    which nothing exists, which nobody else takes while we hold the object.
+    """
+
+    def marked(taken: Owner) -> Owner:
+        return replace(taken, timeline=mark.timeline, lsn=mark.end_lsn, next_timeline=new_timeline)
+
+    if owner is None:
+        first = claimant.begins(epoch=1, compression=claimant.compression, backups_from=0)
+        return Take(marked(first), "nobody has owned it")
+    if owner.state == "wiping":
+        return Kept(_fault("the archive is being wiped", _NEW_PREFIX), foreign=False)
+    if owner.system_id != claimant.control.system_id:
+        return Kept(
+            _fault(
+                "the archive belongs to the cluster with system identifier"
+                f" {owner.system_id}, what was restored is of {claimant.control.system_id}",
+                "restore it with WALSUP_RESTORE_FROM, into a prefix of its own",
+            )
+        )
+    if owner.boot != claimant.boot and not _is_free(owner, claimant, unchanged_s):
+        return Wait(
+            Fault(
+                kind="not the owner",
+                problem=f"instance {owner.instance} holds the archive (epoch {owner.epoch}), and"
+                f" has not renewed for {unchanged_s:.0f} s; the restore goes on, and ends when it"
+                f" is taken for dead, after {_patience_s(owner, claimant):g} s",
+                remedy="nothing, if it was killed; if it runs elsewhere, stop it, or make a clone"
+                " with WALSUP_RESTORE_FROM",
+            )
+        )
+    return Take(marked(claimant.takes(owner)), "restored from it")
+
+
 def _left_at(timeline: int, claimant: Claimant) -> int | None:
     """Give where the claimant's history has left a timeline; None when it was never on it."""
     return next((s.switch_lsn for s in claimant.left if s.timeline == timeline), None)

@@ -40,6 +40,9 @@ class Owner:
     `backups_from`: base backups that begin before this LSN do not count: WAL behind them is
     missing, or another writer's. `place`: the directory that its holder has locked, on the kernel
     that it runs on. `nonce`: new with every write, so that a writer knows its own again.
+    `complete_until`: every commit before that moment (Unix seconds, the database's clock) is in
+    the archive. `next_timeline`: the number that a restore under way has taken (S13); 0: none.
+    `restored_to`: the target of the last restore of this archive itself.
     """
 
     system_id: int
@@ -54,6 +57,9 @@ class Owner:
     backups_from: int = 0
     place: str = ""
     nonce: str = ""
+    complete_until: float = 0.0
+    next_timeline: int = 0
+    restored_to: str = ""
     version: int = VERSION
 
     def to_json(self) -> bytes:
@@ -85,6 +91,9 @@ class Owner:
                 backups_from=int(fields.get("backups_from") or 0),
                 place=str(fields.get("place") or ""),
                 nonce=str(fields.get("nonce") or ""),
+                complete_until=float(fields.get("complete_until") or 0),
+                next_timeline=int(fields.get("next_timeline") or 0),
+                restored_to=str(fields.get("restored_to") or ""),
             )
             _check_ranges(found)
         except OwnerError:

@@ -13,7 +13,7 @@ from walsup.archive.engine import Engine, choose, push_timeout_s
 from walsup.archive.fault import Fault
 from walsup.boot import conf, directory, handover, inspect, plan, stage
 from walsup.errors import DiskFullError, InternalError, PermissionsError, SettingsError, WalsupError
-from walsup.postgres import guc, memory
+from walsup.postgres import guc, memory, reserve, restored
 from walsup.settings import Settings
 
 _LONGEST_SOCKET_DIR_BYTES = 100 - len("/.s.PGSQL.65535")
@@ -68,7 +68,7 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
             log.warning("setting.unheeded", problem=warning)
     hand = handover.Handover(known, run_dir, os.urandom(16).hex(), send)
     if isinstance(found, (plan.Cluster, plan.Broken)):
-        _execute(known, found, hand, lock, arguments)
+        _execute(known, found, run_dir, lock, send, archived=None)
         hand.write_agent_file()
         _launch_postgres(known, arguments, engine, hand)
         hand.launch_agent(_HEAD_START_S)
@@ -84,7 +84,7 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
         from walsup.boot.ask import ask_archive  # noqa: PLC0415 (obstore: 8 MB, when it matters)
 
         archived = ask_archive(known, send)
-    _execute(known, found, hand, lock, arguments, archived=archived, hindrance=hindrance)
+    _execute(known, found, run_dir, lock, send, archived=archived)
     _launch_postgres(known, arguments, engine, hand)
 
 
@@ -93,7 +93,7 @@ def _execute(  # noqa: PLR0913 (each is one fact)
     found: plan.Found,
     hand: handover.Handover,
     lock: int,
-    arguments: list[str],
+    send: Send,
     *,
     archived: str | None = None,
     hindrance: WalsupError | None = None,
@@ -104,20 +104,29 @@ def _execute(  # noqa: PLR0913 (each is one fact)
         binaries_major=inspect.binaries_major(postgres),
         archived=archived,
         may_create=bool(known.postgres_password) or known.postgres_host_auth_method == "trust",
-        hindrance=hindrance,
+        wish=plan.Wish(on_empty=known.on_empty_pgdata, restores=known.restore_from is not None),
     )
     environment = conf.postgres_environment(os.environ, known.postgres_env)
     match decided:
         case plan.Refuse(error=error):
             raise error
-        case plan.Bootstrap():
+        case plan.Bootstrap() | plan.Restore():
             from walsup.boot.bootstrap import bootstrap  # noqa: PLC0415 (not for every start)
             from walsup.boot.oneshot import OneShot  # noqa: PLC0415 (not for every start)
 
             one_shot = OneShot(
                 bindir=known.pg_bindir, run_dir=hand.run_dir, lock=lock, environment=environment
             )
-            bootstrap(known, one_shot, arguments, os.environ)
+            if isinstance(decided, plan.Restore):
+                from walsup.boot.restore import restore  # noqa: PLC0415 (not for every start)
+
+                restore(known, one_shot, send, own=decided.own)
+            else:
+                bootstrap(known, one_shot, os.environ)
+        case plan.BootstrapBeside():
+            raise InternalError("not there yet", hint="")
+        case plan.Recover():
+            log.info("restore.resumed", message="a copy of the archive is recovered further")
         case plan.Finish():
             log.info("bootstrap.finished", message="a complete stage is moved to its place")
             stage.finish(known.pgdata)
@@ -145,6 +154,11 @@ def _launch_postgres(
         log.error("archive.foreign", problem=foreign, effect="archive_mode=off in this run")
     if not known.archive:
         log.warning("archive.none", problem="not protected: WALSUP_ARCHIVE is not set")
+    recovery: dict[str, str] = {}
+    if restored.is_recovering(known.pgdata):
+        from walsup.boot import recover  # noqa: PLC0415 (not for every start)
+
+        recovery = recover.recovery(known, hand, effective)
     line = conf.command_line(
         arguments,
         effective,
@@ -155,6 +169,7 @@ def _launch_postgres(
         archive_mode=not foreign,
         archive_timeout_s=known.archive_timeout_s,
         major=int(major),
+        recovery=recovery,
     )
     for name, value in line.displaced.items():
         log.warning("setting.displaced", name=name, value=value)

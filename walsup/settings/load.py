@@ -3,13 +3,14 @@
 import os
 import re
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from walsup import pgdata
-from walsup.errors import ContractError, SettingsError
+from walsup.errors import SettingsError
+from walsup.settings import source
 from walsup.settings.overlap import overlaps
+from walsup.settings.restore import faults_of_restore
 from walsup.settings.table import Settings, declared
 from walsup.settings.theirs import KUBEDB_SECRETS, THEIR_NAMES, Translation
 from walsup.settings.values import FileArchive, HttpAddress
@@ -26,7 +27,9 @@ _OTHER_STORES = tuple(
     if (owner, store) != ("WALG", "FILE")
 )
 _NEAR = 0.8
-BOTH_SET = " are both set: keep one of them"
+_OF_A_SOURCE = tuple(
+    name for name in _KNOWN if not name.startswith(("WALSUP_RESTORE_", "WALSUP_ON_EMPTY_"))
+)
 
 
 class _Found(NamedTuple):
@@ -43,10 +46,14 @@ def load(environ: Mapping[str, str]) -> Settings:
         SettingsError: all faults at once, a line each.
         ContractError: POSTGRES_… and its _FILE are both set, and that is all.
     """
-    environ, theirs = _in_our_names(environ)
-    faults = list(theirs.faults)
+    return _load(source.translated(environ), _KNOWN)
+
+
+def _load(environ: Mapping[str, str], wanted: Collection[str]) -> Settings:
+    """Read the settings that are wanted; the source of a restore has none of a restore."""
+    faults: list[str] = []
     files = _directory(environ.get("WALSUP_SECRETS_DIR") or "", faults)
-    given = {name: _gather(name, environ, files, faults) for name in _KNOWN}
+    given = {name: _gather(name, environ, files, faults) for name in wanted}
     values: dict[str, Any] = {row.field: row.default for row in declared()}
     for name, found in given.items():
         if not found:
@@ -62,7 +69,10 @@ def load(environ: Mapping[str, str]) -> Settings:
         values["ca_file"] = ca
     passed_on = {name: found.text for name, found in files.items()} | dict(environ)
     passed_on = {name: text for name, text in passed_on.items() if _is_passed_on(name)}
-    _complete(values, {name for name in _KNOWN if _is_given(name, given, environ)}, faults)
+    _complete(values, {name for name in wanted if _is_given(name, given, environ)}, faults)
+    given_names = {name for name, found in given.items() if found}
+    faults += faults_of_restore(values, given_names)
+    of_source = _source(values, environ, faults)
     faults += [
         f"{name}: this version archives to S3 and to directories; set WALSUP_ARCHIVE to"
         " s3://bucket/prefix or file:///directory"
@@ -78,20 +88,21 @@ def load(environ: Mapping[str, str]) -> Settings:
         **values,
         passed_on=types.MappingProxyType(passed_on),
         warnings=tuple(_misspelt(environ)),
-        foreign=theirs.notes,
-        no_new_cluster=theirs.no_new_cluster,
+        source=of_source,
     )
 
 
-def http(environ: Mapping[str, str]) -> HttpAddress:
-    """Give where HTTP answers, also when something else of the settings is wrong."""
-    row = _KNOWN["WALSUP_HTTP"]
+def _source(
+    values: Mapping[str, Any], environ: Mapping[str, str], faults: list[str]
+) -> Settings | None:
+    """Give the settings with which the source of a restore is read; its faults join the others."""
+    if not (place := values["restore_from"]):
+        return None
     try:
-        found: Any = row.read(environ[row.name]) if environ.get(row.name) else row.default
-    except ValueError:
-        found = row.default
-    address: HttpAddress = found
-    return address
+        return _load(source.environment(environ, str(place)), _OF_A_SOURCE)
+    except SettingsError as wrong:
+        faults += [f"of the restore's source:{line}" for line in wrong.problem.splitlines()[1:]]
+        return None
 
 
 def _in_our_names(environ: Mapping[str, str]) -> tuple[Mapping[str, str], Translation]:
@@ -114,8 +125,8 @@ def relevant(environ: Mapping[str, str]) -> dict[str, str]:
     environ, _ = _in_our_names(environ)
     return {
         name: text
-        for name, text in environ.items()
-        if _is_owned(name) or name.startswith(("WALSUP_", *PASSED_ON))
+        for name, text in source.translated(environ).items()
+        if _is_owned(name) or name.startswith(("WALSUP_", *PASSED_ON, *source.OWN))
     }
 
 

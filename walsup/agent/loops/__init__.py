@@ -7,6 +7,7 @@ from walsup.agent.loops.database import database
 from walsup.agent.loops.disk import disk
 from walsup.agent.loops.gate import gate
 from walsup.agent.loops.lag import lag
+from walsup.agent.loops.restore import restore
 from walsup.agent.loops.secrets import secrets
 from walsup.agent.loops.stop import stop
 from walsup.agent.loops.torn import torn
@@ -17,6 +18,7 @@ from walsup.agent.world import World
 LOOPS: dict[str, Callable[[World], Awaitable[None]]] = {
     "watch": watch,
     "database": database,
+    "restore": restore,
     "gate": gate,
     "lag": lag,
     "backup": backup,

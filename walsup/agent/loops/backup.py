@@ -134,14 +134,14 @@ async def _newest(world: World, bucket: Bucket) -> Backup | None:
     timeline = seen.database.timeline or control.read(pgdata).timeline
     # Before that LSN the archive has a gap, or another writer's WAL.
     since_lsn = world.lease.owner.backups_from if world.lease else 0
-    left = history.left(pgdata, timeline)
+    # After a promotion or a restore there is to be one of the new timeline; 0: its name has none.
+    timelines = (0, world.board.snapshot.database.timeline)
     found = [
         backup
         for backup in await catalog.backups(bucket)
-        if backup.system_id in (seen.system_id, None)
+        if backup.system_id in (ours, None)
         and backup.start_lsn >= since_lsn
-        # One taken behind the point where its timeline was left is of another branch (adopt).
-        and history.has_been_at(left, timeline, backup.timeline, backup.finish_lsn)
+        and backup.timeline in timelines
     ]
     return found[-1] if found else None
 

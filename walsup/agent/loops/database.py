@@ -67,6 +67,10 @@ async def _observe(world: World) -> Database:
         standby, lsn, walfile, xmax, xmin, failed, last_failed, timeout_s = await world.sql.row(
             _OBSERVE
         )
+    except asyncpg.CannotConnectNowError:
+        # It says "standby" too when it recovers without letting anybody in (hot_standby=off).
+        world.sql.drop()
+        return Database()
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as raised:
         if not world.stopping.is_set():
             world.board.fault("database", login_fault(raised, world.settings.database_role))

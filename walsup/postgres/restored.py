@@ -1,0 +1,83 @@
+"""The memory of a restore in the data directory: what it is made of, and whether it has ended.
+
+It is written into the copy before that is moved to its place, so a data directory that was
+fetched and has not yet been recovered is never mistaken for a database.
+"""
+
+import json
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from walsup.errors import DataDirectoryError
+from walsup.postgres.durable import write_durable
+
+FILE = ".walsup-restore"
+SIGNAL = "recovery.signal"
+
+
+class Restored(NamedTuple):
+    """A restore that goes on, or has been done.
+
+    `own`: from this database's own archive. `legs`: the line, each leg (timeline, first LSN, LSN
+    at which it is left or None). `wish` is what was asked for, as one text to compare. `ends`:
+    `end` (of the archive), `target`, or `quiet`: at the last commit, which lies before the target.
+    `region`: where the source's bucket is.
+    `timeline_after`: 0 until it is promoted. Times in Unix seconds.
+    """
+
+    source: str
+    own: bool
+    backup: str
+    system_id: int
+    legs: tuple[tuple[int, int, int | None], ...]
+    segment_size: int
+    first: str
+    last: str
+    target: str
+    wish: str
+    ends: str
+    region: str | None = None
+    accept_hole: str = ""
+    action: str = "promote"
+    began_at: float = 0.0
+    ended_at: float = 0.0
+    timeline_after: int = 0
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read one.
+
+        Raises:
+            ValueError, TypeError, KeyError: it is none.
+        """
+        fields = json.loads(text)
+        fields["legs"] = tuple((int(n), int(b), e) for n, b, e in fields["legs"])
+        return cls(**fields)
+
+
+def read(pgdata: Path) -> Restored | None:
+    """Give the memory of the last restore into this directory; None: there was none.
+
+    Raises:
+        DataDirectoryError: it cannot be read.
+    """
+    path = pgdata / FILE
+    try:
+        return Restored.from_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError) as fault:
+        raise DataDirectoryError(
+            f"{path} cannot be read: {fault}",
+            hint="empty the data directory, and the restore begins anew",
+        ) from fault
+
+
+def write(pgdata: Path, found: Restored) -> None:
+    """Write it, durably."""
+    write_durable(pgdata / FILE, json.dumps(found._asdict(), indent=1) + "\n")
+
+
+def is_recovering(pgdata: Path) -> bool:
+    """Tell whether a restore of ours has not been promoted: postgres removes the signal then."""
+    return (pgdata / FILE).exists() and (pgdata / SIGNAL).exists()
