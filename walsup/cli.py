@@ -79,6 +79,28 @@ def _leave(code: int) -> NoReturn:
 
 
 @main.command()
+@click.option("--check", is_flag=True, help="Say whether the restore that is set up would work.")
+@click.option("--list", "listed", is_flag=True, help="Show backups, timelines and the window.")
+def restore(*, check: bool, listed: bool) -> None:
+    """Look into the archive that would be restored; nothing is restored, nothing is written.
+
+    A restore itself is a start (`run`) with an empty data directory and WALSUP_RESTORE_FROM, or
+    WALSUP_ON_EMPTY_PGDATA=restore for the database's own archive. Exits 74 when it would not work.
+    """
+    from walsup import looking  # noqa: PLC0415 (one command, one import)
+
+    if check == listed:
+        raise click.UsageError("say either --check or --list")
+    try:
+        known = settings.load(os.environ)
+        words = looking.check(known) if check else looking.show(known)
+    except WalsupError as fault:
+        click.echo(str(fault), err=True)
+        sys.exit(fault.exit_code)
+    click.echo(words)
+
+
+@main.command()
 def run() -> None:
     """Run PostgreSQL with its archive, as PID 1 of a container (arguments go to postgres)."""
     raise AssertionError("__main__ takes `run` before this")

@@ -6,6 +6,7 @@ import time
 from walsup import log
 from walsup.agent import daemons, room
 from walsup.agent.board import Gate
+from walsup.agent.histories import prove_history
 from walsup.agent.holding import grant
 from walsup.agent.lag import Meter
 from walsup.agent.world import World
@@ -19,8 +20,7 @@ from walsup.archive.fault import Fault
 from walsup.archive.lease import Lease
 from walsup.archive.letin import Claimant, Kept, Wait
 from walsup.archive.owner import Owner
-from walsup.archive.scratch import scratch
-from walsup.postgres import control, history, memory
+from walsup.postgres import control, history, memory, restored
 from walsup.postgres.control import ControlData
 from walsup.postgres.server import archives
 from walsup.postgres.wal import Segment
@@ -65,6 +65,9 @@ class Doorkeeper:
                 problem="the archive is ours now, but this run began with archive_mode=off",
                 remedy="restart the container: archive_mode changes only then",
             )
+        unproven = await prove_history(world, self._carrier, answer, found.timeline)
+        if unproven is not None:
+            return unproven
         return await self._let_through(answer)
 
     async def _conditional(self, bucket: Bucket) -> Conditional | Fault:
@@ -89,6 +92,7 @@ class Doorkeeper:
             left=history.left(known.pgdata, found.timeline),
             owned=memory.owned(known.pgdata, archive),
             adoption=memory.adoption(known.pgdata, archive),
+            restored_to=restored.done_to(known.pgdata, archive),
         )
 
     def _ask(self, bucket: Bucket, found: ControlData) -> Ask:

@@ -90,12 +90,13 @@ class Reclaim:
             if not is_absent(raised):
                 raise
         unchanged_s = rivals.unchanged_s(etag or "absent", seen_s)
+        claimant = self._claimant()
         decided = reclaim(
             owner,
-            self._claimant(),
+            claimant,
             unchanged_s=unchanged_s,
             mark=await self._mark(bucket),
-            new_timeline=await free_timeline(bucket, self._line, owner, self._world.boot),
+            new_timeline=await free_timeline(bucket, self._line, owner, claimant.instance),
         )
         return decided, etag
 
@@ -138,13 +139,13 @@ class Reclaim:
                 self._world.board.clear("owner")
 
 
-async def free_timeline(bucket: Bucket, line: Line, owner: Owner | None, boot: str = "") -> int:
+async def free_timeline(bucket: Bucket, line: Line, owner: Owner | None, instance: str = "") -> int:
     """Give the first number behind all under which anything exists, or that is claimed.
 
     Raises:
         what the bucket raises.
     """
-    claimed = owner.next_timeline if owner and owner.boot != boot else 0
+    claimed = owner.next_timeline if owner and owner.instance != instance else 0
     return max((*await catalog.timelines(bucket), line.timeline, claimed)) + 1
 
 

@@ -81,6 +81,8 @@ async def claim(
     if not isinstance(decided, Take):
         return decided
     wanted = decided.owner.signed()
+    if claimant.restored_to:
+        wanted = replace(wanted, restored_to=claimant.restored_to)
     if fault := await ask.compare(wanted):
         return Kept(fault, foreign=False)
     if isinstance(conditional := await ask.conditional(), Fault):

@@ -20,7 +20,8 @@ class Claimant:
     """Who asks: the data directory and this start of the container.
 
     `left`: where it has left the timelines before its own, from its history file.
-    `owned`: this data directory remembers that it has owned the archive.
+    `owned`: this data directory remembers that it has owned the archive. `restored_to`: the target
+    to which it was restored from this very archive.
     """
 
     control: ControlData
@@ -32,6 +33,7 @@ class Claimant:
     left: tuple[Switch, ...] = ()
     owned: bool = False
     adoption: Adoption | None = None
+    restored_to: str = ""
 
     @property
     def redo_segment(self) -> Segment:

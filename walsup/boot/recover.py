@@ -1,7 +1,9 @@
 """Everything that postgres needs to recover a copy: the reader, and its settings."""
 
+import re
 import shutil
 from collections.abc import Mapping
+from pathlib import Path
 
 from walsup import log
 from walsup.archive import fetching, oneshot
@@ -17,6 +19,7 @@ from walsup.settings import Settings
 
 # They are there before postgres asks for a first file.
 _PREFETCHED = ".wal-g"
+_OF_A_TIMELINE = re.compile(r"([0-9A-F]{8})(?:[0-9A-F]{16}|\.history)")
 
 
 def recovery(known: Settings, hand: Handover, effective: Mapping[str, str]) -> dict[str, str]:
@@ -39,6 +42,7 @@ def recovery(known: Settings, hand: Handover, effective: Mapping[str, str]) -> d
         )
     source = known if found.own else known.source
     carrier = carrier_of(source)
+    _begin_again(known.pgdata, found.legs[-1][0])
     # A half file that a killed reader has left would be taken for a whole one (S14b).
     shutil.rmtree(known.pgdata / "pg_wal" / _PREFETCHED, ignore_errors=True)
     config = hand.run_dir / fetching.READER_CONFIG
@@ -67,3 +71,15 @@ def recovery(known: Settings, hand: Handover, effective: Mapping[str, str]) -> d
         log.info("setting.raised", name=name, value=value, why="the primary had it so")
     log.info("restore.recovering", backup=found.backup, target=found.target, ends=found.ends)
     return rendered | higher
+
+
+def _begin_again(pgdata: Path, timeline: int) -> None:
+    """Undo the beginning of a new timeline that a kill has cut off; nothing of it was archived."""
+    pg_wal = pgdata / "pg_wal"
+    status = pg_wal / "archive_status"
+    for folder in (pg_wal, status):
+        for path in folder.iterdir() if folder.is_dir() else ():
+            found = _OF_A_TIMELINE.match(path.name)
+            if found and int(found[1], 16) > timeline:
+                path.unlink()
+    (pgdata / restored.SIGNAL).touch(mode=0o600)

@@ -57,13 +57,15 @@ def recovery_settings(
     rendered = {
         "restore_command": restore_command,
         "recovery_target_timeline": str(timeline),
-        "recovery_target": "immediate" if wanted.kind == "immediate" else "",
         # The five settings are compared, and recovery is ended, only for read-only sessions.
         "hot_standby": "on" if wanted.action == "pause" else "off",
     }
-    for kind in _KINDS:
-        given = wanted.value if kind == wanted.kind and ends == "target" else ""
-        rendered[f"recovery_target_{kind}"] = given
+    rendered |= {"recovery_target": "", **{f"recovery_target_{kind}": "" for kind in _KINDS}}
+    if ends == "target":
+        name = f"recovery_target_{wanted.kind}" if wanted.value else "recovery_target"
+        # The last one: what takes a target away takes away any that was given before.
+        del rendered[name]
+        rendered[name] = wanted.value or wanted.kind
     rendered["recovery_target_inclusive"] = "on" if wanted.inclusive else "off"
     rendered["recovery_target_action"] = wanted.action if ends == "target" else "promote"
     return rendered

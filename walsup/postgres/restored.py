@@ -9,10 +9,16 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from walsup.errors import DataDirectoryError
+from walsup.postgres import control
+from walsup.postgres.control import DBState
 from walsup.postgres.durable import write_durable
 
 FILE = ".walsup-restore"
 SIGNAL = "recovery.signal"
+_NOT_PROMOTED = (
+    *(DBState.STARTING_UP, DBState.SHUT_DOWN_IN_RECOVERY),
+    *(DBState.IN_CRASH_RECOVERY, DBState.IN_ARCHIVE_RECOVERY),
+)
 
 
 class Restored(NamedTuple):
@@ -79,5 +85,28 @@ def write(pgdata: Path, found: Restored) -> None:
 
 
 def is_recovering(pgdata: Path) -> bool:
-    """Tell whether a restore of ours has not been promoted: postgres removes the signal then."""
-    return (pgdata / FILE).exists() and (pgdata / SIGNAL).exists()
+    """Tell whether a restore of ours has not been promoted.
+
+    postgres removes the signal file before it has begun the new timeline: killed in between, and
+    started without the file, it would go on upon the old one, behind any target.
+
+    Raises:
+        WalsupError: the memory, or pg_control, cannot be read.
+    """
+    if not (pgdata / FILE).exists():
+        return False
+    found = read(pgdata)
+    if found is None or found.ended_at:
+        return False
+    return (pgdata / SIGNAL).exists() or control.read(pgdata).state in _NOT_PROMOTED
+
+
+def done_to(pgdata: Path, archive: str) -> str:
+    """Give the target to which this directory was restored from that archive, "" when it was not.
+
+    The end of the archive is none: it may be restored to again and again.
+    """
+    found = read(pgdata)
+    if found is None or not found.ended_at or not found.own or found.source != archive:
+        return ""
+    return "" if found.ends == "end" else found.target

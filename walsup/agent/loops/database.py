@@ -34,6 +34,7 @@ async def database(world: World) -> None:
     ready = False
     count_due_s = count_took_s = 0.0
     while True:
+        asked_s = time.monotonic()
         seen = await _observe(world)
         world.board.put(database=seen)
         if seen.accepting and not ready and world.settings.archive:
@@ -44,7 +45,12 @@ async def database(world: World) -> None:
             if seen.timeline > world.meter.mark.timeline:
                 world.follow_history(seen.timeline)
             world.meter.sample(
-                time.monotonic(), seen.current_lsn, seen.timeline, seen.xmax, seen.xmin
+                time.monotonic(),
+                seen.current_lsn,
+                seen.timeline,
+                seen.xmax,
+                seen.xmin,
+                asked_s=asked_s,
             )
         if time.monotonic() >= count_due_s or not (ready or count_took_s > _WAITING_CHEAP_S):
             began_s = time.monotonic()

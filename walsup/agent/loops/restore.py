@@ -9,6 +9,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import asyncpg
+
 from walsup import log, units
 from walsup.agent.board import Restore
 from walsup.agent.judge import Judge
@@ -17,6 +19,7 @@ from walsup.agent.world import World
 from walsup.archive.fetching import PROGRESS
 from walsup.archive.window import Leg, Line
 from walsup.postgres import control, recovering, restored
+from walsup.postgres.control import DBState
 from walsup.postgres.restored import Restored
 from walsup.postgres.server import postmaster
 from walsup.postgres.wal import Segment, show_lsn
@@ -57,6 +60,7 @@ async def restore(world: World) -> None:
             work.cancel()
         await asyncio.gather(*works, return_exceptions=True)
     if not world.stopping.is_set():
+        await _until_on_new_timeline(world, found)
         await asyncio.to_thread(_end, world, found)
 
 
@@ -66,7 +70,7 @@ async def _until_promoted(world: World, found: Restored) -> None:
     began, seen = time.monotonic(), Restore()
     while not world.stopping.is_set():
         server = postmaster(pgdata)
-        if server is not None and server.status == "ready" and not restored.is_recovering(pgdata):
+        if server is not None and server.status == "ready" and _is_promoted(pgdata):
             return
         now_s = time.monotonic()
         if now_s - shown_s >= _SHOW_EVERY_S:
@@ -78,6 +82,20 @@ async def _until_promoted(world: World, found: Restored) -> None:
                 logged_s = now_s
                 log.info("restore.progress", **_shown(seen))
         await asyncio.sleep(_LOOK_EVERY_S)
+
+
+def _is_promoted(pgdata: Path) -> bool:
+    """Tell whether the end is behind us; "ready" is said of read-only sessions in recovery too."""
+    signalled = os.path.exists(pgdata / restored.SIGNAL)  # noqa: PTH110 (asked twenty times a second)
+    return not signalled and control.read(pgdata).state is DBState.IN_PRODUCTION
+
+
+async def _until_on_new_timeline(world: World, found: Restored) -> None:
+    """Wait for the checkpoint that says so: promoted out of a pause, it is not yet made."""
+    while control.read(world.settings.pgdata).timeline <= found.legs[-1][0]:
+        with contextlib.suppress(asyncpg.PostgresError, OSError, TimeoutError):
+            await world.sql.row("checkpoint")
+        await asyncio.sleep(_SHOW_EVERY_S / 4)
 
 
 def _progress(world: World, found: Restored, elapsed_s: float) -> Restore:
