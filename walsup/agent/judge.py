@@ -19,6 +19,7 @@ from walsup.archive.fetching import ENDED, JUDGE_SOCKET
 from walsup.archive.judging import Miss
 from walsup.archive.window import Line
 from walsup.errors import ArchiveError
+from walsup.postgres import recovering
 from walsup.postgres.restored import Restored
 from walsup.postgres.wal import Kind, Segment
 from walsup.postgres.wal import classify as kind_of
@@ -168,10 +169,12 @@ class Judge:
             return ""
 
     def _stopped_early(self) -> Fault:
+        seen = self._world.board.snapshot
+        at = recovering.segment(seen.init.postgres_pid) or seen.restore.segment or "a segment"
         return Fault(
             kind="hole",
-            problem=f"postgres has stopped reading WAL before {self._found.last}, up to which the"
-            " archive goes: a segment has other bytes than were written; its own lines say where",
+            problem=f"postgres has stopped reading WAL in {at}, and the archive goes up to"
+            f" {self._found.last}: {at} has other bytes than were written",
             remedy="start again: the segment is fetched anew; when that does not help, end the"
             " restore before it (WALSUP_RESTORE_TARGET_LSN), and find out what has changed it",
         )

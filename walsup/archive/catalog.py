@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from walsup import log
-from walsup.archive.bucket import Bucket
+from walsup.archive.bucket import Bucket, Readable
 from walsup.archive.names import BACKUP_FOLDER, WAL_FOLDER
 from walsup.postgres.wal import Kind, Segment, classify, strip_extension
 
@@ -42,7 +42,7 @@ class Backup:
             return 0
 
 
-async def backups(bucket: Bucket) -> tuple[Backup, ...]:
+async def backups(bucket: Readable) -> tuple[Backup, ...]:
     """Give the finished base backups, newest upload last."""
     sentinels = sorted(
         (uploaded_at, key)
@@ -85,7 +85,7 @@ def _tablespaces(spec: dict[str, object]) -> Iterator[tuple[str, str]]:
             yield str(number), str(place["loc"])
 
 
-async def newest_segment(bucket: Bucket) -> str:
+async def newest_segment(bucket: Readable) -> str:
     """Give the key of the last segment of the newest timeline, "" when there is none."""
     newest = ""
     async for key in bucket.keys(WAL_FOLDER):
@@ -94,7 +94,7 @@ async def newest_segment(bucket: Bucket) -> str:
     return newest
 
 
-async def is_empty(bucket: Bucket) -> bool:
+async def is_empty(bucket: Readable) -> bool:
     """Tell whether a successful listing finds neither WAL nor base backup."""
     for folder in (BACKUP_FOLDER, WAL_FOLDER):
         async for _ in bucket.keys(folder):
@@ -102,13 +102,15 @@ async def is_empty(bucket: Bucket) -> bool:
     return True
 
 
-async def from_name(bucket: Bucket, name: str) -> AsyncIterator[str]:
+async def from_name(bucket: Readable, name: str) -> AsyncIterator[str]:
     """Give the names of WAL files, without extension, from this one on, in order."""
-    async for key in bucket.keys(WAL_FOLDER, f"{WAL_FOLDER}/{name}"):
-        yield _name(key)
+    # A listing goes on behind a key; WAL-RUS stores history files without any extension.
+    async for key in bucket.keys(WAL_FOLDER, f"{WAL_FOLDER}/{name[:-1]}"):
+        if (found := _name(key)) >= name:
+            yield found
 
 
-async def newest_on(bucket: Bucket, timeline: int, lsn: int, size: int) -> Segment | None:
+async def newest_on(bucket: Readable, timeline: int, lsn: int, size: int) -> Segment | None:
     """Give the last segment of a timeline that is archived behind `lsn`; None: there is none."""
     newest = None
     first = Segment.containing(lsn, timeline, size)
@@ -121,7 +123,7 @@ async def newest_on(bucket: Bucket, timeline: int, lsn: int, size: int) -> Segme
     return newest
 
 
-async def timelines(bucket: Bucket) -> tuple[int, ...]:
+async def timelines(bucket: Readable) -> tuple[int, ...]:
     """Give every timeline of which any object is archived; one page of the listing for each."""
     found: list[int] = []
     while True:
@@ -163,7 +165,7 @@ async def advance(bucket: Bucket, mark: Segment) -> Run:
     return Run(mark, tuple(twice))
 
 
-async def segments_after(bucket: Bucket, segment: Segment) -> tuple[str, ...]:
+async def segments_after(bucket: Readable, segment: Segment) -> tuple[str, ...]:
     """Give the names of the segments behind this one, in the order of their names."""
     after = f"{WAL_FOLDER}/{segment.name}"
     names = [_name(key) async for key in bucket.keys(WAL_FOLDER, after)]

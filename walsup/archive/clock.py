@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from walsup.archive import oneshot
-from walsup.archive.bucket import Bucket
+from walsup.archive.bucket import Readable
 from walsup.archive.classify import is_absent
 from walsup.archive.names import OWNER_KEY
 from walsup.archive.owner import Owner
@@ -54,7 +54,7 @@ async def commits(pg_waldump: str, segment: Path) -> Commits:
     return Commits(min(times, default=None), max(times, default=None))
 
 
-async def owner(bucket: Bucket) -> Owner | None:
+async def owner(bucket: Readable) -> Owner | None:
     """Give the owner object, None when there is none: an archive of another program's.
 
     Raises:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from walsup.archive import catalog, clock, oneshot
-from walsup.archive.bucket import Bucket
+from walsup.archive.bucket import Readable
 from walsup.archive.catalog import Backup
 from walsup.archive.classify import is_absent
 from walsup.archive.engine import Engine
@@ -14,6 +14,7 @@ from walsup.archive.fault import FaultError
 from walsup.archive.names import BACKUP_FOLDER
 from walsup.archive.output import classify_output
 from walsup.archive.owner import Owner
+from walsup.archive.patient import OnFault
 from walsup.archive.window import Line, segment_size
 from walsup.postgres.wal import (
     PageHeader,
@@ -25,20 +26,27 @@ from walsup.postgres.wal import (
 from walsup.tail import last_lines
 
 _FETCH_TIMEOUT_S = 120.0
+_TRIES = 3
+# Kinds of faults of an engine that trying again does not mend.
+PERMANENT = ("engine broken", "engine unable", "engine missing", "unknown")
 _PAGE_BYTES = 8192
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """The archive through its bucket and through the engine. `secrets` are cut from its output."""
+    """The archive through its bucket and through the engine. `secrets` are cut from its output.
 
-    bucket: Bucket
+    `on_fault`: how one that cannot be asked is waited for; None: it is not.
+    """
+
+    bucket: Readable
     engine: Engine
     config: Path
     scratch: Path
     secrets: tuple[str, ...] = field(default=(), repr=False)
     lock: tuple[int, ...] = ()
     more: Mapping[str, str] = field(default_factory=dict)
+    on_fault: OnFault | None = None
 
     async def fetch(self, name: str) -> Path:
         """Have a WAL file fetched, decompressed and decrypted, into the scratch directory.
@@ -46,6 +54,19 @@ class Reader:
         Raises:
             FaultError: the engine could not, with its own words.
         """
+        failures = 0
+        while True:
+            try:
+                return await self._fetch(name)
+            except FaultError as raised:
+                failures += 1
+                # WAL-RUS says "not found" of what it may not read: that may be about to change.
+                lasts = raised.fault.kind in PERMANENT and failures > _TRIES
+                if self.on_fault is None or lasts:
+                    raise
+                await self.on_fault(raised.fault, failures)
+
+    async def _fetch(self, name: str) -> Path:
         target = self.scratch / name
         target.unlink(missing_ok=True)
         log = self.scratch / f"fetch-{name}.log"
@@ -78,7 +99,7 @@ class Offer:
         return max((*self.timelines, *(b.timeline for b in self.backups), claimed), default=0)
 
 
-async def look(bucket: Bucket) -> Offer:
+async def look(bucket: Readable) -> Offer:
     """Read the catalogue.
 
     Raises:
@@ -121,7 +142,7 @@ async def first_page(reader: Reader, segment: Segment) -> PageHeader:
         path.unlink(missing_ok=True)
 
 
-async def parts(bucket: Bucket, backup: Backup) -> dict[str, tuple[str, ...]]:
+async def parts(bucket: Readable, backup: Backup) -> dict[str, tuple[str, ...]]:
     """Give the files of a base backup by the part that holds them; {} when it does not say.
 
     Raises:
@@ -137,7 +158,7 @@ async def parts(bucket: Bucket, backup: Backup) -> dict[str, tuple[str, ...]]:
     return {str(part): tuple(map(str, names)) for part, names in listed.items()}
 
 
-async def missing_parts(bucket: Bucket, backup: Backup) -> tuple[str, ...]:
+async def missing_parts(bucket: Readable, backup: Backup) -> tuple[str, ...]:
     """Give what an unfinished upload or a deletion has left out of a base backup.
 
     The engines fetch the parts that a listing shows, and miss none: half a backup looks whole.

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from walsup.archive import catalog, survey
 from walsup.archive.catalog import Backup
 from walsup.archive.fault import FaultError
-from walsup.archive.survey import Reader
+from walsup.archive.survey import PERMANENT, Reader
 from walsup.archive.window import reach
 from walsup.boot import choice
 from walsup.boot.aim import aim
 from walsup.boot.fits import unfit
-from walsup.boot.report import PERMANENT, Asked, Report
+from walsup.boot.report import Asked, Report
 from walsup.postgres.wal import Segment, show_lsn
 
 

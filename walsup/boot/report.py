@@ -10,9 +10,6 @@ from walsup.archive.window import Line, Reach
 from walsup.boot.target import Target
 from walsup.postgres.wal import Segment
 
-# Kinds of faults of the engine that trying again does not mend.
-PERMANENT = ("engine broken", "engine unable", "engine missing", "unknown")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:

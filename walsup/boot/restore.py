@@ -13,20 +13,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from walsup import log, units
+from walsup import log
 from walsup.archive import survey
 from walsup.archive.classify import classify
-from walsup.archive.fault import Fault, FaultError
+from walsup.archive.fault import FaultError
 from walsup.archive.output import classify_output
 from walsup.archive.reading import render_reader
-from walsup.archive.survey import Reader
+from walsup.archive.survey import PERMANENT, Reader
 from walsup.boot import backupfetch, copy, inspect, libraries, stage
 from walsup.boot.oneshot import OneShot
 from walsup.boot.preflight import examine
-from walsup.boot.report import PERMANENT, Asked, Report
+from walsup.boot.report import Asked, Report
 from walsup.boot.source import reader
 from walsup.boot.target import target
-from walsup.boot.telling import Teller
+from walsup.boot.telling import Patience, Teller
 from walsup.errors import ArchiveError, DiskFullError, EngineError
 from walsup.postgres import restored
 from walsup.postgres.restored import Restored
@@ -36,8 +36,7 @@ from walsup.tail import last_lines
 
 Send = Callable[[dict[str, object]], None]
 
-_FIRST_RETRY_S = 1.0
-_LONGEST_RETRY_S = 30.0
+_SECOND_LOOK_S = 0.5
 _TRIES = 3
 
 
@@ -50,9 +49,12 @@ def restore(known: Settings, one_shot: OneShot, send: Send, *, own: bool) -> Non
     began_at = time.time()
     source = known if own else known.source
     send({"detail": f"restore: looking into {source.archive}"})
-    archive = reader(known, one_shot.run_dir, one_shot.lock, own=own)
+    # What a killed fetch has left, in the directories of tablespaces too.
+    stage.wipe(known.pgdata)
+    patience = Patience(send)
+    archive = reader(known, one_shot.run_dir, one_shot.lock, own=own, on_fault=patience.wait)
     asked = asks(known, own=own)
-    report = _examine(archive, asked, send)
+    report = _examine(archive, asked, patience)
     if report.offer and own and _was_done(report, asked):
         report.faults.append(
             f"this archive has been restored to {asked.target} before; what was written since then"
@@ -73,7 +75,7 @@ def restore(known: Settings, one_shot: OneShot, send: Send, *, own: bool) -> Non
     segment_bytes = report.first.size
     region = archive.bucket.region
     write_private(archive.config, render_reader(source, one_shot.run_dir, segment_bytes, region))
-    data = _fetch(known, archive, one_shot, report, send)
+    data = _fetch(known, archive, one_shot, report, patience)
     files = asyncio.run(survey.parts(archive.bucket, report.backup))
     copy.check_files(data, [name for names in files.values() for name in names])
     copy.make_own(data, known.postgres_initdb_waldir, known.postgres_host_auth_method)
@@ -102,25 +104,24 @@ def asks(known: Settings, *, own: bool, disk: bool = True) -> Asked:
     )
 
 
-def _examine(archive: Reader, asked: Asked, send: Send) -> Report:
-    """Look into the source, for ever if it cannot be asked."""
-    failures, told = 0, ""
+def _examine(archive: Reader, asked: Asked, patience: Patience) -> Report:
+    """Look into the source, for ever if it cannot be asked.
+
+    What is to be refused is looked at twice: an answer may have been damaged on its way.
+    """
+    failures, refused = 0, False
     while True:
         try:
-            return asyncio.run(examine(archive, asked))
+            report = asyncio.run(examine(archive, asked))
         except Exception as raised:  # noqa: BLE001 (any failure is no answer)
+            failures += 1
             fault = raised.fault if isinstance(raised, FaultError) else classify(raised)
-        failures += 1
-        told = _wait(fault, failures, told, send)
-
-
-def _wait(fault: Fault, failures: int, told: str, send: Send) -> str:
-    text = f"restore: waiting for the archive ({fault.kind}): {fault.problem}; {fault.cure}"
-    if fault.kind != told:
-        log.warning("archive.waiting", kind=fault.kind, problem=fault.problem, remedy=fault.cure)
-    send({"detail": text})
-    time.sleep(units.backoff(failures, _FIRST_RETRY_S, _LONGEST_RETRY_S))
-    return fault.kind
+            asyncio.run(patience.wait(fault, failures))
+            continue
+        if not report.faults or refused:
+            return report
+        refused = True
+        time.sleep(_SECOND_LOOK_S)
 
 
 def _was_done(report: Report, asked: Asked) -> bool:
@@ -138,12 +139,14 @@ def _refuse(source: str, report: Report) -> NoReturn:
     )
 
 
-def _fetch(known: Settings, archive: Reader, one_shot: OneShot, report: Report, send: Send) -> Path:
+def _fetch(
+    known: Settings, archive: Reader, one_shot: OneShot, report: Report, patience: Patience
+) -> Path:
     """Fetch into the stage, again and again while the archive cannot be asked."""
     if report.backup is None:
         raise ValueError("nothing is chosen")
-    tell = Teller(one_shot.run_dir, report.backup.name, send)
-    failures, broken, told = 0, 0, ""
+    tell = Teller(one_shot.run_dir, report.backup.name, patience.send)
+    failures, broken = 0, 0
     while True:
         data = stage.begin(known.pgdata, known.postgres_initdb_waldir)
         stage.remember_outside(known.pgdata, [place for _, place in report.backup.tablespaces])
@@ -173,7 +176,8 @@ def _fetch(known: Settings, archive: Reader, one_shot: OneShot, report: Report, 
                 hint="see its last lines; another base backup can be named with"
                 " WALSUP_RESTORE_BACKUP",
             )
-        told = _wait(fault._replace(problem=f"{problem}: {fault.problem}"), failures, told, send)
+        told = fault._replace(problem=f"{problem}: {fault.problem}")
+        asyncio.run(patience.wait(told, failures))
 
 
 def _memory(  # noqa: PLR0913 (each is one fact)

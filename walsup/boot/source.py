@@ -8,6 +8,7 @@ from walsup.archive.bucket import open_bucket
 from walsup.archive.engine import Engine
 from walsup.archive.fault import Fault
 from walsup.archive.fetching import READER_CONFIG
+from walsup.archive.patient import OnFault, Patient
 from walsup.archive.reading import DEFAULT_SEGMENT_BYTES, render_reader, trust
 from walsup.archive.survey import Reader
 from walsup.errors import EngineError
@@ -27,18 +28,21 @@ def carrier(source: Settings) -> Engine:
     return found
 
 
-def reader(known: Settings, run_dir: Path, lock: int, *, own: bool) -> Reader:
+def reader(
+    known: Settings, run_dir: Path, lock: int, *, own: bool, on_fault: OnFault | None = None
+) -> Reader:
     """Give the source of a restore, with the engine's configuration for it rendered."""
     source = known if own else known.source
     bucket = open_bucket(source)
     config = run_dir / READER_CONFIG
     write_private(config, render_reader(source, run_dir, DEFAULT_SEGMENT_BYTES, source.region))
     return Reader(
-        bucket=bucket,
+        bucket=Patient(bucket, on_fault) if on_fault else bucket,
         engine=carrier(source),
         config=config,
         scratch=run_dir,
         secrets=known.secrets,
         lock=(lock,) if lock >= 0 else (),
         more=trust(source),
+        on_fault=on_fault,
     )

@@ -1,16 +1,39 @@
 """Saying how far a fetch is: to the probes through PID 1, to the agent by a file, to the log."""
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from walsup import log, units
+from walsup.archive.fault import Fault
 from walsup.archive.fetching import PROGRESS
 from walsup.boot.backupfetch import Fetched
 from walsup.private import write_private
 
 _LOGGED_EVERY_S = 10.0
+_FIRST_RETRY_S = 0.25
+_LONGEST_RETRY_S = 30.0
+
+
+class Patience:
+    """Waits for an archive that cannot be asked, and says why: for ever, never with an end."""
+
+    def __init__(self, send: Callable[[dict[str, object]], None]) -> None:
+        self.send = send
+        self._told = ""
+
+    async def wait(self, fault: Fault, failures: int) -> None:
+        """Say what stands in the way; wait, longer each time."""
+        if fault.kind != self._told:
+            self._told = fault.kind
+            log.warning(
+                "archive.waiting", kind=fault.kind, problem=fault.problem, remedy=fault.cure
+            )
+        text = f"restore: waiting for the archive ({fault.kind}): {fault.problem}; {fault.cure}"
+        self.send({"detail": text, "fault_kind": fault.kind})
+        await asyncio.sleep(units.backoff(failures, _FIRST_RETRY_S, _LONGEST_RETRY_S))
 
 
 class Teller:
