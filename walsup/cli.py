@@ -11,6 +11,7 @@ import click
 
 from walsup import __version__, settings
 from walsup.errors import WalsupError
+from walsup.postgres import subpath
 
 _TIMEOUT_S = 5.0
 
@@ -58,7 +59,7 @@ def adopt(*, yes: bool) -> None:
     from walsup import adopt as adoption  # noqa: PLC0415 (one command, one import)
 
     try:
-        known = settings.load(os.environ)
+        known = subpath.where(settings.load(os.environ))
         decided, words = adoption.find(known)
         click.echo(words)
         if not yes:
@@ -92,7 +93,7 @@ def restore(*, check: bool, listed: bool) -> None:
     if check == listed:
         raise click.UsageError("say either --check or --list")
     try:
-        known = settings.load(os.environ)
+        known = subpath.where(settings.load(os.environ))
         words = looking.check(known) if check else looking.show(known)
     except WalsupError as fault:
         click.echo(str(fault), err=True)

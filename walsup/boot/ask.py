@@ -2,28 +2,39 @@
 
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from walsup import log, units
 from walsup.archive.bucket import open_bucket
 from walsup.archive.classify import classify
 from walsup.archive.names import BACKUP_FOLDER, WAL_FOLDER
+from walsup.postgres import subpath
 from walsup.settings import Settings
 
 _FIRST_RETRY_S = 0.5
 _LONGEST_RETRY_S = 10.0
 
 
-def ask_archive(known: Settings, send: Callable[[dict[str, object]], None]) -> str | None:
-    """Give a key that shows a cluster, None after a listing that found none; waits for ever.
+class Answer(NamedTuple):
+    """A key that shows a cluster, None after a listing that found none; where the archive goes on.
+
+    `known`: the settings, with the archive in its sub-path if it has moved there.
+    """
+
+    archived: str | None
+    known: Settings
+
+
+def ask_archive(known: Settings, send: Callable[[dict[str, object]], None]) -> Answer:
+    """Ask for ever.
 
     Only a successful listing allows an initdb: 403, no bucket and silence do not (S11).
     """
-    bucket = open_bucket(known)
     failures, told = 0, ""
     send({"detail": "waiting for the archive"})
     while True:
         try:
-            return bucket.first_key_now(BACKUP_FOLDER) or bucket.first_key_now(WAL_FOLDER) or None
+            return _once(known)
         except Exception as raised:  # noqa: BLE001 (any failure is no answer)
             fault = classify(raised)
         failures += 1
@@ -33,3 +44,20 @@ def ask_archive(known: Settings, send: Callable[[dict[str, object]], None]) -> s
             log.warning("archive.waiting", kind=told, problem=fault.problem, remedy=fault.cure)
         send({"detail": text, "fault_kind": fault.kind})
         time.sleep(units.backoff(failures, _FIRST_RETRY_S, _LONGEST_RETRY_S))
+
+
+def _once(known: Settings) -> Answer:
+    bucket = open_bucket(known)
+    found = bucket.first_key_now(BACKUP_FOLDER) or bucket.first_key_now(WAL_FOLDER) or None
+    if found is None:
+        return Answer(None, known)
+    from walsup.archive import moved  # noqa: PLC0415 (asyncio: 54 ms, not for a first start)
+
+    sub = moved.find_now(bucket)
+    if not sub:
+        return Answer(found, known)
+    subpath.remember(known.pgdata, str(known.archive), sub)
+    beside = subpath.below(known, sub)
+    bucket = open_bucket(beside)
+    found = bucket.first_key_now(BACKUP_FOLDER) or bucket.first_key_now(WAL_FOLDER) or None
+    return Answer(found, beside)

@@ -43,12 +43,20 @@ class Handover:
         }
         write_private(self.run_dir / AGENT_FILE, json.dumps(content))
 
-    def launch_agent(self, after_s: float = 0.0) -> None:
-        """Launch the agent, so many seconds later."""
+    def move(self, known: Settings) -> None:
+        """Go on with an archive in another place; an agent of the old one is started anew."""
+        moved = known.archive != self._known.archive
+        self._known = known
+        if moved:
+            self.launch_agent(generation=2)
+
+    def launch_agent(self, after_s: float = 0.0, generation: int = 1) -> None:
+        """Launch the agent, so many seconds later; one of another generation is ended."""
         self._send(
             {
                 "launch": "agent",
                 "after_s": after_s,
+                "generation": generation,
                 # -I: no PYTHON* variables, no user site, no current directory.
                 "argv": [sys.executable, "-I", "-m", "walsup", "agent", str(self.run_dir)],
                 "environment": {n: os.environ[n] for n in _AGENT_SEES if n in os.environ}

@@ -93,10 +93,14 @@ Plan = Start | Bootstrap | BootstrapBeside | Finish | Restore | Recover | Refuse
 
 
 class Wish(NamedTuple):
-    """What the operator wants of an empty data directory: WALSUP_ON_EMPTY_PGDATA, RESTORE_FROM."""
+    """What the operator wants of an empty data directory: WALSUP_ON_EMPTY_PGDATA, RESTORE_FROM.
+
+    `moved`: the archive goes on in a sub-path already, so a new cluster was begun there once.
+    """
 
     on_empty: str = "refuse"
     restores: bool = False
+    moved: bool = False
 
 
 def needs_archive(found: Found) -> bool:
@@ -148,8 +152,9 @@ def _of_nothing(archived: str | None, wish: Wish, *, may_create: bool) -> Plan:
     """Give the plan for an empty data directory (S11, S12)."""
     if archived is not None and wish.on_empty == "restore":
         return Restore(own=True)
-    if archived is not None and wish.on_empty == "refuse":
-        return Refuse(error=_archive_not_empty(archived, restores=wish.restores))
+    once = wish.on_empty == "initdb-new-path" and wish.moved
+    if archived is not None and (wish.on_empty == "refuse" or once):
+        return Refuse(error=_archive_not_empty(archived, wish))
     if archived is None and wish.restores:
         return Restore(own=False)
     if not may_create:
@@ -165,12 +170,12 @@ def _other_major(data: str, binaries: str) -> VersionError:
     )
 
 
-def _archive_not_empty(key: str, *, restores: bool) -> ArchiveNotEmptyError:
-    late = (
-        "; WALSUP_RESTORE_FROM counts only while this archive is empty: it was restored from once"
-        if restores
-        else ""
-    )
+def _archive_not_empty(key: str, wish: Wish) -> ArchiveNotEmptyError:
+    late = ""
+    if wish.moved:
+        late = ", below the path in which a new cluster was begun once (walsup/moved.json)"
+    elif wish.restores:
+        late = "; WALSUP_RESTORE_FROM counts only while this archive is empty: it was used once"
     return ArchiveNotEmptyError(
         f"the data directory is empty, but the archive holds a cluster ({key}){late}",
         hint="mount the volume that this archive belongs to; or, if that is lost, restore it from"

@@ -13,7 +13,7 @@ from walsup.archive.engine import Engine, choose, push_timeout_s
 from walsup.archive.fault import Fault
 from walsup.boot import conf, directory, handover, inspect, plan, stage
 from walsup.errors import DiskFullError, InternalError, PermissionsError, SettingsError, WalsupError
-from walsup.postgres import guc, memory, reserve, restored
+from walsup.postgres import guc, memory, reserve, restored, subpath
 from walsup.settings import Settings
 
 _LONGEST_SOCKET_DIR_BYTES = 100 - len("/.s.PGSQL.65535")
@@ -50,7 +50,8 @@ def prepare(arguments: list[str], lock: int, send: Send) -> int:
 
 
 def _prepare(arguments: list[str], lock: int, send: Send) -> None:
-    known = settings.load(os.environ)
+    configured = settings.load(os.environ)
+    known = subpath.where(configured)
     for warning in known.warnings:
         log.warning("setting.unknown", problem=warning)
     for note in known.foreign:
@@ -67,8 +68,9 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
         for warning in unheeded(known, engine.name):
             log.warning("setting.unheeded", problem=warning)
     hand = handover.Handover(known, run_dir, os.urandom(16).hex(), send)
+    wish = plan.Wish(known.on_empty_pgdata, restores=known.restore_from is not None)
     if isinstance(found, (plan.Cluster, plan.Broken)):
-        _execute(known, found, run_dir, lock, send, archived=None)
+        _execute(known, found, run_dir, lock, send, archived=None, wish=wish)
         hand.write_agent_file()
         _launch_postgres(known, arguments, engine, hand)
         hand.launch_agent(_HEAD_START_S)
@@ -83,8 +85,10 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
     if known.archive and plan.needs_archive(found) and hindrance is None:
         from walsup.boot.ask import ask_archive  # noqa: PLC0415 (obstore: 8 MB, when it matters)
 
-        archived = ask_archive(known, send)
-    _execute(known, found, run_dir, lock, send, archived=archived)
+        archived, known = ask_archive(configured, send)
+        wish = wish._replace(moved=known.archive != configured.archive)
+    made = _execute(known, found, run_dir, lock, send, archived=archived, wish=wish)
+    hand.move(known := made)
     _launch_postgres(known, arguments, engine, hand)
 
 
@@ -95,36 +99,24 @@ def _execute(  # noqa: PLR0913 (each is one fact)
     lock: int,
     send: Send,
     *,
-    archived: str | None = None,
-    hindrance: WalsupError | None = None,
-) -> None:
+    archived: str | None,
+    wish: plan.Wish,
+) -> Settings:
     postgres = inspect.program("postgres", known.pg_bindir, os.environ.get("PATH", ""))
     decided = plan.decide(
         found,
         binaries_major=inspect.binaries_major(postgres),
         archived=archived,
         may_create=bool(known.postgres_password) or known.postgres_host_auth_method == "trust",
-        wish=plan.Wish(on_empty=known.on_empty_pgdata, restores=known.restore_from is not None),
+        wish=wish,
     )
-    environment = conf.postgres_environment(os.environ, known.postgres_env)
     match decided:
         case plan.Refuse(error=error):
             raise error
-        case plan.Bootstrap() | plan.Restore():
-            from walsup.boot.bootstrap import bootstrap  # noqa: PLC0415 (not for every start)
-            from walsup.boot.oneshot import OneShot  # noqa: PLC0415 (not for every start)
+        case plan.Bootstrap() | plan.BootstrapBeside() | plan.Restore():
+            from walsup.boot.make import make  # noqa: PLC0415 (not for every start)
 
-            one_shot = OneShot(
-                bindir=known.pg_bindir, run_dir=hand.run_dir, lock=lock, environment=environment
-            )
-            if isinstance(decided, plan.Restore):
-                from walsup.boot.restore import restore  # noqa: PLC0415 (not for every start)
-
-                restore(known, one_shot, send, own=decided.own)
-            else:
-                bootstrap(known, one_shot, os.environ)
-        case plan.BootstrapBeside():
-            raise InternalError("not there yet", hint="")
+            return make(decided, known, run_dir, lock, send)
         case plan.Recover():
             log.info("restore.resumed", message="a copy of the archive is recovered further")
         case plan.Finish():
@@ -134,7 +126,19 @@ def _execute(  # noqa: PLR0913 (each is one fact)
             log.info("bootstrap.skipped", message=_SKIPPING)
             stage.remove_leftover(known.pgdata)
             if isinstance(found, plan.Cluster):
-                directory.make_room(known.pgdata / "pg_wal", found.control.segment_size)
+                _make_room(known.pgdata / "pg_wal", found.control.segment_size)
+    return known
+
+
+def _make_room(pg_wal: Path, segment_bytes: int) -> None:
+    """Let postgres end its recovery on a full disk (S25); without that nothing is ever archived."""
+    try:
+        segments = reserve.give_up(pg_wal, segment_bytes)
+    except OSError as fault:
+        log.warning("reserve.kept", problem=str(fault))
+        return
+    if segments:
+        log.warning("reserve.given_up", segments=segments, why="the disk of pg_wal is nearly full")
 
 
 def _launch_postgres(

@@ -25,7 +25,9 @@ def listen(init: "Init") -> None:
 def _hear_prepare(init: "Init", message: _Message) -> None:
     init.awaits_verdict = bool(message.get("verdict", init.awaits_verdict))
     if message.get("launch") == "agent":
-        init.agent.want(Launch.from_message(message), 1, float(str(message.get("after_s", 0))))
+        after_s = float(str(message.get("after_s", 0)))
+        generation = int(str(message.get("generation", 1)))
+        init.agent.want(Launch.from_message(message), generation, after_s)
     elif message.get("launch") == "postgres":
         if init.stop_s is None:
             init.database.start(Launch.from_message(message), init.lock)
