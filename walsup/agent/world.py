@@ -101,6 +101,11 @@ class World:
         """
         return subpath.where(settings.load(self._environment))
 
+    def sql_of(self, database: str) -> Sql:
+        """Give a connection to another database; whoever asks drops it."""
+        known = self.settings
+        return Sql(known.pgdata, known.database_role, known.pgpassword, database)
+
     @property
     def path(self) -> str:
         """Where programs are looked for."""

@@ -159,7 +159,7 @@ def _launch_postgres(
     if not known.archive:
         log.warning("archive.none", problem="not protected: WALSUP_ARCHIVE is not set")
     recovery: dict[str, str] = {}
-    if restored.is_recovering(known.pgdata):
+    if restored.is_under_way(known.pgdata):
         from walsup.boot import recover  # noqa: PLC0415 (not for every start)
 
         recovery = recover.recovery(known, hand, effective)

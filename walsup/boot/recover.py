@@ -19,11 +19,13 @@ from walsup.settings import Settings
 
 # They are there before postgres asks for a first file.
 _PREFETCHED = ".wal-g"
+# A clone must not take what its source's publishers send; the agent disables them before its end.
+_NO_SUBSCRIPTIONS = {"max_logical_replication_workers": "0"}
 _OF_A_TIMELINE = re.compile(r"([0-9A-F]{8})(?:[0-9A-F]{16}|\.history)")
 
 
 def recovery(known: Settings, hand: Handover, effective: Mapping[str, str]) -> dict[str, str]:
-    """Have the reader started; gives what postgres is told.
+    """Have the reader started; gives what postgres is told, of a clone also once it is promoted.
 
     Raises:
         SettingsError: another restore is asked for than the one under way; EngineError.
@@ -31,6 +33,8 @@ def recovery(known: Settings, hand: Handover, effective: Mapping[str, str]) -> d
     found = restored.read(known.pgdata)
     if found is None:
         return {}
+    if not restored.is_recovering(known.pgdata):
+        return {} if found.own else dict(_NO_SUBSCRIPTIONS)
     lost = known.archive is None if found.own else known.restore_from is None
     asked = "" if lost else restore.wish(known, own=found.own)
     if asked != found.wish:
@@ -64,8 +68,7 @@ def recovery(known: Settings, hand: Handover, effective: Mapping[str, str]) -> d
     )
     limits = dict(control.read(known.pgdata).limits)
     if not found.own:
-        # A clone must not take what its source's publishers send: disabled before the next start.
-        rendered["max_logical_replication_workers"] = "0"
+        rendered |= _NO_SUBSCRIPTIONS
     higher = raised(limits, effective)
     for name, value in higher.items():
         log.info("setting.raised", name=name, value=value, why="the primary had it so")

@@ -5,6 +5,7 @@ fetched and has not yet been recovered is never mistaken for a database.
 """
 
 import json
+import os
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -84,6 +85,14 @@ def write(pgdata: Path, found: Restored) -> None:
     write_durable(pgdata / FILE, json.dumps(found._asdict(), indent=1) + "\n")
 
 
+def is_under_way(pgdata: Path) -> bool:
+    """Tell whether a restore in this directory has not been noted as done."""
+    if not os.path.exists(pgdata / FILE):  # noqa: PTH110 (asked twenty times a second)
+        return False
+    found = read(pgdata)
+    return found is not None and not found.ended_at
+
+
 def is_recovering(pgdata: Path) -> bool:
     """Tell whether a restore of ours has not been promoted.
 
@@ -93,10 +102,7 @@ def is_recovering(pgdata: Path) -> bool:
     Raises:
         WalsupError: the memory, or pg_control, cannot be read.
     """
-    if not (pgdata / FILE).exists():
-        return False
-    found = read(pgdata)
-    if found is None or found.ended_at:
+    if not is_under_way(pgdata):
         return False
     return (pgdata / SIGNAL).exists() or control.read(pgdata).state in _NOT_PROMOTED
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from walsup.agent.loops.backup import backup
+from walsup.agent.loops.collation import collation
 from walsup.agent.loops.database import database
 from walsup.agent.loops.disk import disk
 from walsup.agent.loops.gate import gate
@@ -25,6 +26,7 @@ LOOPS: dict[str, Callable[[World], Awaitable[None]]] = {
     "wake": wake,
     "torn": torn,
     "disk": disk,
+    "collation": collation,
     "secrets": secrets,
     "stop": stop,
 }

@@ -13,7 +13,9 @@ import asyncpg
 
 from walsup import log, units
 from walsup.agent.board import Restore
+from walsup.agent.clone import disable_subscriptions
 from walsup.agent.judge import Judge
+from walsup.agent.loops.database import login_fault
 from walsup.agent.reclaim import Reclaim
 from walsup.agent.world import World
 from walsup.archive.fetching import PROGRESS
@@ -61,6 +63,8 @@ async def restore(world: World) -> None:
         await asyncio.gather(*works, return_exceptions=True)
     if not world.stopping.is_set():
         await _until_on_new_timeline(world, found)
+        if not found.own:
+            await _become_own(world)
         await asyncio.to_thread(_end, world, found)
 
 
@@ -96,6 +100,19 @@ async def _until_on_new_timeline(world: World, found: Restored) -> None:
         with contextlib.suppress(asyncpg.PostgresError, OSError, TimeoutError):
             await world.sql.row("checkpoint")
         await asyncio.sleep(_SHOW_EVERY_S / 4)
+
+
+async def _become_own(world: World) -> None:
+    """Disable the subscriptions of a clone, before any start that would run them."""
+    while not world.stopping.is_set():
+        try:
+            await disable_subscriptions(world)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as raised:
+            role = world.settings.database_role
+            world.board.fault("restore", login_fault(raised, role))
+            await asyncio.sleep(_SHOW_EVERY_S)
+        else:
+            return
 
 
 def _progress(world: World, found: Restored, elapsed_s: float) -> Restore:
@@ -177,11 +194,3 @@ def _done(found: Restored) -> Restore:
         percent=100,
         ended_at=found.ended_at,
     )
-
-
-def is_under_way(pgdata: Path) -> bool:
-    """Tell whether a restore in this directory has not been noted as done."""
-    if not os.path.exists(pgdata / restored.FILE):  # noqa: PTH110 (asked twenty times a second)
-        return False
-    found = restored.read(pgdata)
-    return found is not None and not found.ended_at
