@@ -185,7 +185,7 @@ def test_an_archive_of_either_engine_is_restored_by_either(
 
 
 def test_s11_a_new_cluster_beside_an_old_archive_once(walsup: Make, s3: S3Server) -> None:
-    """In a sub-path that is remembered; a second loss begins no third, and does not take the first."""
+    """In a sub-path that is remembered: a second loss begins no third, nor takes the first."""
     one = walsup().start()
     wait_protected(one)
     one.psql("create table old as select 1 n")
