@@ -9,19 +9,22 @@ from walsup.agent.world import World
 from walsup.archive import engine as engines
 from walsup.archive import oneshot
 from walsup.archive.bucket import Bucket, open_bucket
+from walsup.archive.classify import classify as classify_raised
 from walsup.archive.engine import Engine
 from walsup.archive.fault import Fault, FaultError
 from walsup.archive.fetching import READER_CONFIG, READER_SOCKET
+from walsup.archive.names import WAL_FOLDER
 from walsup.archive.output import classify_output
 from walsup.archive.reading import render_reader, trust
 from walsup.errors import SettingsError
 from walsup.postgres.restored import Restored
-from walsup.postgres.wal import Kind, classify
+from walsup.postgres.wal import Kind, classify, strip_extension
 from walsup.private import write_private
 from walsup.tail import last_lines
 
 _FETCH_TIMEOUT_S = 300.0
 _REREAD_EVERY_S = 5.0
+_LONGEST_LOOK_BYTES = 64 << 20
 
 
 class Source:
@@ -65,10 +68,27 @@ class Source:
             return
         fresh.unlink(missing_ok=True)
         told = classify_output(last_lines(output, world.secrets()))
+        await self._look(name, segment_bytes)
         what = f"ended with {code}: {told.problem}" if code else f"gave {size} bytes"
         raise FaultError(
             told._replace(problem=f"{name} is in the archive, but {carrier.name} wal-fetch {what}")
         )
+
+    async def _look(self, name: str, segment_bytes: int) -> None:
+        """Read the object ourselves: WAL-RUS says "not found" of what it may not read.
+
+        Raises:
+            FaultError: what the bucket says of it.
+        """
+        if segment_bytes > _LONGEST_LOOK_BYTES:
+            return
+        async for key in self._bucket.keys(WAL_FOLDER, f"{WAL_FOLDER}/{name[:-1]}"):
+            if strip_extension(key).rpartition("/")[2] == name:
+                try:
+                    await self._bucket.get(key)
+                except Exception as raised:
+                    raise FaultError(classify_raised(raised)) from raised
+                return
 
     def _carrier(self) -> Engine:
         found = engines.choose(self.settings, self._world.path)

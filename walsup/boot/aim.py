@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from walsup.archive import clock
-from walsup.archive.survey import Reader
+from walsup.archive.fault import FaultError
+from walsup.archive.survey import PERMANENT, Reader
 from walsup.archive.window import Reach
 from walsup.boot.report import Asked, Report
 from walsup.boot.target import Target
@@ -32,9 +33,14 @@ async def aim(reader: Reader, asked: Asked, report: Report, found: Reach) -> Non
             f"LSN {wanted.value} lies behind what is archived without a gap: the nearest that can"
             f" be reached is {show_lsn(end.end_lsn)}{gap}"
         )
-    if wanted.kind in ("time", "end") and asked.pg_waldump:
-        report.until = await _last_commit(reader, report, asked.pg_waldump)
-    if wanted.kind == "time":
+    if wanted.kind == "time" and asked.pg_waldump:
+        try:
+            report.until = await _last_commit(reader, report, asked.pg_waldump)
+        except FaultError as raised:
+            if raised.fault.kind not in PERMANENT:
+                raise
+            report.faults.append(f"whether the target can be reached is not known: {raised}")
+            return
         _aim_at_time(report, wanted, gap)
 
 
