@@ -1,4 +1,4 @@
-"""Where a restore reads from: nothing of the archive's with a key of the source's, or the reverse."""
+"""Where a restore reads from: nothing of the archive with a key of the source, or the reverse."""
 
 import pytest
 
