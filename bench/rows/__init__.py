@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from bench.figures import Row
 from bench.ground import Ground
-from bench.rows import container, drain, first_boot, load, memory, probes, start, stop
+from bench.rows import drain, first_boot, load, memory, probes, restore, start, stop
 
 ROWS: Mapping[str, Callable[[Ground], Sequence[Row]]] = MappingProxyType(
     {
@@ -16,6 +16,6 @@ ROWS: Mapping[str, Callable[[Ground], Sequence[Row]]] = MappingProxyType(
         "load": load.measure,
         "memory": memory.measure,
         "probes": probes.measure,
-        "container": container.measure,
+        "restore": restore.measure,
     }
 )

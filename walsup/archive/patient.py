@@ -6,7 +6,7 @@ never end where every second request fails.
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from walsup.archive.bucket import Bucket, Object
+from walsup.archive.bucket import Object, Readable
 from walsup.archive.classify import classify, is_absent
 from walsup.archive.fault import Fault
 
@@ -17,7 +17,7 @@ OnFault = Callable[[Fault, int], Awaitable[None]]
 class Patient:
     """The reading half of a bucket; what is absent stays absent."""
 
-    def __init__(self, bucket: Bucket, on_fault: OnFault) -> None:
+    def __init__(self, bucket: Readable, on_fault: OnFault) -> None:
         self._bucket = bucket
         self._on_fault = on_fault
 
