@@ -109,6 +109,7 @@ class Judge:
         log.info("miss.judged", name=name, means=miss.value, looks=looks)
         match miss:
             case Miss.THERE:
+                await self._source.look_after_reader()
                 await self._source.fetch(name, path, self._found.segment_size)
                 return FETCHED, None
             case Miss.HOLE:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from walsup import log, settings
 from walsup.agent.world import World
+from walsup.archive import daemon, oneshot
 from walsup.archive import engine as engines
-from walsup.archive import oneshot
 from walsup.archive.bucket import Bucket, open_bucket
 from walsup.archive.classify import classify as classify_raised
 from walsup.archive.engine import Engine
@@ -15,7 +15,7 @@ from walsup.archive.fault import Fault, FaultError
 from walsup.archive.fetching import READER_CONFIG, READER_SOCKET
 from walsup.archive.names import WAL_FOLDER
 from walsup.archive.output import classify_output
-from walsup.archive.reading import render_reader, trust
+from walsup.archive.reading import bounded, render_reader, trust
 from walsup.errors import SettingsError
 from walsup.postgres.restored import Restored
 from walsup.postgres.wal import Kind, classify, strip_extension
@@ -24,6 +24,7 @@ from walsup.tail import last_lines
 
 _FETCH_TIMEOUT_S = 300.0
 _REREAD_EVERY_S = 5.0
+_CHECK_TIMEOUT_S = 3.0
 _LONGEST_LOOK_BYTES = 64 << 20
 
 
@@ -46,6 +47,13 @@ class Source:
     def bucket(self) -> Bucket:
         """The source's bucket, with the credentials that are known to be right."""
         return self._bucket
+
+    async def look_after_reader(self) -> None:
+        """Have a reader that hangs started anew; each of its files would take a minute."""
+        socket = self._world.run_dir / READER_SOCKET
+        if self._carrier().has_daemon and not await daemon.answers(socket, _CHECK_TIMEOUT_S):
+            log.warning("reader.replaced", reason=f"no answer within {_CHECK_TIMEOUT_S:g} s")
+            self.launch()
 
     async def fetch(self, name: str, path: Path, segment_bytes: int) -> None:
         """Fetch what is there, past the daemon, into its place.
@@ -94,7 +102,7 @@ class Source:
         found = engines.choose(self.settings, self._world.path)
         if isinstance(found, Fault):
             raise FaultError(found)
-        return found
+        return bounded(found, self.settings)
 
     async def heed(self, fault: Fault) -> None:
         """When credentials are refused: read the secret files again, and use what is new."""
@@ -119,7 +127,9 @@ class Source:
         world, carrier = self._world, self._carrier()
         config = world.run_dir / READER_CONFIG
         region = self._found.region or self.settings.region
-        text = render_reader(self.settings, world.run_dir, self._found.segment_size, region)
+        text = render_reader(
+            self.settings, world.run_dir, self._found.segment_size, region, carrier.room
+        )
         write_private(config, text)
         if carrier.has_daemon:
             self._generation += 1

@@ -8,6 +8,7 @@ from walsup import units
 from walsup.boot.report import Asked, Report
 
 _WAL_SEGMENTS = 4
+_OLDEST = 12  # before it recovery was told in a file of its own
 
 
 def unfit(asked: Asked, report: Report) -> Iterator[str]:
@@ -21,6 +22,8 @@ def unfit(asked: Asked, report: Report) -> Iterator[str]:
             f"base backup {backup.name} is of PostgreSQL {major}, the programs here are of"
             f" {asked.major}: run it with PostgreSQL {major}"
         )
+    if asked.major and asked.major.partition(".")[0].isdecimal() and float(asked.major) < _OLDEST:
+        yield f"a restore by walsup needs PostgreSQL {_OLDEST} or newer, this is {asked.major}"
     if asked.pgdata is None:
         return
     disk = os.statvfs(asked.pgdata)

@@ -50,7 +50,8 @@ def recovery(known: Settings, hand: Handover, effective: Mapping[str, str]) -> d
     # A half file that a killed reader has left would be taken for a whole one (S14b).
     shutil.rmtree(known.pgdata / "pg_wal" / _PREFETCHED, ignore_errors=True)
     config = hand.run_dir / fetching.READER_CONFIG
-    text = render_reader(source, hand.run_dir, found.segment_size, found.region or source.region)
+    region = found.region or source.region
+    text = render_reader(source, hand.run_dir, found.segment_size, region, carrier.room)
     write_private(config, text)
     for leftover in (fetching.PROGRESS, fetching.ENDED):
         (hand.run_dir / leftover).unlink(missing_ok=True)

@@ -74,7 +74,8 @@ def restore(known: Settings, one_shot: OneShot, send: Send, *, own: bool) -> Non
     )
     segment_bytes = report.first.size
     region = archive.bucket.region
-    write_private(archive.config, render_reader(source, one_shot.run_dir, segment_bytes, region))
+    text = render_reader(source, one_shot.run_dir, segment_bytes, region, archive.engine.room)
+    write_private(archive.config, text)
     data = _fetch(known, archive, one_shot, report, patience)
     files = asyncio.run(survey.parts(archive.bucket, report.backup))
     copy.check_files(data, [name for names in files.values() for name in names])

@@ -9,7 +9,7 @@ from walsup.archive.engine import Engine
 from walsup.archive.fault import Fault
 from walsup.archive.fetching import READER_CONFIG
 from walsup.archive.patient import OnFault, Patient
-from walsup.archive.reading import DEFAULT_SEGMENT_BYTES, render_reader, trust
+from walsup.archive.reading import DEFAULT_SEGMENT_BYTES, bounded, render_reader, trust
 from walsup.archive.survey import Reader
 from walsup.errors import EngineError
 from walsup.private import write_private
@@ -25,7 +25,7 @@ def carrier(source: Settings) -> Engine:
     found = engines.choose(source, os.environ.get("PATH", ""))
     if isinstance(found, Fault):
         raise EngineError(f"nothing can be restored: {found.problem}", hint=found.cure)
-    return found
+    return bounded(found, source)
 
 
 def reader(
@@ -35,10 +35,12 @@ def reader(
     source = known if own else known.source
     bucket = open_bucket(source)
     config = run_dir / READER_CONFIG
-    write_private(config, render_reader(source, run_dir, DEFAULT_SEGMENT_BYTES, source.region))
+    chosen = carrier(source)
+    text = render_reader(source, run_dir, DEFAULT_SEGMENT_BYTES, source.region, chosen.room)
+    write_private(config, text)
     return Reader(
         bucket=Patient(bucket, on_fault) if on_fault else bucket,
-        engine=carrier(source),
+        engine=chosen,
         config=config,
         scratch=run_dir,
         secrets=known.secrets,

@@ -59,7 +59,8 @@ class Restored(NamedTuple):
         """
         fields = json.loads(text)
         fields["legs"] = tuple((int(n), int(b), e) for n, b, e in fields["legs"])
-        return cls(**fields)
+        # A later version may have noted more.
+        return cls(**{name: value for name, value in fields.items() if name in cls._fields})
 
 
 def read(pgdata: Path) -> Restored | None:
