@@ -140,6 +140,9 @@ def test_s04_along_several_timelines_and_back(walsup: Make, s3: S3Server) -> Non
     one.psql("create table t as select 1 n")
     kept = one.psql("select pg_current_wal_lsn()")
     one.psql("insert into t values (2)")
+    for _ in range(3):
+        one.psql("create table if not exists later (n int); insert into later values (1)")
+        one.psql("select pg_switch_wal()")
     wait_no_lag(one)
     assert one.stop() == 0
     shutil.rmtree(one.pgdata)

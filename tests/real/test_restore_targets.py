@@ -114,6 +114,14 @@ def test_s18_a_target_behind_the_archive_names_the_nearest(
     assert "the nearest moment that can be reached is" in checked.stderr
 
 
+def test_a_name_that_is_nowhere_is_not_the_end(walsup: Make, s3: S3Server, story: Story) -> None:
+    """No pre-flight can know it; recovery ends with an error, and says what was not met."""
+    env = source_of(s3, story.prefix) | {"WALSUP_RESTORE_TARGET_NAME": "nowhere"}
+    one = walsup(s3=None, env=env).start()
+    assert one.wait(timeout_s=90) == 74
+    assert "the target of the restore (name nowhere) was not met" in verdict(one)
+
+
 def test_a_pause_is_left_by_a_person(walsup: Make, s3: S3Server, story: Story) -> None:
     """Read-only at the target, not ready; then promoted, and archived on the new timeline."""
     env = source_of(s3, story.prefix) | {

@@ -151,13 +151,23 @@ class Doorkeeper:
                 engine=carrier.name,
                 compression=owner.compression,
                 epoch=owner.epoch,
-                origin_lsn=owner.lsn,
+                origin_lsn=self._origin(owner),
                 daemon=carrier.has_daemon,
             )
         )
         log.info("gate.opened", engine=carrier.name, epoch=owner.epoch, generation=generation)
         world.pid1.reload()
         return None
+
+    def _origin(self, owner: Owner) -> int:
+        """Give the LSN from which on this claim proves: the owner's, or where its line was left.
+
+        A restore to the past begins far before the end of what the owner has proven.
+        """
+        pgdata = self._world.settings.pgdata
+        left = history.left(pgdata, control.read(pgdata).timeline)
+        behind = [s.switch_lsn for s in left if s.timeline == owner.timeline]
+        return min([owner.lsn, *behind])
 
     async def _start_daemon(self, lease: Lease) -> int:
         world, seen = self._world, self._world.board.snapshot.init.engine_generation
