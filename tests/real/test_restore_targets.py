@@ -8,6 +8,7 @@ import pytest
 
 from dev.harness import Machine, S3Server, Walsup
 from dev.harness.clones import answer_of_clone, source_of
+from dev.harness.picky import PickyProxy
 from dev.harness.witness import cli, owner, verdict, wait_no_lag, wait_protected
 
 Make = Callable[..., Walsup]
@@ -154,3 +155,27 @@ def test_check_and_list_say_what_would_happen(walsup: Make, s3: S3Server, story:
     assert listed.returncode == 0, listed.stderr
     assert "1 base backups" in listed.stdout
     assert "timeline 1" in listed.stdout
+
+
+def test_s10_killed_between_the_signal_file_and_the_new_timeline(
+    walsup: Make, s3: S3Server, story: Story
+) -> None:
+    """postgres removes the file first: started without it, it would go on behind the target."""
+    with PickyProxy(s3.port) as proxy:
+        env = source_of(s3, story.prefix, endpoint=proxy.endpoint)
+        clone = walsup(s3=None, env=env | {"WALSUP_RESTORE_TARGET_LSN": story.lsn[2]})
+        # What it asks for in between; held there.
+        proxy.spoil("slow", times=1_000, only=lambda what: "00000001.history" in what)
+        clone.start()
+        clone.wait_for(lambda: (clone.pgdata / "recovery.signal").exists(), "it recovers")
+        clone.wait_for(
+            lambda: not (clone.pgdata / "recovery.signal").exists(), "it ends", timeout_s=90
+        )
+        clone.kill_tree()
+        assert proxy.spoilt
+        proxy.spoil(None)
+        clone.start()
+        clone.wait_event("restore.resumed")
+        clone.wait_accepts(timeout_s=90)
+        assert clone.psql(ROWS) == "1 2"
+        assert clone.psql("select pg_walfile_name(pg_current_wal_lsn())").startswith("00000002")
