@@ -1,5 +1,6 @@
 """A restore through faults: never a promotion before the end, never half a directory (S14, S16)."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,7 +10,15 @@ import pytest
 from dev.harness import Machine, S3Server, Walsup, wait_until
 from dev.harness.clones import source_of
 from dev.harness.picky import PickyProxy
-from dev.harness.witness import Ledger, segments, status, verdict, wait_no_lag, wait_protected
+from dev.harness.witness import (
+    Ledger,
+    segments,
+    sentinels,
+    status,
+    verdict,
+    wait_no_lag,
+    wait_protected,
+)
 
 Make = Callable[..., Walsup]
 ROWS = "select count(*) || '|' || max(n) from ledger"
@@ -133,6 +142,28 @@ def test_s14_a_hole_found_beforehand_is_refused(
     count, highest = accepting.psql(ROWS).split("|")
     assert count == highest
     assert int(count) < archive.rows
+
+
+def test_a_backup_that_is_not_whole_is_passed_over(
+    walsup: Make, s3: S3Server, archive: Archive
+) -> None:
+    """A part that is gone, or WAL of its own that never arrived: the one before it serves."""
+    damaged = copied(s3, archive, "half")
+    (whole,) = sentinels(s3, damaged.prefix)
+    for number, fields in ((5, {"LSN": 5 << 24}), (4, {"LSN": 4 << 24, "FinishLSN": 1 << 40})):
+        name = f"base_0000000100000000{number:08X}"
+        sentinel = json.loads(s3.get(whole)) | fields
+        folder = f"{damaged.prefix}/basebackups_005"
+        s3.put(f"{folder}/{name}_backup_stop_sentinel.json", json.dumps(sentinel).encode())
+        for key in s3.keys(whole.removesuffix("_backup_stop_sentinel.json") + "/"):
+            place = f"{folder}/{name}/{key.partition('/basebackups_005/')[2].partition('/')[2]}"
+            if number == 4 or "part_001" not in key:
+                s3.put(place, s3.get(key))
+    clone = walsup(s3=None, env=source_of(s3, damaged.prefix)).start()
+    restored_whole(clone, archive)
+    told = " ".join(event["problem"] for event in clone.events("restore.warning"))
+    assert "part_001.tar" in told
+    assert "of its own WAL" in told
 
 
 def test_s14_a_hole_found_on_the_way_is_never_the_end(

@@ -239,6 +239,7 @@ def test_a_missing_library_is_named(walsup: Make, s3: S3Server, tmp_path: Path) 
     with (one.pgdata / "postgresql.conf").open("a") as file:
         file.write("shared_preload_libraries = 'pg_stat_statements, nowhere'\n")
     back_up(one, delta=False)
+    wait_no_lag(one)
     one.kill_tree()
     clone = walsup(s3=None, env=source_of(s3, one.prefix)).start()
     assert clone.wait(timeout_s=60) == 69

@@ -167,7 +167,7 @@ def test_s10_killed_between_the_signal_file_and_the_new_timeline(
         # What it asks for in between; held there.
         proxy.spoil("slow", times=1_000, only=lambda what: "00000001.history" in what)
         clone.start()
-        clone.wait_for(lambda: (clone.pgdata / "recovery.signal").exists(), "it recovers")
+        clone.wait_for((clone.pgdata / "recovery.signal").exists, "it recovers")
         clone.wait_for(
             lambda: not (clone.pgdata / "recovery.signal").exists(), "it ends", timeout_s=90
         )

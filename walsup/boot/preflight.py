@@ -51,13 +51,15 @@ async def examine(reader: Reader, asked: Asked) -> Report:
 
 
 async def _choose(reader: Reader, asked: Asked, report: Report, fitting: Sequence[Backup]) -> None:
-    """Take the first that is whole; the others are told."""
+    """Take the first that is whole, with all WAL that it needs itself; the others are told."""
     told: list[str] = []
     for backup in fitting:
         links, absent = choice.chain(report.offer, backup) if report.offer else ((backup,), "")
         lost = [f"{absent}, of which it is a delta"] if absent else []
         for link in links:
             lost += await survey.missing_parts(reader.bucket, link)
+        if not lost:
+            lost = await _own_wal(reader, asked, report, backup)
         if lost:
             told.append(f"base backup {backup.name} is not whole; missing: {', '.join(lost)}")
             continue
@@ -72,24 +74,24 @@ async def _choose(reader: Reader, asked: Asked, report: Report, fitting: Sequenc
     report.faults += told
 
 
-async def _follow(reader: Reader, asked: Asked, report: Report) -> None:
-    backup, line = report.backup, report.line
-    if backup is None or line is None:
-        return
-    size = survey.size(backup)
-    if not size:
-        report.faults.append(f"base backup {backup.name} does not tell the size of its segments")
-        return
+async def _own_wal(reader: Reader, asked: Asked, report: Report, backup: Backup) -> list[str]:
+    """Give what is missing of the WAL up to its end; a kill may come between the two."""
+    size, line = survey.size(backup), report.line
+    if not size or line is None:
+        return ["the size of its segments"]
     start = Segment.containing(backup.start_lsn, backup.timeline, size)
     report.names = frozenset([n async for n in catalog.from_name(reader.bucket, start.name)])
     report.first = start
     found = report.reach = reach(line, start, report.names, accept_hole=asked.accept_hole)
-    if found.end is None or found.end.end_lsn < backup.finish_lsn:
-        lost = found.hole or (found.end.next() if found.end else start)
-        report.faults.append(
-            f"{lost.name} is missing: base backup {backup.name} needs all WAL from {start.name} to"
-            f" {show_lsn(backup.finish_lsn)}"
-        )
+    if found.end is not None and found.end.end_lsn >= backup.finish_lsn:
+        return []
+    lost = found.hole or (found.end.next() if found.end else start)
+    return [f"{lost.name} of its own WAL, up to {show_lsn(backup.finish_lsn)}"]
+
+
+async def _follow(reader: Reader, asked: Asked, report: Report) -> None:
+    backup, start, found = report.backup, report.first, report.reach
+    if backup is None or start is None or found is None:
         return
     try:
         page = await survey.first_page(reader, start)
@@ -106,6 +108,8 @@ async def _follow(reader: Reader, asked: Asked, report: Report) -> None:
             f"{start.name} is of the cluster with system identifier {page.system_id}, base backup"
             f" {backup.name} of {backup.system_id}: two databases have written there"
         )
-    if page.segment_size != size:
-        report.faults.append(f"{start.name} has segments of {page.segment_size} bytes, not {size}")
+    if page.segment_size != start.size:
+        report.faults.append(
+            f"{start.name} has segments of {page.segment_size} bytes, not {start.size}"
+        )
     await aim(reader, asked, report, found)
