@@ -42,6 +42,8 @@ class Judge:
         self._claim = claim
         self._source = Source(world, found)
         self._first = Segment.parse(found.first, found.segment_size)
+        last = Segment.parse(found.last, found.segment_size)
+        self._until = last if found.ends == "quiet" else None
         self._ended_file = world.run_dir / ENDED
         self._accept_hole = world.settings.restore_accept_hole or found.accept_hole
         self._free = 0
@@ -105,7 +107,9 @@ class Judge:
         begin = judging.listed_from(name, self._line, self._first)
         bucket = self._source.bucket
         listed = frozenset([found async for found in catalog.from_name(bucket, begin)])
-        miss = judging.judge(name, self._line, self._first, listed, self._accept_hole)
+        miss = judging.judge(
+            name, self._line, self._first, listed, self._accept_hole, until=self._until
+        )
         log.info("miss.judged", name=name, means=miss.value, looks=looks)
         match miss:
             case Miss.THERE:

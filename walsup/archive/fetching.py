@@ -23,8 +23,11 @@ _CLIENT_TIMEOUT_S = 60
 _KILL_AFTER_S = 5
 
 
-def restore_command(engine: Engine, run_dir: Path) -> str:
-    """Give the command."""
+def restore_command(engine: Engine, run_dir: Path, until: str = "") -> str:
+    """Give the command; what lies behind the segment `until` is not even asked for.
+
+    An archive that is written to while a moment of it is restored must not pass that moment.
+    """
     socket, config = run_dir / READER_SOCKET, run_dir / READER_CONFIG
     timeout = f"{_CLIENT_TIMEOUT_S}s"
     if not engine.has_daemon:
@@ -37,7 +40,11 @@ def restore_command(engine: Engine, run_dir: Path) -> str:
         words += ["--timeout", timeout, "wal-fetch", "%f", "%p"]
     asked = [sys.executable, "-I", "-S", str(Path(messenger.__file__).resolve())]
     asked += [str(run_dir / JUDGE_SOCKET), "%f", "%p"]
-    return f"{_joined(words)} 2>/dev/null || exec {_joined(asked)}"
+    bound = f"[ %f \\> {until} ] || " if until else ""
+    hit = f"{_joined(words)} 2>/dev/null"
+    miss = f"exec {_joined(asked)}"
+    # Without a bound the client stands alone; with one a name behind it is a miss at once.
+    return f"if {bound}! {hit}; then {miss}; fi" if bound else f"{hit} || {miss}"
 
 
 def _joined(words: list[str]) -> str:

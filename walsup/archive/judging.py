@@ -4,7 +4,7 @@ import enum
 from collections.abc import Set as AbstractSet
 
 from walsup.archive.window import Line, is_hole
-from walsup.postgres.wal import Kind, Segment, classify
+from walsup.postgres.wal import Segment
 
 
 class Miss(enum.Enum):
@@ -17,21 +17,27 @@ class Miss(enum.Enum):
     LOST = "lost"
 
 
-def judge(  # noqa: PLR0911 (a list of cases)
-    name: str, line: Line, first: Segment, listed: AbstractSet[str], accept_hole: str
+def judge(  # noqa: PLR0911, PLR0913 (a list of cases; each is one fact)
+    name: str,
+    line: Line,
+    first: Segment,
+    listed: AbstractSet[str],
+    accept_hole: str,
+    *,
+    until: Segment | None = None,
 ) -> Miss:
     """Tell what a miss of a WAL file means.
 
-    `first`: the segment with which the restore begins. `listed`: the names, without extension, of
-    all that is archived from `listed_from` on. ABSENT lets postgres look elsewhere, or is no news.
+    `first`: the segment with which the restore begins. `until`: the last one that it may take.
+    `listed`: the names, without extension, of all that is archived from `listed_from` on. ABSENT
+    lets postgres look elsewhere, or is no news.
     """
+    asked = _segment(name, first.size)
+    if asked is not None and until is not None and asked.number > until.number:
+        return Miss.END
     if name in listed:
         return Miss.THERE
-    if classify(name) is not Kind.SEGMENT:
-        return Miss.ABSENT
-    try:
-        asked = Segment.parse(name, first.size)
-    except ValueError:
+    if asked is None:
         return Miss.ABSENT
     if all(leg.timeline != asked.timeline for leg in line.legs):
         return Miss.ABSENT
@@ -53,12 +59,16 @@ def judge(  # noqa: PLR0911 (a list of cases)
 
 def listed_from(name: str, line: Line, first: Segment) -> str:
     """Give the name from which on the archive has to be listed to judge a miss."""
-    if classify(name) is not Kind.SEGMENT:
+    asked = _segment(name, first.size)
+    if asked is None:
         return name[:8]
-    try:
-        asked = Segment.parse(name, first.size)
-    except ValueError:
-        return name
     number = max(asked.number - 1, 0)
     around = (*line.candidates(number, first.size), *line.candidates(asked.number, first.size))
     return min((segment.name for segment in around), default=name)
+
+
+def _segment(name: str, size: int) -> Segment | None:
+    try:
+        return Segment.parse(name, size)
+    except ValueError:
+        return None

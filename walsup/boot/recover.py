@@ -65,7 +65,9 @@ def recovery(known: Settings, hand: Handover, effective: Mapping[str, str]) -> d
         wanted,
         found.legs[-1][0],
         found.ends,
-        fetching.restore_command(carrier, hand.run_dir),
+        fetching.restore_command(
+            carrier, hand.run_dir, found.last if found.ends == "quiet" else ""
+        ),
     )
     limits = dict(control.read(known.pgdata).limits)
     if not found.own:

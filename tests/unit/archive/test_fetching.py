@@ -69,3 +69,21 @@ def test_without_a_judge_it_waits(tmp_path: Path) -> None:
     argv = [sys.executable, "-I", "-S", messenger.__file__, str(tmp_path / "none"), "N", "P"]
     with pytest.raises(subprocess.TimeoutExpired):
         subprocess.run(argv, check=False, timeout=2)
+
+
+@pytest.mark.parametrize("name", ["000000010000000000000006", "00000001000000000000000A"])
+@pytest.mark.parametrize("client", ["true", "false"])
+def test_s18_what_lies_behind_a_bound_is_not_asked_for(
+    tmp_path: Path, name: str, client: str
+) -> None:
+    """The shell compares names; a hit before it runs nothing else."""
+    script = tmp_path / "walrus"
+    script.write_text(f"#!/bin/sh\n{client}\n")
+    script.chmod(0o700)
+    until = "000000010000000000000009"
+    command = restore_command(Engine("walrus", script, None), tmp_path, until)
+    command = command.replace("%f", name).replace("%p", "x").replace("exec ", "echo miss; false ")
+    done = subprocess.run(["sh", "-c", command], check=False, capture_output=True, text=True)
+    hit = client == "true" and name < until
+    assert done.stdout == ("" if hit else "miss\n")
+    assert (done.returncode == 0) is hit

@@ -52,6 +52,13 @@ def test_s14_a_hole_is_the_end_for_who_has_named_it() -> None:
     assert judge(name(2, 6), LINE, FIRST, listed, name(2, 7)) is Miss.HOLE
 
 
+def test_s18_a_restore_in_quiet_time_takes_nothing_that_came_later() -> None:
+    """The archive is written to meanwhile: what lies behind the last one is not there for us."""
+    until = Segment(timeline=2, number=6, size=SIZE)
+    assert judge(name(2, 7), LINE, FIRST, WHOLE, "", until=until) is Miss.END
+    assert judge(name(2, 6), LINE, FIRST, WHOLE, "", until=until) is Miss.THERE
+
+
 @pytest.mark.parametrize("asked", [name(2, 8), name(2, 5), name(1, 3), "00000003.history"])
 def test_the_listing_begins_before_what_is_asked(asked: str) -> None:
     """The segment before it, on whichever timeline, must be seen."""

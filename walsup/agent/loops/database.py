@@ -9,6 +9,7 @@ import asyncpg
 from walsup.agent.board import Database, Waiting
 from walsup.agent.world import World
 from walsup.archive.fault import Fault
+from walsup.postgres import restored
 from walsup.postgres.server import postmaster
 from walsup.postgres.wal import parse_lsn
 
@@ -66,6 +67,10 @@ async def _observe(world: World) -> Database:
     if server is None or not server.accepts or not world.board.snapshot.init.postgres_pid:
         world.sql.drop()
         return Database()
+    if server.status == "standby" and restored.is_under_way(world.settings.pgdata):
+        # It says so too when it recovers without letting anybody in (hot_standby=off), and a
+        # refused login ten times a second would take a tenth of what recovers.
+        return Database()
     accepting = Database(
         accepting=True, role="standby" if server.status == "standby" else "primary"
     )
@@ -74,7 +79,6 @@ async def _observe(world: World) -> Database:
             _OBSERVE
         )
     except asyncpg.CannotConnectNowError:
-        # It says "standby" too when it recovers without letting anybody in (hot_standby=off).
         world.sql.drop()
         return Database()
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as raised:
