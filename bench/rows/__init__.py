@@ -5,7 +5,17 @@ from types import MappingProxyType
 
 from bench.figures import Row
 from bench.ground import Ground
-from bench.rows import drain, first_boot, load, memory, probes, restore, start, stop
+from bench.rows import (
+    container,
+    drain,
+    first_boot,
+    load,
+    memory,
+    probes,
+    restore,
+    start,
+    stop,
+)
 
 ROWS: Mapping[str, Callable[[Ground], Sequence[Row]]] = MappingProxyType(
     {
@@ -17,5 +27,6 @@ ROWS: Mapping[str, Callable[[Ground], Sequence[Row]]] = MappingProxyType(
         "memory": memory.measure,
         "probes": probes.measure,
         "restore": restore.measure,
+        "container": container.measure,
     }
 )

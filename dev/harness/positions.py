@@ -20,6 +20,7 @@ class PlacedLedger(Ledger):
     def __init__(self, walsup: Walsup, *, after: int = 0) -> None:
         """`after`: the number of the last row that is there."""
         super().__init__(walsup)
+        self._placed = walsup
         self.acknowledged = after
         self.lsn: dict[int, int] = {}
 
@@ -32,8 +33,8 @@ class PlacedLedger(Ledger):
             number = self.acknowledged + 1
             try:
                 # Two statements, so two transactions: the position lies behind the commit.
-                shown = self._walsup.tools.psql_each(
-                    self._walsup.address,
+                shown = self._placed.tools.psql_each(
+                    self._placed.address,
                     f"insert into ledger values ({number})",
                     "select pg_current_wal_lsn()",
                 )

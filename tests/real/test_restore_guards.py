@@ -79,6 +79,7 @@ def test_s16_reader_and_agent_die_and_hang(walsup: Make, s3: S3Server) -> None:
         proxy.spoil("503", times=1_000_000, only=lambda what: third in what)
         clone.start()
         clone.wait_for(lambda: proxy.spoilt, "it waits for a segment", timeout_s=90)
+        clone.wait_for(lambda: clone.state().get("reader_pid"), "a reader")
         agent = clone.kill("agent", SIGKILL)
         os.kill(clone.pid_of("reader"), SIGKILL)
         clone.wait_for(

@@ -40,7 +40,7 @@ def back_up(one: Walsup, *, delta: bool) -> None:
 
 def dump(one: Walsup) -> str:
     """Everything in the database, as pg_dump writes it, but for its random line."""
-    socket, port = one.address
+    socket, port, _ = one.address
     text = run_as_database(
         one.machine,
         *(str(one.tools.bindir / "pg_dump"), "-h", str(socket), "-p", str(port)),
@@ -100,7 +100,7 @@ def test_a_cluster_with_everything_is_cloned(walsup: Make, s3: S3Server, machine
     kept = (clone.pgdata / "postgresql.auto.conf.before-restore").read_text()
     assert "/bin/false" in kept
     assert "/bin/false" not in (clone.pgdata / "postgresql.auto.conf").read_text()
-    socket, port = clone.address
+    socket, port, _ = clone.address
     run_as_database(
         machine,
         *(str(clone.tools.bindir / "pg_amcheck"), "-h", str(socket), "-p", str(port)),

@@ -20,6 +20,7 @@ from walsup.archive.fault import Fault
 from walsup.archive.lease import Lease
 from walsup.archive.letin import Claimant, Kept, Wait
 from walsup.archive.owner import Owner
+from walsup.archive.scratch import scratch
 from walsup.postgres import control, history, memory, restored
 from walsup.postgres.control import ControlData
 from walsup.postgres.server import archives

@@ -23,6 +23,7 @@ from walsup.postgres.restored import Restored
 from walsup.postgres.wal import Segment
 
 _RETRY_S = 1.0
+_ABSENT = b"absent"  # no content of an object
 
 
 class Reclaim:
@@ -83,13 +84,15 @@ class Reclaim:
         seen_s = now_s()
         owner: Owner | None = None
         etag: str | None = None
+        content = _ABSENT
         try:
             read = await bucket.get(OWNER_KEY)
-            owner, etag = Owner.from_json(read.content), read.etag
+            content, etag = read.content, read.etag
+            owner = Owner.from_json(content)
         except FileNotFoundError as raised:
             if not is_absent(raised):
                 raise
-        unchanged_s = rivals.unchanged_s(etag or "absent", seen_s)
+        unchanged_s = rivals.unchanged_s(content, seen_s)
         claimant = self._claimant()
         decided = reclaim(
             owner,

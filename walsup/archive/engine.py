@@ -52,12 +52,17 @@ class Engine(NamedTuple):
     def fetch_argv(self, config: Path, name: str, target: Path) -> list[str]:
         """One WAL file, decompressed and decrypted, and none of those that follow it.
 
+        With more than one at a time, a child that nobody waits for fetches them beside the target.
+        """
+        alone = ("env", "WALG_DOWNLOAD_CONCURRENCY=1")
+        return self._once(config, "wal-fetch", name, str(target), before=alone)
+
     def restore_argv(self, config: Path, data: Path, backup: str) -> list[str]:
         """A base backup, with those it is a delta of, into an empty directory."""
         return self._once(config, "backup-fetch", str(data), backup)
 
-    def _once(self, config: Path, *words: str) -> list[str]:
-        argv = [str(self.program), "--config", str(config), *words]
+    def _once(self, config: Path, *words: str, before: tuple[str, ...] = ()) -> list[str]:
+        argv = [*before, str(self.program), "--config", str(config), *words]
         return self.room.bound(argv, ONE_SHOT_OOM_SCORE)
 
 

@@ -131,7 +131,11 @@ def postgres_environment(environ: Mapping[str, str], more: Sequence[str]) -> dic
 
 _SECRETS = {row.name for row in declared() if row.secret}
 _SECRET_ENDS = ("PASSWORD", "PASSWORD_FILE", "PASSFILE")
-_BUCKETS = ("AWS_", "WALG_", "WALE_", "S3_", "PGBACKREST_", "RESTORE_", "CLONE_")
+# Buckets', and Spilo's passwords of roles.
+_NOT_POSTGRES = (
+    *("AWS_", "WALG_", "WALE_", "S3_", "PGBACKREST_", "PGPASSWORD_"),
+    *("RESTORE_", "CLONE_"),
+)
 
 # fmt: off
 _SEEN = frozenset((

@@ -32,7 +32,7 @@ class Handover:
         self.run_dir = run_dir
         self._known = known
         self._boot = boot
-        self._send = send
+        self.send = send
 
     def write_agent_file(self) -> None:
         """Write what the agent reads when it starts."""
@@ -52,7 +52,7 @@ class Handover:
 
     def launch_agent(self, after_s: float = 0.0, generation: int = 1) -> None:
         """Launch the agent, so many seconds later; one of another generation is ended."""
-        self._send(
+        self.send(
             {
                 "launch": "agent",
                 "after_s": after_s,
@@ -66,7 +66,7 @@ class Handover:
 
     def launch_reader(self, argv: list[str], environment: Mapping[str, str]) -> None:
         """Launch the daemon that fetches for a recovery; it needs no lease, for it only reads."""
-        self._send(
+        self.send(
             {"daemon": "reader", "generation": 1, "argv": argv, "environment": dict(environment)}
         )
 
@@ -82,7 +82,7 @@ class Handover:
         self, program: str, line: CommandLine, environment: Mapping[str, str]
     ) -> None:
         """Launch postgres."""
-        self._send(
+        self.send(
             {
                 "launch": "postgres",
                 "argv": [program, *line.arguments],

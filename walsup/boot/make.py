@@ -1,11 +1,11 @@
 """Making a data directory where there is none: a new cluster, or a copy out of an archive."""
 
 import os
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Sequence
 
 from walsup import log
 from walsup.boot import conf, plan
+from walsup.boot.handover import Handover
 from walsup.boot.oneshot import OneShot
 from walsup.postgres import subpath
 from walsup.settings import Settings
@@ -14,18 +14,18 @@ from walsup.settings import Settings
 def make(
     decided: plan.Bootstrap | plan.BootstrapBeside | plan.Restore,
     known: Settings,
-    run_dir: Path,
+    hand: Handover,
     lock: int,
-    send: Callable[[dict[str, object]], None],
+    arguments: Sequence[str],
 ) -> Settings:
-    """Make it; gives the settings, with the archive where it goes on.
+    """Make it; gives the settings, with the archive where it goes on. `arguments` are postgres's.
 
     Raises:
         WalsupError: as initdb, or the restore, does.
     """
     one_shot = OneShot(
         bindir=known.pg_bindir,
-        run_dir=run_dir,
+        run_dir=hand.run_dir,
         lock=lock,
         environment=conf.postgres_environment(os.environ, known.postgres_env),
     )
@@ -33,7 +33,7 @@ def make(
         case plan.Restore(own=own):
             from walsup.boot.restore import restore  # noqa: PLC0415 (asyncio, obstore: 20 MB)
 
-            restore(known, one_shot, send, own=own)
+            restore(known, one_shot, hand.send, own=own)
             return known
         case plan.BootstrapBeside():
             from walsup.archive.moved import move_now  # noqa: PLC0415 (as above)
@@ -44,5 +44,5 @@ def make(
             known = subpath.below(known, sub)
     from walsup.boot.bootstrap import bootstrap  # noqa: PLC0415 (not for a restore)
 
-    bootstrap(known, one_shot, os.environ)
+    bootstrap(known, one_shot, arguments, os.environ)
     return known

@@ -108,13 +108,14 @@ def needs_archive(found: Found) -> bool:
     return isinstance(found, Empty) or (isinstance(found, Staged) and not found.complete)
 
 
-def decide(
+def decide(  # noqa: PLR0911, PLR0913 (one return a case; each is one fact)
     found: Found,
     *,
     binaries_major: str | None,
     archived: str | None,
     may_create: bool,
     wish: Wish = Wish(),  # noqa: B008 (immutable)
+    hindrance: WalsupError | None = None,
 ) -> Plan:
     """Give the plan.
 

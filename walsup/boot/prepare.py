@@ -13,9 +13,10 @@ from walsup.archive.engine import Engine, choose, push_timeout_s
 from walsup.archive.fault import Fault
 from walsup.boot import conf, directory, handover, inspect, plan, stage
 from walsup.errors import DiskFullError, InternalError, PermissionsError, SettingsError, WalsupError
-from walsup.postgres import guc, memory, reserve, restored, subpath
+from walsup.postgres import guc, memory, restored, subpath
 from walsup.settings import Settings
 
+_PORT = 5432
 _LONGEST_SOCKET_DIR_BYTES = 100 - len("/.s.PGSQL.65535")
 _PRIVATE_SOCKET_DIR = Path("/var/run/postgresql")
 # The official image's words, which people look for.
@@ -70,7 +71,7 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
     hand = handover.Handover(known, run_dir, os.urandom(16).hex(), send)
     wish = plan.Wish(known.on_empty_pgdata, restores=known.restore_from is not None)
     if isinstance(found, (plan.Cluster, plan.Broken)):
-        _execute(known, found, run_dir, lock, send, archived=None, wish=wish)
+        _execute(known, found, hand, lock, arguments, wish=wish)
         hand.write_agent_file()
         _launch_postgres(known, arguments, engine, hand)
         hand.launch_agent(_HEAD_START_S)
@@ -87,8 +88,10 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
 
         archived, known = ask_archive(configured, send)
         wish = wish._replace(moved=known.archive != configured.archive)
-    made = _execute(known, found, run_dir, lock, send, archived=archived, wish=wish)
-    hand.move(known := made)
+    known = _execute(
+        known, found, hand, lock, arguments, wish=wish, archived=archived, hindrance=hindrance
+    )
+    hand.move(known)
     _launch_postgres(known, arguments, engine, hand)
 
 
@@ -97,10 +100,11 @@ def _execute(  # noqa: PLR0913 (each is one fact)
     found: plan.Found,
     hand: handover.Handover,
     lock: int,
-    send: Send,
+    arguments: list[str],
     *,
-    archived: str | None,
     wish: plan.Wish,
+    archived: str | None = None,
+    hindrance: WalsupError | None = None,
 ) -> Settings:
     postgres = inspect.program("postgres", known.pg_bindir, os.environ.get("PATH", ""))
     decided = plan.decide(
@@ -109,6 +113,7 @@ def _execute(  # noqa: PLR0913 (each is one fact)
         archived=archived,
         may_create=bool(known.postgres_password) or known.postgres_host_auth_method == "trust",
         wish=wish,
+        hindrance=hindrance,
     )
     match decided:
         case plan.Refuse(error=error):
@@ -116,7 +121,7 @@ def _execute(  # noqa: PLR0913 (each is one fact)
         case plan.Bootstrap() | plan.BootstrapBeside() | plan.Restore():
             from walsup.boot.make import make  # noqa: PLC0415 (not for every start)
 
-            return make(decided, known, run_dir, lock, send)
+            return make(decided, known, hand, lock, arguments)
         case plan.Recover():
             log.info("restore.resumed", message="a copy of the archive is recovered further")
         case plan.Finish():
@@ -126,19 +131,8 @@ def _execute(  # noqa: PLR0913 (each is one fact)
             log.info("bootstrap.skipped", message=_SKIPPING)
             stage.remove_leftover(known.pgdata)
             if isinstance(found, plan.Cluster):
-                _make_room(known.pgdata / "pg_wal", found.control.segment_size)
+                directory.make_room(known.pgdata / "pg_wal", found.control.segment_size)
     return known
-
-
-def _make_room(pg_wal: Path, segment_bytes: int) -> None:
-    """Let postgres end its recovery on a full disk (S25); without that nothing is ever archived."""
-    try:
-        segments = reserve.give_up(pg_wal, segment_bytes)
-    except OSError as fault:
-        log.warning("reserve.kept", problem=str(fault))
-        return
-    if segments:
-        log.warning("reserve.given_up", segments=segments, why="the disk of pg_wal is nearly full")
 
 
 def _launch_postgres(
@@ -158,6 +152,10 @@ def _launch_postgres(
         log.error("archive.foreign", problem=foreign, effect="archive_mode=off in this run")
     if not known.archive:
         log.warning("archive.none", problem="not protected: WALSUP_ARCHIVE is not set")
+    socket_dir = _socket_dir(known, effective, hand.run_dir)
+    if socket_dir is not None:
+        port = known.pgport or int(effective.get("port") or _PORT)
+        directory.clear_stale_socket(Path(socket_dir), port, known.pgdata)
     recovery: dict[str, str] = {}
     if restored.is_under_way(known.pgdata):
         from walsup.boot import recover  # noqa: PLC0415 (not for every start)
@@ -168,7 +166,7 @@ def _launch_postgres(
         effective,
         pgdata=str(known.pgdata),
         port=known.pgport,
-        socket_dir=_socket_dir(known, effective, hand.run_dir),
+        socket_dir=socket_dir,
         archive_command=_archive_command(known, engine, hand.run_dir),
         archive_mode=not foreign,
         archive_timeout_s=known.archive_timeout_s,

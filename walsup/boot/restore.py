@@ -79,7 +79,8 @@ def restore(known: Settings, one_shot: OneShot, send: Send, *, own: bool) -> Non
     data = _fetch(known, archive, one_shot, report, patience)
     files = asyncio.run(survey.parts(archive.bucket, report.backup))
     copy.check_files(data, [name for names in files.values() for name in names])
-    copy.make_own(data, known.postgres_initdb_waldir, known.postgres_host_auth_method)
+    method = known.postgres_host_auth_method or "scram-sha-256"
+    copy.make_own(data, known.postgres_initdb_waldir, method)
     libraries.check(data, known.pg_bindir)
     found = _memory(known, asked, report, own=own, began_at=began_at, region=region)
     restored.write(data, found)

@@ -5,7 +5,18 @@ from pathlib import Path
 
 
 def write_durable(path: Path, text: str) -> None:
-    """Put `text` at `path` by rename, with file and folder synced, mode 0600."""
+    """Put `text` at `path` by rename, with file and folder synced, mode 0600.
+
+    Raises:
+        OSError: with the path, which a write to a full disk alone does not name.
+    """
+    try:
+        _write(path, text)
+    except OSError as fault:
+        raise OSError(fault.errno, fault.strerror, fault.filename or str(path)) from fault
+
+
+def _write(path: Path, text: str) -> None:
     descriptor = os.open(path.with_name(path.name + ".new"), os.O_WRONLY | os.O_CREAT, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.truncate()

@@ -1,6 +1,7 @@
 """What does not go together in the settings of a restore. Pure."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 _TARGETS = {
@@ -12,7 +13,7 @@ _TARGETS = {
 }
 
 
-def faults_of_restore(values: Mapping[str, Any], given: Collection[str]) -> Iterator[str]:
+def faults_of_restore(values: Mapping[str, Any], given: AbstractSet[str]) -> Iterator[str]:
     """Say what is wrong: two targets, a target of nothing, a source that is the destination."""
     targets = [name for name in _TARGETS if name in given]
     if len(targets) > 1:
@@ -25,7 +26,8 @@ def faults_of_restore(values: Mapping[str, Any], given: Collection[str]) -> Iter
             " is always promoted"
         )
     wanted = values["restore_from"] or values["on_empty_pgdata"] == "restore"
-    named = sorted(name for name in given if name.startswith("WALSUP_RESTORE_"))
+    named = sorted(given - {"WALSUP_RESTORE_FROM"})
+    named = [name for name in named if name.startswith("WALSUP_RESTORE_")]
     if named and not wanted:
         yield (
             f"{', '.join(named)} without anything to restore: set WALSUP_RESTORE_FROM, or"

@@ -30,36 +30,42 @@ _SPILO = {
 }
 
 
-def translated(environ: Mapping[str, str]) -> dict[str, str]:
-    """Give the environment with KubeDB's and Spilo's names of a restore in ours; ours win."""
-    meant = {name: text for name, text in _meant(environ) if text}
-    return {**meant, **environ}
+def restores(environ: Mapping[str, str], root: str = "") -> Iterator[tuple[str, str, str]]:
+    """Give what KubeDB's and Spilo's names of a restore mean: theirs, ours, the text."""
+    found = (*_of_kubedb(environ, root), *_of_spilo(environ))
+    yield from ((theirs, ours, text) for theirs, ours, text in found if text)
 
 
-def _meant(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    if environ.get("RESTORE", "").lower() in _YES:
-        yield from _of_kubedb(environ)
-    if environ.get("CLONE_SCOPE") or environ.get("CLONE_WALG_S3_PREFIX"):
-        if bucket := environ.get("CLONE_WAL_S3_BUCKET", ""):
-            yield "WALSUP_RESTORE_FROM", _of_spilo(environ, bucket)
-        for theirs, ours in _SPILO.items():
-            yield ours, environ.get(theirs, "")
-        for name, text in environ.items():
-            if name.startswith(("CLONE_AWS_", "CLONE_WALG_")) and name not in _SPILO:
-                yield name.replace("CLONE_", "RESTORE_", 1), text
-
-
-def _of_kubedb(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _of_kubedb(environ: Mapping[str, str], root: str) -> Iterator[tuple[str, str, str]]:
+    if environ.get("RESTORE", "").lower() not in _YES or not environ.get("RESTORE_S3_PREFIX"):
+        return
     for theirs, ours in _KUBEDB.items():
-        yield ours, environ.get(theirs, "")
+        yield theirs, ours, environ.get(theirs, "")
     if environ.get("PITR", "").lower() in _YES:
         for what in _KUBEDB_PITR:
-            yield f"WALSUP_RESTORE_TARGET_{what}", environ.get(f"TARGET_{what}", "")
-    if Path(_KUBEDB_SECRETS).is_dir():
-        yield _DIRECTORY, _KUBEDB_SECRETS
+            yield (
+                f"TARGET_{what}",
+                f"WALSUP_RESTORE_TARGET_{what}",
+                environ.get(f"TARGET_{what}", ""),
+            )
+    if Path(root + _KUBEDB_SECRETS).is_dir():
+        yield _KUBEDB_SECRETS, _DIRECTORY, _KUBEDB_SECRETS
 
 
-def _of_spilo(environ: Mapping[str, str], bucket: str) -> str:
+def _of_spilo(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    bucket = environ.get("CLONE_WAL_S3_BUCKET", "") if environ.get("CLONE_SCOPE") else ""
+    if not bucket and not any(map(environ.get, ("CLONE_WALG_S3_PREFIX", "CLONE_WALE_S3_PREFIX"))):
+        return
+    if bucket:
+        yield "CLONE_WAL_S3_BUCKET", "WALSUP_RESTORE_FROM", _of_scope(environ, bucket)
+    for theirs, ours in _SPILO.items():
+        yield theirs, ours, environ.get(theirs, "")
+    for name, text in environ.items():
+        if name.startswith(("CLONE_AWS_", "CLONE_WALG_")) and name not in _SPILO:
+            yield name, name.replace("CLONE_", "RESTORE_", 1), text
+
+
+def _of_scope(environ: Mapping[str, str], bucket: str) -> str:
     """Give Spilo's place of another cluster's archive."""
 
     def of(name: str) -> str:
@@ -74,9 +80,7 @@ def environment(environ: Mapping[str, str], place: str) -> dict[str, str]:
     """Give the environment in which the source is the archive, with nothing of a restore in it."""
     own = {name.removeprefix("RESTORE_"): text for name, text in _own(environ)}
     kept = {n: t for n, t in environ.items() if not n.startswith(("WALSUP_RESTORE_", *OWN))}
-    kept = {n: t for n, t in kept.items() if n not in ("RESTORE", "CLONE_SCOPE")}
-    for name in ("WALSUP_ON_EMPTY_PGDATA", "CLONE_WALG_S3_PREFIX"):
-        kept.pop(name, None)
+    kept.pop("WALSUP_ON_EMPTY_PGDATA", None)
     if own or environ.get(_DIRECTORY):
         kept = {n: t for n, t in kept.items() if not n.startswith((*_BUCKETS, "WALSUP_CA_FILE"))}
         kept["WALSUP_SECRETS_DIR"] = environ.get(_DIRECTORY, "")

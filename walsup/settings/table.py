@@ -5,7 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from walsup import units
+from walsup import pgdata, units
 from walsup.settings import moments, values
 from walsup.settings.values import ArchiveUrl, FileArchive, HttpAddress
 
@@ -189,12 +189,14 @@ class Settings(NamedTuple):
     passed_on: Mapping[str, str] = MappingProxyType({})
     warnings: tuple[str, ...] = ()
     source: Any = None  # the Settings that read restore_from
+    foreign: tuple[str, ...] = ()
+    no_new_cluster: str = ""
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What may be shown nowhere."""
         own = (getattr(self, row.field) for row in declared() if row.secret)
-        engines = (text for name, text in self.passed_on.items() if _is_secret(name))
+        engines = (text for name, text in self.passed_on.items() if is_secret(name))
         sources = self.source.secrets if self.source else ()
         return tuple(text for text in (*own, *engines, *sources) if text)
 

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from walsup.archive.claim import Rivals
+from walsup.archive.lease import now_s
 from walsup.archive.letin import Claimant, Kept, Take, Wait, judge, reclaim
 from walsup.archive.owner import Owner
 from walsup.postgres.control import ControlData, DBState

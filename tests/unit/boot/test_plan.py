@@ -160,7 +160,7 @@ def test_s11_s12_an_empty_directory_and_an_archive_with_a_cluster(  # noqa: PLR0
         wish=Wish(on_empty=on_empty, restores=restores, moved=moved),
     )
     if wanted is BootstrapBeside and not may_create:
-        wanted = SettingsError
+        wanted = ContractError
     assert outcome(decided) is wanted
     if isinstance(decided, Restore):
         assert decided.own
@@ -183,4 +183,4 @@ def test_s12_an_empty_archive_lets_the_source_be_restored(on_empty: str, may_cre
         if restores:
             assert decided == Restore(own=False)
         else:
-            assert outcome(decided) is (Bootstrap if may_create else SettingsError)
+            assert outcome(decided) is (Bootstrap if may_create else ContractError)

@@ -56,7 +56,7 @@ def test_kubedbs_names() -> None:
     assert not known.restore_target_inclusive
     assert known.restore_backup == ""
     assert load(OWN | kubedb | {"RESTORE": "false"}).restore_from is None
-    assert load(relevant(OWN | kubedb | KEYS)) == known
+    assert load(relevant(OWN | kubedb | KEYS)) == known._replace(foreign=())
 
 
 def test_spilos_names() -> None:

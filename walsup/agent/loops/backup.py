@@ -15,7 +15,7 @@ from walsup.archive.classify import classify
 from walsup.archive.engine import Engine
 from walsup.archive.fault import Fault
 from walsup.archive.output import classify_output
-from walsup.postgres import control, history
+from walsup.postgres import control
 from walsup.tail import last_lines
 
 _FIRST_RETRY_S = 5.0
@@ -134,14 +134,14 @@ async def _newest(world: World, bucket: Bucket) -> Backup | None:
     timeline = seen.database.timeline or control.read(pgdata).timeline
     # Before that LSN the archive has a gap, or another writer's WAL.
     since_lsn = world.lease.owner.backups_from if world.lease else 0
-    # After a promotion or a restore there is to be one of the new timeline; 0: its name has none.
-    timelines = (0, world.board.snapshot.database.timeline)
     found = [
         backup
         for backup in await catalog.backups(bucket)
-        if backup.system_id in (ours, None)
+        if backup.system_id in (seen.system_id, None)
         and backup.start_lsn >= since_lsn
-        and backup.timeline in timelines
+        # After a promotion or a restore there is to be one of the new timeline; one taken elsewhere
+        # may be of another branch (adopt). 0: its name tells no timeline.
+        and backup.timeline in (0, timeline)
     ]
     return found[-1] if found else None
 
