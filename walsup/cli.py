@@ -11,6 +11,7 @@ import click
 
 from walsup import __version__, settings
 from walsup.errors import WalsupError
+from walsup.postgres import subpath
 
 _TIMEOUT_S = 5.0
 
@@ -58,7 +59,7 @@ def adopt(*, yes: bool) -> None:
     from walsup import adopt as adoption  # noqa: PLC0415 (one command, one import)
 
     try:
-        known = settings.load(os.environ)
+        known = subpath.where(settings.load(os.environ))
         decided, words = adoption.find(known)
         click.echo(words)
         if not yes:
@@ -111,6 +112,29 @@ def wipe(*, confirmed: str | None, even_if_fresh: bool) -> None:
     except WalsupError as fault:
         click.echo(str(fault), err=True)
         _leave(fault.exit_code)
+    _leave(0)
+
+
+@main.command()
+@click.option("--check", is_flag=True, help="Say whether the restore that is set up would work.")
+@click.option("--list", "listed", is_flag=True, help="Show backups, timelines and the window.")
+def restore(*, check: bool, listed: bool) -> None:
+    """Look into the archive that would be restored; nothing is restored, nothing is written.
+
+    A restore itself is a start (`run`) with an empty data directory and WALSUP_RESTORE_FROM, or
+    WALSUP_ON_EMPTY_PGDATA=restore for the database's own archive. Exits 74 when it would not work.
+    """
+    from walsup import looking  # noqa: PLC0415 (one command, one import)
+
+    if check == listed:
+        raise click.UsageError("say either --check or --list")
+    try:
+        known = subpath.where(settings.load(os.environ))
+        words = looking.check(known) if check else looking.show(known)
+    except WalsupError as fault:
+        click.echo(str(fault), err=True)
+        _leave(fault.exit_code)
+    click.echo(words)
     _leave(0)
 
 

@@ -5,7 +5,17 @@ from types import MappingProxyType
 
 from bench.figures import Row
 from bench.ground import Ground
-from bench.rows import container, drain, first_boot, load, memory, probes, start, stop
+from bench.rows import (
+    container,
+    drain,
+    first_boot,
+    load,
+    memory,
+    probes,
+    restore,
+    start,
+    stop,
+)
 
 ROWS: Mapping[str, Callable[[Ground], Sequence[Row]]] = MappingProxyType(
     {
@@ -16,6 +26,7 @@ ROWS: Mapping[str, Callable[[Ground], Sequence[Row]]] = MappingProxyType(
         "load": load.measure,
         "memory": memory.measure,
         "probes": probes.measure,
+        "restore": restore.measure,
         "container": container.measure,
     }
 )

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import TypeAlias
 
-from dev.demo import arrive, leave, leftovers, stay, weather
+from dev.demo import arrive, leave, leftovers, loss, stay, weather
 from dev.demo.narrator import Narrator
 from dev.demo.stage import Stage
 from dev.harness import Machine
@@ -14,7 +14,7 @@ from dev.harness import Machine
 Step: TypeAlias = Callable[[Stage], None]
 
 # A step's docstring is what was not seen when the demo ends before it. Each may use what the
-# earlier ones left: a restore has its place behind `check_verdict`, with the bucket still there.
+# earlier ones left: the restores that of a stop, with the bucket still there.
 RISE: tuple[Step, ...] = (
     arrive.start_s3,
     arrive.start_walsup,
@@ -26,7 +26,13 @@ RISE: tuple[Step, ...] = (
     weather.kill_agent,
     weather.finish_load,
 )
-END: tuple[Step, ...] = (leave.stop, leave.check_verdict)
+END: tuple[Step, ...] = (
+    leave.stop,
+    leave.check_verdict,
+    loss.lose,
+    loss.come_back,
+    loss.before_the_drop,
+)
 
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _INTERRUPTED = 130

@@ -7,6 +7,7 @@ from typing import Any
 from dev.demo.lagwatch import LagWatch
 from dev.demo.narrator import Narrator
 from dev.harness import Machine, PgBench, S3Server, Walsup
+from dev.harness.positions import PlacedLedger
 
 _ENVIRONMENT = {
     # An unfinished segment is archived after 3 s, so that a reader sees the lag fall to 0.
@@ -38,11 +39,14 @@ class Stage:
         self.lag_under_load: LagWatch | None = None
         self.under_load = contextlib.ExitStack()
         self.verdict = ""
+        self.ledger: PlacedLedger | None = None
+        self.clone: Walsup | None = None
 
     @property
     def directories(self) -> list[Path]:
         """Everything on the disk that this run made."""
-        return [self.s3.directory, self.walsup.layout.base, *self.s3.sockets()]
+        clones = [self.clone.layout.base] if self.clone else []
+        return [self.s3.directory, self.walsup.layout.base, *clones, *self.s3.sockets()]
 
     @property
     def bench(self) -> PgBench:
@@ -65,6 +69,8 @@ class Stage:
         with contextlib.ExitStack() as last:
             last.callback(self.s3.close)
             last.callback(self.walsup.close)
+            if self.clone is not None:
+                last.callback(self.clone.close)
             if self.load is not None and self.load.is_running:
                 last.callback(self.load.kill)
             last.callback(self.under_load.close)

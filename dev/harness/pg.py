@@ -107,6 +107,16 @@ class PgTools:
         argv = ["psql", *options, "-d", database, "-c", sql]
         return self._run(argv, timeout_s=timeout_s, password=address.password)
 
+    def psql_each(self, address: Address, *statements: str, timeout_s: float = 15.0) -> str:
+        """Run statements one after another in one session; gives what the last one shows.
+
+        Raises:
+            PgToolError: psql or the server refused.
+        """
+        options = ["-X", "-At", "-q", "-v", "ON_ERROR_STOP=1", *_to(address, "postgres")]
+        words = [word for statement in statements for word in ("-c", statement)]
+        return self._run(["psql", *options, "-d", "postgres", *words], timeout_s=timeout_s)
+
     def pgbench_init(self, address: Address, *, scale: int = 1, user: str = "postgres") -> None:
         """Make pgbench's tables, `scale` times 15 MB."""
         self._run(["pgbench", "-i", "-q", "-s", str(scale), *_to(address, user), "postgres"])

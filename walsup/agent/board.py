@@ -103,6 +103,30 @@ class Hole:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Restore:
+    """A restore: `none`, `fetching` (bytes), `recovering` (segments) or `done`.
+
+    `left_s`: how long it takes yet at this rate, None when that is not known; `still_s`: for how
+    long it has stood at one segment.
+    """
+
+    phase: str = "none"
+    source: str = ""
+    backup: str = ""
+    target: str = ""
+    bytes: int = 0
+    total_bytes: int = 0
+    segment: str = ""
+    lsn: int = 0
+    segments: int = 0
+    total_segments: int = 0
+    percent: int = 0
+    left_s: float | None = None
+    still_s: int = 0
+    ended_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """A fault that stands, since when (Unix seconds)."""
 
@@ -124,6 +148,7 @@ class Snapshot:
     waiting: Waiting = field(default_factory=Waiting)
     disk: Disk = field(default_factory=Disk)
     backup: BackupSeen = field(default_factory=BackupSeen)
+    restore: Restore = field(default_factory=Restore)
     holes: tuple[Hole, ...] = ()
     faults: Mapping[str, Standing] = field(default_factory=dict)
     at: float = 0.0

@@ -6,6 +6,7 @@ import time
 from walsup import log
 from walsup.agent import daemons, room
 from walsup.agent.board import Gate
+from walsup.agent.histories import prove_history
 from walsup.agent.holding import grant
 from walsup.agent.lag import Meter
 from walsup.agent.world import World
@@ -21,7 +22,7 @@ from walsup.archive.lease import Lease
 from walsup.archive.letin import Claimant, Kept, Wait
 from walsup.archive.owner import Owner
 from walsup.archive.scratch import scratch
-from walsup.postgres import control, history, memory
+from walsup.postgres import control, history, memory, restored
 from walsup.postgres.control import ControlData
 from walsup.postgres.server import archives
 from walsup.postgres.wal import Segment
@@ -66,18 +67,17 @@ class Doorkeeper:
                 problem="the archive is ours now, but this run began with archive_mode=off",
                 remedy="restart the container: archive_mode changes only then",
             )
+        unproven = await prove_history(world, self._carrier, answer, found.timeline)
+        if unproven is not None:
+            return unproven
         return await self._let_through(answer)
 
     async def _conditional(self, bucket: Bucket) -> Conditional | Fault:
         """Give a bucket whose conditions hold; a server that honours none is not trusted."""
         if self._tested is None or self._tested[0] is not bucket:
-            chosen: Conditional = bucket
-            if not await conditions.honoured(bucket):
-                allowed = self._world.settings.unsafe_owner
-                if not allowed or not isinstance(bucket, conditions.Unconditional):
-                    return conditions.unmet()
-                log.warning("owner.unsafe", problem=conditions.unmet().problem)
-                chosen = conditions.WrittenAndReadBack(bucket)
+            chosen = await conditions.trusted(bucket, unsafe=self._world.settings.unsafe_owner)
+            if isinstance(chosen, Fault):
+                return chosen
             self._tested = (bucket, chosen)
         return self._tested[1]
 
@@ -94,6 +94,7 @@ class Doorkeeper:
             left=history.left(known.pgdata, found.timeline),
             owned=memory.owned(known.pgdata, archive),
             adoption=memory.adoption(known.pgdata, archive),
+            restored_to=restored.done_to(known.pgdata, archive),
         )
 
     def _ask(self, bucket: Bucket, found: ControlData) -> Ask:
@@ -157,13 +158,23 @@ class Doorkeeper:
                 engine=carrier.name,
                 compression=owner.compression,
                 epoch=owner.epoch,
-                origin_lsn=owner.lsn,
+                origin_lsn=self._origin(owner),
                 daemon=carrier.has_daemon,
             )
         )
         log.info("gate.opened", engine=carrier.name, epoch=owner.epoch, generation=generation)
         world.pid1.reload()
         return None
+
+    def _origin(self, owner: Owner) -> int:
+        """Give the LSN from which on this claim proves: the owner's, or where its line was left.
+
+        A restore to the past begins far before the end of what the owner has proven.
+        """
+        pgdata = self._world.settings.pgdata
+        left = history.left(pgdata, control.read(pgdata).timeline)
+        behind = [s.switch_lsn for s in left if s.timeline == owner.timeline]
+        return min([owner.lsn, *behind])
 
     async def _start_daemon(self, lease: Lease) -> int:
         world, seen = self._world, self._world.board.snapshot.init.engine_generation

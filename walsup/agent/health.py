@@ -21,7 +21,7 @@ def live(_: Snapshot) -> Answer:
 
 def startup(seen: Snapshot) -> Answer:
     """Startup: a plan is in progress, waiting for the archive included."""
-    return Answer(ok=True, reasons=(seen.init.detail,) if seen.init.detail else ())
+    return Answer(ok=True, reasons=tuple(filter(None, (seen.init.detail, _restoring(seen)))))
 
 
 def ready(seen: Snapshot) -> Answer:
@@ -29,12 +29,23 @@ def ready(seen: Snapshot) -> Answer:
     details = tuple(unprotected(seen))
     if seen.init.stopping:
         return Answer(ok=False, reasons=("it is being stopped", *details))
-    if not seen.database.accepting:
-        phase = seen.init.detail or f"phase {seen.init.phase}"
+    if not seen.database.accepting or seen.restore.phase == "recovering":
+        phase = seen.init.detail or _restoring(seen) or f"phase {seen.init.phase}"
         return Answer(
             ok=False, reasons=(f"postgres does not accept connections ({phase})", *details)
         )
     return Answer(ok=True, reasons=details)
+
+
+def _restoring(seen: Snapshot) -> str:
+    """Say how far recovery is; the fetch before it is told by PID 1's detail."""
+    restore = seen.restore
+    if restore.phase != "recovering":
+        return ""
+    return (
+        f"restore: recovering {restore.segment or 'its first segment'}, {restore.segments} of"
+        f" {restore.total_segments} segments ({restore.percent}%)"
+    )
 
 
 def unprotected(seen: Snapshot) -> list[str]:

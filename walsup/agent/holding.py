@@ -6,6 +6,7 @@ archive_command compares the machine's uptime with the file.
 
 import asyncio
 import os
+import time
 from pathlib import Path
 
 from walsup import log
@@ -18,6 +19,7 @@ from walsup.postgres.wal import Segment
 
 _RETRIES_IN_A_LEASE = 5
 _DIGITS = 12
+_COMMIT_MARGIN_S = 2.0
 
 
 async def hold(world: World, lease: Lease) -> Fault | None:
@@ -74,9 +76,26 @@ async def _renew(world: World, lease: Lease) -> Fault | None:
     return None
 
 
-def proven(world: World, mark: Segment) -> Proven:
-    """Give what the owner object is to say: the mark, and the holes that no backup has covered."""
-    return Proven(mark.timeline, mark.end_lsn, world.board.snapshot.needs_backup_from)
+def proven(world: World, mark: Segment, *, ended: bool = False) -> Proven:
+    """Give what the owner object is to say: the mark, and the holes that no backup has covered.
+
+    `ended`: the database has, and nothing of it is missing.
+    """
+    return Proven(
+        mark.timeline,
+        mark.end_lsn,
+        world.board.snapshot.needs_backup_from,
+        time.time() if ended else _complete_until(world),
+    )
+
+
+def _complete_until(world: World) -> float:
+    """Give until when every commit is proven, by the clock that stamps them; 0: not known."""
+    complete_s = world.meter.complete_s if world.meter is not None else None
+    if complete_s is None:
+        return 0.0
+    # A commit has its time a moment before its place in the WAL.
+    return time.time() - (time.monotonic() - complete_s) - _COMMIT_MARGIN_S
 
 
 def grant(world: World, lease: Lease) -> None:

@@ -40,13 +40,23 @@ class Meter:
         self._first_segments: dict[int, int] = {}
         self._unproven: deque[tuple[float, int]] = deque()
         self._waiting_since_s = waiting_since_s
+        self._asked: deque[tuple[float, int]] = deque(maxlen=_MOST_SAMPLES)
+        self.complete_s: float | None = None
 
-    def sample(
-        self, now_s: float, lsn: int, timeline: int, xmax: int, xmin: int | None = None
+    def sample(  # noqa: PLR0913 (each is one fact)
+        self,
+        now_s: float,
+        lsn: int,
+        timeline: int,
+        xmax: int,
+        xmin: int | None = None,
+        *,
+        asked_s: float | None = None,
     ) -> None:
         """Take note of postgres's position and of the next xid that it would assign.
 
         `xmin`: the oldest xid in progress, `xmax` when there is none, as a snapshot has them.
+        `asked_s`: when the question was put: what was committed before lies before the position.
         """
         current = Segment.containing(lsn, timeline, self.mark.size)
         if self._current is not None and current.number > self._current.number:
@@ -58,6 +68,8 @@ class Meter:
             self.switched_s = now_s
         if timeline > self.mark.timeline and timeline not in self._first_segments:
             self.follow(timeline, lsn)
+        if asked_s is not None:
+            self._asked.append((asked_s, lsn))
         self._current, self._lsn = current, lsn
         self._xids = (xmax, xmax if xmin is None else xmin)
         if not self._unproven or lsn > self._unproven[-1][1]:
@@ -136,9 +148,13 @@ class Meter:
         for timeline, first in sorted(self._first_segments.items()):
             if timeline > self.mark.timeline and self.mark.number >= first - 1:
                 self.mark = Segment(timeline=timeline, number=first - 1, size=self.mark.size)
+        idle = self._current is not None and self._is_idle(self._current)
+        while self._asked and (idle or self._asked[0][1] <= self.mark.end_lsn):
+            # Every commit before that question is proven by now.
+            self.complete_s = self._asked.popleft()[0]
         while self._unproven and self._unproven[0][1] <= self.mark.end_lsn:
             self._unproven.popleft()
-        if self._current is not None and self._is_idle(self._current):
+        if idle:
             # The bytes that an idle database keeps are not the age of what is written later.
             self._unproven.clear()
         if len(self._unproven) > _MOST_SAMPLES:

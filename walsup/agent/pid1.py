@@ -70,6 +70,25 @@ class Pid1:
             }
         )
 
+    def want_reader(self, generation: int, argv: list[str], environment: dict[str, str]) -> None:
+        """Ask for the daemon that fetches for a recovery; it needs no lease."""
+        self._send(
+            {
+                "daemon": "reader",
+                "generation": generation,
+                "argv": argv,
+                "environment": environment,
+            }
+        )
+
+    def no_reader(self) -> None:
+        """End it: the restore is done."""
+        self._send({"daemon": "reader", "generation": 0})
+
+    def doom(self, reason: str, code: int) -> None:
+        """Say what it means if postgres ends by itself now; ("", 0) takes it back."""
+        self._send({"doom": reason, "code": code})
+
     def lease(self, until_s: float) -> None:
         """Let the daemon run until then, by the clock of leases; PID 1 ends it when we hang."""
         self._send({"lease": until_s})

@@ -28,6 +28,7 @@ def as_json(seen: Snapshot) -> dict[str, Any]:
         "waiting": asdict(seen.waiting),
         "disk": asdict(seen.disk),
         "backup": asdict(seen.backup),
+        "restore": asdict(seen.restore) | {"lsn": show_lsn(seen.restore.lsn)},
         "holes": [asdict(hole) | {"end_lsn": show_lsn(hole.end_lsn)} for hole in seen.holes],
         "faults": {
             subject: {
@@ -70,7 +71,27 @@ def as_text(status: Mapping[str, Any]) -> str:
         f" (new base backup: {hole['covered_by'] or 'not yet'})"
         for hole in status.get("holes", ())
     ]
+    if words := restore_words(status["restore"]):
+        lines.append(f"restore    {words}")
     if status["init"]["detail"]:
         lines.append(f"doing      {status['init']['detail']}")
     lines += [f"!          {reason}" for reason in status["reasons"]]
     return "\n".join(lines)
+
+
+def restore_words(seen: Mapping[str, Any]) -> str:
+    """Say in a line how far a restore is, "" when there is none under way."""
+    left = seen["left_s"]
+    rest = "" if left is None else f", about {units.show_duration(round(left))} left"
+    match seen["phase"]:
+        case "fetching":
+            done, total = units.show_bytes(seen["bytes"]), units.show_bytes(seen["total_bytes"])
+            return f"fetching {seen['backup']}: {done} of {total} ({seen['percent']}%){rest}"
+        case "recovering":
+            return (
+                f"recovering from {seen['source']} to {seen['target']}: segment"
+                f" {seen['segment'] or 'none yet'}, {seen['segments']} of"
+                f" {seen['total_segments']} ({seen['percent']}%){rest}"
+            )
+        case _:
+            return ""

@@ -14,7 +14,7 @@ from walsup.archive import command, engine
 from walsup.archive.bucket import open_bucket
 from walsup.archive.fault import Fault
 from walsup.archive.lease import Lease
-from walsup.postgres import history
+from walsup.postgres import history, subpath
 from walsup.postgres.server import Sql
 
 
@@ -33,7 +33,7 @@ class World:
         self.engine_socket = run_dir / command.SOCKET
         self.boot = str(content["boot"])
         self._environment: dict[str, str] = content["environment"]
-        self.settings = settings.load(self._environment)
+        self.settings = subpath.where(settings.load(self._environment))
         self._kept = self.settings
         self.pid1 = Pid1(run_dir, wire)
         archive = self.settings.archive
@@ -82,7 +82,7 @@ class World:
         Raises:
             SettingsError: a file cannot be read, or holds something wrong.
         """
-        again = settings.load(self._environment)
+        again = subpath.where(settings.load(self._environment))
         found = self.settings._replace(
             access_key_id=again.access_key_id,
             secret_access_key=again.secret_access_key,
@@ -92,6 +92,24 @@ class World:
             log.warning("settings.kept", problem="more than the bucket's credentials has changed")
         self._kept = again
         return found
+
+    def reload_settings(self) -> settings.Settings:
+        """Give all settings as the environment and the secret files have them now.
+
+        Raises:
+            SettingsError: a file cannot be read, or holds something wrong.
+        """
+        return subpath.where(settings.load(self._environment))
+
+    def sql_of(self, database: str) -> Sql:
+        """Give a connection to another database; whoever asks drops it."""
+        known = self.settings
+        return Sql(known.pgdata, known.database_role, known.pgpassword, database)
+
+    @property
+    def path(self) -> str:
+        """Where programs are looked for."""
+        return os.environ.get("PATH", "")
 
     def adopt(self, found: settings.Settings) -> None:
         """Use these settings from now on; a region that was looked up need not be asked again."""

@@ -19,6 +19,16 @@ class Object:
     etag: str
 
 
+class Readable(Protocol):
+    """What is read of an archive; as `Bucket` has it."""
+
+    @property
+    def region(self) -> str | None: ...  # noqa: D102 (as Bucket has them)
+    async def get(self, key: str) -> Object: ...  # noqa: D102
+    def keys(self, under: str, after: str = "") -> AsyncIterator[str]: ...  # noqa: D102
+    async def folder(self, under: str) -> list[tuple[str, float]]: ...  # noqa: D102
+
+
 class Bucket(Protocol):
     """The archive's prefix in its bucket; keys are relative to it.
 

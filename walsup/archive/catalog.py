@@ -1,12 +1,12 @@
 """What the bucket holds, read from the bucket itself and never from an engine's printout."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from walsup import log
-from walsup.archive.bucket import Bucket
+from walsup.archive.bucket import Bucket, Readable
 from walsup.archive.names import BACKUP_FOLDER, WAL_FOLDER
 from walsup.postgres.wal import Kind, Segment, classify, strip_extension
 
@@ -15,7 +15,11 @@ _SENTINEL = "_backup_stop_sentinel.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backup:
-    """A finished base backup: one with a sentinel. LSNs in bytes, the time as written there."""
+    """A finished base backup: one with a sentinel. LSNs in bytes, the time as written there.
+
+    `pg_version` as server_version_num, 0 when it is not told; `size_bytes` of what is fetched;
+    `tablespaces` has the number and the directory of each.
+    """
 
     name: str
     system_id: int | None
@@ -24,6 +28,10 @@ class Backup:
     finished_at: str
     uploaded_at: float
     delta: bool
+    delta_from: str = ""
+    pg_version: int = 0
+    size_bytes: int = 0
+    tablespaces: tuple[tuple[str, str], ...] = ()
 
     @property
     def timeline(self) -> int:
@@ -34,7 +42,7 @@ class Backup:
             return 0
 
 
-async def backups(bucket: Bucket) -> tuple[Backup, ...]:
+async def backups(bucket: Readable) -> tuple[Backup, ...]:
     """Give the finished base backups, newest upload last."""
     sentinels = sorted(
         (uploaded_at, key)
@@ -62,10 +70,22 @@ def _parse(key: str, uploaded_at: float, content: bytes) -> Backup:
         finished_at=str(fields.get("FinishTime") or ""),
         uploaded_at=uploaded_at,
         delta=bool(fields.get("DeltaFrom") or fields.get("IncrementFrom")),
+        delta_from=str(fields.get("DeltaFrom") or fields.get("IncrementFrom") or ""),
+        pg_version=int(fields.get("PgVersion") or 0),
+        size_bytes=int(fields.get("UncompressedSize") or 0),
+        tablespaces=tuple(_tablespaces(fields.get("Spec") or {})),
     )
 
 
-async def newest_segment(bucket: Bucket) -> str:
+def _tablespaces(spec: dict[str, object]) -> Iterator[tuple[str, str]]:
+    listed = spec.get("tablespaces")
+    for number in listed if isinstance(listed, list) else ():
+        place = spec.get(str(number))
+        if isinstance(place, dict) and place.get("loc"):
+            yield str(number), str(place["loc"])
+
+
+async def newest_segment(bucket: Readable) -> str:
     """Give the key of the last segment of the newest timeline, "" when there is none."""
     newest = ""
     async for key in bucket.keys(WAL_FOLDER):
@@ -74,7 +94,7 @@ async def newest_segment(bucket: Bucket) -> str:
     return newest
 
 
-async def is_empty(bucket: Bucket) -> bool:
+async def is_empty(bucket: Readable) -> bool:
     """Tell whether a successful listing finds neither WAL nor base backup."""
     for folder in (BACKUP_FOLDER, WAL_FOLDER):
         async for _ in bucket.keys(folder):
@@ -82,15 +102,16 @@ async def is_empty(bucket: Bucket) -> bool:
     return True
 
 
-async def from_name(bucket: Bucket, name: str) -> AsyncIterator[str]:
+async def from_name(bucket: Readable, name: str) -> AsyncIterator[str]:
     """Give the names of WAL files, without extension, from this one on, in order."""
-    # A listing begins behind its key, and what is not compressed has the bare name.
+    # A listing begins behind its key; what is not compressed, and WAL-RUS's history files, have the
+    # bare name.
     async for key in bucket.keys(WAL_FOLDER, f"{WAL_FOLDER}/{name[:-1]}"):
         if (found := _name(key)) >= name:
             yield found
 
 
-async def newest_on(bucket: Bucket, timeline: int, lsn: int, size: int) -> Segment | None:
+async def newest_on(bucket: Readable, timeline: int, lsn: int, size: int) -> Segment | None:
     """Give the last segment of a timeline that is archived behind `lsn`; None: there is none."""
     newest = None
     first = Segment.containing(lsn, timeline, size)
@@ -101,6 +122,20 @@ async def newest_on(bucket: Bucket, timeline: int, lsn: int, size: int) -> Segme
                 break
             newest = found
     return newest
+
+
+async def timelines(bucket: Readable) -> tuple[int, ...]:
+    """Give every timeline of which any object is archived; one page of the listing for each."""
+    found: list[int] = []
+    while True:
+        after = f"{WAL_FOLDER}/{found[-1]:08X}~" if found else ""
+        async for key in bucket.keys(WAL_FOLDER, after):
+            name = _name(key)
+            if classify(name) is not Kind.OTHER:
+                found.append(int(name[:8], 16))
+                break
+        else:
+            return tuple(found)
 
 
 class Run(NamedTuple):
@@ -131,7 +166,7 @@ async def advance(bucket: Bucket, mark: Segment) -> Run:
     return Run(mark, tuple(twice))
 
 
-async def twice(bucket: Bucket, after: str) -> tuple[str, ...]:
+async def twice(bucket: Readable, after: str) -> tuple[str, ...]:
     """Give the names of the WAL files from this name on ("": all) with two objects each (S6)."""
     segment, names = "", set[str]()
     found: dict[str, None] = {}
@@ -145,7 +180,7 @@ async def twice(bucket: Bucket, after: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-async def segments_after(bucket: Bucket, segment: Segment) -> tuple[str, ...]:
+async def segments_after(bucket: Readable, segment: Segment) -> tuple[str, ...]:
     """Give the names of the segments behind this one, in the order of their names."""
     after = f"{WAL_FOLDER}/{segment.name}"
     names = [_name(key) async for key in bucket.keys(WAL_FOLDER, after)]

@@ -82,6 +82,8 @@ async def claim(
     if not isinstance(decided, Take):
         return decided
     wanted = decided.owner.signed()
+    if claimant.restored_to:
+        wanted = replace(wanted, restored_to=claimant.restored_to)
     compared = await ask.compare(wanted)
     if compared.fault:
         return Kept(compared.fault, foreign=False)

@@ -57,6 +57,10 @@ class Engine(NamedTuple):
         alone = ("env", "WALG_DOWNLOAD_CONCURRENCY=1")
         return self._once(config, "wal-fetch", name, str(target), before=alone)
 
+    def restore_argv(self, config: Path, data: Path, backup: str) -> list[str]:
+        """A base backup, with those it is a delta of, into an empty directory."""
+        return self._once(config, "backup-fetch", str(data), backup)
+
     def _once(self, config: Path, *words: str, before: tuple[str, ...] = ()) -> list[str]:
         argv = [*before, str(self.program), "--config", str(config), *words]
         return self.room.bound(argv, ONE_SHOT_OOM_SCORE)

@@ -28,6 +28,8 @@ REMEDIES = {
     "engine broken": "look at the engine's own lines in this log",
     "hole": "restores end there: take a new base backup with the engine (backup-push)",
     "database login": "let the role log in over the unix socket (pg_hba.conf)",
+    "collation": "REINDEX what depends on it (REINDEX DATABASE), then ALTER DATABASE … or ALTER"
+    " COLLATION … REFRESH COLLATION VERSION",
     "unknown": "look at the problem's own words, and at the log around it",
 }
 

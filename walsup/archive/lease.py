@@ -54,11 +54,15 @@ async def write(bucket: Conditional, wanted: Owner, etag: str | None) -> str | N
 
 
 class Proven(NamedTuple):
-    """What the holder has proven by now, and since when base backups count."""
+    """What the holder has proven by now, and since when base backups count.
+
+    `complete_until`: Unix seconds, as Owner has it; 0: nothing new is known.
+    """
 
     timeline: int
     lsn: int
     backups_from: int
+    complete_until: float = 0.0
 
 
 class Lease:
@@ -119,6 +123,7 @@ class Lease:
             timeline=proven.timeline,
             lsn=proven.lsn,
             backups_from=max(self.owner.backups_from, proven.backups_from),
+            complete_until=max(self.owner.complete_until, proven.complete_until),
         )
 
     async def _write(self, wanted: Owner) -> None:

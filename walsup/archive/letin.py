@@ -20,7 +20,8 @@ class Claimant:
     """Who asks: the data directory and this start of the container.
 
     `left`: where it has left the timelines before its own, from its history file.
-    `owned`: this data directory remembers that it has owned the archive.
+    `owned`: this data directory remembers that it has owned the archive. `restored_to`: the target
+    to which it was restored from this very archive.
     """
 
     control: ControlData
@@ -32,6 +33,7 @@ class Claimant:
     left: tuple[Switch, ...] = ()
     owned: bool = False
     adoption: Adoption | None = None
+    restored_to: str = ""
 
     @property
     def redo_segment(self) -> Segment:
@@ -174,6 +176,45 @@ def _allowed(  # noqa: PLR0911 (a list of cases)
             )
         )
     return Take(claimant.takes(owner), "its timeline was continued here")
+
+
+def reclaim(
+    owner: Owner | None, claimant: Claimant, *, unchanged_s: float, mark: Segment, new_timeline: int
+) -> Take | Wait | Kept:
+    """Decide for a restore of this very archive, before its recovery may end (S13).
+
+    `mark`: the last archived segment on the line that is followed; `new_timeline`: a number under
+    which nothing exists, which nobody else takes while we hold the object.
+    """
+
+    def marked(taken: Owner) -> Owner:
+        return replace(taken, timeline=mark.timeline, lsn=mark.end_lsn, next_timeline=new_timeline)
+
+    if owner is None:
+        first = claimant.begins(epoch=1, compression=claimant.compression, backups_from=0)
+        return Take(marked(first), "nobody has owned it")
+    if owner.state == "wiping":
+        return Kept(_fault("the archive is being wiped", _NEW_PREFIX), foreign=False)
+    if owner.system_id != claimant.control.system_id:
+        return Kept(
+            _fault(
+                "the archive belongs to the cluster with system identifier"
+                f" {owner.system_id}, what was restored is of {claimant.control.system_id}",
+                "restore it with WALSUP_RESTORE_FROM, into a prefix of its own",
+            )
+        )
+    if owner.boot != claimant.boot and not _is_free(owner, claimant, unchanged_s):
+        return Wait(
+            Fault(
+                kind="not the owner",
+                problem=f"instance {owner.instance} holds the archive (epoch {owner.epoch}), and"
+                f" has not renewed for {unchanged_s:.0f} s; the restore goes on, and ends when it"
+                f" is taken for dead, after {_patience_s(owner, claimant):g} s",
+                remedy="nothing, if it was killed; if it runs elsewhere, stop it, or make a clone"
+                " with WALSUP_RESTORE_FROM",
+            )
+        )
+    return Take(marked(claimant.takes(owner)), "restored from it")
 
 
 def _left_at(timeline: int, claimant: Claimant) -> int | None:

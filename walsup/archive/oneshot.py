@@ -3,8 +3,9 @@
 import asyncio
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from walsup.kernel import die_with_parent
 
@@ -19,14 +20,19 @@ def environment() -> dict[str, str]:
     return {name: os.environ[name] for name in _SEEN if name in os.environ} | {"NO_COLOR": "1"}
 
 
-async def run(
+async def run(  # noqa: PLR0913 (each is one fact)
     argv: Sequence[str],
     output: Path,
     *,
     timeout_s: float | None = None,
     cancelled: asyncio.Event | None = None,
+    inherit: tuple[int, ...] = (),
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> int:
     """Run `argv` to its end; gives its exit code, -n when signal n ended it.
+
+    `inherit`: descriptors that stay open in it, as the data directory's lock does (S1).
+    `more`: variables besides those that every engine sees.
 
     When the time is over, or `cancelled` is set, it gets TERM and, 2 s later, KILL.
     """
@@ -37,7 +43,8 @@ async def run(
             stdin=asyncio.subprocess.DEVNULL,
             stdout=file,
             stderr=asyncio.subprocess.STDOUT,
-            env=environment(),
+            env=environment() | dict(more),
+            pass_fds=inherit,
             preexec_fn=lambda: die_with_parent(parent),
         )
     ended = asyncio.ensure_future(process.wait())

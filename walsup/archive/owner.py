@@ -42,6 +42,9 @@ class Owner:
     missing, or another writer's. `place`: the directory that its holder has locked, on the kernel
     that it runs on. `nonce`: new with every write, so that a writer knows its own again. `state`:
     running, stopped, or wiping: everything in the archive is being deleted (S32).
+    `complete_until`: every commit before that moment (Unix seconds, the database's clock) is in
+    the archive. `next_timeline`: the number that a restore under way has taken (S13); 0: none.
+    `restored_to`: the target of the last restore of this archive itself.
     """
 
     system_id: int
@@ -56,6 +59,9 @@ class Owner:
     backups_from: int = 0
     place: str = ""
     nonce: str = ""
+    complete_until: float = 0.0
+    next_timeline: int = 0
+    restored_to: str = ""
     version: int = VERSION
 
     def to_json(self) -> bytes:
@@ -87,6 +93,9 @@ class Owner:
                 backups_from=int(fields.get("backups_from") or 0),
                 place=str(fields.get("place") or ""),
                 nonce=str(fields.get("nonce") or ""),
+                complete_until=float(fields.get("complete_until") or 0),
+                next_timeline=int(fields.get("next_timeline") or 0),
+                restored_to=str(fields.get("restored_to") or ""),
             )
             _check_ranges(found)
         except OwnerError:

@@ -1,6 +1,7 @@
 """Asking the archive whether it holds a cluster, before anything new is made (S11)."""
 
 import time
+from typing import NamedTuple
 
 from walsup import units
 from walsup.archive.bucket import open_bucket
@@ -8,23 +9,33 @@ from walsup.archive.classify import classify
 from walsup.archive.names import BACKUP_FOLDER, WAL_FOLDER
 from walsup.boot import waiting
 from walsup.boot.waiting import Send
+from walsup.postgres import subpath
 from walsup.settings import Settings
 
 _FIRST_RETRY_S = 0.5
 _LONGEST_RETRY_S = 10.0
 
 
-def ask_archive(known: Settings, send: Send) -> str | None:
-    """Give a key that shows a cluster, None after a listing that found none; waits for ever.
+class Answer(NamedTuple):
+    """A key that shows a cluster, None after a listing that found none; where the archive goes on.
+
+    `known`: the settings, with the archive in its sub-path if it has moved there.
+    """
+
+    archived: str | None
+    known: Settings
+
+
+def ask_archive(known: Settings, send: Send) -> Answer:
+    """Ask for ever.
 
     Only a successful listing allows an initdb: 403, no bucket and silence do not (S11).
     """
-    bucket = open_bucket(known)
     failures, told = 0, ""
     send({"detail": "waiting for the archive"})
     while True:
         try:
-            found = bucket.first_key_now(BACKUP_FOLDER) or bucket.first_key_now(WAL_FOLDER) or None
+            found = _once(known)
         except Exception as raised:  # noqa: BLE001 (any failure is no answer)
             fault = classify(raised)
         else:
@@ -33,3 +44,20 @@ def ask_archive(known: Settings, send: Send) -> str | None:
         failures += 1
         told = waiting.tell(send, fault, told)
         time.sleep(units.backoff(failures, _FIRST_RETRY_S, _LONGEST_RETRY_S))
+
+
+def _once(known: Settings) -> Answer:
+    bucket = open_bucket(known)
+    found = bucket.first_key_now(BACKUP_FOLDER) or bucket.first_key_now(WAL_FOLDER) or None
+    if found is None:
+        return Answer(None, known)
+    from walsup.archive import moved  # noqa: PLC0415 (asyncio: 54 ms, not for a first start)
+
+    sub = moved.find_now(bucket)
+    if not sub:
+        return Answer(found, known)
+    subpath.remember(known.pgdata, str(known.archive), sub)
+    beside = subpath.below(known, sub)
+    bucket = open_bucket(beside)
+    found = bucket.first_key_now(BACKUP_FOLDER) or bucket.first_key_now(WAL_FOLDER) or None
+    return Answer(found, beside)

@@ -5,6 +5,7 @@ no file of the operator is edited (S7, S9).
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from walsup import units
@@ -34,12 +35,13 @@ def command_line(  # noqa: PLR0913 (each is one fact)
     archive_mode: bool,
     archive_timeout_s: int,
     major: int,
+    recovery: Mapping[str, str] = MappingProxyType({}),
 ) -> CommandLine:
     """Give postgres's arguments.
 
     `own`: the operator's arguments; `effective`: what files and arguments of the operator set, by
     lower-case name. `archive_command` None: no archive is configured, and nothing is touched.
-    `socket_dir` None: the operator has chosen one.
+    `socket_dir` None: the operator has chosen one. `recovery`: what a restore under way needs.
     """
     before = ["-D", pgdata]
     if port is not None:
@@ -50,6 +52,7 @@ def command_line(  # noqa: PLR0913 (each is one fact)
     if archive_command is not None:
         ours |= _archive(archive_command, archive_mode=archive_mode, major=major)
         ours |= _raised(effective, archive_timeout_s)
+    ours |= recovery
     after = [word for name, value in ours.items() for word in ("-c", f"{name}={value}")]
     displaced = {
         name: effective[name]
@@ -129,7 +132,10 @@ def postgres_environment(environ: Mapping[str, str], more: Sequence[str]) -> dic
 _SECRETS = {row.name for row in declared() if row.secret}
 _SECRET_ENDS = ("PASSWORD", "PASSWORD_FILE", "PASSFILE")
 # Buckets', and Spilo's passwords of roles.
-_NOT_POSTGRES = ("AWS_", "WALG_", "WALE_", "S3_", "PGBACKREST_", "PGPASSWORD_")
+_NOT_POSTGRES = (
+    *("AWS_", "WALG_", "WALE_", "S3_", "PGBACKREST_", "PGPASSWORD_"),
+    *("RESTORE_", "CLONE_"),
+)
 
 # fmt: off
 _SEEN = frozenset((

@@ -28,6 +28,23 @@ def check_mode(pgdata: Path) -> None:
         pgdata.chmod(0o700)
 
 
+def clear_stale_socket(folder: Path, port: int, pgdata: Path) -> None:
+    """Remove the lock of a socket that a killed postgres of this directory has left.
+
+    Its process is dead, for the data directory's own lock is ours (S1); but its number may be
+    another process's by now, and postgres would not start.
+    """
+    lock = folder / f".s.PGSQL.{port}.lock"
+    try:
+        lines = lock.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return
+    # Source: miscinit.c, CreateLockFile: the process, then the data directory.
+    if lines[1:2] == [str(pgdata)]:
+        lock.unlink(missing_ok=True)
+        log.warning("socket_lock.removed", path=str(lock), pid=lines[0])
+
+
 def make_room(pg_wal: Path, segment_bytes: int) -> None:
     """Let postgres end its recovery on a full disk (S25); without that nothing is ever archived."""
     try:

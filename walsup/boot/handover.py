@@ -32,7 +32,7 @@ class Handover:
         self.run_dir = run_dir
         self._known = known
         self._boot = boot
-        self._send = send
+        self.send = send
 
     def write_agent_file(self) -> None:
         """Write what the agent reads when it starts."""
@@ -43,17 +43,31 @@ class Handover:
         }
         write_private(self.run_dir / AGENT_FILE, json.dumps(content))
 
-    def launch_agent(self, after_s: float = 0.0) -> None:
-        """Launch the agent, so many seconds later."""
-        self._send(
+    def move(self, known: Settings) -> None:
+        """Go on with an archive in another place; an agent of the old one is started anew."""
+        moved = known.archive != self._known.archive
+        self._known = known
+        if moved:
+            self.launch_agent(generation=2)
+
+    def launch_agent(self, after_s: float = 0.0, generation: int = 1) -> None:
+        """Launch the agent, so many seconds later; one of another generation is ended."""
+        self.send(
             {
                 "launch": "agent",
                 "after_s": after_s,
+                "generation": generation,
                 # -I: no PYTHON* variables, no user site, no current directory.
                 "argv": [sys.executable, "-I", "-m", "walsup", "agent", str(self.run_dir)],
                 "environment": {n: os.environ[n] for n in _AGENT_SEES if n in os.environ}
                 | self._trust(),
             }
+        )
+
+    def launch_reader(self, argv: list[str], environment: Mapping[str, str]) -> None:
+        """Launch the daemon that fetches for a recovery; it needs no lease, for it only reads."""
+        self.send(
+            {"daemon": "reader", "generation": 1, "argv": argv, "environment": dict(environment)}
         )
 
     def _trust(self) -> dict[str, str]:
@@ -68,7 +82,7 @@ class Handover:
         self, program: str, line: CommandLine, environment: Mapping[str, str]
     ) -> None:
         """Launch postgres."""
-        self._send(
+        self.send(
             {
                 "launch": "postgres",
                 "argv": [program, *line.arguments],

@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 from walsup.boot import stage
-from walsup.boot.plan import Broken, Cluster, Empty, Found, Staged
+from walsup.boot.plan import Broken, Cluster, Empty, Found, Recovering, Staged
 from walsup.errors import DataDirectoryError, WalsupError
-from walsup.postgres import control
+from walsup.postgres import control, restored
 from walsup.programs import which
 
 _NOT_OURS_TO_COUNT = ("lost+found", ".snapshot")
@@ -64,6 +64,8 @@ def _cluster(pgdata: Path, *, config_elsewhere: bool) -> Found:
                 hint="the directory is damaged: restore it from a backup",
             )
         )
+    if restored.is_recovering(pgdata):
+        return Recovering(major=major)
     try:
         return _missing(pgdata, major, config_elsewhere=config_elsewhere) or Cluster(
             major=major, control=control.read(pgdata)

@@ -31,6 +31,12 @@ class Cluster(NamedTuple):
     control: ControlData
 
 
+class Recovering(NamedTuple):
+    """A copy out of an archive that has not been recovered to its end: not yet a database."""
+
+    major: str
+
+
 class Broken(NamedTuple):
     """Something that is no database and not empty, or a damaged one (then its major version)."""
 
@@ -38,7 +44,7 @@ class Broken(NamedTuple):
     major: str | None = None
 
 
-Found = Empty | Staged | Cluster | Broken
+Found = Empty | Staged | Cluster | Recovering | Broken
 
 
 class Start:
@@ -59,13 +65,42 @@ class Finish:
     __slots__ = ()
 
 
+class Restore(NamedTuple):
+    """Fetch a base backup into the stage; `own`: out of this database's own archive."""
+
+    own: bool
+
+
+class BootstrapBeside:
+    """Make a new cluster, and archive it below a new sub-path: the archive holds another."""
+
+    __slots__ = ()
+
+
+class Recover:
+    """Start postgres on a copy that is not yet recovered; never wipe it."""
+
+    __slots__ = ()
+
+
 class Refuse(NamedTuple):
     """Do nothing, and say why."""
 
     error: WalsupError
 
 
-Plan = Start | Bootstrap | Finish | Refuse
+Plan = Start | Bootstrap | BootstrapBeside | Finish | Restore | Recover | Refuse
+
+
+class Wish(NamedTuple):
+    """What the operator wants of an empty data directory: WALSUP_ON_EMPTY_PGDATA, RESTORE_FROM.
+
+    `moved`: the archive goes on in a sub-path already, so a new cluster was begun there once.
+    """
+
+    on_empty: str = "refuse"
+    restores: bool = False
+    moved: bool = False
 
 
 def needs_archive(found: Found) -> bool:
@@ -73,12 +108,13 @@ def needs_archive(found: Found) -> bool:
     return isinstance(found, Empty) or (isinstance(found, Staged) and not found.complete)
 
 
-def decide(  # noqa: PLR0911 (one return a case)
+def decide(  # noqa: PLR0911, PLR0913 (one return a case; each is one fact)
     found: Found,
     *,
     binaries_major: str | None,
     archived: str | None,
     may_create: bool,
+    wish: Wish = Wish(),  # noqa: B008 (immutable)
     hindrance: WalsupError | None = None,
 ) -> Plan:
     """Give the plan.
@@ -92,6 +128,7 @@ def decide(  # noqa: PLR0911 (one return a case)
         case (
             Broken(major=str(major))
             | Cluster(major=major)
+            | Recovering(major=major)
             | Staged(complete=True, major=str(major))
         ) if binaries_major not in (None, major):
             # First: what another version has written may look damaged to this one.
@@ -100,18 +137,30 @@ def decide(  # noqa: PLR0911 (one return a case)
             return Refuse(error=error)
         case Cluster():
             return Start()
+        case Recovering():
+            return Recover()
         case Staged(complete=True):
             return Finish()
         case Empty() | Staged() if hindrance is not None:
             return Refuse(error=hindrance)
         case Empty() | Staged():
-            if archived is not None:
-                return Refuse(error=_archive_not_empty(archived))
-            if not may_create:
-                return Refuse(error=_no_password())
-            return Bootstrap()
+            return _of_nothing(archived, wish, may_create=may_create)
         case _:
             assert_never(found)
+
+
+def _of_nothing(archived: str | None, wish: Wish, *, may_create: bool) -> Plan:
+    """Give the plan for an empty data directory (S11, S12)."""
+    if archived is not None and wish.on_empty == "restore":
+        return Restore(own=True)
+    once = wish.on_empty == "initdb-new-path" and wish.moved
+    if archived is not None and (wish.on_empty == "refuse" or once):
+        return Refuse(error=_archive_not_empty(archived, wish))
+    if archived is None and wish.restores:
+        return Restore(own=False)
+    if not may_create:
+        return Refuse(error=_no_password())
+    return Bootstrap() if archived is None else BootstrapBeside()
 
 
 def _other_major(data: str, binaries: str) -> VersionError:
@@ -122,10 +171,16 @@ def _other_major(data: str, binaries: str) -> VersionError:
     )
 
 
-def _archive_not_empty(key: str) -> ArchiveNotEmptyError:
+def _archive_not_empty(key: str, wish: Wish) -> ArchiveNotEmptyError:
+    late = ""
+    if wish.moved:
+        late = ", below the path in which a new cluster was begun once (walsup/moved.json)"
+    elif wish.restores:
+        late = "; WALSUP_RESTORE_FROM counts only while this archive is empty: it was used once"
     return ArchiveNotEmptyError(
-        f"the data directory is empty, but the archive holds a cluster ({key})",
-        hint="mount the volume that this archive belongs to; or, for a new database, set"
+        f"the data directory is empty, but the archive holds a cluster ({key}){late}",
+        hint="mount the volume that this archive belongs to; or, if that is lost, restore it from"
+        " the archive with WALSUP_ON_EMPTY_PGDATA=restore; or, for a new database, set"
         " WALSUP_ARCHIVE to another prefix; nothing has been touched",
     )
 

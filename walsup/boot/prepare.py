@@ -14,9 +14,10 @@ from walsup.archive.engine import Engine, choose, push_timeout_s
 from walsup.archive.fault import Fault
 from walsup.boot import conf, directory, handover, inspect, plan, stage
 from walsup.errors import DiskFullError, InternalError, PermissionsError, SettingsError, WalsupError
-from walsup.postgres import guc, memory
+from walsup.postgres import guc, memory, restored, subpath
 from walsup.settings import Settings
 
+_PORT = 5432
 _LONGEST_SOCKET_DIR_BYTES = 100 - len("/.s.PGSQL.65535")
 _PRIVATE_SOCKET_DIR = Path("/var/run/postgresql")
 # The official image's words, which people look for.
@@ -51,7 +52,8 @@ def prepare(arguments: list[str], lock: int, send: Send) -> int:
 
 
 def _prepare(arguments: list[str], lock: int, send: Send) -> None:
-    known = settings.load(os.environ)
+    configured = settings.load(os.environ)
+    known = subpath.where(configured)
     for warning in known.warnings:
         log.warning("setting.unknown", problem=warning)
     for note in known.foreign:
@@ -68,8 +70,9 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
         for warning in unheeded(known, engine.name):
             log.warning("setting.unheeded", problem=warning)
     hand = handover.Handover(known, run_dir, os.urandom(16).hex(), send)
+    wish = plan.Wish(known.on_empty_pgdata, restores=known.restore_from is not None)
     if isinstance(found, (plan.Cluster, plan.Broken)):
-        _execute(known, found, hand, lock, arguments)
+        _execute(known, found, hand, lock, arguments, wish=wish)
         hand.write_agent_file()
         _launch_postgres(known, arguments, engine, hand)
         hand.launch_agent(_HEAD_START_S)
@@ -84,8 +87,12 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
     if known.archive and plan.needs_archive(found) and hindrance is None:
         from walsup.boot.ask import ask_archive  # noqa: PLC0415 (obstore: 8 MB, when it matters)
 
-        archived = ask_archive(known, send)
-    _execute(known, found, hand, lock, arguments, archived=archived, hindrance=hindrance)
+        archived, known = ask_archive(configured, send)
+        wish = wish._replace(moved=known.archive != configured.archive)
+    known = _execute(
+        known, found, hand, lock, arguments, wish=wish, archived=archived, hindrance=hindrance
+    )
+    hand.move(known)
     _launch_postgres(known, arguments, engine, hand)
 
 
@@ -96,29 +103,28 @@ def _execute(  # noqa: PLR0913 (each is one fact)
     lock: int,
     arguments: list[str],
     *,
+    wish: plan.Wish,
     archived: str | None = None,
     hindrance: WalsupError | None = None,
-) -> None:
+) -> Settings:
     postgres = inspect.program("postgres", known.pg_bindir, os.environ.get("PATH", ""))
     decided = plan.decide(
         found,
         binaries_major=inspect.binaries_major(postgres),
         archived=archived,
         may_create=bool(known.postgres_password) or known.postgres_host_auth_method == "trust",
+        wish=wish,
         hindrance=hindrance,
     )
-    environment = conf.postgres_environment(os.environ, known.postgres_env)
     match decided:
         case plan.Refuse(error=error):
             raise error
-        case plan.Bootstrap():
-            from walsup.boot.bootstrap import bootstrap  # noqa: PLC0415 (not for every start)
-            from walsup.boot.oneshot import OneShot  # noqa: PLC0415 (not for every start)
+        case plan.Bootstrap() | plan.BootstrapBeside() | plan.Restore():
+            from walsup.boot.make import make  # noqa: PLC0415 (not for every start)
 
-            one_shot = OneShot(
-                bindir=known.pg_bindir, run_dir=hand.run_dir, lock=lock, environment=environment
-            )
-            bootstrap(known, one_shot, arguments, os.environ)
+            return make(decided, known, hand, lock, arguments)
+        case plan.Recover():
+            log.info("restore.resumed", message="a copy of the archive is recovered further")
         case plan.Finish():
             log.info("bootstrap.finished", message="a complete stage is moved to its place")
             stage.finish(known.pgdata)
@@ -127,6 +133,7 @@ def _execute(  # noqa: PLR0913 (each is one fact)
             stage.remove_leftover(known.pgdata)
             if isinstance(found, plan.Cluster):
                 directory.make_room(known.pgdata / "pg_wal", found.control.segment_size)
+    return known
 
 
 def _launch_postgres(
@@ -149,16 +156,26 @@ def _launch_postgres(
     # A full disk must not keep the database from running.
     with contextlib.suppress(OSError):
         memory.remember_straying(known.pgdata, "" if foreign else str(known.archive))
+    socket_dir = _socket_dir(known, effective, hand.run_dir)
+    if socket_dir is not None:
+        port = known.pgport or int(effective.get("port") or _PORT)
+        directory.clear_stale_socket(Path(socket_dir), port, known.pgdata)
+    recovery: dict[str, str] = {}
+    if restored.is_under_way(known.pgdata):
+        from walsup.boot import recover  # noqa: PLC0415 (not for every start)
+
+        recovery = recover.recovery(known, hand, effective)
     line = conf.command_line(
         arguments,
         effective,
         pgdata=str(known.pgdata),
         port=known.pgport,
-        socket_dir=_socket_dir(known, effective, hand.run_dir),
+        socket_dir=socket_dir,
         archive_command=_archive_command(known, engine, hand.run_dir),
         archive_mode=not foreign,
         archive_timeout_s=known.archive_timeout_s,
         major=int(major),
+        recovery=recovery,
     )
     for name, value in line.displaced.items():
         log.warning("setting.displaced", name=name, value=value)

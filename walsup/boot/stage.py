@@ -5,6 +5,7 @@ ever moved to its place, `global` last. A cluster therefore never exists half.
 """
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from walsup.errors import BootstrapError
@@ -13,6 +14,7 @@ STAGE = ".walsup-stage"
 DATA = "data"
 _COMPLETE = "complete"
 _WALDIR = "waldir"
+_OUTSIDE = "outside"
 
 
 def exists(pgdata: Path) -> bool:
@@ -42,14 +44,20 @@ def begin(pgdata: Path, waldir: Path | None) -> Path:
         )
     stage.mkdir(mode=0o700)
     if waldir:
-        # By rename: half a path in the memory would be another directory to wipe.
-        fresh = stage / f"{_WALDIR}.new"
-        fresh.write_text(str(waldir), encoding="utf-8", errors="surrogateescape")
-        _sync(fresh)
-        fresh.rename(stage / _WALDIR)
+        _note(stage / _WALDIR, str(waldir))
     _sync(stage)
     _sync(pgdata)
     return stage / DATA
+
+
+def remember_outside(pgdata: Path, directories: Iterable[str]) -> None:
+    """Note directories that a fetch fills besides (tablespaces): they are emptied with the stage.
+
+    They must be empty, or not there, before this call.
+    """
+    stage = pgdata / STAGE
+    _note(stage / _OUTSIDE, "\0".join(directories))
+    _sync(stage)
 
 
 def wipe(pgdata: Path) -> None:
@@ -61,11 +69,11 @@ def wipe(pgdata: Path) -> None:
     stage = pgdata / STAGE
     if is_complete(pgdata):
         raise FileExistsError(stage / _COMPLETE)
-    memory = stage / _WALDIR
-    if memory.exists():
-        waldir = Path(memory.read_text(encoding="utf-8", errors="surrogateescape"))
-        for entry in waldir.iterdir() if waldir.is_absolute() and waldir.is_dir() else ():
-            _remove_tree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+    for memory in (stage / _WALDIR, stage / _OUTSIDE):
+        if memory.exists():
+            noted = memory.read_text(encoding="utf-8", errors="surrogateescape")
+            for directory in filter(None, noted.split("\0")):
+                _empty(Path(directory))
     # The memory of the WAL directory goes last: an interrupted wipe is done again.
     if (stage / DATA).exists():
         _remove_tree(stage / DATA)
@@ -104,6 +112,7 @@ def finish(pgdata: Path) -> None:
     stage = pgdata / STAGE
     # From here on the WAL directory is the cluster's: nothing may remember it as one to wipe.
     (stage / _WALDIR).unlink(missing_ok=True)
+    (stage / _OUTSIDE).unlink(missing_ok=True)
     for entry in sorted((stage / DATA).iterdir(), key=lambda path: (path.name == "global", path)):
         if entry.name == "global":
             _sync(stage)
@@ -119,6 +128,19 @@ def remove_leftover(pgdata: Path) -> None:
     if (pgdata / "global").exists() and stage.exists():
         _remove_tree(stage)
         _sync(pgdata)
+
+
+def _note(path: Path, text: str) -> None:
+    """Write by rename: half a path in the memory would be another directory to wipe."""
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.write_text(text, encoding="utf-8", errors="surrogateescape")
+    _sync(fresh)
+    fresh.rename(path)
+
+
+def _empty(directory: Path) -> None:
+    for entry in directory.iterdir() if directory.is_absolute() and directory.is_dir() else ():
+        _remove_tree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
 
 
 def _sync(path: Path) -> None:

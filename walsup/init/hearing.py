@@ -25,11 +25,15 @@ def listen(init: "Init") -> None:
 def _hear_prepare(init: "Init", message: _Message) -> None:
     init.awaits_verdict = bool(message.get("verdict", init.awaits_verdict))
     if message.get("launch") == "agent":
-        init.agent.want(Launch.from_message(message), 1, float(str(message.get("after_s", 0))))
+        after_s = float(str(message.get("after_s", 0)))
+        generation = int(str(message.get("generation", 1)))
+        init.agent.want(Launch.from_message(message), generation, after_s)
     elif message.get("launch") == "postgres":
         if init.stop_s is None:
             init.database.start(Launch.from_message(message), init.lock)
             init.phase, init.detail, init.waits = "running", "", ()
+    elif "daemon" in message:
+        _want_daemon(init, message)
     elif "refused" in message:
         init.preparation.refuse(message)
     else:
@@ -40,18 +44,27 @@ def _hear_prepare(init: "Init", message: _Message) -> None:
 
 def _hear_agent(init: "Init", message: _Message) -> None:
     if "daemon" in message:
-        name = str(message["daemon"])
-        service = init.daemons.setdefault(name, Service(name))
-        generation = int(str(message.get("generation", 0)))
-        service.want(Launch.from_message(message) if generation else None, generation)
-        service.until_s = _until_s(message)
+        _want_daemon(init, message)
     elif "lease" in message:
+        # A reader of another archive holds none, and has no end.
         for service in init.daemons.values():
-            service.until_s = _until_s(message)
+            if service.until_s != float("inf"):
+                service.until_s = _until_s(message)
     elif "reload" in message:
         init.database.reload()
+    elif "doom" in message:
+        # Said before postgres ends by itself: why, and what that shall mean outside.
+        init.refusal, init.doom = str(message["doom"]), int(str(message.get("code", 0)))
     elif "verdict" in message:
         init.verdict = str(message["verdict"])
+
+
+def _want_daemon(init: "Init", message: _Message) -> None:
+    name = str(message["daemon"])
+    service = init.daemons.setdefault(name, Service(name))
+    generation = int(str(message.get("generation", 0)))
+    service.want(Launch.from_message(message) if generation else None, generation)
+    service.until_s = _until_s(message)
 
 
 def _until_s(message: _Message) -> float:

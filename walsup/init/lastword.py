@@ -43,7 +43,7 @@ def exit_code(init: "Init") -> int:
     if init.full:
         return DiskFullError.exit_code
     if init.stop_s is None:
-        return init.database.code
+        return init.doom or init.database.code
     return ladder.exit_code(init.database.code, init.database.sent, clean=init.database.clean)
 
 

@@ -50,6 +50,7 @@ class Init:
         self.verdict = ""
         self.refusal = ""
         self.full = False
+        self.doom = 0
         self.reloads = 0
         self.stop_s: float | None = None
         self.sweep_until_s = 0.0

@@ -23,6 +23,17 @@ _CRC = struct.Struct("<I")
 _CRC_OFFSETS = range(200, 513, 4)
 _OLDEST_CONTROL_VERSION = 1100
 _CASTAGNOLI = 0x82F63B78
+# Source: PostgreSQL 12 to 18, pg_control.h: these, then a bool, maxAlign and the float.
+LIMITS = (
+    "max_connections",
+    "max_worker_processes",
+    "max_wal_senders",
+    "max_prepared_transactions",
+    "max_locks_per_transaction",
+)
+_LIMITS_SINCE = 1200
+_ALIGNMENTS = (4, 8)
+_INT = struct.Struct("<i")
 
 
 class DBState(enum.IntEnum):
@@ -43,7 +54,11 @@ class DBState(enum.IntEnum):
 
 
 class ControlData(NamedTuple):
-    """The identity of a cluster and its last checkpoint."""
+    """The identity of a cluster and its last checkpoint.
+
+    `limits`: the five settings that recovery insists on, as the primary had them; nothing before
+    PostgreSQL 12.
+    """
 
     system_id: int
     control_version: int
@@ -53,6 +68,7 @@ class ControlData(NamedTuple):
     redo_lsn: int
     timeline: int
     segment_size: int
+    limits: tuple[tuple[str, int], ...] = ()
 
 
 def _crc_table() -> Iterator[int]:
@@ -117,7 +133,17 @@ def parse(data: bytes) -> ControlData:
         redo_lsn=redo_lsn,
         timeline=timeline,
         segment_size=segment_size,
+        limits=_limits(data, found) if control_version >= _LIMITS_SINCE else (),
     )
+
+
+def _limits(data: bytes, float_at: int) -> tuple[tuple[str, int], ...]:
+    """Give the settings that stand before track_commit_timestamp and maxAlign."""
+    align_at = float_at - 4
+    if _INT.unpack_from(data, align_at)[0] not in _ALIGNMENTS:
+        align_at -= 4  # padding before the double
+    first = align_at - 4 - 4 * len(LIMITS)
+    return tuple((name, _INT.unpack_from(data, first + 4 * n)[0]) for n, name in enumerate(LIMITS))
 
 
 def read(pgdata: Path, *, pause: Callable[[float], object] = time.sleep) -> ControlData:

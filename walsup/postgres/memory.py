@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from walsup.postgres.durable import write_durable
+
 _INSTANCE = ".walsup-instance"
 _FOREIGN = ".walsup-foreign"
 _OWNED = ".walsup-owned"
@@ -51,13 +53,13 @@ def instance(pgdata: Path) -> str:
             return found
     except FileNotFoundError:
         pass
-    _write(path, os.urandom(16).hex() + "\n")
+    write_durable(path, os.urandom(16).hex() + "\n")
     return path.read_text(encoding="ascii").strip()
 
 
 def remember_foreign(pgdata: Path, archive: str, problem: str) -> None:
     """Note that this archive belongs to another database: the next start archives nothing."""
-    _write(pgdata / _FOREIGN, json.dumps({"archive": archive, "problem": problem}) + "\n")
+    write_durable(pgdata / _FOREIGN, json.dumps({"archive": archive, "problem": problem}) + "\n")
 
 
 def forget_foreign(pgdata: Path) -> None:
@@ -74,7 +76,7 @@ def foreign(pgdata: Path, archive: str) -> str:
 def remember_owned(pgdata: Path, archive: str) -> None:
     """Note that this archive is ours: from now on one without owner object is none of a new one."""
     if not owned(pgdata, archive):
-        _write(pgdata / _OWNED, json.dumps({"archive": archive}) + "\n")
+        write_durable(pgdata / _OWNED, json.dumps({"archive": archive}) + "\n")
 
 
 def owned(pgdata: Path, archive: str) -> bool:
@@ -86,7 +88,7 @@ def remember_straying(pgdata: Path, archive: str) -> None:
     """Note, before a run that does not archive there, that one archive lacks what it writes."""
     noted = pgdata / _OWNED
     if noted.exists() and not owned(pgdata, archive) and not has_strayed(pgdata):
-        _write(pgdata / _STRAYED, "")
+        write_durable(pgdata / _STRAYED, "")
 
 
 def has_strayed(pgdata: Path) -> bool:
@@ -101,7 +103,7 @@ def forget_straying(pgdata: Path) -> None:
 
 def remember_adoption(pgdata: Path, adoption: Adoption) -> None:
     """Note what a person has decided with `walsup adopt`."""
-    _write(pgdata / _ADOPT, json.dumps(adoption._asdict()) + "\n")
+    write_durable(pgdata / _ADOPT, json.dumps(adoption._asdict()) + "\n")
 
 
 def adoption(pgdata: Path, archive: str) -> Adoption | None:
@@ -130,32 +132,3 @@ def _read(path: Path, archive: str) -> dict[str, object]:
     except (FileNotFoundError, ValueError):
         return {}
     return noted if isinstance(noted, dict) and noted.get("archive") == archive else {}
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        _write_durably(path, text)
-    except OSError as fault:  # a write to a full disk alone does not name its file
-        raise OSError(fault.errno, fault.strerror, fault.filename or str(path)) from fault
-
-
-def _write_durably(path: Path, text: str) -> None:
-    descriptor = os.open(path.with_name(path.name + ".new"), os.O_WRONLY | os.O_CREAT, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.truncate()
-        file.write(text)
-        if os.geteuid() == 0:  # a person in the container; the agent must read it
-            os.fchown(file.fileno(), *_owner_of(path.parent))
-        file.flush()
-        os.fsync(file.fileno())
-    path.with_name(path.name + ".new").replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _owner_of(directory: Path) -> tuple[int, int]:
-    status = directory.stat()
-    return status.st_uid, status.st_gid

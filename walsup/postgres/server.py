@@ -57,12 +57,30 @@ def archives(pgdata: Path) -> bool:
 class Sql:
     """One connection, made when it is needed, used by one statement at a time."""
 
-    def __init__(self, pgdata: Path, role: str, password: str | None = None) -> None:
+    def __init__(
+        self, pgdata: Path, role: str, password: str | None = None, database: str = "postgres"
+    ) -> None:
+        self._database = database
         self._pgdata = pgdata
         self._role = role
         self._password = password
         self._connection: asyncpg.Connection | None = None
         self._lock = asyncio.Lock()
+
+    async def rows(self, statement: str) -> list[Sequence[Any]]:
+        """Run a statement; gives all its rows.
+
+        Raises:
+            asyncpg.PostgresError, OSError, TimeoutError: as they come.
+        """
+        async with self._lock:
+            try:
+                if self._connection is None or self._connection.is_closed():
+                    self._connection = await self._connect()
+                return [tuple(found) for found in await self._connection.fetch(statement)]
+            except (OSError, TimeoutError, asyncpg.InterfaceError):
+                self.drop()
+                raise
 
     async def row(self, statement: str, *arguments: object) -> Sequence[Any]:
         """Run a statement; gives its first row.
@@ -95,7 +113,7 @@ class Sql:
             port=server.port,
             user=self._role,
             password=self._password,
-            database="postgres",
+            database=self._database,
             timeout=_CONNECT_TIMEOUT_S,
             command_timeout=_STATEMENT_TIMEOUT_S,
             server_settings={"application_name": "walsup"},

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from walsup import pgdata
-from walsup.settings.table import declared
+from walsup.settings.source import restores
+from walsup.settings.table import declared, is_secret
 from walsup.settings.theirs import KUBEDB_SECRETS, Translation
 
 
@@ -55,8 +56,6 @@ _WITHOUT_PLACE = {
     "STANDBY": "this version has no standbys",
     "STREAMING": "this version has no standbys",
     "PRIMARY_HOST": "this version has no standbys",
-    "RESTORE*": "this version restores nothing by itself",
-    "CLONE_*": "this version clones nothing",
     "STANDBY_*": "this version has no standby clusters",
     "PGUSER_*": "only the superuser is made; make others in /docker-entrypoint-initdb.d",
     "PGPASSWORD_*": "only the superuser is made; make others in /docker-entrypoint-initdb.d",
@@ -83,12 +82,14 @@ def translate(environ: Mapping[str, str], root: str = "") -> Translation:
     ours: dict[str, str] = {}
     notes: list[str] = []
     for source, name, text in _meanings(environ, root, faults):
-        own = next((s for s in spellings[name] if environ.get(s) or environ.get(f"{s}_FILE")), "")
+        named = spellings.get(name, (name,))
+        own = next((s for s in named if environ.get(s) or environ.get(f"{s}_FILE")), "")
         if own or name in ours:
             notes.append(f"{source} is not read: {own or name} is set")
             continue
         ours[name] = text
-        shown = "" if name == "POSTGRES_PASSWORD" else f"={text}"
+        hidden = name == "POSTGRES_PASSWORD" or is_secret(name)
+        shown = "" if hidden else f"={text}"
         notes.append(f"{source} is taken as {name}{shown}; set that")
     if owner := pgdata.whose(environ, root):
         ours["PGDATA"] = pgdata.chosen(environ, root)
@@ -103,7 +104,7 @@ def translate(environ: Mapping[str, str], root: str = "") -> Translation:
         ours=ours,
         notes=(*notes, *_without_place(environ)),
         faults=tuple(faults),
-        no_new_cluster=_no_new_cluster(environ),
+        no_new_cluster="" if ours.get("WALSUP_RESTORE_FROM") else _no_new_cluster(environ),
     )
 
 
@@ -113,6 +114,8 @@ def _meanings(environ: Mapping[str, str], root: str, faults: list[str]) -> Itera
             yield Meaning(their, name, read(text))
     yield from _kubedbs_archive(environ, faults)
     yield from _spilos_archive(environ, root, faults)
+    for their, name, text in restores(environ, root):
+        yield Meaning(their, name, text)
     if os.path.isdir(root + KUBEDB_SECRETS):  # noqa: PTH112 (as `load` has it)
         yield Meaning(KUBEDB_SECRETS, "WALSUP_SECRETS_DIR", KUBEDB_SECRETS)
 

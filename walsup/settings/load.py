@@ -3,13 +3,16 @@
 import os
 import re
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from walsup import pgdata
 from walsup.errors import ContractError, SettingsError
+from walsup.settings import source
 from walsup.settings.overlap import overlaps
+from walsup.settings.restore import faults_of_restore
+from walsup.settings.secretfiles import Found, in_directory, secret_file
 from walsup.settings.table import Settings, declared
 from walsup.settings.theirs import KUBEDB_SECRETS, THEIR_NAMES, Translation
 from walsup.settings.values import FileArchive, HttpAddress
@@ -26,14 +29,10 @@ _OTHER_STORES = tuple(
     if (owner, store) != ("WALG", "FILE")
 )
 _NEAR = 0.8
+_OF_A_SOURCE = tuple(
+    name for name in _KNOWN if not name.startswith(("WALSUP_RESTORE_", "WALSUP_ON_EMPTY_"))
+)
 BOTH_SET = " are both set: keep one of them"
-
-
-class _Found(NamedTuple):
-    """The text of a setting, and the name or file that a fault should show."""
-
-    source: str
-    text: str
 
 
 def load(environ: Mapping[str, str]) -> Settings:
@@ -44,9 +43,14 @@ def load(environ: Mapping[str, str]) -> Settings:
         ContractError: POSTGRES_… and its _FILE are both set, and that is all.
     """
     environ, theirs = _in_our_names(environ)
+    return _load(environ, _KNOWN, theirs)
+
+
+def _load(environ: Mapping[str, str], wanted: Collection[str], theirs: Translation) -> Settings:
+    """Read the settings that are wanted; the source of a restore has none of a restore."""
     faults = list(theirs.faults)
-    files = _directory(environ.get("WALSUP_SECRETS_DIR") or "", faults)
-    given = {name: _gather(name, environ, files, faults) for name in _KNOWN}
+    files = in_directory(environ.get("WALSUP_SECRETS_DIR") or "", _is_wanted, faults)
+    given = {name: _gather(name, environ, files, faults) for name in wanted}
     values: dict[str, Any] = {row.field: row.default for row in declared()}
     for name, found in given.items():
         if not found:
@@ -62,7 +66,10 @@ def load(environ: Mapping[str, str]) -> Settings:
         values["ca_file"] = ca
     passed_on = {name: found.text for name, found in files.items()} | dict(environ)
     passed_on = {name: text for name, text in passed_on.items() if _is_passed_on(name)}
-    _complete(values, {name for name in _KNOWN if _is_given(name, given, environ)}, faults)
+    _complete(values, {name for name in wanted if _is_given(name, given, environ)}, faults)
+    given_names = {name for name, found in given.items() if found}
+    faults += faults_of_restore(values, given_names)
+    of_source = _source(values, environ, faults)
     faults += [
         f"{name}: this version archives to S3 and to directories; set WALSUP_ARCHIVE to"
         " s3://bucket/prefix or file:///directory"
@@ -80,7 +87,21 @@ def load(environ: Mapping[str, str]) -> Settings:
         warnings=tuple(_misspelt(environ)),
         foreign=theirs.notes,
         no_new_cluster=theirs.no_new_cluster,
+        source=of_source,
     )
+
+
+def _source(
+    values: Mapping[str, Any], environ: Mapping[str, str], faults: list[str]
+) -> Settings | None:
+    """Give the settings with which the source of a restore is read; its faults join the others."""
+    if not (place := values["restore_from"]):
+        return None
+    try:
+        return _load(source.environment(environ, str(place)), _OF_A_SOURCE, Translation())
+    except SettingsError as wrong:
+        faults += [f"of the restore's source:{line}" for line in wrong.problem.splitlines()[1:]]
+        return None
 
 
 def http(environ: Mapping[str, str]) -> HttpAddress:
@@ -115,7 +136,7 @@ def relevant(environ: Mapping[str, str]) -> dict[str, str]:
     return {
         name: text
         for name, text in environ.items()
-        if _is_owned(name) or name.startswith(("WALSUP_", *PASSED_ON))
+        if _is_owned(name) or name.startswith(("WALSUP_", *PASSED_ON, *source.OWN))
     }
 
 
@@ -124,24 +145,28 @@ def _is_owned(name: str) -> bool:
     return any(spelling in _KNOWN or spelling in _ALIASES for spelling in (name, plain))
 
 
+def _is_wanted(name: str) -> bool:
+    return name in _KNOWN or name in _ALIASES or name.startswith(PASSED_ON)
+
+
 def _is_passed_on(name: str) -> bool:
     # AWS_WEB_IDENTITY_TOKEN_FILE is the engine's: no setting of ours is in it.
     return name.startswith(PASSED_ON) and not _is_owned(name)
 
 
-def _is_given(name: str, given: Mapping[str, list[_Found]], environ: Mapping[str, str]) -> bool:
+def _is_given(name: str, given: Mapping[str, list[Found]], environ: Mapping[str, str]) -> bool:
     """Tell whether a setting is there at all, readable or not."""
     spellings = (name, *_KNOWN[name].aliases)
     return bool(given[name]) or any(environ.get(f"{spelling}_FILE") for spelling in spellings)
 
 
 def _gather(
-    name: str, environ: Mapping[str, str], files: Mapping[str, _Found], faults: list[str]
-) -> list[_Found]:
+    name: str, environ: Mapping[str, str], files: Mapping[str, Found], faults: list[str]
+) -> list[Found]:
     """Give where a setting is set and its text, the one that counts first."""
     row = _KNOWN[name]
     spellings = (name, *row.aliases)
-    set_: list[_Found] = []
+    set_: list[Found] = []
     for spelling in spellings:
         text = environ.get(spelling, "")
         path = environ.get(f"{spelling}_FILE", "")
@@ -150,9 +175,9 @@ def _gather(
         elif text and path:
             faults.append(f"{spelling} and {spelling}_FILE{BOTH_SET}")
         elif path:
-            text = _secret_file(spelling, path, faults)
+            text = secret_file(spelling, path, faults)
         if text:
-            set_.append(_Found(f"{spelling}_FILE" if path else spelling, text))
+            set_.append(Found(f"{spelling}_FILE" if path else spelling, text))
     if not set_:
         set_ = [files[spelling] for spelling in spellings if spelling in files]
         if set_ and row.environment_only:
@@ -163,45 +188,6 @@ def _gather(
         if other.text != set_[0].text
     ]
     return set_
-
-
-def _directory(directory: str, faults: list[str]) -> dict[str, _Found]:
-    """Read the files of a directory that are named like settings; other files are not opened."""
-    if not directory:
-        return {}
-    try:
-        paths = sorted(path for path in Path(directory).iterdir() if path.is_file())
-    except OSError as fault:
-        faults.append(f"WALSUP_SECRETS_DIR: {directory} cannot be read: {fault.strerror}")
-        return {}
-    read: dict[str, _Found] = {}
-    for path in paths:
-        if path.name in _KNOWN or path.name in _ALIASES or path.name.startswith(PASSED_ON):
-            text, problem = _text(path)
-            if problem:
-                faults.append(f"WALSUP_SECRETS_DIR: {path} cannot be read: {problem}")
-            elif text:
-                read[path.name] = _Found(str(path), text)
-    return read
-
-
-def _secret_file(name: str, path: str, faults: list[str]) -> str:
-    text, problem = _text(Path(path))
-    if problem:
-        faults.append(f"{name}_FILE: {path} cannot be read: {problem}")
-    elif not text:
-        faults.append(f"{name}_FILE: {path} is empty")
-    return text
-
-
-def _text(path: Path) -> tuple[str, str]:
-    """Give a file's text without its trailing newlines, and why it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8").rstrip("\r\n"), ""
-    except OSError as fault:
-        return "", str(fault.strerror)
-    except UnicodeDecodeError:  # whose words would show a byte of the secret
-        return "", "it is not text"
 
 
 def _complete(values: dict[str, Any], given: set[str], faults: list[str]) -> None:

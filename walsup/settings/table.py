@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from walsup import pgdata, units
-from walsup.settings import values
+from walsup.settings import moments, values
 from walsup.settings.values import ArchiveUrl, FileArchive, HttpAddress
 
 
@@ -129,6 +129,42 @@ class Settings(NamedTuple):
     initial_backup: bool = _declare("WALSUP_INITIAL_BACKUP", units.boolean,
         "Take a base backup as soon as the database is ready and the archive has none of it.",
         default=True, shown="on")
+    on_empty_pgdata: str = _declare("WALSUP_ON_EMPTY_PGDATA",
+        values.choice("refuse", "restore", "initdb-new-path"),
+        "What to do when the data directory is empty and the archive holds a cluster: `refuse`,"
+        " `restore` it, or make a new cluster that archives below a new sub-path.",
+        default="refuse")
+    restore_from: ArchiveUrl | FileArchive | None = _declare("WALSUP_RESTORE_FROM", values.archive,
+        "An archive to make this database from when its data directory and its own archive are"
+        " empty; it is only read. Its own endpoint and keys: `RESTORE_AWS_…`, `RESTORE_WALG_…`;"
+        " without any of them the archive's are used.", shown=" ")
+    restore_secrets_dir: Path | None = _declare("WALSUP_RESTORE_SECRETS_DIR", values.absolute,
+        "As WALSUP_SECRETS_DIR, for the source of a restore.", environment_only=True)
+    restore_backup: str = _declare("WALSUP_RESTORE_BACKUP", moments.backup,
+        "The base backup to begin with.", default="", shown="the newest before the target")
+    restore_target_time: str = _declare("WALSUP_RESTORE_TARGET_TIME", moments.moment,
+        "Restore up to this moment; the time zone is required.", default="",
+        shown="the end of the archive")
+    restore_target_lsn: str = _declare("WALSUP_RESTORE_TARGET_LSN", moments.lsn,
+        "Restore up to this WAL position.", default="")
+    restore_target_xid: str = _declare("WALSUP_RESTORE_TARGET_XID", moments.xid,
+        "Restore up to the end of this transaction.", default="")
+    restore_target_name: str = _declare("WALSUP_RESTORE_TARGET_NAME", moments.name,
+        "Restore up to this restore point (pg_create_restore_point).", default="")
+    restore_target_immediate: bool = _declare("WALSUP_RESTORE_TARGET_IMMEDIATE", units.boolean,
+        "Restore the base backup alone, up to where it is consistent.", default=False, shown="off")
+    restore_target_timeline: str = _declare("WALSUP_RESTORE_TARGET_TIMELINE", moments.timeline,
+        "The timeline to follow: `latest`, `current` (the backup's own) or a number.",
+        default="latest")
+    restore_target_inclusive: bool = _declare("WALSUP_RESTORE_TARGET_INCLUSIVE", units.boolean,
+        "Whether what is exactly at the target is restored too.", default=True, shown="on")
+    restore_target_action: str = _declare("WALSUP_RESTORE_TARGET_ACTION",
+        values.choice("promote", "pause", "shutdown"),
+        "What to do at the target: `promote`, `pause` (read-only; then `select"
+        " pg_wal_replay_resume()`) or `shutdown`.", default="promote")
+    restore_accept_hole: str = _declare("WALSUP_RESTORE_ACCEPT_HOLE", moments.segment,
+        "End the restore before this segment, which is missing although later ones are there; what"
+        " they hold is given up.", default="")
     http: HttpAddress = _declare("WALSUP_HTTP", values.http,
         "Where probes, metrics and status answer.",
         default=HttpAddress(host="0.0.0.0", port=9351), shown="0.0.0.0:9351")  # noqa: S104 (probes)
@@ -152,6 +188,7 @@ class Settings(NamedTuple):
     # to a data directory.
     passed_on: Mapping[str, str] = MappingProxyType({})
     warnings: tuple[str, ...] = ()
+    source: Any = None  # the Settings that read restore_from
     foreign: tuple[str, ...] = ()
     no_new_cluster: str = ""
 
@@ -160,7 +197,8 @@ class Settings(NamedTuple):
         """What may be shown nowhere."""
         own = (getattr(self, row.field) for row in declared() if row.secret)
         engines = (text for name, text in self.passed_on.items() if is_secret(name))
-        return tuple(text for text in (*own, *engines) if text)
+        sources = self.source.secrets if self.source else ()
+        return tuple(text for text in (*own, *engines, *sources) if text)
 
     @property
     def database_role(self) -> str:

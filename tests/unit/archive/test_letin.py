@@ -6,11 +6,11 @@ import pytest
 
 from walsup.archive.claim import Rivals
 from walsup.archive.lease import now_s
-from walsup.archive.letin import Claimant, Kept, Take, Wait, judge
+from walsup.archive.letin import Claimant, Kept, Take, Wait, judge, reclaim
 from walsup.archive.owner import Owner
 from walsup.postgres.control import ControlData, DBState
 from walsup.postgres.memory import Adoption
-from walsup.postgres.wal import Switch
+from walsup.postgres.wal import Segment, Switch
 
 SIZE = 1 << 24
 SYSTEM = 7_300_000_000_000_000_001
@@ -204,3 +204,34 @@ def test_s04_another_cluster_never_shares_a_prefix() -> None:
 def test_s32_an_archive_that_is_being_wiped_is_nobodys() -> None:
     """Not even its own instance's."""
     assert isinstance(decide(replace(OWNER, state="wiping"), claimant(**SAME)), Kept)
+
+
+MARK = Segment(timeline=3, number=20, size=SIZE)
+
+
+@pytest.mark.parametrize(
+    ("owner", "unchanged_s", "wanted"),
+    [
+        (OWNER, 0.0, Take),
+        (replace(OWNER, state="running"), 0.0, Wait),
+        (replace(OWNER, state="running"), 59.0, Wait),
+        (replace(OWNER, state="running"), 60.0, Take),
+        (replace(OWNER, state="running", boot="our boot"), 0.0, Take),
+        (replace(OWNER, state="running", place="kernel:1:2"), 0.0, Take),
+        (replace(OWNER, state="wiping"), FOREVER_S, Kept),
+        (replace(OWNER, system_id=SYSTEM + 1), FOREVER_S, Kept),
+        (None, 0.0, Take),
+    ],
+)
+def test_s13_a_restore_claims_the_archive_before_its_end(
+    owner: Owner | None, unchanged_s: float, wanted: type[Take | Wait | Kept]
+) -> None:
+    """With the number of its new timeline; never under a holder that may still write."""
+    decided = reclaim(owner, claimant(), unchanged_s=unchanged_s, mark=MARK, new_timeline=8)
+    assert type(decided) is wanted
+    if isinstance(decided, Take):
+        taken = decided.owner
+        assert (taken.instance, taken.boot, taken.state) == ("ours", "our boot", "running")
+        assert (taken.timeline, taken.lsn, taken.next_timeline) == (3, 21 * SIZE, 8)
+        assert taken.epoch == (owner.epoch + 1 if owner else 1)
+        assert taken.compression == (owner.compression if owner else "lz4")

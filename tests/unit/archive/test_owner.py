@@ -20,7 +20,10 @@ OWNER = Owner(
     state="stopped",
     compression="zstd",
 )
-NEW = ("lease_s", "backups_from", "place", "nonce")
+NEW = (
+    *("lease_s", "backups_from", "place", "nonce"),
+    *("complete_until", "next_timeline", "restored_to"),
+)
 BITS_64 = st.integers(0, (1 << 64) - 1)
 
 

@@ -6,15 +6,20 @@ import pytest
 
 from walsup.boot.plan import (
     Bootstrap,
+    BootstrapBeside,
     Broken,
     Cluster,
     Empty,
     Finish,
     Found,
     Plan,
+    Recover,
+    Recovering,
     Refuse,
+    Restore,
     Staged,
     Start,
+    Wish,
     decide,
     needs_archive,
 )
@@ -64,6 +69,8 @@ ALWAYS: dict[str, tuple[Found, type[Plan] | type[WalsupError]]] = {
     "complete, version not known": (Staged(complete=True), Finish),
     "complete of another major": (Staged(complete=True, major="16"), VersionError),
     "cluster": (Cluster(major="15", control=CONTROL), Start),
+    "recovering": (Recovering(major="15"), Recover),
+    "recovering, of another major": (Recovering(major="16"), VersionError),
     "older cluster": (Cluster(major="14", control=CONTROL), VersionError),
     "newer cluster": (Cluster(major="16", control=CONTROL), VersionError),
     "foreign": (Broken(error=DAMAGED), DataDirectoryError),
@@ -117,3 +124,63 @@ def test_refusals_say_what_they_found() -> None:
     for word in ("14", "15", "pg_upgrade", "pg_dumpall"):
         assert word in str(other.error)
     assert "the/key" in str(archived.error)
+
+
+_KEY = "wal_005/000000010000000000000001.lz4"
+
+
+@pytest.mark.parametrize("found", [Empty(), Staged(complete=False)])
+@pytest.mark.parametrize("may_create", [False, True])
+@pytest.mark.parametrize("restores", [False, True])
+@pytest.mark.parametrize(
+    ("on_empty", "moved", "wanted"),
+    [
+        ("refuse", False, ArchiveNotEmptyError),
+        ("refuse", True, ArchiveNotEmptyError),
+        ("restore", False, Restore),
+        ("restore", True, Restore),
+        ("initdb-new-path", False, BootstrapBeside),
+        ("initdb-new-path", True, ArchiveNotEmptyError),
+    ],
+)
+def test_s11_s12_an_empty_directory_and_an_archive_with_a_cluster(  # noqa: PLR0913, PLR0917
+    found: Found,
+    on_empty: str,
+    moved: bool,  # noqa: FBT001
+    wanted: type[Plan] | type[WalsupError],
+    restores: bool,  # noqa: FBT001
+    may_create: bool,  # noqa: FBT001
+) -> None:
+    """Only ON_EMPTY_PGDATA decides; the source of a first restore is not asked again."""
+    decided = decide(
+        found,
+        binaries_major="15",
+        archived=_KEY,
+        may_create=may_create,
+        wish=Wish(on_empty=on_empty, restores=restores, moved=moved),
+    )
+    if wanted is BootstrapBeside and not may_create:
+        wanted = ContractError
+    assert outcome(decided) is wanted
+    if isinstance(decided, Restore):
+        assert decided.own
+    if isinstance(decided, Refuse) and restores and not moved and wanted is ArchiveNotEmptyError:
+        assert "counts only while this archive is empty" in str(decided.error)
+
+
+@pytest.mark.parametrize("on_empty", ["refuse", "restore", "initdb-new-path"])
+@pytest.mark.parametrize("may_create", [False, True])
+def test_s12_an_empty_archive_lets_the_source_be_restored(on_empty: str, may_create: bool) -> None:  # noqa: FBT001
+    """A clone needs no password of a new cluster; without a source there is initdb."""
+    for restores in (True, False):
+        decided = decide(
+            Empty(),
+            binaries_major="15",
+            archived=None,
+            may_create=may_create,
+            wish=Wish(on_empty=on_empty, restores=restores),
+        )
+        if restores:
+            assert decided == Restore(own=False)
+        else:
+            assert outcome(decided) is (Bootstrap if may_create else ContractError)

@@ -34,7 +34,14 @@ def test_every_name_is_noticed() -> None:
     source = Path(foreign.__file__).read_text(encoding="utf-8")
     names = set(re.findall(r'"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\*?"', source))
     ours = {"POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_INITDB_ARGS", "AWS_ENDPOINT"}
-    ours |= {"WALSUP_ARCHIVE", "WALSUP_SECRETS_DIR", "PG_BINDIR", "PG_MAJOR", "PG_VERSION"}
+    ours |= {
+        "WALSUP_ARCHIVE",
+        "WALSUP_RESTORE_FROM",
+        "WALSUP_SECRETS_DIR",
+        "PG_BINDIR",
+        "PG_MAJOR",
+        "PG_VERSION",
+    }
     # Read only beside one that is noticed, or another setting's own spelling.
     beside = {"KUBERNETES_SERVICE_HOST", "DCS_ENABLE_KUBERNETES_API", "POD_NAMESPACE"}
     beside |= {"WALG_S3_PREFIX"}

@@ -44,6 +44,19 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "WALSUP_UNSAFE_OWNER": ("on", True),
     "WALSUP_ARCHIVE_TIMEOUT": ("2min", 120),
     "WALSUP_INITIAL_BACKUP": ("off", False),
+    "WALSUP_ON_EMPTY_PGDATA": ("restore", "restore"),
+    "WALSUP_RESTORE_FROM": ("s3://source/x", ArchiveUrl(bucket="source", prefix="x")),
+    "WALSUP_RESTORE_SECRETS_DIR": ("/", Path("/")),
+    "WALSUP_RESTORE_BACKUP": ("base_1", "base_1"),
+    "WALSUP_RESTORE_TARGET_TIME": ("2026-01-02 03:04:05+01", "2026-01-02 02:04:05.000000+00:00"),
+    "WALSUP_RESTORE_TARGET_LSN": ("0/16b3740", "0/16B3740"),
+    "WALSUP_RESTORE_TARGET_XID": ("1234", "1234"),
+    "WALSUP_RESTORE_TARGET_NAME": ("before it", "before it"),
+    "WALSUP_RESTORE_TARGET_IMMEDIATE": ("on", True),
+    "WALSUP_RESTORE_TARGET_TIMELINE": ("7", "7"),
+    "WALSUP_RESTORE_TARGET_INCLUSIVE": ("off", False),
+    "WALSUP_RESTORE_TARGET_ACTION": ("pause", "pause"),
+    "WALSUP_RESTORE_ACCEPT_HOLE": ("000000010000000000000005", "000000010000000000000005"),
     "WALSUP_HTTP": ("127.0.0.1:80", HttpAddress(host="127.0.0.1", port=80)),
     "WALSUP_RUN_DIR": ("/run/x", Path("/run/x")),
     "WALSUP_SECRETS_DIR": ("/", Path("/")),
@@ -61,6 +74,13 @@ def companions(name: str) -> dict[str, str]:
     """What has to be set beside a setting for it to be right."""
     if name in KEYS:
         return {other: text for other, text in KEYS.items() if other != name}
+    if name == "WALSUP_ON_EMPTY_PGDATA":
+        return ARCHIVE
+    if name.startswith("WALSUP_RESTORE_") and name != "WALSUP_RESTORE_FROM":
+        source = {"WALSUP_RESTORE_FROM": "s3://source/x"}
+        if name == "WALSUP_RESTORE_TARGET_ACTION":
+            source["WALSUP_RESTORE_TARGET_NAME"] = "there"
+        return source
     return {"AWS_REGION": "eu-1"} if name == "WALSUP_ARCHIVE" else {}
 
 
@@ -377,7 +397,12 @@ def test_what_passes_to_the_engine(tmp_path: Path) -> None:
 def test_relevant_is_all_that_load_reads(tmp_path: Path) -> None:
     """The agent reads from that part what prepare reads from all."""
     (tmp_path / "it").write_text("text", encoding="utf-8")
-    environ = {name: text for name, (text, _) in EXAMPLES.items() if name != "POSTGRES_DB"}
+    targets = ("_LSN", "_XID", "_NAME", "_IMMEDIATE")
+    environ = {
+        name: text
+        for name, (text, _) in EXAMPLES.items()
+        if name != "POSTGRES_DB" and not name.endswith(targets)
+    }
     environ |= {"POSTGRES_DB_FILE": str(tmp_path / "it"), "WALG_X": "1", "WALSUP_TYPO": "1"}
     assert relevant(environ | {"HOME": "/", "OTHER_SECRET": "x"}) == environ
     assert load(relevant(environ)) == load(environ)

@@ -3,10 +3,12 @@
 from collections.abc import Awaitable, Callable
 
 from walsup.agent.loops.backup import backup
+from walsup.agent.loops.collation import collation
 from walsup.agent.loops.database import database
 from walsup.agent.loops.disk import disk
 from walsup.agent.loops.gate import gate
 from walsup.agent.loops.lag import lag
+from walsup.agent.loops.restore import restore
 from walsup.agent.loops.secrets import secrets
 from walsup.agent.loops.stop import stop
 from walsup.agent.loops.torn import torn
@@ -18,6 +20,7 @@ from walsup.agent.world import World
 LOOPS: dict[str, Callable[[World], Awaitable[None]]] = {
     "watch": watch,
     "database": database,
+    "restore": restore,
     "gate": gate,
     "lag": lag,
     "backup": backup,
@@ -25,6 +28,7 @@ LOOPS: dict[str, Callable[[World], Awaitable[None]]] = {
     "torn": torn,
     "twice": twice,
     "disk": disk,
+    "collation": collation,
     "secrets": secrets,
     "stop": stop,
 }

@@ -15,7 +15,7 @@ from walsup.archive.classify import classify
 from walsup.archive.engine import Engine
 from walsup.archive.fault import Fault
 from walsup.archive.output import classify_output
-from walsup.postgres import control, history
+from walsup.postgres import control
 from walsup.tail import last_lines
 
 _FIRST_RETRY_S = 5.0
@@ -134,14 +134,14 @@ async def _newest(world: World, bucket: Bucket) -> Backup | None:
     timeline = seen.database.timeline or control.read(pgdata).timeline
     # Before that LSN the archive has a gap, or another writer's WAL.
     since_lsn = world.lease.owner.backups_from if world.lease else 0
-    left = history.left(pgdata, timeline)
     found = [
         backup
         for backup in await catalog.backups(bucket)
         if _may_be_ours(backup, seen.system_id, seen.database.current_lsn)
         and backup.start_lsn >= since_lsn
-        # One taken behind the point where its timeline was left is of another branch (adopt).
-        and history.has_been_at(left, timeline, backup.timeline, backup.finish_lsn)
+        # After a promotion or a restore there is to be one of the new timeline; one taken elsewhere
+        # may be of another branch (adopt). 0: its name tells no timeline.
+        and backup.timeline in (0, timeline)
     ]
     return found[-1] if found else None
 

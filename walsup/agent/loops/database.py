@@ -9,6 +9,7 @@ import asyncpg
 from walsup.agent.board import Database, Waiting
 from walsup.agent.world import World
 from walsup.archive.fault import Fault
+from walsup.postgres import restored
 from walsup.postgres.server import postmaster
 from walsup.postgres.wal import parse_lsn
 
@@ -34,6 +35,7 @@ async def database(world: World) -> None:
     ready = False
     count_due_s = count_took_s = 0.0
     while True:
+        asked_s = time.monotonic()
         seen = await _observe(world)
         world.board.put(database=seen)
         if seen.accepting and not ready and world.settings.archive:
@@ -44,7 +46,12 @@ async def database(world: World) -> None:
             if seen.timeline > world.meter.mark.timeline:
                 world.follow_history(seen.timeline)
             world.meter.sample(
-                time.monotonic(), seen.current_lsn, seen.timeline, seen.xmax, seen.xmin
+                time.monotonic(),
+                seen.current_lsn,
+                seen.timeline,
+                seen.xmax,
+                seen.xmin,
+                asked_s=asked_s,
             )
         if time.monotonic() >= count_due_s or not (ready or count_took_s > _WAITING_CHEAP_S):
             began_s = time.monotonic()
@@ -60,6 +67,10 @@ async def _observe(world: World) -> Database:
     if server is None or not server.accepts or not world.board.snapshot.init.postgres_pid:
         world.sql.drop()
         return Database()
+    if server.status == "standby" and restored.is_under_way(world.settings.pgdata):
+        # It says so too when it recovers without letting anybody in (hot_standby=off), and a
+        # refused login ten times a second would take a tenth of what recovers.
+        return Database()
     accepting = Database(
         accepting=True, role="standby" if server.status == "standby" else "primary"
     )
@@ -67,6 +78,9 @@ async def _observe(world: World) -> Database:
         standby, lsn, walfile, xmax, xmin, failed, last_failed, timeout_s = await world.sql.row(
             _OBSERVE
         )
+    except asyncpg.CannotConnectNowError:
+        world.sql.drop()
+        return Database()
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as raised:
         if not world.stopping.is_set():
             world.board.fault("database", login_fault(raised, world.settings.database_role))

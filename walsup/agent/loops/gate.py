@@ -11,7 +11,7 @@ from walsup.agent.world import World
 from walsup.archive.classify import classify
 from walsup.archive.engine import Engine
 from walsup.archive.fault import Fault
-from walsup.postgres import memory
+from walsup.postgres import memory, restored
 from walsup.postgres.server import postmaster
 
 _FIRST_RETRY_S = 0.5
@@ -45,6 +45,10 @@ async def _try_open(world: World, keeper: Doorkeeper | None) -> Fault | None:
         return world.engine if isinstance(world.engine, Fault) else None
     while not _running(world) and not world.sweeping.is_set():  # noqa: ASYNC110 (files have no event)
         await asyncio.sleep(0.05)
+    if restored.is_under_way(world.settings.pgdata):
+        world.board.put(gate=Gate(state="shut", reason="a restore is under way"))
+        while restored.is_under_way(world.settings.pgdata) and not world.sweeping.is_set():  # noqa: ASYNC110 (as above)
+            await asyncio.sleep(0.05)
     try:
         return await keeper.open(world.bucket)
     except Exception as raised:  # noqa: BLE001 (whatever it is, the gate stays shut and says why)

@@ -73,7 +73,7 @@ async def _sweep(world: World, bucket: Bucket) -> str:
             break
         if not await _push_ready(world):
             await asyncio.sleep(_RETRY_S)
-    missing = await _release(world, lease, mark) or _lost(world)
+    missing = await _release(world, lease, mark, ended=not needed.rest_bytes) or _lost(world)
     if not missing and needed.rest_bytes:
         before = show_lsn(found.checkpoint_lsn)
         missing = f"{needed.rest_bytes} bytes before {before} are only on the disk"
@@ -153,7 +153,7 @@ async def _push(world: World, name: str) -> bool:
     return await oneshot.run(argv, world.run_dir / "wal-push.log", timeout_s=timeout_s) == 0
 
 
-async def _release(world: World, lease: Lease, mark: Segment) -> str:
+async def _release(world: World, lease: Lease, mark: Segment, *, ended: bool = False) -> str:
     """Mark the owner stopped, with what is proven; gives why the archive is not ours, or "".
 
     What was listed is our WAL only if the archive has been ours until now.
@@ -162,7 +162,7 @@ async def _release(world: World, lease: Lease, mark: Segment) -> str:
         # The gate may have been opened anew meanwhile, with another tag.
         lease = world.lease or lease
         try:
-            await lease.release(proven(world, mark))
+            await lease.release(proven(world, mark, ended=ended))
         except LostError as lost:
             return lost.fault.problem
         except Exception as raised:  # noqa: BLE001 (retried until the deadline)

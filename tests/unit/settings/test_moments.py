@@ -1,0 +1,60 @@
+"""The words of a recovery target."""
+
+import pytest
+
+from walsup.settings import moments
+
+
+@pytest.mark.parametrize(
+    ("text", "utc"),
+    [
+        ("2026-01-02 03:04:05+01", "2026-01-02 02:04:05.000000+00:00"),
+        ("2026-01-02T03:04:05Z", "2026-01-02 03:04:05.000000+00:00"),
+        ("2026-01-02 03:04:05.678901 UTC", "2026-01-02 03:04:05.678901+00:00"),
+        ("2026-07-02 03:04:05 Europe/Berlin", "2026-07-02 01:04:05.000000+00:00"),
+        ("2026-01-02 03:04:05.678901+00", "2026-01-02 03:04:05.678901+00:00"),
+    ],
+)
+def test_a_moment_is_given_in_utc(text: str, utc: str) -> None:
+    """Whatever zone it was said in; a text that is given back is read as the same."""
+    assert moments.moment(text) == utc
+    assert moments.moment(utc) == utc
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("2026-01-02 03:04:05", "has no time zone"),
+        ("2999-01-01 00:00:00Z", "is in the future"),
+        ("yesterday", "is not a time such as"),
+        ("2026-01-02 03:04:05 Mars/Olympus", "is not a time such as"),
+    ],
+)
+def test_a_moment_must_be_one_everywhere_and_past(text: str, says: str) -> None:
+    """Without a zone it means another moment on another machine."""
+    with pytest.raises(ValueError, match=says):
+        moments.moment(text)
+
+
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        (moments.lsn, "16B3740"),
+        (moments.xid, "2"),
+        (moments.xid, "-5"),
+        (moments.timeline, "newest"),
+        (moments.timeline, "0"),
+        (moments.segment, "00000001000000000000000g"),
+        (moments.backup, "../base"),
+        (moments.name, "x" * 64),
+    ],
+)
+def test_nonsense_is_refused(read: object, text: str) -> None:
+    """With the text."""
+    with pytest.raises(ValueError, match=text.replace(".", r"\.")):
+        read(text)  # type: ignore[operator]
+
+
+def test_latest_names_no_backup() -> None:
+    """KubeDB's default."""
+    assert moments.backup("LATEST") == ""

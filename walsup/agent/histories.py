@@ -1,0 +1,47 @@
+"""The history file of a new timeline, proven in the bucket before anything else of it (S13).
+
+Segments of a timeline whose beginning nobody knows restore nothing, and their number looks free.
+"""
+
+from walsup import log
+from walsup.agent import daemons
+from walsup.agent.world import World
+from walsup.archive import catalog, oneshot
+from walsup.archive.bucket import Bucket
+from walsup.archive.engine import Engine
+from walsup.archive.fault import Fault
+from walsup.archive.lease import Lease, now_s
+from walsup.archive.output import classify_output
+from walsup.tail import last_lines
+
+_PUSH_TIMEOUT_S = 30.0
+
+
+async def prove_history(world: World, carrier: Engine, lease: Lease, timeline: int) -> Fault | None:
+    """Push it unless it is there; gives why it is not.
+
+    Raises:
+        what the bucket raises.
+    """
+    name = f"{timeline:08X}.history"
+    path = world.settings.pgdata / "pg_wal" / name
+    if timeline == 1 or world.bucket is None or not path.exists():
+        return None
+    if await _is_archived(world.bucket, name):
+        return None
+    daemons.render(world, lease.owner.compression)
+    output = world.run_dir / "wal-push.log"
+    timeout_s = min(_PUSH_TIMEOUT_S, max(0.0, lease.until_s - now_s()))
+    argv = carrier.push_argv(world.engine_config, path)
+    code = await oneshot.run(argv, output, timeout_s=timeout_s)
+    if code == 0 and await _is_archived(world.bucket, name):
+        log.info("history.proven", name=name)
+        return None
+    told = classify_output(last_lines(output, world.secrets()))
+    return told._replace(problem=f"{name} could not be archived ({code}): {told.problem}")
+
+
+async def _is_archived(bucket: Bucket, name: str) -> bool:
+    async for found in catalog.from_name(bucket, name):
+        return found == name
+    return False

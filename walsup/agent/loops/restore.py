@@ -1,0 +1,196 @@
+"""A restore under way: the judge, the claim, how far it is, and its end."""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import asyncpg
+
+from walsup import log, units
+from walsup.agent.board import Restore
+from walsup.agent.clone import disable_subscriptions
+from walsup.agent.judge import Judge
+from walsup.agent.loops.database import login_fault
+from walsup.agent.reclaim import Reclaim
+from walsup.agent.world import World
+from walsup.archive.fetching import PROGRESS
+from walsup.archive.window import Leg, Line
+from walsup.postgres import control, recovering, restored
+from walsup.postgres.control import DBState
+from walsup.postgres.restored import Restored
+from walsup.postgres.server import postmaster
+from walsup.postgres.wal import Segment, show_lsn
+
+_LOOK_EVERY_S = 0.05
+_SHOW_EVERY_S = 1.0
+_LOGGED_EVERY_S = 10.0
+_STILL_S = 600.0
+
+
+async def restore(world: World) -> None:
+    """Wait for a restore in this data directory, and see it through."""
+    while not world.stopping.is_set():
+        found = restored.read(world.settings.pgdata)
+        if found is not None and not found.ended_at:
+            break
+        if world.board.snapshot.init.postgres_pid and found is None:
+            return  # an ordinary start
+        if found is not None and found.ended_at and world.board.snapshot.init.postgres_pid:
+            world.board.put(restore=_done(found))
+            return
+        await asyncio.to_thread(_show_fetch, world)
+        await asyncio.sleep(_LOOK_EVERY_S)
+    else:
+        return
+    line = Line(
+        legs=tuple(Leg(timeline=n, begin_lsn=begin, end_lsn=end) for n, begin, end in found.legs)
+    )
+    claim = Reclaim(world, found, line) if found.own else None
+    judge = Judge(world, found, line, claim)
+    works = [asyncio.create_task(judge.serve())]
+    if claim is not None:
+        works.append(asyncio.create_task(claim.run()))
+    try:
+        await _until_promoted(world, found)
+    finally:
+        for work in works:
+            work.cancel()
+        await asyncio.gather(*works, return_exceptions=True)
+    if not world.stopping.is_set():
+        await _until_on_new_timeline(world, found)
+        if not found.own:
+            await _become_own(world)
+        await asyncio.to_thread(_end, world, found)
+
+
+async def _until_promoted(world: World, found: Restored) -> None:
+    pgdata = world.settings.pgdata
+    shown_s = logged_s = moved_s = time.monotonic()
+    began, seen = time.monotonic(), Restore()
+    while not world.stopping.is_set():
+        server = postmaster(pgdata)
+        if server is not None and server.status == "ready" and _is_promoted(pgdata):
+            return
+        now_s = time.monotonic()
+        if now_s - shown_s >= _SHOW_EVERY_S:
+            shown_s = now_s
+            before, seen = seen, await asyncio.to_thread(_progress, world, found, now_s - began)
+            moved_s = now_s if seen.segment != before.segment else moved_s
+            world.board.put(restore=replace(seen, still_s=round(now_s - moved_s)))
+            if now_s - logged_s >= _LOGGED_EVERY_S:
+                logged_s = now_s
+                log.info("restore.progress", **_shown(seen))
+        await asyncio.sleep(_LOOK_EVERY_S)
+
+
+def _is_promoted(pgdata: Path) -> bool:
+    """Tell whether the end is behind us; "ready" is said of read-only sessions in recovery too."""
+    signalled = os.path.exists(pgdata / restored.SIGNAL)  # noqa: PTH110 (asked twenty times a second)
+    return not signalled and control.read(pgdata).state is DBState.IN_PRODUCTION
+
+
+async def _until_on_new_timeline(world: World, found: Restored) -> None:
+    """Wait for the checkpoint that says so: promoted out of a pause, it is not yet made."""
+    while control.read(world.settings.pgdata).timeline <= found.legs[-1][0]:
+        with contextlib.suppress(asyncpg.PostgresError, OSError, TimeoutError):
+            await world.sql.row("checkpoint")
+        await asyncio.sleep(_SHOW_EVERY_S / 4)
+
+
+async def _become_own(world: World) -> None:
+    """Disable the subscriptions of a clone, before any start that would run them."""
+    while not world.stopping.is_set():
+        try:
+            await disable_subscriptions(world)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as raised:
+            role = world.settings.database_role
+            world.board.fault("restore", login_fault(raised, role))
+            await asyncio.sleep(_SHOW_EVERY_S)
+        else:
+            return
+
+
+def _progress(world: World, found: Restored, elapsed_s: float) -> Restore:
+    """Give how far recovery is, from the title of the process that does it."""
+    first = Segment.parse(found.first, found.segment_size)
+    last = Segment.parse(found.last, found.segment_size)
+    seen = Restore(
+        phase="recovering",
+        source=found.source,
+        backup=found.backup,
+        target=found.target,
+        total_segments=last.number - first.number + 1,
+    )
+    name = recovering.segment(world.board.snapshot.init.postgres_pid)
+    try:
+        at = Segment.parse(name, found.segment_size)
+    except ValueError:
+        return seen
+    done = max(0, at.number - first.number)
+    left_s = elapsed_s / done * (seen.total_segments - done) if done else None
+    return replace(
+        seen,
+        segment=name,
+        lsn=at.start_lsn,
+        segments=done,
+        percent=min(99, 100 * done // max(1, seen.total_segments)),
+        left_s=left_s if left_s is None else max(0.0, round(left_s, 1)),
+    )
+
+
+def _show_fetch(world: World) -> None:
+    """Show what prepare says about the fetch."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        seen = json.loads((world.run_dir / PROGRESS).read_text(encoding="utf-8"))
+        world.board.put(restore=Restore(**seen))
+
+
+def _shown(seen: Restore) -> dict[str, object]:
+    return {
+        "segment": seen.segment,
+        "lsn": show_lsn(seen.lsn),
+        "segments": seen.segments,
+        "total_segments": seen.total_segments,
+        "percent": seen.percent,
+        "left_s": seen.left_s,
+    }
+
+
+def _end(world: World, found: Restored) -> None:
+    """Note that it is done: what was the copy of an archive is a database of its own now."""
+    pgdata = world.settings.pgdata
+    now = time.time()
+    done = found._replace(ended_at=now, timeline_after=control.read(pgdata).timeline)
+    shutil.rmtree(pgdata / "pg_wal" / ".wal-g", ignore_errors=True)
+    restored.write(pgdata, done)
+    world.pid1.doom("", 0)
+    world.pid1.no_reader()
+    world.board.clear("restore")
+    world.board.clear("owner")
+    world.board.put(restore=_done(done))
+    log.info(
+        "restore.ended",
+        source=done.source,
+        backup=done.backup,
+        target=done.target,
+        ends=done.ends,
+        timeline=done.timeline_after,
+        seconds=round(now - done.began_at, 1),
+        took=units.show_duration(round(now - done.began_at)),
+    )
+
+
+def _done(found: Restored) -> Restore:
+    return Restore(
+        phase="done",
+        source=found.source,
+        backup=found.backup,
+        target=found.target,
+        percent=100,
+        ended_at=found.ended_at,
+    )

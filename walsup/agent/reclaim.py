@@ -1,0 +1,157 @@
+"""Holding the own archive while it is restored from (S13): no end without the owner object.
+
+Who is still alive somewhere archives on until its lease is over; what it archives then is on our
+line, and is fetched. The number of the new timeline stands in the object before postgres takes it.
+"""
+
+import asyncio
+
+from walsup import log
+from walsup.agent.world import World
+from walsup.archive import catalog, clock, conditions, engine
+from walsup.archive.bucket import Bucket
+from walsup.archive.claim import Rivals
+from walsup.archive.classify import classify, is_absent
+from walsup.archive.fault import Fault
+from walsup.archive.lease import Lease, LostError, Proven, now_s, write
+from walsup.archive.letin import Claimant, Kept, Take, Wait, reclaim
+from walsup.archive.names import OWNER_KEY
+from walsup.archive.owner import Owner
+from walsup.archive.window import Line, reach
+from walsup.postgres import control, memory
+from walsup.postgres.restored import Restored
+from walsup.postgres.wal import Segment
+
+_RETRY_S = 1.0
+_ABSENT = b"absent"  # no content of an object
+
+
+class Reclaim:
+    """The claim of a restore into the own archive; `new_timeline` is 0 until it is held."""
+
+    def __init__(self, world: World, found: Restored, line: Line) -> None:
+        self._world = world
+        self._found = found
+        self._line = line
+        self._lease: Lease | None = None
+        self.held = asyncio.Event()
+
+    @property
+    def new_timeline(self) -> int:
+        """The number that is ours, as long as the lease lasts."""
+        lease = self._lease
+        return lease.owner.next_timeline if lease is not None and lease.is_held else 0
+
+    async def run(self) -> None:
+        """Claim it and renew the lease, until cancelled."""
+        rivals = Rivals()
+        while True:
+            fault = await self._once(rivals)
+            if fault is not None:
+                self._world.board.fault("owner", fault)
+                await asyncio.sleep(_RETRY_S)
+                continue
+            self._world.board.clear("owner")
+            self.held.set()
+            await self._renew()
+            self.held.clear()
+
+    async def _once(self, rivals: Rivals) -> Fault | None:
+        bucket = self._world.bucket
+        if bucket is None:
+            return Fault("no bucket", "no archive is configured")
+        try:
+            decided, etag = await self._decide(bucket, rivals)
+            if isinstance(decided, (Wait, Kept)):
+                return decided.fault
+            unsafe = self._world.settings.unsafe_owner
+            conditional = await conditions.trusted(bucket, unsafe=unsafe)
+            if isinstance(conditional, Fault):
+                return conditional
+            wanted, began_s = decided.owner.signed(), now_s()
+            tag = await write(conditional, wanted, etag)
+        except Exception as raised:  # noqa: BLE001 (asked again until it answers)
+            return classify(raised)
+        if tag is None:
+            return Fault("overwrite conflict", "another start was faster; looking again")
+        self._lease = Lease(conditional, wanted, tag, began_s)
+        log.info("timeline.claimed", timeline=wanted.next_timeline, epoch=wanted.epoch)
+        return None
+
+    async def _decide(
+        self, bucket: Bucket, rivals: Rivals
+    ) -> tuple[Take | Wait | Kept, str | None]:
+        seen_s = now_s()
+        owner: Owner | None = None
+        etag: str | None = None
+        content = _ABSENT
+        try:
+            read = await bucket.get(OWNER_KEY)
+            content, etag = read.content, read.etag
+            owner = Owner.from_json(content)
+        except FileNotFoundError as raised:
+            if not is_absent(raised):
+                raise
+        unchanged_s = rivals.unchanged_s(content, seen_s)
+        claimant = self._claimant()
+        decided = reclaim(
+            owner,
+            claimant,
+            unchanged_s=unchanged_s,
+            mark=await self._mark(bucket),
+            new_timeline=await free_timeline(bucket, self._line, owner, claimant.instance),
+        )
+        return decided, etag
+
+    async def _mark(self, bucket: Bucket) -> Segment:
+        """Give the last segment without a gap, as of now."""
+        found = self._found
+        last = Segment.parse(found.last, found.segment_size)
+        names = [name async for name in catalog.from_name(bucket, last.name)]
+        end = reach(self._line, last, names, accept_hole=found.accept_hole).end
+        return end or last
+
+    def _claimant(self) -> Claimant:
+        known = self._world.settings
+        carrier = self._world.engine
+        name = carrier.name if isinstance(carrier, engine.Engine) else "walrus"
+        return Claimant(
+            control=control.read(known.pgdata),
+            instance=memory.instance(known.pgdata),
+            boot=self._world.boot,
+            place=memory.place(known.pgdata),
+            compression=known.compression or engine.DEFAULT_COMPRESSION[name],
+            lease_s=known.lease_s,
+        )
+
+    async def _renew(self) -> None:
+        """Renew until the lease is lost or over."""
+        while (lease := self._lease) is not None and lease.is_held:
+            owner = lease.owner
+            await asyncio.sleep(min(owner.lease_s, max(0.0, lease.until_s - now_s())))
+            try:
+                async with asyncio.timeout(owner.lease_s):
+                    await lease.renew(Proven(owner.timeline, owner.lsn, owner.backups_from))
+            except LostError as lost:
+                self._world.board.fault("owner", lost.fault)
+                self._lease = None
+            except Exception as raised:  # noqa: BLE001 (tried again until the lease is over)
+                self._world.board.fault("owner", classify(raised))
+                await asyncio.sleep(_RETRY_S)
+            else:
+                self._world.board.clear("owner")
+
+
+async def free_timeline(bucket: Bucket, line: Line, owner: Owner | None, instance: str = "") -> int:
+    """Give the first number behind all under which anything exists, or that is claimed.
+
+    Raises:
+        what the bucket raises.
+    """
+    claimed = owner.next_timeline if owner and owner.instance != instance else 0
+    return max((*await catalog.timelines(bucket), line.timeline, claimed)) + 1
+
+
+async def free_timeline_of(bucket: Bucket, line: Line) -> int:
+    """Give it for a source that is not ours to claim."""
+    return await free_timeline(bucket, line, await clock.owner(bucket))

@@ -1,0 +1,142 @@
+"""The source of a restore as the agent has it: its bucket, its engine, its credentials."""
+
+import asyncio
+import time
+from pathlib import Path
+
+from walsup import log, settings
+from walsup.agent.world import World
+from walsup.archive import daemon, oneshot
+from walsup.archive import engine as engines
+from walsup.archive.bucket import Bucket, open_bucket
+from walsup.archive.classify import classify as classify_raised
+from walsup.archive.engine import Engine
+from walsup.archive.fault import Fault, FaultError
+from walsup.archive.fetching import READER_CONFIG, READER_SOCKET
+from walsup.archive.names import WAL_FOLDER
+from walsup.archive.output import classify_output
+from walsup.archive.reading import bounded, render_reader, trust
+from walsup.errors import SettingsError
+from walsup.postgres.restored import Restored
+from walsup.postgres.wal import Kind, classify, strip_extension
+from walsup.private import write_private
+from walsup.tail import last_lines
+
+_FETCH_TIMEOUT_S = 300.0
+_REREAD_EVERY_S = 5.0
+_CHECK_TIMEOUT_S = 3.0
+_LONGEST_LOOK_BYTES = 64 << 20
+
+
+class Source:
+    """Where a restore reads from."""
+
+    def __init__(self, world: World, found: Restored) -> None:
+        self._world = world
+        self._found = found
+        self._reread_s = 0.0
+        self._generation = 1
+        self.settings = self._settings(world.settings)
+        self._bucket = open_bucket(self.settings)
+
+    def _settings(self, known: settings.Settings) -> settings.Settings:
+        own: settings.Settings = known if self._found.own else known.source or known
+        return own
+
+    @property
+    def bucket(self) -> Bucket:
+        """The source's bucket, with the credentials that are known to be right."""
+        return self._bucket
+
+    async def look_after_reader(self) -> None:
+        """Have a reader that hangs started anew; each of its files would take a minute."""
+        socket = self._world.run_dir / READER_SOCKET
+        if self._carrier().has_daemon and not await daemon.answers(socket, _CHECK_TIMEOUT_S):
+            log.warning("reader.replaced", reason=f"no answer within {_CHECK_TIMEOUT_S:g} s")
+            self.launch()
+
+    async def fetch(self, name: str, path: Path, segment_bytes: int) -> None:
+        """Fetch what is there, past the daemon, into its place.
+
+        Raises:
+            FaultError: it could not be fetched, or is not what it must be.
+        """
+        world, carrier = self._world, self._carrier()
+        fresh = path.with_name(f"{path.name}.walsup")
+        output = world.run_dir / "wal-fetch.log"
+        fresh.unlink(missing_ok=True)
+        argv = carrier.fetch_argv(world.run_dir / READER_CONFIG, name, fresh)
+        code = await oneshot.run(
+            argv, output, timeout_s=_FETCH_TIMEOUT_S, more=trust(self.settings)
+        )
+        size = fresh.stat().st_size if fresh.exists() else 0
+        if code == 0 and (classify(name) is not Kind.SEGMENT or size == segment_bytes):
+            await asyncio.to_thread(fresh.replace, path)
+            log.info("segment.fetched", name=name)
+            return
+        fresh.unlink(missing_ok=True)
+        told = classify_output(last_lines(output, world.secrets()))
+        await self._look(name, segment_bytes)
+        what = f"ended with {code}: {told.problem}" if code else f"gave {size} bytes"
+        raise FaultError(
+            told._replace(problem=f"{name} is in the archive, but {carrier.name} wal-fetch {what}")
+        )
+
+    async def _look(self, name: str, segment_bytes: int) -> None:
+        """Read the object ourselves: WAL-RUS says "not found" of what it may not read.
+
+        Raises:
+            FaultError: what the bucket says of it.
+        """
+        if segment_bytes > _LONGEST_LOOK_BYTES:
+            return
+        async for key in self._bucket.keys(WAL_FOLDER, f"{WAL_FOLDER}/{name[:-1]}"):
+            if strip_extension(key).rpartition("/")[2] == name:
+                try:
+                    await self._bucket.get(key)
+                except Exception as raised:
+                    raise FaultError(classify_raised(raised)) from raised
+                return
+
+    def _carrier(self) -> Engine:
+        found = engines.choose(self.settings, self._world.path)
+        if isinstance(found, Fault):
+            raise FaultError(found)
+        return bounded(found, self.settings)
+
+    async def heed(self, fault: Fault) -> None:
+        """When credentials are refused: read the secret files again, and use what is new."""
+        now_s = time.monotonic()
+        if fault.kind not in ("auth", "no rights") or now_s - self._reread_s < _REREAD_EVERY_S:
+            return
+        self._reread_s = now_s
+        try:
+            known = await asyncio.to_thread(self._world.reload_settings)
+        except SettingsError as wrong:
+            log.warning("settings.wrong", problem=wrong.problem, hint="the old ones are kept")
+            return
+        found = self._settings(known)
+        if found == self.settings:
+            return
+        self.settings, self._bucket = found, open_bucket(found)
+        log.info("settings.reloaded", changed=True, of="the restore's source")
+        self.launch()
+
+    def launch(self) -> None:
+        """Have the reader started anew."""
+        world, carrier = self._world, self._carrier()
+        config = world.run_dir / READER_CONFIG
+        region = self._found.region or self.settings.region
+        text = render_reader(
+            self.settings, world.run_dir, self._found.segment_size, region, carrier.room
+        )
+        write_private(config, text)
+        if carrier.has_daemon:
+            self._generation += 1
+            world.pid1.want_reader(
+                self._generation,
+                carrier.daemon_argv(config, world.run_dir / READER_SOCKET),
+                oneshot.environment()
+                | {"PGDATA": str(world.settings.pgdata)}
+                | trust(self.settings),
+            )

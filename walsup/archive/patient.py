@@ -1,0 +1,67 @@
+"""A bucket that is asked again until it answers, each request in its own place.
+
+A restore waits for ever for an archive that cannot be asked; begun anew at each fault it would
+never end where every second request fails.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from walsup.archive.bucket import Object, Readable
+from walsup.archive.classify import classify, is_absent
+from walsup.archive.fault import Fault
+
+# Told of the fault and of how many there were in a row; returns when it may be tried again.
+OnFault = Callable[[Fault, int], Awaitable[None]]
+
+
+class Patient:
+    """The reading half of a bucket; what is absent stays absent."""
+
+    def __init__(self, bucket: Readable, on_fault: OnFault) -> None:
+        self._bucket = bucket
+        self._on_fault = on_fault
+
+    @property
+    def region(self) -> str | None:
+        """Where the bucket is."""
+        return self._bucket.region
+
+    async def get(self, key: str) -> Object:
+        """Read a small object whole.
+
+        Raises:
+            FileNotFoundError: it is absent.
+        """
+        failures = 0
+        while True:
+            try:
+                return await self._bucket.get(key)
+            except Exception as raised:  # (any failure but absence is no answer)
+                if is_absent(raised):
+                    raise
+                failures += 1
+                await self._on_fault(classify(raised), failures)
+
+    async def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
+        """Give the keys under a folder in order, continued after a key; all pages of them."""
+        failures = 0
+        while True:
+            try:
+                async for key in self._bucket.keys(under, after):
+                    yield key
+                    after, failures = key, 0
+            except Exception as raised:  # noqa: BLE001 (as above)
+                failures += 1
+                await self._on_fault(classify(raised), failures)
+            else:
+                return
+
+    async def folder(self, under: str) -> list[tuple[str, float]]:
+        """Give key and time of last change (Unix seconds) of what lies directly in a folder."""
+        failures = 0
+        while True:
+            try:
+                return await self._bucket.folder(under)
+            except Exception as raised:  # noqa: BLE001 (as above)
+                failures += 1
+                await self._on_fault(classify(raised), failures)

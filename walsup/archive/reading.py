@@ -1,0 +1,43 @@
+"""The configuration of an engine that only reads: a rendering of its own, never the archive's."""
+
+from pathlib import Path
+
+from walsup.archive import engine
+from walsup.archive.room import Room, share
+from walsup.cgroup import memory_limit_bytes
+from walsup.postgres.size import shared_buffers_bytes
+from walsup.settings import Settings
+
+DEFAULT_SEGMENT_BYTES = 16 << 20
+
+
+def bounded(carrier: engine.Engine, source: Settings) -> engine.Engine:
+    """Give the engine with what memory it may take beside a postgres that recovers."""
+    wanted = source.passed_on.get("WALG_DOWNLOAD_CONCURRENCY", "")
+    buffers_bytes = shared_buffers_bytes(None)
+    room = share(carrier.name, memory_limit_bytes(), buffers_bytes, wanted)
+    return carrier._replace(room=room)
+
+
+def render_reader(
+    source: Settings,
+    run_dir: Path,
+    segment_bytes: int,
+    region: str | None,
+    room: Room = Room(),  # noqa: B008 (immutable)
+) -> str:
+    """Give the configuration for a source; as many downloads at a time as uploads. Pure."""
+    passed_on = {"WALG_DOWNLOAD_CONCURRENCY": str(room.uploads), **source.passed_on}
+    return engine.render(
+        source._replace(region=region, passed_on=passed_on),
+        compression=engine.DEFAULT_COMPRESSION["walrus"],
+        socket_dir=str(run_dir),
+        port=source.pgport or 5432,
+        segment_bytes=segment_bytes,
+        room=room,
+    )
+
+
+def trust(source: Settings) -> dict[str, str]:
+    """Give the variables that make an engine trust the source's CA."""
+    return {"SSL_CERT_FILE": str(source.ca_file)} if source.ca_file else {}

@@ -1,0 +1,183 @@
+"""What an archive offers to a restore, read from the bucket before anything is touched."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from walsup.archive import catalog, clock, oneshot
+from walsup.archive.bucket import Readable
+from walsup.archive.catalog import Backup
+from walsup.archive.classify import is_absent
+from walsup.archive.engine import Engine
+from walsup.archive.fault import FaultError
+from walsup.archive.names import BACKUP_FOLDER
+from walsup.archive.output import classify_output
+from walsup.archive.owner import Owner
+from walsup.archive.patient import OnFault
+from walsup.archive.window import Line, segment_size
+from walsup.postgres.wal import (
+    PageHeader,
+    Segment,
+    long_page_header,
+    parse_history,
+    strip_extension,
+)
+from walsup.tail import last_lines
+
+_FETCH_TIMEOUT_S = 120.0
+_TRIES = 3
+# Kinds of faults of an engine that trying again does not mend.
+PERMANENT = ("engine broken", "engine unable", "engine missing", "unknown")
+_PAGE_BYTES = 8192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """The archive through its bucket and through the engine. `secrets` are cut from its output.
+
+    `on_fault`: how one that cannot be asked is waited for; None: it is not.
+    """
+
+    bucket: Readable
+    engine: Engine
+    config: Path
+    scratch: Path
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    lock: tuple[int, ...] = ()
+    more: Mapping[str, str] = field(default_factory=dict)
+    on_fault: OnFault | None = None
+
+    async def fetch(self, name: str) -> Path:
+        """Have a WAL file fetched, decompressed and decrypted, into the scratch directory.
+
+        Raises:
+            FaultError: the engine could not, with its own words.
+        """
+        failures = 0
+        while True:
+            try:
+                return await self._fetch(name)
+            except FaultError as raised:
+                failures += 1
+                # WAL-RUS says "not found" of what it may not read: that may be about to change.
+                lasts = raised.fault.kind in PERMANENT and failures > _TRIES
+                if self.on_fault is None or lasts:
+                    raise
+                await self.on_fault(raised.fault, failures)
+
+    async def _fetch(self, name: str) -> Path:
+        target = self.scratch / name
+        target.unlink(missing_ok=True)
+        log = self.scratch / f"fetch-{name}.log"
+        argv = self.engine.fetch_argv(self.config, name, target)
+        code = await oneshot.run(
+            argv, log, timeout_s=_FETCH_TIMEOUT_S, inherit=self.lock, more=self.more
+        )
+        text = last_lines(log, self.secrets)
+        log.unlink(missing_ok=True)
+        if code == 0 and target.exists():
+            return target
+        target.unlink(missing_ok=True)
+        told = classify_output(text)
+        problem = f"{name} could not be fetched ({self.engine.name}, {code}): {told.problem}"
+        raise FaultError(told._replace(problem=problem))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What there is: finished base backups, oldest LSN first, timelines, the owner object."""
+
+    backups: tuple[Backup, ...]
+    timelines: tuple[int, ...]
+    owner: Owner | None
+
+    @property
+    def highest_timeline(self) -> int:
+        """The highest number under which anything exists, or that a restore has taken."""
+        claimed = self.owner.next_timeline if self.owner else 0
+        return max((*self.timelines, *(b.timeline for b in self.backups), claimed), default=0)
+
+
+async def look(bucket: Readable) -> Offer:
+    """Read the catalogue.
+
+    Raises:
+        what the bucket raises; ValueError: the owner object cannot be read.
+    """
+    backups = await catalog.backups(bucket)
+    return Offer(
+        backups=tuple(sorted(backups, key=lambda b: (b.finish_lsn, b.timeline))),
+        timelines=await catalog.timelines(bucket),
+        owner=await clock.owner(bucket),
+    )
+
+
+async def line(reader: Reader, timeline: int) -> Line:
+    """Give the line of timelines that leads to this one, from its history file.
+
+    Raises:
+        FaultError: the file cannot be fetched; ValueError: or read.
+    """
+    if timeline == 1:
+        return Line.of(1, ())
+    path = await reader.fetch(f"{timeline:08X}.history")
+    try:
+        return Line.of(timeline, parse_history(path.read_text(encoding="utf-8")))
+    finally:
+        path.unlink(missing_ok=True)
+
+
+async def first_page(reader: Reader, segment: Segment) -> PageHeader:
+    """Give what the first page of a segment says: that key and compression are right.
+
+    Raises:
+        FaultError: it cannot be fetched; ValueError: it is no WAL.
+    """
+    path = await reader.fetch(segment.name)
+    try:
+        with path.open("rb") as file:
+            return long_page_header(file.read(_PAGE_BYTES))
+    finally:
+        path.unlink(missing_ok=True)
+
+
+async def parts(bucket: Readable, backup: Backup) -> dict[str, tuple[str, ...]]:
+    """Give the files of a base backup by the part that holds them; {} when it does not say.
+
+    Raises:
+        what the bucket raises; ValueError: the list cannot be read.
+    """
+    try:
+        found = await bucket.get(f"{BACKUP_FOLDER}/{backup.name}/files_metadata.json")
+    except FileNotFoundError as raised:
+        if not is_absent(raised):
+            raise
+        return {}
+    listed = json.loads(found.content).get("TarFileSets") or {}
+    return {str(part): tuple(map(str, names)) for part, names in listed.items()}
+
+
+async def missing_parts(bucket: Readable, backup: Backup) -> tuple[str, ...]:
+    """Give what an unfinished upload or a deletion has left out of a base backup.
+
+    The engines fetch the parts that a listing shows, and miss none: half a backup looks whole.
+
+    Raises:
+        as `parts` does.
+    """
+    folder = f"{BACKUP_FOLDER}/{backup.name}/tar_partitions"
+    keys = [key async for key in bucket.keys(folder)]
+    there = {strip_extension(key).rpartition("/")[2].removesuffix(".enc") for key in keys}
+    if not there:
+        return (f"{folder}/",)
+    wanted = {"pg_control.tar", *await parts(bucket, backup)}
+    return tuple(f"{folder}/{part}" for part in sorted(wanted - there))
+
+
+def size(backup: Backup) -> int:
+    """Give the size of the backup's segments in bytes, 0 when it cannot be told."""
+    try:
+        return segment_size(backup.name, backup.start_lsn)
+    except ValueError:
+        return 0

@@ -1,0 +1,148 @@
+"""The line of timelines that a restore follows, and how far the archive has it without a gap. Pure.
+
+Source: PostgreSQL 15, timeline.c and xlogrecovery.c: a segment is looked for on the newest timeline
+whose beginning does not lie behind it, then on the older ones.
+"""
+
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from walsup.postgres.wal import Segment, Switch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """A stretch of the line: a timeline from where it begins; `end_lsn` None: the last one."""
+
+    timeline: int
+    begin_lsn: int = 0
+    end_lsn: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """The legs from the oldest timeline to the one that is followed."""
+
+    legs: tuple[Leg, ...]
+
+    @classmethod
+    def of(cls, timeline: int, history: Sequence[Switch]) -> "Line":
+        """Build it from a timeline and what its history file says."""
+        legs, begin_lsn = [], 0
+        for switch in history:
+            legs.append(
+                Leg(timeline=switch.timeline, begin_lsn=begin_lsn, end_lsn=switch.switch_lsn)
+            )
+            begin_lsn = switch.switch_lsn
+        return cls(legs=(*legs, Leg(timeline=timeline, begin_lsn=begin_lsn)))
+
+    @property
+    def timeline(self) -> int:
+        """The timeline that is followed."""
+        return self.legs[-1].timeline
+
+    def at(self, number: int, size: int) -> Leg:
+        """Give the leg to which a segment belongs: the newest that has begun in it or before."""
+        begun = (leg for leg in self.legs if leg.begin_lsn // size <= number)
+        return max(begun, key=lambda leg: leg.begin_lsn)
+
+    def has(self, timeline: int, finish_lsn: int) -> bool:
+        """Tell whether a base backup that ends there lies on the line."""
+        return any(
+            leg.timeline == timeline and (leg.end_lsn is None or finish_lsn <= leg.end_lsn)
+            for leg in self.legs
+        )
+
+    def candidates(self, number: int, size: int) -> tuple[Segment, ...]:
+        """Give the names under which postgres takes a segment, in the order of its asking."""
+        return tuple(
+            Segment(timeline=leg.timeline, number=number, size=size)
+            for leg in reversed(self.legs)
+            if leg.begin_lsn // size <= number
+            and (leg.end_lsn is None or number * size < leg.end_lsn)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How far an archive goes: `end` is the last segment before the first gap, None: not even one.
+
+    `hole`: the first that is missing although later ones of the line are there.
+    """
+
+    end: Segment | None
+    count: int = 0
+    hole: Segment | None = None
+
+
+def reach(line: Line, start: Segment, names: Iterable[str], *, accept_hole: str = "") -> Reach:
+    """Follow the line from the segment `start`; `names` has what is archived from it on."""
+    size = start.size
+    present = _on_line(line, names, size)
+    last = max((number for _, number in present), default=-1)
+    number, end = start.number, None
+    while found := _taken(line, number, size, present):
+        if found.name == accept_hole:
+            break
+        end, number = found, number + 1
+    hole = None
+    if number <= last:
+        hole = Segment(timeline=line.at(number, size).timeline, number=number, size=size)
+        hole = None if hole.name == accept_hole else hole
+    return Reach(end=end, count=number - start.number, hole=hole)
+
+
+def is_hole(line: Line, asked: Segment, names: Iterable[str]) -> bool:
+    """Tell whether a segment that is absent is missing in the middle of what is archived."""
+    size = asked.size
+    if line.at(asked.number, size).timeline != asked.timeline:
+        return False  # postgres has asked for the newer timeline's before, and asks for both
+    return any(number > asked.number for _, number in _on_line(line, names, size))
+
+
+def _taken(
+    line: Line, number: int, size: int, present: AbstractSet[tuple[int, int]]
+) -> Segment | None:
+    """Give the archived segment that postgres takes at a number, if it goes on from there.
+
+    The older timeline's serves only while the newer one has nothing behind it.
+    """
+    owner = line.at(number, size).timeline
+    for segment in line.candidates(number, size):
+        if (segment.timeline, number) in present:
+            later = any(timeline == owner and n > number for timeline, n in present)
+            return segment if segment.timeline == owner or not later else None
+    return None
+
+
+def _on_line(line: Line, names: Iterable[str], size: int) -> set[tuple[int, int]]:
+    found = set()
+    legs = {leg.timeline: leg for leg in line.legs}
+    for name in names:
+        try:
+            segment = Segment.parse(name, size)
+        except ValueError:
+            continue
+        leg = legs.get(segment.timeline)
+        if leg is None or segment.number < leg.begin_lsn // size:
+            continue
+        if leg.end_lsn is None or segment.start_lsn < leg.end_lsn:
+            found.add((segment.timeline, segment.number))
+    return found
+
+
+def segment_size(backup: str, start_lsn: int) -> int:
+    """Give the size of the segments, from a backup's name and its first LSN, in bytes.
+
+    Raises:
+        ValueError: the name has no segment in it that fits.
+    """
+    name = backup.removeprefix("base_")[:24]
+    for exponent in range(20, 31):
+        try:
+            if Segment.containing(start_lsn, int(name[:8], 16), 1 << exponent).name == name:
+                return 1 << exponent
+        except ValueError:
+            continue
+    raise ValueError(f"{backup} begins at LSN {start_lsn}, which no size of segments explains")

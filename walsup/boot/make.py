@@ -1,0 +1,48 @@
+"""Making a data directory where there is none: a new cluster, or a copy out of an archive."""
+
+import os
+from collections.abc import Sequence
+
+from walsup import log
+from walsup.boot import conf, plan
+from walsup.boot.handover import Handover
+from walsup.boot.oneshot import OneShot
+from walsup.postgres import subpath
+from walsup.settings import Settings
+
+
+def make(
+    decided: plan.Bootstrap | plan.BootstrapBeside | plan.Restore,
+    known: Settings,
+    hand: Handover,
+    lock: int,
+    arguments: Sequence[str],
+) -> Settings:
+    """Make it; gives the settings, with the archive where it goes on. `arguments` are postgres's.
+
+    Raises:
+        WalsupError: as initdb, or the restore, does.
+    """
+    one_shot = OneShot(
+        bindir=known.pg_bindir,
+        run_dir=hand.run_dir,
+        lock=lock,
+        environment=conf.postgres_environment(os.environ, known.postgres_env),
+    )
+    match decided:
+        case plan.Restore(own=own):
+            from walsup.boot.restore import restore  # noqa: PLC0415 (asyncio, obstore: 20 MB)
+
+            restore(known, one_shot, hand.send, own=own)
+            return known
+        case plan.BootstrapBeside():
+            from walsup.archive.moved import move_now  # noqa: PLC0415 (as above)
+
+            sub = move_now(known)
+            subpath.remember(known.pgdata, str(known.archive), sub)
+            log.warning("archive.moved", archive=str(known.archive), to=sub)
+            known = subpath.below(known, sub)
+    from walsup.boot.bootstrap import bootstrap  # noqa: PLC0415 (not for a restore)
+
+    bootstrap(known, one_shot, arguments, os.environ)
+    return known

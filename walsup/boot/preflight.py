@@ -1,0 +1,115 @@
+"""Everything that a restore needs, proven before the data directory is touched; all faults at once.
+
+Reachable is not enough: base backup whole, every segment present along the line, the key right,
+the target inside the archive, room on the disk, the same major version.
+"""
+
+from collections.abc import Sequence
+
+from walsup.archive import catalog, survey
+from walsup.archive.catalog import Backup
+from walsup.archive.fault import FaultError
+from walsup.archive.survey import PERMANENT, Reader
+from walsup.archive.window import reach
+from walsup.boot import choice
+from walsup.boot.aim import aim
+from walsup.boot.fits import unfit
+from walsup.boot.report import Asked, Report
+from walsup.postgres.wal import Segment, show_lsn
+
+
+async def examine(reader: Reader, asked: Asked) -> Report:
+    """Look at everything.
+
+    Raises:
+        what the bucket raises: then nothing is known, and it has to be asked again.
+    """
+    report = Report(offer=(offer := await survey.look(reader.bucket)))
+    if not offer.backups:
+        report.faults.append(
+            "there is no finished base backup in the archive"
+            + ("; its WAL alone restores nothing" if offer.timelines else "")
+        )
+        return report
+    try:
+        report.line = await survey.line(reader, choice.timeline(offer, asked.target, asked.named))
+    except (FaultError, ValueError) as fault:
+        if isinstance(fault, FaultError) and fault.fault.kind not in PERMANENT:
+            raise
+        report.faults.append(f"the timeline cannot be followed: {fault}")
+        return report
+    fitting, problem = choice.candidates(offer, report.line, asked.target, asked.named)
+    if problem:
+        report.faults.append(problem)
+        return report
+    await _choose(reader, asked, report, fitting)
+    if report.backup is None or report.line is None:
+        return report
+    await _follow(reader, asked, report)
+    report.faults += unfit(asked, report)
+    return report
+
+
+async def _choose(reader: Reader, asked: Asked, report: Report, fitting: Sequence[Backup]) -> None:
+    """Take the first that is whole, with all WAL that it needs itself; the others are told."""
+    told: list[str] = []
+    for backup in fitting:
+        links, absent = choice.chain(report.offer, backup) if report.offer else ((backup,), "")
+        lost = [f"{absent}, of which it is a delta"] if absent else []
+        for link in links:
+            lost += await survey.missing_parts(reader.bucket, link)
+        if not lost:
+            lost = await _own_wal(reader, asked, report, backup)
+        if lost:
+            told.append(f"base backup {backup.name} is not whole; missing: {', '.join(lost)}")
+            continue
+        report.backup, report.chain = backup, tuple(links)
+        report.warnings += told
+        if asked.target.kind in ("xid", "name") and not asked.named:
+            report.warnings.append(
+                f"no base backup says whether it lies before {asked.target}: the oldest one is"
+                " taken; name a later one with WALSUP_RESTORE_BACKUP to save time"
+            )
+        return
+    report.faults += told
+
+
+async def _own_wal(reader: Reader, asked: Asked, report: Report, backup: Backup) -> list[str]:
+    """Give what is missing of the WAL up to its end; a kill may come between the two."""
+    size, line = survey.size(backup), report.line
+    if not size or line is None:
+        return ["the size of its segments"]
+    start = Segment.containing(backup.start_lsn, backup.timeline, size)
+    report.names = frozenset([n async for n in catalog.from_name(reader.bucket, start.name)])
+    report.first = start
+    found = report.reach = reach(line, start, report.names, accept_hole=asked.accept_hole)
+    if found.end is not None and found.end.end_lsn >= backup.finish_lsn:
+        return []
+    lost = found.hole or (found.end.next() if found.end else start)
+    return [f"{lost.name} of its own WAL, up to {show_lsn(backup.finish_lsn)}"]
+
+
+async def _follow(reader: Reader, asked: Asked, report: Report) -> None:
+    backup, start, found = report.backup, report.first, report.reach
+    if backup is None or start is None or found is None:
+        return
+    try:
+        page = await survey.first_page(reader, start)
+    except (FaultError, ValueError) as fault:
+        if isinstance(fault, FaultError) and fault.fault.kind not in PERMANENT:
+            raise
+        report.faults.append(
+            f"{start.name} cannot be read, is it encrypted with another key (WALG_LIBSODIUM_KEY,"
+            f" WALG_PGP_KEY)? {fault}"
+        )
+        return
+    if backup.system_id not in (None, page.system_id):
+        report.faults.append(
+            f"{start.name} is of the cluster with system identifier {page.system_id}, base backup"
+            f" {backup.name} of {backup.system_id}: two databases have written there"
+        )
+    if page.segment_size != start.size:
+        report.faults.append(
+            f"{start.name} has segments of {page.segment_size} bytes, not {start.size}"
+        )
+    await aim(reader, asked, report, found)

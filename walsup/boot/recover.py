@@ -1,0 +1,91 @@
+"""Everything that postgres needs to recover a copy: the reader, and its settings."""
+
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from walsup import log
+from walsup.archive import fetching, oneshot
+from walsup.archive.reading import render_reader, trust
+from walsup.boot import restore
+from walsup.boot.handover import Handover
+from walsup.boot.source import carrier as carrier_of
+from walsup.boot.target import raised, recovery_settings, target
+from walsup.errors import SettingsError
+from walsup.postgres import control, restored
+from walsup.private import write_private
+from walsup.settings import Settings
+
+# They are there before postgres asks for a first file.
+_PREFETCHED = ".wal-g"
+# A clone must not take what its source's publishers send; the agent disables them before its end.
+_NO_SUBSCRIPTIONS = {"max_logical_replication_workers": "0"}
+_OF_A_TIMELINE = re.compile(r"([0-9A-F]{8})(?:[0-9A-F]{16}|\.history)")
+
+
+def recovery(known: Settings, hand: Handover, effective: Mapping[str, str]) -> dict[str, str]:
+    """Have the reader started; gives what postgres is told, of a clone also once it is promoted.
+
+    Raises:
+        SettingsError: another restore is asked for than the one under way; EngineError.
+    """
+    found = restored.read(known.pgdata)
+    if found is None:
+        return {}
+    if not restored.is_recovering(known.pgdata):
+        return {} if found.own else dict(_NO_SUBSCRIPTIONS)
+    lost = known.archive is None if found.own else known.restore_from is None
+    asked = "" if lost else restore.wish(known, own=found.own)
+    if asked != found.wish:
+        raise SettingsError(
+            f"a restore of {found.wish} is under way in this data directory, and is not finished;"
+            f" asked for is now {asked or 'nothing'}",
+            hint="set it again as it was, and it goes on; or empty the data directory, and it"
+            " begins anew",
+        )
+    source = known if found.own else known.source
+    carrier = carrier_of(source)
+    _begin_again(known.pgdata, found.legs[-1][0])
+    # A half file that a killed reader has left would be taken for a whole one (S14b).
+    shutil.rmtree(known.pgdata / "pg_wal" / _PREFETCHED, ignore_errors=True)
+    config = hand.run_dir / fetching.READER_CONFIG
+    region = found.region or source.region
+    text = render_reader(source, hand.run_dir, found.segment_size, region, carrier.room)
+    write_private(config, text)
+    for leftover in (fetching.PROGRESS, fetching.ENDED):
+        (hand.run_dir / leftover).unlink(missing_ok=True)
+    if carrier.has_daemon:
+        hand.launch_reader(
+            carrier.daemon_argv(config, hand.run_dir / fetching.READER_SOCKET),
+            oneshot.environment() | {"PGDATA": str(known.pgdata)} | trust(source),
+        )
+    wanted = target(known, own=found.own)
+    rendered = recovery_settings(
+        wanted,
+        found.legs[-1][0],
+        found.ends,
+        fetching.restore_command(
+            carrier, hand.run_dir, found.last if found.ends == "quiet" else ""
+        ),
+    )
+    limits = dict(control.read(known.pgdata).limits)
+    if not found.own:
+        rendered |= _NO_SUBSCRIPTIONS
+    higher = raised(limits, effective)
+    for name, value in higher.items():
+        log.info("setting.raised", name=name, value=value, why="the primary had it so")
+    log.info("restore.recovering", backup=found.backup, target=found.target, ends=found.ends)
+    return rendered | higher
+
+
+def _begin_again(pgdata: Path, timeline: int) -> None:
+    """Undo the beginning of a new timeline that a kill has cut off; nothing of it was archived."""
+    pg_wal = pgdata / "pg_wal"
+    status = pg_wal / "archive_status"
+    for folder in (pg_wal, status):
+        for path in folder.iterdir() if folder.is_dir() else ():
+            found = _OF_A_TIMELINE.match(path.name)
+            if found and int(found[1], 16) > timeline:
+                path.unlink()
+    (pgdata / restored.SIGNAL).touch(mode=0o600)

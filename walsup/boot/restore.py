@@ -1,0 +1,220 @@
+"""A restore, up to the moment when postgres can recover: pre-flight, fetch, a copy of our own.
+
+Who takes part: prepare looks into the source, runs backup-fetch into the stage and moves the copy
+to its place; postgres recovers, with the engine's client as restore_command; a second daemon, the
+reader, fetches for it out of the source; the agent judges misses, claims the timeline in the own
+archive, shows how far it is, and ends the reader. Nothing writes into the source.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from walsup import log
+from walsup.archive import survey
+from walsup.archive.classify import classify
+from walsup.archive.fault import FaultError
+from walsup.archive.output import classify_output
+from walsup.archive.reading import render_reader
+from walsup.archive.survey import PERMANENT, Reader
+from walsup.boot import backupfetch, copy, inspect, libraries, stage
+from walsup.boot.oneshot import OneShot
+from walsup.boot.preflight import examine
+from walsup.boot.report import Asked, Report
+from walsup.boot.source import reader
+from walsup.boot.target import target
+from walsup.boot.telling import Patience, Teller
+from walsup.errors import ArchiveError, DiskFullError, EngineError
+from walsup.postgres import restored
+from walsup.postgres.restored import Restored
+from walsup.private import write_private
+from walsup.settings import Settings
+from walsup.tail import last_lines
+
+Send = Callable[[dict[str, object]], None]
+
+_SECOND_LOOK_S = 0.5
+_TRIES = 3
+
+
+def restore(known: Settings, one_shot: OneShot, send: Send, *, own: bool) -> None:
+    """Fetch the right base backup, and leave a copy that recovers in the data directory.
+
+    Raises:
+        ArchiveError: the archive lacks what it needs; EngineError, DiskFullError.
+    """
+    began_at = time.time()
+    source = known if own else known.source
+    send({"detail": f"restore: looking into {source.archive}"})
+    # What a killed fetch has left, in the directories of tablespaces too.
+    stage.wipe(known.pgdata)
+    patience = Patience(send)
+    archive = reader(known, one_shot.run_dir, one_shot.lock, own=own, on_fault=patience.wait)
+    asked = asks(known, own=own)
+    report = _examine(archive, asked, patience)
+    if report.offer and own and _was_done(report, asked):
+        report.faults.append(
+            f"this archive has been restored to {asked.target} before; what was written since then"
+            " would be left behind: take WALSUP_RESTORE_TARGET_… away to restore to the end"
+        )
+    for warning in report.warnings:
+        log.warning("restore.warning", problem=warning)
+    if report.faults or not report.backup or not report.line or not report.first:
+        _refuse(str(source.archive), report)
+    log.info(
+        "restore.began",
+        source=str(source.archive),
+        backup=report.backup.name,
+        target=str(asked.target),
+        timeline=report.line.timeline,
+        segments=report.reach.count if report.reach else 0,
+    )
+    segment_bytes = report.first.size
+    region = archive.bucket.region
+    text = render_reader(source, one_shot.run_dir, segment_bytes, region, archive.engine.room)
+    write_private(archive.config, text)
+    data = _fetch(known, archive, one_shot, report, patience)
+    files = asyncio.run(survey.parts(archive.bucket, report.backup))
+    copy.check_files(data, [name for names in files.values() for name in names])
+    method = known.postgres_host_auth_method or "scram-sha-256"
+    copy.make_own(data, known.postgres_initdb_waldir, method)
+    libraries.check(data, known.pg_bindir)
+    found = _memory(known, asked, report, own=own, began_at=began_at, region=region)
+    restored.write(data, found)
+    send({"detail": "restore: syncing the copy"})
+    one_shot.run("initdb", ["--sync-only", "-D", str(data)])
+    stage.complete(known.pgdata)
+    stage.finish(known.pgdata)
+    log.info("restore.fetched", backup=report.backup.name, seconds=round(time.time() - began_at, 1))
+
+
+def asks(known: Settings, *, own: bool, disk: bool = True) -> Asked:
+    """Give what the settings ask for."""
+    path = os.environ.get("PATH", "")
+    postgres = inspect.program("postgres", known.pg_bindir, path)
+    pg_waldump = Path(inspect.program("pg_waldump", known.pg_bindir, path))
+    return Asked(
+        target=target(known, own=own),
+        named="" if own and known.restore_from else known.restore_backup,
+        accept_hole=known.restore_accept_hole,
+        major=inspect.binaries_major(postgres),
+        pgdata=known.pgdata if disk else None,
+        pg_waldump=str(pg_waldump) if pg_waldump.exists() else None,
+    )
+
+
+def _examine(archive: Reader, asked: Asked, patience: Patience) -> Report:
+    """Look into the source, for ever if it cannot be asked.
+
+    What is to be refused is looked at twice: an answer may have been damaged on its way.
+    """
+    failures, refused = 0, False
+    while True:
+        try:
+            report = asyncio.run(examine(archive, asked))
+        except Exception as raised:  # noqa: BLE001 (any failure is no answer)
+            failures += 1
+            fault = raised.fault if isinstance(raised, FaultError) else classify(raised)
+            asyncio.run(patience.wait(fault, failures))
+            continue
+        if not report.faults or refused:
+            return report
+        refused = True
+        time.sleep(_SECOND_LOOK_S)
+
+
+def _was_done(report: Report, asked: Asked) -> bool:
+    owner = report.offer.owner if report.offer else None
+    done = owner.restored_to if owner else ""
+    return asked.target.kind != "end" and done == str(asked.target)
+
+
+def _refuse(source: str, report: Report) -> NoReturn:
+    faults = report.faults or ["nothing usable was found"]
+    raise ArchiveError(
+        f"{source} cannot be restored as asked:\n" + "\n".join(f"  {fault}" for fault in faults),
+        hint="`walsup restore --list` shows backups, timelines and what can be reached; nothing"
+        " has been touched",
+    )
+
+
+def _fetch(
+    known: Settings, archive: Reader, one_shot: OneShot, report: Report, patience: Patience
+) -> Path:
+    """Fetch into the stage, again and again while the archive cannot be asked."""
+    if report.backup is None:
+        raise ValueError("nothing is chosen")
+    tell = Teller(one_shot.run_dir, report.backup.name, patience.send)
+    failures, broken = 0, 0
+    while True:
+        data = stage.begin(known.pgdata, known.postgres_initdb_waldir)
+        stage.remember_outside(known.pgdata, [place for _, place in report.backup.tablespaces])
+        data.mkdir(mode=0o700)
+        for _, place in report.backup.tablespaces:
+            Path(place).mkdir(mode=0o700, parents=True, exist_ok=True)
+        output = one_shot.run_dir / "backup-fetch.log"
+        code = backupfetch.run(
+            archive.engine.restore_argv(archive.config, data, report.backup.name),
+            output,
+            lock=one_shot.lock,
+            more=archive.more,
+            total_bytes=report.size_bytes,
+            tell=tell,
+        )
+        if code == 0:
+            return data
+        fault = classify_output(text := last_lines(output, archive.secrets))
+        failures += 1
+        broken = broken + 1 if fault.kind in PERMANENT else 0
+        problem = f"{archive.engine.name} backup-fetch of {report.backup.name} ended with {code}"
+        if fault.kind == "disk full":
+            raise DiskFullError(f"{problem}:\n{text}", hint="make the volume larger, start again")
+        if broken >= _TRIES:
+            raise EngineError(
+                f"{problem}:\n{text}",
+                hint="see its last lines; another base backup can be named with"
+                " WALSUP_RESTORE_BACKUP",
+            )
+        told = fault._replace(problem=f"{problem}: {fault.problem}")
+        asyncio.run(patience.wait(told, failures))
+
+
+def _memory(  # noqa: PLR0913 (each is one fact)
+    known: Settings,
+    asked: Asked,
+    report: Report,
+    *,
+    own: bool,
+    began_at: float,
+    region: str | None,
+) -> Restored:
+    backup, line, first, found = report.backup, report.line, report.first, report.reach
+    if not backup or not line or not first or not found or not found.end:
+        raise ValueError("nothing is chosen")
+    source = known if own else known.source
+    return Restored(
+        source=str(source.archive),
+        own=own,
+        backup=backup.name,
+        system_id=backup.system_id or 0,
+        legs=tuple((leg.timeline, leg.begin_lsn, leg.end_lsn) for leg in line.legs),
+        segment_size=first.size,
+        first=first.name,
+        last=found.end.name,
+        target=str(asked.target),
+        wish=wish(known, own=own),
+        ends=report.ends,
+        region=region,
+        accept_hole=asked.accept_hole,
+        action=asked.target.action,
+        began_at=began_at,
+    )
+
+
+def wish(known: Settings, *, own: bool) -> str:
+    """Give what is asked for as one text: a restore that goes on under another one is refused."""
+    source = known.archive if own else known.restore_from
+    return f"{source} to {target(known, own=own)}"

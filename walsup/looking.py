@@ -1,0 +1,161 @@
+"""`walsup restore --check` and `--list`: the pre-flight and the catalogue, and nothing else."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from walsup import units
+from walsup.archive import catalog, survey
+from walsup.archive.classify import classify
+from walsup.archive.fault import Fault, FaultError
+from walsup.archive.survey import Reader
+from walsup.archive.window import reach
+from walsup.boot import source
+from walsup.boot.preflight import examine
+from walsup.boot.report import Report
+from walsup.boot.restore import asks
+from walsup.boot.target import target
+from walsup.errors import ArchiveError, SettingsError
+from walsup.postgres.wal import Segment, show_lsn
+from walsup.settings import Settings
+
+T = TypeVar("T")
+
+
+def check(known: Settings) -> str:
+    """Give what a restore would do.
+
+    Raises:
+        ArchiveError: it would not work, with every reason; SettingsError, EngineError.
+    """
+    own = _is_own(known)
+    with tempfile.TemporaryDirectory(prefix="walsup-") as scratch:
+        reader = source.reader(known, Path(scratch), -1, own=own)
+        asked = asks(known, own=own, disk=known.pgdata.is_dir())
+        report = _asked(examine(reader, asked), str(_place(known)))
+    lines = list(_told(known, report, own=own))
+    if report.faults:
+        raise ArchiveError(
+            "\n".join([f"{_place(known)} cannot be restored as asked:", *_marked(report.faults)]),
+            hint="`walsup restore --list` shows what can be reached; nothing has been touched",
+        )
+    return "\n".join([*lines, *_marked(report.warnings), "it would work; nothing has been touched"])
+
+
+def show(known: Settings) -> str:
+    """Give the archive's base backups, timelines, and the window of each line.
+
+    Raises:
+        ArchiveError: it cannot be asked; SettingsError, EngineError.
+    """
+    with tempfile.TemporaryDirectory(prefix="walsup-") as scratch:
+        reader = source.reader(known, Path(scratch), -1, own=_is_own(known))
+        return "\n".join(_asked(_listing(reader), str(_place(known))))
+
+
+def _is_own(known: Settings) -> bool:
+    if known.archive is None and known.restore_from is None:
+        raise SettingsError(
+            "neither WALSUP_RESTORE_FROM nor WALSUP_ARCHIVE is set: there is nothing to look into",
+            hint="run it where the container runs, with its environment",
+        )
+    return known.restore_from is None
+
+
+def _place(known: Settings) -> object:
+    return known.restore_from or known.archive
+
+
+def _asked(work: Coroutine[object, object, T], place: str) -> T:
+    try:
+        return asyncio.run(work)
+    except Exception as raised:
+        fault = raised.fault if isinstance(raised, FaultError) else classify(raised)
+        raise _unknown(place, fault) from raised
+
+
+def _unknown(place: str, fault: Fault) -> ArchiveError:
+    return ArchiveError(
+        f"{place} cannot be asked ({fault.kind}): {fault.problem}",
+        hint=f"{fault.cure}; a restore would wait until it can",
+    )
+
+
+def _marked(lines: list[str]) -> list[str]:
+    return [f"  ! {line}" for line in lines]
+
+
+def _told(known: Settings, report: Report, *, own: bool) -> Iterator[str]:
+    backup, line, found = report.backup, report.line, report.reach
+    yield f"source    {_place(known)}" + (" (this database's own archive)" if own else "")
+    if backup is None or line is None:
+        return
+    yield f"backup    {backup.name}, finished {backup.finished_at or 'at an unknown time'}"
+    if len(report.chain) > 1:
+        yield f"          a delta of {', '.join(link.name for link in report.chain[1:])}"
+    yield f"timeline  {' to '.join(str(leg.timeline) for leg in line.legs)}"
+    if found and found.end and report.first:
+        yield f"segments  {found.count}, from {report.first.name} to {found.end.name}"
+    yield f"target    {target(known, own=own)}" + (
+        ": it ends at the last commit" if report.ends == "quiet" else ""
+    )
+    if report.until:
+        yield f"commits   up to {report.until.isoformat(sep=' ')}"
+    yield f"size      {units.show_bytes(report.size_bytes)}, without the WAL"
+
+
+async def _listing(reader: Reader) -> list[str]:
+    offer = await survey.look(reader.bucket)
+    lines = [f"{len(offer.backups)} base backups"]
+    for backup in offer.backups:
+        lost = await survey.missing_parts(reader.bucket, backup)
+        kind = f"delta of {backup.delta_from}" if backup.delta_from else "full"
+        whole = f"; NOT WHOLE, missing: {', '.join(lost)}" if lost else ""
+        lines.append(
+            f"  {backup.name}  {kind}, {units.show_bytes(backup.size_bytes)}, finished"
+            f" {backup.finished_at or '?'}, LSN {show_lsn(backup.start_lsn)} to"
+            f" {show_lsn(backup.finish_lsn)}{whole}"
+        )
+    for timeline in offer.timelines:
+        lines += [line async for line in _of_timeline(reader, offer, timeline)]
+    if owner := offer.owner:
+        until = _moment(owner.complete_until) if owner.complete_until else "not known"
+        lines.append(
+            f"owner     instance {owner.instance}, {owner.state}, timeline {owner.timeline}, proven"
+            f" up to {show_lsn(owner.lsn)}, every commit until {until}"
+        )
+    return lines
+
+
+async def _of_timeline(reader: Reader, offer: survey.Offer, timeline: int) -> AsyncIterator[str]:
+    try:
+        line = await survey.line(reader, timeline)
+    except (FaultError, ValueError) as fault:
+        yield f"timeline {timeline}: cannot be followed: {fault}"
+        return
+    out_of = "".join(
+        f", out of {leg.timeline} at {show_lsn(leg.end_lsn or 0)}" for leg in line.legs[:-1][-1:]
+    )
+    yield f"timeline {timeline}{out_of}"
+    for backup in offer.backups:
+        size = survey.size(backup)
+        if not size or not line.has(backup.timeline, backup.finish_lsn):
+            continue
+        start = Segment.containing(backup.start_lsn, backup.timeline, size)
+        names = [name async for name in catalog.from_name(reader.bucket, start.name)]
+        found = reach(line, start, names)
+        if found.end is None or found.end.end_lsn < backup.finish_lsn:
+            yield f"  {backup.name}: its own WAL is missing"
+            continue
+        hole = f"; {found.hole.name} is MISSING behind it" if found.hole else ""
+        yield (
+            f"  from {backup.name} ({backup.finished_at or '?'}) to {show_lsn(found.end.end_lsn)}"
+            f" ({found.end.name}), {found.count} segments{hole}"
+        )
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(sep=" ", timespec="seconds")

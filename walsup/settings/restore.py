@@ -1,0 +1,48 @@
+"""What does not go together in the settings of a restore. Pure."""
+
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+_TARGETS = {
+    "WALSUP_RESTORE_TARGET_TIME": "restore_target_time",
+    "WALSUP_RESTORE_TARGET_LSN": "restore_target_lsn",
+    "WALSUP_RESTORE_TARGET_XID": "restore_target_xid",
+    "WALSUP_RESTORE_TARGET_NAME": "restore_target_name",
+    "WALSUP_RESTORE_TARGET_IMMEDIATE": "restore_target_immediate",
+}
+
+
+def faults_of_restore(values: Mapping[str, Any], given: AbstractSet[str]) -> Iterator[str]:
+    """Say what is wrong: two targets, a target of nothing, a source that is the destination."""
+    targets = [name for name in _TARGETS if name in given]
+    if len(targets) > 1:
+        yield f"{' and '.join(targets)} are both set: a restore has one target"
+    if "WALSUP_RESTORE_TARGET_IMMEDIATE" in given and not values["restore_target_immediate"]:
+        targets.remove("WALSUP_RESTORE_TARGET_IMMEDIATE")
+    if "WALSUP_RESTORE_TARGET_ACTION" in given and not targets:
+        yield (
+            "WALSUP_RESTORE_TARGET_ACTION without a target: at the end of the archive a restore"
+            " is always promoted"
+        )
+    wanted = values["restore_from"] or values["on_empty_pgdata"] == "restore"
+    named = sorted(given - {"WALSUP_RESTORE_FROM"})
+    named = [name for name in named if name.startswith("WALSUP_RESTORE_")]
+    if named and not wanted:
+        yield (
+            f"{', '.join(named)} without anything to restore: set WALSUP_RESTORE_FROM, or"
+            " WALSUP_ON_EMPTY_PGDATA=restore for this database's own archive"
+        )
+    if values["on_empty_pgdata"] != "refuse" and not values["archive"]:
+        yield (
+            f"WALSUP_ON_EMPTY_PGDATA={values['on_empty_pgdata']} needs WALSUP_ARCHIVE: it is that"
+            " archive which it speaks of"
+        )
+    if values["restore_from"] and values["archive"]:
+        source, own = str(values["restore_from"]), str(values["archive"])
+        if f"{source}/".startswith(f"{own}/") or f"{own}/".startswith(f"{source}/"):
+            yield (
+                f"WALSUP_RESTORE_FROM ({source}) and WALSUP_ARCHIVE ({own}) lie in one another: a"
+                " source is never written to; to restore this database's own archive set"
+                " WALSUP_ON_EMPTY_PGDATA=restore instead"
+            )

@@ -1,0 +1,54 @@
+"""Settings out of files: one for each, or a directory of them as Kubernetes mounts a Secret."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Found(NamedTuple):
+    """The text of a setting, and the name or file that a fault should show."""
+
+    source: str
+    text: str
+
+
+def in_directory(
+    directory: str, wanted: Callable[[str], bool], faults: list[str]
+) -> dict[str, Found]:
+    """Read the files of a directory whose names are wanted; others are not opened."""
+    if not directory:
+        return {}
+    try:
+        paths = sorted(path for path in Path(directory).iterdir() if path.is_file())
+    except OSError as fault:
+        faults.append(f"WALSUP_SECRETS_DIR: {directory} cannot be read: {fault.strerror}")
+        return {}
+    read: dict[str, Found] = {}
+    for path in paths:
+        if wanted(path.name):
+            text, problem = _text(path)
+            if problem:
+                faults.append(f"WALSUP_SECRETS_DIR: {path} cannot be read: {problem}")
+            elif text:
+                read[path.name] = Found(str(path), text)
+    return read
+
+
+def secret_file(name: str, path: str, faults: list[str]) -> str:
+    """Read the file that NAME_FILE names."""
+    text, problem = _text(Path(path))
+    if problem:
+        faults.append(f"{name}_FILE: {path} cannot be read: {problem}")
+    elif not text:
+        faults.append(f"{name}_FILE: {path} is empty")
+    return text
+
+
+def _text(path: Path) -> tuple[str, str]:
+    """Give a file's text without its trailing newlines, and why it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\r\n"), ""
+    except OSError as fault:
+        return "", str(fault.strerror)
+    except UnicodeDecodeError:  # whose words would show a byte of the secret
+        return "", "it is not text"
