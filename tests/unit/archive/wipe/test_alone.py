@@ -14,6 +14,7 @@ REMOVES_FILES = {
     "archive/evidence.py": "a fetched segment in the run directory",
     "archive/ahead.py": "as evidence",
     "archive/scratch.py": "as evidence",
+    "archive/survey.py": "as evidence, where a restore is looked into beforehand",
 }
 _REMOVERS = ("unlink", "remove", "rmdir", "rmtree", "removedirs")
 _OF_BUCKETS = ("delete", "delete_async", "abort", "delete_object", "delete_objects")
