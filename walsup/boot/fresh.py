@@ -50,8 +50,8 @@ def _asked_for_other_data(asked: str) -> SettingsError:
     return SettingsError(
         f"{asked} asks for the data of another database, which this version cannot fetch, and the"
         " data directory is empty",
-        hint="say where from with WALSUP_RESTORE_FROM (README, Restore); for a new and empty database"
-        f" remove {asked.partition('=')[0].partition(' ')[0]}",
+        hint="say where from with WALSUP_RESTORE_FROM (README, Restore); for a new and empty"
+        f" database remove {asked.partition('=')[0].partition(' ')[0]}",
     )
 
 
