@@ -17,9 +17,9 @@ _LONGEST_HEAD_BYTES = 1 << 16
 
 
 class PickyProxy:
-    """A loopback port in front of `target_port`; `spoil` chooses the fault, None passes through.
+    """A loopback port in front of `target_port`; `spoil` chooses the faults.
 
-    A request is its method, its path and what it lists; each is spoilt the first `times` times.
+    A request is its method, its path and what it lists; each is spoilt the first times.
     """
 
     KINDS = ("403", "404", "503", "slow", "cut", "refused", "wrong bytes")
@@ -29,7 +29,7 @@ class PickyProxy:
         self.spoilt: collections.Counter[str] = collections.Counter()
         self.seen: collections.Counter[str] = collections.Counter()
         self._target_port = target_port
-        self._kind: str | None = None
+        self._kinds: tuple[str, ...] = ()
         self._times = 1
         self._only: Callable[[str], bool] = lambda _: True
         self._server: asyncio.Server | None = None
@@ -63,12 +63,13 @@ class PickyProxy:
         """The address that clients take."""
         return f"http://127.0.0.1:{self.port}"
 
-    def spoil(
-        self, kind: str | None, *, times: int = 1, only: Callable[[str], bool] | None = None
-    ) -> None:
-        """Begin to spoil; `only` tells of a request whether it is meant."""
+    def spoil(self, *kinds: str, times: int = 1, only: Callable[[str], bool] | None = None) -> None:
+        """Begin to spoil each request with each kind in turn; without a kind, no more.
+
+        `only` tells of a request whether it is meant.
+        """
         self.spoilt.clear()
-        self._kind, self._times = kind, times
+        self._kinds, self._times = kinds, times
         self._only = only or (lambda _: True)
 
     def _call(self, work: Coroutine[Any, Any, Any]) -> None:
@@ -92,13 +93,7 @@ class PickyProxy:
         listing = "list-type" in asked or "prefix" in asked
         what = f"{method} {urlsplit(target).path} {asked.get('prefix', [''])[0]}".strip()
         self.seen[what] += 1
-        kind = self._kind if self._only(what) else None
-        if kind == "404" and not listing:
-            kind = None  # of an object it would be an honest "absent"
-        if kind is not None and self.spoilt[what] < self._times:
-            self.spoilt[what] += 1
-        else:
-            kind = None
+        kind = self._next(what, listing=listing)
         if kind in ("403", "404", "503"):
             codes = {"403": "AccessDenied", "404": "NoSuchBucket", "503": "SlowDown"}
             document = b"" if method == "HEAD" else error_document(codes[kind])
@@ -112,6 +107,16 @@ class PickyProxy:
             await asyncio.sleep(_LATE_S)
         answer = await self._upstream(head, body)
         writer.write(_spoilt(answer, kind))
+
+    def _next(self, what: str, *, listing: bool) -> str | None:
+        """Give how this request is to be spoilt."""
+        # Of an object a 404 would be an honest "absent".
+        kinds = [k for k in self._kinds if listing or k != "404"] if self._only(what) else []
+        before = self.spoilt[what]
+        if before >= len(kinds) * self._times:
+            return None
+        self.spoilt[what] += 1
+        return kinds[before % len(kinds)]
 
     async def _upstream(self, head: bytes, body: bytes) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._target_port)

@@ -118,7 +118,7 @@ def test_kubedb_volume_and_archive_are_continued(
 @pytest.mark.parametrize(
     ("more", "named"),
     [
-        ({"RESTORE": "true", "RESTORE_S3_PREFIX": "s3://b/x"}, "RESTORE=true"),
+        ({"RESTORE": "true", "RESTORE_GS_PREFIX": "gs://b/x"}, "RESTORE=true"),
         ({"HOSTNAME": "orders-1"}, "PRIMARY_HOST beside the host name orders-1"),
     ],
 )

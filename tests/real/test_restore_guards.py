@@ -87,7 +87,7 @@ def test_s16_reader_and_agent_die_and_hang(walsup: Make, s3: S3Server) -> None:
         )
         clone.wait_for(lambda: clone.state().get("reader_pid"), "another reader")
         os.kill(clone.pid_of("reader"), SIGSTOP)
-        proxy.spoil(None)
+        proxy.spoil()
         clone.wait_accepts(timeout_s=170)
         assert clone.psql(ROWS) == f"{ledger.acknowledged}|{ledger.acknowledged}"
 

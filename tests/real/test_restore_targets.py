@@ -173,7 +173,7 @@ def test_s10_killed_between_the_signal_file_and_the_new_timeline(
         )
         clone.kill_tree()
         assert proxy.spoilt
-        proxy.spoil(None)
+        proxy.spoil()
         clone.start()
         clone.wait_event("restore.resumed")
         clone.wait_accepts(timeout_s=90)

@@ -155,7 +155,8 @@ async def parts(bucket: Readable, backup: Backup) -> dict[str, tuple[str, ...]]:
             raise
         return {}
     listed = json.loads(found.content).get("TarFileSets") or {}
-    return {str(part): tuple(map(str, names)) for part, names in listed.items()}
+    # WAL-G writes the parts with the extension of their compression, WAL-RUS without.
+    return {strip_extension(str(part)): tuple(map(str, names)) for part, names in listed.items()}
 
 
 async def missing_parts(bucket: Readable, backup: Backup) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ def _asked_for_other_data(asked: str) -> SettingsError:
     return SettingsError(
         f"{asked} asks for the data of another database, which this version cannot fetch, and the"
         " data directory is empty",
-        hint="restore it by hand into PGDATA (README, Restore) and start again; for a new and empty"
+        hint="say where from with WALSUP_RESTORE_FROM (README, Restore); for a new and empty"
         f" database remove {asked.partition('=')[0].partition(' ')[0]}",
     )
 
