@@ -10,6 +10,7 @@ import re
 import stat
 import time
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 
 from walsup.archive.directory import LOCK
@@ -72,15 +73,10 @@ class Folder:
 
     def delete(self, entries: Sequence[Entry]) -> list[Refused]:
         """Remove files; one that has gone is as good."""
-        for one in entries:
-            folder, _, name = one.key.rpartition("/")
+        for folder, keys in groupby((one.key for one in entries), _folder):
             with contextlib.suppress(FileNotFoundError), self._opened(folder) as opened:
-                try:
-                    os.unlink(name, dir_fd=opened)
-                except FileNotFoundError:
-                    continue
-                except OSError as raised:
-                    raise self._named(raised, one.key) from raised
+                for key in keys:
+                    self._unlink(key, opened)
         return []
 
     def abort(self, _upload: Upload) -> None:
@@ -101,6 +97,14 @@ class Folder:
 
     def close(self) -> None:
         """Do nothing."""
+
+    def _unlink(self, key: str, folder: int) -> None:
+        try:
+            os.unlink(key.rpartition("/")[2], dir_fd=folder)
+        except FileNotFoundError:
+            return
+        except OSError as raised:
+            raise self._named(raised, key) from raised
 
     def _tidy(self, folder: int, path: str) -> None:
         with os.scandir(folder) as found:
@@ -184,3 +188,7 @@ class Folder:
         if raised.filename and raised.filename.startswith(self._root):
             return raised
         return OSError(raised.errno, raised.strerror, f"{self._root}/{key}")
+
+
+def _folder(key: str) -> str:
+    return key.rpartition("/")[0]
