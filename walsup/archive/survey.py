@@ -155,8 +155,11 @@ async def parts(bucket: Readable, backup: Backup) -> dict[str, tuple[str, ...]]:
             raise
         return {}
     listed = json.loads(found.content).get("TarFileSets") or {}
-    # WAL-G writes the parts with the extension of their compression, WAL-RUS without.
-    return {strip_extension(str(part)): tuple(map(str, names)) for part, names in listed.items()}
+    # WAL-G writes parts with the extension of their compression, and files with a slash before.
+    return {
+        strip_extension(str(part)): tuple(str(name).lstrip("/") for name in names)
+        for part, names in listed.items()
+    }
 
 
 async def missing_parts(bucket: Readable, backup: Backup) -> tuple[str, ...]:
