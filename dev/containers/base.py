@@ -57,10 +57,11 @@ def make_debian() -> str:
 
 def make_rust() -> str:
     """The name of an image with this machine's Rust toolchain."""
-    sysroot = Path(_output("rustc", "--print", "sysroot"))
-    version = _output("rustc", "--version").split()[1]
-    name = f"rust:{version}-slim-{SUITE}"
-    made_from = digest(_RUST, _output("rustc", "--version"), image_id(make_debian()))
+    rustc = shutil.which("rustc") or str(Path.home() / ".cargo" / "bin" / "rustc")
+    sysroot = Path(_output(rustc, "--print", "sysroot"))
+    version = _output(rustc, "--version")
+    name = f"rust:{version.split()[1]}-slim-{SUITE}"
+    made_from = digest(_RUST, version, image_id(make_debian()))
     if is_made(name, made_from):
         return name
     with step(f"making {name} of this machine's toolchain"), tempfile.TemporaryDirectory() as work:
@@ -78,8 +79,15 @@ def make_rust() -> str:
 
 def is_made(name: str, made_from: str) -> bool:
     """Tell whether the image `name` is there and was made from just this."""
-    shown = run("image", "inspect", "--format", f'{{{{index .Config.Labels "{_LABEL}"}}}}', name)
-    return shown.returncode == 0 and shown.stdout.strip() == made_from
+    return made_id(name, made_from) is not None
+
+
+def made_id(name: str, made_from: str) -> str | None:
+    """The id of the image `name`, when it is there and was made from just this."""
+    shown = f'{{{{.Id}}}} {{{{index .Config.Labels "{_LABEL}"}}}}'
+    done = run("image", "inspect", "--format", shown, name)
+    found, _, label_found = done.stdout.strip().partition(" ")
+    return found if done.returncode == 0 and label_found == made_from else None
 
 
 def image_id(name: str) -> str:

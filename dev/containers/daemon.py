@@ -7,6 +7,7 @@ import fcntl
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import Self
 
@@ -18,6 +19,7 @@ DATA_ROOT = Path("/var/lib/walsup-docker")
 _DOCKERD = Path("/usr/sbin/dockerd")
 _LOG = client.RUN_DIR / "dockerd.log"
 _PID_FILE = client.RUN_DIR / "docker.pid"
+_POLL_S = 0.1
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 60.0
 _TIDY_TIMEOUT_S = 300.0
@@ -37,13 +39,10 @@ class Daemon:
                 raise FileNotFoundError(f"{program} is missing: run dev/setup containers")
         client.RUN_DIR.mkdir(mode=0o700, exist_ok=True)
         self._lock = os.open(client.RUN_DIR / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX if not _pid() else fcntl.LOCK_SH)
-        if not _pid():
-            with step("starting docker's daemon"):
-                _start()
-            with step("removing what killed runs and old images have left"):
-                _tidy()
-        fcntl.flock(self._lock, fcntl.LOCK_SH)
+        while not self._joined():
+            if self._is_first():
+                self._begin()
+            time.sleep(_POLL_S)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -56,6 +55,25 @@ class Daemon:
                 _stop()
         finally:
             os.close(self._lock)
+
+    def _joined(self) -> bool:
+        """Share the daemon that runs; waits for one who is starting or ending it."""
+        if _pid():
+            fcntl.flock(self._lock, fcntl.LOCK_SH)
+        return bool(_pid())
+
+    def _is_first(self) -> bool:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return not _pid()
+
+    def _begin(self) -> None:
+        with step("starting docker's daemon"):
+            _start()
+        with step("removing what killed runs and old images have left"):
+            _tidy()
 
 
 def _start() -> None:

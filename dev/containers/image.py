@@ -15,25 +15,37 @@ from dev.harness import Machine
 from dev.harness.machine import ROOT
 
 DOCKERFILE = ROOT / "docker" / "Dockerfile"
-_CONTEXT = ("walsup", "docker", "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE")
+_CONTEXT = (
+    ".dockerignore",
+    "walsup",
+    "docker",
+    "pyproject.toml",
+    "README.md",
+    "CHANGELOG.md",
+    "LICENSE",
+)
 _PROGRAMS = {"walrus": ("walrus",), "wal-g": ("wal-g", "walg-daemon-client")}
 _TIMEOUT_S = 3600.0
 
 
 def make(machine: Machine, engine: str) -> str:
-    """The name of an image with this engine, ENGINE=local; made when anything in it changed.
+    """The id of an image with this engine, ENGINE=local; made when anything in it changed.
 
-    walrus is what the image's own Rust stage builds.
+    walrus is what the image's own Rust stage builds. Not its name, which another checkout may give
+    to an image of its own meanwhile.
     """
     name = f"walsup-test:{engine}"
     debian = base.make_debian()
     programs = [walrus_of_stage()] if engine == "walrus" else _found(machine, engine)
     with context(programs) as folder:
         made_from = _fingerprint(folder, base.image_id(debian))
-        if not base.is_made(name, made_from):
-            with step(f"building the image with {engine}, ENGINE=local"):
-                build(folder, f"--tag={name}", base.label(made_from), engine="local")
-    return name
+        if found := base.made_id(name, made_from):
+            return found
+        written = folder / "id"
+        words = (f"--tag={name}", f"--iidfile={written}", base.label(made_from))
+        with step(f"building the image with {engine}, ENGINE=local"):
+            build(folder, *words, engine="local")
+        return written.read_text().strip()
 
 
 def walrus_of_stage() -> Path:

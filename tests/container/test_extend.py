@@ -19,14 +19,17 @@ def test_an_extensions_package_and_a_script_are_all_it_takes(
     """The child keeps entrypoint, user and health check; the extension works."""
     found = re.search(r"```dockerfile\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert found is not None
-    recipe = found[1].replace("FROM walsup:17", f"FROM {default_image}")
-    assert default_image in recipe
+    parent = f"walsup-test:parent-{default_image.removeprefix('sha256:')[:12]}"
+    recipe = found[1].replace("FROM walsup:17", f"FROM {parent}")
+    assert parent in recipe
+    docker("tag", default_image, parent)
     (tmp_path / "Dockerfile").write_text(recipe)
     (tmp_path / "init.sql").write_text("create extension vector;\n")
-    made_from = base.digest(recipe, base.image_id(default_image))
+    made_from = base.digest(recipe, default_image)
     if not base.is_made(_NAME, made_from):
         with registries.build_arguments() as reach:
             docker("build", *reach, "--tag", _NAME, base.label(made_from), str(tmp_path))
+    docker("rmi", parent)
     one = box(image=_NAME).run()
     one.wait_accepts()
     assert one.psql("select '[1,2]'::vector <-> '[4,6]'") == "5"
