@@ -47,6 +47,8 @@ def _is_kept_out_of_a_wipe(one: Walsup, s3: S3Server) -> None:
     key = f"{one.prefix}/{OWNER}"
     found = Owner.from_json(s3.get(key))
     s3.put(key, replace(found, state="wiping", boot="a-wipe").signed().to_json())
+    assert "being wiped" in (checked := cli(one, "restore", "--check")).stdout + checked.stderr
+    assert checked.returncode != 0
     before = s3.objects(f"{one.prefix}/")
     one.start()
     one.wait_accepts()

@@ -25,6 +25,9 @@ async def examine(reader: Reader, asked: Asked) -> Report:
         what the bucket raises: then nothing is known, and it has to be asked again.
     """
     report = Report(offer=(offer := await survey.look(reader.bucket)))
+    if offer.owner is not None and offer.owner.state == "wiping":
+        report.faults.append("the archive is being wiped (S32): what is left of it is not whole")
+        return report
     if not offer.backups:
         report.faults.append(
             "there is no finished base backup in the archive"
