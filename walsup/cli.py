@@ -99,12 +99,13 @@ def wipe(*, confirmed: str | None, even_if_fresh: bool) -> None:
         click.echo(words, err=True)
 
     try:
-        wanted = wiping.Wanted(settings.load(os.environ), even_if_fresh, say)
+        known = subpath.where(settings.load(os.environ))
+        wanted = wiping.Wanted(known, even_if_fresh, say)
         if confirmed is None:
             click.echo(wiping.show(wanted))
-        elif confirmed != wiping.name(wanted.known):
+        elif confirmed != wiping.name(known):
             raise click.BadParameter(
-                f"{confirmed} is not the name of {wanted.known.archive}: nothing was deleted",
+                f"{confirmed} is not the name of {known.archive}: nothing was deleted",
                 param_hint="--confirm",
             )
         else:

@@ -3,11 +3,13 @@
 import json
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from dev.harness import FaultProxy, S3Server, wait_until
 from dev.harness.wiping import OWNER, Laid, kill_and_go_on, owner, start
+from walsup.postgres.subpath import remember
 
 
 @pytest.fixture
@@ -85,6 +87,23 @@ def test_s32_a_buckets_root_is_refused(laid: Laid) -> None:
         refused = laid.wipe("--confirm", "", WALSUP_ARCHIVE=archive)
         assert refused.returncode == 64
         assert "needs a bucket and a prefix" in refused.stderr
+
+
+def test_s32_an_archive_that_went_on_in_a_sub_path(laid: Laid, tmp_path: Path) -> None:
+    """The data directory knows where; the one above is refused while that one is there."""
+    sub = Laid(laid.s3, f"{laid.prefix}/again-1")
+    laid.fill()
+    sub.fill()
+    above = [one for one in laid.everything() if not one[0].startswith("again-1/")]
+    remember(tmp_path, f"s3://{laid.bucket}/{laid.prefix}", "again-1")
+    assert "again-1/" in laid.wipe_all().stderr
+    volume = {"PGDATA": str(tmp_path)}
+    assert laid.wipe_all(**volume).returncode == 2
+    done = laid.wipe("--confirm", sub.prefix, **volume)
+    assert done.returncode == 0, done.stderr
+    assert laid.everything() == above
+    assert laid.wipe_all().returncode == 0
+    assert laid.everything() == []
 
 
 def test_s32_an_archive_that_nobody_owns(laid: Laid) -> None:
