@@ -49,6 +49,16 @@ def dump(one: Walsup) -> str:
     return "\n".join(line for line in text.splitlines() if "restrict" not in line)
 
 
+def check_indexes(one: Walsup) -> None:
+    """Every index against its table, by pg_amcheck."""
+    socket, port, _ = one.address
+    run_as_database(
+        one.machine,
+        *(str(one.tools.bindir / "pg_amcheck"), "-h", str(socket), "-p", str(port)),
+        *("-U", "postgres", "--install-missing", "--heapallindexed", "postgres"),
+    )
+
+
 def test_a_cluster_with_everything_is_cloned(walsup: Make, s3: S3Server, machine: Machine) -> None:
     """Tablespace, large object, unlogged table, delta chain, encryption, WAL on another volume."""
     source = walsup(env={"WALSUP_ARCHIVE_TIMEOUT": "2s"}, args=["-c", "max_connections=137"])
@@ -102,12 +112,7 @@ def test_a_cluster_with_everything_is_cloned(walsup: Make, s3: S3Server, machine
     kept = (clone.pgdata / "postgresql.auto.conf.before-restore").read_text()
     assert "/bin/false" in kept
     assert "/bin/false" not in (clone.pgdata / "postgresql.auto.conf").read_text()
-    socket, port, _ = clone.address
-    run_as_database(
-        machine,
-        *(str(clone.tools.bindir / "pg_amcheck"), "-h", str(socket), "-p", str(port)),
-        *("-U", "postgres", "--install-missing", "--heapallindexed", "postgres"),
-    )
+    check_indexes(clone)
     assert clone.stop() == 0
     clone.start()
     clone.wait_accepts()
