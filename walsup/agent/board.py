@@ -104,7 +104,7 @@ class Hole:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restore:
-    """A restore: `none`, `fetching` (bytes), `recovering` (segments) or `done`.
+    """A restore: `none`, `fetching` (bytes), `recovering` (segments), `promoted` or `done`.
 
     `left_s`: how long it takes yet at this rate, None when that is not known; `still_s`: for how
     long it has stood at one segment.

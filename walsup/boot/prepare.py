@@ -164,7 +164,7 @@ def _launch_postgres(
     if restored.is_under_way(known.pgdata):
         from walsup.boot import recover  # noqa: PLC0415 (not for every start)
 
-        recovery = recover.recovery(known, hand, effective)
+        recovery = recover.recovery(known, hand, effective, int(major))
     line = conf.command_line(
         arguments,
         effective,

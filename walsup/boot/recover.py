@@ -21,10 +21,13 @@ from walsup.settings import Settings
 _PREFETCHED = ".wal-g"
 # A clone must not take what its source's publishers send; the agent disables them before its end.
 _NO_SUBSCRIPTIONS = {"max_logical_replication_workers": "0"}
+_SYNCFS_SINCE = 14
 _OF_A_TIMELINE = re.compile(r"([0-9A-F]{8})(?:[0-9A-F]{16}|\.history)")
 
 
-def recovery(known: Settings, hand: Handover, effective: Mapping[str, str]) -> dict[str, str]:
+def recovery(
+    known: Settings, hand: Handover, effective: Mapping[str, str], major: int
+) -> dict[str, str]:
     """Have the reader started; gives what postgres is told, of a clone also once it is promoted.
 
     Raises:
@@ -72,6 +75,9 @@ def recovery(known: Settings, hand: Handover, effective: Mapping[str, str]) -> d
     limits = dict(control.read(known.pgdata).limits)
     if not found.own:
         rendered |= _NO_SUBSCRIPTIONS
+    if major >= _SYNCFS_SINCE and "recovery_init_sync_method" not in effective:
+        # Every file was synced before the copy counted; postgres would do it once more, one by one.
+        rendered["recovery_init_sync_method"] = "syncfs"
     higher = raised(limits, effective)
     for name, value in higher.items():
         log.info("setting.raised", name=name, value=value, why="the primary had it so")

@@ -62,6 +62,7 @@ async def restore(world: World) -> None:
             work.cancel()
         await asyncio.gather(*works, return_exceptions=True)
     if not world.stopping.is_set():
+        world.board.put(restore=replace(world.board.snapshot.restore, phase="promoted"))
         await _until_on_new_timeline(world, found)
         if not found.own:
             await _become_own(world)
