@@ -1,6 +1,15 @@
 """Snapshots that the tests of health, metrics and status share."""
 
-from walsup.agent.board import BackupSeen, Database, Gate, Init, Snapshot, Standing, Waiting
+from walsup.agent.board import (
+    BackupSeen,
+    Database,
+    Gate,
+    Init,
+    Restore,
+    Snapshot,
+    Standing,
+    Waiting,
+)
 from walsup.agent.lag import Lag
 from walsup.archive.fault import Fault
 
@@ -16,3 +25,23 @@ PROTECTED = Snapshot(
     backup=BackupSeen(state="proven", name="base_1", finished_at="2026-01-01T00:00:00Z"),
 )
 FAULT = Standing(fault=Fault(kind="auth", problem='403 for "key"\nand a second line'), since=1.0)
+RECOVERING = Restore(
+    phase="recovering",
+    source="s3://b/source",
+    backup="base_1",
+    target="time 2026-01-01 00:00:00+00:00",
+    segment="000000010000000000000014",
+    lsn=0x14000000,
+    segments=18,
+    total_segments=72,
+    percent=25,
+    left_s=93.0,
+)
+FETCHING = Restore(
+    phase="fetching",
+    backup="base_1",
+    bytes=3 << 20,
+    total_bytes=12 << 20,
+    percent=25,
+    left_s=9.0,
+)

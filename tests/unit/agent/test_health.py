@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.agent.snapshots import FAULT, PROTECTED, STARTING
+from tests.unit.agent.snapshots import FAULT, PROTECTED, RECOVERING, STARTING
 from walsup.agent import health
 from walsup.agent.board import BackupSeen, Database, Disk, Gate, Init, Snapshot
 
@@ -34,6 +34,18 @@ def test_readiness_is_that_connections_are_accepted() -> None:
     assert "auth" in faulty.reasons[0]
     assert not health.ready(replace(PROTECTED, database=Database())).ok
     assert not health.ready(STARTING).ok
+
+
+def test_s27_a_restore_has_started_and_is_not_ready() -> None:
+    """Read-only sessions may be let in while it is paused: they are not what is wanted."""
+    seen = replace(PROTECTED, restore=RECOVERING)
+    assert health.live(seen).ok
+    assert health.startup(seen).ok
+    assert "18 of 72 segments (25%)" in health.startup(seen).reasons[0]
+    assert not health.ready(seen).ok
+    assert "000000010000000000000014" in health.ready(seen).reasons[0]
+    for phase in ("promoted", "done"):
+        assert health.ready(replace(seen, restore=replace(RECOVERING, phase=phase))).ok
 
 
 @pytest.mark.parametrize("phase", ["stopping", "sweeping", "ended"])

@@ -325,3 +325,26 @@ def test_segment_sizes(size: int) -> None:
     meter = Meter(Segment(timeline=1, number=0, size=size))
     meter.sample(0, size * 3 + 5, 1, xmax=1)
     assert meter.read(0).segments == 2
+
+
+def test_s18_until_when_everything_is_proven() -> None:
+    """The last question whose answer lies before the mark; what was committed later may not."""
+    meter = Meter(segment(3))
+    assert meter.complete_s is None
+    for second in range(4):
+        meter.sample(second + 0.4, at(4.1 + second / 5), 1, xmax=10 + second, asked_s=second)
+    assert meter.complete_s is None
+    meter.sample(4.4, at(5.1), 1, xmax=20, asked_s=4)
+    meter.proven(segment(4))
+    assert meter.complete_s == 3
+    meter.sample(5.4, at(5.2), 1, xmax=21, asked_s=5)
+    assert meter.complete_s == 3
+
+
+def test_s18_an_idle_database_is_complete_until_now() -> None:
+    """With the time of the question, not of the answer: a commit may come in between."""
+    meter = idle_meter()
+    meter.sample(1000.9, at(5) + 96, 1, xmax=10, asked_s=1000.5)
+    assert meter.complete_s == 1000.5
+    meter.sample(1001.9, at(5.5), 1, xmax=11, asked_s=1001.5)
+    assert meter.complete_s == 1000.5

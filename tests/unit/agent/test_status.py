@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.agent.snapshots import FAULT, PROTECTED, STARTING
+from tests.unit.agent.snapshots import FAULT, FETCHING, PROTECTED, RECOVERING, STARTING
 from walsup.agent.board import Snapshot
 from walsup.agent.lag import Lag
 from walsup.agent.status import as_json, as_text
@@ -46,3 +46,15 @@ def test_text() -> None:
     idle = replace(PROTECTED, lag=Lag(known=True, bytes=0, idle=True))
     assert "idle" in as_text(as_json(idle))
     assert "lag" not in as_text(as_json(STARTING))
+
+
+def test_how_far_a_restore_is() -> None:
+    """Bytes of the fetch, segments of the recovery, and what is left of both."""
+    fetching = as_text(as_json(replace(STARTING, restore=FETCHING)))
+    assert "restore    fetching base_1: 3MB of 12MB (25%), about 9s left" in fetching
+    status = as_json(replace(STARTING, restore=RECOVERING))
+    assert status["restore"]["lsn"] == "0/14000000"
+    text = as_text(status)
+    assert "recovering from s3://b/source to time 2026-01-01" in text
+    assert "18 of 72 (25%), about 1min 33s left" in text
+    assert "restore  " not in as_text(as_json(PROTECTED))
