@@ -26,10 +26,12 @@ select quote_ident(n.nspname) || '.' || quote_ident(c.collname), c.collversion,
         or exists (select from pg_depend d where d.refclassid = 'pg_collation'::regclass
                                              and d.refobjid = c.oid))
 """
+# Not template0, whose version initdb leaves unset on purpose: nobody can have sorted in it.
 _DEFAULT = """
 select datname, datcollversion, pg_database_collation_actual_version(oid)
   from pg_database
- where datcollversion is distinct from pg_database_collation_actual_version(oid)
+ where datallowconn
+   and datcollversion is distinct from pg_database_collation_actual_version(oid)
 """
 
 
