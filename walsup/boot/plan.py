@@ -5,6 +5,7 @@ from typing import NamedTuple, assert_never
 from walsup.errors import (
     ArchiveNotEmptyError,
     ContractError,
+    DataDirectoryError,
     VersionError,
     WalsupError,
 )
@@ -25,10 +26,11 @@ class Staged(NamedTuple):
 
 
 class Cluster(NamedTuple):
-    """A database, of a major version, with a sound pg_control."""
+    """A database, of a major version, with a sound pg_control; `standby`: it follows another."""
 
     major: str
     control: ControlData
+    standby: bool = False
 
 
 class Recovering(NamedTuple):
@@ -71,6 +73,12 @@ class Restore(NamedTuple):
     own: bool
 
 
+class Follow:
+    """Build a standby in the stage, from the archive or from its primary."""
+
+    __slots__ = ()
+
+
 class BootstrapBeside:
     """Make a new cluster, and archive it below a new sub-path: the archive holds another."""
 
@@ -89,11 +97,11 @@ class Refuse(NamedTuple):
     error: WalsupError
 
 
-Plan = Start | Bootstrap | BootstrapBeside | Finish | Restore | Recover | Refuse
+Plan = Start | Bootstrap | BootstrapBeside | Finish | Restore | Follow | Recover | Refuse
 
 
 class Wish(NamedTuple):
-    """What the operator wants of an empty data directory: WALSUP_ON_EMPTY_PGDATA, RESTORE_FROM.
+    """What the operator wants: WALSUP_ON_EMPTY_PGDATA, RESTORE_FROM, ROLE.
 
     `moved`: the archive goes on in a sub-path already, so a new cluster was begun there once.
     """
@@ -101,6 +109,7 @@ class Wish(NamedTuple):
     on_empty: str = "refuse"
     restores: bool = False
     moved: bool = False
+    standby: bool = False
 
 
 def needs_archive(found: Found) -> bool:
@@ -136,7 +145,8 @@ def decide(  # noqa: PLR0911, PLR0913 (one return a case; each is one fact)
         case Broken(error=error):
             return Refuse(error=error)
         case Cluster():
-            return Start()
+            unfit = wish.standby and not found.standby
+            return Refuse(error=_no_standby()) if unfit else Start()
         case Recovering():
             return Recover()
         case Staged(complete=True):
@@ -151,6 +161,8 @@ def decide(  # noqa: PLR0911, PLR0913 (one return a case; each is one fact)
 
 def _of_nothing(archived: str | None, wish: Wish, *, may_create: bool) -> Plan:
     """Give the plan for an empty data directory (S11, S12)."""
+    if wish.standby:
+        return Follow()
     if archived is not None and wish.on_empty == "restore":
         return Restore(own=True)
     once = wish.on_empty == "initdb-new-path" and wish.moved
@@ -182,6 +194,14 @@ def _archive_not_empty(key: str, wish: Wish) -> ArchiveNotEmptyError:
         hint="mount the volume that this archive belongs to; or, if that is lost, restore it from"
         " the archive with WALSUP_ON_EMPTY_PGDATA=restore; or, for a new database, set"
         " WALSUP_ARCHIVE to another prefix; nothing has been touched",
+    )
+
+
+def _no_standby() -> DataDirectoryError:
+    return DataDirectoryError(
+        "WALSUP_ROLE is standby, but the data directory is a primary's",
+        hint="if it has been promoted, set WALSUP_ROLE=primary; if another is the primary now, give"
+        " this one an empty data directory, and it is built anew from the archive",
     )
 
 

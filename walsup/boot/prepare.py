@@ -13,7 +13,7 @@ from walsup.archive.engine import Engine, choose, push_timeout_s
 from walsup.archive.fault import Fault
 from walsup.boot import conf, directory, handover, inspect, plan, stage
 from walsup.errors import DiskFullError, InternalError, PermissionsError, SettingsError, WalsupError
-from walsup.postgres import guc, memory, restored, subpath
+from walsup.postgres import guc, memory, restored, standing, subpath
 from walsup.settings import Settings
 
 _PORT = 5432
@@ -69,7 +69,11 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
         for warning in unheeded(known, engine.name):
             log.warning("setting.unheeded", problem=warning)
     hand = handover.Handover(known, run_dir, os.urandom(16).hex(), send)
-    wish = plan.Wish(known.on_empty_pgdata, restores=known.restore_from is not None)
+    wish = plan.Wish(
+        known.on_empty_pgdata,
+        restores=known.restore_from is not None,
+        standby=known.role == "standby",
+    )
     if isinstance(found, (plan.Cluster, plan.Broken)):
         _execute(known, found, hand, lock, arguments, wish=wish)
         hand.write_agent_file()
@@ -118,7 +122,7 @@ def _execute(  # noqa: PLR0913 (each is one fact)
     match decided:
         case plan.Refuse(error=error):
             raise error
-        case plan.Bootstrap() | plan.BootstrapBeside() | plan.Restore():
+        case plan.Bootstrap() | plan.BootstrapBeside() | plan.Restore() | plan.Follow():
             from walsup.boot.make import make  # noqa: PLC0415 (not for every start)
 
             return make(decided, known, hand, lock, arguments)
@@ -161,6 +165,10 @@ def _launch_postgres(
         from walsup.boot import recover  # noqa: PLC0415 (not for every start)
 
         recovery = recover.recovery(known, hand, effective)
+    elif known.role == "standby" and standing.is_standby(known.pgdata):
+        from walsup.boot import follow  # noqa: PLC0415 (not for every start)
+
+        recovery = follow.following(known, hand, effective)
     line = conf.command_line(
         arguments,
         effective,

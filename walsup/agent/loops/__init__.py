@@ -10,6 +10,7 @@ from walsup.agent.loops.gate import gate
 from walsup.agent.loops.lag import lag
 from walsup.agent.loops.restore import restore
 from walsup.agent.loops.secrets import secrets
+from walsup.agent.loops.standby import standby
 from walsup.agent.loops.stop import stop
 from walsup.agent.loops.torn import torn
 from walsup.agent.loops.wake import wake
@@ -20,6 +21,7 @@ LOOPS: dict[str, Callable[[World], Awaitable[None]]] = {
     "watch": watch,
     "database": database,
     "restore": restore,
+    "standby": standby,
     "gate": gate,
     "lag": lag,
     "backup": backup,

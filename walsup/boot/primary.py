@@ -1,0 +1,34 @@
+"""Where a standby's primary is, as postgres and its programs are told: never with the password.
+
+A command line can be read by everybody; libpq takes a password from a file of ours (S28).
+"""
+
+from pathlib import Path
+
+from walsup.private import write_private
+from walsup.settings import Settings
+from walsup.settings.conninfo import render
+
+PASSFILE = "primary.pass"
+
+
+def conninfo(known: Settings, run_dir: Path) -> str:
+    """Give primary_conninfo, "" when no primary is known; writes the password's file."""
+    found = known.primary_conninfo
+    if found is None:
+        return ""
+    parameters = dict(found.parameters)
+    parameters.setdefault("user", known.database_role)
+    # A primary that has vanished without a word is noticed within half a minute.
+    parameters.setdefault("keepalives_idle", "10")
+    parameters.setdefault("keepalives_interval", "5")
+    parameters.setdefault("connect_timeout", "5")
+    path = run_dir / PASSFILE
+    if found.password:
+        # Source: PostgreSQL 15, fe-connect.c, passwordFromFile: a backslash escapes.
+        escaped = found.password.replace("\\", "\\\\").replace(":", "\\:")
+        write_private(path, f"*:*:*:*:{escaped}\n")
+        parameters["passfile"] = str(path)
+    else:
+        path.unlink(missing_ok=True)
+    return render(tuple(parameters.items()))

@@ -1,0 +1,103 @@
+"""Building a standby in an empty data directory: out of the archive, else from its primary.
+
+The archive is asked first: a base backup in it costs the primary nothing. Without one, and with a
+primary that is known, pg_basebackup takes a copy; otherwise the first base backup is waited for.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from walsup import log
+from walsup.archive import clock, survey
+from walsup.archive.fault import Fault
+from walsup.archive.reading import render_reader
+from walsup.archive.survey import Reader
+from walsup.boot import basebackup, copy, libraries, restore, stage
+from walsup.boot.oneshot import OneShot
+from walsup.boot.preflight import examine
+from walsup.boot.report import Asked, Report
+from walsup.boot.source import reader
+from walsup.boot.target import Target
+from walsup.boot.telling import Patience
+from walsup.postgres import standing
+from walsup.private import write_private
+from walsup.settings import Settings
+
+Send = Callable[[dict[str, object]], None]
+
+_NO_BACKUP = Fault(
+    kind="hole",
+    problem="the archive has no finished base backup yet",
+    remedy="nothing, while the primary takes its first; a standby can also be copied from the"
+    " primary itself (WALSUP_PRIMARY_CONNINFO)",
+)
+
+
+def build(known: Settings, one_shot: OneShot, send: Send) -> None:
+    """Leave a standby in the data directory; waits for ever for something to build it from.
+
+    Raises:
+        ArchiveError: the archive lacks what it needs; EngineError, DiskFullError.
+    """
+    failures, patience = 0, Patience(send)
+    while True:
+        began_at = time.time()
+        lacking = _NO_BACKUP
+        if known.archive and (data := _from_archive(known, one_shot, patience)):
+            break
+        if known.primary_conninfo:
+            send({"detail": "standby: copying the primary"})
+            taken = basebackup.take(known, one_shot)
+            if isinstance(taken, Path):
+                data = taken
+                break
+            lacking = taken
+        failures += 1
+        asyncio.run(patience.wait(lacking, failures))
+    libraries.check(data, known.pg_bindir)
+    send({"detail": "standby: syncing the copy"})
+    one_shot.run("initdb", ["--sync-only", "-D", str(data)])
+    stage.complete(known.pgdata)
+    stage.finish(known.pgdata)
+    log.info("standby.built", seconds=round(time.time() - began_at, 1))
+
+
+def _from_archive(known: Settings, one_shot: OneShot, patience: Patience) -> Path | None:
+    """Fetch the newest base backup into the stage; None: there is none."""
+    patience.send({"detail": f"standby: looking into {known.archive}"})
+    stage.wipe(known.pgdata)
+    archive = reader(known, one_shot.run_dir, one_shot.lock, own=True, on_fault=patience.wait)
+    asked = replace(
+        restore.asks(known, own=True), target=Target(), named="", accept_hole="", pg_waldump=None
+    )
+    report = restore.look_into(archive, asked, patience, _examine)
+    if report.offer is None or not report.offer.backups:
+        return None
+    if report.faults or not report.backup or not report.first:
+        restore.refuse(str(known.archive), report)
+    log.info("standby.began", source=str(known.archive), backup=report.backup.name)
+    region = archive.bucket.region
+    room = archive.engine.room
+    text = render_reader(known, one_shot.run_dir, report.first.size, region, room)
+    write_private(archive.config, text)
+    data = restore.fetch(known, archive, one_shot, report, patience)
+    files = asyncio.run(survey.parts(archive.bucket, report.backup))
+    copy.check_files(data, [name for names in files.values() for name in names])
+    copy.make_own(
+        data,
+        known.postgres_initdb_waldir,
+        known.postgres_host_auth_method or "scram-sha-256",
+        signal=standing.SIGNAL,
+    )
+    return data
+
+
+async def _examine(archive: Reader, asked: Asked) -> Report:
+    """Follow the owner's timeline: what else is there, with a higher number, is no primary's."""
+    owner = await clock.owner(archive.bucket)
+    if owner is not None:
+        asked = replace(asked, target=Target(timeline=str(owner.timeline)))
+    return await examine(archive, asked)
