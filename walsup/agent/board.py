@@ -132,7 +132,8 @@ class Standby:
     """A standby: `none`, `following` or `promoted` in this run.
 
     `source`: where its WAL comes from now, `streaming`, `archive` or `nowhere`. `archived_lsn`: up
-    to where the archive has it, 0 when that is not known.
+    to where the archive has it, 0 when that is not known; `looked_at`: when it was seen (Unix
+    seconds). `at_end`: everything that the archive has was read by then.
     """
 
     phase: str = "none"
@@ -140,6 +141,8 @@ class Standby:
     streams: bool = False
     replay_lsn: int = 0
     archived_lsn: int = 0
+    looked_at: float = 0.0
+    at_end: bool = False
 
     @property
     def behind_bytes(self) -> int:

@@ -23,7 +23,7 @@ class Followed:
 
     segment_bytes: int
     timeline: int = 0
-    instance: str = ""
+    next_timeline: int = 0
     mark: Segment | None = None
     line: Line | None = None
 
@@ -38,7 +38,7 @@ class Followed:
             return
         if owner.timeline != self.timeline:
             self.line = None
-        self.timeline, self.instance = owner.timeline, owner.instance
+        self.timeline, self.next_timeline = owner.timeline, owner.next_timeline
         proven = Segment.containing(owner.lsn, owner.timeline, self.segment_bytes).previous()
         if self.mark is None or (self.mark.timeline, self.mark.number) < (
             proven.timeline,
@@ -50,6 +50,30 @@ class Followed:
     def learn(self, history: str) -> None:
         """Take note of the history file of the owner's timeline."""
         self.line = Line.of(self.timeline, parse_history(history))
+
+    def is_read(self, replay_lsn: int, awaited: str) -> bool:
+        """Tell whether everything that was seen there is read.
+
+        `awaited`: the segment that postgres waits for. A record may go on behind the last byte
+        that is archived: then replay ends before it.
+        """
+        if self.mark is None:
+            return False
+        if replay_lsn >= self.mark.end_lsn:
+            return True
+        try:
+            wanted = Segment.parse(awaited, self.segment_bytes)
+        except ValueError:
+            return False
+        return wanted.number > self.mark.number and replay_lsn >= self.mark.start_lsn
+
+    async def has_taken(self, bucket: Bucket, number: int) -> bool:
+        """Tell whether a timeline's number is used: claimed, or any object has it."""
+        if number <= self.next_timeline:
+            return True
+        async for found in catalog.from_name(bucket, f"{number:08X}"):
+            return found.startswith(f"{number:08X}")
+        return False
 
     @property
     def timelines(self) -> tuple[int, ...]:

@@ -17,14 +17,13 @@ from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify
 from walsup.archive.fault import Fault, FaultError
 from walsup.archive.fetching import STANDBY_PATIENCE_S
-from walsup.postgres import pages
+from walsup.postgres import history, memory, pages
 from walsup.postgres.wal import Kind
 from walsup.postgres.wal import classify as kind_of
 
 FETCHED, ABSENT = 0, 1
 _ANSWER_S = STANDBY_PATIENCE_S - 0.25
 _KEPT = ".walsup-fetched-"
-_TAKEN = "# this number is taken\n"
 
 
 class Follower:
@@ -105,10 +104,10 @@ class Follower:
         return FETCHED
 
     async def _history(self, name: str, path: Path) -> int:
-        """Hand over a timeline that leads to the owner's; a foreign one only as a taken number.
+        """Hand over a timeline that leads to the owner's.
 
-        Before postgres has started, the newest number would be the one to follow, and foreign ones
-        end the start. Afterwards a number that is not to be followed must not be chosen anew (S13).
+        A start would follow the newest number that it finds, or end because it cannot. A promotion
+        takes the number behind the newest: then one that is used must be found (S13).
         """
         number, world, followed = int(name[:8], 16), self._world, self._followed
         if not world.board.snapshot.database.accepting:
@@ -125,9 +124,9 @@ class Follower:
             await self.source.fetch(name, path, 0)
             log.info("history.followed", name=name)
             return FETCHED
-        # What the owner has not yet begun may be its next one, or nobody's: the archive shows.
-        if number > followed.timeline and await _has_timeline(bucket, number):
-            await asyncio.to_thread(path.write_text, _TAKEN)
+        promoting = memory.is_promoting(world.settings.pgdata)
+        if promoting and number > followed.timeline and await followed.has_taken(bucket, number):
+            await asyncio.to_thread(path.write_text, history.TAKEN)
             return FETCHED
         return ABSENT
 
@@ -135,10 +134,4 @@ class Follower:
 async def _is_there(bucket: Bucket, name: str) -> bool:
     async for found in catalog.from_name(bucket, name):
         return found == name
-    return False
-
-
-async def _has_timeline(bucket: Bucket, number: int) -> bool:
-    async for found in catalog.from_name(bucket, f"{number:08X}"):
-        return found.startswith(f"{number:08X}")
     return False

@@ -19,7 +19,7 @@ from walsup.archive.fetching import ENDED
 from walsup.archive.judging import Miss
 from walsup.archive.window import Line
 from walsup.errors import ArchiveError
-from walsup.postgres import recovering
+from walsup.postgres import history, recovering
 from walsup.postgres.restored import Restored
 from walsup.postgres.wal import Kind, Segment
 from walsup.postgres.wal import classify as kind_of
@@ -138,7 +138,7 @@ class Judge:
             )
         if int(name[:8], 16) < free:
             # Something exists under that number, though no history: postgres must not take it.
-            await asyncio.to_thread(path.write_text, "# this number is taken\n")
+            await asyncio.to_thread(path.write_text, history.TAKEN)
             return FETCHED, None
         return ABSENT, None
 

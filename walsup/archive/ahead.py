@@ -61,7 +61,7 @@ async def compare(sides: Sides, found: ControlData, proven: Segment) -> Fault | 
     ):
         return fault
     for name in waiting:
-        if not await _same(sides, name):
+        if not await same(sides, name):
             return _ahead(f"{name} there has other bytes than {name} in pg_wal")
     return None
 
@@ -115,8 +115,12 @@ def _position(sides: Sides, newest: Segment) -> Fault | None:
     )
 
 
-async def _same(sides: Sides, name: str) -> bool:
-    """Compare a file of pg_wal with what the engine fetches under its name."""
+async def same(sides: Sides, name: str) -> bool:
+    """Compare a file of pg_wal with what the engine fetches under its name.
+
+    Raises:
+        FaultError: it could not be fetched.
+    """
     target = sides.scratch / f"compare-{name}"
     log = target.with_suffix(".log")
     argv = sides.engine.fetch_argv(sides.config, name, target)

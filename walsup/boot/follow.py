@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from walsup import log
 from walsup.archive import fetching, oneshot
 from walsup.archive.reading import render_reader, trust
-from walsup.boot import primary
+from walsup.boot import primary, slots
 from walsup.boot.handover import Handover
 from walsup.boot.source import carrier as carrier_of
 from walsup.boot.target import raised
-from walsup.postgres import control
+from walsup.postgres import control, history
 from walsup.private import write_private
 from walsup.settings import Settings
 
@@ -25,6 +25,7 @@ def following(known: Settings, hand: Handover, effective: Mapping[str, str]) -> 
         EngineError: nothing here can read the archive.
     """
     found = control.read(known.pgdata)
+    history.remove_taken(known.pgdata)
     rendered = {
         "hot_standby": "on",
         "recovery_target_timeline": "latest",
@@ -32,6 +33,7 @@ def following(known: Settings, hand: Handover, effective: Mapping[str, str]) -> 
         "restore_command": "",
     }
     rendered |= {f"recovery_target{name}": "" for name in _TARGETS}
+    rendered |= slots.settings(effective, known.pgdata / "pg_wal")
     if known.archive:
         carrier = carrier_of(known)
         shutil.rmtree(known.pgdata / "pg_wal" / _PREFETCHED, ignore_errors=True)

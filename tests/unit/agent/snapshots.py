@@ -1,6 +1,15 @@
 """Snapshots that the tests of health, metrics and status share."""
 
-from walsup.agent.board import BackupSeen, Database, Gate, Init, Snapshot, Standing, Waiting
+from walsup.agent.board import (
+    BackupSeen,
+    Database,
+    Gate,
+    Init,
+    Snapshot,
+    Standby,
+    Standing,
+    Waiting,
+)
 from walsup.agent.lag import Lag
 from walsup.archive.fault import Fault
 
@@ -16,3 +25,6 @@ PROTECTED = Snapshot(
     backup=BackupSeen(state="proven", name="base_1", finished_at="2026-01-01T00:00:00Z"),
 )
 FAULT = Standing(fault=Fault(kind="auth", problem='403 for "key"\nand a second line'), since=1.0)
+FOLLOWING = Standby(
+    phase="following", source="archive", replay_lsn=0x1000028, archived_lsn=0x2000000
+)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from dataclasses import replace
 
 import asyncpg
@@ -11,10 +12,11 @@ from walsup.agent.board import Standby
 from walsup.agent.court import serve
 from walsup.agent.followed import Followed
 from walsup.agent.follower import Follower
+from walsup.agent.keeping import Keep
 from walsup.agent.world import World
 from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify
-from walsup.postgres import control, standing
+from walsup.postgres import control, history, memory, recovering, standing
 from walsup.postgres.server import postmaster
 from walsup.postgres.wal import parse_lsn
 
@@ -59,8 +61,10 @@ async def standby(world: World) -> None:
     if follower is not None:
         await asyncio.to_thread(follower.end)
     world.pid1.no_reader()
-    world.board.clear("archive")
-    world.board.clear("bucket")
+    memory.forget_promotion(pgdata)
+    history.remove_taken(pgdata)
+    for subject in ("archive", "bucket", "kept"):
+        world.board.clear(subject)
     world.board.put(standby=replace(world.board.snapshot.standby, phase="promoted"))
     log.info("standby.promoted")
 
@@ -96,8 +100,10 @@ async def _sample(world: World) -> None:
 
 async def _look(world: World, follower: Follower, followed: Followed) -> None:
     """Look into the archive every few seconds: how far it goes, and that it can be asked."""
+    keep = Keep(world)
     while True:
         bucket: Bucket = follower.source.bucket
+        began_at = time.time()
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 await followed.look(bucket)
@@ -108,9 +114,10 @@ async def _look(world: World, follower: Follower, followed: Followed) -> None:
         else:
             world.board.clear("bucket")
             if followed.mark is not None:
-                world.board.put(
-                    standby=replace(
-                        world.board.snapshot.standby, archived_lsn=followed.mark.end_lsn
-                    )
-                )
+                seen = world.board.snapshot.standby
+                awaited = recovering.awaited(world.board.snapshot.init.postgres_pid)
+                at_end = followed.is_read(seen.replay_lsn, awaited)
+                seen = replace(seen, archived_lsn=followed.mark.end_lsn, looked_at=began_at)
+                world.board.put(standby=replace(seen, at_end=at_end))
+                await keep.upto(followed.mark.end_lsn)
         await asyncio.sleep(_ARCHIVE_EVERY_S)
