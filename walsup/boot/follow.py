@@ -30,10 +30,11 @@ def following(known: Settings, hand: Handover, effective: Mapping[str, str]) -> 
         "hot_standby": "on",
         "recovery_target_timeline": "latest",
         "primary_conninfo": primary.conninfo(known, hand.run_dir),
+        "primary_slot_name": primary.slot(known),
         "restore_command": "",
     }
     rendered |= {f"recovery_target{name}": "" for name in _TARGETS}
-    rendered |= slots.settings(effective, known.pgdata / "pg_wal")
+    rendered |= slots.settings(effective, known.pgdata)
     if known.archive:
         carrier = carrier_of(known)
         shutil.rmtree(known.pgdata / "pg_wal" / _PREFETCHED, ignore_errors=True)

@@ -11,9 +11,9 @@ from walsup.archive.abilities import unheeded
 from walsup.archive.command import LEASE, archive_command
 from walsup.archive.engine import Engine, choose, push_timeout_s
 from walsup.archive.fault import Fault
-from walsup.boot import conf, directory, handover, inspect, plan, stage
+from walsup.boot import conf, directory, handover, inspect, phase, plan, stage
 from walsup.errors import DiskFullError, InternalError, PermissionsError, SettingsError, WalsupError
-from walsup.postgres import guc, memory, restored, standing, subpath
+from walsup.postgres import guc, memory, subpath
 from walsup.settings import Settings
 
 _PORT = 5432
@@ -160,15 +160,7 @@ def _launch_postgres(
     if socket_dir is not None:
         port = known.pgport or int(effective.get("port") or _PORT)
         directory.clear_stale_socket(Path(socket_dir), port, known.pgdata)
-    recovery: dict[str, str] = {}
-    if restored.is_under_way(known.pgdata):
-        from walsup.boot import recover  # noqa: PLC0415 (not for every start)
-
-        recovery = recover.recovery(known, hand, effective)
-    elif known.role == "standby" and standing.is_standby(known.pgdata):
-        from walsup.boot import follow  # noqa: PLC0415 (not for every start)
-
-        recovery = follow.following(known, hand, effective)
+    recovery = phase.settings(known, hand, effective)
     line = conf.command_line(
         arguments,
         effective,

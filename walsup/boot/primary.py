@@ -3,13 +3,26 @@
 A command line can be read by everybody; libpq takes a password from a file of ours (S28).
 """
 
+import os
 from pathlib import Path
 
+from walsup.postgres import memory, standing
 from walsup.private import write_private
 from walsup.settings import Settings
 from walsup.settings.conninfo import render
 
 PASSFILE = "primary.pass"
+
+
+def slot(known: Settings) -> str:
+    """Give the name of this standby's slot, "" without a role of their own."""
+    if known.replication_password is None or known.primary_conninfo is None:
+        return ""
+    return _name(known)
+
+
+def _name(known: Settings) -> str:
+    return standing.slot_name(os.environ.get("HOSTNAME", ""), memory.instance(known.pgdata))
 
 
 def conninfo(known: Settings, run_dir: Path) -> str:
@@ -18,15 +31,18 @@ def conninfo(known: Settings, run_dir: Path) -> str:
     if found is None:
         return ""
     parameters = dict(found.parameters)
-    parameters.setdefault("user", known.database_role)
+    managed = known.replication_password is not None
+    parameters.setdefault("user", known.replication_user if managed else known.database_role)
     # A primary that has vanished without a word is noticed within half a minute.
     parameters.setdefault("keepalives_idle", "10")
     parameters.setdefault("keepalives_interval", "5")
     parameters.setdefault("connect_timeout", "5")
+    parameters.setdefault("application_name", _name(known))
     path = run_dir / PASSFILE
-    if found.password:
+    password = found.password or known.replication_password
+    if password:
         # Source: PostgreSQL 15, fe-connect.c, passwordFromFile: a backslash escapes.
-        escaped = found.password.replace("\\", "\\\\").replace(":", "\\:")
+        escaped = password.replace("\\", "\\\\").replace(":", "\\:")
         write_private(path, f"*:*:*:*:{escaped}\n")
         parameters["passfile"] = str(path)
     else:

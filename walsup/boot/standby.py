@@ -5,6 +5,7 @@ primary that is known, pg_basebackup takes a copy; otherwise the first base back
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,16 +16,19 @@ from walsup.archive import clock, survey
 from walsup.archive.fault import Fault
 from walsup.archive.reading import render_reader
 from walsup.archive.survey import Reader
-from walsup.boot import basebackup, copy, libraries, restore, stage
+from walsup.boot import basebackup, copy, inspect, libraries, restore, stage
 from walsup.boot.oneshot import OneShot
 from walsup.boot.preflight import examine
 from walsup.boot.report import Asked, Report
 from walsup.boot.source import reader
 from walsup.boot.target import Target
 from walsup.boot.telling import Patience
+from walsup.errors import VersionError
 from walsup.postgres import standing
 from walsup.private import write_private
 from walsup.settings import Settings
+
+_SIGNAL_SINCE = 12
 
 Send = Callable[[dict[str, object]], None]
 
@@ -42,6 +46,7 @@ def build(known: Settings, one_shot: OneShot, send: Send) -> None:
     Raises:
         ArchiveError: the archive lacks what it needs; EngineError, DiskFullError.
     """
+    _check_major(known)
     failures, patience = 0, Patience(send)
     while True:
         began_at = time.time()
@@ -63,6 +68,17 @@ def build(known: Settings, one_shot: OneShot, send: Send) -> None:
     stage.complete(known.pgdata)
     stage.finish(known.pgdata)
     log.info("standby.built", seconds=round(time.time() - began_at, 1))
+
+
+def _check_major(known: Settings) -> None:
+    """Refuse an old one before anything is made: it would take the copy for a primary."""
+    path = os.environ.get("PATH", "")
+    major = inspect.binaries_major(inspect.program("postgres", known.pg_bindir, path))
+    if major is not None and float(major) < _SIGNAL_SINCE:
+        raise VersionError(
+            f"the programs here are of PostgreSQL {major}, which has no standby.signal",
+            hint="standbys need PostgreSQL 12 or newer",
+        )
 
 
 def _from_archive(known: Settings, one_shot: OneShot, patience: Patience) -> Path | None:

@@ -31,13 +31,10 @@ _OTHER_STORES = tuple(
 )
 _NEAR = 0.8
 _PRIMARY = "WALSUP_PRIMARY_CONNINFO"  # whose reader shows no value
-_OF_A_SOURCE = tuple(
-    name
-    for name in _KNOWN
-    if not name.startswith(
-        ("WALSUP_RESTORE_", "WALSUP_ON_EMPTY_", "WALSUP_ROLE", "WALSUP_PRIMARY_")
-    )
+_NOT_OF_A_SOURCE = tuple(
+    f"WALSUP_{of}" for of in ("RESTORE_", "ON_EMPTY_", "ROLE", "PRIMARY_", "REPLICATION_")
 )
+_OF_A_SOURCE = tuple(name for name in _KNOWN if not name.startswith(_NOT_OF_A_SOURCE))
 BOTH_SET = " are both set: keep one of them"
 
 

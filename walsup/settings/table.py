@@ -173,6 +173,11 @@ class Settings(NamedTuple):
     primary_conninfo: Conninfo | None = _declare("WALSUP_PRIMARY_CONNINFO", conninfo.read,
         "Where a standby's primary is, as `host=… port=… user=… password=…`. With WALSUP_ARCHIVE"
         " too: it streams, and the archive has what the primary no longer has.", secret=True)
+    replication_user: str = _declare("WALSUP_REPLICATION_USER", str,
+        "The role with which standbys stream.", default="walsup_replication")
+    replication_password: str | None = _declare("WALSUP_REPLICATION_PASSWORD", str,
+        "Its password, the same on all. With it a primary makes that role by itself and bounds"
+        " what slots keep, and each standby has a slot of its own.", secret=True)
     http: HttpAddress = _declare("WALSUP_HTTP", values.http,
         "Where probes, metrics and status answer.",
         default=HttpAddress(host="0.0.0.0", port=9351), shown="0.0.0.0:9351")  # noqa: S104 (probes)

@@ -60,6 +60,8 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "WALSUP_RESTORE_ACCEPT_HOLE": ("000000010000000000000005", "000000010000000000000005"),
     "WALSUP_ROLE": ("Standby", "standby"),
     "WALSUP_PRIMARY_CONNINFO": ("host=db port=1", Conninfo((("host", "db"), ("port", "1")))),
+    "WALSUP_REPLICATION_USER": ("mirror", "mirror"),
+    "WALSUP_REPLICATION_PASSWORD": ("mirror's", "mirror's"),
     "WALSUP_HTTP": ("127.0.0.1:80", HttpAddress(host="127.0.0.1", port=80)),
     "WALSUP_RUN_DIR": ("/run/x", Path("/run/x")),
     "WALSUP_SECRETS_DIR": ("/", Path("/")),

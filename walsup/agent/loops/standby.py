@@ -8,6 +8,7 @@ from dataclasses import replace
 import asyncpg
 
 from walsup import log
+from walsup.agent import slot
 from walsup.agent.board import Standby
 from walsup.agent.court import serve
 from walsup.agent.followed import Followed
@@ -23,6 +24,7 @@ from walsup.postgres.wal import parse_lsn
 _LOOK_EVERY_S = 0.05
 _SAMPLE_EVERY_S = 1.0
 _ARCHIVE_EVERY_S = 3.0
+_SLOT_EVERY_S = 5.0
 _PATIENCE_S = 5.0
 
 _OBSERVE = """
@@ -80,6 +82,7 @@ async def _until_promoted(world: World) -> None:
 
 async def _sample(world: World) -> None:
     """Ask postgres every second where its WAL comes from, and how far it is."""
+    asked_s = -_SLOT_EVERY_S
     while True:
         await asyncio.sleep(_SAMPLE_EVERY_S)
         if not world.board.snapshot.database.observed:
@@ -88,6 +91,9 @@ async def _sample(world: World) -> None:
             asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError
         ):
             streaming, replayed = await world.sql.row(_OBSERVE)
+            if not streaming and time.monotonic() - asked_s > _SLOT_EVERY_S:
+                asked_s = time.monotonic()
+                await slot.make(world)
             fallback = "archive" if world.bucket is not None else "nowhere"
             world.board.put(
                 standby=replace(
