@@ -17,8 +17,8 @@ from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify
 from walsup.archive.fault import Fault, FaultError
 from walsup.archive.fetching import STANDBY_PATIENCE_S
-from walsup.postgres import history, memory, pages
-from walsup.postgres.wal import Kind
+from walsup.postgres import control, history, memory, pages
+from walsup.postgres.wal import Kind, Segment
 from walsup.postgres.wal import classify as kind_of
 
 FETCHED, ABSENT = 0, 1
@@ -103,6 +103,26 @@ class Follower:
         kept.replace(path)
         return FETCHED
 
+    def _leads_here(self) -> bool:
+        """Tell whether nothing on this disk lies behind where the owner's line has left it.
+
+        A start ends when the newest history does not lead to where it is.
+        """
+        found, line = control.read(self._world.settings.pgdata), self._followed.line
+        leg = next(
+            (leg for leg in (line.legs if line else ()) if leg.timeline == found.timeline), None
+        )
+        if leg is None or leg.end_lsn is None:
+            return leg is not None
+        if found.checkpoint_lsn > leg.end_lsn:
+            return False
+        size = self._followed.segment_bytes
+        for path in self._pg_wal.glob(f"{found.timeline:08X}????????????????"):
+            start_lsn = Segment.parse(path.name, size).start_lsn
+            if start_lsn + pages.reach(path, path.name, size) > leg.end_lsn + pages.PAGE_BYTES:
+                return False
+        return True
+
     async def _history(self, name: str, path: Path) -> int:
         """Hand over a timeline that leads to the owner's.
 
@@ -110,22 +130,28 @@ class Follower:
         takes the number behind the newest: then one that is used must be found (S13).
         """
         number, world, followed = int(name[:8], 16), self._world, self._followed
-        if not world.board.snapshot.database.accepting:
-            return ABSENT
         bucket = self.source.bucket
         await followed.look(bucket)
         if followed.line is None and followed.timeline > 1:
             scratch = world.run_dir / "followed.history"
             await self.source.fetch(f"{followed.timeline:08X}.history", scratch, 0)
             followed.learn(scratch.read_text(encoding="utf-8"))
+        started = world.board.snapshot.database.accepting
         if number in followed.timelines:
+            if not started and not await asyncio.to_thread(self._leads_here):
+                return ABSENT
             if not await _is_there(bucket, name):
                 return ABSENT
             await self.source.fetch(name, path, 0)
             log.info("history.followed", name=name)
             return FETCHED
         promoting = memory.is_promoting(world.settings.pgdata)
-        if promoting and number > followed.timeline and await followed.has_taken(bucket, number):
+        if (
+            started
+            and promoting
+            and number > followed.timeline
+            and await followed.has_taken(bucket, number)
+        ):
             await asyncio.to_thread(path.write_text, history.TAKEN)
             return FETCHED
         return ABSENT

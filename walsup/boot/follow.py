@@ -10,7 +10,7 @@ from walsup.boot import primary, slots
 from walsup.boot.handover import Handover
 from walsup.boot.source import carrier as carrier_of
 from walsup.boot.target import raised
-from walsup.postgres import control, history
+from walsup.postgres import control, history, memory
 from walsup.private import write_private
 from walsup.settings import Settings
 
@@ -26,16 +26,18 @@ def following(known: Settings, hand: Handover, effective: Mapping[str, str]) -> 
     """
     found = control.read(known.pgdata)
     history.remove_taken(known.pgdata)
+    # Read-only for want of an answer (S19): what it fetched from others could not be told apart.
+    alone = memory.is_unsure(known.pgdata)
     rendered = {
         "hot_standby": "on",
-        "recovery_target_timeline": "latest",
-        "primary_conninfo": primary.conninfo(known, hand.run_dir),
-        "primary_slot_name": primary.slot(known),
+        "recovery_target_timeline": "current" if alone else "latest",
+        "primary_conninfo": "" if alone else primary.conninfo(known, hand.run_dir),
+        "primary_slot_name": "" if alone else primary.slot(known),
         "restore_command": "",
     }
     rendered |= {f"recovery_target{name}": "" for name in _TARGETS}
     rendered |= slots.settings(effective, known.pgdata)
-    if known.archive:
+    if known.archive and not alone:
         carrier = carrier_of(known)
         shutil.rmtree(known.pgdata / "pg_wal" / _PREFETCHED, ignore_errors=True)
         config = hand.run_dir / fetching.READER_CONFIG

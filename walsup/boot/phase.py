@@ -3,8 +3,35 @@
 from collections.abc import Mapping
 
 from walsup.boot.handover import Handover
+from walsup.boot.plan import Found
 from walsup.postgres import restored, standing
 from walsup.settings import Settings
+
+
+def taken_for(known: Settings, found: Found, hand: Handover) -> Found:
+    """Give what the directory is to be taken for, where the role leaves that open (S19).
+
+    Raises:
+        WalsupError: a person has to decide.
+    """
+    if known.role == "primary":
+        return found
+    from walsup.boot import role  # noqa: PLC0415 (not for every start)
+
+    return role.settle(known, found, hand)
+
+
+def follows(known: Settings, archived: str | None) -> bool:
+    """Tell whether an empty directory becomes a standby's.
+
+    Raises:
+        SettingsError: it is not told.
+    """
+    if known.role == "primary":
+        return False
+    from walsup.boot import role  # noqa: PLC0415 (not for every start)
+
+    return role.follows(known, archived)
 
 
 def settings(known: Settings, hand: Handover, effective: Mapping[str, str]) -> dict[str, str]:

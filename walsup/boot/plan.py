@@ -5,7 +5,6 @@ from typing import NamedTuple, assert_never
 from walsup.errors import (
     ArchiveNotEmptyError,
     ContractError,
-    DataDirectoryError,
     VersionError,
     WalsupError,
 )
@@ -145,8 +144,7 @@ def decide(  # noqa: PLR0911, PLR0913 (one return a case; each is one fact)
         case Broken(error=error):
             return Refuse(error=error)
         case Cluster():
-            unfit = wish.standby and not found.standby
-            return Refuse(error=_no_standby()) if unfit else Start()
+            return Start()
         case Recovering():
             return Recover()
         case Staged(complete=True):
@@ -194,14 +192,6 @@ def _archive_not_empty(key: str, wish: Wish) -> ArchiveNotEmptyError:
         hint="mount the volume that this archive belongs to; or, if that is lost, restore it from"
         " the archive with WALSUP_ON_EMPTY_PGDATA=restore; or, for a new database, set"
         " WALSUP_ARCHIVE to another prefix; nothing has been touched",
-    )
-
-
-def _no_standby() -> DataDirectoryError:
-    return DataDirectoryError(
-        "WALSUP_ROLE is standby, but the data directory is a primary's",
-        hint="if it has been promoted, set WALSUP_ROLE=primary; if another is the primary now, give"
-        " this one an empty data directory, and it is built anew from the archive",
     )
 
 

@@ -69,11 +69,8 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
         for warning in unheeded(known, engine.name):
             log.warning("setting.unheeded", problem=warning)
     hand = handover.Handover(known, run_dir, os.urandom(16).hex(), send)
-    wish = plan.Wish(
-        known.on_empty_pgdata,
-        restores=known.restore_from is not None,
-        standby=known.role == "standby",
-    )
+    found = phase.taken_for(known, found, hand)
+    wish = plan.Wish(known.on_empty_pgdata, restores=known.restore_from is not None)
     if isinstance(found, (plan.Cluster, plan.Broken)):
         _execute(known, found, hand, lock, arguments, wish=wish)
         hand.write_agent_file()
@@ -92,6 +89,7 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
 
         archived, known = ask_archive(configured, send)
         wish = wish._replace(moved=known.archive != configured.archive)
+    wish = wish._replace(standby=phase.follows(known, archived))
     known = _execute(
         known, found, hand, lock, arguments, wish=wish, archived=archived, hindrance=hindrance
     )

@@ -86,14 +86,9 @@ def _from_archive(known: Settings, one_shot: OneShot, patience: Patience) -> Pat
     patience.send({"detail": f"standby: looking into {known.archive}"})
     stage.wipe(known.pgdata)
     archive = reader(known, one_shot.run_dir, one_shot.lock, own=True, on_fault=patience.wait)
-    asked = replace(
-        restore.asks(known, own=True), target=Target(), named="", accept_hole="", pg_waldump=None
-    )
-    report = restore.look_into(archive, asked, patience, _examine)
-    if report.offer is None or not report.offer.backups:
+    report = _look(known, archive, patience, disk=True)
+    if report is None or not report.backup or not report.first:
         return None
-    if report.faults or not report.backup or not report.first:
-        restore.refuse(str(known.archive), report)
     log.info("standby.began", source=str(known.archive), backup=report.backup.name)
     region = archive.bucket.region
     room = archive.engine.room
@@ -109,6 +104,40 @@ def _from_archive(known: Settings, one_shot: OneShot, patience: Patience) -> Pat
         signal=standing.SIGNAL,
     )
     return data
+
+
+def prove(known: Settings, run_dir: Path, patience: Patience) -> None:
+    """Return when the archive has what a standby is built from; the disk is not looked at.
+
+    Raises:
+        ArchiveError: the archive lacks what it needs.
+    """
+    archive = reader(known, run_dir, -1, own=True, on_fault=patience.wait)
+    failures = 0
+    while _look(known, archive, patience, disk=False) is None:
+        failures += 1
+        asyncio.run(patience.wait(_NO_BACKUP, failures))
+
+
+def _look(known: Settings, archive: Reader, patience: Patience, *, disk: bool) -> Report | None:
+    """Look into the archive; None: it has no base backup.
+
+    Raises:
+        ArchiveError: it has, and none can be used.
+    """
+    asked = replace(
+        restore.asks(known, own=True, disk=disk),
+        target=Target(),
+        named="",
+        accept_hole="",
+        pg_waldump=None,
+    )
+    report = restore.look_into(archive, asked, patience, _examine)
+    if report.offer is None or not report.offer.backups:
+        return None
+    if report.faults or not report.backup or not report.first:
+        restore.refuse(str(known.archive), report)
+    return report
 
 
 async def _examine(archive: Reader, asked: Asked) -> Report:

@@ -166,9 +166,10 @@ class Settings(NamedTuple):
     restore_accept_hole: str = _declare("WALSUP_RESTORE_ACCEPT_HOLE", moments.segment,
         "End the restore before this segment, which is missing although later ones are there; what"
         " they hold is given up.", default="")
-    role: str = _declare("WALSUP_ROLE", values.choice("primary", "standby"),
+    role: str = _declare("WALSUP_ROLE", values.choice("primary", "standby", "auto"),
         "What this database is: `primary`, or the `standby` of another one, built from the"
-        " archive's newest base backup, which archives nothing until it is promoted.",
+        " archive's newest base backup, which archives nothing until it is promoted. `auto`: pod 0"
+        " of a StatefulSet begins as the primary; afterwards the archive's owner is it.",
         default="primary")
     primary_conninfo: Conninfo | None = _declare("WALSUP_PRIMARY_CONNINFO", conninfo.read,
         "Where a standby's primary is, as `host=… port=… user=… password=…`. With WALSUP_ARCHIVE"

@@ -122,7 +122,7 @@ def test_a_standby_is_built_whatever_the_archive_has(archived: str | None) -> No
     cases: list[tuple[Found, type[Plan | WalsupError]]] = [
         (Empty(), Follow),
         (Staged(complete=False), Follow),
-        (primary, DataDirectoryError),
+        (primary, Start),
         (primary._replace(standby=True), Start),
     ]
     for found, wanted in cases:

@@ -58,6 +58,15 @@ def test_the_password_is_a_secret_and_nothing_else_is() -> None:
     [
         ({"WALSUP_ROLE": "standby"}, "nothing to follow"),
         ({"WALSUP_PRIMARY_CONNINFO": "host=db"}, "follows nobody"),
+        ({"WALSUP_ROLE": "auto"}, "needs WALSUP_ARCHIVE"),
+        (
+            {
+                "WALSUP_ROLE": "auto",
+                "WALSUP_ARCHIVE": "s3://b/p",
+                "WALSUP_ON_EMPTY_PGDATA": "restore",
+            },
+            "becomes a standby's",
+        ),
         (
             {
                 "WALSUP_ROLE": "standby",

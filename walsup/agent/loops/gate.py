@@ -7,6 +7,7 @@ from walsup import units
 from walsup.agent.board import Gate
 from walsup.agent.doorkeeper import Doorkeeper
 from walsup.agent.holding import hold, withdraw
+from walsup.agent.stepdown import step_down
 from walsup.agent.succession import until_primary
 from walsup.agent.world import World
 from walsup.archive.classify import classify
@@ -36,6 +37,7 @@ async def gate(world: World) -> None:
         if fault is not None:
             failures += 1
             _shut(world, fault)
+            await step_down(world, fault)
             longest_s = min(_LONGEST_RETRY_S, world.settings.lease_s)
             await _until_worth_trying(world, units.backoff(failures, _FIRST_RETRY_S, longest_s))
         world.reopen.clear()

@@ -14,6 +14,7 @@ from walsup.agent.court import serve
 from walsup.agent.followed import Followed
 from walsup.agent.follower import Follower
 from walsup.agent.keeping import Keep
+from walsup.agent.stepdown import become_sure
 from walsup.agent.world import World
 from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify
@@ -46,7 +47,7 @@ async def standby(world: World) -> None:
     world.board.put(standby=Standby(phase="following", streams=streams))
     works = [asyncio.create_task(_sample(world))]
     follower = None
-    if world.bucket is not None and world.settings.role == "standby":
+    if world.bucket is not None and world.settings.role != "primary":
         followed = Followed(segment_bytes=control.read(pgdata).segment_size)
         follower = Follower(world, followed, world.bucket.region)
         await asyncio.to_thread(follower.sweep)
@@ -119,6 +120,7 @@ async def _look(world: World, follower: Follower, followed: Followed) -> None:
             await follower.source.heed(fault)
         else:
             world.board.clear("bucket")
+            await become_sure(world, bucket)
             if followed.mark is not None:
                 seen = world.board.snapshot.standby
                 awaited = recovering.awaited(world.board.snapshot.init.postgres_pid)
