@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from signal import SIGKILL
 
+import pytest
+
 from dev.harness import FaultProxy, S3Server, Walsup
 from dev.harness.standbys import (
     EAGER,
@@ -131,3 +133,32 @@ def test_s15_promote_proves_the_bucket_first(walsup: Make, s3: S3Server) -> None
         wait_protected(two, timeout_s=90)
         assert rows(two) == count
         assert two.stop() == 0
+
+
+@pytest.mark.soak
+def test_s13_a_number_that_is_used_is_neither_followed_nor_taken(
+    walsup: Make, s3: S3Server
+) -> None:
+    """A history of nobody's lies in the archive: the standby stays, and is promoted past it."""
+    one = walsup(env=LEASE).start()
+    wait_protected(one)
+    two = walsup(prefix=one.prefix, env=STANDBY, args=EAGER).start()
+    count = written(one)
+    archive_now(one)
+    wait_rows(two, count)
+    foreign = f"{one.prefix}/wal_005/00000002.history"
+    s3.put(foreign, b"1\t0/1000100\tnobody's\n")
+    count = written(one, 5)
+    archive_now(one)
+    wait_rows(two, count)
+    assert two.stop() == 0
+    two.start()
+    wait_rows(two, count)
+    assert one.stop() == 0
+    told = cli(two, "promote")
+    assert told.returncode == 0, told.stderr
+    assert "timeline 3" in told.stdout
+    wait_protected(two, timeout_s=90)
+    assert s3.get(foreign) == b"1\t0/1000100\tnobody's\n"
+    assert rows(two) == count
+    assert two.stop() == 0

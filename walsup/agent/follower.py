@@ -78,30 +78,19 @@ class Follower:
                 return ABSENT
 
     async def _segment(self, name: str, path: Path) -> int:
-        kept = self._pg_wal / f"{_KEPT}{name}"
+        kept, size = self._pg_wal / f"{_KEPT}{name}", self._followed.segment_bytes
         if not kept.exists():
             if not await _is_there(self.source.bucket, name):
                 return ABSENT
             task = self._fetches.get(name)
             if task is None or task.done():
                 task = self._fetches[name] = asyncio.create_task(
-                    self.source.fetch(name, kept, self._followed.segment_bytes)
+                    self.source.fetch(name, kept, size)
                 )
             # Given up by this question, it goes on for the next one.
             await asyncio.shield(task)
         self._fetches.pop(name, None)
-        return await asyncio.to_thread(self._hand_over, name, kept, path)
-
-    def _hand_over(self, name: str, kept: Path, path: Path) -> int:
-        """S17: what is received already may reach further than what was archived of it."""
-        own = self._pg_wal / name
-        size = self._followed.segment_bytes
-        if own.exists() and pages.reach(own, name, size) > pages.reach(kept, name, size):
-            log.info("segment.kept", name=name, why="pg_wal has more of it than the archive")
-            kept.unlink(missing_ok=True)
-            return ABSENT
-        kept.replace(path)
-        return FETCHED
+        return await asyncio.to_thread(hand_over, kept, path, self._pg_wal / name, size)
 
     def _leads_here(self) -> bool:
         """Tell whether nothing on this disk lies behind where the owner's line has left it.
@@ -155,6 +144,22 @@ class Follower:
             await asyncio.to_thread(path.write_text, history.TAKEN)
             return FETCHED
         return ABSENT
+
+
+def hand_over(kept: Path, wanted: Path, own: Path, segment_bytes: int) -> int:
+    """Put what was fetched where postgres wants it, unless pg_wal has more of it (S17).
+
+    What was streamed and acknowledged may reach further than what is archived of the segment.
+    """
+    name = own.name
+    if own.exists() and pages.reach(own, name, segment_bytes) > pages.reach(
+        kept, name, segment_bytes
+    ):
+        log.info("segment.kept", name=name, why="pg_wal has more of it than the archive")
+        kept.unlink(missing_ok=True)
+        return ABSENT
+    kept.replace(wanted)
+    return FETCHED
 
 
 async def _is_there(bucket: Bucket, name: str) -> bool:

@@ -14,6 +14,7 @@ from walsup.agent.court import serve
 from walsup.agent.followed import Followed
 from walsup.agent.follower import Follower
 from walsup.agent.keeping import Keep
+from walsup.agent.standstill import Standstill
 from walsup.agent.stepdown import become_sure
 from walsup.agent.world import World
 from walsup.archive.bucket import Bucket
@@ -66,7 +67,7 @@ async def standby(world: World) -> None:
     world.pid1.no_reader()
     memory.forget_promotion(pgdata)
     history.remove_taken(pgdata)
-    for subject in ("archive", "bucket", "kept"):
+    for subject in ("archive", "bucket", "kept", "standby", "role"):
         world.board.clear(subject)
     world.board.put(standby=replace(world.board.snapshot.standby, phase="promoted"))
     log.info("standby.promoted")
@@ -83,7 +84,7 @@ async def _until_promoted(world: World) -> None:
 
 async def _sample(world: World) -> None:
     """Ask postgres every second where its WAL comes from, and how far it is."""
-    asked_s = -_SLOT_EVERY_S
+    asked_s, told = -_SLOT_EVERY_S, None
     while True:
         await asyncio.sleep(_SAMPLE_EVERY_S)
         if not world.board.snapshot.database.observed:
@@ -94,7 +95,7 @@ async def _sample(world: World) -> None:
             streaming, replayed = await world.sql.row(_OBSERVE)
             if not streaming and time.monotonic() - asked_s > _SLOT_EVERY_S:
                 asked_s = time.monotonic()
-                await slot.make(world)
+                told = _say(told, await slot.make(world))
             fallback = "archive" if world.bucket is not None else "nowhere"
             world.board.put(
                 standby=replace(
@@ -105,9 +106,15 @@ async def _sample(world: World) -> None:
             )
 
 
+def _say(before: str | None, now: str | None) -> str | None:
+    if now != before and now is not None:
+        log.info("slot.asked_for", problem=now)
+    return now
+
+
 async def _look(world: World, follower: Follower, followed: Followed) -> None:
     """Look into the archive every few seconds: how far it goes, and that it can be asked."""
-    keep = Keep(world)
+    keep, still = Keep(world), Standstill()
     while True:
         bucket: Bucket = follower.source.bucket
         began_at = time.time()
@@ -125,7 +132,11 @@ async def _look(world: World, follower: Follower, followed: Followed) -> None:
                 seen = world.board.snapshot.standby
                 awaited = recovering.awaited(world.board.snapshot.init.postgres_pid)
                 at_end = followed.is_read(seen.replay_lsn, awaited)
-                seen = replace(seen, archived_lsn=followed.mark.end_lsn, looked_at=began_at)
-                world.board.put(standby=replace(seen, at_end=at_end))
+                seen = replace(seen, archived_lsn=followed.mark.end_lsn, at_end=at_end)
+                world.board.put(standby=replace(seen, looked_at=began_at))
+                if stands := still.look(seen, time.monotonic()):
+                    world.board.fault("standby", stands)
+                else:
+                    world.board.clear("standby")
                 await keep.upto(followed.mark.end_lsn)
         await asyncio.sleep(_ARCHIVE_EVERY_S)
