@@ -5,7 +5,7 @@ import os
 import sys
 import urllib.error
 import urllib.request
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -33,13 +33,10 @@ def status(*, as_json: bool) -> None:
     except WalsupError as fault:
         click.echo(str(fault), err=True)
         sys.exit(fault.exit_code)
-    host = known.http.host if known.http.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
-    url = f"http://{host}:{known.http.port}/status"
     try:
-        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:
-            found = json.load(answer)
+        found = _status(known)
     except (OSError, urllib.error.URLError, ValueError) as fault:
-        click.echo(f"no status at {url}: {fault}", err=True)
+        click.echo(f"no status on port {known.http.port}: {fault}", err=True)
         click.echo(
             "HINT: is walsup running, and is WALSUP_HTTP what it was started with?", err=True
         )
@@ -117,6 +114,30 @@ def wipe(*, confirmed: str | None, even_if_fresh: bool) -> None:
 
 
 @main.command()
+@click.option("--force", is_flag=True, help="Prove nothing: what is not here is given up.")
+@click.option("--wait", default=60.0, help="Seconds in which replay has to reach the end.")
+def promote(*, force: bool, wait: float) -> None:
+    """Make this standby the primary, when nothing that is archived is left behind.
+
+    Refuses while the archive cannot be read, is not replayed to its end, or has a living owner.
+    Run it where the container of the standby runs, with its environment.
+    """
+    from walsup import promote as promotion  # noqa: PLC0415 (one command, one import)
+
+    try:
+        known = settings.load(os.environ)
+        promotion.check(known)
+        if not force:
+            click.echo(promotion.prove(known, lambda: _status(known), wait))
+        timeline = promotion.promote(known, click.echo)
+    except WalsupError as fault:
+        click.echo(str(fault), err=True)
+        _leave(fault.exit_code)
+    click.echo(f"promoted, on timeline {timeline}; `walsup status` shows when the gate opens")
+    _leave(0)
+
+
+@main.command()
 @click.option("--check", is_flag=True, help="Say whether the restore that is set up would work.")
 @click.option("--list", "listed", is_flag=True, help="Show backups, timelines and the window.")
 def restore(*, check: bool, listed: bool) -> None:
@@ -137,6 +158,19 @@ def restore(*, check: bool, listed: bool) -> None:
         _leave(fault.exit_code)
     click.echo(words)
     _leave(0)
+
+
+def _status(known: settings.Settings) -> dict[str, Any]:
+    """Give `/status`.
+
+    Raises:
+        OSError, ValueError: nobody answers, or something else does.
+    """
+    host = known.http.host if known.http.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
+    url = f"http://{host}:{known.http.port}/status"
+    with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:
+        found: dict[str, Any] = json.load(answer)
+    return found
 
 
 @main.command()

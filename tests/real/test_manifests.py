@@ -81,7 +81,7 @@ def test_kubedb_primary(pod: Make, s3: S3Server, engine: str) -> None:
         "ARCHIVE_S3_ENDPOINT is taken as AWS_ENDPOINT",
         "is taken as WALSUP_SECRETS_DIR",
         "KubeDB's volume is there, so PGDATA is /var/pv/data",
-        "PRIMARY_HOST, STANDBY, STREAMING: this version has no standbys",
+        "PRIMARY_HOST, STANDBY, STREAMING: set WALSUP_ROLE and WALSUP_PRIMARY_CONNINFO",
     ):
         assert word in said
     assert not one.events("volume.missing")

@@ -49,6 +49,7 @@ class Database:
 class Gate:
     """The gate of the archive: `none` (no archive), `shut`, `opening` or `open`.
 
+    `standby`: it stays shut, as long as this is one.
     `daemon`: whether the engine's daemon carries the WAL; if not, each push starts the engine.
     """
 
@@ -127,6 +128,29 @@ class Restore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Standby:
+    """A standby: `none`, `following` or `promoted` in this run.
+
+    `source`: where its WAL comes from now, `streaming`, `archive` or `nowhere`. `archived_lsn`: up
+    to where the archive has it, 0 when that is not known; `looked_at`: when it was seen (Unix
+    seconds). `at_end`: everything that the archive has was read by then.
+    """
+
+    phase: str = "none"
+    source: str = "nowhere"
+    streams: bool = False
+    replay_lsn: int = 0
+    archived_lsn: int = 0
+    looked_at: float = 0.0
+    at_end: bool = False
+
+    @property
+    def behind_bytes(self) -> int:
+        """How far it is behind the archive."""
+        return max(0, self.archived_lsn - self.replay_lsn)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """A fault that stands, since when (Unix seconds)."""
 
@@ -139,6 +163,7 @@ class Snapshot:
     """Everything visible. Faults by subject: bucket, gate, backup, disk, hole and so on."""
 
     archive: str | None
+    wanted_role: str = "primary"
     system_id: int = 0
     segment_bytes: int = 0
     init: Init = field(default_factory=Init)
@@ -149,6 +174,7 @@ class Snapshot:
     disk: Disk = field(default_factory=Disk)
     backup: BackupSeen = field(default_factory=BackupSeen)
     restore: Restore = field(default_factory=Restore)
+    standby: Standby = field(default_factory=Standby)
     holes: tuple[Hole, ...] = ()
     faults: Mapping[str, Standing] = field(default_factory=dict)
     at: float = 0.0
@@ -166,9 +192,10 @@ class Board:
         gate = Gate(state="opening" if archive else "none")
         self.snapshot = Snapshot(archive=archive, gate=gate, at=time.time())
 
-    def begin(self, archive: str | None) -> None:
+    def begin(self, archive: str | None, wanted_role: str = "primary") -> None:
         """Say what the archive is; the gate is about to be opened, if there is one."""
-        self.put(archive=archive, gate=Gate(state="opening" if archive else "none"))
+        gate = Gate(state="opening" if archive else "none")
+        self.put(archive=archive, wanted_role=wanted_role, gate=gate)
 
     def put(self, **observed: object) -> None:
         """Replace pieces of the snapshot."""

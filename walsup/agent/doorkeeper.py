@@ -8,6 +8,7 @@ from walsup.agent import daemons, room
 from walsup.agent.board import Gate
 from walsup.agent.histories import prove_history
 from walsup.agent.holding import grant
+from walsup.agent.inheritance import inherit
 from walsup.agent.lag import Meter
 from walsup.agent.world import World
 from walsup.archive import ahead, conditions, daemon, engine
@@ -68,6 +69,9 @@ class Doorkeeper:
                 remedy="restart the container: archive_mode changes only then",
             )
         unproven = await prove_history(world, self._carrier, answer, found.timeline)
+        if unproven is not None:
+            return unproven
+        unproven = await inherit(world, self._carrier, answer, found)
         if unproven is not None:
             return unproven
         return await self._let_through(answer)

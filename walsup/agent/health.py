@@ -34,6 +34,9 @@ def ready(seen: Snapshot) -> Answer:
         return Answer(
             ok=False, reasons=(f"postgres does not accept connections ({phase})", *details)
         )
+    if (seen.wanted_role, seen.database.role) == ("primary", "standby"):
+        reason = "this is a standby; `walsup promote` makes it the primary"
+        return Answer(ok=False, reasons=(reason, *details))
     return Answer(ok=True, reasons=details)
 
 
@@ -50,6 +53,8 @@ def _restoring(seen: Snapshot) -> str:
 
 def unprotected(seen: Snapshot) -> list[str]:
     """Say why a loss of this disk would now lose more than the lag; empty: protected."""
+    if seen.standby.phase == "following":
+        return [*_not_following(seen), *_faults(seen)]
     if seen.archive is None:
         return ["not protected: WALSUP_ARCHIVE is not set"]
     reasons = []
@@ -58,16 +63,32 @@ def unprotected(seen: Snapshot) -> list[str]:
         reasons.append(f"not protected: the gate of the archive is {seen.gate.state} ({reason})")
     if seen.backup.state != "proven":
         reasons.append(f"not protected: no base backup is proven ({seen.backup.state})")
-    for subject, standing in seen.faults.items():
-        if subject == "gate" and seen.gate.state != "open":
-            reasons[0] += f"; {standing.fault.cure}"
-            continue
-        fault = standing.fault
-        reasons.append(f"{subject}: {fault.kind}: {fault.problem}; {fault.cure}")
+    shut = seen.faults.get("gate") if seen.gate.state != "open" else None
+    if shut is not None:
+        reasons[0] += f"; {shut.fault.cure}"
+    reasons += _faults(seen, without="gate" if shut else "")
     if seen.disk.full_in_s is not None:
         shown = units.show_duration(_rounded(seen.disk.full_in_s))
         reasons.append(f"at the present rate pg_wal is full in about {shown}; postgres ends then")
     return reasons
+
+
+def _faults(seen: Snapshot, without: str = "") -> list[str]:
+    return [
+        f"{subject}: {fault.kind}: {fault.problem}; {fault.cure}"
+        for subject, fault in ((s, standing.fault) for s, standing in seen.faults.items())
+        if subject != without
+    ]
+
+
+def _not_following(seen: Snapshot) -> list[str]:
+    """Say why a standby does not have what its primary has, or only what is archived."""
+    standby = seen.standby
+    if standby.source == "nowhere":
+        return ["not following: neither the primary nor the archive gives this standby its WAL"]
+    if standby.streams and standby.source != "streaming":
+        return ["not streaming: the primary is not reached; what is archived is followed meanwhile"]
+    return []
 
 
 def _rounded(duration_s: float) -> float:

@@ -6,7 +6,7 @@ Segments of a timeline whose beginning nobody knows restore nothing, and their n
 from walsup import log
 from walsup.agent import daemons
 from walsup.agent.world import World
-from walsup.archive import catalog, oneshot
+from walsup.archive import ahead, catalog, oneshot
 from walsup.archive.bucket import Bucket
 from walsup.archive.engine import Engine
 from walsup.archive.fault import Fault
@@ -27,9 +27,12 @@ async def prove_history(world: World, carrier: Engine, lease: Lease, timeline: i
     path = world.settings.pgdata / "pg_wal" / name
     if timeline == 1 or world.bucket is None or not path.exists():
         return None
-    if await _is_archived(world.bucket, name):
-        return None
     daemons.render(world, lease.owner.compression)
+    if await _is_archived(world.bucket, name):
+        sides = ahead.Sides(
+            world.bucket, carrier, world.engine_config, world.settings.pgdata, world.run_dir
+        )
+        return None if await ahead.same(sides, name) else _taken(name)
     output = world.run_dir / "wal-push.log"
     timeout_s = min(_PUSH_TIMEOUT_S, max(0.0, lease.until_s - now_s()))
     argv = carrier.push_argv(world.engine_config, path)
@@ -39,6 +42,16 @@ async def prove_history(world: World, carrier: Engine, lease: Lease, timeline: i
         return None
     told = classify_output(last_lines(output, world.secrets()))
     return told._replace(problem=f"{name} could not be archived ({code}): {told.problem}")
+
+
+def _taken(name: str) -> Fault:
+    return Fault(
+        kind="bucket ahead",
+        problem=f"{name} in the archive is another's: its timeline's number was taken before, and"
+        " this database has begun one of the same number",
+        remedy="give this one a prefix of its own; or, if the other is to go on, build this one"
+        " anew from the archive (empty its data directory)",
+    )
 
 
 async def _is_archived(bucket: Bucket, name: str) -> bool:

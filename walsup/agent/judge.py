@@ -5,21 +5,21 @@ absent, 255 recovery must not go on. What the bucket does not say clearly is ask
 """
 
 import asyncio
-import json
 from pathlib import Path
 
 from walsup import log, units
+from walsup.agent.court import serve
 from walsup.agent.reclaim import Reclaim, free_timeline_of
 from walsup.agent.source import Source
 from walsup.agent.world import World
 from walsup.archive import catalog, judging
 from walsup.archive.classify import classify
 from walsup.archive.fault import Fault, FaultError
-from walsup.archive.fetching import ENDED, JUDGE_SOCKET
+from walsup.archive.fetching import ENDED
 from walsup.archive.judging import Miss
 from walsup.archive.window import Line
 from walsup.errors import ArchiveError
-from walsup.postgres import recovering
+from walsup.postgres import history, recovering
 from walsup.postgres.restored import Restored
 from walsup.postgres.wal import Kind, Segment
 from walsup.postgres.wal import classify as kind_of
@@ -50,32 +50,7 @@ class Judge:
 
     async def serve(self) -> None:
         """Answer on the socket until cancelled."""
-        path = self._world.run_dir / JUDGE_SOCKET
-        path.unlink(missing_ok=True)
-        server = await asyncio.start_unix_server(self._one, str(path))
-        path.chmod(0o600)
-        try:
-            await asyncio.Event().wait()
-        finally:
-            server.close()
-
-    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            question = json.loads(await reader.readline())
-            answer = asyncio.ensure_future(self.answer(question["name"], Path(question["path"])))
-            # postgres was stopped: nobody waits for the answer any more.
-            gone = asyncio.ensure_future(reader.read(1))
-            await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
-            gone.cancel()
-            if not answer.done():
-                answer.cancel()
-                return
-            writer.write(f"{answer.result()}\n".encode())
-            await writer.drain()
-        except (OSError, ValueError, KeyError) as fault:
-            log.warning("judge.unanswered", problem=str(fault))
-        finally:
-            writer.close()
+        await serve(self._world.run_dir, self.answer)
 
     async def answer(self, name: str, path: Path) -> int:
         """Give the exit code for a file that was not fetched."""
@@ -163,7 +138,7 @@ class Judge:
             )
         if int(name[:8], 16) < free:
             # Something exists under that number, though no history: postgres must not take it.
-            await asyncio.to_thread(path.write_text, "# this number is taken\n")
+            await asyncio.to_thread(path.write_text, history.TAKEN)
             return FETCHED, None
         return ABSENT, None
 

@@ -25,7 +25,8 @@ def _of_lag(field: str) -> Callable[[Snapshot], float | None]:
 # fmt: off
 METRICS: tuple[Row, ...] = (
     ("walsup_protected", "gauge",
-     "1: gate open, base backup proven, no fault stands.", health.protected),
+     "1: gate open, base backup proven, no fault stands; of a standby: it follows.",
+     health.protected),
     ("walsup_gate_open", "gauge",
      "1: the archive is confirmed as ours and WAL is let through.",
      lambda seen: seen.gate.state == "open"),
@@ -55,6 +56,9 @@ METRICS: tuple[Row, ...] = (
     ("walsup_backup_attempts", "gauge",
      "Failed attempts at the initial base backup in this run.",
      lambda seen: seen.backup.attempts),
+    ("walsup_standby_behind_bytes", "gauge",
+     "How far a standby's replay is behind the end of the archive.",
+     lambda seen: seen.standby.behind_bytes if seen.standby.phase == "following" else None),
     ("walsup_engine_restarts_total", "counter",
      "Deaths of the engine's daemon in this run.", lambda seen: seen.init.engine_restarts),
     ("walsup_agent_restarts_total", "counter",

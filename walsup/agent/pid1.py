@@ -89,6 +89,10 @@ class Pid1:
         """Say what it means if postgres ends by itself now; ("", 0) takes it back."""
         self._send({"doom": reason, "code": code})
 
+    def end(self, reason: str, code: int) -> None:
+        """Have the container stopped: what it is must be decided anew, at its next start."""
+        self._send({"end": reason, "code": code})
+
     def lease(self, until_s: float) -> None:
         """Let the daemon run until then, by the clock of leases; PID 1 ends it when we hang."""
         self._send({"lease": until_s})

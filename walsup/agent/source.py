@@ -3,6 +3,7 @@
 import asyncio
 import time
 from pathlib import Path
+from typing import Protocol
 
 from walsup import log, settings
 from walsup.agent.world import World
@@ -17,7 +18,6 @@ from walsup.archive.names import WAL_FOLDER
 from walsup.archive.output import classify_output
 from walsup.archive.reading import bounded, render_reader, trust
 from walsup.errors import SettingsError
-from walsup.postgres.restored import Restored
 from walsup.postgres.wal import Kind, classify, strip_extension
 from walsup.private import write_private
 from walsup.tail import last_lines
@@ -28,10 +28,26 @@ _CHECK_TIMEOUT_S = 3.0
 _LONGEST_LOOK_BYTES = 64 << 20
 
 
-class Source:
-    """Where a restore reads from."""
+class Origin(Protocol):
+    """What a restore, or a standby, is made of, as far as reading it goes."""
 
-    def __init__(self, world: World, found: Restored) -> None:
+    @property
+    def own(self) -> bool:
+        """Whether it is this database's own archive."""
+
+    @property
+    def segment_size(self) -> int:
+        """The size of its segments in bytes."""
+
+    @property
+    def region(self) -> str | None:
+        """Where its bucket is."""
+
+
+class Source:
+    """Where a restore, or a standby, reads from."""
+
+    def __init__(self, world: World, found: Origin) -> None:
         self._world = world
         self._found = found
         self._reread_s = 0.0

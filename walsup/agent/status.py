@@ -29,6 +29,13 @@ def as_json(seen: Snapshot) -> dict[str, Any]:
         "disk": asdict(seen.disk),
         "backup": asdict(seen.backup),
         "restore": asdict(seen.restore) | {"lsn": show_lsn(seen.restore.lsn)},
+        "role": seen.wanted_role,
+        "standby": asdict(seen.standby)
+        | {
+            "replay_lsn": show_lsn(seen.standby.replay_lsn),
+            "archived_lsn": show_lsn(seen.standby.archived_lsn),
+            "behind_bytes": seen.standby.behind_bytes,
+        },
         "holes": [asdict(hole) | {"end_lsn": show_lsn(hole.end_lsn)} for hole in seen.holes],
         "faults": {
             subject: {
@@ -71,12 +78,26 @@ def as_text(status: Mapping[str, Any]) -> str:
         f" (new base backup: {hole['covered_by'] or 'not yet'})"
         for hole in status.get("holes", ())
     ]
+    if words := standby_words(status["standby"]):
+        lines.append(f"standby    {words}")
     if words := restore_words(status["restore"]):
         lines.append(f"restore    {words}")
     if status["init"]["detail"]:
         lines.append(f"doing      {status['init']['detail']}")
     lines += [f"!          {reason}" for reason in status["reasons"]]
     return "\n".join(lines)
+
+
+def standby_words(seen: Mapping[str, Any]) -> str:
+    """Say in a line how far a standby is, "" when this is none."""
+    if seen["phase"] != "following":
+        return ""
+    ways = {"streaming": "streams from its primary", "archive": "follows the archive"}
+    words = f"{ways.get(seen['source'], 'gets no WAL')}, replayed up to {seen['replay_lsn']}"
+    if seen["archived_lsn"] == show_lsn(0):
+        return f"{words}; how far the archive goes is not known"
+    behind = units.show_bytes(seen["behind_bytes"])
+    return f"{words}, {behind} behind the archive ({seen['archived_lsn']})"
 
 
 def restore_words(seen: Mapping[str, Any]) -> str:

@@ -38,7 +38,7 @@ class World:
         self.pid1 = Pid1(run_dir, wire)
         archive = self.settings.archive
         self.board = board or Board(None)
-        self.board.begin(str(archive) if archive else None)
+        self.board.begin(str(archive) if archive else None, self.settings.role)
         self.bucket = open_bucket(self.settings) if archive else None
         self.engine: engine.Engine | Fault | None = (
             engine.choose(self.settings, os.environ.get("PATH", "")) if archive else None

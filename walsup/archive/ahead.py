@@ -76,7 +76,7 @@ async def compare(sides: Sides, found: ControlData, proven: Segment) -> Compared
     ):
         return Compared(fault)
     for name in waiting:
-        if not await _same(sides, name):
+        if not await same(sides, name):
             return Compared(_ahead(f"{name} there has other bytes than {name} in pg_wal"))
     return Compared(None, joined)
 
@@ -130,8 +130,12 @@ def _position(sides: Sides, newest: Segment) -> Fault | None:
     )
 
 
-async def _same(sides: Sides, name: str) -> bool:
-    """Compare a file of pg_wal with what the engine fetches under its name."""
+async def same(sides: Sides, name: str) -> bool:
+    """Compare a file of pg_wal with what the engine fetches under its name.
+
+    Raises:
+        FaultError: it could not be fetched.
+    """
     target = sides.scratch / f"compare-{name}"
     log = target.with_suffix(".log")
     argv = sides.engine.fetch_argv(sides.config, name, target)

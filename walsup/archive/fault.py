@@ -27,6 +27,7 @@ REMEDIES = {
     "engine unable": "take the settings away that this engine ignores, or use the other engine",
     "engine broken": "look at the engine's own lines in this log",
     "hole": "restores end there: take a new base backup with the engine (backup-push)",
+    "not following": "look at postgres's own lines in this log: what does it wait for?",
     "database login": "let the role log in over the unix socket (pg_hba.conf)",
     "collation": "REINDEX what depends on it (REINDEX DATABASE), then ALTER DATABASE … or ALTER"
     " COLLATION … REFRESH COLLATION VERSION",

@@ -19,8 +19,11 @@ JUDGE_SOCKET = "judge.sock"
 ENDED = "restore-ended"
 PROGRESS = "restore-progress.json"
 
+STANDBY_PATIENCE_S = 2
+
 _CLIENT_TIMEOUT_S = 60
 _KILL_AFTER_S = 5
+_OWN_FILE = "%p.$$"
 
 
 def restore_command(engine: Engine, run_dir: Path, until: str = "") -> str:
@@ -28,27 +31,47 @@ def restore_command(engine: Engine, run_dir: Path, until: str = "") -> str:
 
     An archive that is written to while a moment of it is restored must not pass that moment.
     """
-    socket, config = run_dir / READER_SOCKET, run_dir / READER_CONFIG
-    timeout = f"{_CLIENT_TIMEOUT_S}s"
-    if not engine.has_daemon:
-        words = ["timeout", "-k", str(_KILL_AFTER_S), str(_CLIENT_TIMEOUT_S)]
-        words += [str(engine.program), "--config", str(config), "wal-fetch", "%f", "%p"]
-    elif engine.client:
-        words = [str(engine.client), str(socket), "wal-fetch", "%f", "%p", "-timeout", timeout]
-    else:
-        words = [str(engine.program), "daemon-client", "--socket", str(socket)]
-        words += ["--timeout", timeout, "wal-fetch", "%f", "%p"]
-    asked = [sys.executable, "-I", "-S", str(Path(messenger.__file__).resolve())]
-    asked += [str(run_dir / JUDGE_SOCKET), "%f", "%p"]
     bound = f"[ %f \\> {until} ] || " if until else ""
-    hit = f"{_joined(words)} 2>/dev/null"
-    miss = f"exec {_joined(asked)}"
+    hit = f"{_fetch(engine, run_dir, '%p', _CLIENT_TIMEOUT_S)} 2>/dev/null"
+    miss = f"exec {_ask(run_dir)}"
     # Without a bound the client stands alone; with one a name behind it is a miss at once.
     return f"if {bound}! {hit}; then {miss}; fi" if bound else f"{hit} || {miss}"
+
+
+def standby_command(engine: Engine, run_dir: Path) -> str:
+    """Give the command of a standby: whatever fails is 1, soon (S15); over 125 would end it.
+
+    A client that has been given up leaves a daemon that may write later: each has a file of its
+    own. Histories are the judge's: what is there need not be of the line that is followed.
+    """
+    fetch = _fetch(engine, run_dir, _OWN_FILE, STANDBY_PATIENCE_S)
+    hit = f"{fetch} >/dev/null 2>&1 && exec mv {_OWN_FILE} %p"
+    miss = f"{_ask(run_dir)} {STANDBY_PATIENCE_S}"
+    return f"case %f in *.history) ;; *) {hit} ;; esac; {miss} || exit 1"
+
+
+def _fetch(engine: Engine, run_dir: Path, target: str, timeout_s: int) -> str:
+    socket, config = run_dir / READER_SOCKET, run_dir / READER_CONFIG
+    timeout = f"{timeout_s}s"
+    if not engine.has_daemon:
+        words = ["timeout", "-k", str(_KILL_AFTER_S), str(timeout_s)]
+        words += [str(engine.program), "--config", str(config), "wal-fetch", "%f", target]
+    elif engine.client:
+        words = [str(engine.client), str(socket), "wal-fetch", "%f", target, "-timeout", timeout]
+    else:
+        words = [str(engine.program), "daemon-client", "--socket", str(socket)]
+        words += ["--timeout", timeout, "wal-fetch", "%f", target]
+    return _joined(words)
+
+
+def _ask(run_dir: Path) -> str:
+    asked = [sys.executable, "-I", "-S", str(Path(messenger.__file__).resolve())]
+    return _joined([*asked, str(run_dir / JUDGE_SOCKET), "%f", "%p"])
 
 
 def _joined(words: list[str]) -> str:
     """Quote for the shell; postgres replaces %f and %p, other percent signs are doubled for it."""
     return " ".join(
-        word if word in ("%f", "%p") else shlex.quote(word).replace("%", "%%") for word in words
+        word if word in ("%f", "%p", _OWN_FILE) else shlex.quote(word).replace("%", "%%")
+        for word in words
     )

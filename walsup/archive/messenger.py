@@ -1,8 +1,9 @@
 """Asks the judge what a miss of restore_command means; a program of the standard library alone.
 
-Started by postgres's shell for each miss: `messenger.py SOCKET NAME PATH`. Ends with what the
-judge says: 0 the file is there now, 1 it is absent, 255 recovery must not go on. Without a judge
-it waits: the agent is started again when it dies, and nothing may be guessed meanwhile.
+Started by postgres's shell for each miss: `messenger.py SOCKET NAME PATH [PATIENCE]`. Ends with
+what the judge says: 0 the file is there now, 1 it is absent, 255 recovery must not go on. Without
+a judge it waits: the agent is started again when it dies, and nothing may be guessed meanwhile.
+A standby gives it a patience, in seconds: it asks again anyhow, and 1 harms nothing there (S15).
 """
 
 import json
@@ -15,18 +16,21 @@ _AGAIN_S = 0.5
 _LONGEST_ANSWER_BYTES = 64
 
 
-def main(judge: str, name: str, path: str) -> int:
+def main(judge: str, name: str, path: str, patience: str = "inf") -> int:
     """Ask until there is an answer."""
     question = json.dumps({"name": name, "path": os.path.abspath(path)}).encode() + b"\n"  # noqa: PTH100 (pathlib: 5 ms)
-    while True:
-        answer = _ask(judge, question)
+    ends_s = time.monotonic() + float(patience)
+    while (left_s := ends_s - time.monotonic()) > 0:
+        answer = _ask(judge, question, left_s)
         if answer.isdigit():
             return int(answer)
-        time.sleep(_AGAIN_S)
+        time.sleep(min(_AGAIN_S, left_s))
+    return 1
 
 
-def _ask(judge: str, question: bytes) -> bytes:
+def _ask(judge: str, question: bytes, left_s: float) -> bytes:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+        line.settimeout(None if left_s == float("inf") else left_s)
         try:
             line.connect(judge)
             line.sendall(question)
@@ -36,4 +40,4 @@ def _ask(judge: str, question: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:4]))
+    sys.exit(main(*sys.argv[1:]))

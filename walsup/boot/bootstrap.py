@@ -103,6 +103,9 @@ def _configure(settings: Settings, data: Path, arguments: Sequence[str]) -> None
     method = settings.postgres_host_auth_method or _password_encryption(data, arguments)
     with (data / "pg_hba.conf").open("a", encoding="utf-8") as file:
         file.write(f"\nhost all all all {method}\n")
+        # `all` is no word for the database of standbys.
+        role = '"' + settings.replication_user.replace('"', '""') + '"'
+        file.write(f"host replication {role} all scram-sha-256\n")
 
 
 def _password_encryption(data: Path, arguments: Sequence[str]) -> str:

@@ -20,15 +20,26 @@ _LEFTOVERS = (
     *("postmaster.pid", "postmaster.opts", "recovery.done", "recovery.conf", "standby.signal"),
     *("recovery.signal", "backup_label.old", "tablespace_map.old"),
 )
-_EMPTIED = ("pg_wal", "pg_replslot", "pg_dynshmem", "pg_notify", "pg_stat_tmp", "pg_subtrans")
+_WAL = "pg_wal"
+_EMPTIED = (_WAL, "pg_replslot", "pg_dynshmem", "pg_notify", "pg_stat_tmp", "pg_subtrans")
 _NEEDED = ("base", "global/pg_control", "pg_xact", "PG_VERSION", "backup_label")
 # What a restore must not believe of another instance's settings.
 _FOREIGN = ("archive_", "restore_command", "recovery_", "primary_", "promote_trigger_file")
 _FOLDERS = ("pg_commit_ts", "pg_serial", "pg_snapshots", "pg_stat", "pg_tblspc", "pg_twophase")
 
 
-def make_own(data: Path, waldir: Path | None, host_method: str) -> None:
+def make_own(
+    data: Path,
+    waldir: Path | None,
+    host_method: str,
+    *,
+    signal: str = SIGNAL,
+    keeps_wal: bool = False,
+) -> None:
     """Turn the copy into one that recovers, and remembers nothing of its first owner.
+
+    `signal`: the file that tells postgres how it recovers. `keeps_wal`: the copy was made together
+    with the WAL that it needs, and is a link to `waldir` already.
 
     Raises:
         ArchiveError: it is not whole.
@@ -46,13 +57,15 @@ def make_own(data: Path, waldir: Path | None, host_method: str) -> None:
         else:
             path.unlink(missing_ok=True)
     for name in _EMPTIED:
-        _empty(data / name)
+        if name != _WAL or not keeps_wal:
+            _empty(data / name)
     for name in _FOLDERS:
         (data / name).mkdir(mode=0o700, exist_ok=True)
-    _place_wal(data, waldir)
+    if not keeps_wal:
+        _place_wal(data, waldir)
     _clean_auto(data / _AUTO)
     _configure(data, host_method)
-    (data / SIGNAL).touch(mode=0o600)
+    (data / signal).touch(mode=0o600)
 
 
 def check_files(data: Path, names: Iterable[str]) -> None:

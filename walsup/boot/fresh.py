@@ -16,7 +16,7 @@ _SHOWN = 3
 
 def hindrance(known: Settings, environ: Mapping[str, str]) -> WalsupError | None:
     """Give why it may not; what is only risky is logged."""
-    if known.no_new_cluster:
+    if known.no_new_cluster and known.role == "primary":
         return _asked_for_other_data(known.no_new_cluster)
     found = _mounts()
     if error := _old_data(known.pgdata, found):

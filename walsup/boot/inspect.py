@@ -7,7 +7,7 @@ from pathlib import Path
 from walsup.boot import stage
 from walsup.boot.plan import Broken, Cluster, Empty, Found, Recovering, Staged
 from walsup.errors import DataDirectoryError, WalsupError
-from walsup.postgres import control, restored
+from walsup.postgres import control, restored, standing
 from walsup.programs import which
 
 _NOT_OURS_TO_COUNT = ("lost+found", ".snapshot")
@@ -68,7 +68,7 @@ def _cluster(pgdata: Path, *, config_elsewhere: bool) -> Found:
         return Recovering(major=major)
     try:
         return _missing(pgdata, major, config_elsewhere=config_elsewhere) or Cluster(
-            major=major, control=control.read(pgdata)
+            major=major, control=control.read(pgdata), standby=standing.is_standby(pgdata)
         )
     except WalsupError as fault:
         return Broken(error=fault, major=major)

@@ -12,7 +12,7 @@ from walsup.settings import Settings
 
 
 def make(
-    decided: plan.Bootstrap | plan.BootstrapBeside | plan.Restore,
+    decided: plan.Bootstrap | plan.BootstrapBeside | plan.Restore | plan.Follow,
     known: Settings,
     hand: Handover,
     lock: int,
@@ -34,6 +34,11 @@ def make(
             from walsup.boot.restore import restore  # noqa: PLC0415 (asyncio, obstore: 20 MB)
 
             restore(known, one_shot, hand.send, own=own)
+            return known
+        case plan.Follow():
+            from walsup.boot.standby import build  # noqa: PLC0415 (as above)
+
+            build(known, one_shot, hand.send)
             return known
         case plan.BootstrapBeside():
             from walsup.archive.moved import move_now  # noqa: PLC0415 (as above)

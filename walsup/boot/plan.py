@@ -25,10 +25,11 @@ class Staged(NamedTuple):
 
 
 class Cluster(NamedTuple):
-    """A database, of a major version, with a sound pg_control."""
+    """A database, of a major version, with a sound pg_control; `standby`: it follows another."""
 
     major: str
     control: ControlData
+    standby: bool = False
 
 
 class Recovering(NamedTuple):
@@ -71,6 +72,12 @@ class Restore(NamedTuple):
     own: bool
 
 
+class Follow:
+    """Build a standby in the stage, from the archive or from its primary."""
+
+    __slots__ = ()
+
+
 class BootstrapBeside:
     """Make a new cluster, and archive it below a new sub-path: the archive holds another."""
 
@@ -89,11 +96,11 @@ class Refuse(NamedTuple):
     error: WalsupError
 
 
-Plan = Start | Bootstrap | BootstrapBeside | Finish | Restore | Recover | Refuse
+Plan = Start | Bootstrap | BootstrapBeside | Finish | Restore | Follow | Recover | Refuse
 
 
 class Wish(NamedTuple):
-    """What the operator wants of an empty data directory: WALSUP_ON_EMPTY_PGDATA, RESTORE_FROM.
+    """What the operator wants: WALSUP_ON_EMPTY_PGDATA, RESTORE_FROM, ROLE.
 
     `moved`: the archive goes on in a sub-path already, so a new cluster was begun there once.
     """
@@ -101,6 +108,7 @@ class Wish(NamedTuple):
     on_empty: str = "refuse"
     restores: bool = False
     moved: bool = False
+    standby: bool = False
 
 
 def needs_archive(found: Found) -> bool:
@@ -151,6 +159,8 @@ def decide(  # noqa: PLR0911, PLR0913 (one return a case; each is one fact)
 
 def _of_nothing(archived: str | None, wish: Wish, *, may_create: bool) -> Plan:
     """Give the plan for an empty data directory (S11, S12)."""
+    if wish.standby:
+        return Follow()
     if archived is not None and wish.on_empty == "restore":
         return Restore(own=True)
     once = wish.on_empty == "initdb-new-path" and wish.moved

@@ -12,9 +12,9 @@ from walsup.archive.abilities import unheeded
 from walsup.archive.command import LEASE, archive_command
 from walsup.archive.engine import Engine, choose, push_timeout_s
 from walsup.archive.fault import Fault
-from walsup.boot import conf, directory, handover, inspect, plan, stage
+from walsup.boot import conf, directory, handover, inspect, phase, plan, stage
 from walsup.errors import DiskFullError, InternalError, PermissionsError, SettingsError, WalsupError
-from walsup.postgres import guc, memory, restored, subpath
+from walsup.postgres import guc, memory, subpath
 from walsup.settings import Settings
 
 _PORT = 5432
@@ -70,6 +70,7 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
         for warning in unheeded(known, engine.name):
             log.warning("setting.unheeded", problem=warning)
     hand = handover.Handover(known, run_dir, os.urandom(16).hex(), send)
+    found = phase.taken_for(known, found, hand)
     wish = plan.Wish(known.on_empty_pgdata, restores=known.restore_from is not None)
     if isinstance(found, (plan.Cluster, plan.Broken)):
         _execute(known, found, hand, lock, arguments, wish=wish)
@@ -89,6 +90,7 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
 
         archived, known = ask_archive(configured, send)
         wish = wish._replace(moved=known.archive != configured.archive)
+    wish = wish._replace(standby=phase.follows(known, archived))
     known = _execute(
         known, found, hand, lock, arguments, wish=wish, archived=archived, hindrance=hindrance
     )
@@ -119,7 +121,7 @@ def _execute(  # noqa: PLR0913 (each is one fact)
     match decided:
         case plan.Refuse(error=error):
             raise error
-        case plan.Bootstrap() | plan.BootstrapBeside() | plan.Restore():
+        case plan.Bootstrap() | plan.BootstrapBeside() | plan.Restore() | plan.Follow():
             from walsup.boot.make import make  # noqa: PLC0415 (not for every start)
 
             return make(decided, known, hand, lock, arguments)
@@ -160,11 +162,7 @@ def _launch_postgres(
     if socket_dir is not None:
         port = known.pgport or int(effective.get("port") or _PORT)
         directory.clear_stale_socket(Path(socket_dir), port, known.pgdata)
-    recovery: dict[str, str] = {}
-    if restored.is_under_way(known.pgdata):
-        from walsup.boot import recover  # noqa: PLC0415 (not for every start)
-
-        recovery = recover.recovery(known, hand, effective, int(major))
+    recovery = phase.settings(known, hand, effective, int(major))
     line = conf.command_line(
         arguments,
         effective,

@@ -9,9 +9,9 @@ archive, shows how far it is, and ends the reader. Nothing writes into the sourc
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from walsup import log
 from walsup.archive import survey
@@ -54,7 +54,7 @@ def restore(known: Settings, one_shot: OneShot, send: Send, *, own: bool) -> Non
     patience = Patience(send)
     archive = reader(known, one_shot.run_dir, one_shot.lock, own=own, on_fault=patience.wait)
     asked = asks(known, own=own)
-    report = _examine(archive, asked, patience)
+    report = look_into(archive, asked, patience)
     if report.offer and own and _was_done(report, asked):
         report.faults.append(
             f"this archive has been restored to {asked.target} before; what was written since then"
@@ -63,7 +63,7 @@ def restore(known: Settings, one_shot: OneShot, send: Send, *, own: bool) -> Non
     for warning in report.warnings:
         log.warning("restore.warning", problem=warning)
     if report.faults or not report.backup or not report.line or not report.first:
-        _refuse(str(source.archive), report)
+        refuse(str(source.archive), report)
     log.info(
         "restore.began",
         source=str(source.archive),
@@ -76,7 +76,7 @@ def restore(known: Settings, one_shot: OneShot, send: Send, *, own: bool) -> Non
     region = archive.bucket.region
     text = render_reader(source, one_shot.run_dir, segment_bytes, region, archive.engine.room)
     write_private(archive.config, text)
-    data = _fetch(known, archive, one_shot, report, patience)
+    data = fetch(known, archive, one_shot, report, patience)
     files = asyncio.run(survey.parts(archive.bucket, report.backup))
     copy.check_files(data, [name for names in files.values() for name in names])
     method = known.postgres_host_auth_method or "scram-sha-256"
@@ -106,7 +106,12 @@ def asks(known: Settings, *, own: bool, disk: bool = True) -> Asked:
     )
 
 
-def _examine(archive: Reader, asked: Asked, patience: Patience) -> Report:
+def look_into(
+    archive: Reader,
+    asked: Asked,
+    patience: Patience,
+    ask: Callable[[Reader, Asked], Coroutine[Any, Any, Report]] = examine,
+) -> Report:
     """Look into the source, for ever if it cannot be asked.
 
     What is to be refused is looked at twice: an answer may have been damaged on its way.
@@ -114,7 +119,7 @@ def _examine(archive: Reader, asked: Asked, patience: Patience) -> Report:
     failures, refused = 0, False
     while True:
         try:
-            report = asyncio.run(examine(archive, asked))
+            report = asyncio.run(ask(archive, asked))
         except Exception as raised:  # noqa: BLE001 (any failure is no answer)
             failures += 1
             fault = raised.fault if isinstance(raised, FaultError) else classify(raised)
@@ -132,7 +137,12 @@ def _was_done(report: Report, asked: Asked) -> bool:
     return asked.target.kind != "end" and done == str(asked.target)
 
 
-def _refuse(source: str, report: Report) -> NoReturn:
+def refuse(source: str, report: Report) -> NoReturn:
+    """End with everything that stands against it.
+
+    Raises:
+        ArchiveError: always.
+    """
     faults = report.faults or ["nothing usable was found"]
     raise ArchiveError(
         f"{source} cannot be restored as asked:\n" + "\n".join(f"  {fault}" for fault in faults),
@@ -141,7 +151,7 @@ def _refuse(source: str, report: Report) -> NoReturn:
     )
 
 
-def _fetch(
+def fetch(
     known: Settings, archive: Reader, one_shot: OneShot, report: Report, patience: Patience
 ) -> Path:
     """Fetch into the stage, again and again while the archive cannot be asked."""

@@ -1,5 +1,7 @@
 """What prepare and the agent say to PID 1, and what it does about it."""
 
+import signal
+
 from walsup import log
 from walsup.init.child import Launch
 from walsup.init.service import Service
@@ -55,6 +57,10 @@ def _hear_agent(init: "Init", message: _Message) -> None:
     elif "doom" in message:
         # Said before postgres ends by itself: why, and what that shall mean outside.
         init.refusal, init.doom = str(message["doom"]), int(str(message.get("code", 0)))
+    elif "end" in message:
+        # What must not go on; who runs the container starts it again, and it is prepared anew.
+        init.refusal, init.ends = str(message["end"]), int(str(message.get("code", 0)))
+        init.stop(signal.SIGINT)
     elif "verdict" in message:
         init.verdict = str(message["verdict"])
 

@@ -42,6 +42,8 @@ def exit_code(init: "Init") -> int:
     """Give the container's exit code, once postgres has ended or is given up."""
     if init.full:
         return DiskFullError.exit_code
+    if init.ends:
+        return init.ends
     if init.stop_s is None:
         return init.doom or init.database.code
     return ladder.exit_code(init.database.code, init.database.sent, clean=init.database.clean)

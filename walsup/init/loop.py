@@ -51,6 +51,7 @@ class Init:
         self.refusal = ""
         self.full = False
         self.doom = 0
+        self.ends = 0
         self.reloads = 0
         self.stop_s: float | None = None
         self.sweep_until_s = 0.0
@@ -100,15 +101,16 @@ class Init:
 
     def _heed(self, number: int) -> None:
         if number in (signal.SIGTERM, signal.SIGINT):
-            self._stop(signal.SIGINT)
+            self.stop(signal.SIGINT)
         elif number == signal.SIGQUIT:
-            self._stop(signal.SIGQUIT)
+            self.stop(signal.SIGQUIT)
         elif number == signal.SIGHUP:
             log.info("reload.asked")
             self.reloads += 1
             self.database.reload()
 
-    def _stop(self, number: int) -> None:
+    def stop(self, number: int) -> None:
+        """Begin to stop; a second one changes nothing."""
         if self.stop_s is None:
             self.stop_s = time.monotonic()
             log.info("stop.asked", phase=self.phase, grace_s=self.basics.stop_grace_s)

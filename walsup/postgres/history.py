@@ -4,6 +4,16 @@ from pathlib import Path
 
 from walsup.postgres.wal import Switch, parse_history
 
+# What stands for the history of a number that must not be used again.
+TAKEN = "# this number is taken\n"
+
+
+def remove_taken(pgdata: Path) -> None:
+    """Remove such files, which postgres may have kept: they are no timelines."""
+    for path in (pgdata / "pg_wal").glob("*.history"):
+        if path.read_text(encoding="utf-8", errors="replace") == TAKEN:
+            path.unlink()
+
 
 def left(pgdata: Path, timeline: int) -> tuple[Switch, ...]:
     """Give where the timelines before this one were left; nothing for the first.

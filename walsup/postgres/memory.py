@@ -15,6 +15,8 @@ _FOREIGN = ".walsup-foreign"
 _OWNED = ".walsup-owned"
 _ADOPT = ".walsup-adopt"
 _STRAYED = ".walsup-strayed"
+_PROMOTING = ".walsup-promoting"
+_UNSURE = ".walsup-unsure"
 _KERNEL = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -123,6 +125,36 @@ def adoption(pgdata: Path, archive: str) -> Adoption | None:
 def forget_adoption(pgdata: Path) -> None:
     """Take that note back: it is done."""
     (pgdata / _ADOPT).unlink(missing_ok=True)
+
+
+def remember_promotion(pgdata: Path) -> None:
+    """Note that a person has this standby promoted: numbers of timelines must be free (S13)."""
+    write_durable(pgdata / _PROMOTING, "")
+
+
+def is_promoting(pgdata: Path) -> bool:
+    """Tell whether a promotion was asked for and is not yet seen."""
+    return (pgdata / _PROMOTING).exists()
+
+
+def forget_promotion(pgdata: Path) -> None:
+    """Take that note back."""
+    (pgdata / _PROMOTING).unlink(missing_ok=True)
+
+
+def remember_unsure(pgdata: Path) -> None:
+    """Note that this was a primary's, and is read-only until the archive says what it is (S19)."""
+    write_durable(pgdata / _UNSURE, "")
+
+
+def is_unsure(pgdata: Path) -> bool:
+    """Tell whether that is not yet known."""
+    return (pgdata / _UNSURE).exists()
+
+
+def forget_unsure(pgdata: Path) -> None:
+    """Take that note back."""
+    (pgdata / _UNSURE).unlink(missing_ok=True)
 
 
 def _read(path: Path, archive: str) -> dict[str, object]:

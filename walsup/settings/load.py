@@ -12,6 +12,7 @@ from walsup.errors import ContractError, SettingsError
 from walsup.settings import source
 from walsup.settings.overlap import overlaps
 from walsup.settings.restore import faults_of_restore
+from walsup.settings.role import faults_of_role
 from walsup.settings.secretfiles import Found, in_directory, secret_file
 from walsup.settings.table import Settings, declared
 from walsup.settings.theirs import KUBEDB_SECRETS, THEIR_NAMES, Translation
@@ -29,9 +30,11 @@ _OTHER_STORES = tuple(
     if (owner, store) != ("WALG", "FILE")
 )
 _NEAR = 0.8
-_OF_A_SOURCE = tuple(
-    name for name in _KNOWN if not name.startswith(("WALSUP_RESTORE_", "WALSUP_ON_EMPTY_"))
+_PRIMARY = "WALSUP_PRIMARY_CONNINFO"  # whose reader shows no value
+_NOT_OF_A_SOURCE = tuple(
+    f"WALSUP_{of}" for of in ("RESTORE_", "ON_EMPTY_", "ROLE", "PRIMARY_", "REPLICATION_")
 )
+_OF_A_SOURCE = tuple(name for name in _KNOWN if not name.startswith(_NOT_OF_A_SOURCE))
 BOTH_SET = " are both set: keep one of them"
 
 
@@ -59,7 +62,7 @@ def _load(environ: Mapping[str, str], wanted: Collection[str], theirs: Translati
         try:
             values[row.field] = row.read(found[0].text)
         except ValueError as fault:
-            shown = "its value is not valid" if row.secret else str(fault)
+            shown = "its value is not valid" if row.secret and name != _PRIMARY else str(fault)
             faults.append(f"{found[0].source}: {shown}")
     values["pgdata"] = Path(pgdata.chosen(environ))
     if not given["WALSUP_CA_FILE"] and (ca := _ca_in(environ.get("WALSUP_SECRETS_DIR") or "")):
@@ -69,6 +72,7 @@ def _load(environ: Mapping[str, str], wanted: Collection[str], theirs: Translati
     _complete(values, {name for name in wanted if _is_given(name, given, environ)}, faults)
     given_names = {name for name, found in given.items() if found}
     faults += faults_of_restore(values, given_names)
+    faults += faults_of_role(values)
     of_source = _source(values, environ, faults)
     faults += [
         f"{name}: this version archives to S3 and to directories; set WALSUP_ARCHIVE to"

@@ -6,7 +6,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from walsup import pgdata, units
-from walsup.settings import moments, values
+from walsup.settings import conninfo, moments, values
+from walsup.settings.conninfo import Conninfo
 from walsup.settings.values import ArchiveUrl, FileArchive, HttpAddress
 
 
@@ -165,6 +166,19 @@ class Settings(NamedTuple):
     restore_accept_hole: str = _declare("WALSUP_RESTORE_ACCEPT_HOLE", moments.segment,
         "End the restore before this segment, which is missing although later ones are there; what"
         " they hold is given up.", default="")
+    role: str = _declare("WALSUP_ROLE", values.choice("primary", "standby", "auto"),
+        "What this database is: `primary`, or the `standby` of another one, built from the"
+        " archive's newest base backup, which archives nothing until it is promoted. `auto`: pod 0"
+        " of a StatefulSet begins as the primary; afterwards the archive's owner is it.",
+        default="primary")
+    primary_conninfo: Conninfo | None = _declare("WALSUP_PRIMARY_CONNINFO", conninfo.read,
+        "Where a standby's primary is, as `host=… port=… user=… password=…`. With WALSUP_ARCHIVE"
+        " too: it streams, and the archive has what the primary no longer has.", secret=True)
+    replication_user: str = _declare("WALSUP_REPLICATION_USER", str,
+        "The role with which standbys stream.", default="walsup_replication")
+    replication_password: str | None = _declare("WALSUP_REPLICATION_PASSWORD", str,
+        "Its password, the same on all. With it a primary makes that role by itself and bounds"
+        " what slots keep, and each standby has a slot of its own.", secret=True)
     http: HttpAddress = _declare("WALSUP_HTTP", values.http,
         "Where probes, metrics and status answer.",
         default=HttpAddress(host="0.0.0.0", port=9351), shown="0.0.0.0:9351")  # noqa: S104 (probes)
@@ -195,7 +209,7 @@ class Settings(NamedTuple):
     @property
     def secrets(self) -> tuple[str, ...]:
         """What may be shown nowhere."""
-        own = (getattr(self, row.field) for row in declared() if row.secret)
+        own = (_text(getattr(self, row.field)) for row in declared() if row.secret)
         engines = (text for name, text in self.passed_on.items() if is_secret(name))
         sources = self.source.secrets if self.source else ()
         return tuple(text for text in (*own, *engines, *sources) if text)
@@ -211,6 +225,10 @@ class Settings(NamedTuple):
             f"{row.field}={getattr(self, row.field)!r}" for row in declared() if not row.secret
         )
         return f"Settings({', '.join(shown)})"
+
+
+def _text(value: "str | Conninfo | None") -> str | None:
+    return value.password if isinstance(value, Conninfo) else value
 
 
 def is_secret(name: str) -> bool:

@@ -7,6 +7,7 @@ from walsup.agent.board import (
     Init,
     Restore,
     Snapshot,
+    Standby,
     Standing,
     Waiting,
 )
@@ -44,4 +45,7 @@ FETCHING = Restore(
     total_bytes=12 << 20,
     percent=25,
     left_s=9.0,
+)
+FOLLOWING = Standby(
+    phase="following", source="archive", replay_lsn=0x1000028, archived_lsn=0x2000000
 )

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.unit.agent.snapshots import FAULT, PROTECTED, STARTING
+from tests.unit.agent.snapshots import FAULT, FOLLOWING, PROTECTED, STARTING
 from walsup.agent.board import Disk, Snapshot
 from walsup.agent.metrics import render, table
 
@@ -32,7 +32,9 @@ def test_names_are_unique_and_ours() -> None:
 
 def test_every_metric_is_rendered() -> None:
     """What the table promises is there, with its type, and nothing else."""
-    found = parsed(replace(PROTECTED, faults={"bucket": FAULT}, disk=Disk(full_in_s=60.0)))
+    found = parsed(
+        replace(PROTECTED, faults={"bucket": FAULT}, disk=Disk(full_in_s=60.0), standby=FOLLOWING)
+    )
     assert {name: kind for name, (kind, _, _) in found.items()} == {
         name: kind for name, kind, _ in table()
     }

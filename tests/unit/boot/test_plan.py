@@ -11,6 +11,7 @@ from walsup.boot.plan import (
     Cluster,
     Empty,
     Finish,
+    Follow,
     Found,
     Plan,
     Recover,
@@ -111,6 +112,22 @@ def test_s11_only_what_is_empty_asks_the_archive() -> None:
     """An existing database never waits for the bucket."""
     asking = {name for name, (found, _) in EVERY.items() if needs_archive(found)}
     assert asking == TABLE.keys()
+
+
+@pytest.mark.parametrize("archived", [None, "basebackups_005/x"])
+def test_a_standby_is_built_whatever_the_archive_has(archived: str | None) -> None:
+    """It is the one who takes part in another's archive, and makes no cluster of its own."""
+    wish = Wish(standby=True)
+    primary = Cluster(major="15", control=CONTROL)
+    cases: list[tuple[Found, type[Plan | WalsupError]]] = [
+        (Empty(), Follow),
+        (Staged(complete=False), Follow),
+        (primary, Start),
+        (primary._replace(standby=True), Start),
+    ]
+    for found, wanted in cases:
+        decided = decide(found, binaries_major="15", archived=archived, may_create=True, wish=wish)
+        assert outcome(decided) is wanted
 
 
 def test_refusals_say_what_they_found() -> None:

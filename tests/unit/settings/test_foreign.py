@@ -60,7 +60,10 @@ def test_kubedb() -> None:
     known = load(KUBEDB)
     assert known.archive == ArchiveUrl(bucket="b", prefix="kubedb/demo/orders/archive")
     assert (known.endpoint, known.region) == ("https://minio:9000", "us-east-1")
-    assert "PRIMARY_HOST, STANDBY, STREAMING: this version has no standbys" in known.foreign
+    assert (
+        "PRIMARY_HOST, STANDBY, STREAMING: set WALSUP_ROLE and WALSUP_PRIMARY_CONNINFO"
+        in known.foreign
+    )
     assert any("ARCHIVE_S3_PREFIX is taken as WALSUP_ARCHIVE=" in note for note in known.foreign)
     assert known.no_new_cluster == ""
 

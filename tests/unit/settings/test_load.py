@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from walsup.errors import ContractError, SettingsError
 from walsup.init.basics import Basics
 from walsup.settings import ArchiveUrl, FileArchive, HttpAddress, declared, load, relevant
+from walsup.settings.conninfo import Conninfo
 
 ARCHIVE = {"WALSUP_ARCHIVE": "s3://b/p", "AWS_REGION": "eu-1"}
 KEYS = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
@@ -57,6 +58,10 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "WALSUP_RESTORE_TARGET_INCLUSIVE": ("off", False),
     "WALSUP_RESTORE_TARGET_ACTION": ("pause", "pause"),
     "WALSUP_RESTORE_ACCEPT_HOLE": ("000000010000000000000005", "000000010000000000000005"),
+    "WALSUP_ROLE": ("Standby", "standby"),
+    "WALSUP_PRIMARY_CONNINFO": ("host=db port=1", Conninfo((("host", "db"), ("port", "1")))),
+    "WALSUP_REPLICATION_USER": ("mirror", "mirror"),
+    "WALSUP_REPLICATION_PASSWORD": ("mirror's", "mirror's"),
     "WALSUP_HTTP": ("127.0.0.1:80", HttpAddress(host="127.0.0.1", port=80)),
     "WALSUP_RUN_DIR": ("/run/x", Path("/run/x")),
     "WALSUP_SECRETS_DIR": ("/", Path("/")),
@@ -81,6 +86,10 @@ def companions(name: str) -> dict[str, str]:
         if name == "WALSUP_RESTORE_TARGET_ACTION":
             source["WALSUP_RESTORE_TARGET_NAME"] = "there"
         return source
+    if name == "WALSUP_ROLE":
+        return {"WALSUP_PRIMARY_CONNINFO": "host=db"}
+    if name == "WALSUP_PRIMARY_CONNINFO":
+        return {"WALSUP_ROLE": "standby"}
     return {"AWS_REGION": "eu-1"} if name == "WALSUP_ARCHIVE" else {}
 
 
@@ -398,10 +407,11 @@ def test_relevant_is_all_that_load_reads(tmp_path: Path) -> None:
     """The agent reads from that part what prepare reads from all."""
     (tmp_path / "it").write_text("text", encoding="utf-8")
     targets = ("_LSN", "_XID", "_NAME", "_IMMEDIATE")
+    standbys = ("WALSUP_ROLE", "WALSUP_PRIMARY_CONNINFO")  # what is restored is none
     environ = {
         name: text
         for name, (text, _) in EXAMPLES.items()
-        if name != "POSTGRES_DB" and not name.endswith(targets)
+        if name not in ("POSTGRES_DB", *standbys) and not name.endswith(targets)
     }
     environ |= {"POSTGRES_DB_FILE": str(tmp_path / "it"), "WALG_X": "1", "WALSUP_TYPO": "1"}
     assert relevant(environ | {"HOME": "/", "OTHER_SECRET": "x"}) == environ
@@ -423,7 +433,8 @@ def test_secrets_are_shown_nowhere(
     tmp_path: Path, name: str, place: Callable[[Path, str, str], dict[str, str]]
 ) -> None:
     """Neither a fault beside it nor the printed settings show a secret."""
-    environ = place(tmp_path, name, "hush-hush") | companions(name)
+    text = "hush-hush" if name != "WALSUP_PRIMARY_CONNINFO" else "host=db password=hush-hush"
+    environ = place(tmp_path, name, text) | companions(name)
     assert "hush-hush" not in faults(environ | {"PGPORT": "x"})
     assert "hush-hush" not in repr(load(environ | {"WALG_KEY": "hush-hush"}))
 

@@ -8,8 +8,10 @@ from walsup.agent.loops.database import database
 from walsup.agent.loops.disk import disk
 from walsup.agent.loops.gate import gate
 from walsup.agent.loops.lag import lag
+from walsup.agent.loops.replication import replication
 from walsup.agent.loops.restore import restore
 from walsup.agent.loops.secrets import secrets
+from walsup.agent.loops.standby import standby
 from walsup.agent.loops.stop import stop
 from walsup.agent.loops.torn import torn
 from walsup.agent.loops.twice import twice
@@ -21,6 +23,8 @@ LOOPS: dict[str, Callable[[World], Awaitable[None]]] = {
     "watch": watch,
     "database": database,
     "restore": restore,
+    "standby": standby,
+    "replication": replication,
     "gate": gate,
     "lag": lag,
     "backup": backup,

@@ -7,6 +7,8 @@ from walsup import units
 from walsup.agent.board import Gate
 from walsup.agent.doorkeeper import Doorkeeper
 from walsup.agent.holding import hold, withdraw
+from walsup.agent.stepdown import step_down
+from walsup.agent.succession import until_primary
 from walsup.agent.world import World
 from walsup.archive.classify import classify
 from walsup.archive.engine import Engine
@@ -35,6 +37,7 @@ async def gate(world: World) -> None:
         if fault is not None:
             failures += 1
             _shut(world, fault)
+            await step_down(world, fault)
             longest_s = min(_LONGEST_RETRY_S, world.settings.lease_s)
             await _until_worth_trying(world, units.backoff(failures, _FIRST_RETRY_S, longest_s))
         world.reopen.clear()
@@ -49,6 +52,7 @@ async def _try_open(world: World, keeper: Doorkeeper | None) -> Fault | None:
         world.board.put(gate=Gate(state="shut", reason="a restore is under way"))
         while restored.is_under_way(world.settings.pgdata) and not world.sweeping.is_set():  # noqa: ASYNC110 (as above)
             await asyncio.sleep(0.05)
+    await until_primary(world)
     try:
         return await keeper.open(world.bucket)
     except Exception as raised:  # noqa: BLE001 (whatever it is, the gate stays shut and says why)

@@ -14,7 +14,7 @@ from walsup.archive.classify import classify
 from walsup.archive.engine import Engine
 from walsup.archive.lease import Lease, LostError, now_s
 from walsup.errors import WalsupError
-from walsup.postgres import archiver, control
+from walsup.postgres import archiver, control, standing
 from walsup.postgres.control import ControlData, DBState
 from walsup.postgres.wal import Segment, show_lsn
 
@@ -50,6 +50,13 @@ async def stop(world: World) -> None:
 
 
 async def _sweep(world: World, bucket: Bucket) -> str:
+    if standing.is_standby(world.settings.pgdata):
+        replay_lsn = world.board.snapshot.standby.replay_lsn
+        return f"a standby archives nothing; it was replayed up to {show_lsn(replay_lsn)}"
+    return await _prove(world, bucket)
+
+
+async def _prove(world: World, bucket: Bucket) -> str:
     found = control.read(world.settings.pgdata)
     while world.board.snapshot.gate.state == "opening":  # noqa: ASYNC110 (a stop right after a start)
         await asyncio.sleep(_RETRY_S / 4)

@@ -1,0 +1,136 @@
+"""Standbys: built from the archive or the primary, following, archiving nothing (S15, S17)."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from dev.harness import FaultProxy, S3Server, Walsup
+from dev.harness.standbys import (
+    EAGER,
+    LEASE,
+    STANDBY,
+    archive_now,
+    conninfo,
+    following,
+    wait_rows,
+    wait_source,
+    written,
+)
+from dev.harness.witness import owner, status, verdict, wait_protected
+
+Make = Callable[..., Walsup]
+
+
+def _primary(walsup: Make) -> Walsup:
+    one = walsup(env=LEASE).start()
+    wait_protected(one)
+    return one
+
+
+def test_s15_a_standby_is_built_from_the_archive_and_follows_it(walsup: Make, s3: S3Server) -> None:
+    """Without any connection to its primary; it writes nothing there, and a restart keeps it."""
+    one = _primary(walsup)
+    count = written(one)
+    archive_now(one)
+    two = walsup(prefix=one.prefix, env=STANDBY, args=EAGER).start()
+    wait_rows(two, count)
+    more = written(one, 10)
+    archive_now(one)
+    wait_rows(two, more)
+    assert two.http("/readyz")[0] == 200
+    two.wait_for(lambda: status(two).get("protected"), "it says so")
+    seen = following(two)
+    assert (seen["source"], status(two)["gate"]["state"]) == ("archive", "standby")
+    two.wait_for(lambda: following(two)["behind_bytes"] == 0, "it is not behind")
+    assert two.psql("select pg_is_in_recovery()") == "t"
+    boot = json.loads((two.run_dir / "agent.json").read_text())["boot"]
+    assert owner(s3, one.prefix)["boot"] != boot
+    assert two.stop() == 0
+    assert "a standby archives nothing" in verdict(two)
+    last = written(one, 10)
+    archive_now(one)
+    two.start()
+    wait_rows(two, last)
+    assert not two.events("standby.built")
+    # With the role of a primary it is none: a person has to say so.
+    assert two.stop() == 0
+    two.environment["WALSUP_ROLE"] = "primary"
+    two.start()
+    two.wait_accepts()
+    two.wait_for(lambda: "walsup promote" in str(two.http("/readyz")), "it is not ready")
+
+
+def test_s15_no_failure_of_the_archive_ends_a_standby(walsup: Make, s3: S3Server) -> None:
+    """It streams on, serves on, and is told why the archive does not answer."""
+    one = _primary(walsup)
+    count = written(one)
+    with FaultProxy(s3.port) as proxy:
+        two = walsup(
+            prefix=one.prefix,
+            endpoint=proxy.endpoint,
+            env=STANDBY | {"WALSUP_PRIMARY_CONNINFO": conninfo(one)},
+            args=EAGER,
+        ).start()
+        wait_source(two, "streaming")
+        wait_rows(two, count)
+        secret = "pg-secret-of-walsup-tests"
+        pid = two.pid_of("postgres")
+        assert secret not in Path(f"/proc/{pid}/cmdline").read_bytes().decode()
+        assert secret not in Path(f"/proc/{pid}/environ").read_bytes().decode()
+        for failing in (
+            proxy.refuse,
+            proxy.hang,
+            lambda: proxy.answer(403, "AccessDenied"),
+            lambda: proxy.answer(503, "SlowDown"),
+        ):
+            failing()
+            two.wait_for(lambda: "bucket" in status(two).get("faults", {}), "it is told")
+            # Without its primary it asks the archive again and again, and only that.
+            one.psql("select pg_terminate_backend(pid) from pg_stat_replication")
+            wait_source(two, "streaming")
+            count = written(one, 5)
+            wait_rows(two, count)
+            assert two.http("/readyz")[0] == 200
+            proxy.pass_through()
+            two.wait_for(lambda: "bucket" not in status(two).get("faults", {}), "well again")
+        assert secret not in two.log()
+        assert two.stop() == 0
+
+
+def test_s15_what_the_primary_no_longer_has_comes_from_the_archive(walsup: Make) -> None:
+    """A standby that was away for long goes through the archive, and streams then."""
+    one = _primary(walsup)
+    written(one)
+    archive_now(one)
+    two = walsup(
+        prefix=one.prefix,
+        env=STANDBY | {"WALSUP_PRIMARY_CONNINFO": conninfo(one)},
+        args=EAGER,
+    ).start()
+    wait_source(two, "streaming")
+    assert two.stop() == 0
+    for _ in range(3):
+        count = written(one, 5)
+        archive_now(one)
+    one.psql("checkpoint")
+    two.start()
+    wait_source(two, "streaming")
+    wait_rows(two, count)
+
+
+def test_s15_without_an_archive_the_primary_itself_is_copied(walsup: Make) -> None:
+    """pg_basebackup, with the WAL that it needs; tried again until the primary is there."""
+    one = walsup(s3=None)
+    two = walsup(
+        s3=None,
+        env={"WALSUP_ROLE": "standby", "WALSUP_PRIMARY_CONNINFO": conninfo(one)},
+        args=EAGER,
+    ).start()
+    two.wait_for(lambda: "could not be copied" in two.state().get("detail", ""), "it waits")
+    one.start()
+    one.wait_accepts()
+    count = written(one)
+    wait_source(two, "streaming", timeout_s=90)
+    wait_rows(two, count)
+    assert two.http("/readyz")[0] == 200
+    assert two.stop() == 0

@@ -1,0 +1,81 @@
+"""What a standby follows, seen in the bucket: whose timeline it is, and up to where it is there."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from walsup.archive import catalog, clock
+from walsup.archive.bucket import Bucket
+from walsup.archive.window import Line
+from walsup.postgres.wal import Segment, parse_history
+
+
+class Origin(NamedTuple):
+    """The archive as `Source` reads it."""
+
+    own: bool
+    segment_size: int
+    region: str | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Followed:
+    """`timeline` 0: nobody owns the archive yet. `mark`: the last segment without a gap."""
+
+    segment_bytes: int
+    timeline: int = 0
+    next_timeline: int = 0
+    mark: Segment | None = None
+    line: Line | None = None
+
+    async def look(self, bucket: Bucket) -> None:
+        """Read the owner object, and the listing behind what was seen before.
+
+        Raises:
+            what the bucket raises; ValueError: the owner object cannot be read.
+        """
+        owner = await clock.owner(bucket)
+        if owner is None:
+            return
+        if owner.timeline != self.timeline:
+            self.line = None
+        self.timeline, self.next_timeline = owner.timeline, owner.next_timeline
+        proven = Segment.containing(owner.lsn, owner.timeline, self.segment_bytes).previous()
+        if self.mark is None or (self.mark.timeline, self.mark.number) < (
+            proven.timeline,
+            proven.number,
+        ):
+            self.mark = proven
+        self.mark = (await catalog.advance(bucket, self.mark)).mark
+
+    def learn(self, history: str) -> None:
+        """Take note of the history file of the owner's timeline."""
+        self.line = Line.of(self.timeline, parse_history(history))
+
+    def is_read(self, replay_lsn: int, awaited: str) -> bool:
+        """Tell whether everything that was seen there is read.
+
+        `awaited`: the segment that postgres waits for. A record may go on behind the last byte
+        that is archived: then replay ends before it.
+        """
+        if self.mark is None:
+            return False
+        if replay_lsn >= self.mark.end_lsn:
+            return True
+        try:
+            wanted = Segment.parse(awaited, self.segment_bytes)
+        except ValueError:
+            return False
+        return wanted.number > self.mark.number and replay_lsn >= self.mark.start_lsn
+
+    async def has_taken(self, bucket: Bucket, number: int) -> bool:
+        """Tell whether a timeline's number is used: claimed, or any object has it."""
+        if number <= self.next_timeline:
+            return True
+        async for found in catalog.from_name(bucket, f"{number:08X}"):
+            return found.startswith(f"{number:08X}")
+        return False
+
+    @property
+    def timelines(self) -> tuple[int, ...]:
+        """The timelines that lead to the owner's, as far as they are known."""
+        return tuple(leg.timeline for leg in self.line.legs) if self.line else (self.timeline,)

@@ -1,0 +1,142 @@
+"""A standby: the judge behind its restore_command, and what it has of its primary's WAL."""
+
+import asyncio
+import contextlib
+import time
+from dataclasses import replace
+
+import asyncpg
+
+from walsup import log
+from walsup.agent import slot
+from walsup.agent.board import Standby
+from walsup.agent.court import serve
+from walsup.agent.followed import Followed
+from walsup.agent.follower import Follower
+from walsup.agent.keeping import Keep
+from walsup.agent.standstill import Standstill
+from walsup.agent.stepdown import become_sure
+from walsup.agent.world import World
+from walsup.archive.bucket import Bucket
+from walsup.archive.classify import classify
+from walsup.postgres import control, history, memory, recovering, standing
+from walsup.postgres.server import postmaster
+from walsup.postgres.wal import parse_lsn
+
+_LOOK_EVERY_S = 0.05
+_SAMPLE_EVERY_S = 1.0
+_ARCHIVE_EVERY_S = 3.0
+_SLOT_EVERY_S = 5.0
+_PATIENCE_S = 5.0
+
+_OBSERVE = """
+select (select count(*) from pg_stat_wal_receiver where status = 'streaming'),
+       pg_last_wal_replay_lsn()::text
+"""
+
+
+async def standby(world: World) -> None:
+    """See a standby through until it is promoted; returns at once on a primary."""
+    pgdata = world.settings.pgdata
+    while not world.board.snapshot.init.postgres_pid:
+        if world.stopping.is_set():
+            return
+        await asyncio.sleep(_LOOK_EVERY_S)
+    if not standing.is_standby(pgdata):
+        return
+    streams = world.settings.primary_conninfo is not None
+    world.board.put(standby=Standby(phase="following", streams=streams))
+    works = [asyncio.create_task(_sample(world))]
+    follower = None
+    if world.bucket is not None and world.settings.role != "primary":
+        followed = Followed(segment_bytes=control.read(pgdata).segment_size)
+        follower = Follower(world, followed, world.bucket.region)
+        await asyncio.to_thread(follower.sweep)
+        works.append(asyncio.create_task(serve(world.run_dir, follower.answer)))
+        works.append(asyncio.create_task(_look(world, follower, followed)))
+    try:
+        await _until_promoted(world)
+    finally:
+        for work in works:
+            work.cancel()
+        await asyncio.gather(*works, return_exceptions=True)
+    if world.stopping.is_set():
+        return
+    if follower is not None:
+        await asyncio.to_thread(follower.end)
+    world.pid1.no_reader()
+    memory.forget_promotion(pgdata)
+    history.remove_taken(pgdata)
+    for subject in ("archive", "bucket", "kept", "standby", "role"):
+        world.board.clear(subject)
+    world.board.put(standby=replace(world.board.snapshot.standby, phase="promoted"))
+    log.info("standby.promoted")
+
+
+async def _until_promoted(world: World) -> None:
+    pgdata = world.settings.pgdata
+    while not world.stopping.is_set():
+        server = postmaster(pgdata)
+        if server is not None and server.status == "ready" and not standing.is_standby(pgdata):
+            return
+        await asyncio.sleep(_LOOK_EVERY_S)
+
+
+async def _sample(world: World) -> None:
+    """Ask postgres every second where its WAL comes from, and how far it is."""
+    asked_s, told = -_SLOT_EVERY_S, None
+    while True:
+        await asyncio.sleep(_SAMPLE_EVERY_S)
+        if not world.board.snapshot.database.observed:
+            continue
+        with contextlib.suppress(
+            asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError
+        ):
+            streaming, replayed = await world.sql.row(_OBSERVE)
+            if not streaming and time.monotonic() - asked_s > _SLOT_EVERY_S:
+                asked_s = time.monotonic()
+                told = _say(told, await slot.make(world))
+            fallback = "archive" if world.bucket is not None else "nowhere"
+            world.board.put(
+                standby=replace(
+                    world.board.snapshot.standby,
+                    source="streaming" if streaming else fallback,
+                    replay_lsn=parse_lsn(replayed) if replayed else 0,
+                )
+            )
+
+
+def _say(before: str | None, now: str | None) -> str | None:
+    if now != before and now is not None:
+        log.info("slot.asked_for", problem=now)
+    return now
+
+
+async def _look(world: World, follower: Follower, followed: Followed) -> None:
+    """Look into the archive every few seconds: how far it goes, and that it can be asked."""
+    keep, still = Keep(world), Standstill()
+    while True:
+        bucket: Bucket = follower.source.bucket
+        began_at = time.time()
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await followed.look(bucket)
+        except Exception as raised:  # noqa: BLE001 (whatever the client raises is a fault)
+            fault = classify(raised)
+            world.board.fault("bucket", fault)
+            await follower.source.heed(fault)
+        else:
+            world.board.clear("bucket")
+            await become_sure(world, bucket)
+            if followed.mark is not None:
+                seen = world.board.snapshot.standby
+                awaited = recovering.awaited(world.board.snapshot.init.postgres_pid)
+                at_end = followed.is_read(seen.replay_lsn, awaited)
+                seen = replace(seen, archived_lsn=followed.mark.end_lsn, at_end=at_end)
+                world.board.put(standby=replace(seen, looked_at=began_at))
+                if stands := still.look(seen, time.monotonic()):
+                    world.board.fault("standby", stands)
+                else:
+                    world.board.clear("standby")
+                await keep.upto(followed.mark.end_lsn)
+        await asyncio.sleep(_ARCHIVE_EVERY_S)

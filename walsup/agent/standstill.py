@@ -1,0 +1,32 @@
+"""A standby whose replay does not go on although the archive does. Pure."""
+
+from walsup import units
+from walsup.agent.board import Standby
+from walsup.archive.fault import Fault
+from walsup.postgres.wal import show_lsn
+
+_PATIENCE_S = 60.0
+
+
+class Standstill:
+    """For how long replay has stood at one position, by a monotonic clock."""
+
+    def __init__(self) -> None:
+        self._lsn = -1
+        self._since_s = 0.0
+
+    def look(self, seen: Standby, now_s: float) -> Fault | None:
+        """Take note of where it is; gives a fault when it has stood for a minute."""
+        if seen.replay_lsn != self._lsn or seen.at_end or not seen.behind_bytes:
+            self._lsn, self._since_s = seen.replay_lsn, now_s
+        stood_s = now_s - self._since_s
+        if stood_s < _PATIENCE_S:
+            return None
+        return Fault(
+            kind="not following",
+            problem=f"replay has stood at {show_lsn(seen.replay_lsn)} for"
+            f" {units.show_duration(round(stood_s))}, and the archive goes on to"
+            f" {show_lsn(seen.archived_lsn)}",
+            remedy="is it paused, or a query in its way? When postgres's lines in this log speak of"
+            " a timeline that forked off before, empty this data directory: it is built anew",
+        )

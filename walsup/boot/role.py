@@ -1,0 +1,157 @@
+"""What this pod is, when its role is not simply `primary` (S19): asked of the archive's owner.
+
+A directory that was a primary's is not started as one before the archive says that it still is:
+while nobody can be asked it is read-only, and when another has gone on it is built anew.
+"""
+
+import asyncio
+import os
+import time
+
+from walsup import log
+from walsup.archive import ranking
+from walsup.archive.bucket import open_bucket
+from walsup.archive.classify import classify
+from walsup.archive.fault import Fault, FaultError
+from walsup.archive.rank import Neither, Rank, Self, Stay, StepDown
+from walsup.boot import diverged, rebuild, standby
+from walsup.boot.handover import Handover
+from walsup.boot.plan import Cluster, Empty, Found
+from walsup.boot.source import reader
+from walsup.boot.telling import Patience
+from walsup.errors import DataDirectoryError, SettingsError
+from walsup.postgres import control, memory, restored, standing
+from walsup.postgres.control import DBState
+from walsup.settings import Settings
+
+_SURE_AFTER_S = 15.0
+_AGAIN_S = 1.0
+_CUT_OFF = (DBState.SHUT_DOWN_IN_RECOVERY, DBState.IN_ARCHIVE_RECOVERY)
+
+
+def settle(known: Settings, found: Found, hand: Handover) -> Found:
+    """Give what the directory is to be taken for; HTTP answers while the archive is asked.
+
+    Raises:
+        DataDirectoryError, SettingsError: a person has to decide.
+    """
+    if rebuild.is_due(known.pgdata):
+        rebuild.empty(known.pgdata)
+        return Empty()
+    if not isinstance(found, Cluster) or restored.is_under_way(known.pgdata):
+        return found
+    unsure = memory.is_unsure(known.pgdata)
+    if found.standby and not unsure:
+        return found
+    if not unsure and found.control.state in _CUT_OFF:
+        # Its promotion was cut off before the new timeline began: it would go on upon the old one.
+        return _as_standby(known, found)
+    if known.archive is None:
+        raise DataDirectoryError(
+            f"WALSUP_ROLE is {known.role}, but the data directory is a primary's, and no archive"
+            " says whether it still is",
+            hint="if it is, set WALSUP_ROLE=primary; if another is the primary now, give this one"
+            " an empty data directory",
+        )
+    hand.write_agent_file()
+    hand.launch_agent()
+    own = ranking.own(known.pgdata, str(known.archive))
+    return _by_rank(known, found, own, _ask(known, own, hand), hand)
+
+
+def _by_rank(
+    known: Settings, found: Cluster, own: Self, rank: Rank | None, hand: Handover
+) -> Found:
+    match rank:
+        case None:
+            log.warning("role.unsure", effect="read-only, until the archive can be asked")
+            memory.remember_unsure(known.pgdata)
+            return _as_standby(known, found)
+        case Stay(why=why):
+            log.info("role.primary", why=why)
+            return _as_primary(known, found)
+        case Neither(problem=problem, hint=hint):
+            raise DataDirectoryError(problem, hint=hint)
+        case StepDown():
+            _rebuild(known, own, rank, hand)
+            return Empty()
+
+
+def follows(known: Settings, archived: str | None) -> bool:
+    """Tell whether an empty directory becomes a standby's.
+
+    The pod's number decides only when nothing is archived either.
+
+    Raises:
+        SettingsError: it has none.
+    """
+    if known.role != "auto":
+        return known.role == "standby"
+    hostname = os.environ.get("HOSTNAME", "")
+    number = standing.ordinal(hostname)
+    if number is None:
+        raise SettingsError(
+            f"WALSUP_ROLE=auto, but HOSTNAME ({hostname or 'not set'}) ends in no number",
+            hint="auto is for the pods of a StatefulSet; elsewhere say primary or standby",
+        )
+    return archived is not None or number != 0
+
+
+def _as_standby(known: Settings, found: Cluster) -> Found:
+    (known.pgdata / standing.SIGNAL).touch(mode=0o600)
+    return found._replace(standby=True)
+
+
+def _as_primary(known: Settings, found: Cluster) -> Found:
+    """Take a directory that was read-only for the primary's again, on its own timeline."""
+    (known.pgdata / standing.SIGNAL).unlink(missing_ok=True)
+    memory.forget_unsure(known.pgdata)
+    return found._replace(standby=False)
+
+
+def _ask(known: Settings, own: Self, hand: Handover) -> Rank | None:
+    """Ask the archive; None: it does not answer for so long.
+
+    What another has just begun is not all there at once: a refusal is looked at for a while.
+    """
+    source = reader(known, hand.run_dir, -1, own=True)
+    deadline_s = time.monotonic() + max(_SURE_AFTER_S, 2 * known.lease_s)
+    silent_s = time.monotonic() + _SURE_AFTER_S
+    hand.send({"detail": "asking the archive whether this is still the primary"})
+    while True:
+        try:
+            rank = asyncio.run(ranking.ask(source, own))
+        except Exception as raised:  # noqa: BLE001 (any failure is no answer)
+            fault = raised.fault if isinstance(raised, FaultError) else classify(raised)
+            _tell(fault, hand)
+            if time.monotonic() > silent_s:
+                return None
+        else:
+            if not isinstance(rank, Neither) or time.monotonic() > deadline_s:
+                return rank
+        time.sleep(_AGAIN_S)
+
+
+def _tell(fault: Fault, hand: Handover) -> None:
+    text = f"is this still the primary? the archive does not say ({fault.kind}): {fault.problem}"
+    hand.send({"detail": text, "fault_kind": fault.kind})
+
+
+def _rebuild(known: Settings, own: Self, found: StepDown, hand: Handover) -> None:
+    log.warning("role.lost", timeline=found.timeline, left_at=found.fork_lsn)
+    # Nothing is removed before there is something to build it from.
+    patience = Patience(hand.send)
+    standby.prove(known, hand.run_dir, patience)
+    size = control.read(known.pgdata).segment_size
+    if diverged.segments(known.pgdata, own, found, size):
+        diverged.check(known)
+        hand.send({"detail": "bringing WAL that only this one has into the archive"})
+        bucket, failures = open_bucket(known), 0
+        while True:
+            try:
+                asyncio.run(diverged.bring(bucket, known.pgdata, own, found, size))
+                break
+            except Exception as raised:  # noqa: BLE001 (tried until it is there)
+                failures += 1
+                asyncio.run(patience.wait(classify(raised), failures))
+    rebuild.empty(known.pgdata)

@@ -1,0 +1,148 @@
+"""Building a standby in an empty data directory: out of the archive, else from its primary.
+
+The archive is asked first: a base backup in it costs the primary nothing. Without one, and with a
+primary that is known, pg_basebackup takes a copy; otherwise the first base backup is waited for.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from walsup import log
+from walsup.archive import clock, survey
+from walsup.archive.fault import Fault
+from walsup.archive.reading import render_reader
+from walsup.archive.survey import Reader
+from walsup.boot import basebackup, copy, inspect, libraries, restore, stage
+from walsup.boot.oneshot import OneShot
+from walsup.boot.preflight import examine
+from walsup.boot.report import Asked, Report
+from walsup.boot.source import reader
+from walsup.boot.target import Target
+from walsup.boot.telling import Patience
+from walsup.errors import VersionError
+from walsup.postgres import standing
+from walsup.private import write_private
+from walsup.settings import Settings
+
+_SIGNAL_SINCE = 12
+
+Send = Callable[[dict[str, object]], None]
+
+_NO_BACKUP = Fault(
+    kind="hole",
+    problem="the archive has no finished base backup yet",
+    remedy="nothing, while the primary takes its first; a standby can also be copied from the"
+    " primary itself (WALSUP_PRIMARY_CONNINFO)",
+)
+
+
+def build(known: Settings, one_shot: OneShot, send: Send) -> None:
+    """Leave a standby in the data directory; waits for ever for something to build it from.
+
+    Raises:
+        ArchiveError: the archive lacks what it needs; EngineError, DiskFullError.
+    """
+    _check_major(known)
+    failures, patience = 0, Patience(send)
+    while True:
+        began_at = time.time()
+        lacking = _NO_BACKUP
+        if known.archive and (data := _from_archive(known, one_shot, patience)):
+            break
+        if known.primary_conninfo:
+            send({"detail": "standby: copying the primary"})
+            taken = basebackup.take(known, one_shot)
+            if isinstance(taken, Path):
+                data = taken
+                break
+            lacking = taken
+        failures += 1
+        asyncio.run(patience.wait(lacking, failures))
+    libraries.check(data, known.pg_bindir)
+    send({"detail": "standby: syncing the copy"})
+    one_shot.run("initdb", ["--sync-only", "-D", str(data)])
+    stage.complete(known.pgdata)
+    stage.finish(known.pgdata)
+    log.info("standby.built", seconds=round(time.time() - began_at, 1))
+
+
+def _check_major(known: Settings) -> None:
+    """Refuse an old one before anything is made: it would take the copy for a primary."""
+    path = os.environ.get("PATH", "")
+    major = inspect.binaries_major(inspect.program("postgres", known.pg_bindir, path))
+    if major is not None and float(major) < _SIGNAL_SINCE:
+        raise VersionError(
+            f"the programs here are of PostgreSQL {major}, which has no standby.signal",
+            hint="standbys need PostgreSQL 12 or newer",
+        )
+
+
+def _from_archive(known: Settings, one_shot: OneShot, patience: Patience) -> Path | None:
+    """Fetch the newest base backup into the stage; None: there is none."""
+    patience.send({"detail": f"standby: looking into {known.archive}"})
+    stage.wipe(known.pgdata)
+    archive = reader(known, one_shot.run_dir, one_shot.lock, own=True, on_fault=patience.wait)
+    report = _look(known, archive, patience, disk=True)
+    if report is None or not report.backup or not report.first:
+        return None
+    log.info("standby.began", source=str(known.archive), backup=report.backup.name)
+    region = archive.bucket.region
+    room = archive.engine.room
+    text = render_reader(known, one_shot.run_dir, report.first.size, region, room)
+    write_private(archive.config, text)
+    data = restore.fetch(known, archive, one_shot, report, patience)
+    files = asyncio.run(survey.parts(archive.bucket, report.backup))
+    copy.check_files(data, [name for names in files.values() for name in names])
+    copy.make_own(
+        data,
+        known.postgres_initdb_waldir,
+        known.postgres_host_auth_method or "scram-sha-256",
+        signal=standing.SIGNAL,
+    )
+    return data
+
+
+def prove(known: Settings, run_dir: Path, patience: Patience) -> None:
+    """Return when the archive has what a standby is built from; the disk is not looked at.
+
+    Raises:
+        ArchiveError: the archive lacks what it needs.
+    """
+    archive = reader(known, run_dir, -1, own=True, on_fault=patience.wait)
+    failures = 0
+    while _look(known, archive, patience, disk=False) is None:
+        failures += 1
+        asyncio.run(patience.wait(_NO_BACKUP, failures))
+
+
+def _look(known: Settings, archive: Reader, patience: Patience, *, disk: bool) -> Report | None:
+    """Look into the archive; None: it has no base backup.
+
+    Raises:
+        ArchiveError: it has, and none can be used.
+    """
+    asked = replace(
+        restore.asks(known, own=True, disk=disk),
+        target=Target(),
+        named="",
+        accept_hole="",
+        pg_waldump=None,
+    )
+    report = restore.look_into(archive, asked, patience, _examine)
+    if report.offer is None or not report.offer.backups:
+        return None
+    if report.faults or not report.backup or not report.first:
+        restore.refuse(str(known.archive), report)
+    return report
+
+
+async def _examine(archive: Reader, asked: Asked) -> Report:
+    """Follow the owner's timeline: what else is there, with a higher number, is no primary's."""
+    owner = await clock.owner(archive.bucket)
+    if owner is not None:
+        asked = replace(asked, target=Target(timeline=str(owner.timeline)))
+    return await examine(archive, asked)

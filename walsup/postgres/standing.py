@@ -1,0 +1,26 @@
+"""Whether a data directory is a standby's, as postgres itself has it: by its signal file."""
+
+import os
+import re
+from pathlib import Path
+
+SLOTS = "walsup_standby_"
+_LONGEST = 40  # Source: PostgreSQL 15, slot.c: 63 bytes, of which the prefix takes some
+SIGNAL = "standby.signal"
+
+
+def is_standby(pgdata: Path) -> bool:
+    """Tell whether postgres follows here; it removes the file when it is promoted."""
+    return os.path.exists(pgdata / SIGNAL)  # noqa: PTH110 (asked twenty times a second)
+
+
+def ordinal(hostname: str) -> int | None:
+    """Give the number of a StatefulSet's pod; None: it is none."""
+    found = re.fullmatch(r".*-(\d+)", hostname)
+    return int(found[1]) if found else None
+
+
+def slot_name(hostname: str, instance: str) -> str:
+    """Name a standby's slot: by its pod, which keeps its name, else by its directory."""
+    own = hostname if ordinal(hostname) is not None else instance
+    return SLOTS + re.sub(r"[^a-z0-9_]", "_", own.lower())[-_LONGEST:]
