@@ -36,6 +36,11 @@ def pytest_report_header() -> list[str]:
     return [f"engines: {', '.join(machine.engines)} ({'; '.join(engines)})", server]
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name functions among the parameters alike in every worker: their repr holds an address."""
+    return getattr(val, "__name__", None) if callable(val) else None
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what takes an engine once with each that this machine has."""
     if "engine" in metafunc.fixturenames:
