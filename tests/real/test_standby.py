@@ -1,8 +1,11 @@
 """Standbys: built from the archive or the primary, following, archiving nothing (S15, S17)."""
 
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import pytest
 
 from dev.harness import FaultProxy, S3Server, Walsup
 from dev.harness.standbys import (
@@ -19,6 +22,14 @@ from dev.harness.standbys import (
 from dev.harness.witness import owner, status, verdict, wait_protected
 
 Make = Callable[..., Walsup]
+Faults = Callable[[int], FaultProxy]
+
+
+@pytest.fixture
+def faults() -> Iterator[Faults]:
+    """Makes proxies that fail, closed with the test."""
+    with contextlib.ExitStack() as stack:
+        yield lambda port: stack.enter_context(FaultProxy(port))
 
 
 def _primary(walsup: Make) -> Walsup:
@@ -27,13 +38,21 @@ def _primary(walsup: Make) -> Walsup:
     return one
 
 
-def test_s15_a_standby_is_built_from_the_archive_and_follows_it(walsup: Make, s3: S3Server) -> None:
+def test_s15_a_standby_is_built_from_the_archive_and_follows_it(
+    walsup: Make, s3: S3Server, faults: Faults
+) -> None:
     """Without any connection to its primary; it writes nothing there, and a restart keeps it."""
     one = _primary(walsup)
     count = written(one)
     archive_now(one)
-    two = walsup(prefix=one.prefix, env=STANDBY, args=EAGER).start()
+    proxy = faults(s3.port)
+    two = walsup(prefix=one.prefix, endpoint=proxy.endpoint, env=STANDBY, args=EAGER).start()
     wait_rows(two, count)
+    # Refused for a while: it serves on, is told why, and goes on afterwards.
+    proxy.answer(403, "AccessDenied")
+    two.wait_for(lambda: "archive" in status(two).get("faults", {}), "it is told")
+    assert two.http("/readyz")[0] == 200
+    proxy.pass_through()
     more = written(one, 10)
     archive_now(one)
     wait_rows(two, more)
@@ -60,6 +79,7 @@ def test_s15_a_standby_is_built_from_the_archive_and_follows_it(walsup: Make, s3
     two.wait_for(lambda: "walsup promote" in str(two.http("/readyz")), "it is not ready")
 
 
+@pytest.mark.soak
 def test_s15_no_failure_of_the_archive_ends_a_standby(walsup: Make, s3: S3Server) -> None:
     """It streams on, serves on, and is told why the archive does not answer."""
     one = _primary(walsup)
@@ -97,6 +117,7 @@ def test_s15_no_failure_of_the_archive_ends_a_standby(walsup: Make, s3: S3Server
         assert two.stop() == 0
 
 
+@pytest.mark.soak
 def test_s15_what_the_primary_no_longer_has_comes_from_the_archive(walsup: Make) -> None:
     """A standby that was away for long goes through the archive, and streams then."""
     one = _primary(walsup)

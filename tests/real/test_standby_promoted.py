@@ -33,7 +33,7 @@ Make = Callable[..., Walsup]
 def test_s20_the_new_primary_archives_what_the_dead_one_had_not(walsup: Make, s3: S3Server) -> None:
     """Streamed segments are .done on the standby, and yet they are in the archive afterwards."""
     with FaultProxy(s3.port) as proxy:
-        one = walsup(endpoint=proxy.endpoint, env=LEASE | {"WALSUP_LEASE": "5s"}).start()
+        one = walsup(endpoint=proxy.endpoint, env=LEASE | {"WALSUP_LEASE": "2s"}).start()
         wait_protected(one)
         written(one)
         archive_now(one)
@@ -81,6 +81,7 @@ def test_s20_the_new_primary_archives_what_the_dead_one_had_not(walsup: Make, s3
         assert two.stop() == 0
 
 
+@pytest.mark.soak
 def test_s04_pg_promote_alone_does_and_exactly_one_backup_is_taken(
     walsup: Make, s3: S3Server
 ) -> None:
@@ -112,6 +113,7 @@ def test_s04_pg_promote_alone_does_and_exactly_one_backup_is_taken(
     assert {key: after.get(key) for key in before} == before
 
 
+@pytest.mark.soak
 def test_s15_promote_proves_the_bucket_first(walsup: Make, s3: S3Server) -> None:
     """A bucket that does not answer refuses; a person may force it."""
     one = walsup(env=LEASE).start()

@@ -5,6 +5,8 @@ import os
 from collections.abc import Callable
 from signal import SIGCONT, SIGKILL, SIGSTOP
 
+import pytest
+
 from dev.harness import FaultProxy, S3Server, Walsup
 from dev.harness.standbys import EAGER, archive_now, rows, wait_rows, wait_source, written
 from dev.harness.witness import cli, owner, sentinels, status, wait_protected
@@ -74,6 +76,7 @@ def test_s19_an_old_primary_comes_back_as_a_standby(walsup: Make, s3: S3Server) 
     assert one.psql(READ_ONLY) == "f"
 
 
+@pytest.mark.soak
 def test_s19_a_former_primary_is_read_only_while_nobody_can_be_asked(
     walsup: Make, s3: S3Server
 ) -> None:
@@ -100,6 +103,7 @@ def test_s19_a_former_primary_is_read_only_while_nobody_can_be_asked(
         assert len(sentinels(s3, zero.prefix)) == 1
 
 
+@pytest.mark.soak
 def test_s19_a_primary_that_slept_through_its_end_does_not_go_on(walsup: Make) -> None:
     """Another was promoted meanwhile: the container ends, and comes back as a standby."""
     zero, one = _pods(walsup)
