@@ -58,7 +58,6 @@ async def _raised(bucket: Bucket) -> list[Exception]:
         (lambda proxy: proxy.answer(429, "TooManyRequests"), "throttled"),
         (lambda proxy: proxy.answer(503, "ServiceUnavailable"), "server error"),
     ],
-    ids=str,
 )
 async def test_faults_of_network_and_server(
     s3: S3Server, break_it: Callable[[FaultProxy], None], kind: str
