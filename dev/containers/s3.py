@@ -40,7 +40,7 @@ class S3Box(S3Server):
 
     def start(self) -> None:
         """Start it and return when the bucket can be written and read."""
-        _make_image()
+        make_image()
         (self.directory / "s3.json").write_text(json.dumps(self._identities()))
         self.directory.chmod(0o755)
         docker(
@@ -82,7 +82,8 @@ class S3Box(S3Server):
         return done.stdout + done.stderr
 
 
-def _make_image() -> None:
+def make_image() -> None:
+    """Make the server's image, when anything in it changed."""
     size = str(_WEED.stat().st_size)
     made_from = base.digest(_RECIPE, size, base.image_id(base.make_debian()))
     if base.is_made(_IMAGE, made_from):

@@ -43,11 +43,11 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-def _build(*words: str) -> tuple[int, str]:
+def _build(*words: str, name: str = _NAME) -> tuple[int, str]:
     base.make_debian()
     with image.context([]) as folder:
         done = image.try_build(
-            folder, "--build-arg=ENGINE=wal-g", "--target=engine", f"--tag={_NAME}", *words
+            folder, "--build-arg=ENGINE=wal-g", "--target=engine", f"--tag={name}", *words
         )
     return done.returncode, done.stdout + done.stderr
 
@@ -113,7 +113,9 @@ def test_a_right_checksum_builds_the_release_in(
         with tarfile.open(f"{release}.tar.gz", "w:gz", compresslevel=1) as archive:
             archive.add(release, arcname=release.name)
         release = Path(f"{release}.tar.gz")
-    code, output = _build(*_arguments(f"{address}/{release.name}", release.read_bytes()))
+    name = f"{_NAME}-{form}"
+    url = f"{address}/{release.name}"
+    code, output = _build(*_arguments(url, release.read_bytes()), name=name)
     assert code == 0, output
-    shown = client.docker("run", "--rm", "--entrypoint", "/engine/wal-g", _NAME, "--version")
+    shown = client.docker("run", "--rm", "--entrypoint", "/engine/wal-g", name, "--version")
     assert "wal-g version" in shown
