@@ -70,6 +70,7 @@ def restored_whole(clone: Walsup, archive: Archive, *, timeout_s: float = 150) -
 KINDS = ("403", "404", "503", "cut", "refused", "wrong bytes")
 
 
+@pytest.mark.timeout(900)  # WAL-G waits long between its own tries
 @pytest.mark.parametrize(
     "kinds",
     [KINDS, *(pytest.param((kind,), marks=pytest.mark.soak) for kind in (*KINDS, "slow"))],
@@ -83,7 +84,7 @@ def test_s14_each_request_fails(
         proxy.spoil(*kinds)
         for _ in range(len(segments(s3, archive.prefix))):
             clone.start()
-            clone.wait_for(lambda: clone.accepts() or not clone.is_running, "an end", timeout_s=150)
+            clone.wait_for(lambda: clone.accepts() or not clone.is_running, "an end", timeout_s=600)
             if clone.is_running:
                 break
             # A segment whose damage only postgres has noticed: it says so, and is fetched anew.

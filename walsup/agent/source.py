@@ -26,6 +26,7 @@ _FETCH_TIMEOUT_S = 300.0
 _REREAD_EVERY_S = 5.0
 _CHECK_TIMEOUT_S = 3.0
 _LONGEST_LOOK_BYTES = 64 << 20
+_DAMAGED = "bring the object back as it was written, an older version of it perhaps"
 
 
 class Origin(Protocol):
@@ -92,27 +93,32 @@ class Source:
             return
         fresh.unlink(missing_ok=True)
         told = classify_output(last_lines(output, world.secrets()))
-        await self._look(name, segment_bytes)
+        if await self._look(name, segment_bytes) and told.kind != "disk full":
+            # It can be read whole: what it holds is at fault, and not the way to it.
+            told = told._replace(kind="engine broken", remedy=_DAMAGED)
         what = f"ended with {code}: {told.problem}" if code else f"gave {size} bytes"
         raise FaultError(
             told._replace(problem=f"{name} is in the archive, but {carrier.name} wal-fetch {what}")
         )
 
-    async def _look(self, name: str, segment_bytes: int) -> None:
-        """Read the object ourselves: WAL-RUS says "not found" of what it may not read.
+    async def _look(self, name: str, segment_bytes: int) -> bool:
+        """Read the object ourselves; True when that succeeds.
+
+        WAL-RUS says "not found" of what it may not read, WAL-G "EOF" of what is cut off.
 
         Raises:
             FaultError: what the bucket says of it.
         """
         if segment_bytes > _LONGEST_LOOK_BYTES:
-            return
+            return False
         async for key in self._bucket.keys(WAL_FOLDER, f"{WAL_FOLDER}/{name[:-1]}"):
             if strip_extension(key).rpartition("/")[2] == name:
                 try:
                     await self._bucket.get(key)
                 except Exception as raised:
                     raise FaultError(classify_raised(raised)) from raised
-                return
+                return True
+        return False
 
     def _carrier(self) -> Engine:
         found = engines.choose(self.settings, self._world.path)

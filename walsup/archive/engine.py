@@ -57,9 +57,16 @@ class Engine(NamedTuple):
         alone = ("env", "WALG_DOWNLOAD_CONCURRENCY=1")
         return self._once(config, "wal-fetch", name, str(target), before=alone)
 
-    def restore_argv(self, config: Path, data: Path, backup: str) -> list[str]:
-        """A base backup, with those it is a delta of, into an empty directory."""
-        return self._once(config, "backup-fetch", str(data), backup)
+    def restore_argv(
+        self, config: Path, data: Path, backup: str, spec: Path | None = None
+    ) -> list[str]:
+        """A base backup, with those it is a delta of, into an empty directory.
+
+        `spec`: where its tablespaces are; without it WAL-G makes their links in the directory that
+        was backed up, wherever that is.
+        """
+        more = ["--restore-spec", str(spec)] if spec and self.name == "wal-g" else []
+        return self._once(config, "backup-fetch", str(data), backup, *more)
 
     def _once(self, config: Path, *words: str, before: tuple[str, ...] = ()) -> list[str]:
         argv = [*before, str(self.program), "--config", str(config), *words]

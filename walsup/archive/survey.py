@@ -11,7 +11,7 @@ from walsup.archive.catalog import Backup
 from walsup.archive.classify import is_absent
 from walsup.archive.engine import Engine
 from walsup.archive.fault import FaultError
-from walsup.archive.names import BACKUP_FOLDER
+from walsup.archive.names import BACKUP_FOLDER, WAL_FOLDER
 from walsup.archive.output import classify_output
 from walsup.archive.owner import Owner
 from walsup.archive.patient import OnFault
@@ -27,6 +27,7 @@ from walsup.tail import last_lines
 
 _FETCH_TIMEOUT_S = 120.0
 _TRIES = 3
+_DAMAGED = "bring the object back as it was written, an older version of it perhaps"
 # Kinds of faults of an engine that trying again does not mend.
 PERMANENT = ("engine broken", "engine unable", "engine missing", "unknown")
 _PAGE_BYTES = 8192
@@ -36,7 +37,8 @@ _PAGE_BYTES = 8192
 class Reader:
     """The archive through its bucket and through the engine. `secrets` are cut from its output.
 
-    `on_fault`: how one that cannot be asked is waited for; None: it is not.
+    `impatient`: the same bucket, that waits for nothing. `on_fault`: how one that cannot be asked
+    is waited for; None: it is not.
     """
 
     bucket: Readable
@@ -47,6 +49,12 @@ class Reader:
     lock: tuple[int, ...] = ()
     more: Mapping[str, str] = field(default_factory=dict)
     on_fault: OnFault | None = None
+    impatient: Readable | None = None
+
+    @property
+    def asked(self) -> Readable:
+        """The bucket that waits for nothing."""
+        return self.impatient or self.bucket
 
     async def fetch(self, name: str) -> Path:
         """Have a WAL file fetched, decompressed and decrypted, into the scratch directory.
@@ -61,10 +69,26 @@ class Reader:
             except FaultError as raised:
                 failures += 1
                 # WAL-RUS says "not found" of what it may not read: that may be about to change.
-                lasts = raised.fault.kind in PERMANENT and failures > _TRIES
-                if self.on_fault is None or lasts:
+                lasts = failures > _TRIES and (
+                    raised.fault.kind in PERMANENT or await self._has(name)
+                )
+                if lasts:
+                    broken = raised.fault._replace(kind="engine broken", remedy=_DAMAGED)
+                    raise FaultError(broken) from raised
+                if self.on_fault is None:
                     raise
                 await self.on_fault(raised.fault, failures)
+
+    async def _has(self, name: str) -> bool:
+        """Tell whether the whole object can be read, so that what it holds is at fault."""
+        try:
+            async for key in self.asked.keys(WAL_FOLDER, f"{WAL_FOLDER}/{name[:-1]}"):
+                if strip_extension(key).rpartition("/")[2] == name:
+                    return bool((await self.asked.get(key)).content)
+                return False
+        except Exception:  # noqa: BLE001 (whatever it is: then the bucket is at fault)
+            return False
+        return False
 
     async def _fetch(self, name: str) -> Path:
         target = self.scratch / name

@@ -17,27 +17,25 @@ from walsup import log
 from walsup.archive import survey
 from walsup.archive.classify import classify
 from walsup.archive.fault import FaultError
-from walsup.archive.output import classify_output
 from walsup.archive.reading import render_reader
-from walsup.archive.survey import PERMANENT, Reader
-from walsup.boot import backupfetch, copy, inspect, libraries, stage
+from walsup.archive.survey import Reader
+from walsup.boot import copy, inspect, libraries, stage
+from walsup.boot.fetched import fetch
 from walsup.boot.oneshot import OneShot
 from walsup.boot.preflight import examine
 from walsup.boot.report import Asked, Report
 from walsup.boot.source import reader
 from walsup.boot.target import target
-from walsup.boot.telling import Patience, Teller
-from walsup.errors import ArchiveError, DiskFullError, EngineError
+from walsup.boot.telling import Patience
+from walsup.errors import ArchiveError
 from walsup.postgres import restored
 from walsup.postgres.restored import Restored
 from walsup.private import write_private
 from walsup.settings import Settings
-from walsup.tail import last_lines
 
 Send = Callable[[dict[str, object]], None]
 
 _SECOND_LOOK_S = 0.5
-_TRIES = 3
 
 
 def restore(known: Settings, one_shot: OneShot, send: Send, *, own: bool) -> None:
@@ -149,47 +147,6 @@ def refuse(source: str, report: Report) -> NoReturn:
         hint="`walsup restore --list` shows backups, timelines and what can be reached; nothing"
         " has been touched",
     )
-
-
-def fetch(
-    known: Settings, archive: Reader, one_shot: OneShot, report: Report, patience: Patience
-) -> Path:
-    """Fetch into the stage, again and again while the archive cannot be asked."""
-    if report.backup is None:
-        raise ValueError("nothing is chosen")
-    tell = Teller(one_shot.run_dir, report.backup.name, patience.send)
-    failures, broken = 0, 0
-    while True:
-        data = stage.begin(known.pgdata, known.postgres_initdb_waldir)
-        stage.remember_outside(known.pgdata, [place for _, place in report.backup.tablespaces])
-        data.mkdir(mode=0o700)
-        for _, place in report.backup.tablespaces:
-            Path(place).mkdir(mode=0o700, parents=True, exist_ok=True)
-        output = one_shot.run_dir / "backup-fetch.log"
-        code = backupfetch.run(
-            archive.engine.restore_argv(archive.config, data, report.backup.name),
-            output,
-            lock=one_shot.lock,
-            more=archive.more,
-            total_bytes=report.size_bytes,
-            tell=tell,
-        )
-        if code == 0:
-            return data
-        fault = classify_output(text := last_lines(output, archive.secrets))
-        failures += 1
-        broken = broken + 1 if fault.kind in PERMANENT else 0
-        problem = f"{archive.engine.name} backup-fetch of {report.backup.name} ended with {code}"
-        if fault.kind == "disk full":
-            raise DiskFullError(f"{problem}:\n{text}", hint="make the volume larger, start again")
-        if broken >= _TRIES:
-            raise EngineError(
-                f"{problem}:\n{text}",
-                hint="see its last lines; another base backup can be named with"
-                " WALSUP_RESTORE_BACKUP",
-            )
-        told = fault._replace(problem=f"{problem}: {fault.problem}")
-        asyncio.run(patience.wait(told, failures))
 
 
 def _memory(  # noqa: PLR0913 (each is one fact)

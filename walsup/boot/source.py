@@ -40,6 +40,7 @@ def reader(
     write_private(config, text)
     return Reader(
         bucket=Patient(bucket, on_fault) if on_fault else bucket,
+        impatient=bucket,
         engine=chosen,
         config=config,
         scratch=run_dir,

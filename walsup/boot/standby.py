@@ -16,7 +16,7 @@ from walsup.archive import clock, survey
 from walsup.archive.fault import Fault
 from walsup.archive.reading import render_reader
 from walsup.archive.survey import Reader
-from walsup.boot import basebackup, copy, inspect, libraries, restore, stage
+from walsup.boot import basebackup, copy, fetched, inspect, libraries, restore, stage
 from walsup.boot.oneshot import OneShot
 from walsup.boot.preflight import examine
 from walsup.boot.report import Asked, Report
@@ -94,7 +94,7 @@ def _from_archive(known: Settings, one_shot: OneShot, patience: Patience) -> Pat
     room = archive.engine.room
     text = render_reader(known, one_shot.run_dir, report.first.size, region, room)
     write_private(archive.config, text)
-    data = restore.fetch(known, archive, one_shot, report, patience)
+    data = fetched.fetch(known, archive, one_shot, report, patience)
     files = asyncio.run(survey.parts(archive.bucket, report.backup))
     copy.check_files(data, [name for names in files.values() for name in names])
     copy.make_own(

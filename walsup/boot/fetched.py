@@ -1,0 +1,95 @@
+"""Fetching a base backup into the stage, again and again while the archive cannot be asked."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from walsup.archive.names import BACKUP_FOLDER
+from walsup.archive.output import classify_output
+from walsup.archive.survey import PERMANENT, Reader
+from walsup.boot import backupfetch, stage
+from walsup.boot.oneshot import OneShot
+from walsup.boot.report import Report
+from walsup.boot.telling import Patience, Teller
+from walsup.errors import DiskFullError, EngineError
+from walsup.private import write_private
+from walsup.settings import Settings
+from walsup.tail import last_lines
+
+_TRIES = 3
+# An object that is cut off looks like a network that cuts off; one of the two lasts.
+_PART_OF_A_TRY = 0.3
+
+
+def fetch(
+    known: Settings, archive: Reader, one_shot: OneShot, report: Report, patience: Patience
+) -> Path:
+    """Give the directory with the copy.
+
+    Raises:
+        EngineError: the engine cannot; DiskFullError: there is no room.
+    """
+    if report.backup is None:
+        raise ValueError("nothing is chosen")
+    tell = Teller(one_shot.run_dir, report.backup.name, patience.send)
+    failures, broken = 0, 0.0
+    while True:
+        data = stage.begin(known.pgdata, known.postgres_initdb_waldir)
+        stage.remember_outside(known.pgdata, [place for _, place in report.backup.tablespaces])
+        data.mkdir(mode=0o700)
+        for _, place in report.backup.tablespaces:
+            Path(place).mkdir(mode=0o700, parents=True, exist_ok=True)
+        output = one_shot.run_dir / "backup-fetch.log"
+        code = backupfetch.run(
+            archive.engine.restore_argv(
+                archive.config,
+                data,
+                report.backup.name,
+                _spec(one_shot.run_dir, data, report.backup.tablespaces),
+            ),
+            output,
+            lock=one_shot.lock,
+            more=archive.more,
+            total_bytes=report.size_bytes,
+            tell=tell,
+        )
+        if code == 0:
+            return data
+        fault = classify_output(text := last_lines(output, archive.secrets))
+        failures += 1
+        permanent = fault.kind in PERMANENT
+        answers = permanent or asyncio.run(_answers(archive))
+        broken += 1 if permanent else _PART_OF_A_TRY if answers else -broken
+        problem = f"{archive.engine.name} backup-fetch of {report.backup.name} ended with {code}"
+        if fault.kind == "disk full":
+            raise DiskFullError(f"{problem}:\n{text}", hint="make the volume larger, start again")
+        if broken >= _TRIES:
+            raise EngineError(
+                f"{problem}:\n{text}",
+                hint="see its last lines; another base backup can be named with"
+                " WALSUP_RESTORE_BACKUP",
+            )
+        told = fault._replace(problem=f"{problem}: {fault.problem}")
+        asyncio.run(patience.wait(told, failures))
+
+
+async def _answers(archive: Reader) -> bool:
+    """Tell whether the bucket can be asked now, so that the failure was not its silence."""
+    try:
+        await archive.asked.folder(BACKUP_FOLDER)
+    except Exception:  # noqa: BLE001 (whatever it is)
+        return False
+    return True
+
+
+def _spec(run_dir: Path, data: Path, tablespaces: tuple[tuple[str, str], ...]) -> Path | None:
+    """Write where the tablespaces are, in WAL-G's form; None: there are none."""
+    if not tablespaces:
+        return None
+    spec: dict[str, object] = {
+        number: {"loc": place, "link": f"pg_tblspc/{number}"} for number, place in tablespaces
+    }
+    spec |= {"base_prefix": str(data), "tablespaces": [number for number, _ in tablespaces]}
+    path = run_dir / "restore-spec.json"
+    write_private(path, json.dumps(spec))
+    return path
