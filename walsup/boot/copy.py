@@ -21,6 +21,7 @@ _LEFTOVERS = (
     *("recovery.signal", "backup_label.old", "tablespace_map.old"),
 )
 _WAL = "pg_wal"
+_TABLESPACES = "tablespace_map"
 _EMPTIED = (_WAL, "pg_replslot", "pg_dynshmem", "pg_notify", "pg_stat_tmp", "pg_subtrans")
 _NEEDED = ("base", "global/pg_control", "pg_xact", "PG_VERSION", "backup_label")
 # What a restore must not believe of another instance's settings.
@@ -68,18 +69,22 @@ def make_own(
     (data / signal).touch(mode=0o600)
 
 
-def check_files(data: Path, names: Iterable[str]) -> None:
-    """Refuse a copy that lacks files which its base backup lists.
+def check_files(data: Path, names: Iterable[str], tablespaces: Iterable[str] = ()) -> None:
+    """Refuse a copy that lacks files which its base backup lists, or the way to a tablespace.
+
+    WAL-G makes the links itself, and takes away the file by which postgres would.
 
     Raises:
         ArchiveError: some are not there.
     """
-    left_out = (*_LEFTOVERS, *_EMPTIED)
+    left_out = (*_LEFTOVERS, *_EMPTIED, _TABLESPACES)
     lost = [
         name
         for name in names
         if not os.path.lexists(data / name) and name.partition("/")[0] not in left_out
     ]
+    if not (data / _TABLESPACES).exists():
+        lost += [link for n in tablespaces if not (data / (link := f"pg_tblspc/{n}")).is_symlink()]
     if lost:
         raise ArchiveError(
             f"the base backup was fetched, but {len(lost)} of its files are not there, such as"

@@ -76,7 +76,11 @@ def restore(known: Settings, one_shot: OneShot, send: Send, *, own: bool) -> Non
     write_private(archive.config, text)
     data = fetch(known, archive, one_shot, report, patience)
     files = asyncio.run(survey.parts(archive.bucket, report.backup))
-    copy.check_files(data, [name for names in files.values() for name in names])
+    copy.check_files(
+        data,
+        [name for names in files.values() for name in names],
+        [number for number, _ in report.backup.tablespaces],
+    )
     method = known.postgres_host_auth_method or "scram-sha-256"
     copy.make_own(data, known.postgres_initdb_waldir, method)
     libraries.check(data, known.pg_bindir)

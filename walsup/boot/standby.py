@@ -96,7 +96,11 @@ def _from_archive(known: Settings, one_shot: OneShot, patience: Patience) -> Pat
     write_private(archive.config, text)
     data = fetched.fetch(known, archive, one_shot, report, patience)
     files = asyncio.run(survey.parts(archive.bucket, report.backup))
-    copy.check_files(data, [name for names in files.values() for name in names])
+    copy.check_files(
+        data,
+        [name for names in files.values() for name in names],
+        [number for number, _ in report.backup.tablespaces] if report.backup else (),
+    )
     copy.make_own(
         data,
         known.postgres_initdb_waldir,

@@ -78,3 +78,16 @@ def test_a_listed_file_that_is_not_there_is_named(data: Path) -> None:
     copy.check_files(data, ["PG_VERSION", "base", "pg_wal/gone", "postmaster.pid"])
     with pytest.raises(ArchiveError, match="such as base/1/2"):
         copy.check_files(data, ["PG_VERSION", "base/1/2"])
+
+
+def test_there_must_be_a_way_to_each_tablespace(data: Path, tmp_path: Path) -> None:
+    """By a link, or by the file from which postgres makes it."""
+    (data / "pg_tblspc" / "1").mkdir(parents=True)
+    with pytest.raises(ArchiveError, match="such as pg_tblspc/1"):
+        copy.check_files(data, ["tablespace_map"], ["1"])
+    (data / "tablespace_map").touch()
+    copy.check_files(data, ["tablespace_map"], ["1"])
+    (data / "tablespace_map").unlink()
+    (data / "pg_tblspc" / "1").rmdir()
+    (data / "pg_tblspc" / "1").symlink_to(tmp_path)
+    copy.check_files(data, ["tablespace_map"], ["1"])
