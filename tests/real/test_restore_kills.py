@@ -55,5 +55,6 @@ def test_s10_s14_random_kills_lose_nothing_that_was_archived(
         assert count == highest, f"turn {turn}"
         assert needed <= int(count) <= ledger.acknowledged + 1, f"turn {turn}"
         rows = int(count)
+        print(f"turn {turn}: {needed} <= {rows} <= {ledger.acknowledged + 1}")  # noqa: T201
         wait_protected(one, timeout_s=120)
     assert owner(s3, one.prefix)["timeline"] >= rounds + 1
