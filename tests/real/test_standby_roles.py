@@ -23,7 +23,7 @@ READ_ONLY = "select pg_is_in_recovery()"
 
 
 def _pods(walsup: Make, endpoint: str | None = None) -> tuple[Walsup, Walsup]:
-    """Two pods of one StatefulSet, with the same environment but for their names."""
+    """Two pods of one StatefulSet; `endpoint`: where the first one finds the archive."""
     zero = walsup(env=AUTO | {"HOSTNAME": "db-0"}, args=EAGER, endpoint=endpoint)
     one = walsup(env=AUTO | {"HOSTNAME": "db-1"}, args=EAGER, prefix=zero.prefix)
     ports = f"{zero.layout.pg_port},{one.layout.pg_port}"
@@ -36,44 +36,45 @@ def _pods(walsup: Make, endpoint: str | None = None) -> tuple[Walsup, Walsup]:
 
 def test_s19_an_old_primary_comes_back_as_a_standby(walsup: Make, s3: S3Server) -> None:
     """What only it has is brought into the archive first; the ordinal decides only once."""
-    zero, one = _pods(walsup)
-    one.start()
-    zero.start()
-    wait_protected(zero)
-    wait_source(one, "streaming", timeout_s=90)
-    count = written(zero)
-    archive_now(zero)
-    wait_rows(one, count)
-    # The line between them is cut: zero acknowledges what one never gets.
-    assert one.stop() == 0
-    lost = written(zero, 5)
-    assert lost > count
-    zero.kill("postgres", SIGKILL)
-    zero.kill_tree()
-    one.start()
-    one.wait_accepts()
-    told = cli(one, "promote")
-    assert told.returncode == 0, told.stderr + told.stdout
-    wait_protected(one, timeout_s=90)
-    kept = written(one, 5)
-    archive_now(one)
-    boot = owner(s3, zero.prefix)["boot"]
-    zero.start()
-    wait_source(zero, "streaming", timeout_s=120)
-    assert zero.events("role.lost")
-    assert zero.events("directory.emptied")
-    wait_rows(zero, kept)
-    assert zero.psql(READ_ONLY) == "t"
-    parts = [key for key in s3.keys(f"{zero.prefix}/walsup/diverged/") if key.endswith(".gz")]
-    assert parts
-    assert len(b"".join(gzip.decompress(s3.get(key)) for key in parts)) > 0
-    assert owner(s3, zero.prefix)["boot"] == boot
-    assert len(sentinels(s3, zero.prefix)) == 2
-    # Promoted, it stays the primary with the same environment, whatever its number.
-    assert one.stop() == 0
-    one.start()
-    wait_protected(one)
-    assert one.psql(READ_ONLY) == "f"
+    with FaultProxy(s3.port) as proxy:
+        zero, one = _pods(walsup, proxy.endpoint)
+        one.start()
+        zero.start()
+        wait_protected(zero)
+        wait_source(one, "streaming", timeout_s=90)
+        count = written(zero)
+        archive_now(zero)
+        wait_rows(one, count)
+        # Cut off from both: it acknowledges what nobody else ever gets.
+        assert one.stop() == 0
+        proxy.refuse()
+        assert written(zero, 5) > count
+        zero.kill("postgres", SIGKILL)
+        zero.kill_tree()
+        proxy.pass_through()
+        one.start()
+        one.wait_accepts()
+        told = cli(one, "promote")
+        assert told.returncode == 0, told.stderr + told.stdout
+        wait_protected(one, timeout_s=90)
+        kept = written(one, 5)
+        archive_now(one)
+        boot = owner(s3, zero.prefix)["boot"]
+        zero.start()
+        wait_source(zero, "streaming", timeout_s=120)
+        assert zero.events("role.lost")
+        assert zero.events("directory.emptied")
+        wait_rows(zero, kept)
+        assert zero.psql(READ_ONLY) == "t"
+        parts = [key for key in s3.keys(f"{zero.prefix}/walsup/diverged/") if key.endswith(".gz")]
+        assert len(b"".join(gzip.decompress(s3.get(key)) for key in parts)) > 0
+        assert owner(s3, zero.prefix)["boot"] == boot
+        assert len(sentinels(s3, zero.prefix)) == 2
+        # Promoted, it stays the primary with the same environment, whatever its number.
+        assert one.stop() == 0
+        one.start()
+        wait_protected(one)
+        assert one.psql(READ_ONLY) == "f"
 
 
 @pytest.mark.soak

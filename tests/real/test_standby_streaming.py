@@ -55,5 +55,5 @@ def test_s09_a_standby_streams_with_a_role_and_a_slot_of_its_own(walsup: Make) -
     assert one.stop() == 0
     one.start()
     assert "host replication walsup_replication" in wait_fault(one, "replication")["remedy"]
-    assert status(one)["gate"]["state"] == "open"
+    one.wait_for(lambda: status(one)["gate"]["state"] == "open", "it archives all the same")
     assert "host replication walsup_replication" not in hba.read_text()
