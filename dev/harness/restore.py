@@ -29,7 +29,7 @@ def restored(one: Walsup, reader: str, target: Path, query: str) -> str:
     as_owner = ["runuser", "-u", machine.db_user, "--"] if os.geteuid() == 0 else []
     target.mkdir(mode=0o700)
     machine.give_to_database(target)
-    subprocess.run([*as_owner, *fetch], check=True, capture_output=True, timeout=120)
+    subprocess.run([*as_owner, *fetch], check=True, capture_output=True, timeout=600)
     (target / "recovery.signal").touch()
     machine.give_to_database(target / "recovery.signal")
     address = one.tools.start(
@@ -44,7 +44,7 @@ def restored(one: Walsup, reader: str, target: Path, query: str) -> str:
         wait_until(
             lambda: one.tools.psql(address, "select pg_is_in_recovery()") == "f",
             "recovery has ended",
-            timeout_s=120,
+            timeout_s=600,
         )
         one.tools.psql(address, "select pg_switch_wal()")
         return one.tools.psql(address, query)
