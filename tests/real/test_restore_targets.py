@@ -144,6 +144,20 @@ def test_a_pause_is_left_by_a_person(walsup: Make, s3: S3Server, story: Story) -
     assert clone.psql("select pg_walfile_name(pg_current_wal_lsn())").startswith("00000002")
 
 
+def test_a_shutdown_at_the_target_can_be_gone_on_from(
+    walsup: Make, s3: S3Server, story: Story
+) -> None:
+    """It ends there by itself, cleanly; told to promote, the next start does."""
+    env = source_of(s3, story.prefix) | {"WALSUP_RESTORE_TARGET_LSN": story.lsn[3]}
+    clone = walsup(s3=None, env={**env, "WALSUP_RESTORE_TARGET_ACTION": "shutdown"}).start()
+    assert clone.wait(timeout_s=90) == 0
+    clone.environment["WALSUP_RESTORE_TARGET_ACTION"] = "promote"
+    clone.start()
+    clone.wait_event("restore.resumed")
+    clone.wait_accepts(timeout_s=90)
+    assert clone.psql(ROWS) == "1 2 3"
+
+
 def test_check_and_list_say_what_would_happen(walsup: Make, s3: S3Server, story: Story) -> None:
     """Without touching anything."""
     env = source_of(s3, story.prefix) | {"WALSUP_RESTORE_TARGET_TIME": story.at[2]}

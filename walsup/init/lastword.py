@@ -45,7 +45,7 @@ def exit_code(init: "Init") -> int:
     if init.ends:
         return init.ends
     if init.stop_s is None:
-        return init.doom or init.database.code
+        return (init.doom or init.database.code) if init.database.code else 0
     return ladder.exit_code(init.database.code, init.database.sent, clean=init.database.clean)
 
 
@@ -55,7 +55,9 @@ def say(init: "Init") -> None:
         init.verdict = NOT_PROVEN
     asked = init.stop_s is not None
     unasked = f"postgres ended by itself with exit code {init.database.code}" if not asked else ""
-    words = (init.refusal, unasked if init.database.started else "", init.verdict)
+    # Said beforehand, for an end that has not come: postgres has ended well, as it was told to.
+    spared = init.doom and init.database.done and not init.database.code
+    words = ("" if spared else init.refusal, unasked if init.database.started else "", init.verdict)
     init.phase = "ended"
     init.detail = "\n".join(filter(None, words))
     init.statefile.write(fields(init) | {"exit_code": init.code})
