@@ -192,7 +192,9 @@ def test_s14_a_hole_found_on_the_way_is_never_the_end(
         restored_whole(clone, archive)
 
 
-@pytest.mark.parametrize("how", ["another segment's", "cut off"])
+@pytest.mark.parametrize(
+    "how", ["another segment's", pytest.param("cut off", marks=pytest.mark.soak)]
+)
 def test_s14_a_segment_with_other_bytes_is_never_the_end(
     walsup: Make, s3: S3Server, archive: Archive, how: str
 ) -> None:

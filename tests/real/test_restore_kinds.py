@@ -6,6 +6,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from dev.harness import Machine, S3Server, Walsup
 from dev.harness.clones import answer_of_clone, source_of
 from dev.harness.witness import sentinels, status, wait_no_lag, wait_protected
@@ -120,6 +122,7 @@ def test_a_cluster_with_everything_is_cloned(walsup: Make, s3: S3Server, machine
     assert clone.psql("select subenabled from pg_subscription") == "f"
 
 
+@pytest.mark.soak
 def test_three_generations_each_with_an_archive_of_its_own(walsup: Make, s3: S3Server) -> None:
     """A restore of a restore of a restore; every one goes on upon a timeline of its own."""
     before = walsup(env={"WALSUP_ARCHIVE_TIMEOUT": "2s"}).start()
