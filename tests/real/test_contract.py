@@ -91,13 +91,19 @@ def _addresses() -> list[str]:
     return shown.stdout.split()
 
 
+# Behind it there is a line for streaming, which is another database to pg_hba.conf.
+_NETWORKS = (
+    "select auth_method from pg_hba_file_rules where database = '{all}' and address = 'all'"
+    " order by line_number desc limit 1"
+)
+
+
 @pytest.mark.parametrize("method", ["md5", "trust"])
 def test_a_method_of_the_operator_s(make: Make, method: str) -> None:
     """It is the network's; trust is warned of, with a password or without."""
     one = make(POSTGRES_HOST_AUTH_METHOD=method).start()
     one.wait_accepts(timeout_s=60)
-    query = "select auth_method from pg_hba_file_rules order by line_number desc limit 1"
-    assert one.psql(query) == method
+    assert one.psql(_NETWORKS) == method
     assert bool(one.events("bootstrap.trust")) == (method == "trust")
 
 
@@ -106,8 +112,7 @@ def test_the_stored_password_decides_about_the_method(make: Make) -> None:
     one = make()
     one.args = ["-c", "password_encryption=md5"]
     one.start().wait_accepts(timeout_s=60)
-    query = "select auth_method from pg_hba_file_rules order by line_number desc limit 1"
-    assert one.psql(query) == "md5"
+    assert one.psql(_NETWORKS) == "md5"
 
 
 def test_both_forms_are_refused_with_1(make: Make) -> None:

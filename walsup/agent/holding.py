@@ -6,20 +6,18 @@ archive_command compares the machine's uptime with the file.
 
 import asyncio
 import os
-import time
 from pathlib import Path
 
 from walsup import log
+from walsup.agent.complete import proven
 from walsup.agent.world import World
 from walsup.archive.classify import classify
 from walsup.archive.command import LEASE
 from walsup.archive.fault import Fault
-from walsup.archive.lease import Lease, LostError, Proven, now_s
-from walsup.postgres.wal import Segment
+from walsup.archive.lease import Lease, LostError, now_s
 
 _RETRIES_IN_A_LEASE = 5
 _DIGITS = 12
-_COMMIT_MARGIN_S = 2.0
 
 
 async def hold(world: World, lease: Lease) -> Fault | None:
@@ -74,28 +72,6 @@ async def _renew(world: World, lease: Lease) -> Fault | None:
     if lease.is_held:
         grant(world, lease)
     return None
-
-
-def proven(world: World, mark: Segment, *, ended: bool = False) -> Proven:
-    """Give what the owner object is to say: the mark, and the holes that no backup has covered.
-
-    `ended`: the database has, and nothing of it is missing.
-    """
-    return Proven(
-        mark.timeline,
-        mark.end_lsn,
-        world.board.snapshot.needs_backup_from,
-        time.time() if ended else _complete_until(world),
-    )
-
-
-def _complete_until(world: World) -> float:
-    """Give until when every commit is proven, by the clock that stamps them; 0: not known."""
-    complete_s = world.meter.complete_s if world.meter is not None else None
-    if complete_s is None:
-        return 0.0
-    # A commit has its time a moment before its place in the WAL.
-    return time.time() - (time.monotonic() - complete_s) - _COMMIT_MARGIN_S
 
 
 def grant(world: World, lease: Lease) -> None:

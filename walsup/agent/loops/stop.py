@@ -5,7 +5,8 @@ import time
 from dataclasses import dataclass
 
 from walsup import log
-from walsup.agent.holding import proven, withdraw
+from walsup.agent.complete import proven
+from walsup.agent.holding import withdraw
 from walsup.agent.world import World
 from walsup.archive import catalog, daemon, oneshot
 from walsup.archive.ahead import ready_names

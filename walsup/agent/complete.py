@@ -1,0 +1,34 @@
+"""What the owner object is to say of the archive: how far, and until when, it is complete.
+
+The time of day is the database's own, which stamps its commits (S18). No lease reckons with it.
+"""
+
+import time
+
+from walsup.agent.world import World
+from walsup.archive.lease import Proven
+from walsup.postgres.wal import Segment
+
+_COMMIT_MARGIN_S = 2.0
+
+
+def proven(world: World, mark: Segment, *, ended: bool = False) -> Proven:
+    """Give what the owner object is to say: the mark, and the holes that no backup has covered.
+
+    `ended`: the database has, and nothing of it is missing.
+    """
+    return Proven(
+        mark.timeline,
+        mark.end_lsn,
+        world.board.snapshot.needs_backup_from,
+        time.time() if ended else _complete_until(world),
+    )
+
+
+def _complete_until(world: World) -> float:
+    """Give until when every commit is proven, by the clock that stamps them; 0: not known."""
+    complete_s = world.meter.complete_s if world.meter is not None else None
+    if complete_s is None:
+        return 0.0
+    # A commit has its time a moment before its place in the WAL.
+    return time.time() - (time.monotonic() - complete_s) - _COMMIT_MARGIN_S
