@@ -134,7 +134,7 @@ def _ask(known: Settings, own: Self, hand: Handover) -> Rank | None:
 
 def _tell(fault: Fault, hand: Handover) -> None:
     text = f"is this still the primary? the archive does not say ({fault.kind}): {fault.problem}"
-    hand.send({"detail": text, "fault_kind": fault.kind})
+    hand.send({"detail": text, "fault": [fault.kind, fault.problem, fault.cure]})
 
 
 def _rebuild(known: Settings, own: Self, found: StepDown, hand: Handover) -> None:

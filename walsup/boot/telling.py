@@ -9,6 +9,7 @@ from pathlib import Path
 from walsup import log, units
 from walsup.archive.fault import Fault
 from walsup.archive.fetching import PROGRESS
+from walsup.boot import waiting
 from walsup.boot.backupfetch import Fetched
 from walsup.private import write_private
 
@@ -26,13 +27,7 @@ class Patience:
 
     async def wait(self, fault: Fault, failures: int) -> None:
         """Say what stands in the way; wait, longer each time."""
-        if fault.kind != self._told:
-            self._told = fault.kind
-            log.warning(
-                "archive.waiting", kind=fault.kind, problem=fault.problem, remedy=fault.cure
-            )
-        text = f"restore: waiting for the archive ({fault.kind}): {fault.problem}; {fault.cure}"
-        self.send({"detail": text, "fault_kind": fault.kind})
+        self._told = waiting.tell(self.send, fault, self._told, before="restore: ")
         await asyncio.sleep(units.backoff(failures, _FIRST_RETRY_S, _LONGEST_RETRY_S))
 
 
