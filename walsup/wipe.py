@@ -13,7 +13,7 @@ from walsup.archive.bucket import Bucket, open_bucket
 from walsup.archive.fault import FaultError
 from walsup.archive.lease import Lease, LostError
 from walsup.archive.names import CONDITIONS_KEY, OWNER_KEY
-from walsup.archive.owner import longest_push_s
+from walsup.archive.terms import longest_push_s
 from walsup.archive.wipe import hold, words
 from walsup.archive.wipe.found import Found, unowned
 from walsup.archive.wipe.patience import Say, once, patiently, refusal

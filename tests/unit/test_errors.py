@@ -1,14 +1,9 @@
 """The refusals, their codes and their text."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from walsup.errors import TABLE, InternalError, SettingsError, WalsupError, exit_code_rows
 
-ROOT = Path(__file__).parents[2]
 PUBLISHED = {
     "ContractError": 1,
     "SettingsError": 64,
@@ -60,15 +55,3 @@ def test_rows_name_every_code(code: str) -> None:
     rows = [row for row in exit_code_rows() if row[0] == code]
     assert len(rows) == 1
     assert rows[0][2]
-
-
-@pytest.mark.parametrize("module", ["walsup.errors", "walsup.units"])
-def test_nothing_is_imported(module: str) -> None:
-    """PID 1 pays for these modules with no import beside themselves."""
-    program = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import walsup; before = set(sys.modules); "
-        f"import {module}; print(*set(sys.modules) - before)"
-    )
-    argv = [sys.executable, "-I", "-c", program, str(ROOT)]
-    shown = subprocess.run(argv, check=True, capture_output=True, text=True)
-    assert shown.stdout.split() == [module]

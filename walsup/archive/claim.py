@@ -14,7 +14,8 @@ from walsup.archive.fault import Fault
 from walsup.archive.lease import Lease, now_s, removed, write
 from walsup.archive.letin import Claimant, Kept, Take, Wait
 from walsup.archive.names import CONDITIONS_KEY, OWNER_KEY
-from walsup.archive.owner import RIVAL_LEASES, Owner
+from walsup.archive.owner import Owner
+from walsup.archive.terms import RIVAL_LEASES
 from walsup.postgres.wal import Segment
 
 _ABSENT = b"absent"  # no content of an object

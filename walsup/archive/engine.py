@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from walsup.archive.abilities import refusal
 from walsup.archive.fault import Fault
-from walsup.archive.owner import longest_push_s
 from walsup.archive.room import DAEMON_OOM_SCORE, ONE_SHOT_OOM_SCORE, Room
+from walsup.archive.terms import longest_push_s
 from walsup.programs import which
 from walsup.settings import FileArchive, Settings
 

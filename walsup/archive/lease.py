@@ -9,7 +9,8 @@ from walsup.archive.classify import is_absent, is_conflict
 from walsup.archive.conditions import Conditional
 from walsup.archive.fault import Fault
 from walsup.archive.names import OWNER_KEY
-from walsup.archive.owner import HOLDER_LEASES, NOBODY, Owner
+from walsup.archive.owner import NOBODY, Owner
+from walsup.archive.terms import HOLDER_LEASES
 
 
 class LostError(Exception):

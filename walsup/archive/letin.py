@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from walsup.archive.fault import Fault
-from walsup.archive.owner import RIVAL_LEASES, Owner
+from walsup.archive.owner import Owner
+from walsup.archive.terms import RIVAL_LEASES
 from walsup.postgres.control import ControlData
 from walsup.postgres.memory import Adoption
 from walsup.postgres.wal import Segment, Switch, show_lsn

@@ -1,9 +1,4 @@
-"""walsup/owner.json: who may write into this archive, and until when (S2). Pure.
-
-A holder renews the object once a lease; what it has not renewed for HOLDER_LEASES it no longer
-believes to hold, and nobody else takes it before it has stood unchanged for RIVAL_LEASES. What
-lies between is the time that a push of the holder may still take.
-"""
+"""walsup/owner.json: who may write into this archive, and until when (S2). Pure."""
 
 import json
 import os
@@ -12,11 +7,9 @@ from typing import Self
 
 from walsup.archive.fault import Fault, FaultError
 from walsup.archive.names import OWNER_KEY
+from walsup.archive.terms import DEFAULT_LEASE_S
 
 VERSION = 1
-DEFAULT_LEASE_S = 15.0
-HOLDER_LEASES = 2.4
-RIVAL_LEASES = 4.0
 _LONGEST_LEASE_S = 3600.0
 _WAL_BYTES = 1 << 64
 _TIMELINES = 1 << 32
@@ -26,11 +19,6 @@ _NONCE_BYTES = 8  # 16 digits: with 24, WAL-G's delete would take a key of them 
 
 class OwnerError(FaultError, ValueError):
     """What lies in its place is no owner object, or a later walsup's."""
-
-
-def longest_push_s(lease_s: float) -> float:
-    """How long a push may take that began when the lease was about to end."""
-    return (RIVAL_LEASES - HOLDER_LEASES) * lease_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,8 @@ from walsup.archive.classify import is_absent
 from walsup.archive.conditions import Conditional
 from walsup.archive.lease import Lease, Proven, now_s, write
 from walsup.archive.names import OWNER_KEY
-from walsup.archive.owner import HOLDER_LEASES, NOBODY, RIVAL_LEASES, Owner
+from walsup.archive.owner import NOBODY, Owner
+from walsup.archive.terms import HOLDER_LEASES, RIVAL_LEASES
 from walsup.archive.wipe.patience import Say, refusal
 from walsup.errors import ArchiveError
 

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from walsup import units
-from walsup.archive.owner import NOBODY, RIVAL_LEASES, Owner
+from walsup.archive.owner import NOBODY, Owner
+from walsup.archive.terms import RIVAL_LEASES
 from walsup.archive.wipe.found import Found, Stay
 from walsup.postgres.wal import show_lsn
 

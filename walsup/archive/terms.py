@@ -1,0 +1,15 @@
+"""The lease's terms, in leases (S2). Pure, and light: every start reads them.
+
+A holder renews the owner object once a lease; what it has not renewed for HOLDER_LEASES it no
+longer believes to hold, and nobody else takes it before it has stood unchanged for RIVAL_LEASES.
+What lies between is the time that a push of the holder may still take.
+"""
+
+DEFAULT_LEASE_S = 15.0
+HOLDER_LEASES = 2.4
+RIVAL_LEASES = 4.0
+
+
+def longest_push_s(lease_s: float) -> float:
+    """How long a push may take that began when the lease was about to end."""
+    return (RIVAL_LEASES - HOLDER_LEASES) * lease_s
