@@ -21,11 +21,16 @@ class Ground:
     idle_s: float
 
     def in_turn(self, what: str, sides: Mapping[str, Callable[[], float]], *, unit: str) -> Runs:
-        """Measure the sides A B A B, telling each figure as it comes."""
-        runs = Runs()
+        """Measure the sides A B C, B C A, C A B, telling each figure as it comes.
+
+        What one of them leaves to be done (blocks to write, pages to free) is not always the
+        same other's to pay.
+        """
+        runs, names = Runs(), list(sides)
         for number in range(1, self.rounds + 1):
-            for side, measure in sides.items():
-                figure = measure()
+            first = (number - 1) % len(names)
+            for side in names[first:] + names[:first]:
+                figure = sides[side]()
                 runs.add({side: figure})
                 self.say(f"{what} {number}/{self.rounds}: {side} {figure:.4g} {unit}")
         return runs
