@@ -14,6 +14,7 @@ from walsup.private import write_private
 from walsup.settings import Settings
 
 _SCRAM_SINCE = 14
+_STRATEGY_SINCE = 15
 _USER_CONF = Path("/etc/config/user.conf")  # KubeDB's settings of PostgreSQL, a ConfigMap
 _TRUST = (
     "POSTGRES_HOST_AUTH_METHOD=trust lets anyone in who reaches the port, without a password and"
@@ -110,16 +111,21 @@ def _configure(settings: Settings, data: Path, arguments: Sequence[str]) -> None
 
 def _password_encryption(data: Path, arguments: Sequence[str]) -> str:
     """Give how the superuser's password was stored: another method would let nobody in."""
-    major = (data / "PG_VERSION").read_text(encoding="ascii").strip()
-    usual = "md5" if int(major) < _SCRAM_SINCE else "scram-sha-256"
+    usual = "md5" if _major(data) < _SCRAM_SINCE else "scram-sha-256"
     found = guc.effective(data, arguments).values.get("password_encryption", usual)
     return found if found in ("md5", "scram-sha-256") else "md5"
 
 
 def _create_database(one_shot: OneShot, data: Path, name: str) -> None:
     quoted = '"' + name.replace('"', '""') + '"'
+    # Without a copy of it in the WAL, in half the time; before 15 there was no other way.
+    strategy = " STRATEGY file_copy" if _major(data) >= _STRATEGY_SINCE else ""
     one_shot.run(
         "postgres",
         ["--single", "-F", "-D", str(data), "-c", "exit_on_error=true", "template1"],
-        script=f"CREATE DATABASE {quoted};\n",
+        script=f"CREATE DATABASE {quoted}{strategy};\n",
     )
+
+
+def _major(data: Path) -> int:
+    return int((data / "PG_VERSION").read_text(encoding="ascii"))
