@@ -34,7 +34,7 @@ def check(known: Settings) -> str:
     own = _is_own(known)
     with tempfile.TemporaryDirectory(prefix="walsup-") as scratch:
         reader = source.reader(known, Path(scratch), -1, own=own)
-        asked = asks(known, own=own, disk=known.pgdata.is_dir())
+        asked = asks(known, (), own=own, disk=known.pgdata.is_dir())
         report = _asked(examine(reader, asked), str(_place(known)))
     lines = list(_told(known, report, own=own))
     if report.faults:

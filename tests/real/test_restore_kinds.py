@@ -10,7 +10,7 @@ import pytest
 
 from dev.harness import Machine, S3Server, Walsup
 from dev.harness.clones import answer_of_clone, source_of
-from dev.harness.witness import sentinels, status, wait_no_lag, wait_protected
+from dev.harness.witness import cli, sentinels, status, wait_no_lag, wait_protected
 
 Make = Callable[..., Walsup]
 _KEY = "9e86" * 16  # 32 bytes for libsodium
@@ -242,7 +242,7 @@ def test_collations_of_another_version_are_a_standing_fault(walsup: Make) -> Non
     assert one.psql("select collversion from pg_collation where collname = 'c'") == "0.1"
 
 
-def test_a_missing_library_is_named(walsup: Make, s3: S3Server, tmp_path: Path) -> None:
+def test_a_missing_library_is_named(walsup: Make, s3: S3Server) -> None:
     """Before the copy counts: postgres would not start with it."""
     one = walsup(env={"WALSUP_ARCHIVE_TIMEOUT": "2s"}).start()
     wait_protected(one)
@@ -255,4 +255,31 @@ def test_a_missing_library_is_named(walsup: Make, s3: S3Server, tmp_path: Path) 
     assert clone.wait(timeout_s=60) == 69
     assert "nowhere" in clone.log()
     assert not (clone.pgdata / "PG_VERSION").exists()
-    assert tmp_path.exists()
+
+
+def test_a_missing_library_is_named_beforehand(walsup: Make, s3: S3Server) -> None:
+    """A base backup of walsup's tells what its cluster loads: nothing is fetched in vain."""
+    one = walsup(env={"WALSUP_ARCHIVE_TIMEOUT": "2s", "WALSUP_INITIAL_BACKUP": "off"}).start()
+    one.wait_accepts()
+    assert one.stop() == 0
+    library = one.layout.base / "own_extension.so"
+    found = run_as_database(one.machine, str(one.tools.bindir / "pg_config"), "--pkglibdir").strip()
+    shutil.copy(Path(found) / "pg_stat_statements.so", library)
+    library.chmod(0o755)
+    with (one.pgdata / "postgresql.conf").open("a") as file:
+        file.write(f"shared_preload_libraries = '{library.with_suffix('')}'\n")
+    one.environment["WALSUP_INITIAL_BACKUP"] = "on"
+    one.start()
+    wait_protected(one)
+    one.kill_tree()
+    library.unlink()
+    clone = walsup(s3=None, env=source_of(s3, one.prefix))
+    checked = cli(clone, "restore", "--check")
+    assert checked.returncode == 74
+    assert f"loads {library.with_suffix('')} (shared_preload_libraries)" in checked.stderr
+    assert clone.start().wait(timeout_s=60) == 74
+    assert "restore.began" not in clone.log()
+    # Who says what is to be loaded is not bound by what the copy says.
+    clone.args = ["-c", "shared_preload_libraries="]
+    clone.start()
+    clone.wait_accepts(timeout_s=60)

@@ -10,6 +10,8 @@ from walsup.archive.bucket import Bucket, Readable
 from walsup.archive.names import BACKUP_FOLDER, WAL_FOLDER
 from walsup.postgres.wal import Kind, Segment, classify, strip_extension
 
+# In a sentinel's UserData.
+NOTE, PRELOADS = "walsup", "shared_preload_libraries"
 _SENTINEL = "_backup_stop_sentinel.json"
 
 
@@ -18,7 +20,8 @@ class Backup:
     """A finished base backup: one with a sentinel. LSNs in bytes, the time as written there.
 
     `pg_version` as server_version_num, 0 when it is not told; `size_bytes` of what is fetched;
-    `tablespaces` has the number and the directory of each.
+    `tablespaces` has the number and the directory of each; `preloads` is the cluster's
+    shared_preload_libraries as far as walsup has told them with the backup.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Backup:
     pg_version: int = 0
     size_bytes: int = 0
     tablespaces: tuple[tuple[str, str], ...] = ()
+    preloads: str = ""
 
     @property
     def timeline(self) -> int:
@@ -74,7 +78,14 @@ def _parse(key: str, uploaded_at: float, content: bytes) -> Backup:
         pg_version=int(fields.get("PgVersion") or 0),
         size_bytes=int(fields.get("UncompressedSize") or 0),
         tablespaces=tuple(_tablespaces(fields.get("Spec") or {})),
+        preloads=_preloads(fields.get("UserData")),
     )
+
+
+def _preloads(told: object) -> str:
+    """Read the note that goes with a base backup of walsup's; anything else is an operator's."""
+    note = told.get(NOTE) if isinstance(told, dict) else None
+    return str(note.get(PRELOADS) or "") if isinstance(note, dict) else ""
 
 
 def _tablespaces(spec: dict[str, object]) -> Iterator[tuple[str, str]]:

@@ -40,10 +40,14 @@ class Engine(NamedTuple):
         argv = [str(self.program), "--config", str(config), "daemon", str(socket)]
         return self.room.bound(argv, DAEMON_OOM_SCORE)
 
-    def backup_argv(self, config: Path, pgdata: Path) -> list[str]:
-        """A full base backup, with an immediate checkpoint."""
-        fast = ["--fast"] if self.name == "walrus" else []
-        return self._once(config, "backup-push", *fast, "--full", str(pgdata))
+    def backup_argv(self, config: Path, pgdata: Path, note: str = "") -> list[str]:
+        """A full base backup, with an immediate checkpoint; `note` (JSON) goes with it."""
+        words, option = ["--full"], "--add-user-data"
+        if self.name == "walrus":
+            words, option = ["--fast", "--full"], "--user-data"
+        if note:
+            words += [option, note]
+        return self._once(config, "backup-push", *words, str(pgdata))
 
     def push_argv(self, config: Path, path: Path) -> list[str]:
         """One WAL file, past the daemon and what it remembers."""

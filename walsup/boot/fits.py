@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from walsup import units
+from walsup.boot import libraries
 from walsup.boot.report import Asked, Report
 
 _WAL_SEGMENTS = 4
@@ -24,6 +25,12 @@ def unfit(asked: Asked, report: Report) -> Iterator[str]:
         )
     if asked.major and asked.major.partition(".")[0].isdecimal() and float(asked.major) < _OLDEST:
         yield f"a restore by walsup needs PostgreSQL {_OLDEST} or newer, this is {asked.major}"
+    if asked.pkglibdir and (lacking := libraries.missing(backup.preloads, asked.pkglibdir)):
+        yield (
+            f"base backup {backup.name} is of a cluster that loads {', '.join(lacking)}"
+            f" ({libraries.PRELOADED}), which {asked.pkglibdir} does not have: use an image with"
+            " these extensions"
+        )
     if asked.pgdata is None:
         return
     disk = os.statvfs(asked.pgdata)

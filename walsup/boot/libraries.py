@@ -1,39 +1,47 @@
 """The libraries that a restored cluster wants to load, and that this image lacks."""
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from walsup import log
+from walsup.boot import conf, patroni
 from walsup.errors import ProgramMissingError
 from walsup.postgres import guc
 
-_SETTINGS = ("shared_preload_libraries", "session_preload_libraries", "local_preload_libraries")
+PRELOADED = "shared_preload_libraries"
+_OTHERS = ("session_preload_libraries", "local_preload_libraries")
 
 
-def check(data: Path, bindir: Path | None) -> None:
+def check(data: Path, bindir: Path | None, arguments: Sequence[str]) -> None:
     """Refuse a copy whose shared_preload_libraries are not here: postgres would not start.
+
+    `arguments` are postgres's, which win over the copy's files.
 
     Raises:
         ProgramMissingError: with the names of all that are missing.
     """
-    folder = _folder(bindir)
-    if folder is None:
+    where = folder(bindir)
+    if where is None:
         return
-    values = guc.effective(data, []).values
-    for setting in _SETTINGS:
-        missing = [name for name in _names(values.get(setting, "")) if not _exists(folder, name)]
-        if not missing:
-            continue
-        if setting == "shared_preload_libraries":
-            raise ProgramMissingError(
-                f"the restored cluster loads {', '.join(missing)} ({setting}), which"
-                f" {folder} does not have",
-                hint="use an image with these extensions; nothing but the stage was touched",
-            )
-        log.warning("library.missing", setting=setting, names=missing)
+    values = guc.effective(data, arguments).values
+    lacking = missing(values.get(PRELOADED, ""), where)
+    if (data / conf.PATRONIS).exists():
+        # What Spilo adds of its own is left out at the start.
+        lacking = [name for name in lacking if name not in patroni.SPILOS]
+    if lacking:
+        raise ProgramMissingError(
+            f"the restored cluster loads {', '.join(lacking)} ({PRELOADED}), which"
+            f" {where} does not have",
+            hint="use an image with these extensions; nothing but the stage was touched",
+        )
+    for setting in _OTHERS:
+        if lacking := missing(values.get(setting, ""), where):
+            log.warning("library.missing", setting=setting, names=lacking)
 
 
-def _folder(bindir: Path | None) -> Path | None:
+def folder(bindir: Path | None) -> Path | None:
+    """Give the directory of this PostgreSQL's libraries; None: it does not say."""
     pg_config = bindir / "pg_config" if bindir else Path("pg_config")
     try:
         answer = subprocess.run(
@@ -44,11 +52,13 @@ def _folder(bindir: Path | None) -> Path | None:
     return Path(answer.stdout.strip())
 
 
-def _names(text: str) -> list[str]:
-    return [name.strip().strip('"') for name in text.split(",") if name.strip()]
+def missing(listed: str, where: Path) -> list[str]:
+    """Give those of a setting's list that are not there."""
+    names = [name.strip().strip('"') for name in listed.split(",") if name.strip()]
+    return [name for name in names if not _exists(where, name)]
 
 
-def _exists(folder: Path, name: str) -> bool:
+def _exists(where: Path, name: str) -> bool:
     plain = name.replace("$libdir/", "")
-    path = Path(plain) if plain.startswith("/") else folder / plain
+    path = Path(plain) if plain.startswith("/") else where / plain
     return path.exists() or path.with_name(f"{path.name}.so").exists()

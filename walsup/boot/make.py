@@ -33,12 +33,12 @@ def make(
         case plan.Restore(own=own):
             from walsup.boot.restore import restore  # noqa: PLC0415 (asyncio, obstore: 20 MB)
 
-            restore(known, one_shot, hand.send, own=own)
+            restore(known, one_shot, hand.send, arguments, own=own)
             return known
         case plan.Follow():
             from walsup.boot.standby import build  # noqa: PLC0415 (as above)
 
-            build(known, one_shot, hand.send)
+            build(known, one_shot, hand.send, arguments)
             return known
         case plan.BootstrapBeside():
             from walsup.archive.moved import move_now  # noqa: PLC0415 (as above)

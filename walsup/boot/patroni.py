@@ -15,7 +15,7 @@ from walsup.programs import which
 from walsup.settings import Settings
 
 # Source: zalando/spilo, configure_spilo.py and spilo_commons.py
-_SPILOS = frozenset(
+SPILOS = frozenset(
     (
         *("bg_mon", "pg_auth_mon", "pg_cron", "pg_mon", "pg_stat_kcache", "pgextwlist"),
         *("pg_stat_statements", "set_user", "timescaledb"),
@@ -52,7 +52,7 @@ def _preloaded(effective: Mapping[str, str], is_here: Callable[[str], bool]) -> 
     """Leave out what Spilo preloads of itself and is not here; anything else postgres refuses."""
     given = effective.get("shared_preload_libraries", "")
     names = [name for part in given.split(",") if (name := part.strip().strip('"'))]
-    kept = [name for name in names if name not in _SPILOS or is_here(name)]
+    kept = [name for name in names if name not in SPILOS or is_here(name)]
     return {} if kept == names else {"shared_preload_libraries": ",".join(kept)}
 
 

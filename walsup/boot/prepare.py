@@ -22,8 +22,6 @@ _LONGEST_SOCKET_DIR_BYTES = 100 - len("/.s.PGSQL.65535")
 _PRIVATE_SOCKET_DIR = Path("/var/run/postgresql")
 # The official image's words, which people look for.
 _SKIPPING = "PostgreSQL Database directory appears to contain a database; Skipping initialization"
-# Patroni moves the first postgresql.conf there. Source: patroni, postgresql/config.py
-_PATRONIS = "postgresql.base.conf"
 # The agent's imports take a core for half a second: postgres is to be there first.
 _HEAD_START_S = 0.1
 
@@ -143,7 +141,7 @@ def _launch_postgres(
 ) -> None:
     effective = _operators_gucs(known, arguments)
     program = inspect.program("postgres", known.pg_bindir, os.environ.get("PATH", ""))
-    if (known.pgdata / _PATRONIS).exists():
+    if (known.pgdata / conf.PATRONIS).exists():
         from walsup.boot.patroni import instead  # noqa: PLC0415 (not for every start)
 
         theirs = instead(effective, known, arguments, program, hand.run_dir)

@@ -15,7 +15,8 @@ from walsup.postgres.wal import Segment
 class Asked:
     """What is wanted, and of what this machine is. `tools`: the directory of pg_waldump, or None.
 
-    `pgdata` None: the disk does not matter, as in a mere look.
+    `pgdata` None: the disk does not matter, as in a mere look. `pkglibdir`: this PostgreSQL's
+    libraries; None: they do not matter, or their place is not known.
     """
 
     target: Target
@@ -24,6 +25,7 @@ class Asked:
     major: str | None
     pgdata: Path | None
     pg_waldump: str | None
+    pkglibdir: Path | None = None
 
 
 @dataclass(slots=True, kw_only=True)

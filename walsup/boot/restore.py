@@ -9,7 +9,7 @@ archive, shows how far it is, and ends the reader. Nothing writes into the sourc
 import asyncio
 import os
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -28,7 +28,7 @@ from walsup.boot.source import reader
 from walsup.boot.target import target
 from walsup.boot.telling import Patience
 from walsup.errors import ArchiveError
-from walsup.postgres import restored
+from walsup.postgres import guc, restored
 from walsup.postgres.restored import Restored
 from walsup.private import write_private
 from walsup.settings import Settings
@@ -38,8 +38,12 @@ Send = Callable[[dict[str, object]], None]
 _SECOND_LOOK_S = 0.5
 
 
-def restore(known: Settings, one_shot: OneShot, send: Send, *, own: bool) -> None:
+def restore(
+    known: Settings, one_shot: OneShot, send: Send, arguments: Sequence[str], *, own: bool
+) -> None:
     """Fetch the right base backup, and leave a copy that recovers in the data directory.
+
+    `arguments` are postgres's.
 
     Raises:
         ArchiveError: the archive lacks what it needs; EngineError, DiskFullError.
@@ -51,7 +55,7 @@ def restore(known: Settings, one_shot: OneShot, send: Send, *, own: bool) -> Non
     stage.wipe(known.pgdata)
     patience = Patience(send)
     archive = reader(known, one_shot.run_dir, one_shot.lock, own=own, on_fault=patience.wait)
-    asked = asks(known, own=own)
+    asked = asks(known, arguments, own=own)
     report = look_into(archive, asked, patience)
     if report.offer and own and _was_done(report, asked):
         report.faults.append(
@@ -83,7 +87,7 @@ def restore(known: Settings, one_shot: OneShot, send: Send, *, own: bool) -> Non
     )
     method = known.postgres_host_auth_method or "scram-sha-256"
     copy.make_own(data, known.postgres_initdb_waldir, method)
-    libraries.check(data, known.pg_bindir)
+    libraries.check(data, known.pg_bindir, arguments)
     found = _memory(known, asked, report, own=own, began_at=began_at, region=region)
     restored.write(data, found)
     send({"detail": "restore: syncing the copy"})
@@ -93,10 +97,11 @@ def restore(known: Settings, one_shot: OneShot, send: Send, *, own: bool) -> Non
     log.info("restore.fetched", backup=report.backup.name, seconds=round(time.time() - began_at, 1))
 
 
-def asks(known: Settings, *, own: bool, disk: bool = True) -> Asked:
+def asks(known: Settings, arguments: Sequence[str], *, own: bool, disk: bool = True) -> Asked:
     """Give what the settings ask for."""
     path = os.environ.get("PATH", "")
     postgres = inspect.program("postgres", known.pg_bindir, path)
+    says_itself = libraries.PRELOADED in guc.from_arguments(arguments)
     pg_waldump = Path(inspect.program("pg_waldump", known.pg_bindir, path))
     return Asked(
         target=target(known, own=own),
@@ -105,6 +110,7 @@ def asks(known: Settings, *, own: bool, disk: bool = True) -> Asked:
         major=inspect.binaries_major(postgres),
         pgdata=known.pgdata if disk else None,
         pg_waldump=str(pg_waldump) if pg_waldump.exists() else None,
+        pkglibdir=None if says_itself else libraries.folder(known.pg_bindir),
     )
 
 

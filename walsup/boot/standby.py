@@ -7,7 +7,7 @@ primary that is known, pg_basebackup takes a copy; otherwise the first base back
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,8 +40,10 @@ _NO_BACKUP = Fault(
 )
 
 
-def build(known: Settings, one_shot: OneShot, send: Send) -> None:
+def build(known: Settings, one_shot: OneShot, send: Send, arguments: Sequence[str]) -> None:
     """Leave a standby in the data directory; waits for ever for something to build it from.
+
+    `arguments` are postgres's.
 
     Raises:
         ArchiveError: the archive lacks what it needs; EngineError, DiskFullError.
@@ -62,7 +64,7 @@ def build(known: Settings, one_shot: OneShot, send: Send) -> None:
             lacking = taken
         failures += 1
         asyncio.run(patience.wait(lacking, failures))
-    libraries.check(data, known.pg_bindir)
+    libraries.check(data, known.pg_bindir, arguments)
     send({"detail": "standby: syncing the copy"})
     one_shot.run("initdb", ["--sync-only", "-D", str(data)])
     stage.complete(known.pgdata)
@@ -130,11 +132,12 @@ def _look(known: Settings, archive: Reader, patience: Patience, *, disk: bool) -
         ArchiveError: it has, and none can be used.
     """
     asked = replace(
-        restore.asks(known, own=True, disk=disk),
+        restore.asks(known, (), own=True, disk=disk),
         target=Target(),
         named="",
         accept_hole="",
         pg_waldump=None,
+        pkglibdir=None,
     )
     report = restore.look_into(archive, asked, patience, _examine)
     if report.offer is None or not report.offer.backups:

@@ -89,6 +89,17 @@ def test_s28_no_secret_in_an_argv(name: str) -> None:
     assert "--full" in engine.backup_argv(config, Path("/data"))
 
 
+@pytest.mark.parametrize(
+    ("name", "option"), [("wal-g", "--add-user-data"), ("walrus", "--user-data")]
+)
+def test_a_note_goes_with_a_backup(name: str, option: str) -> None:
+    """In each engine's own words, and not at all when there is nothing to say."""
+    engine = Engine(name=name, program=Path("/e"), client=None)
+    argv = engine.backup_argv(Path("/c"), Path("/data"), "{}")
+    assert argv[-3:] == [option, "{}", "/data"]
+    assert option not in engine.backup_argv(Path("/c"), Path("/data"))
+
+
 def rendered(environ: dict[str, str]) -> dict[str, str]:
     """The configuration for these settings beside the usual ones."""
     known = settings.load(BASE | environ)

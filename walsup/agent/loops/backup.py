@@ -1,6 +1,7 @@
 """The base backup: when a first segment is proven, and again behind a hole in the archive."""
 
 import asyncio
+import json
 from pathlib import Path
 
 from walsup import log, units
@@ -18,6 +19,12 @@ from walsup.archive.output import classify_output
 from walsup.postgres import control
 from walsup.tail import last_lines
 
+_OPERATORS_NOTE = "WALG_SENTINEL_USER_DATA"
+# What an argument says is not in the files, so no copy inherits it.
+_PRELOADS = """
+select setting from pg_settings
+where name = 'shared_preload_libraries' and source = 'configuration file'
+"""
 _FIRST_RETRY_S = 5.0
 _LONGEST_RETRY_S = 60.0
 _PROOF_PATIENCE_S = 60.0
@@ -106,10 +113,19 @@ async def _push(world: World, engine: Engine, output: Path) -> int:
     given_up = asyncio.ensure_future(any_set(world.stopping, world.backup_refused, world.withdrawn))
     given_up.add_done_callback(lambda _: cancelled.set())
     try:
-        argv = engine.backup_argv(world.engine_config, world.settings.pgdata)
+        note = await _note(world)
+        argv = engine.backup_argv(world.engine_config, world.settings.pgdata, note)
         return await oneshot.run(argv, output, cancelled=cancelled)
     finally:
         given_up.cancel()
+
+
+async def _note(world: World) -> str:
+    """Give what a restore wants to know beforehand, unless the operator says something there."""
+    if _OPERATORS_NOTE in world.settings.passed_on:
+        return ""
+    rows = await world.sql.rows(_PRELOADS)
+    return json.dumps({catalog.NOTE: {catalog.PRELOADS: rows[0][0] if rows else ""}})
 
 
 async def _first_segment(world: World) -> bool:
