@@ -2,14 +2,12 @@
 
 import asyncio
 import contextlib
+import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any
 
 import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from walsup import log
 from walsup.agent import health, metrics, status
@@ -17,36 +15,64 @@ from walsup.agent.board import Board, Snapshot
 from walsup.archive.fault import Fault
 from walsup.settings import HttpAddress
 
+_JSON = "application/json"
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BIND_RETRY_S = 5.0
 
+Message = Mapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Callable[[], Awaitable[Message]], Send], Awaitable[None]]
+Page = tuple[int, str, bytes]
 
-def application(board: Board) -> Starlette:
-    """Build the application over a board."""
 
-    def probe(judge: Callable[[Snapshot], health.Answer]) -> Callable[[Request], Response]:
-        async def answer(_: Request) -> Response:
-            found = judge(board.snapshot)
-            body = {"ok": found.ok, "reasons": list(found.reasons)}
-            return JSONResponse(body, 200 if found.ok else 503)
+def application(board: Board) -> Application:
+    """Build the application over a board, in ASGI's own words: a framework would take three packages."""
 
-        return answer  # type: ignore[return-value]
+    async def answer(
+        scope: Message, _receive: object, send: Callable[..., Awaitable[None]]
+    ) -> None:
+        code, kind, body = _answer(scope["method"], scope["path"], board.snapshot)
+        headers = [(b"content-type", kind.encode()), (b"content-length", b"%d" % len(body))]
+        if code == 405:  # noqa: PLR2004 (as HTTP numbers it)
+            headers.append((b"allow", b"GET, HEAD"))
+        await send({"type": "http.response.start", "status": code, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
-    async def show_metrics(_: Request) -> Response:
-        return Response(metrics.render(board.snapshot), media_type=_METRICS_TYPE)
+    return answer
 
-    async def show_status(_: Request) -> Response:
-        return JSONResponse(status.as_json(board.snapshot))
 
-    return Starlette(
-        routes=[
-            Route("/livez", probe(health.live)),
-            Route("/readyz", probe(health.ready)),
-            Route("/startupz", probe(health.startup)),
-            Route("/metrics", show_metrics),
-            Route("/status", show_status),
-        ]
-    )
+def _answer(method: str, path: str, seen: Snapshot) -> Page:
+    """Give status code, content type and body; a HEAD's body is uvicorn's to leave out."""
+    show = _PAGES.get(path)
+    if show is None:
+        return 404, _JSON, _as_json({"problem": "not found", "paths": list(_PAGES)})
+    if method not in ("GET", "HEAD"):
+        return 405, _JSON, _as_json({"problem": f"{method} is not answered here"})
+    return show(seen)
+
+
+def _probe(
+    judge: Callable[[Snapshot], health.Answer],
+) -> Callable[[Snapshot], Page]:
+    def show(seen: Snapshot) -> Page:
+        found = judge(seen)
+        body = {"ok": found.ok, "reasons": list(found.reasons)}
+        return 200 if found.ok else 503, _JSON, _as_json(body)
+
+    return show
+
+
+def _as_json(content: object) -> bytes:
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+_PAGES: dict[str, Callable[[Snapshot], Page]] = {
+    "/livez": _probe(health.live),
+    "/readyz": _probe(health.ready),
+    "/startupz": _probe(health.startup),
+    "/metrics": lambda seen: (200, _METRICS_TYPE, metrics.render(seen)),
+    "/status": lambda seen: (200, _JSON, _as_json(status.as_json(seen))),
+}
 
 
 class _Server(uvicorn.Server):
@@ -78,11 +104,13 @@ async def serve(board: Board, address: HttpAddress) -> None:
             application(board),
             log_config=None,
             access_log=False,
+            interface="asgi3",
             lifespan="off",
             timeout_keep_alive=5,
             limit_concurrency=64,
         )
-        await _Server(config).serve(sockets=[listener])
+        with listener:
+            await _Server(config).serve(sockets=[listener])
 
 
 def _listen(address: HttpAddress) -> socket.socket:
