@@ -77,7 +77,15 @@ async def until_quiet(world: World) -> None:
 
 
 def replace(world: World, reason: str) -> bool:
-    """Replace a daemon that cannot be trusted any more; False when there is none to replace.
+    """Replace a daemon that cannot be trusted any more; False when there is none to replace."""
+    generation = refresh(world)
+    if generation:
+        log.warning("engine.replaced", reason=reason, generation=generation)
+    return generation != 0
+
+
+def refresh(world: World) -> int:
+    """Start a fresh daemon in the old one's place; gives its generation, 0: there is none.
 
     Nothing is awaited between the look at the gate and the launch: a daemon that is started
     after the gate was shut would write into an archive that is not ours.
@@ -90,7 +98,5 @@ def replace(world: World, reason: str) -> bool:
         or not isinstance(world.engine, engine.Engine)
         or not world.board.snapshot.init.engine_generation
     ):
-        return False
-    generation = launch(world, world.engine, lease)
-    log.warning("engine.replaced", reason=reason, generation=generation)
-    return True
+        return 0
+    return launch(world, world.engine, lease)
