@@ -4,9 +4,9 @@ import shutil
 from collections.abc import Mapping
 
 from walsup import log
-from walsup.archive import fetching, oneshot
-from walsup.archive.reading import render_reader, trust
-from walsup.boot import primary, slots
+from walsup.archive import fetching
+from walsup.archive.reading import render_reader
+from walsup.boot import fetcher, primary, slots
 from walsup.boot.handover import Handover
 from walsup.boot.source import carrier as carrier_of
 from walsup.boot.target import raised
@@ -46,11 +46,7 @@ def following(known: Settings, hand: Handover, effective: Mapping[str, str]) -> 
             config, render_reader(known, hand.run_dir, found.segment_size, region, carrier.room)
         )
         rendered["restore_command"] = fetching.standby_command(carrier, hand.run_dir)
-        if carrier.has_daemon:
-            hand.launch_reader(
-                carrier.daemon_argv(config, hand.run_dir / fetching.READER_SOCKET),
-                oneshot.environment() | {"PGDATA": str(known.pgdata)} | trust(known),
-            )
+        fetcher.launch(hand.send, carrier, known, hand.run_dir, known.pgdata)
     higher = raised(dict(found.limits), effective)
     for name, value in higher.items():
         log.info("setting.raised", name=name, value=value, why="the primary has it so")

@@ -64,12 +64,6 @@ class Handover:
             }
         )
 
-    def launch_reader(self, argv: list[str], environment: Mapping[str, str]) -> None:
-        """Launch the daemon that fetches for a recovery; it needs no lease, for it only reads."""
-        self.send(
-            {"daemon": "reader", "generation": 1, "argv": argv, "environment": dict(environment)}
-        )
-
     def _trust(self) -> dict[str, str]:
         """Give what makes the engines, which the agent starts, trust the S3 server's CA.
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from walsup import log
-from walsup.archive import fetching, oneshot
-from walsup.archive.reading import render_reader, trust
-from walsup.boot import restore
+from walsup.archive import fetching
+from walsup.archive.reading import render_reader
+from walsup.boot import fetcher, restore
 from walsup.boot.handover import Handover
 from walsup.boot.source import carrier as carrier_of
 from walsup.boot.target import raised, recovery_settings, target
@@ -58,11 +58,7 @@ def recovery(
     write_private(config, text)
     for leftover in (fetching.PROGRESS, fetching.ENDED):
         (hand.run_dir / leftover).unlink(missing_ok=True)
-    if carrier.has_daemon:
-        hand.launch_reader(
-            carrier.daemon_argv(config, hand.run_dir / fetching.READER_SOCKET),
-            oneshot.environment() | {"PGDATA": str(known.pgdata)} | trust(source),
-        )
+    fetcher.launch(hand.send, carrier, source, hand.run_dir, known.pgdata)
     wanted = target(known, own=found.own)
     rendered = recovery_settings(
         wanted,
