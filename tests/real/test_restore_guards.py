@@ -81,11 +81,12 @@ def test_s16_reader_and_agent_die_and_hang(walsup: Make, s3: S3Server) -> None:
         clone.wait_for(lambda: proxy.spoilt, "it waits for a segment", timeout_s=90)
         clone.wait_for(lambda: clone.state().get("reader_pid"), "a reader")
         agent = clone.kill("agent", SIGKILL)
-        os.kill(clone.pid_of("reader"), SIGKILL)
-        clone.wait_for(
-            lambda: int(clone.state().get("agent_pid") or 0) not in (0, agent), "another agent"
-        )
-        clone.wait_for(lambda: clone.state().get("reader_pid"), "another reader")
+        reader = clone.kill("reader", SIGKILL)
+        for name, dead in (("agent", agent), ("reader", reader)):
+            clone.wait_for(
+                lambda: int(clone.state().get(f"{name}_pid") or 0) not in (0, dead),  # noqa: B023
+                f"another {name}",
+            )
         os.kill(clone.pid_of("reader"), SIGSTOP)
         proxy.spoil()
         clone.wait_accepts(timeout_s=170)
