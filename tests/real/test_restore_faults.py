@@ -161,10 +161,10 @@ def test_a_backup_that_is_not_whole_is_passed_over(
     assert "of its own WAL" in told
 
 
-def test_s14_a_hole_found_on_the_way_is_never_the_end(
+def test_s14b_a_recovery_that_ended_goes_on_in_its_directory(
     walsup: Make, s3: S3Server, archive: Archive
 ) -> None:
-    """Deleted behind the pre-flight's back: over 125 and its name; brought back, it goes on."""
+    """A hole made behind the pre-flight's back is never the end; brought back, it goes on there."""
     damaged = copied(s3, archive, "hole-on-the-way")
     lost = segments(s3, damaged.prefix)[3]
     (key,) = [
@@ -185,11 +185,25 @@ def test_s14_a_hole_found_on_the_way_is_never_the_end(
         assert clone.wait(timeout_s=120) == 74
     assert lost in verdict(clone)
     assert "never taken for the end" in verdict(clone)
-    s3.put(key, kept)
     clone.environment |= source_of(s3, damaged.prefix)
-    with PickyProxy(s3.port):
-        clone.start()
-        restored_whole(clone, archive)
+    signal, fetched = clone.pgdata / "recovery.signal", clone.pgdata / "PG_VERSION"
+    copy = fetched.stat().st_ino
+    leftover = clone.pgdata / "pg_wal" / ".wal-g" / "prefetch" / "running" / lost
+    for _ in range(2):
+        # Half a file that a killed reader has left would be taken for a whole one.
+        leftover.parent.mkdir(parents=True, exist_ok=True)
+        leftover.write_bytes(b"half")
+        assert signal.exists()
+        assert clone.start().wait(timeout_s=120) == 74
+        assert lost in verdict(clone)
+        assert not leftover.exists()
+    s3.put(key, kept)
+    clone.start()
+    restored_whole(clone, archive)
+    assert clone.events("restore.resumed")
+    assert not clone.events("restore.began")
+    assert fetched.stat().st_ino == copy
+    clone.wait_for(lambda: not leftover.parents[2].exists(), "no .wal-g is left")
 
 
 @pytest.mark.parametrize(
