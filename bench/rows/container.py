@@ -21,8 +21,6 @@ _ALONE = "postgres alone"
 _SIDES = {_WITHOUT: ("walsup", False), _PEER: ("docker", False), _WITH: ("walsup", True)}
 _MOST_MB = {"walrus": 72, "wal-g": 112}
 _PROTECTED_TIMEOUT_S = 120.0
-# Long enough for what walsup does two minutes after the last segment.
-_RESTS, _ROUNDS = 2.5, 3
 
 
 def measure(ground: Ground) -> Sequence[Row]:
@@ -88,8 +86,7 @@ def _start(ground: Ground, name: str) -> Row:
 def _memory(ground: Ground, name: str) -> Row:
     """Both rest side by side: what they share counts by halves, on both sides alike."""
     runs = Runs()
-    rounds = min(ground.rounds, _ROUNDS)
-    for number in range(1, rounds + 1):
+    for number in range(1, ground.rounds + 1):
         with (
             Docked(ground, name, side="walsup", archive=True) as one,
             Docked(ground, name, side="docker") as alone,
@@ -97,10 +94,10 @@ def _memory(ground: Ground, name: str) -> Row:
             for each in (one, alone):
                 each.accepts_after_s()
             wait_until(one.is_protected, "it is protected", timeout_s=_PROTECTED_TIMEOUT_S)
-            time.sleep(ground.idle_s * _RESTS)
+            time.sleep(ground.idle_s)
             runs.add({_WITH: one.pss_mb(), _ALONE: alone.pss_mb()})
         told = ", ".join(f"{side} {found[-1]:.1f}" for side, found in runs.found.items())
-        ground.say(f"container, memory {number}/{rounds}: {told} MB")
+        ground.say(f"container, memory {number}/{ground.rounds}: {told} MB")
     return Row(
         name="container, idle PSS",
         engine=ground.engine,

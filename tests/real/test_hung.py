@@ -2,12 +2,9 @@
 
 import os
 import textwrap
-import time
 from collections.abc import Callable
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP
-
-import pytest
 
 from dev.harness import S3Server, Walsup
 from dev.harness.machine import PYTHON
@@ -141,22 +138,3 @@ def test_pushes_that_fail_though_the_bucket_can_be_read_are_shown_at_once(walsup
     assert wait_fault(one, "segments")["kind"] == "engine broken"
     wait_no_lag(one)
     one.wait_for(lambda: "segments" not in status(one)["faults"], "the fault has gone")
-
-
-@pytest.mark.soak
-def test_s27_a_daemon_of_wal_g_that_rests_is_a_fresh_one(walsup: Make, engine: str) -> None:
-    """Two minutes after its work, with no push lost; WAL-RUS needs no such thing."""
-    one = walsup(env=SOON).start()
-    wait_protected(one)
-    _write(one)
-    wait_no_lag(one)
-    first = one.pid_of("engine")
-    time.sleep(150)
-    refreshed = one.events("engine.refreshed")
-    assert len(refreshed) == (engine == "wal-g")
-    assert (one.pid_of("engine") != first) == (engine == "wal-g")
-    _write(one)
-    wait_no_lag(one)
-    wait_protected(one)
-    assert one.psql("select failed_count from pg_stat_archiver") == "0"
-    assert len(one.events("engine.started")) == 1 + len(refreshed)

@@ -77,15 +77,7 @@ async def until_quiet(world: World) -> None:
 
 
 def replace(world: World, reason: str) -> bool:
-    """Replace a daemon that cannot be trusted any more; False when there is none to replace."""
-    generation = refresh(world)
-    if generation:
-        log.warning("engine.replaced", reason=reason, generation=generation)
-    return generation != 0
-
-
-def refresh(world: World) -> int:
-    """Start a fresh daemon in the old one's place; gives its generation, 0: there is none.
+    """Replace a daemon that cannot be trusted any more; False when there is none to replace.
 
     Nothing is awaited between the look at the gate and the launch: a daemon that is started
     after the gate was shut would write into an archive that is not ours.
@@ -98,5 +90,7 @@ def refresh(world: World) -> int:
         or not isinstance(world.engine, engine.Engine)
         or not world.board.snapshot.init.engine_generation
     ):
-        return 0
-    return launch(world, world.engine, lease)
+        return False
+    generation = launch(world, world.engine, lease)
+    log.warning("engine.replaced", reason=reason, generation=generation)
+    return True

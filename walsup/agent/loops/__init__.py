@@ -9,7 +9,6 @@ from walsup.agent.loops.disk import disk
 from walsup.agent.loops.gate import gate
 from walsup.agent.loops.lag import lag
 from walsup.agent.loops.replication import replication
-from walsup.agent.loops.rest import rest
 from walsup.agent.loops.restore import restore
 from walsup.agent.loops.secrets import secrets
 from walsup.agent.loops.standby import standby
@@ -32,7 +31,6 @@ LOOPS: dict[str, Callable[[World], Awaitable[None]]] = {
     "wake": wake,
     "torn": torn,
     "twice": twice,
-    "rest": rest,
     "disk": disk,
     "collation": collation,
     "secrets": secrets,
