@@ -26,7 +26,7 @@ Page = tuple[int, str, bytes]
 
 
 def application(board: Board) -> Application:
-    """Build the application over a board, in ASGI's own words: a framework would take three packages."""
+    """Build the application over a board, in ASGI's own words: that takes no framework."""
 
     async def answer(
         scope: Message, _receive: object, send: Callable[..., Awaitable[None]]
