@@ -119,6 +119,35 @@ def test_a_key_that_may_only_read_is_enough_for_a_source(walsup: Make, s3: S3Ser
     assert not [p for p in blind.pgdata.iterdir() if not p.name.startswith(".walsup-")]
 
 
+def test_a_database_that_is_there_needs_no_source(walsup: Make, s3: S3Server) -> None:
+    """The settings of a restore may stay when the source's key has long been taken away."""
+    source = walsup(env={"WALSUP_ARCHIVE_TIMEOUT": "1s"}).start()
+    wait_protected(source)
+    assert source.stop() == 0
+    secrets = source.layout.base / "keys"
+    secrets.mkdir()
+    keys = {"AWS_ACCESS_KEY_ID": s3.access_key, "AWS_SECRET_ACCESS_KEY": s3.secret_key}
+    for name, text in keys.items():
+        (secrets / name).write_text(text)
+    given = {
+        "WALSUP_RESTORE_FROM": f"s3://{s3.bucket}/{source.prefix}",
+        "RESTORE_AWS_ENDPOINT": s3.endpoint,
+        "WALSUP_RESTORE_SECRETS_DIR": str(secrets),
+    }
+    clone = walsup(env=given).start()
+    wait_protected(clone)
+    shutil.rmtree(secrets)
+    time.sleep(6)  # secret files are looked at every five seconds
+    assert "secrets" not in status(clone)["faults"]
+    assert clone.stop() == 0
+    clone.start()
+    wait_protected(clone)
+    assert clone.events("setting.of_source")
+    empty = walsup(env=given).start()
+    assert empty.wait(timeout_s=30) == 64
+    assert str(secrets) in empty.log()
+
+
 def test_an_archive_in_a_directory_is_restored(walsup: Make) -> None:
     """A second disk instead of a bucket."""
     one = walsup(s3=None, env={"WALSUP_ARCHIVE_TIMEOUT": "1s"})

@@ -57,7 +57,11 @@ class Source:
         self._bucket = open_bucket(self.settings)
 
     def _settings(self, known: settings.Settings) -> settings.Settings:
-        own: settings.Settings = known if self._found.own else known.source or known
+        if self._found.own:
+            return known
+        if known.source_faults:
+            raise settings.wrong(known.source_faults)
+        own: settings.Settings = known.source or known
         return own
 
     @property
@@ -133,11 +137,10 @@ class Source:
             return
         self._reread_s = now_s
         try:
-            known = await asyncio.to_thread(self._world.reload_settings)
+            found = self._settings(await asyncio.to_thread(self._world.reload_settings))
         except SettingsError as wrong:
             log.warning("settings.wrong", problem=wrong.problem, hint="the old ones are kept")
             return
-        found = self._settings(known)
         if found == self.settings:
             return
         self.settings, self._bucket = found, open_bucket(found)

@@ -68,6 +68,7 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
         for warning in unheeded(known, engine.name):
             log.warning("setting.unheeded", problem=warning)
     hand = handover.Handover(known, run_dir, os.urandom(16).hex(), send)
+    phase.check_source(known, found)
     found = phase.taken_for(known, found, hand)
     wish = plan.Wish(known.on_empty_pgdata, restores=known.restore_from is not None)
     if isinstance(found, (plan.Cluster, plan.Broken)):

@@ -1,6 +1,6 @@
 """The one reader of the environment and of secret files."""
 
-from walsup.settings.load import http, load, relevant
+from walsup.settings.load import http, load, relevant, wrong
 from walsup.settings.table import Settings, declared, is_secret
 from walsup.settings.values import ArchiveUrl, FileArchive, HttpAddress
 
@@ -14,4 +14,5 @@ __all__ = [
     "is_secret",
     "load",
     "relevant",
+    "wrong",
 ]

@@ -3,7 +3,7 @@
 import os
 import re
 import types
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,8 @@ def load(environ: Mapping[str, str]) -> Settings:
     """Read everything, from variables, NAME_FILE and WALSUP_SECRETS_DIR.
 
     Raises:
-        SettingsError: all faults at once, a line each.
+        SettingsError: all faults at once, a line each. Those of the source of a restore alone are
+            left to who needs it: a database that is there does not.
         ContractError: POSTGRES_… and its _FILE are both set, and that is all.
     """
     environ, theirs = _in_our_names(environ)
@@ -73,7 +74,7 @@ def _load(environ: Mapping[str, str], wanted: Collection[str], theirs: Translati
     given_names = {name for name, found in given.items() if found}
     faults += faults_of_restore(values, given_names)
     faults += faults_of_role(values)
-    of_source = _source(values, environ, faults)
+    of_source, source_faults = _source(values, environ)
     faults += [
         f"{name}: this version archives to S3 and to directories; set WALSUP_ARCHIVE to"
         " s3://bucket/prefix or file:///directory"
@@ -81,10 +82,7 @@ def _load(environ: Mapping[str, str], wanted: Collection[str], theirs: Translati
         if passed_on.get(name)
     ]
     if faults:
-        raise (ContractError if all(map(_is_contracts, faults)) else SettingsError)(
-            f"{len(faults)} of the settings are wrong:\n" + "\n".join(f"  {f}" for f in faults),
-            hint="correct them in the container's environment; README has the table of settings",
-        )
+        raise wrong([*faults, *source_faults])
     return Settings(
         **values,
         passed_on=types.MappingProxyType(passed_on),
@@ -92,20 +90,29 @@ def _load(environ: Mapping[str, str], wanted: Collection[str], theirs: Translati
         foreign=theirs.notes,
         no_new_cluster=theirs.no_new_cluster,
         source=of_source,
+        source_faults=source_faults,
+    )
+
+
+def wrong(faults: Sequence[str]) -> SettingsError | ContractError:
+    """Give the refusal of these faults, a line each."""
+    return (ContractError if all(map(_is_contracts, faults)) else SettingsError)(
+        f"{len(faults)} of the settings are wrong:\n" + "\n".join(f"  {f}" for f in faults),
+        hint="correct them in the container's environment; README has the table of settings",
     )
 
 
 def _source(
-    values: Mapping[str, Any], environ: Mapping[str, str], faults: list[str]
-) -> Settings | None:
-    """Give the settings with which the source of a restore is read; its faults join the others."""
+    values: Mapping[str, Any], environ: Mapping[str, str]
+) -> tuple[Settings | None, tuple[str, ...]]:
+    """Give the settings with which the source of a restore is read, or their faults."""
     if not (place := values["restore_from"]):
-        return None
+        return None, ()
     try:
-        return _load(source.environment(environ, str(place)), _OF_A_SOURCE, Translation())
-    except SettingsError as wrong:
-        faults += [f"of the restore's source:{line}" for line in wrong.problem.splitlines()[1:]]
-        return None
+        return _load(source.environment(environ, str(place)), _OF_A_SOURCE, Translation()), ()
+    except SettingsError as refusal:
+        lines = refusal.problem.splitlines()[1:]
+        return None, tuple(f"of the restore's source:{line}" for line in lines)
 
 
 def http(environ: Mapping[str, str]) -> HttpAddress:

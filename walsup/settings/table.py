@@ -203,6 +203,7 @@ class Settings(NamedTuple):
     passed_on: Mapping[str, str] = MappingProxyType({})
     warnings: tuple[str, ...] = ()
     source: Any = None  # the Settings that read restore_from
+    source_faults: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
     no_new_cluster: str = ""
 

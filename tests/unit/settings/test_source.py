@@ -3,7 +3,7 @@
 import pytest
 
 from walsup.errors import SettingsError
-from walsup.settings import ArchiveUrl, load, relevant
+from walsup.settings import ArchiveUrl, load, relevant, wrong
 
 OWN = {
     "WALSUP_ARCHIVE": "s3://own/a",
@@ -87,7 +87,10 @@ def test_spilos_names() -> None:
         ({"WALSUP_RESTORE_TARGET_ACTION": "pause"}, "without a target"),
         ({"WALSUP_RESTORE_FROM": "", "WALSUP_RESTORE_TARGET_NAME": "x"}, "anything to restore"),
         ({"WALSUP_ARCHIVE": "", "WALSUP_ON_EMPTY_PGDATA": "restore"}, "needs WALSUP_ARCHIVE"),
-        ({"RESTORE_AWS_ACCESS_KEY_ID": "k"}, "of the restore's source:"),
+        (
+            {"RESTORE_AWS_ACCESS_KEY_ID": "k", "WALSUP_RESTORE_TARGET_ACTION": "pause"},
+            "of the restore's source:",
+        ),
     ],
 )
 def test_what_does_not_go_together(given: dict[str, str], says: str) -> None:
@@ -95,6 +98,15 @@ def test_what_does_not_go_together(given: dict[str, str], says: str) -> None:
     with pytest.raises(SettingsError) as refused:
         load({**OWN, "WALSUP_RESTORE_FROM": "s3://source/b", **given})
     assert says in str(refused.value)
+
+
+def test_faults_of_the_source_alone_are_left_to_who_needs_it() -> None:
+    """A database that is there does not, and must start."""
+    known = load({**OWN, "WALSUP_RESTORE_FROM": "s3://b/x", "RESTORE_AWS_ACCESS_KEY_ID": "k"})
+    assert known.source is None
+    (told,) = known.source_faults
+    assert told.startswith("of the restore's source:")
+    assert "AWS_SECRET_ACCESS_KEY" in str(wrong(known.source_faults))
 
 
 def test_all_faults_of_a_restore_at_once() -> None:
