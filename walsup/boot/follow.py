@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from walsup import log
 from walsup.archive import fetching
 from walsup.archive.reading import render_reader
-from walsup.boot import fetcher, primary, slots
+from walsup.boot import primary, readerdaemon, slots
 from walsup.boot.handover import Handover
 from walsup.boot.source import carrier as carrier_of
 from walsup.boot.target import raised
@@ -46,7 +46,7 @@ def following(known: Settings, hand: Handover, effective: Mapping[str, str]) -> 
             config, render_reader(known, hand.run_dir, found.segment_size, region, carrier.room)
         )
         rendered["restore_command"] = fetching.standby_command(carrier, hand.run_dir)
-        fetcher.launch(hand.send, carrier, known, hand.run_dir, known.pgdata)
+        readerdaemon.launch(hand.send, carrier, known, hand.run_dir, known.pgdata)
     higher = raised(dict(found.limits), effective)
     for name, value in higher.items():
         log.info("setting.raised", name=name, value=value, why="the primary has it so")

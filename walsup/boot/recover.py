@@ -8,7 +8,7 @@ from pathlib import Path
 from walsup import log
 from walsup.archive import fetching
 from walsup.archive.reading import render_reader
-from walsup.boot import fetcher, restore
+from walsup.boot import readerdaemon, restore
 from walsup.boot.handover import Handover
 from walsup.boot.source import carrier as carrier_of
 from walsup.boot.target import raised, recovery_settings, target
@@ -58,7 +58,7 @@ def recovery(
     write_private(config, text)
     for leftover in (fetching.PROGRESS, fetching.ENDED):
         (hand.run_dir / leftover).unlink(missing_ok=True)
-    fetcher.launch(hand.send, carrier, source, hand.run_dir, known.pgdata)
+    readerdaemon.launch(hand.send, carrier, source, hand.run_dir, known.pgdata)
     wanted = target(known, own=found.own)
     rendered = recovery_settings(
         wanted,

@@ -19,7 +19,7 @@ from walsup.archive.classify import classify
 from walsup.archive.fault import FaultError
 from walsup.archive.reading import render_reader
 from walsup.archive.survey import Reader
-from walsup.boot import copy, fetcher, inspect, libraries, stage
+from walsup.boot import copy, inspect, libraries, readerdaemon, stage
 from walsup.boot.fetched import fetch
 from walsup.boot.oneshot import OneShot
 from walsup.boot.preflight import examine
@@ -79,7 +79,7 @@ def restore(
     text = render_reader(source, one_shot.run_dir, segment_bytes, region, archive.engine.room)
     write_private(archive.config, text)
     # It is awake when postgres asks for its first segment.
-    fetcher.launch(send, archive.engine, source, one_shot.run_dir, known.pgdata)
+    readerdaemon.launch(send, archive.engine, source, one_shot.run_dir, known.pgdata)
     data = fetch(known, archive, one_shot, report, patience)
     files = asyncio.run(survey.parts(archive.bucket, report.backup))
     copy.check_files(
