@@ -1,5 +1,6 @@
 """A restore beside what goes on around it: a living owner, dying helpers, a limited key."""
 
+import json
 import os
 import shutil
 import sys
@@ -139,10 +140,15 @@ def test_a_database_that_is_there_needs_no_source(walsup: Make, s3: S3Server) ->
     shutil.rmtree(secrets)
     time.sleep(6)  # secret files are looked at every five seconds
     assert "secrets" not in status(clone)["faults"]
+    assert not clone.events("settings.kept")
     assert clone.stop() == 0
+    # As if it had been killed between its promotion and the last that a restore does.
+    memory = clone.pgdata / ".walsup-restore"
+    memory.write_text(json.dumps(json.loads(memory.read_text()) | {"ended_at": 0}))
     clone.start()
     wait_protected(clone)
     assert clone.events("setting.of_source")
+    assert json.loads(memory.read_text())["ended_at"]
     empty = walsup(env=given).start()
     assert empty.wait(timeout_s=30) == 64
     assert str(secrets) in empty.log()

@@ -53,7 +53,9 @@ class Source:
         self._found = found
         self._reread_s = 0.0
         self._generation = 1
-        self.settings = self._settings(world.settings)
+        # What the agent began with may have been put right since.
+        faulty = world.settings.source_faults
+        self.settings = self._settings(world.reload_settings() if faulty else world.settings)
         self._bucket = open_bucket(self.settings)
 
     def _settings(self, known: settings.Settings) -> settings.Settings:

@@ -43,7 +43,7 @@ def application(board: Board) -> Application:
 
 def _answer(method: str, path: str, seen: Snapshot) -> Page:
     """Give status code, content type and body; a HEAD's body is uvicorn's to leave out."""
-    show = _PAGES.get(path)
+    show = _PAGES.get(path.rstrip("/"))
     if show is None:
         return 404, _JSON, _as_json({"problem": "not found", "paths": list(_PAGES)})
     if method not in ("GET", "HEAD"):

@@ -88,6 +88,7 @@ class World:
             secret_access_key=again.secret_access_key,
             session_token=again.session_token,
         )
+        again = again._replace(source=found.source, source_faults=found.source_faults)
         if again not in (found, self._kept):
             log.warning("settings.kept", problem="more than the bucket's credentials has changed")
         self._kept = again

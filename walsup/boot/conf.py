@@ -11,8 +11,6 @@ from typing import NamedTuple
 from walsup import units
 from walsup.settings import declared
 
-# Patroni moves the first postgresql.conf there. Source: patroni, postgresql/config.py
-PATRONIS = "postgresql.base.conf"
 _BELOW_REPLICA = ("minimal",)
 _LIBRARY_SINCE = 15
 _RECOVERY_SINCE = 12

@@ -29,7 +29,7 @@ def unfit(asked: Asked, report: Report) -> Iterator[str]:
         yield (
             f"base backup {backup.name} is of a cluster that loads {', '.join(lacking)}"
             f" ({libraries.PRELOADED}), which {asked.pkglibdir} does not have: use an image with"
-            " these extensions"
+            f" these extensions, or start it with -c {libraries.PRELOADED}=…"
         )
     if asked.pgdata is None:
         return

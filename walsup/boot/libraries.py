@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from walsup import log
-from walsup.boot import conf, patroni
+from walsup.boot import patroni
 from walsup.errors import ProgramMissingError
 from walsup.postgres import guc
 
@@ -24,9 +24,13 @@ def check(data: Path, bindir: Path | None, arguments: Sequence[str]) -> None:
     where = folder(bindir)
     if where is None:
         return
-    values = guc.effective(data, arguments).values
+    given = guc.from_arguments(arguments)
+    # An operator's own file is read in the copy's place; the copy's is not in its place yet.
+    elsewhere = given.get("config_file", "")
+    instead = ("-c", f"config_file={elsewhere}") if Path(elsewhere).is_file() else ()
+    values = guc.effective(data, instead).values | given
     lacking = missing(values.get(PRELOADED, ""), where)
-    if (data / conf.PATRONIS).exists():
+    if (data / guc.PATRONIS).exists():
         # What Spilo adds of its own is left out at the start.
         lacking = [name for name in lacking if name not in patroni.SPILOS]
     if lacking:

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 
-from walsup import log
 from walsup.boot.handover import Handover
-from walsup.boot.plan import Cluster, Found
+from walsup.boot.plan import Found
 from walsup.postgres import restored, standing
-from walsup.settings import Settings, wrong
+from walsup.settings import Settings
 
 
 def taken_for(known: Settings, found: Found, hand: Handover) -> Found:
@@ -20,18 +19,6 @@ def taken_for(known: Settings, found: Found, hand: Handover) -> Found:
     from walsup.boot import role  # noqa: PLC0415 (not for every start)
 
     return role.settle(known, found, hand)
-
-
-def check_source(known: Settings, found: Found) -> None:
-    """Refuse what is wrong with the source of a restore, unless a database is there: it counts not.
-
-    Raises:
-        SettingsError: with all of it.
-    """
-    if known.source_faults and not isinstance(found, Cluster):
-        raise wrong(known.source_faults)
-    for problem in known.source_faults:
-        log.warning("setting.of_source", problem=problem)
 
 
 def follows(known: Settings, archived: str | None) -> bool:

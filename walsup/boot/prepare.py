@@ -56,6 +56,8 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
         log.warning("setting.unknown", problem=warning)
     for note in known.foreign:
         log.warning("setting.foreign", problem=note)
+    for problem in known.source_faults:
+        log.warning("setting.of_source", problem=problem)
     run_dir = Path(os.environ["WALSUP_RUN_DIR"])
     gucs = _operators_gucs(known, arguments)
     _check_length(run_dir)
@@ -68,7 +70,6 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
         for warning in unheeded(known, engine.name):
             log.warning("setting.unheeded", problem=warning)
     hand = handover.Handover(known, run_dir, os.urandom(16).hex(), send)
-    phase.check_source(known, found)
     found = phase.taken_for(known, found, hand)
     wish = plan.Wish(known.on_empty_pgdata, restores=known.restore_from is not None)
     if isinstance(found, (plan.Cluster, plan.Broken)):
@@ -142,7 +143,7 @@ def _launch_postgres(
 ) -> None:
     effective = _operators_gucs(known, arguments)
     program = inspect.program("postgres", known.pg_bindir, os.environ.get("PATH", ""))
-    if (known.pgdata / conf.PATRONIS).exists():
+    if (known.pgdata / guc.PATRONIS).exists():
         from walsup.boot.patroni import instead  # noqa: PLC0415 (not for every start)
 
         theirs = instead(effective, known, arguments, program, hand.run_dir)

@@ -15,7 +15,7 @@ from walsup.boot.target import raised, recovery_settings, target
 from walsup.errors import SettingsError
 from walsup.postgres import control, restored
 from walsup.private import write_private
-from walsup.settings import Settings
+from walsup.settings import Settings, wrong
 
 # They are there before postgres asks for a first file.
 _PREFETCHED = ".wal-g"
@@ -47,6 +47,8 @@ def recovery(
             hint="set it again as it was, and it goes on; or empty the data directory, and it"
             " begins anew",
         )
+    if not found.own and known.source_faults:
+        raise wrong(known.source_faults)
     source = known if found.own else known.source
     carrier = carrier_of(source)
     _begin_again(known.pgdata, found.legs[-1][0])

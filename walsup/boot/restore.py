@@ -103,7 +103,7 @@ def asks(known: Settings, arguments: Sequence[str], *, own: bool, disk: bool = T
     """Give what the settings ask for."""
     path = os.environ.get("PATH", "")
     postgres = inspect.program("postgres", known.pg_bindir, path)
-    says_itself = libraries.PRELOADED in guc.from_arguments(arguments)
+    says_itself = {libraries.PRELOADED, "config_file"} & guc.from_arguments(arguments).keys()
     pg_waldump = Path(inspect.program("pg_waldump", known.pg_bindir, path))
     return Asked(
         target=target(known, own=own),

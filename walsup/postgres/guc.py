@@ -11,6 +11,8 @@ MAX_DEPTH = 10
 # not: a range up to U+10FFFF takes `re` 15 ms to compile, at every start of a container.
 _LETTER = r"[^\x00-@\[-\^`{-\x7f]"
 _WORD = r"[^\x00-/:-@\[-\^`{-\x7f]"
+# Patroni moves the first postgresql.conf there. Source: patroni, postgresql/config.py
+PATRONIS = "postgresql.base.conf"
 _LINE = re.compile(
     rf"""
     (?P<name>{_LETTER}{_WORD}*(?:\.{_LETTER}{_WORD}*)?)(?![-.:/])

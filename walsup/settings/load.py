@@ -42,8 +42,8 @@ def load(environ: Mapping[str, str]) -> Settings:
     """Read everything, from variables, NAME_FILE and WALSUP_SECRETS_DIR.
 
     Raises:
-        SettingsError: all faults at once, a line each. Those of the source of a restore alone are
-            left to who needs it: a database that is there does not.
+        SettingsError: all faults at once, a line each. Those of a source's keys and
+            endpoint alone are left to who needs it: a database that is there does not.
         ContractError: POSTGRES_… and its _FILE are both set, and that is all.
     """
     environ, theirs = _in_our_names(environ)

@@ -62,10 +62,14 @@ def test_metrics_and_status() -> None:
 
 def test_other_requests() -> None:
     """A query is no part of the path; HEAD has no body; the rest is refused with the way out."""
-    query, head, missing, posted = asked(
-        ("GET", "/livez?verbose=1"), ("HEAD", "/status"), ("GET", "/nowhere"), ("POST", "/livez")
+    query, slash, head, missing, posted = asked(
+        ("GET", "/livez?verbose=1"),
+        ("GET", "/livez/"),
+        ("HEAD", "/status"),
+        ("GET", "/nowhere"),
+        ("POST", "/livez"),
     )
-    assert query[0] == 200
+    assert query[0] == slash[0] == 200
     assert head[0] == 200
     assert int(head[1]["content-length"]) > 0
     assert head[2] == b""

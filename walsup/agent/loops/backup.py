@@ -16,15 +16,10 @@ from walsup.archive.classify import classify
 from walsup.archive.engine import Engine
 from walsup.archive.fault import Fault
 from walsup.archive.output import classify_output
-from walsup.postgres import control
+from walsup.postgres import control, guc
 from walsup.tail import last_lines
 
 _OPERATORS_NOTE = "WALG_SENTINEL_USER_DATA"
-# What an argument says is not in the files, so no copy inherits it.
-_PRELOADS = """
-select setting from pg_settings
-where name = 'shared_preload_libraries' and source = 'configuration file'
-"""
 _FIRST_RETRY_S = 5.0
 _LONGEST_RETRY_S = 60.0
 _PROOF_PATIENCE_S = 60.0
@@ -113,19 +108,24 @@ async def _push(world: World, engine: Engine, output: Path) -> int:
     given_up = asyncio.ensure_future(any_set(world.stopping, world.backup_refused, world.withdrawn))
     given_up.add_done_callback(lambda _: cancelled.set())
     try:
-        note = await _note(world)
+        note = await asyncio.to_thread(_note, world)
         argv = engine.backup_argv(world.engine_config, world.settings.pgdata, note)
         return await oneshot.run(argv, output, cancelled=cancelled)
     finally:
         given_up.cancel()
 
 
-async def _note(world: World) -> str:
-    """Give what a restore wants to know beforehand, unless the operator says something there."""
-    if _OPERATORS_NOTE in world.settings.passed_on:
+def _note(world: World) -> str:
+    """Give what a restore wants to know beforehand, unless the operator says something there.
+
+    Out of the copy's own files: what an argument or a file elsewhere says no copy inherits. What
+    Patroni has configured is left out in part, so nothing is said of it.
+    """
+    pgdata = world.settings.pgdata
+    if _OPERATORS_NOTE in world.settings.passed_on or (pgdata / guc.PATRONIS).exists():
         return ""
-    rows = await world.sql.rows(_PRELOADS)
-    return json.dumps({catalog.NOTE: {catalog.PRELOADS: rows[0][0] if rows else ""}})
+    preloads = guc.effective(pgdata, ()).values.get(catalog.PRELOADS, "")
+    return json.dumps({catalog.NOTE: {catalog.PRELOADS: preloads}})
 
 
 async def _first_segment(world: World) -> bool:

@@ -17,9 +17,11 @@ from walsup.agent.clone import disable_subscriptions
 from walsup.agent.judge import Judge
 from walsup.agent.loops.database import login_fault
 from walsup.agent.reclaim import Reclaim
+from walsup.agent.unreadable import fault_of
 from walsup.agent.world import World
 from walsup.archive.fetching import PROGRESS
 from walsup.archive.window import Leg, Line
+from walsup.errors import SettingsError
 from walsup.postgres import control, recovering, restored
 from walsup.postgres.control import DBState
 from walsup.postgres.restored import Restored
@@ -51,8 +53,9 @@ async def restore(world: World) -> None:
         legs=tuple(Leg(timeline=n, begin_lsn=begin, end_lsn=end) for n, begin, end in found.legs)
     )
     claim = Reclaim(world, found, line) if found.own else None
-    judge = Judge(world, found, line, claim)
-    works = [asyncio.create_task(judge.serve())]
+    works = []
+    if judge := await _judge(world, found, line, claim):
+        works.append(asyncio.create_task(judge.serve()))
     if claim is not None:
         works.append(asyncio.create_task(claim.run()))
     try:
@@ -67,6 +70,20 @@ async def restore(world: World) -> None:
         if not found.own:
             await _become_own(world)
         await asyncio.to_thread(_end, world, found)
+
+
+async def _judge(world: World, found: Restored, line: Line, claim: Reclaim | None) -> Judge | None:
+    """Give the judge once the source's keys can be read; None: it is not needed any more."""
+    while restored.is_recovering(world.settings.pgdata) and not world.stopping.is_set():
+        try:
+            judge = Judge(world, found, line, claim)
+        except SettingsError as wrong:
+            world.board.fault("restore", fault_of(wrong))
+            await asyncio.sleep(_SHOW_EVERY_S)
+        else:
+            world.board.clear("restore")
+            return judge
+    return None
 
 
 async def _until_promoted(world: World, found: Restored) -> None:
