@@ -1,6 +1,7 @@
 """wal-g without walg-daemon-client, as WAL-G's release has it: each push starts the engine (S7).
 
-Both engines are put in wal-g's place: the commands that are used here are the same for both.
+Both engines are put in wal-g's place: the commands that are used here are the same for both, but
+for the name of one option.
 """
 
 from collections.abc import Callable
@@ -20,6 +21,16 @@ from dev.harness.witness import (
 
 Make = Callable[..., Walsup]
 
+_WAL_G = """\
+#!/bin/sh
+for word do
+    shift
+    [ "{engine}$word" != walrus--add-user-data ] || word=--user-data
+    set -- "$@" "$word"
+done
+exec {program} "$@"
+"""
+
 
 def _without_client(walsup: Make, machine: Machine, endpoint: str) -> Walsup:
     one = walsup(endpoint=endpoint, env={"WALSUP_ARCHIVE_TIMEOUT": "2s"})
@@ -27,7 +38,9 @@ def _without_client(walsup: Make, machine: Machine, endpoint: str) -> Walsup:
     program = Path(path.partition(":")[0]) / one.engine
     folder = one.layout.base / "bin"
     folder.mkdir(mode=0o755)
-    (folder / "wal-g").symlink_to(program.resolve())
+    walg = folder / "wal-g"
+    walg.write_text(_WAL_G.format(program=program.resolve(), engine=one.engine))
+    walg.chmod(0o755)
     one.environment |= {"PATH": f"{folder}:{path.partition(':')[2]}", "WALSUP_ENGINE": "wal-g"}
     assert machine.engines
     return one
