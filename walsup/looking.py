@@ -20,7 +20,7 @@ from walsup.boot.restore import asks
 from walsup.boot.target import target
 from walsup.errors import ArchiveError, SettingsError
 from walsup.postgres.wal import Segment, show_lsn
-from walsup.settings import Settings, wrong
+from walsup.settings import Settings
 
 T = TypeVar("T")
 
@@ -62,8 +62,6 @@ def _is_own(known: Settings) -> bool:
             "neither WALSUP_RESTORE_FROM nor WALSUP_ARCHIVE is set: there is nothing to look into",
             hint="run it where the container runs, with its environment",
         )
-    if known.source_faults:
-        raise wrong(known.source_faults)
     return known.restore_from is None
 
 

@@ -1,5 +1,6 @@
 """A primary and standbys of it, each a walsup of its own on one archive."""
 
+from collections.abc import Callable
 from typing import Any
 
 from dev.harness.walsup import Walsup
@@ -17,6 +18,18 @@ def conninfo(primary: Walsup) -> str:
     port = primary.layout.pg_port
     password = primary.environment["POSTGRES_PASSWORD"]
     return f"host=127.0.0.1 port={port} user=postgres password={password}"
+
+
+def streaming(make: Callable[..., Walsup], primary: Walsup, **chosen: str) -> Walsup:
+    """A standby that streams from this primary by now; `chosen` as `make` takes it."""
+    standby = make(
+        prefix=primary.prefix,
+        env=STANDBY | {"WALSUP_PRIMARY_CONNINFO": conninfo(primary)},
+        args=EAGER,
+        **chosen,
+    ).start()
+    wait_source(standby, "streaming")
+    return standby
 
 
 def following(standby: Walsup) -> dict[str, Any]:

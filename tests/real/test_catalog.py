@@ -3,6 +3,7 @@
 import secrets
 
 from dev.harness import S3Server
+from dev.harness.layout import archive_environment
 from walsup import settings
 from walsup.archive import catalog
 from walsup.archive.bucket import Bucket, open_bucket
@@ -15,16 +16,7 @@ def _bucket(s3: S3Server, *names: str) -> Bucket:
     prefix = f"catalog-{secrets.token_hex(3)}"
     for name in names:
         s3.put(f"{prefix}/wal_005/{name}", b"x")
-    return open_bucket(
-        settings.load(
-            {
-                "WALSUP_ARCHIVE": f"s3://{s3.bucket}/{prefix}",
-                "AWS_ENDPOINT": s3.endpoint,
-                "AWS_ACCESS_KEY_ID": s3.access_key,
-                "AWS_SECRET_ACCESS_KEY": s3.secret_key,
-            }
-        )
-    )
+    return open_bucket(settings.load(archive_environment(s3, prefix, None)))
 
 
 def _name(number: int, timeline: int = 1) -> str:

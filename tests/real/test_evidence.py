@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dev.harness import S3Server
+from dev.harness.layout import archive_environment
 from walsup import settings
 from walsup.archive.bucket import Bucket, open_bucket
 from walsup.archive.engine import Engine
@@ -22,16 +23,7 @@ def _bucket(s3: S3Server, *, segments: bool, **system_ids: int | None) -> Bucket
         fields = {"LSN": 1 << 24, "FinishLSN": 1 << 25, "SystemIdentifier": system_id}
         key = f"{prefix}/basebackups_005/base_{name}_backup_stop_sentinel.json"
         s3.put(key, json.dumps(fields).encode())
-    return open_bucket(
-        settings.load(
-            {
-                "WALSUP_ARCHIVE": f"s3://{s3.bucket}/{prefix}",
-                "AWS_ENDPOINT": s3.endpoint,
-                "AWS_ACCESS_KEY_ID": s3.access_key,
-                "AWS_SECRET_ACCESS_KEY": s3.secret_key,
-            }
-        )
-    )
+    return open_bucket(settings.load(archive_environment(s3, prefix, None)))
 
 
 async def _gather(bucket: Bucket, place: Path) -> Evidence:

@@ -15,6 +15,7 @@ from dev.harness.standbys import (
     archive_now,
     conninfo,
     following,
+    streaming,
     wait_rows,
     wait_source,
     written,
@@ -85,13 +86,7 @@ def test_s15_no_failure_of_the_archive_ends_a_standby(walsup: Make, s3: S3Server
     one = _primary(walsup)
     count = written(one)
     with FaultProxy(s3.port) as proxy:
-        two = walsup(
-            prefix=one.prefix,
-            endpoint=proxy.endpoint,
-            env=STANDBY | {"WALSUP_PRIMARY_CONNINFO": conninfo(one)},
-            args=EAGER,
-        ).start()
-        wait_source(two, "streaming")
+        two = streaming(walsup, one, endpoint=proxy.endpoint)
         wait_rows(two, count)
         secret = "pg-secret-of-walsup-tests"
         pid = two.pid_of("postgres")
@@ -123,12 +118,7 @@ def test_s15_what_the_primary_no_longer_has_comes_from_the_archive(walsup: Make)
     one = _primary(walsup)
     written(one)
     archive_now(one)
-    two = walsup(
-        prefix=one.prefix,
-        env=STANDBY | {"WALSUP_PRIMARY_CONNINFO": conninfo(one)},
-        args=EAGER,
-    ).start()
-    wait_source(two, "streaming")
+    two = streaming(walsup, one)
     assert two.stop() == 0
     for _ in range(3):
         count = written(one, 5)

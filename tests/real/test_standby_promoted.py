@@ -11,10 +11,9 @@ from dev.harness.standbys import (
     LEASE,
     STANDBY,
     archive_now,
-    conninfo,
     rows,
+    streaming,
     wait_rows,
-    wait_source,
     written,
 )
 from dev.harness.witness import (
@@ -37,12 +36,7 @@ def test_s20_the_new_primary_archives_what_the_dead_one_had_not(walsup: Make, s3
         wait_protected(one)
         written(one)
         archive_now(one)
-        two = walsup(
-            prefix=one.prefix,
-            env=STANDBY | {"WALSUP_PRIMARY_CONNINFO": conninfo(one)},
-            args=EAGER,
-        ).start()
-        wait_source(two, "streaming")
+        two = streaming(walsup, one)
         slot = "select 1 from pg_replication_slots where slot_name = 'walsup_unarchived'"
         two.wait_for(lambda: two.psql(slot) == "1", "it keeps what is not archived")
         refused = cli(two, "promote")

@@ -59,12 +59,7 @@ class Source:
         self._bucket = open_bucket(self.settings)
 
     def _settings(self, known: settings.Settings) -> settings.Settings:
-        if self._found.own:
-            return known
-        if known.source_faults:
-            raise settings.wrong(known.source_faults)
-        own: settings.Settings = known.source or known
-        return own
+        return settings.origin(known, own=self._found.own)
 
     @property
     def bucket(self) -> Bucket:

@@ -28,9 +28,7 @@ Page = tuple[int, str, bytes]
 def application(board: Board) -> Application:
     """Build the application over a board, in ASGI's own words: that takes no framework."""
 
-    async def answer(
-        scope: Message, _receive: object, send: Callable[..., Awaitable[None]]
-    ) -> None:
+    async def answer(scope: Message, _receive: object, send: Send) -> None:
         code, kind, body = _answer(scope["method"], scope["path"], board.snapshot)
         headers = [(b"content-type", kind.encode()), (b"content-length", b"%d" % len(body))]
         if code == 405:  # noqa: PLR2004 (as HTTP numbers it)

@@ -8,10 +8,10 @@ from typing import NamedTuple
 from walsup import log
 from walsup.archive.bucket import Bucket, Readable
 from walsup.archive.names import BACKUP_FOLDER, WAL_FOLDER
+from walsup.postgres import guc
 from walsup.postgres.wal import Kind, Segment, classify, strip_extension
 
-# In a sentinel's UserData.
-NOTE, PRELOADS = "walsup", "shared_preload_libraries"
+_NOTE = "walsup"  # in a sentinel's UserData
 _SENTINEL = "_backup_stop_sentinel.json"
 
 
@@ -82,10 +82,15 @@ def _parse(key: str, uploaded_at: float, content: bytes) -> Backup:
     )
 
 
+def note(preloads: str) -> str:
+    """Give what goes with a base backup of walsup's, for the engine's option (JSON)."""
+    return json.dumps({_NOTE: {guc.PRELOADED: preloads}})
+
+
 def _preloads(told: object) -> str:
-    """Read the note that goes with a base backup of walsup's; anything else is an operator's."""
-    note = told.get(NOTE) if isinstance(told, dict) else None
-    return str(note.get(PRELOADS) or "") if isinstance(note, dict) else ""
+    """Read that note again; anything else is an operator's."""
+    found = told.get(_NOTE) if isinstance(told, dict) else None
+    return str(found.get(guc.PRELOADED) or "") if isinstance(found, dict) else ""
 
 
 def _tablespaces(spec: dict[str, object]) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from walsup import units
 from walsup.boot import libraries
 from walsup.boot.report import Asked, Report
+from walsup.postgres import guc
 
 _WAL_SEGMENTS = 4
 _OLDEST = 12  # before it recovery was told in a file of its own
@@ -28,8 +29,8 @@ def unfit(asked: Asked, report: Report) -> Iterator[str]:
     if asked.pkglibdir and (lacking := libraries.missing(backup.preloads, asked.pkglibdir)):
         yield (
             f"base backup {backup.name} is of a cluster that loads {', '.join(lacking)}"
-            f" ({libraries.PRELOADED}), which {asked.pkglibdir} does not have: use an image with"
-            f" these extensions, or start it with -c {libraries.PRELOADED}=…"
+            f" ({guc.PRELOADED}), which {asked.pkglibdir} does not have: use an image with"
+            f" these extensions, or start it with -c {guc.PRELOADED}=…"
         )
     if asked.pgdata is None:
         return

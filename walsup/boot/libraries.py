@@ -9,7 +9,6 @@ from walsup.boot import patroni
 from walsup.errors import ProgramMissingError
 from walsup.postgres import guc
 
-PRELOADED = "shared_preload_libraries"
 _OTHERS = ("session_preload_libraries", "local_preload_libraries")
 
 
@@ -29,13 +28,13 @@ def check(data: Path, bindir: Path | None, arguments: Sequence[str]) -> None:
     elsewhere = given.get("config_file", "")
     instead = ("-c", f"config_file={elsewhere}") if Path(elsewhere).is_file() else ()
     values = guc.effective(data, instead).values | given
-    lacking = missing(values.get(PRELOADED, ""), where)
+    lacking = missing(values.get(guc.PRELOADED, ""), where)
     if (data / guc.PATRONIS).exists():
         # What Spilo adds of its own is left out at the start.
         lacking = [name for name in lacking if name not in patroni.SPILOS]
     if lacking:
         raise ProgramMissingError(
-            f"the restored cluster loads {', '.join(lacking)} ({PRELOADED}), which"
+            f"the restored cluster loads {', '.join(lacking)} ({guc.PRELOADED}), which"
             f" {where} does not have",
             hint="use an image with these extensions; nothing but the stage was touched",
         )
@@ -58,8 +57,7 @@ def folder(bindir: Path | None) -> Path | None:
 
 def missing(listed: str, where: Path) -> list[str]:
     """Give those of a setting's list that are not there."""
-    names = [name.strip().strip('"') for name in listed.split(",") if name.strip()]
-    return [name for name in names if not _exists(where, name)]
+    return [name for name in guc.listed(listed) if not _exists(where, name)]
 
 
 def _exists(where: Path, name: str) -> bool:

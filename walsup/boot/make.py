@@ -8,7 +8,7 @@ from walsup.boot import conf, plan
 from walsup.boot.handover import Handover
 from walsup.boot.oneshot import OneShot
 from walsup.postgres import subpath
-from walsup.settings import Settings, wrong
+from walsup.settings import Settings
 
 
 def make(
@@ -33,8 +33,6 @@ def make(
         case plan.Restore(own=own):
             from walsup.boot.restore import restore  # noqa: PLC0415 (asyncio, obstore: 20 MB)
 
-            if not own and known.source_faults:
-                raise wrong(known.source_faults)
             restore(known, one_shot, hand.send, arguments, own=own)
             return known
         case plan.Follow():

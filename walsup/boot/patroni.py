@@ -50,10 +50,9 @@ def instead(
 
 def _preloaded(effective: Mapping[str, str], is_here: Callable[[str], bool]) -> dict[str, str]:
     """Leave out what Spilo preloads of itself and is not here; anything else postgres refuses."""
-    given = effective.get("shared_preload_libraries", "")
-    names = [name for part in given.split(",") if (name := part.strip().strip('"'))]
+    names = guc.listed(effective.get(guc.PRELOADED, ""))
     kept = [name for name in names if name not in SPILOS or is_here(name)]
-    return {} if kept == names else {"shared_preload_libraries": ",".join(kept)}
+    return {} if kept == names else {guc.PRELOADED: ",".join(kept)}
 
 
 def _libraries(postgres: Path) -> set[str]:

@@ -15,7 +15,7 @@ from walsup.boot.target import raised, recovery_settings, target
 from walsup.errors import SettingsError
 from walsup.postgres import control, restored
 from walsup.private import write_private
-from walsup.settings import Settings, wrong
+from walsup.settings import Settings, origin
 
 # They are there before postgres asks for a first file.
 _PREFETCHED = ".wal-g"
@@ -47,9 +47,7 @@ def recovery(
             hint="set it again as it was, and it goes on; or empty the data directory, and it"
             " begins anew",
         )
-    if not found.own and known.source_faults:
-        raise wrong(known.source_faults)
-    source = known if found.own else known.source
+    source = origin(known, own=found.own)
     carrier = carrier_of(source)
     _begin_again(known.pgdata, found.legs[-1][0])
     # A half file that a killed reader has left would be taken for a whole one (S14b).

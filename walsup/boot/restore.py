@@ -31,7 +31,7 @@ from walsup.errors import ArchiveError
 from walsup.postgres import guc, restored
 from walsup.postgres.restored import Restored
 from walsup.private import write_private
-from walsup.settings import Settings
+from walsup.settings import Settings, origin
 
 Send = Callable[[dict[str, object]], None]
 
@@ -49,7 +49,7 @@ def restore(
         ArchiveError: the archive lacks what it needs; EngineError, DiskFullError.
     """
     began_at = time.time()
-    source = known if own else known.source
+    source = origin(known, own=own)
     send({"detail": f"restore: looking into {source.archive}"})
     # What a killed fetch has left, in the directories of tablespaces too.
     stage.wipe(known.pgdata)
@@ -103,7 +103,7 @@ def asks(known: Settings, arguments: Sequence[str], *, own: bool, disk: bool = T
     """Give what the settings ask for."""
     path = os.environ.get("PATH", "")
     postgres = inspect.program("postgres", known.pg_bindir, path)
-    says_itself = {libraries.PRELOADED, "config_file"} & guc.from_arguments(arguments).keys()
+    says_itself = {guc.PRELOADED, "config_file"} & guc.from_arguments(arguments).keys()
     pg_waldump = Path(inspect.program("pg_waldump", known.pg_bindir, path))
     return Asked(
         target=target(known, own=own),
@@ -173,7 +173,7 @@ def _memory(  # noqa: PLR0913 (each is one fact)
     backup, line, first, found = report.backup, report.line, report.first, report.reach
     if not backup or not line or not first or not found or not found.end:
         raise ValueError("nothing is chosen")
-    source = known if own else known.source
+    source = origin(known, own=own)
     return Restored(
         source=str(source.archive),
         own=own,

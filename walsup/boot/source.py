@@ -13,7 +13,7 @@ from walsup.archive.reading import DEFAULT_SEGMENT_BYTES, bounded, render_reader
 from walsup.archive.survey import Reader
 from walsup.errors import EngineError
 from walsup.private import write_private
-from walsup.settings import Settings
+from walsup.settings import Settings, origin
 
 
 def carrier(source: Settings) -> Engine:
@@ -32,7 +32,7 @@ def reader(
     known: Settings, run_dir: Path, lock: int, *, own: bool, on_fault: OnFault | None = None
 ) -> Reader:
     """Give the source of a restore, with the engine's configuration for it rendered."""
-    source = known if own else known.source
+    source = origin(known, own=own)
     bucket = open_bucket(source)
     config = run_dir / READER_CONFIG
     chosen = carrier(source)

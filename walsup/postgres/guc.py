@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 MAX_DEPTH = 10
+PRELOADED = "shared_preload_libraries"
 
 # Source: PostgreSQL 15, guc-file.l. Bytes from 0x80 on count as letters. Said by what they are
 # not: a range up to U+10FFFF takes `re` 15 ms to compile, at every start of a container.
@@ -213,6 +214,11 @@ def _assigned(argv: Sequence[str]) -> Iterator[tuple[str, str]]:
             case _ if letter in _FLAG_OPTIONS:
                 name, text = _FLAG_OPTIONS[letter]
                 yield name, text
+
+
+def listed(text: str) -> list[str]:
+    """Give the names of a setting that is a list of libraries."""
+    return [name for part in text.split(",") if (name := part.strip().strip('"'))]
 
 
 def from_arguments(argv: Sequence[str]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The one reader of the environment and of secret files."""
 
-from walsup.settings.load import http, load, relevant, wrong
+from walsup.settings.load import http, load, relevant
+from walsup.settings.source import origin
 from walsup.settings.table import Settings, declared, is_secret
 from walsup.settings.values import ArchiveUrl, FileArchive, HttpAddress
 
@@ -13,6 +14,6 @@ __all__ = [
     "http",
     "is_secret",
     "load",
+    "origin",
     "relevant",
-    "wrong",
 ]

@@ -3,14 +3,15 @@
 import os
 import re
 import types
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from walsup import pgdata
-from walsup.errors import ContractError, SettingsError
+from walsup.errors import SettingsError
 from walsup.settings import source
 from walsup.settings.overlap import overlaps
+from walsup.settings.refusal import BOTH_SET, refusal
 from walsup.settings.restore import faults_of_restore
 from walsup.settings.role import faults_of_role
 from walsup.settings.secretfiles import Found, in_directory, secret_file
@@ -35,7 +36,6 @@ _NOT_OF_A_SOURCE = tuple(
     f"WALSUP_{of}" for of in ("RESTORE_", "ON_EMPTY_", "ROLE", "PRIMARY_", "REPLICATION_")
 )
 _OF_A_SOURCE = tuple(name for name in _KNOWN if not name.startswith(_NOT_OF_A_SOURCE))
-BOTH_SET = " are both set: keep one of them"
 
 
 def load(environ: Mapping[str, str]) -> Settings:
@@ -82,7 +82,7 @@ def _load(environ: Mapping[str, str], wanted: Collection[str], theirs: Translati
         if passed_on.get(name)
     ]
     if faults:
-        raise wrong([*faults, *source_faults])
+        raise refusal([*faults, *source_faults])
     return Settings(
         **values,
         passed_on=types.MappingProxyType(passed_on),
@@ -94,14 +94,6 @@ def _load(environ: Mapping[str, str], wanted: Collection[str], theirs: Translati
     )
 
 
-def wrong(faults: Sequence[str]) -> SettingsError | ContractError:
-    """Give the refusal of these faults, a line each."""
-    return (ContractError if all(map(_is_contracts, faults)) else SettingsError)(
-        f"{len(faults)} of the settings are wrong:\n" + "\n".join(f"  {f}" for f in faults),
-        hint="correct them in the container's environment; README has the table of settings",
-    )
-
-
 def _source(
     values: Mapping[str, Any], environ: Mapping[str, str]
 ) -> tuple[Settings | None, tuple[str, ...]]:
@@ -110,8 +102,8 @@ def _source(
         return None, ()
     try:
         return _load(source.environment(environ, str(place)), _OF_A_SOURCE, Translation()), ()
-    except SettingsError as refusal:
-        lines = refusal.problem.splitlines()[1:]
+    except SettingsError as wrong:
+        lines = wrong.problem.splitlines()[1:]
         return None, tuple(f"of the restore's source:{line}" for line in lines)
 
 
@@ -135,10 +127,6 @@ def _in_our_names(environ: Mapping[str, str]) -> tuple[Mapping[str, str], Transl
 
     found = foreign.translate(environ)
     return {**environ, **found.ours}, found
-
-
-def _is_contracts(fault: str) -> bool:
-    return fault.startswith("POSTGRES_") and fault.endswith(BOTH_SET)
 
 
 def relevant(environ: Mapping[str, str]) -> dict[str, str]:

@@ -7,6 +7,12 @@ A key must not reach a server that it is not meant for.
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from walsup.settings.refusal import refusal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from walsup.settings.table import Settings
+
 _BUCKETS = ("WALG_", "AWS_", "S3_", "WALE_", "YC_")
 OWN = tuple(f"RESTORE_{prefix}" for prefix in _BUCKETS)
 _DIRECTORY = "WALSUP_RESTORE_SECRETS_DIR"
@@ -28,6 +34,20 @@ _SPILO = {
     "CLONE_TARGET_INCLUSIVE": "WALSUP_RESTORE_TARGET_INCLUSIVE",
     "CLONE_WALG_BACKUP_NAME": "WALSUP_RESTORE_BACKUP",
 }
+
+
+def origin(known: "Settings", *, own: bool) -> "Settings":
+    """Give the settings that read what is restored: a source's, or the archive's `own`.
+
+    Raises:
+        SettingsError: something is wrong with those of the source.
+    """
+    if own:
+        return known
+    if known.source_faults:
+        raise refusal(known.source_faults)
+    source: Settings = known.source
+    return source
 
 
 def restores(environ: Mapping[str, str], root: str = "") -> Iterator[tuple[str, str, str]]:

@@ -3,7 +3,7 @@
 import pytest
 
 from walsup.errors import SettingsError
-from walsup.settings import ArchiveUrl, load, relevant, wrong
+from walsup.settings import ArchiveUrl, load, origin, relevant
 
 OWN = {
     "WALSUP_ARCHIVE": "s3://own/a",
@@ -106,7 +106,10 @@ def test_faults_of_the_source_alone_are_left_to_who_needs_it() -> None:
     assert known.source is None
     (told,) = known.source_faults
     assert told.startswith("of the restore's source:")
-    assert "AWS_SECRET_ACCESS_KEY" in str(wrong(known.source_faults))
+    with pytest.raises(SettingsError) as refused:
+        origin(known, own=False)
+    assert "AWS_SECRET_ACCESS_KEY" in str(refused.value)
+    assert origin(known, own=True) is known
 
 
 def test_all_faults_of_a_restore_at_once() -> None:

@@ -1,7 +1,6 @@
 """The base backup: when a first segment is proven, and again behind a hole in the archive."""
 
 import asyncio
-import json
 from pathlib import Path
 
 from walsup import log, units
@@ -124,8 +123,7 @@ def _note(world: World) -> str:
     pgdata = world.settings.pgdata
     if _OPERATORS_NOTE in world.settings.passed_on or (pgdata / guc.PATRONIS).exists():
         return ""
-    preloads = guc.effective(pgdata, ()).values.get(catalog.PRELOADS, "")
-    return json.dumps({catalog.NOTE: {catalog.PRELOADS: preloads}})
+    return catalog.note(guc.effective(pgdata, ()).values.get(guc.PRELOADED, ""))
 
 
 async def _first_segment(world: World) -> bool:

@@ -1,0 +1,19 @@
+"""What is said of settings that are wrong: all of it at once."""
+
+from collections.abc import Sequence
+
+from walsup.errors import ContractError, SettingsError
+
+BOTH_SET = " are both set: keep one of them"
+
+
+def refusal(faults: Sequence[str]) -> SettingsError | ContractError:
+    """Give the refusal of these faults, a line each."""
+    return (ContractError if all(map(_is_contracts, faults)) else SettingsError)(
+        f"{len(faults)} of the settings are wrong:\n" + "\n".join(f"  {f}" for f in faults),
+        hint="correct them in the container's environment; README has the table of settings",
+    )
+
+
+def _is_contracts(fault: str) -> bool:
+    return fault.startswith("POSTGRES_") and fault.endswith(BOTH_SET)
