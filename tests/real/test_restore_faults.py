@@ -188,7 +188,8 @@ def test_s14b_a_recovery_that_ended_goes_on_in_its_directory(
     clone.environment |= source_of(s3, damaged.prefix)
     signal, fetched = clone.pgdata / "recovery.signal", clone.pgdata / "PG_VERSION"
     copy = fetched.stat().st_ino
-    leftover = clone.pgdata / "pg_wal" / ".wal-g" / "prefetch" / "running" / lost
+    # Of a segment that no engine asks for: it would clear away its own.
+    leftover = clone.pgdata / "pg_wal" / ".wal-g" / "prefetch" / "running" / f"{lost[:8]}{'F' * 16}"
     for _ in range(2):
         # Half a file that a killed reader has left would be taken for a whole one.
         leftover.parent.mkdir(parents=True, exist_ok=True)
