@@ -64,7 +64,7 @@ for source in pathlib.Path("/opt/walsup/lib").rglob("*.py"):
 """
     assert _in(default_image, f"/opt/walsup/bin/python -I -c '{script}'") == ""
     # The standard library too: what Debian has not compiled would be compiled at each start.
-    stdlib = "/opt/walsup/bin/python -I -v -c 'import asyncio, uvicorn, asyncpg, obstore' 2>&1"
+    stdlib = "/opt/walsup/bin/python -I -v -c 'import asyncio, asyncpg, click, h11' 2>&1"
     assert _in(default_image, f"{stdlib} | grep -c \"code object from '.*\\.py'\" || :") == "0"
 
 

@@ -1,83 +1,23 @@
-"""HTTP: probes, metrics and status, each a pure function of the snapshot of the moment."""
+"""HTTP: answers requests with pages, from the agent's own loop: one that hangs answers none."""
 
 import asyncio
 import contextlib
-import json
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any
+from http import HTTPStatus
 
-import uvicorn
+import h11
 
 from walsup import log
-from walsup.agent import health, metrics, status
-from walsup.agent.board import Board, Snapshot
+from walsup.agent.board import Board
+from walsup.agent.pages import READS, Page, page, problem
 from walsup.archive.fault import Fault
 from walsup.settings import HttpAddress
 
-_JSON = "application/json"
-_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BIND_RETRY_S = 5.0
-
-Message = Mapping[str, Any]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Callable[[], Awaitable[Message]], Send], Awaitable[None]]
-Page = tuple[int, str, bytes]
-
-
-def application(board: Board) -> Application:
-    """Build the application over a board, in ASGI's own words: that takes no framework."""
-
-    async def answer(scope: Message, _receive: object, send: Send) -> None:
-        code, kind, body = _answer(scope["method"], scope["path"], board.snapshot)
-        headers = [(b"content-type", kind.encode()), (b"content-length", b"%d" % len(body))]
-        if code == 405:  # noqa: PLR2004 (as HTTP numbers it)
-            headers.append((b"allow", b"GET, HEAD"))
-        await send({"type": "http.response.start", "status": code, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-    return answer
-
-
-def _answer(method: str, path: str, seen: Snapshot) -> Page:
-    """Give status code, content type and body; a HEAD's body is uvicorn's to leave out."""
-    show = _PAGES.get(path.rstrip("/"))
-    if show is None:
-        return 404, _JSON, _as_json({"problem": "not found", "paths": list(_PAGES)})
-    if method not in ("GET", "HEAD"):
-        return 405, _JSON, _as_json({"problem": f"{method} is not answered here"})
-    return show(seen)
-
-
-def _probe(
-    judge: Callable[[Snapshot], health.Answer],
-) -> Callable[[Snapshot], Page]:
-    def show(seen: Snapshot) -> Page:
-        found = judge(seen)
-        body = {"ok": found.ok, "reasons": list(found.reasons)}
-        return 200 if found.ok else 503, _JSON, _as_json(body)
-
-    return show
-
-
-def _as_json(content: object) -> bytes:
-    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-
-
-_PAGES: dict[str, Callable[[Snapshot], Page]] = {
-    "/livez": _probe(health.live),
-    "/readyz": _probe(health.ready),
-    "/startupz": _probe(health.startup),
-    "/metrics": lambda seen: (200, _METRICS_TYPE, metrics.render(seen)),
-    "/status": lambda seen: (200, _JSON, _as_json(status.as_json(seen))),
-}
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals alone: PID 1 alone decides when the agent ends."""
-        yield
+# For a whole request, for an answer to be taken, and between two requests.
+_PATIENCE_S = 5.0
+_MOST_CONNECTIONS = 64
+_PIECE = 1 << 14
 
 
 async def serve(board: Board, address: HttpAddress) -> None:
@@ -98,17 +38,80 @@ async def serve(board: Board, address: HttpAddress) -> None:
             continue
         board.clear("http")
         log.info("http.listening", host=address.host, port=address.port)
-        config = uvicorn.Config(
-            application(board),
-            log_config=None,
-            access_log=False,
-            interface="asgi3",
-            lifespan="off",
-            timeout_keep_alive=5,
-            limit_concurrency=64,
-        )
-        with listener:
-            await _Server(config).serve(sockets=[listener])
+        await _Web(board).answer_at(listener)
+
+
+class _Web:
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def answer_at(self, listener: socket.socket) -> None:
+        """Answer until cancelled; whoever is connected then is not waited for."""
+        server = await asyncio.start_server(self._begin, sock=listener, backlog=128)
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            server.close()
+            for connection in self._connections:
+                connection.cancel()
+
+    def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = asyncio.create_task(self._converse(reader, writer))
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        http = h11.Connection(h11.SERVER)
+        with contextlib.suppress(OSError), contextlib.closing(writer):  # TimeoutError is one
+            while True:
+                async with asyncio.timeout(_PATIENCE_S):
+                    try:
+                        request = await _request(http, reader)
+                    except h11.RemoteProtocolError as raised:
+                        said = problem(raised.error_status_hint, "this is no HTTP request")
+                        writer.write(_written(http, said))
+                        return
+                    if request is None:
+                        return
+                    shown = self._answer(request)
+                    writer.write(_written(http, shown, bodiless=request.method == b"HEAD"))
+                    await writer.drain()
+                if http.our_state is not h11.DONE or http.their_state is not h11.DONE:
+                    return
+                http.start_next_cycle()
+
+    def _answer(self, request: h11.Request) -> Page:
+        if len(self._connections) > _MOST_CONNECTIONS:
+            return problem(503, f"more than {_MOST_CONNECTIONS} connections at a time")
+        path = request.target.decode().partition("?")[0]
+        return page(request.method.decode(), path, self._board.snapshot)
+
+
+async def _request(http: h11.Connection, reader: asyncio.StreamReader) -> h11.Request | None:
+    """Give the next request, None at the connection's end; its body is read and dropped."""
+    request = None
+    while True:
+        event = http.next_event()
+        if event is h11.NEED_DATA:
+            http.receive_data(await reader.read(_PIECE))
+        elif isinstance(event, h11.Request):
+            request = event
+        elif isinstance(event, (h11.EndOfMessage, h11.ConnectionClosed)):
+            return request
+
+
+def _written(http: h11.Connection, shown: Page, *, bodiless: bool = False) -> bytes:
+    headers = [("content-type", shown.kind), ("content-length", str(len(shown.body)))]
+    if shown.code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers.append(("allow", ", ".join(READS)))
+    reason = HTTPStatus(shown.code).phrase
+    events = [
+        h11.Response(status_code=shown.code, headers=headers, reason=reason),
+        *([] if bodiless else [h11.Data(data=shown.body)]),
+        h11.EndOfMessage(),
+    ]
+    return b"".join(http.send(event) or b"" for event in events)
 
 
 def _listen(address: HttpAddress) -> socket.socket:

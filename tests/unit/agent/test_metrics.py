@@ -3,6 +3,8 @@
 import math
 from dataclasses import replace
 
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.unit.agent.snapshots import FAULT, FOLLOWING, PROTECTED, STARTING
@@ -68,3 +70,11 @@ def test_what_is_not_known_is_absent() -> None:
     assert "walsup_proven_lsn_bytes" not in found
     assert "walsup_fault" not in found
     assert found["walsup_protected"][2] == 0
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_labels_are_read_as_they_are(subject: str) -> None:
+    """Whatever a subject has in it: quotes, backslashes, ends of lines."""
+    text = render(replace(PROTECTED, faults={subject: FAULT})).decode()
+    (read,) = (one for one in text_string_to_metric_families(text) if one.name == "walsup_fault")
+    assert [one.labels["subject"] for one in read.samples] == [subject]
