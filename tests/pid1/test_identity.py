@@ -151,5 +151,5 @@ def test_memory_of_pid_1_stays_small(container: Container) -> None:
     resident_kb = int(status(walsup.init_pid)["VmRSS"].split()[0])
     assert resident_kb * 1024 <= 13_000_000
     maps = Path(f"/proc/{walsup.init_pid}/maps").read_text()
-    for absent in ("asyncpg", "obstore", "_asyncio", "_posixsubprocess", "_ssl"):
+    for absent in ("asyncpg", "h11", "_asyncio", "_posixsubprocess", "_ssl"):
         assert absent not in maps

@@ -10,8 +10,8 @@ from dev.harness.cloud import Cloud, kinds
 from dev.harness.witness import segments, status, wait_fault, wait_protected
 from walsup import settings
 from walsup.archive.fault import FaultError
-from walsup.archive.region import look_up
-from walsup.archive.store import S3Bucket
+from walsup.archive.s3.bucket import S3Bucket
+from walsup.archive.s3.region import look_up
 
 Make = Callable[..., Walsup]
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")

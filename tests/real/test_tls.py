@@ -10,7 +10,7 @@ from dev.harness.witness import segments, wait_fault, wait_protected
 from walsup import settings
 from walsup.archive.classify import classify
 from walsup.archive.fault import FaultError
-from walsup.archive.store import S3Bucket
+from walsup.archive.s3.bucket import S3Bucket
 
 Make = Callable[..., Walsup]
 

@@ -30,7 +30,7 @@ def test_nothing_is_imported(module: str) -> None:
 def test_a_start_loads_nothing_slow(module: str) -> None:
     """Each of these takes 2 to 20 ms of every start of a database."""
     slow = {"argparse", "asyncio", "click", "dataclasses", "datetime", "decimal", "inspect"}
-    slow |= {"obstore", "psycopg", "socket", "subprocess", "tempfile", "unittest"}
+    slow |= {"asyncpg", "h11", "psycopg", "socket", "subprocess", "tempfile", "unittest"}
     assert not loaded(module) & slow
 
 

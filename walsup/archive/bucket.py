@@ -34,11 +34,11 @@ class Bucket(Protocol):
 
     Every method raises what its client raises; `classify` says what it means. Nothing is
     retried here: the loops know how long they can wait.
-
-    `region`: where an S3 server has it, given or found out by a first request.
     """
 
-    region: str | None
+    @property
+    def region(self) -> str | None:
+        """Where an S3 server has it: given, or found out by a first request."""
 
     async def get(self, key: str) -> Object:
         """Read a small object whole."""
@@ -81,6 +81,6 @@ def open_bucket(settings: Settings) -> Bucket:
         from walsup.archive.files import FileBucket  # noqa: PLC0415 (as below)
 
         return FileBucket(settings.archive)
-    from walsup.archive.store import S3Bucket  # noqa: PLC0415 (obstore: 8 MB, where it is used)
+    from walsup.archive.s3.bucket import S3Bucket  # noqa: PLC0415 (h11, ssl: where it is used)
 
     return S3Bucket(settings)

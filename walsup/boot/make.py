@@ -31,7 +31,7 @@ def make(
     )
     match decided:
         case plan.Restore(own=own):
-            from walsup.boot.restore import restore  # noqa: PLC0415 (asyncio, obstore: 20 MB)
+            from walsup.boot.restore import restore  # noqa: PLC0415 (asyncio: 10 MB)
 
             restore(known, one_shot, hand.send, arguments, own=own)
             return known

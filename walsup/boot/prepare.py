@@ -86,7 +86,7 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
 
         hindrance = look(known, os.environ)
     if known.archive and plan.needs_archive(found) and hindrance is None:
-        from walsup.boot.ask import ask_archive  # noqa: PLC0415 (obstore: 8 MB, when it matters)
+        from walsup.boot.ask import ask_archive  # noqa: PLC0415 (h11, ssl: when it matters)
 
         archived, known = ask_archive(configured, send)
         wish = wish._replace(moved=known.archive != configured.archive)

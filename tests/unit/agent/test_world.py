@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from walsup.agent.world import World
+from walsup.archive.bucket import open_bucket
 
 
 def test_a_region_that_was_looked_up_is_kept_with_new_credentials(tmp_path: Path) -> None:
@@ -19,7 +20,7 @@ def test_a_region_that_was_looked_up_is_kept_with_new_credentials(tmp_path: Path
     world = World(tmp_path, None)
     assert world.bucket
     assert world.bucket.region is None
-    world.bucket.region = "eu-north-1"
+    world.bucket = open_bucket(world.settings._replace(region="eu-north-1"))
     before = world.bucket
     world.adopt(world.settings)
     assert world.bucket

@@ -3,11 +3,14 @@
 from collections.abc import Iterator, Sequence
 
 from walsup.archive.names import OWNER_KEY
+from walsup.archive.s3.document import Document, moment
+from walsup.archive.s3.failures import RefusedError
+from walsup.archive.s3.server import Call
 from walsup.archive.wipe import documents
-from walsup.archive.wipe.documents import Deleting, Document
+from walsup.archive.wipe.documents import Deleting
 from walsup.archive.wipe.patience import persistently
 from walsup.archive.wipe.place import AGAIN, Entry, Lock, Refused, Upload
-from walsup.archive.wipe.server import Call, RefusedError, Server
+from walsup.archive.wipe.server import Server
 from walsup.settings import ArchiveUrl
 
 _PAGE = 1000  # the most that S3 lists, and deletes, at once
@@ -127,7 +130,7 @@ class Objects:
         found = self._about(entry, "s3:GetObjectRetention", "retention")
         if found and (mode := found.text("Mode")):
             until = found.text("RetainUntilDate")
-            if documents.moment(until) > self._server.now_at:
+            if moment(until) > self._server.now_at:
                 return Lock(mode.lower(), until)
         found = self._about(entry, "s3:GetObjectLegalHold", "legal-hold")
         return Lock("legal hold") if found and found.text("Status") == "ON" else None

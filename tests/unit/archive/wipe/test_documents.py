@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from walsup.archive.s3.document import Document, OddAnswerError, below, moment
 from walsup.archive.wipe import documents
-from walsup.archive.wipe.documents import Deleting, Document, OddAnswerError
+from walsup.archive.wipe.documents import Deleting
 from walsup.archive.wipe.place import Entry, Upload
 
 SPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
@@ -32,7 +33,7 @@ def test_versions_and_delete_markers() -> None:
         _row("DeleteMarker", "db/x", "v3", "false", 0),
         more="<EncodingType>url</EncodingType><Prefix>db/</Prefix>",
     )
-    at = documents.moment("2026-11-27T08:57:21Z")
+    at = moment("2026-11-27T08:57:21Z")
     assert documents.entries(page, "db/") == [
         Entry("a+b c", 7, at, "v2"),
         Entry("x", 0, at, "v3", latest=False, marker=True),
@@ -48,7 +49,7 @@ def test_s32_a_key_that_was_not_asked_for_is_not_believed(key: str) -> None:
     with pytest.raises(OddAnswerError, match="asked for keys below db/"):
         documents.entries(_versions(_row("Version", key)), "db/")
     with pytest.raises(OddAnswerError):
-        documents.below("db", "db2/x")
+        below("db", "db2/x")
 
 
 def test_the_next_page() -> None:
@@ -69,7 +70,7 @@ def test_uploads() -> None:
         "<ListMultipartUploadsResult><Upload><Key>db/u</Key><UploadId>n</UploadId>"
         "<Initiated>2026-11-27T08:57:21Z</Initiated></Upload></ListMultipartUploadsResult>"
     )
-    at = documents.moment("2026-11-27T08:57:21Z")
+    at = moment("2026-11-27T08:57:21Z")
     assert documents.uploads(Document(text.encode()), "db/") == [Upload("u", "n", at)]
 
 

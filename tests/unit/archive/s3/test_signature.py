@@ -9,7 +9,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from walsup.archive.wipe.signature import Keys, Request
+from walsup.archive.s3.signature import Keys, Request
 
 EXAMPLE = Keys("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)

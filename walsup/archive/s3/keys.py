@@ -1,24 +1,21 @@
-"""The keys that sign requests, from wherever the bucket's client takes its own.
+"""The keys that sign requests: given ones, those of a web identity, a container, an instance.
 
-The same kinds in the same order: given keys, a web identity, a container's, an instance's. A
-client that deletes cannot use those of obstore, which shows none of them.
-
-Source: object_store 0.14 (AmazonS3Builder); the documentation of EC2's instance metadata service
-version 2, of ECS's and EKS's container credentials, and of STS's AssumeRoleWithWebIdentity.
+Source: the documentation of EC2's instance metadata service version 2, of ECS's and EKS's
+container credentials, and of STS's AssumeRoleWithWebIdentity.
 """
 
-import http.client
 import json
-import ssl
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from walsup.archive.fault import Fault, FaultError
-from walsup.archive.wipe.signature import Keys
+from walsup.archive.s3 import web
+from walsup.archive.s3.exchange import CutOffError
+from walsup.archive.s3.signature import Keys
 from walsup.settings import Settings
 
 _INSTANCE = "http://169.254.169.254"
@@ -27,6 +24,7 @@ _ROLES = "/latest/meta-data/iam/security-credentials/"
 _TIMEOUT_S = 10.0
 # Amazon gives new ones five minutes before the old ones end.
 _KEPT_S = 240.0
+_OK = 200
 
 
 class KeyRing:
@@ -35,8 +33,12 @@ class KeyRing:
     def __init__(self, settings: Settings, region: str) -> None:
         self._settings = settings
         self._region = region
+        given, secret = settings.access_key_id, settings.secret_access_key
+        self._given = bool(given and secret)
         self._kept: Keys | None = None
-        self._asked_s = 0.0
+        if given and secret:
+            self._kept = Keys(given, secret, settings.session_token or "")
+        self._asked_s = -_KEPT_S
 
     def now(self) -> Keys:
         """Give keys that are valid now. Blocks.
@@ -44,17 +46,22 @@ class KeyRing:
         Raises:
             FaultError: there are none.
         """
-        known = self._settings
-        if known.access_key_id and known.secret_access_key:
-            return Keys(known.access_key_id, known.secret_access_key, known.session_token or "")
-        if self._kept is None or time.monotonic() - self._asked_s > _KEPT_S:
+        if self._kept is None or not self.are_at_hand:
             self._asked_s = time.monotonic()
             try:
-                self._kept = self._ask(known.passed_on)
-            except (OSError, http.client.HTTPException, ValueError, KeyError, ET.ParseError) as why:
-                problem = f"no credentials: neither AWS_ACCESS_KEY_ID nor a role's ({why!r})"
+                self._kept = self._ask(self._settings.passed_on)
+            except (OSError, CutOffError, ValueError, KeyError, ET.ParseError) as why:
+                said = f"{type(why).__name__}: {why}"
+                problem = f"no credentials: neither AWS_ACCESS_KEY_ID nor a role's ({said})"
                 raise FaultError(Fault(kind="auth", problem=problem)) from why
         return self._kept
+
+    @property
+    def are_at_hand(self) -> bool:
+        """Whether `now` need not ask anybody."""
+        if self._kept is None:
+            return False
+        return self._given or time.monotonic() - self._asked_s < _KEPT_S
 
     def _ask(self, given: Mapping[str, str]) -> Keys:
         if path := given.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
@@ -74,7 +81,7 @@ class KeyRing:
                 "Action": "AssumeRoleWithWebIdentity",
                 "DurationSeconds": "3600",
                 "RoleArn": given.get("AWS_ROLE_ARN", ""),
-                "RoleSessionName": given.get("AWS_ROLE_SESSION_NAME") or "walsup-wipe",
+                "RoleSessionName": given.get("AWS_ROLE_SESSION_NAME") or "walsup",
                 "Version": "2011-06-15",
                 "WebIdentityToken": token,
             }
@@ -93,42 +100,11 @@ class KeyRing:
         return _from_json(self._fetch("GET", f"{endpoint}{_ROLES}{role}", headers))
 
     def _fetch(self, method: str, address: str, headers: Mapping[str, str] | None = None) -> bytes:
-        url = urlsplit(address)
-        connection = (
-            http.client.HTTPSConnection(
-                url.netloc, timeout=_TIMEOUT_S, context=trust(self._settings.ca_file)
-            )
-            if url.scheme == "https"
-            else http.client.HTTPConnection(url.netloc, timeout=_TIMEOUT_S)
-        )
-        try:
-            connection.request(
-                method, f"{url.path or '/'}?{url.query}".rstrip("?"), headers=headers or {}
-            )
-            answer = connection.getresponse()
-            body = answer.read()
-        finally:
-            connection.close()
-        if answer.status != http.client.OK:
+        answer = web.ask(method, address, _TIMEOUT_S, headers, self._settings.ca_file)
+        if answer.status != _OK:
             # Without the query: a token is in it.
-            raise ValueError(f"{url.scheme}://{url.netloc}{url.path} answers {answer.status}")
-        return body
-
-
-def trust(ca_file: Path | None) -> ssl.SSLContext:
-    """Give whom to trust: the system's CAs, and those of WALSUP_CA_FILE.
-
-    Raises:
-        FaultError: the file cannot be read.
-    """
-    context = ssl.create_default_context()
-    if ca_file:
-        try:
-            context.load_verify_locations(ca_file)
-        except (OSError, ssl.SSLError) as raised:
-            problem = f"WALSUP_CA_FILE cannot be read: {raised}"
-            raise FaultError(Fault(kind="tls", problem=problem)) from raised
-    return context
+            raise ValueError(f"{address.partition('?')[0]} answers {answer.status}")
+        return answer.body
 
 
 def _from_json(body: bytes) -> Keys:

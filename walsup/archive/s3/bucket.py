@@ -1,0 +1,150 @@
+"""The bucket on an S3 server: small objects, listings, conditional writes."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+
+from walsup.archive.bucket import ConflictError, Object
+from walsup.archive.s3.document import Document, below, moment
+from walsup.archive.s3.exchange import Answer
+from walsup.archive.s3.failures import RefusedError
+from walsup.archive.s3.server import Call, Server
+from walsup.settings import ArchiveUrl, Settings
+
+# The largest that is read is a page of a listing (1,000 keys, 0.5 MB) or a sentinel.
+REQUEST_TIMEOUT_S = 5.0
+_PAGE = "1000"
+_LISTS, _READS, _WRITES = "s3:ListBucket", "s3:GetObject", "s3:PutObject"
+# A condition that does not hold; two conditional writes at the same time.
+_LOST = (412, 409)
+
+
+class S3Bucket:
+    """The archive's prefix on an S3 server.
+
+    Raises FaultError, whose problem names the right that the request needed; ConflictError for a
+    conditional write that lost; FileNotFoundError for an object that is not there.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Keep the settings; nothing is read and no request is made.
+
+        Raises:
+            ValueError: the archive is no bucket on a server.
+        """
+        if not isinstance(settings.archive, ArchiveUrl):
+            raise ValueError("the archive is not in a bucket")  # noqa: TRY004 (a wrong value)
+        self._server = Server(settings, settings.archive)
+        self._prefix = f"{settings.archive.prefix}/" if settings.archive.prefix else ""
+
+    @property
+    def region(self) -> str | None:
+        """Where it is: given, or found out with a first request; None on other servers."""
+        return self._server.region
+
+    async def get(self, key: str) -> Object:
+        """Read a small object whole."""
+        call = Call("GET", _READS, key=self._prefix + key)
+        with _as_any_bucket_says():
+            answer = await self._server.ask(call, REQUEST_TIMEOUT_S)
+        return Object(content=answer.body, etag=answer.headers.get("etag", ""))
+
+    async def put(self, key: str, content: bytes) -> None:
+        """Write an object, whatever was there."""
+        await self._write(key, content, {})
+
+    async def create(self, key: str, content: bytes) -> str:
+        """Write an object that must not exist (If-None-Match); gives its tag."""
+        return await self._write(key, content, {"if-none-match": "*"})
+
+    async def replace(self, key: str, content: bytes, etag: str) -> str:
+        """Write over the version that has this tag (If-Match); gives the new tag."""
+        return await self._write(key, content, {"if-match": etag})
+
+    async def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
+        """Give the keys under a folder in order, continued after a key; all pages of them."""
+        query = self._listing(under) | ({"start-after": self._prefix + after} if after else {})
+        while query:
+            page = _page(await self._server.ask(_list(query), REQUEST_TIMEOUT_S))
+            for row in self._rows(page):
+                yield row["Key"]
+            query = _following(query, page)
+
+    async def folder(self, under: str) -> list[tuple[str, float]]:
+        """Give key and time of last change (Unix seconds) of what lies directly in a folder."""
+        query = self._listing(under) | {"delimiter": "/"}
+        found: list[tuple[str, float]] = []
+        while query:
+            page = _page(await self._server.ask(_list(query), REQUEST_TIMEOUT_S))
+            found += [(row["Key"], moment(row["LastModified"])) for row in self._rows(page)]
+            query = _following(query, page)
+        return found
+
+    def first_key_now(self, under: str) -> str:
+        """Give one key under a folder, "" when a successful listing finds none. Blocks."""
+        query = self._listing(under) | {"max-keys": "1"}
+        while query:
+            page = _page(self._server.ask_now(_list(query), REQUEST_TIMEOUT_S))
+            for row in self._rows(page):
+                return row["Key"]
+            query = _following(query, page)
+        return ""
+
+    async def settle(self, _key: str) -> bool:
+        """Tell that a listed object is whole: S3 shows no other."""
+        return True
+
+    async def torn(self, _under: str, _after: str) -> list[str]:
+        """Tell that there is no half object."""
+        return []
+
+    async def discard_torn(self, _key: str) -> bool:
+        """Tell that there is no half object to remove."""
+        return False
+
+    async def probe(self, _size_bytes: int) -> None:
+        """Do nothing: a bucket has no size, and a push will tell about rights."""
+
+    async def _write(self, key: str, content: bytes, condition: Mapping[str, str]) -> str:
+        call = Call("PUT", _WRITES, key=self._prefix + key, body=content, headers=condition)
+        with _as_any_bucket_says():
+            answer = await self._server.ask(call, REQUEST_TIMEOUT_S)
+        return answer.headers.get("etag", "")
+
+    def _listing(self, under: str) -> dict[str, str]:
+        prefix = self._prefix + (f"{under}/" if under else "")
+        return {"list-type": "2", "max-keys": _PAGE, "prefix": prefix, "encoding-type": "url"}
+
+    def _rows(self, page: Document) -> Iterator[Mapping[str, str]]:
+        """Give a listing's objects; a key that ends in a slash is a console's mark of a folder."""
+        for _, row in page.rows("Contents"):
+            key = below(self._prefix, row["Key"])
+            if not key.endswith("/"):
+                yield {**row, "Key": key}
+
+
+def _list(query: Mapping[str, str]) -> Call:
+    return Call("GET", _LISTS, query)
+
+
+def _page(answer: Answer) -> Document:
+    return Document(answer.body, "ListBucketResult")
+
+
+def _following(query: dict[str, str], page: Document) -> dict[str, str]:
+    """Give the next page's request, {} behind the last."""
+    following = page.following()
+    return query | following if following else {}
+
+
+@contextmanager
+def _as_any_bucket_says() -> Iterator[None]:
+    """Raise for a refusal that is an answer what any bucket raises for it."""
+    try:
+        yield
+    except RefusedError as refused:
+        # Not every 404: that may be the page of something that is no S3 server.
+        if refused.code == "NoSuchKey":
+            raise FileNotFoundError(str(refused)) from refused
+        if refused.status in _LOST:
+            raise ConflictError(str(refused)) from refused
+        raise

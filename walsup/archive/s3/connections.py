@@ -1,0 +1,100 @@
+"""Connections to one server; those at rest are used again."""
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from walsup.archive.s3 import blocking
+from walsup.archive.s3.exchange import Answer, Asked, CutOffError, Line, Plain, Tls, exchange
+from walsup.archive.s3.steps import Connect, Peer, Steps
+
+# Servers close after 5 s and more, which is seen; what lies between forgets without a word.
+_RESTS_S = 10.0
+
+
+class Connections:
+    """Asks one peer; several threads, or tasks of any loop, may do so at a time."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+        self._resting: list[tuple[Line, float]] = []
+
+    def __del__(self) -> None:
+        """End those at rest, as `close` does."""
+        self.close()
+
+    async def ask(self, asked: Asked, timeout_s: float) -> Answer:
+        """Give the answer, within so long.
+
+        Raises:
+            OSError: there is no connection, of its kinds TimeoutError, socket.gaierror and
+            ssl.SSLError. CutOffError: it ended. ValueError: a header cannot be sent.
+        """
+        from walsup.archive.s3 import looping  # noqa: PLC0415 (asyncio: 54 ms of a first start)
+
+        return await looping.carry(self._steps(asked), timeout_s)
+
+    def ask_now(self, asked: Asked, timeout_s: float) -> Answer:
+        """Give the answer as `ask` does; blocks."""
+        return blocking.carry(self._steps(asked), timeout_s)
+
+    def close(self) -> None:
+        """End those at rest."""
+        while line := self._rested():
+            line.sock.close()
+
+    def _steps(self, asked: Asked) -> Steps[Answer]:
+        if line := self._rested():
+            # It may end at this very moment. A write may have been heard nevertheless: who wrote
+            # reads it back.
+            harmless = (CutOffError, ConnectionError) if asked.method == "GET" else ()
+            with suppress(*harmless):
+                return (yield from self._over(line, asked))
+        sock: socket.socket = yield Connect(self._peer)
+        with _closed_if_it_fails(sock):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            trust = self._peer.trust
+            line = Tls(sock, trust, self._peer.host) if trust else Plain(sock)
+            yield from line.open()
+        return (yield from self._over(line, asked))
+
+    def _over(self, line: Line, asked: Asked) -> Steps[Answer]:
+        with _closed_if_it_fails(line.sock):
+            answer = yield from exchange(line, asked)
+        if answer.keeps:
+            self._resting.append((line, time.monotonic()))
+        else:
+            line.sock.close()
+        return answer
+
+    def _rested(self) -> Line | None:
+        """Give one that the other side has not ended, if there is one."""
+        while self._resting:
+            with suppress(IndexError):  # another thread was faster
+                line, since_s = self._resting.pop()
+                if time.monotonic() - since_s < _RESTS_S and _is_quiet(line.sock):
+                    return line
+                line.sock.close()
+        return None
+
+
+def _is_quiet(sock: socket.socket) -> bool:
+    """Tell whether the other side has said nothing, not even good-bye."""
+    try:
+        sock.setblocking(False)  # noqa: FBT003 (socket's own word)
+        sock.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
+@contextmanager
+def _closed_if_it_fails(sock: socket.socket) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        sock.close()
+        raise

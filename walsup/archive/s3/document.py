@@ -1,0 +1,119 @@
+"""S3's documents: what its answers say. Pure.
+
+Source: Amazon S3's API reference (Error, ListObjectsV2, ListObjectVersions, ListMultipartUploads,
+ListParts).
+"""
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from urllib.parse import unquote_plus
+
+from walsup.archive.fault import Fault, FaultError
+
+# Which of an answer's words become which of the next request's, by the listing's kind.
+_CONTINUED = {
+    "ListVersionsResult": {
+        "NextKeyMarker": "key-marker",
+        "NextVersionIdMarker": "version-id-marker",
+    },
+    "ListBucketResult": {"NextContinuationToken": "continuation-token"},
+    "ListMultipartUploadsResult": {
+        "NextKeyMarker": "key-marker",
+        "NextUploadIdMarker": "upload-id-marker",
+    },
+    "ListPartsResult": {"NextPartNumberMarker": "part-number-marker"},
+}
+_KEYS = ("NextKeyMarker", "Prefix", "Key")
+
+
+class OddAnswerError(FaultError):
+    """The server has answered something else than what was asked for."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(Fault("server error", problem))
+
+
+class Document:
+    """An answer's XML, whatever its namespace."""
+
+    def __init__(self, body: bytes, kind: str = "") -> None:
+        """`kind`: the name that it must have.
+
+        Raises:
+            OddAnswerError: it is no such document.
+        """
+        try:
+            # expat of 2.4.1 and newer bounds what entities may grow to; Python 3.11 has that.
+            self._root = ET.fromstring(body)  # noqa: S314 (see above)
+        except ET.ParseError as raised:
+            raise OddAnswerError(f"the server's answer is no XML: {raised}") from raised
+        self.kind = _plain(self._root.tag)
+        if kind:
+            self.must_be(kind)
+        self._quoted = _text(self._root, "EncodingType").lower() == "url"
+
+    def must_be(self, kind: str) -> None:
+        """Refuse another kind of document.
+
+        Raises:
+            OddAnswerError: it is one.
+        """
+        if self.kind != kind:
+            raise OddAnswerError(f"the server answers {self.kind}, not {kind}")
+
+    def text(self, name: str) -> str:
+        """Give the text of the first element of this name, anywhere in it."""
+        found = (one.text or "" for one in self._root.iter() if _plain(one.tag) == name)
+        return next(found, "")
+
+    def rows(self, *names: str) -> Iterator[tuple[str, Mapping[str, str]]]:
+        """Give name and fields of the elements with these names, in their order."""
+        for one in self._root:
+            if (name := _plain(one.tag)) in names:
+                fields = {_plain(field.tag): field.text or "" for field in one}
+                if self._quoted and "Key" in fields:
+                    fields["Key"] = unquote_plus(fields["Key"])
+                yield name, fields
+
+    def following(self) -> dict[str, str]:
+        """Give what the request for the next page says, {} on the last one.
+
+        Raises:
+            OddAnswerError: there is more, and it is not told how to ask for it.
+        """
+        if self.text("IsTruncated").lower() != "true":
+            return {}
+        words = _CONTINUED.get(self.kind, {})
+        found = {
+            asked: unquote_plus(value) if self._quoted and name in _KEYS else value
+            for name, asked in words.items()
+            if (value := _text(self._root, name))
+        }
+        if not found:
+            raise OddAnswerError(f"{self.kind} is cut off, and does not say where it goes on")
+        return found
+
+
+def below(prefix: str, key: str) -> str:
+    """Give a key without the prefix that it must have; "" is the whole bucket's.
+
+    Raises:
+        OddAnswerError: it has another: this server's listing is not believed.
+    """
+    if not key.startswith(prefix) or (prefix and not prefix.endswith("/")):
+        raise OddAnswerError(f"asked for keys below {prefix}, the server shows {key}")
+    return key.removeprefix(prefix)
+
+
+def moment(text: str) -> float:
+    """Give a time of a document in Unix seconds, 0.0 when there is none."""
+    return datetime.fromisoformat(text).timestamp() if text else 0.0
+
+
+def _text(element: ET.Element, name: str) -> str:
+    return next((one.text or "" for one in element if _plain(one.tag) == name), "")
+
+
+def _plain(tag: str) -> str:
+    return tag.rpartition("}")[2]

@@ -1,0 +1,60 @@
+"""What a request that failed means, in the classes of `fault`. Pure."""
+
+import socket
+import ssl
+
+from walsup.archive.answers import kind_of
+from walsup.archive.fault import Fault, FaultError
+from walsup.archive.s3.document import Document, OddAnswerError
+from walsup.archive.s3.exchange import Answer, CutOffError
+
+_KINDS: tuple[tuple[type[Exception], str], ...] = (
+    (socket.gaierror, "dns"),
+    (ssl.SSLError, "tls"),
+    (TimeoutError, "timeout"),
+    (ValueError, "auth"),  # a header that cannot be sent
+)
+_CANNOT = ("NotImplemented", "MethodNotAllowed", "UnsupportedOperation")
+_CUT_OFF = (
+    "check the network, the proxies and load balancers between here and the S3 server: connections"
+    " are cut off in the middle of a transfer"
+)
+
+
+class RefusedError(FaultError):
+    """The server has answered, and not with what was asked for. `code`: S3's word, or ""."""
+
+    def __init__(self, fault: Fault, status: int, code: str) -> None:
+        super().__init__(fault)
+        self.status = status
+        self.code = code
+
+    @property
+    def cannot(self) -> bool:
+        """Whether the server does not know this kind of request at all."""
+        return self.code in _CANNOT or self.status in (405, 501)
+
+
+def kind_of_failure(raised: Exception) -> str:
+    """Give the class of what prevented an answer."""
+    return next((kind for of, kind in _KINDS if isinstance(raised, of)), "refused")
+
+
+def unanswered(raised: Exception, where: str) -> FaultError:
+    """Give the error of a request that was not answered. `where`: the right, and on what."""
+    ended = isinstance(raised, (CutOffError, ConnectionResetError, BrokenPipeError))
+    said = str(raised) or type(raised).__name__
+    fault = Fault(kind_of_failure(raised), f"{where}: {said}", _CUT_OFF if ended else "")
+    return FaultError(fault)
+
+
+def refused(answer: Answer, where: str) -> RefusedError:
+    """Give the error of a request that was refused; its document is shown in part."""
+    try:
+        document = Document(answer.body)
+        code, message = document.text("Code"), document.text("Message")
+    except OddAnswerError:  # none, or the page of something that is no S3 server
+        code = message = ""
+    kind = kind_of(code, answer.status) or "unknown"
+    said = f"status {answer.status}" + (f" ({code}: {message[:200]})" if code else "")
+    return RefusedError(Fault(kind, f"{where}: {said}"), answer.status, code)

@@ -1,0 +1,113 @@
+"""Steps of `exchange` carried out in an event loop.
+
+With sockets, not with asyncio's transports: a connection that rests may be used in another loop.
+"""
+
+import asyncio
+import socket
+import threading
+from contextlib import suppress
+from typing import Any, TypeVar, assert_never
+
+from walsup.archive.s3.steps import PIECE, Connect, Peer, Receive, Send, Step, Steps
+
+T = TypeVar("T")
+Address = tuple[Any, ...]
+# How long an address is tried while there are others.
+_ADDRESS_S = 1.5
+
+
+async def carry(steps: Steps[T], timeout_s: float) -> T:
+    """Give what the steps lead to, within so long.
+
+    Raises:
+        what the steps raise; OSError.
+    """
+    async with asyncio.timeout(timeout_s):
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    done = await _do(step)
+                except BaseException as raised:  # noqa: BLE001 (whoever wants the step decides)
+                    step = steps.throw(raised)
+                else:
+                    step = steps.send(done)
+        except StopIteration as end:
+            found: T = end.value
+            return found
+
+
+async def _do(step: Step) -> object:
+    loop = asyncio.get_running_loop()
+    match step:
+        case Connect(peer):
+            return await _connect(peer)
+        case Send(sock, data):
+            sock.setblocking(False)  # noqa: FBT003 (socket's own word)
+            await loop.sock_sendall(sock, data)
+            return None
+        case Receive(sock):
+            sock.setblocking(False)  # noqa: FBT003 (as above)
+            return await loop.sock_recv(sock, PIECE)
+        case never:
+            assert_never(never)
+
+
+async def _connect(peer: Peer) -> socket.socket:
+    """Connect to the first address that answers."""
+    *others, last = await _addresses(peer)
+    for address in others:
+        with suppress(OSError):
+            async with asyncio.timeout(_ADDRESS_S):
+                return await _connect_to(address)
+    return await _connect_to(last)
+
+
+async def _connect_to(address: Address) -> socket.socket:
+    family, kind, protocol, _, where = address
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setblocking(False)  # noqa: FBT003 (as above)
+        await asyncio.get_running_loop().sock_connect(sock, where)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def _addresses(peer: Peer) -> list[Address]:
+    """Resolve the name in a thread of its own.
+
+    A resolver may hang for half a minute: in one of the executor's threads it would hold up other
+    work, and the end of the process.
+    """
+    with suppress(socket.gaierror):  # no number
+        return _resolve(peer, socket.AI_NUMERICHOST)
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[list[Address]] = loop.create_future()
+
+    def tell(addresses: list[Address], raised: OSError | None) -> None:
+        if found.done():
+            return
+        if raised:
+            found.set_exception(raised)
+        else:
+            found.set_result(addresses)
+
+    def work() -> None:
+        addresses: list[Address] = []
+        failed: OSError | None = None
+        try:
+            addresses = _resolve(peer)
+        except OSError as raised:
+            failed = raised
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(tell, addresses, failed)
+
+    threading.Thread(target=work, daemon=True, name="resolver").start()
+    return await found
+
+
+def _resolve(peer: Peer, flags: int = 0) -> list[Address]:
+    return [*socket.getaddrinfo(peer.host, peer.port, type=socket.SOCK_STREAM, flags=flags)]

@@ -1,0 +1,127 @@
+"""Signed requests to the server of one bucket."""
+
+from collections.abc import Mapping
+from time import gmtime, strftime
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from walsup.archive.s3 import web
+from walsup.archive.s3.connections import Connections
+from walsup.archive.s3.exchange import Answer, Asked, CutOffError
+from walsup.archive.s3.failures import refused, unanswered
+from walsup.archive.s3.keys import KeyRing
+from walsup.archive.s3.region import look_up
+from walsup.archive.s3.signature import Keys, Request
+from walsup.settings import ArchiveUrl, Settings
+
+_DEFAULT_REGION = "us-east-1"
+_FIRST_NO_SUCCESS = 300
+_NO_ANSWER = (OSError, CutOffError, ValueError)
+
+
+class Call(NamedTuple):
+    """What is asked of the bucket; `right`: what the key needs for it. `key`: whole."""
+
+    method: str
+    right: str
+    query: Mapping[str, str] = {}
+    key: str = ""
+    body: bytes = b""
+    headers: Mapping[str, str] = {}
+
+
+class Server:
+    """Asks for one bucket; several threads, or tasks of any loop, may do so at a time.
+
+    All requests raise:
+        RefusedError: the server refuses. FaultError: it cannot be reached, or asked.
+    """
+
+    def __init__(self, settings: Settings, archive: ArchiveUrl) -> None:
+        """Keep them; no request is made."""
+        self._settings = settings
+        self._bucket = archive.bucket
+        self._region = settings.region
+        self._made: tuple[Connections, KeyRing] | None = None
+
+    @property
+    def region(self) -> str | None:
+        """Where the bucket is: given, or found out with a first request; None on other servers."""
+        return self._region
+
+    @property
+    def host(self) -> str:
+        """What is connected to, with its port if it has one."""
+        return urlsplit(self._address).netloc
+
+    async def ask(self, call: Call, timeout_s: float) -> Answer:
+        """Give the answer, within so long."""
+        if not self._is_at_hand:
+            import asyncio  # noqa: PLC0415 (a caller that waits in a loop has it)
+
+            await asyncio.to_thread(self._prepare)
+        connections, keys = self._prepare()
+        try:
+            return self._good(call, await connections.ask(self._signed(call, keys), timeout_s))
+        except _NO_ANSWER as raised:
+            raise unanswered(raised, self._where(call)) from raised
+
+    def ask_now(self, call: Call, timeout_s: float) -> Answer:
+        """Give the answer as `ask` does; blocks."""
+        connections, keys = self._prepare()
+        try:
+            return self._good(call, connections.ask_now(self._signed(call, keys), timeout_s))
+        except _NO_ANSWER as raised:
+            raise unanswered(raised, self._where(call)) from raised
+
+    def close(self) -> None:
+        """End the connections."""
+        if self._made:
+            self._made[0].close()
+
+    @property
+    def _is_at_hand(self) -> bool:
+        return self._made is not None and self._made[1].are_at_hand
+
+    def _prepare(self) -> tuple[Connections, Keys]:
+        """Give what requests need. Blocks while somebody has to be asked for it."""
+        if self._made is None:
+            known = self._settings
+            if self._region is None and known.endpoint is None:
+                self._region = look_up(self._bucket, ca_file=known.ca_file)
+            peer = web.peer_of(urlsplit(self._address), known.ca_file)
+            self._made = Connections(peer), KeyRing(known, self._signed_for)
+        connections, ring = self._made
+        return connections, ring.now()
+
+    @property
+    def _signed_for(self) -> str:
+        return self._region or _DEFAULT_REGION
+
+    @property
+    def _is_virtual(self) -> bool:
+        # A certificate for *.s3.… does not cover a bucket with dots in its name.
+        return not self._settings.endpoint and "." not in self._bucket
+
+    @property
+    def _address(self) -> str:
+        amazon = f"s3.{self._signed_for}.amazonaws.com"
+        host = f"{self._bucket}.{amazon}" if self._is_virtual else amazon
+        return self._settings.endpoint or f"https://{host}"
+
+    def _signed(self, call: Call, keys: Keys) -> Asked:
+        root = "/" if self._is_virtual else f"/{self._bucket}"
+        path = f"{root.rstrip('/')}/{call.key}" if call.key else root
+        request = Request(call.method, self.host, path, call.query, call.body, call.headers)
+        stamp = strftime("%Y%m%dT%H%M%SZ", gmtime())
+        headers = request.signed(keys, self._signed_for, stamp)
+        return Asked(call.method, request.target, headers, call.body)
+
+    def _good(self, call: Call, answer: Answer) -> Answer:
+        if answer.status >= _FIRST_NO_SUCCESS:
+            raise refused(answer, self._where(call))
+        return answer
+
+    def _where(self, call: Call) -> str:
+        of = call.key or call.query.get("prefix", "")
+        return f"{call.right} on {self._bucket}{f'/{of}' if of else ''}"

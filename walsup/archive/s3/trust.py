@@ -1,0 +1,22 @@
+"""Whose certificates count."""
+
+import ssl
+from pathlib import Path
+
+from walsup.archive.fault import Fault, FaultError
+
+
+def trust(ca_file: Path | None) -> ssl.SSLContext:
+    """Give the system's CAs, and those of WALSUP_CA_FILE.
+
+    Raises:
+        FaultError: the file cannot be read.
+    """
+    context = ssl.create_default_context()
+    if ca_file:
+        try:
+            context.load_verify_locations(ca_file)
+        except (OSError, ssl.SSLError) as raised:
+            problem = f"WALSUP_CA_FILE cannot be read: {raised}"
+            raise FaultError(Fault(kind="tls", problem=problem)) from raised
+    return context
