@@ -5,7 +5,7 @@ import os
 import sys
 import urllib.error
 import urllib.request
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
@@ -64,16 +64,8 @@ def adopt(*, yes: bool) -> None:
         adoption.decide(known, decided)
     except WalsupError as fault:
         click.echo(str(fault), err=True)
-        _leave(fault.exit_code)
+        sys.exit(fault.exit_code)
     click.echo("decided; `walsup status` shows when the gate opens")
-    _leave(0)
-
-
-def _leave(code: int) -> NoReturn:
-    """End without the interpreter's own end: the bucket's client aborts there now and then."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
 
 
 @main.command()
@@ -109,8 +101,7 @@ def wipe(*, confirmed: str | None, even_if_fresh: bool) -> None:
             click.echo(wiping.carry_out(wanted))
     except WalsupError as fault:
         click.echo(str(fault), err=True)
-        _leave(fault.exit_code)
-    _leave(0)
+        sys.exit(fault.exit_code)
 
 
 @main.command()
@@ -132,9 +123,8 @@ def promote(*, force: bool, wait: float) -> None:
         timeline = promotion.promote(known, click.echo)
     except WalsupError as fault:
         click.echo(str(fault), err=True)
-        _leave(fault.exit_code)
+        sys.exit(fault.exit_code)
     click.echo(f"promoted, on timeline {timeline}; `walsup status` shows when the gate opens")
-    _leave(0)
 
 
 @main.command()
@@ -155,9 +145,8 @@ def restore(*, check: bool, listed: bool) -> None:
         words = looking.check(known) if check else looking.show(known)
     except WalsupError as fault:
         click.echo(str(fault), err=True)
-        _leave(fault.exit_code)
+        sys.exit(fault.exit_code)
     click.echo(words)
-    _leave(0)
 
 
 def _status(known: settings.Settings) -> dict[str, Any]:
