@@ -55,6 +55,7 @@ class _Web:
             server.close()
             for connection in self._connections:
                 connection.cancel()
+            await asyncio.gather(*self._connections, return_exceptions=True)
 
     def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = asyncio.create_task(self._converse(reader, writer))

@@ -4,6 +4,8 @@ import asyncio
 import http.client
 import json
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -77,3 +79,113 @@ def test_other_requests() -> None:
     assert "/readyz" in json.loads(missing[2])["paths"]
     assert posted[0] == 405
     assert posted[1]["allow"] == "GET, HEAD"
+
+
+Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[int]:
+    """A server over an empty board; gives its port."""
+    (port,) = free_ports(1)
+    server = asyncio.create_task(serve(Board("s3://bucket/x"), HttpAddress("127.0.0.1", port)))
+    for _ in range(100):
+        await asyncio.sleep(0.02)
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except ConnectionRefusedError:
+            continue
+        writer.close()
+        break
+    try:
+        yield port
+    finally:
+        server.cancel()
+        await asyncio.gather(server, return_exceptions=True)
+
+
+async def connected(port: int) -> Line:
+    """A connection to it."""
+    return await asyncio.open_connection("127.0.0.1", port)
+
+
+async def said(line: Line, *pieces: bytes) -> tuple[bytes, bytes]:
+    """Head and body of what is answered to these bytes, sent piece by piece."""
+    for piece in pieces:
+        line[1].write(piece)
+        await asyncio.sleep(0.01)
+    head = await line[0].readuntil(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+    return head, await line[0].readexactly(length)
+
+
+async def test_a_connection_serves_many_requests() -> None:
+    """One after the other, in any pieces, sent ahead too; with a body that nobody wants."""
+    get = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+    post = b"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
+    async with serving() as port:
+        line = await connected(port)
+        for pieces in ([get], [get[:9], get[9:]], [bytes([byte]) for byte in get], [post]):
+            head, body = await said(line, *pieces)
+            assert head.startswith((b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 405 Method Not Allowed\r\n"))
+            assert json.loads(body)
+        await said(line, get + get)
+        await said(line)
+        line[1].close()
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01",
+        b"hello\r\n\r\n",
+        b"GET / HTTP/1.1\r\nX: " + b"a" * 99999,
+        b"GET http://[ HTTP/1.0\r\n\r\n",
+    ],
+)
+async def test_what_is_no_request_is_refused(nonsense: bytes) -> None:
+    """TLS, another protocol, a head without end: none is served, and the next one is."""
+    async with serving() as port:
+        reader, writer = await connected(port)
+        writer.write(nonsense)
+        writer.write_eof()
+        answer = await asyncio.wait_for(reader.read(), 10)
+        assert answer.startswith(b"HTTP/1.1 4") or not answer
+        writer.close()
+        line = await connected(port)
+        assert b" 200 OK" in (await said(line, b"GET /livez HTTP/1.0\r\n\r\n"))[0]
+        line[1].close()
+
+
+async def test_who_says_nothing_is_let_go() -> None:
+    """A half request does not keep a connection for ever."""
+    async with serving() as port:
+        reader, writer = await connected(port)
+        writer.write(b"GET /liv")
+        assert await asyncio.wait_for(reader.read(), 30) == b""
+        writer.close()
+
+
+async def test_too_many_connections_are_told_so() -> None:
+    """And served again when some have gone."""
+    get = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with serving() as port:
+        lines = [await connected(port) for _ in range(64)]
+        assert b" 200 OK" in (await said(lines[0], get))[0]
+        late = await connected(port)
+        assert b" 503 Service Unavailable" in (await said(late, get))[0]
+        for _, writer in lines[1:]:
+            writer.close()
+        await asyncio.sleep(0.1)
+        assert b" 200 OK" in (await said(late, get))[0]
+        for _, writer in (late, lines[0]):
+            writer.close()
+
+
+async def test_its_end_waits_for_nobody() -> None:
+    """Who is connected then is let go."""
+    async with serving() as port:
+        reader, writer = await connected(port)
+        await said((reader, writer), b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert await asyncio.wait_for(reader.read(), 3) == b""
+    writer.close()

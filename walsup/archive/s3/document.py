@@ -24,14 +24,15 @@ _CONTINUED = {
     },
     "ListPartsResult": {"NextPartNumberMarker": "part-number-marker"},
 }
+NO_S3_SERVER = "check AWS_ENDPOINT: what answers there does not speak S3 (a console's port?)"
 _KEYS = ("NextKeyMarker", "Prefix", "Key")
 
 
 class OddAnswerError(FaultError):
     """The server has answered something else than what was asked for."""
 
-    def __init__(self, problem: str) -> None:
-        super().__init__(Fault("server error", problem))
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        super().__init__(Fault("server error", problem, remedy))
 
 
 class Document:
@@ -47,7 +48,8 @@ class Document:
             # expat of 2.4.1 and newer bounds what entities may grow to; Python 3.11 has that.
             self._root = ET.fromstring(body)  # noqa: S314 (see above)
         except ET.ParseError as raised:
-            raise OddAnswerError(f"the server's answer is no XML: {raised}") from raised
+            problem = f"the server's answer is no XML: {raised}"
+            raise OddAnswerError(problem, NO_S3_SERVER) from raised
         self.kind = _plain(self._root.tag)
         if kind:
             self.must_be(kind)
@@ -60,7 +62,8 @@ class Document:
             OddAnswerError: it is one.
         """
         if self.kind != kind:
-            raise OddAnswerError(f"the server answers {self.kind}, not {kind}")
+            problem = f"the server answers {self.kind[:40]}, not {kind}"
+            raise OddAnswerError(problem, NO_S3_SERVER)
 
     def text(self, name: str) -> str:
         """Give the text of the first element of this name, anywhere in it."""

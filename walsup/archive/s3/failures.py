@@ -2,10 +2,11 @@
 
 import socket
 import ssl
+from contextlib import suppress
 
 from walsup.archive.answers import kind_of
 from walsup.archive.fault import Fault, FaultError
-from walsup.archive.s3.document import Document, OddAnswerError
+from walsup.archive.s3.document import NO_S3_SERVER, Document, OddAnswerError
 from walsup.archive.s3.exchange import Answer, CutOffError
 
 _KINDS: tuple[tuple[type[Exception], str], ...] = (
@@ -50,11 +51,15 @@ def unanswered(raised: Exception, where: str) -> FaultError:
 
 def refused(answer: Answer, where: str) -> RefusedError:
     """Give the error of a request that was refused; its document is shown in part."""
-    try:
+    code = message = region = ""
+    with suppress(OddAnswerError):  # it has none, or is the page of something else
         document = Document(answer.body)
         code, message = document.text("Code"), document.text("Message")
-    except OddAnswerError:  # none, or the page of something that is no S3 server
-        code = message = ""
-    kind = kind_of(code, answer.status) or "unknown"
+        region = document.text("Region")
+    kind = kind_of(code, answer.status)
     said = f"status {answer.status}" + (f" ({code}: {message[:200]})" if code else "")
-    return RefusedError(Fault(kind, f"{where}: {said}"), answer.status, code)
+    remedy = "" if code or kind else NO_S3_SERVER
+    if kind == "wrong region" and (region := answer.headers.get("x-amz-bucket-region", region)):
+        remedy = f"set AWS_REGION={region}"
+    fault = Fault(kind or "unknown", f"{where}: {said}", remedy)
+    return RefusedError(fault, answer.status, code)
