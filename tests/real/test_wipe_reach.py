@@ -11,6 +11,7 @@ from dev.harness.cloud import Cloud, kinds
 from dev.harness.wiping import OWNER, Laid, owner, wipe
 from walsup import settings
 from walsup.archive.fault import FaultError
+from walsup.archive.s3.blocking import carry
 from walsup.archive.s3.keys import KeyRing
 from walsup.archive.s3.server import Server as BucketServer
 from walsup.archive.wipe.objects import Objects
@@ -63,7 +64,7 @@ def test_s32_no_credentials_is_a_fault_of_its_own(s3: S3Server) -> None:
     nowhere = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:9", "AWS_REGION": "x"}
     known = settings.load(nowhere | {"WALSUP_ARCHIVE": f"s3://{s3.bucket}/x"})
     with pytest.raises(FaultError) as raised:
-        KeyRing(known, "x").now()
+        carry(KeyRing(known, "x").now(), 5)
     assert raised.value.fault.kind == "auth"
     assert "AWS_ACCESS_KEY_ID" in raised.value.fault.problem
 

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from walsup.archive.s3 import blocking
 from walsup.archive.s3.exchange import Answer, Asked, CutOffError, Line, Plain, Tls, exchange
 from walsup.archive.s3.steps import Connect, Peer, Steps
 
@@ -20,38 +19,25 @@ class Connections:
         self._peer = peer
         self._resting: list[tuple[Line, float]] = []
 
-    def __del__(self) -> None:
-        """End those at rest, as `close` does."""
-        self.close()
-
-    async def ask(self, asked: Asked, timeout_s: float) -> Answer:
-        """Give the answer, within so long.
-
-        Raises:
-            OSError: there is no connection, of its kinds TimeoutError, socket.gaierror and
-            ssl.SSLError. CutOffError: it ended. ValueError: a header cannot be sent.
-        """
-        from walsup.archive.s3 import looping  # noqa: PLC0415 (asyncio: 54 ms of a first start)
-
-        return await looping.carry(self._steps(asked), timeout_s)
-
-    def ask_now(self, asked: Asked, timeout_s: float) -> Answer:
-        """Give the answer as `ask` does; blocks."""
-        return blocking.carry(self._steps(asked), timeout_s)
-
     def close(self) -> None:
         """End those at rest."""
         while line := self._rested():
             line.sock.close()
 
-    def _steps(self, asked: Asked) -> Steps[Answer]:
+    def ask(self, asked: Asked) -> Steps[Answer]:
+        """Give the answer.
+
+        Raises:
+            OSError: there is no connection, of its kinds TimeoutError, socket.gaierror and
+            ssl.SSLError. CutOffError: it ended. ValueError: a header cannot be sent.
+        """
         if line := self._rested():
             # It may end at this very moment. A write may have been heard nevertheless: who wrote
             # reads it back.
             harmless = (CutOffError, ConnectionError) if asked.method == "GET" else ()
             with suppress(*harmless):
                 return (yield from self._over(line, asked))
-        sock: socket.socket = yield Connect(self._peer)
+        sock = _Socket(fileno=(yield Connect(self._peer)).detach())
         with _closed_if_it_fails(sock):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             trust = self._peer.trust
@@ -77,6 +63,13 @@ class Connections:
                     return line
                 line.sock.close()
         return None
+
+
+class _Socket(socket.socket):
+    """Closes without a warning when nobody has it any more."""
+
+    def __del__(self) -> None:
+        self.close()
 
 
 def _is_quiet(sock: socket.socket) -> bool:

@@ -23,19 +23,21 @@ async def carry(steps: Steps[T], timeout_s: float) -> T:
     Raises:
         what the steps raise; OSError.
     """
-    async with asyncio.timeout(timeout_s):
-        try:
-            step = next(steps)
-            while True:
-                try:
+    deadline_s = asyncio.get_running_loop().time() + timeout_s
+    try:
+        step = next(steps)
+        while True:
+            try:
+                # Each step for itself: who wants it is told what was too slow.
+                async with asyncio.timeout_at(deadline_s):
                     done = await _do(step)
-                except BaseException as raised:  # noqa: BLE001 (whoever wants the step decides)
-                    step = steps.throw(raised)
-                else:
-                    step = steps.send(done)
-        except StopIteration as end:
-            found: T = end.value
-            return found
+            except BaseException as raised:  # noqa: BLE001 (whoever wants the step decides)
+                step = steps.throw(raised)
+            else:
+                step = steps.send(done)
+    except StopIteration as end:
+        found: T = end.value
+        return found
 
 
 async def _do(step: Step) -> object:

@@ -10,21 +10,21 @@ from walsup.archive.fault import Fault, FaultError
 from walsup.archive.s3 import web
 from walsup.archive.s3.exchange import CutOffError
 from walsup.archive.s3.failures import kind_of_failure
+from walsup.archive.s3.steps import Steps
 
 AMAZON = "https://s3.amazonaws.com"
 _HEADER = "x-amz-bucket-region"
-_TIMEOUT_S = 5.0
 _NOT_FOUND = 404
 
 
-def look_up(bucket: str, endpoint: str = AMAZON, ca_file: Path | None = None) -> str:
-    """Give the bucket's region. Blocks, for 5 s at most.
+def look_up(bucket: str, endpoint: str = AMAZON, ca_file: Path | None = None) -> Steps[str]:
+    """Give the bucket's region.
 
     Raises:
         FaultError: there is no such bucket, S3 cannot be reached, or does not tell.
     """
     try:
-        answer = web.ask("HEAD", f"{endpoint}/{bucket}", _TIMEOUT_S, ca_file=ca_file)
+        answer = yield from web.ask("HEAD", f"{endpoint}/{bucket}", ca_file=ca_file)
     except (OSError, CutOffError) as raised:
         problem = f"AWS_REGION is not set, and {endpoint} cannot be asked: {raised}"
         raise FaultError(Fault(kind=kind_of_failure(raised), problem=problem)) from raised

@@ -1,4 +1,4 @@
-"""Requests to an address that are not signed: where a bucket is, whose keys are valid. Blocks."""
+"""Requests to an address that are not signed: where a bucket is, whose keys are valid."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from walsup.archive.s3.connections import Connections
 from walsup.archive.s3.exchange import Answer, Asked
-from walsup.archive.s3.steps import Peer
+from walsup.archive.s3.steps import Peer, Steps
 from walsup.archive.s3.trust import trust
 
 _PORTS = {"http": 80, "https": 443}
@@ -27,16 +27,15 @@ def peer_of(url: SplitResult, ca_file: Path | None) -> Peer:
 def ask(
     method: str,
     address: str,
-    timeout_s: float,
     headers: Mapping[str, str] | None = None,
     ca_file: Path | None = None,
-) -> Answer:
+) -> Steps[Answer]:
     """Give the answer; raises as `Connections.ask` and `peer_of` do."""
     url = urlsplit(address)
     target = f"{url.path or '/'}?{url.query}".rstrip("?")
     asked = Asked(method, target, {"host": url.netloc, **(headers or {})})
     connections = Connections(peer_of(url, ca_file))
     try:
-        return connections.ask_now(asked, timeout_s)
+        return (yield from connections.ask(asked))
     finally:
         connections.close()

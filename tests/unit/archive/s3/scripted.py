@@ -17,18 +17,13 @@ class Scripted:
         self.heard: list[bytes] = []
         self.connections = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
     def __enter__(self) -> Connections:
         self._asking = Connections(Peer("127.0.0.1", self.port, None))
         return self._asking
-
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        port: int = self._listener.getsockname()[1]
-        return port
 
     def __exit__(self, *_: object) -> None:
         self._asking.close()

@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tests.unit.archive.s3.scripted import Scripted
+from walsup.archive.s3 import looping
+from walsup.archive.s3.blocking import carry
 from walsup.archive.s3.connections import Connections
 from walsup.archive.s3.exchange import Answer, Asked, CutOffError
 from walsup.archive.s3.steps import Peer
@@ -24,12 +26,12 @@ Ask = Callable[[Connections, Asked, float], Answer]
 
 def in_a_loop(connections: Connections, asked: Asked, timeout_s: float) -> Answer:
     """As the agent asks."""
-    return asyncio.run(connections.ask(asked, timeout_s))
+    return asyncio.run(looping.carry(connections.ask(asked), timeout_s))
 
 
 def blocking(connections: Connections, asked: Asked, timeout_s: float) -> Answer:
     """As a first start asks."""
-    return connections.ask_now(asked, timeout_s)
+    return carry(connections.ask(asked), timeout_s)
 
 
 @pytest.fixture(params=[in_a_loop, blocking])
@@ -186,7 +188,7 @@ async def test_one_that_is_given_up_is_closed() -> None:
 
     async with await asyncio.start_server(hold, "127.0.0.1", 0) as server:
         peer = Peer("127.0.0.1", server.sockets[0].getsockname()[1], None)
-        asking = asyncio.create_task(Connections(peer).ask(get(), 10))
+        asking = asyncio.create_task(looping.carry(Connections(peer).ask(get()), 10))
         await asyncio.sleep(0.2)
         asking.cancel()
         await asyncio.wait_for(seen.wait(), 5)
