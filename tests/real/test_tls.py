@@ -1,5 +1,6 @@
 """An S3 server with a certificate of a private CA: agent and engine trust it, or say why not."""
 
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from walsup import settings
 from walsup.archive.classify import classify
 from walsup.archive.fault import FaultError
 from walsup.archive.s3.bucket import S3Bucket
+from walsup.archive.s3.trust import trust
 
 Make = Callable[..., Walsup]
 
@@ -39,6 +41,11 @@ def test_without_it_the_fault_is_tls_and_the_database_runs(walsup: Make, s3: S3S
     fault = wait_fault(one, "gate")
     assert fault["kind"] == "tls"
     assert "WALSUP_CA_FILE" in fault["remedy"]
+
+
+def test_a_private_ca_needs_no_more_than_the_engines_ask_for() -> None:
+    """Python 3.13 and newer would refuse one without a key identifier."""
+    assert not trust(None).verify_flags & ssl.VERIFY_X509_STRICT
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Connections to one server; those at rest are used again."""
 
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,6 +11,7 @@ from walsup.archive.s3.steps import Connect, Peer, Steps
 
 # Servers close after 5 s and more, which is seen; what lies between forgets without a word.
 _RESTS_S = 10.0
+_AT_ONCE = struct.pack("ii", 1, 0)
 
 
 class Connections:
@@ -86,8 +88,10 @@ def _is_quiet(sock: socket.socket) -> bool:
 
 @contextmanager
 def _closed_if_it_fails(sock: socket.socket) -> Iterator[None]:
+    """Close it so that the kernel sends nothing more of a request that was given up."""
     try:
         yield
     except BaseException:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         sock.close()
         raise

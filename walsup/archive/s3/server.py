@@ -5,6 +5,7 @@ from time import gmtime, strftime
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from walsup import __version__
 from walsup.archive.s3 import blocking, web
 from walsup.archive.s3.connections import Connections
 from walsup.archive.s3.exchange import Answer, Asked, CutOffError
@@ -107,6 +108,7 @@ class Server:
         request = Request(call.method, self.host, path, call.query, call.body, call.headers)
         stamp = strftime("%Y%m%dT%H%M%SZ", gmtime())
         headers = request.signed(keys, self._signed_for, stamp)
+        headers["user-agent"] = f"walsup/{__version__}"  # not signed: some proxies change it
         return Asked(call.method, request.target, headers, call.body)
 
     def _where(self, call: Call) -> str:

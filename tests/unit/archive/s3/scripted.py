@@ -33,17 +33,19 @@ class Scripted:
         self._listener.close()
 
     def _serve(self) -> None:
-        with contextlib.suppress(OSError):
-            for answers in self._script:
+        for answers in self._script:
+            try:
                 line, _ = self._listener.accept()
-                self.connections += 1
-                line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                with line:
-                    for answer in answers:
-                        if not self._hear(line):
-                            break
-                        for start in range(0, len(answer), self._piece):
-                            line.sendall(answer[start : start + self._piece])
+            except OSError:
+                return  # nobody asks any more
+            self.connections += 1
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with line, contextlib.suppress(OSError):  # who asks may give up
+                for answer in answers:
+                    if not self._hear(line):
+                        break
+                    for start in range(0, len(answer), self._piece):
+                        line.sendall(answer[start : start + self._piece])
 
     def _hear(self, line: socket.socket) -> bool:
         heard = b""
