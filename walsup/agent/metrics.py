@@ -84,7 +84,7 @@ def _lines(seen: Snapshot) -> Iterator[str]:
             yield _head(name, kind, says) + _sample(name, {}, found)
     yield _head(*FAULT_METRIC)
     for subject, standing in seen.faults.items():
-        yield _sample(FAULT_METRIC[0], {"subject": subject, "kind": standing.fault.kind}, 1)
+        yield _sample(FAULT_METRIC[0], {"kind": standing.fault.kind, "subject": subject}, 1)
     yield _head(*BUILD_METRIC) + _sample(BUILD_METRIC[0], {"version": __version__}, 1)
 
 
