@@ -36,7 +36,8 @@ class Cloud:
                 self._say("the-token-of-imds")
 
             def do_POST(self) -> None:
-                self._say(cloud.assumed(self.path))
+                form = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                self._say(cloud.assumed(form))
 
             def do_HEAD(self) -> None:
                 cloud.asked.append(self.path)

@@ -75,7 +75,7 @@ def table() -> list[tuple[str, str, str]]:
 
 def render(seen: Snapshot) -> bytes:
     """Give `/metrics`."""
-    return "".join(_lines(seen)).encode()
+    return "".join(_lines(seen)).encode(errors="backslashreplace")
 
 
 def _lines(seen: Snapshot) -> Iterator[str]:

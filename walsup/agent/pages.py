@@ -47,7 +47,8 @@ def _probe(
 
 
 def _as_json(content: object) -> bytes:
-    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode(errors="backslashreplace")  # a file's name need not be UTF-8
 
 
 _PAGES: dict[str, Callable[[Snapshot], Page]] = {

@@ -1,7 +1,6 @@
 """HTTP: answers requests with pages, from the agent's own loop: one that hangs answers none."""
 
 import asyncio
-import contextlib
 import socket
 from http import HTTPStatus
 
@@ -18,6 +17,8 @@ _BIND_RETRY_S = 5.0
 _PATIENCE_S = 5.0
 _MOST_CONNECTIONS = 64
 _PIECE = 1 << 14
+_BACKLOG = 32
+_NO_REQUEST = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 async def serve(board: Board, address: HttpAddress) -> None:
@@ -48,7 +49,7 @@ class _Web:
 
     async def answer_at(self, listener: socket.socket) -> None:
         """Answer until cancelled; whoever is connected then is not waited for."""
-        server = await asyncio.start_server(self._begin, sock=listener, backlog=128)
+        server = await asyncio.start_server(self._begin, sock=listener, backlog=_BACKLOG)
         try:
             await asyncio.get_running_loop().create_future()
         finally:
@@ -63,30 +64,41 @@ class _Web:
         connection.add_done_callback(self._connections.discard)
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await self._answer_all(reader, writer)
+        except (OSError, asyncio.CancelledError):  # TimeoutError is one
+            writer.transport.abort()  # else it would wait for a client that does not read
+        else:
+            writer.close()
+
+    async def _answer_all(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         http = h11.Connection(h11.SERVER)
-        with contextlib.suppress(OSError), contextlib.closing(writer):  # TimeoutError is one
-            while True:
-                async with asyncio.timeout(_PATIENCE_S):
-                    try:
-                        request = await _request(http, reader)
-                    except h11.RemoteProtocolError as raised:
-                        said = problem(raised.error_status_hint, "this is no HTTP request")
-                        writer.write(_written(http, said))
-                        return
-                    if request is None:
-                        return
-                    shown = self._answer(request)
-                    writer.write(_written(http, shown, bodiless=request.method == b"HEAD"))
-                    await writer.drain()
-                if http.our_state is not h11.DONE or http.their_state is not h11.DONE:
+        while True:
+            async with asyncio.timeout(_PATIENCE_S):
+                try:
+                    request = await _request(http, reader)
+                except h11.RemoteProtocolError:
+                    writer.write(_NO_REQUEST)
                     return
-                http.start_next_cycle()
+                if request is None:
+                    return
+                shown = self._answer(request)
+                writer.write(_written(http, shown, bodiless=request.method == b"HEAD"))
+                await writer.drain()
+            if http.our_state is not h11.DONE or http.their_state is not h11.DONE:
+                return
+            http.start_next_cycle()
+            await asyncio.sleep(0)  # requests sent ahead must not keep the loop
 
     def _answer(self, request: h11.Request) -> Page:
         if len(self._connections) > _MOST_CONNECTIONS:
             return problem(503, f"more than {_MOST_CONNECTIONS} connections at a time")
         path = request.target.decode().partition("?")[0]
-        return page(request.method.decode(), path, self._board.snapshot)
+        try:
+            return page(request.method.decode(), path, self._board.snapshot)
+        except Exception as raised:  # noqa: BLE001 (a page must not end the others)
+            log.error("http.failed", path=path, problem=f"{type(raised).__name__}: {raised}")
+            return problem(500, "walsup cannot show this; its log says why")
 
 
 async def _request(http: h11.Connection, reader: asyncio.StreamReader) -> h11.Request | None:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 
 from walsup.archive.bucket import ConflictError, Object
-from walsup.archive.s3.document import Document, below, moment
+from walsup.archive.s3.document import Document, OddAnswerError, below, moment
 from walsup.archive.s3.exchange import Answer
 from walsup.archive.s3.failures import RefusedError
 from walsup.archive.s3.server import Call, Server
@@ -44,7 +44,7 @@ class S3Bucket:
     async def get(self, key: str) -> Object:
         """Read a small object whole."""
         call = Call("GET", _READS, key=self._prefix + key)
-        with _as_any_bucket_says():
+        with _absence():
             answer = await self._server.ask(call, REQUEST_TIMEOUT_S)
         return Object(content=answer.body, etag=answer.headers.get("etag", ""))
 
@@ -65,7 +65,7 @@ class S3Bucket:
         query = self._listing(under) | ({"start-after": self._prefix + after} if after else {})
         while query:
             page = _page(await self._server.ask(_list(query), REQUEST_TIMEOUT_S))
-            for row in self._rows(page):
+            for row in self._objects(query, page):
                 yield row["Key"]
             query = _following(query, page)
 
@@ -75,16 +75,17 @@ class S3Bucket:
         found: list[tuple[str, float]] = []
         while query:
             page = _page(await self._server.ask(_list(query), REQUEST_TIMEOUT_S))
-            found += [(row["Key"], moment(row["LastModified"])) for row in self._rows(page)]
+            rows = self._objects(query, page)
+            found += [(row["Key"], moment(row["LastModified"])) for row in rows]
             query = _following(query, page)
         return found
 
     def first_key_now(self, under: str) -> str:
         """Give one key under a folder, "" when a successful listing finds none. Blocks."""
-        query = self._listing(under) | {"max-keys": "1"}
+        query = self._listing(under)
         while query:
             page = _page(self._server.ask_now(_list(query), REQUEST_TIMEOUT_S))
-            for row in self._rows(page):
+            for row in self._rows(query, page):  # the mark of a folder too: somebody made it
                 return row["Key"]
             query = _following(query, page)
         return ""
@@ -106,20 +107,28 @@ class S3Bucket:
 
     async def _write(self, key: str, content: bytes, condition: Mapping[str, str]) -> str:
         call = Call("PUT", _WRITES, key=self._prefix + key, body=content, headers=condition)
-        with _as_any_bucket_says():
-            answer = await self._server.ask(call, REQUEST_TIMEOUT_S)
+        try:
+            with _absence():
+                answer = await self._server.ask(call, REQUEST_TIMEOUT_S)
+        except RefusedError as refused:
+            if condition and refused.status in _LOST:
+                raise ConflictError(str(refused)) from refused
+            raise
         return answer.headers.get("etag", "")
 
     def _listing(self, under: str) -> dict[str, str]:
         prefix = self._prefix + (f"{under}/" if under else "")
         return {"list-type": "2", "max-keys": _PAGE, "prefix": prefix, "encoding-type": "url"}
 
-    def _rows(self, page: Document) -> Iterator[Mapping[str, str]]:
-        """Give a listing's objects; a key that ends in a slash is a console's mark of a folder."""
-        for _, row in page.rows("Contents"):
-            key = below(self._prefix, row["Key"])
-            if not key.endswith("/"):
-                yield {**row, "Key": key}
+    def _rows(self, query: Mapping[str, str], page: Document) -> Iterator[Mapping[str, str]]:
+        """Give what a listing shows."""
+        for _, row in page.rows("Contents", with_=("Key", "LastModified")):
+            below(query["prefix"], row["Key"])  # what was not asked for is not believed
+            yield {**row, "Key": row["Key"].removeprefix(self._prefix)}
+
+    def _objects(self, query: Mapping[str, str], page: Document) -> Iterator[Mapping[str, str]]:
+        """Give a listing's objects: without the marks that consoles make for folders."""
+        return (row for row in self._rows(query, page) if not f"/{row['Key']}".endswith("/"))
 
 
 def _list(query: Mapping[str, str]) -> Call:
@@ -131,20 +140,26 @@ def _page(answer: Answer) -> Document:
 
 
 def _following(query: dict[str, str], page: Document) -> dict[str, str]:
-    """Give the next page's request, {} behind the last."""
+    """Give the next page's request, {} behind the last.
+
+    Raises:
+        OddAnswerError: it is not told whether there is one, or it would be this one again.
+    """
+    if page.text("IsTruncated").lower() not in ("true", "false"):
+        raise OddAnswerError("the server does not say whether its listing is whole")
     following = page.following()
+    if following and following.items() <= query.items():
+        raise OddAnswerError("the server's listing goes on with the same page for ever")
     return query | following if following else {}
 
 
 @contextmanager
-def _as_any_bucket_says() -> Iterator[None]:
-    """Raise for a refusal that is an answer what any bucket raises for it."""
+def _absence() -> Iterator[None]:
+    """Raise what any bucket raises for an object that is not there."""
     try:
         yield
     except RefusedError as refused:
         # Not every 404: that may be the page of something that is no S3 server.
         if refused.code == "NoSuchKey":
             raise FileNotFoundError(str(refused)) from refused
-        if refused.status in _LOST:
-            raise ConflictError(str(refused)) from refused
         raise

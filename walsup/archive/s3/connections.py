@@ -17,9 +17,16 @@ _AT_ONCE = struct.pack("ii", 1, 0)
 class Connections:
     """Asks one peer; several threads, or tasks of any loop, may do so at a time."""
 
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, peer: Peer, rests_s: float = _RESTS_S) -> None:
+        """`rests_s`: how long one may rest."""
         self._peer = peer
+        self._rests_s = rests_s
         self._resting: list[tuple[Line, float]] = []
+
+    @property
+    def resting(self) -> int:
+        """How many rest."""
+        return len(self._resting)
 
     def close(self) -> None:
         """End those at rest."""
@@ -31,7 +38,7 @@ class Connections:
 
         Raises:
             OSError: there is no connection, of its kinds TimeoutError, socket.gaierror and
-            ssl.SSLError. CutOffError: it ended. ValueError: a header cannot be sent.
+            ssl.SSLError. CutOffError: it ended. UnsendableError: a header cannot be sent.
         """
         if line := self._rested():
             # It may end at this very moment. A write may have been heard nevertheless: who wrote
@@ -52,16 +59,23 @@ class Connections:
             answer = yield from exchange(line, asked)
         if answer.keeps:
             self._resting.append((line, time.monotonic()))
+            self._let_go()
         else:
             line.sock.close()
         return answer
+
+    def _let_go(self) -> None:
+        """End those that have rested too long: the newest is used first, the others stay below."""
+        with suppress(IndexError):  # another thread was faster
+            while time.monotonic() - self._resting[0][1] > self._rests_s:
+                self._resting.pop(0)[0].sock.close()
 
     def _rested(self) -> Line | None:
         """Give one that the other side has not ended, if there is one."""
         while self._resting:
             with suppress(IndexError):  # another thread was faster
                 line, since_s = self._resting.pop()
-                if time.monotonic() - since_s < _RESTS_S and _is_quiet(line.sock):
+                if time.monotonic() - since_s < self._rests_s and _is_quiet(line.sock):
                     return line
                 line.sock.close()
         return None

@@ -5,7 +5,7 @@ ListParts).
 """
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from urllib.parse import unquote_plus
 
@@ -47,7 +47,7 @@ class Document:
         try:
             # expat of 2.4.1 and newer bounds what entities may grow to; Python 3.11 has that.
             self._root = ET.fromstring(body)  # noqa: S314 (see above)
-        except ET.ParseError as raised:
+        except (ET.ParseError, LookupError, ValueError) as raised:  # also: an unknown encoding
             problem = f"the server's answer is no XML: {raised}"
             raise OddAnswerError(problem, NO_S3_SERVER) from raised
         self.kind = _plain(self._root.tag)
@@ -70,11 +70,19 @@ class Document:
         found = (one.text or "" for one in self._root.iter() if _plain(one.tag) == name)
         return next(found, "")
 
-    def rows(self, *names: str) -> Iterator[tuple[str, Mapping[str, str]]]:
-        """Give name and fields of the elements with these names, in their order."""
+    def rows(
+        self, *names: str, with_: Sequence[str] = ()
+    ) -> Iterator[tuple[str, Mapping[str, str]]]:
+        """Give name and fields of the elements with these names, in their order.
+
+        Raises:
+            OddAnswerError: one is without a field that all must have.
+        """
         for one in self._root:
             if (name := _plain(one.tag)) in names:
                 fields = {_plain(field.tag): field.text or "" for field in one}
+                if lacking := [name for name in with_ if name not in fields]:
+                    raise OddAnswerError(f"{self.kind} has a row without {', '.join(lacking)}")
                 if self._quoted and "Key" in fields:
                     fields["Key"] = unquote_plus(fields["Key"])
                 yield name, fields
@@ -110,8 +118,15 @@ def below(prefix: str, key: str) -> str:
 
 
 def moment(text: str) -> float:
-    """Give a time of a document in Unix seconds, 0.0 when there is none."""
-    return datetime.fromisoformat(text).timestamp() if text else 0.0
+    """Give a time of a document in Unix seconds, 0.0 when there is none.
+
+    Raises:
+        OddAnswerError: it is none.
+    """
+    try:
+        return datetime.fromisoformat(text).timestamp() if text else 0.0
+    except ValueError as raised:
+        raise OddAnswerError(f"the server's time is none: {text[:40]}") from raised
 
 
 def _text(element: ET.Element, name: str) -> str:

@@ -7,6 +7,7 @@ yielded. So the same lines serve an event loop (`looping`) and threads (`blockin
 import socket
 import ssl
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import NamedTuple, Protocol, TypeVar
 
 import h11
@@ -20,6 +21,13 @@ _MOST_BYTES = 64 << 20
 
 class CutOffError(Exception):
     """The connection ended, or the other side spoke no HTTP, before the answer was whole."""
+
+
+class UnsendableError(ValueError):
+    """A key or token has characters that no header may have; it is not shown."""
+
+    def __init__(self) -> None:
+        super().__init__("a key or token has characters that no header may have")
 
 
 class Asked(NamedTuple):
@@ -45,6 +53,10 @@ class Line(Protocol):
 
     sock: socket.socket
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether everything that was received has been read."""
+
     def open(self) -> Steps[None]:
         """Do what must be done before anything is sent."""
 
@@ -60,6 +72,7 @@ class Plain:
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
+        self.is_clear = True
 
     def open(self) -> Steps[None]:
         """Do nothing."""
@@ -84,6 +97,11 @@ class Tls:
         self._received, self._to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = trust.wrap_bio(self._received, self._to_send, server_hostname=host)
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether everything that was received has been decrypted and read."""
+        return not self._received.pending and not self._tls.pending()
+
     def open(self) -> Steps[None]:
         """Shake hands; raises ssl.SSLError."""
         yield from self._until_done(self._tls.do_handshake)
@@ -93,11 +111,13 @@ class Tls:
         yield from self._until_done(lambda: self._tls.write(data))
 
     def receive(self) -> Steps[bytes]:
-        """Give it in the clear."""
+        """Give it in the clear; raises CutOffError for an end that TLS does not tell of."""
         try:
             return (yield from self._until_done(lambda: self._tls.read(PIECE)))
-        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+        except ssl.SSLZeroReturnError:
             return b""
+        except ssl.SSLEOFError as raised:
+            raise CutOffError("the connection was cut off") from raised
 
     def _until_done(self, work: Callable[[], T]) -> Steps[T]:
         while True:
@@ -122,10 +142,12 @@ def exchange(line: Line, asked: Asked) -> Steps[Answer]:
     """Send a request and give its answer.
 
     Raises:
-        CutOffError: there is no whole one. ValueError: a header cannot be sent.
+        CutOffError: there is no whole one. UnsendableError: a header cannot be sent.
     """
     http = h11.Connection(h11.CLIENT)
-    yield from line.send(_written(http, asked))
+    written = _written(http, asked)
+    with suppress(ConnectionResetError, BrokenPipeError):  # it may have answered before all of it
+        yield from line.send(written)
     response, body = None, bytearray()
     try:
         while True:
@@ -141,13 +163,15 @@ def exchange(line: Line, asked: Asked) -> Steps[Answer]:
             elif not isinstance(event, h11.InformationalResponse):
                 break  # its end, or that of the connection
     except h11.RemoteProtocolError as raised:
-        raise CutOffError(f"the connection was cut off: {raised}") from raised
+        said = str(raised).partition("bytearray(")[0].rstrip(": ")  # not what was received
+        raise CutOffError(f"the connection was cut off: {said}") from raised
     if response is None:
         raise CutOffError("the connection was closed without an answer")
     headers = {name.decode(): value.decode("latin-1") for name, value in response.headers}
     keeps = http.our_state is h11.DONE and http.their_state is h11.DONE
-    nothing_more = http.trailing_data == (b"", False)
-    return Answer(response.status_code, headers, bytes(body), keeps and nothing_more)
+    # What came behind the answer would be taken for the next one's.
+    keeps = keeps and line.is_clear and http.trailing_data == (b"", False)
+    return Answer(response.status_code, headers, bytes(body), keeps)
 
 
 def _written(http: h11.Connection, asked: Asked) -> bytes:
@@ -158,6 +182,5 @@ def _written(http: h11.Connection, asked: Asked) -> bytes:
         request = h11.Request(method=asked.method, target=asked.target, headers=[*headers.items()])
         events = (request, h11.Data(data=asked.body), h11.EndOfMessage())
         return b"".join(http.send(event) or b"" for event in events)
-    except h11.LocalProtocolError:
-        # Its own words show the header, which may be a secret.
-        raise ValueError("a key or token has characters that no header may have") from None
+    except (h11.LocalProtocolError, UnicodeEncodeError):
+        raise UnsendableError from None  # their words show the header

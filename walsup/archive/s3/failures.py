@@ -1,5 +1,6 @@
 """What a request that failed means, in the classes of `fault`. Pure."""
 
+import errno
 import socket
 import ssl
 from contextlib import suppress
@@ -7,13 +8,14 @@ from contextlib import suppress
 from walsup.archive.answers import kind_of
 from walsup.archive.fault import Fault, FaultError
 from walsup.archive.s3.document import NO_S3_SERVER, Document, OddAnswerError
-from walsup.archive.s3.exchange import Answer, CutOffError
+from walsup.archive.s3.exchange import Answer, CutOffError, UnsendableError
 
 _KINDS: tuple[tuple[type[Exception], str], ...] = (
     (socket.gaierror, "dns"),
     (ssl.SSLError, "tls"),
     (TimeoutError, "timeout"),
-    (ValueError, "auth"),  # a header that cannot be sent
+    (UnsendableError, "auth"),
+    (ValueError, "dns"),  # no name that could be resolved, no port
 )
 _CANNOT = ("NotImplemented", "MethodNotAllowed", "UnsupportedOperation")
 _CUT_OFF = (
@@ -38,6 +40,8 @@ class RefusedError(FaultError):
 
 def kind_of_failure(raised: Exception) -> str:
     """Give the class of what prevented an answer."""
+    if isinstance(raised, OSError) and raised.errno in (errno.EMFILE, errno.ENFILE):
+        return "unknown"  # this machine's own
     return next((kind for of, kind in _KINDS if isinstance(raised, of)), "refused")
 
 

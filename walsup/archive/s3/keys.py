@@ -6,14 +6,15 @@ container credentials, and of STS's AssumeRoleWithWebIdentity.
 
 import json
 import time
-import xml.etree.ElementTree as ET
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from walsup.archive.fault import Fault, FaultError
 from walsup.archive.s3 import web
+from walsup.archive.s3.document import Document
 from walsup.archive.s3.exchange import CutOffError
 from walsup.archive.s3.signature import Keys
 from walsup.archive.s3.steps import Steps
@@ -24,7 +25,17 @@ _CONTAINER = "http://169.254.170.2"
 _ROLES = "/latest/meta-data/iam/security-credentials/"
 # Amazon gives new ones five minutes before the old ones end.
 _KEPT_S = 240.0
+# After a failure, while the old ones are good.
+_RETRY_S = 5.0
 _OK = 200
+_NO_KEYS = (OSError, CutOffError, ValueError, FaultError)
+
+
+class Borrowed(NamedTuple):
+    """Temporary keys. `ends_at`: Unix seconds, when they end."""
+
+    keys: Keys
+    ends_at: float
 
 
 class KeyRing:
@@ -33,12 +44,12 @@ class KeyRing:
     def __init__(self, settings: Settings, region: str) -> None:
         self._settings = settings
         self._region = region
-        given, secret = settings.access_key_id, settings.secret_access_key
-        self._given = bool(given and secret)
-        self._kept: Keys | None = None
-        if given and secret:
-            self._kept = Keys(given, secret, settings.session_token or "")
-        self._asked_s = -_KEPT_S
+        self._given: Keys | None = None
+        if settings.access_key_id and settings.secret_access_key:
+            token = settings.session_token or ""
+            self._given = Keys(settings.access_key_id, settings.secret_access_key, token)
+        self._kept: Borrowed | None = None
+        self._ask_again_s = 0.0
 
     def now(self) -> Steps[Keys]:
         """Give keys that are valid now.
@@ -46,18 +57,31 @@ class KeyRing:
         Raises:
             FaultError: there are none.
         """
-        kept_s = time.monotonic() - self._asked_s
-        if self._kept is None or (kept_s > _KEPT_S and not self._given):
-            self._asked_s = time.monotonic()
-            try:
-                self._kept = yield from self._ask(self._settings.passed_on)
-            except (OSError, CutOffError, ValueError, KeyError, ET.ParseError) as why:
-                said = f"{type(why).__name__}: {why}"
-                problem = f"no credentials: neither AWS_ACCESS_KEY_ID nor a role's ({said})"
-                raise FaultError(Fault(kind="auth", problem=problem)) from why
-        return self._kept
+        if self._given:
+            return self._given
+        kept = self._kept
+        if kept and kept.ends_at > time.time():
+            if time.monotonic() < self._ask_again_s:
+                return kept.keys
+            self._ask_again_s = time.monotonic() + _RETRY_S  # others need not ask too
+        else:
+            kept = None
+        try:
+            self._kept = yield from self._ask(self._settings.passed_on)
+        except _NO_KEYS as why:
+            if kept:
+                return kept.keys  # they are good for a while
+            said = f"{type(why).__name__}: {why}"
+            problem = f"no credentials: neither AWS_ACCESS_KEY_ID nor a role's ({said})"
+            raise FaultError(Fault(kind="auth", problem=problem)) from why
+        self._ask_again_s = time.monotonic() + _KEPT_S
+        return self._kept.keys
 
-    def _ask(self, given: Mapping[str, str]) -> Steps[Keys]:
+    def doubt(self) -> None:
+        """Ask anew at the next request: these were refused."""
+        self._ask_again_s = 0.0
+
+    def _ask(self, given: Mapping[str, str]) -> Steps[Borrowed]:
         if path := given.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
             token = Path(path).read_text(encoding="utf-8").strip()
             return (yield from self._web_identity(given, token))
@@ -70,9 +94,9 @@ class KeyRing:
         endpoint = given.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or _INSTANCE
         return (yield from self._instance(endpoint.rstrip("/")))
 
-    def _web_identity(self, given: Mapping[str, str], token: str) -> Steps[Keys]:
+    def _web_identity(self, given: Mapping[str, str], token: str) -> Steps[Borrowed]:
         endpoint = given.get("AWS_ENDPOINT_URL_STS") or f"https://sts.{self._region}.amazonaws.com"
-        query = urlencode(
+        form = urlencode(
             {
                 "Action": "AssumeRoleWithWebIdentity",
                 "DurationSeconds": "3600",
@@ -82,13 +106,14 @@ class KeyRing:
                 "WebIdentityToken": token,
             }
         )
-        # No foreign words: it is Amazon's own answer, over TLS.
-        said = yield from self._fetch("POST", f"{endpoint.rstrip('/')}/?{query}")
-        answer = ET.fromstring(said)  # noqa: S314
-        found = {one.tag.rpartition("}")[2]: one.text or "" for one in answer.iter()}
-        return Keys(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
+        # In the body, not in the address, which others' logs show.
+        kind = {"content-type": "application/x-www-form-urlencoded"}
+        answer = yield from self._fetch("POST", endpoint, kind, form.encode())
+        document = Document(answer, "AssumeRoleWithWebIdentityResponse")
+        names = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
+        return _borrowed(*(document.text(name) for name in names))
 
-    def _instance(self, endpoint: str) -> Steps[Keys]:
+    def _instance(self, endpoint: str) -> Steps[Borrowed]:
         lifetime = {"X-aws-ec2-metadata-token-ttl-seconds": "600"}
         token = (yield from self._fetch("PUT", f"{endpoint}/latest/api/token", lifetime)).decode()
         headers = {"X-aws-ec2-metadata-token": token}
@@ -96,15 +121,29 @@ class KeyRing:
         return _from_json((yield from self._fetch("GET", f"{endpoint}{_ROLES}{role}", headers)))
 
     def _fetch(
-        self, method: str, address: str, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        address: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
     ) -> Steps[bytes]:
-        answer = yield from web.ask(method, address, headers, self._settings.ca_file)
+        ca_file = self._settings.ca_file
+        answer = yield from web.ask(method, address, headers, body=body, ca_file=ca_file)
         if answer.status != _OK:
-            # Without the query: a token is in it.
             raise ValueError(f"{address.partition('?')[0]} answers {answer.status}")
         return answer.body
 
 
-def _from_json(body: bytes) -> Keys:
-    found: dict[str, Any] = json.loads(body)
-    return Keys(found["AccessKeyId"], found["SecretAccessKey"], found.get("Token") or "")
+def _from_json(body: bytes) -> Borrowed:
+    found: object = json.loads(body)
+    if not isinstance(found, dict):
+        raise ValueError("the answer names no keys")  # noqa: TRY004 (of a server, not of a caller)
+    names = ("AccessKeyId", "SecretAccessKey", "Token", "Expiration")
+    return _borrowed(*(str(found.get(name) or "") for name in names))
+
+
+def _borrowed(access_key_id: str, secret: str, token: str, expiration: str) -> Borrowed:
+    if not access_key_id or not secret:
+        raise ValueError("the answer names no keys")
+    ends_at = datetime.fromisoformat(expiration).timestamp() if expiration else float("inf")
+    return Borrowed(Keys(access_key_id, secret, token), ends_at)

@@ -7,14 +7,22 @@ import asyncio
 import socket
 import threading
 from contextlib import suppress
-from typing import Any, TypeVar, assert_never
+from typing import TypeVar, assert_never
 
-from walsup.archive.s3.steps import PIECE, Connect, Peer, Receive, Send, Step, Steps
+from walsup.archive.s3.steps import (
+    ADDRESS_S,
+    PIECE,
+    Address,
+    Connect,
+    Peer,
+    Receive,
+    Send,
+    Step,
+    Steps,
+    resolve,
+)
 
 T = TypeVar("T")
-Address = tuple[Any, ...]
-# How long an address is tried while there are others.
-_ADDRESS_S = 1.5
 
 
 async def carry(steps: Steps[T], timeout_s: float) -> T:
@@ -30,6 +38,7 @@ async def carry(steps: Steps[T], timeout_s: float) -> T:
             try:
                 # Each step for itself: who wants it is told what was too slow.
                 async with asyncio.timeout_at(deadline_s):
+                    await asyncio.sleep(0)  # what never has to wait must end, and let others work
                     done = await _do(step)
             except BaseException as raised:  # noqa: BLE001 (whoever wants the step decides)
                 step = steps.throw(raised)
@@ -61,7 +70,7 @@ async def _connect(peer: Peer) -> socket.socket:
     *others, last = await _addresses(peer)
     for address in others:
         with suppress(OSError):
-            async with asyncio.timeout(_ADDRESS_S):
+            async with asyncio.timeout(ADDRESS_S):
                 return await _connect_to(address)
     return await _connect_to(last)
 
@@ -85,11 +94,11 @@ async def _addresses(peer: Peer) -> list[Address]:
     work, and the end of the process.
     """
     with suppress(socket.gaierror):  # no number
-        return _resolve(peer, socket.AI_NUMERICHOST)
+        return resolve(peer, socket.AI_NUMERICHOST)
     loop = asyncio.get_running_loop()
     found: asyncio.Future[list[Address]] = loop.create_future()
 
-    def tell(addresses: list[Address], raised: OSError | None) -> None:
+    def tell(addresses: list[Address], raised: Exception | None) -> None:
         if found.done():
             return
         if raised:
@@ -99,17 +108,13 @@ async def _addresses(peer: Peer) -> list[Address]:
 
     def work() -> None:
         addresses: list[Address] = []
-        failed: OSError | None = None
+        failed: Exception | None = None
         try:
-            addresses = _resolve(peer)
-        except OSError as raised:
+            addresses = resolve(peer)
+        except Exception as raised:  # noqa: BLE001 (a name that is none, too)
             failed = raised
         with suppress(RuntimeError):  # the loop has ended meanwhile
             loop.call_soon_threadsafe(tell, addresses, failed)
 
     threading.Thread(target=work, daemon=True, name="resolver").start()
     return await found
-
-
-def _resolve(peer: Peer, flags: int = 0) -> list[Address]:
-    return [*socket.getaddrinfo(peer.host, peer.port, type=socket.SOCK_STREAM, flags=flags)]

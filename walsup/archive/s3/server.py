@@ -52,8 +52,9 @@ class Server:
 
     @property
     def host(self) -> str:
-        """What is connected to, with its port if it has one."""
-        return urlsplit(self._address).netloc
+        """What the requests' Host says: with the port, unless that goes without saying."""
+        url = urlsplit(self._address)
+        return url.netloc.removesuffix(f":{web.PORTS[url.scheme]}")
 
     async def ask(self, call: Call, timeout_s: float) -> Answer:
         """Give the answer, within so long."""
@@ -84,7 +85,10 @@ class Server:
         except (OSError, CutOffError, ValueError) as raised:
             raise unanswered(raised, self._where(call)) from raised
         if answer.status >= _FIRST_NO_SUCCESS:
-            raise refused(answer, self._where(call))
+            refusal = refused(answer, self._where(call))
+            if refusal.fault.kind == "auth":
+                ring.doubt()
+            raise refusal
         return answer
 
     @property

@@ -1,4 +1,4 @@
-"""What `exchange` wants done, and `blocking` and `looping` do."""
+"""What `exchange` and `connections` want done, and `blocking` and `looping` do."""
 
 import socket
 import ssl
@@ -7,6 +7,10 @@ from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
 PIECE = 1 << 16
+# How long an address is tried while there are others.
+ADDRESS_S = 1.5
+
+Address = tuple[Any, ...]  # as getaddrinfo gives them
 
 
 class Peer(NamedTuple):
@@ -38,3 +42,12 @@ class Receive(NamedTuple):
 
 Step = Connect | Send | Receive
 Steps = Generator[Step, Any, T]
+
+
+def resolve(peer: Peer, flags: int = 0) -> list[Address]:
+    """Give the addresses of a name. Blocks, for half a minute where no name server answers.
+
+    Raises:
+        socket.gaierror: there are none. UnicodeError, OverflowError: it is no name, no port.
+    """
+    return [*socket.getaddrinfo(peer.host, peer.port, type=socket.SOCK_STREAM, flags=flags)]

@@ -9,7 +9,7 @@ from walsup.archive.s3.exchange import Answer, Asked
 from walsup.archive.s3.steps import Peer, Steps
 from walsup.archive.s3.trust import trust
 
-_PORTS = {"http": 80, "https": 443}
+PORTS = {"http": 80, "https": 443}
 
 
 def peer_of(url: SplitResult, ca_file: Path | None) -> Peer:
@@ -18,22 +18,24 @@ def peer_of(url: SplitResult, ca_file: Path | None) -> Peer:
     Raises:
         FaultError: the CAs cannot be read. ValueError: it is no such address.
     """
-    if url.scheme not in _PORTS or not url.hostname:
-        raise ValueError(f"no address: {url.scheme}://{url.netloc}")
+    if url.scheme not in PORTS or not url.hostname:
+        raise ValueError(f"no address: {url.scheme}://{url.hostname}")
     whom = trust(ca_file) if url.scheme == "https" else None
-    return Peer(url.hostname, url.port or _PORTS[url.scheme], whom)
+    return Peer(url.hostname, url.port or PORTS[url.scheme], whom)
 
 
 def ask(
     method: str,
     address: str,
     headers: Mapping[str, str] | None = None,
+    *,
+    body: bytes = b"",
     ca_file: Path | None = None,
 ) -> Steps[Answer]:
     """Give the answer; raises as `Connections.ask` and `peer_of` do."""
     url = urlsplit(address)
     target = f"{url.path or '/'}?{url.query}".rstrip("?")
-    asked = Asked(method, target, {"host": url.netloc, **(headers or {})})
+    asked = Asked(method, target, {"host": url.netloc, **(headers or {})}, body)
     connections = Connections(peer_of(url, ca_file))
     try:
         return (yield from connections.ask(asked))

@@ -33,7 +33,7 @@ def entries(page: Document, prefix: str) -> list[Entry]:
             latest=fields.get("IsLatest", "true").lower() == "true",
             marker=name == "DeleteMarker",
         )
-        for name, fields in page.rows("Version", "DeleteMarker", "Contents")
+        for name, fields in page.rows("Version", "DeleteMarker", "Contents", with_=("Key",))
     ]
 
 
@@ -47,7 +47,7 @@ def uploads(page: Document, prefix: str) -> list[Upload]:
         Upload(
             below(prefix, fields["Key"]), fields["UploadId"], moment(fields.get("Initiated", ""))
         )
-        for _, fields in page.rows("Upload")
+        for _, fields in page.rows("Upload", with_=("Key", "UploadId"))
     ]
 
 

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import time
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 
 from walsup.archive.s3.document import Document
@@ -36,8 +37,8 @@ class Server:
             call = call._replace(headers=headers)
         timeout_s = _READ_TIMEOUT_S if call.method == "GET" else self._change_timeout_s
         answer = self._server.ask_now(call, timeout_s)
-        if date := answer.headers.get("date"):
-            self.now_at = parsedate_to_datetime(date).timestamp()
+        with suppress(ValueError):  # none that can be read: the one before counts on
+            self.now_at = parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
         return answer.body
 
     def close(self) -> None:

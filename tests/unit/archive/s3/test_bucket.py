@@ -7,7 +7,7 @@ import pytest
 from tests.unit.archive.s3.scripted import Scripted
 from walsup import settings
 from walsup.archive.classify import classify, is_absent, is_conflict
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultError
 from walsup.archive.s3.bucket import S3Bucket
 
 Request = Callable[[S3Bucket], Awaitable[object]]
@@ -164,10 +164,59 @@ async def test_all_pages_of_a_listing() -> None:
     assert b"delimiter=%2F" in asked[0]
 
 
-async def test_a_key_of_another_archive_is_not_believed() -> None:
+@pytest.mark.parametrize(
+    "key", ["db2/wal_005/x", "db/basebackups_005/x", "wal_005/x", "db/wal_005"]
+)
+async def test_a_key_that_was_not_asked_for_is_not_believed(key: str) -> None:
     """A server that ignores the prefix would show the neighbour's segments as ours."""
-    fault = classify(await raised(keys, listing("db2/wal_005/x")))
-    assert "the server shows db2/wal_005/x" in fault.problem
+    fault = classify(await raised(keys, listing(key)))
+    assert f"the server shows {key}" in fault.problem
+
+
+@pytest.mark.parametrize("request_", [keys, folder])
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ("<ListBucketResult/>", "does not say whether its listing is whole"),
+        (LISTING.format(cut="false", rows="<Contents/>"), "a row without Key"),
+        (LISTING.format(cut="true", rows="").replace("Next", "Other"), "cut off"),
+        ("<?xml version='1.0' encoding='nosuch'?><ListBucketResult/>", "no XML"),
+    ],
+)
+async def test_a_listing_that_proves_nothing(request_: Request, page: str, said: str) -> None:
+    """It is a fault, never an end, and never an exception that nobody knows."""
+    fault = classify(await raised(request_, answer(200, page)))
+    assert said in fault.problem
+
+
+async def test_a_listing_without_end_ends() -> None:
+    """A server that gives the same token again."""
+    server = Scripted([listing(cut=True)] * 3)
+    with server, pytest.raises(FaultError, match="for ever"):
+        await keys(_bucket(server))
+    assert len(server.heard) == 2
+
+
+async def test_a_time_that_is_none() -> None:
+    """Which base backup is the newest is not guessed."""
+    page = LISTING.format(cut="false", rows=ROW.format("db/basebackups_005/x"))
+    fault = classify(await raised(folder, answer(200, page.replace("2026-11-27T09", "yesterday"))))
+    assert "time is none" in fault.problem
+
+
+async def test_a_folders_mark_shows_that_somebody_was_there() -> None:
+    """Nothing new is made beside it, though it is no object of the archive's."""
+    server = Scripted([listing("db/wal_005/"), listing("db/wal_005/")])
+    with server:
+        bucket = _bucket(server)
+        assert bucket.first_key_now("wal_005") == "wal_005/"
+        assert await keys(bucket) == []
+
+
+async def test_a_read_cannot_lose() -> None:
+    """412 belongs to a write with a condition."""
+    for request in (get, keys):
+        assert not is_conflict(await raised(request, error(412, "PreconditionFailed")))
 
 
 async def test_an_empty_page_is_not_the_end() -> None:

@@ -234,3 +234,65 @@ class Slow(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
+
+
+def test_an_answer_before_the_whole_request_is_heard(ask: Ask) -> None:
+    """A server that is overloaded answers a large write without reading it, and closes."""
+    refusal = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def refuse() -> None:
+            line, _ = listener.accept()
+            with line:
+                line.recv(100)
+                line.sendall(refusal)
+                time.sleep(0.2)
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        peer = Peer("127.0.0.1", listener.getsockname()[1], None)
+        assert ask(Connections(peer), put(bytes(16 << 20)), 10).status == 503
+        thread.join()
+
+
+def test_words_without_end_end_in_time(ask: Ask) -> None:
+    """What always has something to read must not outlast the request's time."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def chatter() -> None:
+            line, _ = listener.accept()
+            with line, contextlib.suppress(OSError):
+                while True:
+                    line.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+
+        thread = threading.Thread(target=chatter)
+        thread.start()
+        peer = Peer("127.0.0.1", listener.getsockname()[1], None)
+        with pytest.raises(TimeoutError):
+            ask(Connections(peer), get(), 0.5)
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_what_was_received_is_not_shown(ask: Ask) -> None:
+    """A port that says everything back would put a token into the log."""
+    with (
+        Scripted([b"POST /?WebIdentityToken=eyJsecret HTTP/1.1\r\n\r\n"]) as connections,
+        pytest.raises(CutOffError) as raised,
+    ):
+        ask(connections, get(), 10)
+    assert "eyJ" not in str(raised.value)
+
+
+def test_a_burst_leaves_no_connections() -> None:
+    """Those below the newest are let go too."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server, ThreadPoolExecutor(8) as pool:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        connections = Connections(Peer("127.0.0.1", server.server_address[1], None), rests_s=0.3)
+        [*pool.map(lambda _: blocking(connections, get(), 10), range(40))]
+        for _ in range(5):
+            time.sleep(0.1)
+            blocking(connections, get(), 10)
+        assert connections.resting == 1
+        connections.close()
+        server.shutdown()
