@@ -1,17 +1,24 @@
 """What the five paths answer, over a real connection."""
 
 import asyncio
+import contextlib
 import http.client
 import json
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from dev.harness import free_ports
+from tests.unit.agent.snapshots import FAULT, PROTECTED
 from walsup.agent.board import Board
+from walsup.agent.pages import page
 from walsup.agent.web import serve
+from walsup.archive.fault import Fault
 from walsup.settings import HttpAddress
 
 
@@ -189,3 +196,72 @@ async def test_its_end_waits_for_nobody() -> None:
         await said((reader, writer), b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
     assert await asyncio.wait_for(reader.read(), 3) == b""
     writer.close()
+
+
+async def test_requests_sent_ahead_do_not_keep_the_loop() -> None:
+    """Other work, the lease above all, has its turn between any two of them."""
+    get = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+    number = 500
+    async with serving() as port:
+        reader, writer = await connected(port)
+        writer.write(get * number)
+        turns = 0
+        answers = asyncio.create_task(_count(reader, number))
+        while not answers.done():
+            await asyncio.sleep(0)
+            turns += 1
+        assert turns > number
+        writer.close()
+
+
+async def _count(reader: asyncio.StreamReader, number: int) -> None:
+    for _ in range(number):
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+        await reader.readexactly(length)
+
+
+async def test_who_does_not_read_is_let_go() -> None:
+    """With what was written to him: a socket that waits for him counts nowhere."""
+    status = b"GET /status HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with serving() as port:
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 12)
+        sock.setblocking(False)  # noqa: FBT003 (its own word)
+        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2):
+                await asyncio.get_running_loop().sock_sendall(sock, status * 20000)
+        here = sock.getsockname()[1]
+        for _ in range(300):
+            if not _held(port, here):
+                break
+            await asyncio.sleep(0.1)
+        assert not _held(port, here)
+        sock.close()
+
+
+def _held(port: int, peer: int) -> bool:
+    """Whether the server's side of a connection is still there."""
+    pair = (f"0100007F:{port:04X}", f"0100007F:{peer:04X}")
+    rows = (row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:])
+    return any((row[1], row[2]) == pair and row[9] != "0" for row in rows)
+
+
+@pytest.mark.parametrize("method", [b"HEAD", b"GET"])
+async def test_a_broken_body_is_no_request(method: bytes) -> None:
+    """Chunks that are none."""
+    broken = b" /livez HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+    async with serving() as port:
+        reader, writer = await connected(port)
+        writer.write(method + broken)
+        assert (await asyncio.wait_for(reader.read(), 10)).startswith(b"HTTP/1.1 400 ")
+        writer.close()
+
+
+def test_a_name_that_is_no_text_is_shown() -> None:
+    """A file's name in another encoding, in a fault's words."""
+    fault = Fault(kind="unknown", problem="/archive/\udcfc: not a directory")
+    for path in ("/status", "/readyz", "/metrics"):
+        seen = replace(PROTECTED, faults={"archive\udcfc": replace(FAULT, fault=fault)})
+        assert page("GET", path, seen).code in (200, 503)
