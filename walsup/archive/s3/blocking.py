@@ -1,22 +1,9 @@
-"""Steps of `exchange` carried out where one thread waits for nothing else."""
+"""Steps carried out where one thread waits for nothing else."""
 
-import socket
 import time
-from contextlib import suppress
 from typing import TypeVar, assert_never
 
-from walsup.archive.s3.steps import (
-    ADDRESS_S,
-    PIECE,
-    Address,
-    Connect,
-    Peer,
-    Receive,
-    Send,
-    Step,
-    Steps,
-    resolve,
-)
+from walsup.archive.s3.steps import PIECE, Connect, Receive, Resolve, Send, Step, Steps, resolve
 
 T = TypeVar("T")
 
@@ -32,7 +19,7 @@ def carry(steps: Steps[T], timeout_s: float) -> T:
         step = next(steps)
         while True:
             try:
-                done = _do(step, deadline_s)
+                done = _do(step, deadline_s - time.monotonic())
             except BaseException as raised:  # noqa: BLE001 (whoever wants the step decides)
                 step = steps.throw(raised)
             else:
@@ -42,43 +29,22 @@ def carry(steps: Steps[T], timeout_s: float) -> T:
         return found
 
 
-def _do(step: Step, deadline_s: float) -> object:
+def _do(step: Step, left_s: float) -> object:
+    if left_s <= 0:
+        raise TimeoutError("timed out")
     match step:
-        case Connect(peer):
-            return _connect(peer, deadline_s)
+        case Resolve(peer):
+            return resolve(peer)
+        case Connect(sock, where, at_most_s):
+            sock.settimeout(min(left_s, at_most_s))
+            sock.connect(where)
+            return None
         case Send(sock, data):
-            sock.settimeout(_left_s(deadline_s))
+            sock.settimeout(left_s)
             sock.sendall(data)
             return None
         case Receive(sock):
-            sock.settimeout(_left_s(deadline_s))
+            sock.settimeout(left_s)
             return sock.recv(PIECE)
         case never:
             assert_never(never)
-
-
-def _connect(peer: Peer, deadline_s: float) -> socket.socket:
-    """Connect to the first address that answers."""
-    *others, last = resolve(peer)
-    for address in others:
-        with suppress(OSError):
-            return _connect_to(address, min(_left_s(deadline_s), ADDRESS_S))
-    return _connect_to(last, _left_s(deadline_s))
-
-
-def _connect_to(address: Address, timeout_s: float) -> socket.socket:
-    family, kind, protocol, _, where = address
-    sock = socket.socket(family, kind, protocol)
-    try:
-        sock.settimeout(timeout_s)
-        sock.connect(where)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def _left_s(deadline_s: float) -> float:
-    if (left_s := deadline_s - time.monotonic()) <= 0:
-        raise TimeoutError("timed out")
-    return left_s

@@ -1,5 +1,6 @@
 """Connections to one server; those at rest are used again."""
 
+import math
 import socket
 import struct
 import time
@@ -7,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from walsup.archive.s3.exchange import Answer, Asked, CutOffError, Line, Plain, Tls, exchange
-from walsup.archive.s3.steps import Connect, Peer, Steps
+from walsup.archive.s3.steps import Address, Connect, Peer, Resolve, Steps
 
 # Servers close after 5 s and more, which is seen; what lies between forgets without a word.
 _RESTS_S = 10.0
+# How long an address is tried while there are others.
+_ADDRESS_S = 1.5
 _AT_ONCE = struct.pack("ii", 1, 0)
 
 
@@ -46,13 +49,26 @@ class Connections:
             harmless = (CutOffError, ConnectionError) if asked.method == "GET" else ()
             with suppress(*harmless):
                 return (yield from self._over(line, asked))
-        sock = _Socket(fileno=(yield Connect(self._peer)).detach())
+        return (yield from self._over((yield from self._connected()), asked))
+
+    def _connected(self) -> Steps[Line]:
+        """Connect to the first address that answers."""
+        *others, last = yield Resolve(self._peer)
+        for address in others:
+            with suppress(OSError):
+                return (yield from self._connected_to(address, _ADDRESS_S))
+        return (yield from self._connected_to(last, math.inf))
+
+    def _connected_to(self, address: Address, at_most_s: float) -> Steps[Line]:
+        *kind, where = address
+        sock = _Socket(*kind)
         with _closed_if_it_fails(sock):
+            yield Connect(sock, where, at_most_s)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             trust = self._peer.trust
             line = Tls(sock, trust, self._peer.host) if trust else Plain(sock)
             yield from line.open()
-        return (yield from self._over(line, asked))
+        return line
 
     def _over(self, line: Line, asked: Asked) -> Steps[Answer]:
         with _closed_if_it_fails(line.sock):

@@ -48,7 +48,8 @@ def kind_of_failure(raised: Exception) -> str:
 def unanswered(raised: Exception, where: str) -> FaultError:
     """Give the error of a request that was not answered. `where`: the right, and on what."""
     ended = isinstance(raised, (CutOffError, ConnectionResetError, BrokenPipeError))
-    said = str(raised) or type(raised).__name__
+    late = isinstance(raised, TimeoutError)
+    said = str(raised) or ("timed out" if late else type(raised).__name__)
     fault = Fault(kind_of_failure(raised), f"{where}: {said}", _CUT_OFF if ended else "")
     return FaultError(fault)
 

@@ -1,4 +1,4 @@
-"""Steps of `exchange` carried out in an event loop.
+"""Steps carried out in an event loop.
 
 With sockets, not with asyncio's transports: a connection that rests may be used in another loop.
 """
@@ -10,12 +10,12 @@ from contextlib import suppress
 from typing import TypeVar, assert_never
 
 from walsup.archive.s3.steps import (
-    ADDRESS_S,
     PIECE,
     Address,
     Connect,
     Peer,
     Receive,
+    Resolve,
     Send,
     Step,
     Steps,
@@ -52,10 +52,15 @@ async def carry(steps: Steps[T], timeout_s: float) -> T:
 async def _do(step: Step) -> object:
     loop = asyncio.get_running_loop()
     match step:
-        case Connect(peer):
-            return await _connect(peer)
-        case Send(sock, data):
+        case Resolve(peer):
+            return await _addresses(peer)
+        case Connect(sock, where, at_most_s):
             sock.setblocking(False)  # noqa: FBT003 (socket's own word)
+            async with asyncio.timeout(at_most_s):
+                await loop.sock_connect(sock, where)
+            return None
+        case Send(sock, data):
+            sock.setblocking(False)  # noqa: FBT003 (as above)
             await loop.sock_sendall(sock, data)
             return None
         case Receive(sock):
@@ -63,28 +68,6 @@ async def _do(step: Step) -> object:
             return await loop.sock_recv(sock, PIECE)
         case never:
             assert_never(never)
-
-
-async def _connect(peer: Peer) -> socket.socket:
-    """Connect to the first address that answers."""
-    *others, last = await _addresses(peer)
-    for address in others:
-        with suppress(OSError):
-            async with asyncio.timeout(ADDRESS_S):
-                return await _connect_to(address)
-    return await _connect_to(last)
-
-
-async def _connect_to(address: Address) -> socket.socket:
-    family, kind, protocol, _, where = address
-    sock = socket.socket(family, kind, protocol)
-    try:
-        sock.setblocking(False)  # noqa: FBT003 (as above)
-        await asyncio.get_running_loop().sock_connect(sock, where)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
 
 
 async def _addresses(peer: Peer) -> list[Address]:

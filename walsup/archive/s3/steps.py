@@ -7,10 +7,9 @@ from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
 PIECE = 1 << 16
-# How long an address is tried while there are others.
-ADDRESS_S = 1.5
 
-Address = tuple[Any, ...]  # as getaddrinfo gives them
+# Family, kind and protocol of a socket, and where to connect it.
+Address = tuple[int, int, int, Any]
 
 
 class Peer(NamedTuple):
@@ -21,10 +20,18 @@ class Peer(NamedTuple):
     trust: ssl.SSLContext | None
 
 
-class Connect(NamedTuple):
-    """Connect, and give the socket."""
+class Resolve(NamedTuple):
+    """Give the peer's addresses."""
 
     peer: Peer
+
+
+class Connect(NamedTuple):
+    """Connect a socket, within so long."""
+
+    sock: socket.socket
+    where: Any  # an address as its family has it
+    at_most_s: float
 
 
 class Send(NamedTuple):
@@ -40,7 +47,7 @@ class Receive(NamedTuple):
     sock: socket.socket
 
 
-Step = Connect | Send | Receive
+Step = Resolve | Connect | Send | Receive
 Steps = Generator[Step, Any, T]
 
 
@@ -50,4 +57,5 @@ def resolve(peer: Peer, flags: int = 0) -> list[Address]:
     Raises:
         socket.gaierror: there are none. UnicodeError, OverflowError: it is no name, no port.
     """
-    return [*socket.getaddrinfo(peer.host, peer.port, type=socket.SOCK_STREAM, flags=flags)]
+    found = socket.getaddrinfo(peer.host, peer.port, type=socket.SOCK_STREAM, flags=flags)
+    return [(family, kind, protocol, where) for family, kind, protocol, _, where in found]

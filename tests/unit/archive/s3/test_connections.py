@@ -16,7 +16,7 @@ from walsup.archive.s3 import looping
 from walsup.archive.s3.blocking import carry
 from walsup.archive.s3.connections import Connections
 from walsup.archive.s3.exchange import Answer, Asked, CutOffError
-from walsup.archive.s3.steps import Peer
+from walsup.archive.s3.steps import Peer, Resolve, Steps
 
 WHOLE = b'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag: "x"\r\n\r\nhello'
 GOOD_BYE = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbye"
@@ -296,3 +296,43 @@ def test_a_burst_leaves_no_connections() -> None:
         assert connections.resting == 1
         connections.close()
         server.shutdown()
+
+
+def test_the_first_address_that_answers(ask: Ask) -> None:
+    """Those that refuse are passed over; where all do, the last one says why."""
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        nobody = gone.getsockname()
+    server = Scripted([WHOLE])
+    with server:
+        good = ("127.0.0.1", server.port)
+        assert ask(Named([nobody, nobody, good]), get(), 10).body == b"hello"
+    with pytest.raises(ConnectionRefusedError):
+        ask(Named([nobody, nobody]), get(), 10)
+
+
+class Named(Connections):
+    """Connections to a name that has these addresses."""
+
+    def __init__(self, addresses: list[tuple[str, int]]) -> None:
+        super().__init__(Peer("name.invalid", 1, None))
+        tcp = (socket.AF_INET, socket.SOCK_STREAM, 0)
+        self._addresses = [(*tcp, where) for where in addresses]
+
+    def ask(self, asked: Asked) -> Steps[Answer]:
+        """Ask as they do, and answer what only a name server could."""
+        steps = super().ask(asked)
+        step = next(steps)
+        try:
+            while True:
+                if isinstance(step, Resolve):
+                    step = steps.send(self._addresses)
+                    continue
+                try:
+                    done = yield step
+                except BaseException as raised:  # noqa: BLE001 (handed on)
+                    step = steps.throw(raised)
+                else:
+                    step = steps.send(done)
+        except StopIteration as end:
+            found: Answer = end.value
+            return found
