@@ -17,6 +17,7 @@ from walsup.archive.s3.steps import PIECE, Receive, Send, Steps
 T = TypeVar("T")
 # The largest are a page of a listing (1,000 keys, 0.5 MB) and a large cluster's sentinel.
 _MOST_BYTES = 64 << 20
+_CUT_OFF = "UNEXPECTED_EOF_WHILE_READING"
 
 
 class CutOffError(Exception):
@@ -116,8 +117,11 @@ class Tls:
             return (yield from self._until_done(lambda: self._tls.read(PIECE)))
         except ssl.SSLZeroReturnError:
             return b""
-        except ssl.SSLEOFError as raised:
-            raise CutOffError("the connection was cut off") from raised
+        except ssl.SSLError as raised:
+            # Python 3.11 has no class of its own for it.
+            if isinstance(raised, ssl.SSLEOFError) or raised.reason == _CUT_OFF:
+                raise CutOffError("the connection was cut off") from raised
+            raise
 
     def _until_done(self, work: Callable[[], T]) -> Steps[T]:
         while True:

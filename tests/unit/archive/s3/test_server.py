@@ -79,6 +79,9 @@ def test_a_secret_that_cannot_be_sent_is_told_without_it() -> None:
         ({"AWS_REGION": "eu-west-3"}, "b.s3.eu-west-3.amazonaws.com"),
         ({"AWS_ENDPOINT": "http://[::1]:8333"}, "[::1]:8333"),
         ({"AWS_ENDPOINT": "https://minio.db.svc"}, "minio.db.svc"),
+        ({"AWS_ENDPOINT": "http://minio:80"}, "minio"),
+        ({"AWS_ENDPOINT": "https://minio:443"}, "minio"),
+        ({"AWS_ENDPOINT": "https://minio:80"}, "minio:80"),
     ],
 )
 def test_what_is_connected_to(environment: dict[str, str], host: str) -> None:
