@@ -11,7 +11,8 @@ import pytest
 from dev.harness import S3Server
 from walsup.archive.s3.blocking import carry
 from walsup.archive.s3.connections import Connections
-from walsup.archive.s3.exchange import Asked, CutOffError
+from walsup.archive.s3.exchange import Asked
+from walsup.archive.s3.lines import CutOffError
 from walsup.archive.s3.steps import Peer
 from walsup.archive.s3.trust import trust
 

@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from walsup.archive.s3.exchange import Answer, Asked, CutOffError, Line, Plain, Tls, exchange
+from walsup.archive.s3.exchange import Answer, Asked, exchange
+from walsup.archive.s3.lines import CutOffError, Line, Plain, Tls
 from walsup.archive.s3.steps import Address, Connect, Peer, Resolve, Steps
 
 # Servers close after 5 s and more, which is seen; what lies between forgets without a word.

@@ -8,7 +8,8 @@ from contextlib import suppress
 from walsup.archive.answers import kind_of
 from walsup.archive.fault import Fault, FaultError
 from walsup.archive.s3.document import NO_S3_SERVER, Document, OddAnswerError
-from walsup.archive.s3.exchange import Answer, CutOffError, UnsendableError
+from walsup.archive.s3.exchange import Answer, UnsendableError
+from walsup.archive.s3.lines import CutOffError
 
 _KINDS: tuple[tuple[type[Exception], str], ...] = (
     (socket.gaierror, "dns"),

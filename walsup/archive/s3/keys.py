@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from walsup.archive.fault import Fault, FaultError
 from walsup.archive.s3 import web
 from walsup.archive.s3.document import Document
-from walsup.archive.s3.exchange import CutOffError
+from walsup.archive.s3.lines import CutOffError
 from walsup.archive.s3.signature import Keys
 from walsup.archive.s3.steps import Steps
 from walsup.settings import Settings

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from walsup.archive.fault import Fault, FaultError
 from walsup.archive.s3 import web
-from walsup.archive.s3.exchange import CutOffError
 from walsup.archive.s3.failures import kind_of_failure
+from walsup.archive.s3.lines import CutOffError
 from walsup.archive.s3.steps import Steps
 
 AMAZON = "https://s3.amazonaws.com"

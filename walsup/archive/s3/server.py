@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 from walsup import __version__
 from walsup.archive.s3 import blocking, web
 from walsup.archive.s3.connections import Connections
-from walsup.archive.s3.exchange import Answer, Asked, CutOffError
+from walsup.archive.s3.exchange import Answer, Asked
 from walsup.archive.s3.failures import refused, unanswered
 from walsup.archive.s3.keys import KeyRing
+from walsup.archive.s3.lines import CutOffError
 from walsup.archive.s3.region import look_up
 from walsup.archive.s3.signature import Keys, Request
 from walsup.archive.s3.steps import Steps

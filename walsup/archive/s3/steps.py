@@ -1,4 +1,8 @@
-"""What `exchange` and `connections` want done, and `blocking` and `looping` do."""
+"""What has to be done for a request: resolve, connect, send, receive.
+
+`server`, `keys`, `region`, `connections`, `exchange` and `lines` do no I/O: they are generators of
+such steps, which `looping` carries out in an event loop and `blocking` in a thread.
+"""
 
 import socket
 import ssl

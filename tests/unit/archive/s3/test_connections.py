@@ -15,7 +15,8 @@ from tests.unit.archive.s3.scripted import Scripted
 from walsup.archive.s3 import looping
 from walsup.archive.s3.blocking import carry
 from walsup.archive.s3.connections import Connections
-from walsup.archive.s3.exchange import Answer, Asked, CutOffError
+from walsup.archive.s3.exchange import Answer, Asked
+from walsup.archive.s3.lines import CutOffError
 from walsup.archive.s3.steps import Peer, Resolve, Steps
 
 WHOLE = b'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag: "x"\r\n\r\nhello'
