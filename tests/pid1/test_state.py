@@ -5,7 +5,7 @@ from collections.abc import Callable
 from signal import SIGHUP, SIGTERM
 
 from dev.harness import Walsup
-from tests.pid1.programs import Pid1, launch, wait_phase
+from tests.pid1.programs import OBEDIENT, Pid1, launch, wait_phase
 
 Container = Callable[..., Walsup]
 Bare = Callable[..., Pid1]
@@ -24,9 +24,11 @@ KEYS = [
 
 def test_s27_state_file_has_its_keys(container: Container) -> None:
     """While it runs, while it stops and after its end."""
-    walsup = container().start()
+    walsup = container(OBEDIENT.replace("while", 'touch "$PGDATA/obeys"; while')).start()
     wait_phase(walsup, "running")
     assert list(walsup.state()) == [*KEYS, "updated_at"]
+    # In its first milliseconds it would still die of an INT, with 130.
+    walsup.wait_for((walsup.pgdata / "obeys").exists, "it obeys")
     assert walsup.stop() == 0
     ended = walsup.state()
     assert list(ended) == [*KEYS, "stop_deadline_monotonic_s", "exit_code", "updated_at"]
