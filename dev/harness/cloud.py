@@ -75,7 +75,7 @@ class Cloud:
             return "the-role"
         return json.dumps(self._document)
 
-    def assumed(self, _path: str) -> str:
+    def assumed(self, _form: str) -> str:
         """STS's answer to AssumeRoleWithWebIdentity."""
         document = self._document
         inner = "".join(f"<{n}>{document[k]}</{n}>" for n, k in _STS)

@@ -34,7 +34,7 @@ class S3Bucket:
         if not isinstance(settings.archive, ArchiveUrl):
             raise ValueError("the archive is not in a bucket")  # noqa: TRY004 (a wrong value)
         self._server = Server(settings, settings.archive)
-        self._prefix = f"{settings.archive.prefix}/" if settings.archive.prefix else ""
+        self._prefix = f"{settings.archive.prefix}/"
 
     @property
     def region(self) -> str | None:
@@ -62,31 +62,23 @@ class S3Bucket:
 
     async def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
         """Give the keys under a folder in order, continued after a key; all pages of them."""
-        query = self._listing(under) | ({"start-after": self._prefix + after} if after else {})
-        while query:
-            page = _page(await self._server.ask(_list(query), REQUEST_TIMEOUT_S))
-            for row in self._objects(query, page):
-                yield row["Key"]
-            query = _following(query, page)
+        start = {"start-after": self._prefix + after} if after else {}
+        async for shown in self._pages(self._listing(under) | start):
+            for key, _ in shown:
+                yield key
 
     async def folder(self, under: str) -> list[tuple[str, float]]:
         """Give key and time of last change (Unix seconds) of what lies directly in a folder."""
-        query = self._listing(under) | {"delimiter": "/"}
-        found: list[tuple[str, float]] = []
-        while query:
-            page = _page(await self._server.ask(_list(query), REQUEST_TIMEOUT_S))
-            rows = self._objects(query, page)
-            found += [(row["Key"], moment(row["LastModified"])) for row in rows]
-            query = _following(query, page)
-        return found
+        pages = self._pages(self._listing(under) | {"delimiter": "/"})
+        return [(key, moment(changed_at)) async for shown in pages for key, changed_at in shown]
 
     def first_key_now(self, under: str) -> str:
         """Give one key under a folder, "" when a successful listing finds none. Blocks."""
         query = self._listing(under)
         while query:
             page = _page(self._server.ask_now(_list(query), REQUEST_TIMEOUT_S))
-            for row in self._rows(query, page):  # the mark of a folder too: somebody made it
-                return row["Key"]
+            for key, _ in self._rows(query, page):  # the mark of a folder too: somebody made it
+                return key
             query = _following(query, page)
         return ""
 
@@ -117,18 +109,21 @@ class S3Bucket:
         return answer.headers.get("etag", "")
 
     def _listing(self, under: str) -> dict[str, str]:
-        prefix = self._prefix + (f"{under}/" if under else "")
+        prefix = f"{self._prefix}{under}/"
         return {"list-type": "2", "max-keys": _PAGE, "prefix": prefix, "encoding-type": "url"}
 
-    def _rows(self, query: Mapping[str, str], page: Document) -> Iterator[Mapping[str, str]]:
-        """Give what a listing shows."""
+    async def _pages(self, query: dict[str, str]) -> AsyncIterator[Iterator[tuple[str, str]]]:
+        """Give the objects of each page: without the marks that consoles make for folders."""
+        while query:
+            page = _page(await self._server.ask(_list(query), REQUEST_TIMEOUT_S))
+            yield (row for row in self._rows(query, page) if not row[0].endswith("/"))
+            query = _following(query, page)
+
+    def _rows(self, query: Mapping[str, str], page: Document) -> Iterator[tuple[str, str]]:
+        """Give key and time of last change of what a page shows."""
         for _, row in page.rows("Contents", with_=("Key", "LastModified")):
             below(query["prefix"], row["Key"])  # what was not asked for is not believed
-            yield {**row, "Key": row["Key"].removeprefix(self._prefix)}
-
-    def _objects(self, query: Mapping[str, str], page: Document) -> Iterator[Mapping[str, str]]:
-        """Give a listing's objects: without the marks that consoles make for folders."""
-        return (row for row in self._rows(query, page) if not f"/{row['Key']}".endswith("/"))
+            yield row["Key"].removeprefix(self._prefix), row["LastModified"]
 
 
 def _list(query: Mapping[str, str]) -> Call:
@@ -139,18 +134,15 @@ def _page(answer: Answer) -> Document:
     return Document(answer.body, "ListBucketResult")
 
 
-def _following(query: dict[str, str], page: Document) -> dict[str, str]:
-    """Give the next page's request, {} behind the last.
+def _following(query: Mapping[str, str], page: Document) -> dict[str, str]:
+    """Give the next page's query, {} behind the last.
 
     Raises:
-        OddAnswerError: it is not told whether there is one, or it would be this one again.
+        OddAnswerError: it is not told whether there is one; as `Document.following` does.
     """
     if page.text("IsTruncated").lower() not in ("true", "false"):
         raise OddAnswerError("the server does not say whether its listing is whole")
-    following = page.following()
-    if following and following.items() <= query.items():
-        raise OddAnswerError("the server's listing goes on with the same page for ever")
-    return query | following if following else {}
+    return page.following(query)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ ListParts).
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from urllib.parse import unquote_plus
 
 from walsup.archive.fault import Fault, FaultError
@@ -87,11 +88,11 @@ class Document:
                     fields["Key"] = unquote_plus(fields["Key"])
                 yield name, fields
 
-    def following(self) -> dict[str, str]:
-        """Give what the request for the next page says, {} on the last one.
+    def following(self, query: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+        """Give the query for the page behind the one that this query gave, {} on the last one.
 
         Raises:
-            OddAnswerError: there is more, and it is not told how to ask for it.
+            OddAnswerError: there is more, and it is not told how to ask for it, or as this one was.
         """
         if self.text("IsTruncated").lower() != "true":
             return {}
@@ -103,16 +104,18 @@ class Document:
         }
         if not found:
             raise OddAnswerError(f"{self.kind} is cut off, and does not say where it goes on")
-        return found
+        if found.items() <= query.items():
+            raise OddAnswerError("the server's listing goes on with the same page for ever")
+        return {**query, **found}
 
 
 def below(prefix: str, key: str) -> str:
-    """Give a key without the prefix that it must have; "" is the whole bucket's.
+    """Give a key without the prefix that it must have.
 
     Raises:
         OddAnswerError: it has another: this server's listing is not believed.
     """
-    if not key.startswith(prefix) or (prefix and not prefix.endswith("/")):
+    if not prefix.endswith("/") or not key.startswith(prefix):
         raise OddAnswerError(f"asked for keys below {prefix}, the server shows {key}")
     return key.removeprefix(prefix)
 

@@ -83,9 +83,9 @@ class Objects:
                     return found
                 raise
             found += sum(int(fields.get("Size") or 0) for _, fields in page.rows("Part"))
-            if not (following := page.following()):
+            if not (following := page.following(call.query)):
                 return found
-            call = call._replace(query={**call.query, **following})
+            call = call._replace(query=following)
 
     def batches(self, entries: Sequence[Entry]) -> list[Sequence[Entry]]:
         """Give what a request can name together, then each of the others alone."""
@@ -169,9 +169,9 @@ class Objects:
         while True:
             page = self._read(call, kind)
             yield page
-            if not (following := page.following()):
+            if not (following := page.following(call.query)):
                 return
-            call = call._replace(query={**call.query, **following})
+            call = call._replace(query=following)
 
     def _delete(self, entries: Sequence[Entry]) -> list[Refused]:
         asked = {Deleting(self._prefix + one.key, one.version): one for one in entries}
