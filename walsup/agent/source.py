@@ -7,18 +7,17 @@ from typing import Protocol
 
 from walsup import log, settings
 from walsup.agent.world import World
-from walsup.archive import daemon, oneshot
+from walsup.archive import catalog, daemon, oneshot
 from walsup.archive import engine as engines
 from walsup.archive.bucket import Bucket, open_bucket
 from walsup.archive.classify import classify as classify_raised
 from walsup.archive.engine import Engine
 from walsup.archive.fault import Fault, FaultError
 from walsup.archive.fetching import READER_CONFIG, READER_SOCKET
-from walsup.archive.names import WAL_FOLDER
 from walsup.archive.output import classify_output
 from walsup.archive.reading import bounded, render_reader, trust
 from walsup.errors import SettingsError
-from walsup.postgres.wal import Kind, classify, strip_extension
+from walsup.postgres.wal import Kind, classify
 from walsup.private import write_private
 from walsup.tail import last_lines
 
@@ -112,14 +111,13 @@ class Source:
         """
         if segment_bytes > _LONGEST_LOOK_BYTES:
             return False
-        async for key in self._bucket.keys(WAL_FOLDER, f"{WAL_FOLDER}/{name[:-1]}"):
-            if strip_extension(key).rpartition("/")[2] == name:
-                try:
-                    await self._bucket.get(key)
-                except Exception as raised:
-                    raise FaultError(classify_raised(raised)) from raised
-                return True
-        return False
+        try:
+            key = await catalog.key_of(self._bucket, name)
+            if key:
+                await self._bucket.get(key)
+        except Exception as raised:
+            raise FaultError(classify_raised(raised)) from raised
+        return bool(key)
 
     def _carrier(self) -> Engine:
         found = engines.choose(self.settings, self._world.path)

@@ -16,7 +16,7 @@ from walsup.archive.fault import Fault, FaultError
 from walsup.archive.output import classify_output
 from walsup.postgres import control
 from walsup.postgres.control import ControlData
-from walsup.postgres.wal import Kind, Segment, classify, long_page_header, show_lsn
+from walsup.postgres.wal import Segment, long_page_header, show_lsn
 from walsup.tail import last_lines
 
 _FETCH_TIMEOUT_S = 60.0
@@ -92,8 +92,7 @@ async def _archived(
     async for name in catalog.from_name(sides.bucket, first):
         if name in ready:
             waiting[name] = None
-        if classify(name) is Kind.SEGMENT:
-            newest = Segment.parse(name, found.segment_size)
+        newest = catalog.segment(name, found.segment_size) or newest
     return newest, tuple(waiting)
 
 

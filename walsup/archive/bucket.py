@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from walsup.settings import FileArchive, Settings
 
@@ -19,6 +19,27 @@ class Object:
     etag: str
 
 
+class Listed(NamedTuple):
+    """An object in a listing. `size_bytes` -1: not told; `changed_at`: Unix seconds, 0: not told.
+
+    The time is the server's clock, not this machine's.
+    """
+
+    key: str
+    size_bytes: int
+    changed_at: float
+
+
+class Page(NamedTuple):
+    """A part of a folder's listing: what lies directly in it, in the order of keys.
+
+    `folders`: those in it, each with a slash at its end. What they hold is not listed.
+    """
+
+    objects: tuple[Listed, ...]
+    folders: tuple[str, ...] = ()
+
+
 class Readable(Protocol):
     """What is read of an archive; as `Bucket` has it."""
 
@@ -27,6 +48,7 @@ class Readable(Protocol):
     async def get(self, key: str) -> Object: ...  # noqa: D102
     def keys(self, under: str, after: str = "") -> AsyncIterator[str]: ...  # noqa: D102
     async def folder(self, under: str) -> list[tuple[str, float]]: ...  # noqa: D102
+    def pages(self, under: str, after: str = "") -> AsyncIterator[Page]: ...  # noqa: D102
 
 
 class Bucket(Protocol):
@@ -50,10 +72,13 @@ class Bucket(Protocol):
         """Write over the version that has this tag; gives the new tag."""
 
     def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
-        """Give the keys under a folder in order, continued after a key; all pages of them."""
+        """Give the keys directly in a folder in order, continued after a key; all pages of them."""
 
     async def folder(self, under: str) -> list[tuple[str, float]]:
         """Give key and time of last change (Unix seconds) of what lies directly in a folder."""
+
+    def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
+        """Give a folder's listing, continued after a key, one request a page."""
 
     def first_key_now(self, under: str) -> str:
         """Give one key under a folder, "" when a successful listing finds none. Blocks."""

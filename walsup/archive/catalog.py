@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from walsup import log
 from walsup.archive.bucket import Bucket, Readable
+from walsup.archive.layout import backup_name, is_direct
 from walsup.archive.names import BACKUP_FOLDER, WAL_FOLDER
 from walsup.postgres import guc
 from walsup.postgres.wal import Kind, Segment, classify, strip_extension
 
 _NOTE = "walsup"  # in a sentinel's UserData
-_SENTINEL = "_backup_stop_sentinel.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ async def backups(bucket: Readable) -> tuple[Backup, ...]:
     sentinels = sorted(
         (uploaded_at, key)
         for key, uploaded_at in await bucket.folder(BACKUP_FOLDER)
-        if key.endswith(_SENTINEL)
+        if backup_name(key)
     )
     found = []
     for at, key in sentinels:
@@ -67,7 +67,7 @@ def _parse(key: str, uploaded_at: float, content: bytes) -> Backup:
     """Read a sentinel; WAL-G 0.2 writes no SystemIdentifier."""
     fields = json.loads(content)
     return Backup(
-        name=key.rpartition("/")[2].removesuffix(_SENTINEL),
+        name=backup_name(key),
         system_id=int(fields["SystemIdentifier"]) if fields.get("SystemIdentifier") else None,
         start_lsn=int(fields.get("LSN") or 0),
         finish_lsn=int(fields.get("FinishLSN") or 0),
@@ -111,10 +111,14 @@ async def newest_segment(bucket: Readable) -> str:
 
 
 async def is_empty(bucket: Readable) -> bool:
-    """Tell whether a successful listing finds neither WAL nor base backup."""
+    """Tell whether a successful listing finds nothing below the folders of WAL and base backups.
+
+    What does not count as WAL counts here: somebody may have moved a cluster's there.
+    """
     for folder in (BACKUP_FOLDER, WAL_FOLDER):
-        async for _ in bucket.keys(folder):
-            return False
+        async for page in bucket.pages(folder):
+            if page.objects or page.folders:
+                return False
     return True
 
 
@@ -127,31 +131,51 @@ async def from_name(bucket: Readable, name: str) -> AsyncIterator[str]:
             yield found
 
 
+async def key_of(bucket: Readable, name: str) -> str:
+    """Give the key under which a WAL file is archived, "" when it is not."""
+    async for key in bucket.keys(WAL_FOLDER, f"{WAL_FOLDER}/{name[:-1]}"):
+        if (found := _name(key)) == name:
+            return key
+        if found > name and not found.startswith(name):
+            break  # in order of names it cannot come any more
+    return ""
+
+
 async def newest_on(bucket: Readable, timeline: int, lsn: int, size: int) -> Segment | None:
     """Give the last segment of a timeline that is archived behind `lsn`; None: there is none."""
     newest = None
     first = Segment.containing(lsn, timeline, size)
     async for name in from_name(bucket, first.name):
-        if classify(name) is Kind.SEGMENT:
-            found = Segment.parse(name, size)
-            if found.timeline != timeline:
-                break
-            newest = found
+        if name[:8] > first.name[:8]:
+            break
+        newest = segment(name, size) or newest
     return newest
+
+
+def segment(name: str, size: int) -> Segment | None:
+    """Give the segment of this name; None for another file, or segments of another size."""
+    try:
+        return Segment.parse(name, size)
+    except ValueError:
+        return None
 
 
 async def timelines(bucket: Readable) -> tuple[int, ...]:
     """Give every timeline of which any object is archived; one page of the listing for each."""
     found: list[int] = []
-    while True:
-        after = f"{WAL_FOLDER}/{found[-1]:08X}~" if found else ""
-        async for key in bucket.keys(WAL_FOLDER, after):
-            name = _name(key)
-            if classify(name) is not Kind.OTHER:
-                found.append(int(name[:8], 16))
-                break
-        else:
-            return tuple(found)
+    while (number := await _next_timeline(bucket, found[-1] if found else 0)) is not None:
+        found.append(number)
+    return tuple(found)
+
+
+async def _next_timeline(bucket: Readable, before: int) -> int | None:
+    async for key in bucket.keys(WAL_FOLDER, f"{WAL_FOLDER}/{before:08X}~"):
+        name = _name(key)
+        if name > "G":
+            break  # behind all hexadecimal digits
+        if classify(name) is not Kind.OTHER and (number := int(name[:8], 16)) > before:
+            return number
+    return None
 
 
 class Run(NamedTuple):
@@ -177,8 +201,8 @@ async def advance(bucket: Bucket, mark: Segment) -> Run:
         if name == following.name:
             if await bucket.settle(key):
                 mark = following
-        elif classify(name) is Kind.SEGMENT and name > following.name:
-            break
+        elif name > following.name and not name.startswith(following.name):
+            break  # in order of names it cannot come any more
     return Run(mark, tuple(twice))
 
 
@@ -204,4 +228,5 @@ async def segments_after(bucket: Readable, segment: Segment) -> tuple[str, ...]:
 
 
 def _name(key: str) -> str:
-    return strip_extension(key).rpartition("/")[2]
+    """Give the name of an object of the WAL folder, "" for one that does not lie directly in it."""
+    return strip_extension(key.rpartition("/")[2]) if is_direct(WAL_FOLDER, key) else ""

@@ -55,24 +55,33 @@ class Directory:
         """Write over the content that has this tag."""
         return self._write(key, content.encode("latin-1"), etag)
 
-    def keys(self, under: str, after: str, limit: int) -> list[str]:
-        """Give the first so many keys under a folder behind `after`, in S3's order."""
+    def page(self, under: str, after: str, limit: int) -> dict[str, object]:
+        """Give so many of the files directly in a folder after a key, in S3's order.
+
+        `files`: with size and time of change; `folders`: those in it up to there; `after`: where
+        the next page goes on, "" when there is none.
+        """
         self._check_root()
-        return heapq.nsmallest(limit, (key for key in self._walk(under) if key > after))
+        files: list[str] = []
+        folders: list[str] = []
+        for entry in self._scan(under):
+            # What is neither (a pipe, a link that leads nowhere) is no object, and may hang.
+            if entry.is_dir():
+                folders.append(f"{under}/{entry.name}/")
+            elif (key := f"{under}/{entry.name}") > after and entry.is_file():
+                files.append(key)
+        shown = heapq.nsmallest(limit, files)
+        more = len(shown) < len(files)
+        return {
+            "files": [row for key in shown if (row := self._row(key)) is not None],
+            "folders": sorted(f for f in folders if f > after and not (more and f > shown[-1])),
+            "after": shown[-1] if more else "",
+        }
 
     def first(self, under: str) -> str:
         """Give any key under a folder."""
         self._check_root()
         return next(self._walk(under), "")
-
-    def folder(self, under: str) -> list[tuple[str, float]]:
-        """Give key and time of change of the files directly in a folder."""
-        self._check_root()
-        return [
-            (f"{under}/{entry.name}", entry.stat().st_mtime)
-            for entry in self._scan(under)
-            if not entry.is_dir()
-        ]
 
     def settle(self, key: str) -> bool:
         """Tell whether a listed file is whole, and make it durable if so."""
@@ -95,7 +104,7 @@ class Directory:
     def torn(self, under: str, after: str) -> list[str]:
         """Give what is half and behind `after`, and has not grown for 10 s."""
         late_s = time.monotonic() - _TORN_AFTER_S
-        half = (key for key in self.keys(under, after, _MOST_TORN) if not self.settle(key))
+        half = (key for key in self._names(under, after) if not self.settle(key))
         return [key for key in half if self._torn[key][2] < late_s]
 
     def discard_torn(self, key: str) -> bool:
@@ -112,6 +121,17 @@ class Directory:
         if room.f_bavail * room.f_frsize < size_bytes:
             raise OSError(errno.ENOSPC, f"less than {size_bytes} bytes are free", self._root)
         os.unlink(self._temporary(self._path(f"{_OURS}/probe"), b"\n"))
+
+    def _names(self, under: str, after: str) -> list[str]:
+        files = (f"{under}/{entry.name}" for entry in self._scan(under) if entry.is_file())
+        return heapq.nsmallest(_MOST_TORN, (key for key in files if key > after))
+
+    def _row(self, key: str) -> tuple[str, int, float] | None:
+        try:
+            status = os.stat(self._path(key))
+        except FileNotFoundError:
+            return None  # removed meanwhile
+        return key, status.st_size, status.st_mtime
 
     def _write(self, key: str, content: bytes, etag: str | None) -> str:
         target = self._path(key)
@@ -180,7 +200,7 @@ class Directory:
     def _walk(self, under: str) -> Iterator[str]:
         for entry in self._scan(under):
             key = f"{under}/{entry.name}"
-            if entry.is_dir():
+            if entry.is_dir(follow_symlinks=False):  # a link may lead above itself
                 yield from self._walk(key)
             else:
                 yield key

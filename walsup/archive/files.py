@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from walsup.archive.bucket import ConflictError, Object
+from walsup.archive.bucket import ConflictError, Listed, Object, Page
 from walsup.archive.fileerrors import OF_ARCHIVE
 from walsup.settings import FileArchive
 
@@ -171,16 +171,27 @@ class FileBucket:
         return str(await self._ask(do="replace", key=key, content=text, etag=etag))
 
     async def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
-        """Give the keys under a folder in S3's order, continued after a key."""
-        while page := await self._ask(do="keys", under=under, after=after, limit=_PAGE):
-            for after in page:  # noqa: PLR1704 (the next page goes on there)
-                yield after
-            if len(page) < _PAGE:
-                return
+        """Give the keys directly in a folder in S3's order, continued after a key."""
+        async for page in self.pages(under, after):
+            for listed in page.objects:
+                yield listed.key
 
     async def folder(self, under: str) -> list[tuple[str, float]]:
         """Give key and time of last change (Unix seconds) of what lies directly in a folder."""
-        return [(key, at) for key, at in await self._ask(do="folder", under=under)]
+        return [
+            (listed.key, listed.changed_at)
+            async for page in self.pages(under)
+            for listed in page.objects
+        ]
+
+    async def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
+        """Give a folder's listing, continued after a key, one request a page."""
+        while True:
+            found = await self._ask(do="page", under=under, after=after, limit=_PAGE)
+            rows = tuple(Listed(key, size, at) for key, size, at in found["files"])
+            yield Page(rows, tuple(found["folders"]))
+            if not (after := found["after"]):
+                return
 
     def first_key_now(self, under: str) -> str:
         """Give one key under a folder, "" when a successful listing finds none. Blocks."""

@@ -6,7 +6,7 @@ never end where every second request fails.
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from walsup.archive.bucket import Object, Readable
+from walsup.archive.bucket import Object, Page, Readable
 from walsup.archive.classify import classify, is_absent
 from walsup.archive.fault import Fault
 
@@ -43,13 +43,20 @@ class Patient:
                 await self._on_fault(classify(raised), failures)
 
     async def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
-        """Give the keys under a folder in order, continued after a key; all pages of them."""
+        """Give the keys directly in a folder in order, continued after a key; all pages of them."""
+        async for page in self.pages(under, after):
+            for listed in page.objects:
+                yield listed.key
+
+    async def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
+        """Give a folder's listing, continued after a key; after a fault it goes on where it was."""
         failures = 0
         while True:
             try:
-                async for key in self._bucket.keys(under, after):
-                    yield key
-                    after, failures = key, 0
+                async for page in self._bucket.pages(under, after):
+                    yield page
+                    after = page.objects[-1].key if page.objects else after
+                    failures = 0
             except Exception as raised:  # noqa: BLE001 (as above)
                 failures += 1
                 await self._on_fault(classify(raised), failures)

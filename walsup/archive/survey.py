@@ -11,7 +11,8 @@ from walsup.archive.catalog import Backup
 from walsup.archive.classify import is_absent
 from walsup.archive.engine import Engine
 from walsup.archive.fault import FaultError
-from walsup.archive.names import BACKUP_FOLDER, WAL_FOLDER
+from walsup.archive.layout import parts_folder
+from walsup.archive.names import BACKUP_FOLDER
 from walsup.archive.output import classify_output
 from walsup.archive.owner import Owner
 from walsup.archive.patient import OnFault
@@ -82,13 +83,10 @@ class Reader:
     async def _has(self, name: str) -> bool:
         """Tell whether the whole object can be read, so that what it holds is at fault."""
         try:
-            async for key in self.asked.keys(WAL_FOLDER, f"{WAL_FOLDER}/{name[:-1]}"):
-                if strip_extension(key).rpartition("/")[2] == name:
-                    return bool((await self.asked.get(key)).content)
-                return False
+            key = await catalog.key_of(self.asked, name)
+            return bool(key and (await self.asked.get(key)).content)
         except Exception:  # noqa: BLE001 (whatever it is: then the bucket is at fault)
             return False
-        return False
 
     async def _fetch(self, name: str) -> Path:
         target = self.scratch / name
@@ -194,7 +192,7 @@ async def missing_parts(bucket: Readable, backup: Backup) -> tuple[str, ...]:
     Raises:
         as `parts` does.
     """
-    folder = f"{BACKUP_FOLDER}/{backup.name}/tar_partitions"
+    folder = parts_folder(backup.name)
     keys = [key async for key in bucket.keys(folder)]
     there = {strip_extension(key).rpartition("/")[2].removesuffix(".enc") for key in keys}
     if not there:

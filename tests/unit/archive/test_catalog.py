@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from walsup.archive import catalog
-from walsup.archive.bucket import Object
+from walsup.archive.bucket import Listed, Object, Page
 
 KEY = "basebackups_005/base_000000010000000000000002_backup_stop_sentinel.json"
 
@@ -30,6 +30,10 @@ class Shelf:
         for key in (KEY,):
             if key.startswith(under) and key > after:
                 yield key
+
+    async def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
+        """The same as a page."""
+        yield Page(tuple([Listed(key, 1, 1.0) async for key in self.keys(under, after)]))
 
     async def folder(self, under: str) -> list[tuple[str, float]]:
         """Its listing."""

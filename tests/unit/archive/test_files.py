@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,19 +73,48 @@ async def test_s2_a_kill_leaves_the_old_or_the_new_content(bucket: FileBucket) -
 
 
 async def test_a_listing_is_in_the_order_of_s3(bucket: FileBucket, tmp_path: Path) -> None:
-    """By the whole key, folders between files, continued after a key, without what is half."""
+    """By the whole key, continued after a key, without what is half, without what lies deeper."""
     _touch(
         tmp_path,
         *("wal_005/b", "wal_005/a/2", "wal_005/a-1", "wal_005/a.1", "wal_005/B", "other/x"),
         *("wal_005/c.zst.tmp.17", "wal_005/c.lz4.tmp.20260101T000000Z-0a1b2c3d"),
     )
     keys = [key async for key in bucket.keys("wal_005")]
-    assert keys == [f"wal_005/{k}" for k in ("B", "a-1", "a.1", "a/2", "b")]
+    assert keys == [f"wal_005/{k}" for k in ("B", "a-1", "a.1", "b")]
     assert [key async for key in bucket.keys("wal_005", "wal_005/a.1")] == keys[3:]
     assert [key async for key in bucket.keys("nothing")] == []
     assert [key for key, _ in await bucket.folder("wal_005")] != []
     assert bucket.first_key_now("wal_005").startswith("wal_005/")
     assert bucket.first_key_now("basebackups_005") == ""
+
+
+async def test_a_name_is_not_the_object_in_a_directory(bucket: FileBucket, tmp_path: Path) -> None:
+    """Folders, pipes, links that lead nowhere and links that lead above are no objects."""
+    _touch(tmp_path, "wal_005/b", "wal_005/old/b", "wal_005/a.zst/b")
+    os.mkfifo(tmp_path / "wal_005" / "pipe")
+    (tmp_path / "wal_005" / "nowhere").symlink_to("missing")
+    (tmp_path / "wal_005" / "above").symlink_to(tmp_path)
+    (tmp_path / "wal_005" / "c").symlink_to("b")
+    (page,) = [page async for page in bucket.pages("wal_005")]
+    assert [listed[:2] for listed in page.objects] == [("wal_005/b", 1), ("wal_005/c", 1)]
+    assert page.folders == ("wal_005/a.zst/", "wal_005/above/", "wal_005/old/")
+    assert await bucket.torn("wal_005", "") == []
+
+
+def test_the_pages_of_a_directory_go_on_where_they_ended(tmp_path: Path) -> None:
+    """Each file and each folder is shown once, in order."""
+    _touch(tmp_path, *(f"f/{n}" for n in range(7)), "f/3x/y", "f/9/y")
+    directory, after = Directory(str(tmp_path), lambda: None), ""
+    files: list[str] = []
+    folders: list[str] = []
+    for _ in range(4):
+        page: dict[str, Any] = directory.page("f", after, 2)
+        files += [row[0] for row in page["files"]]
+        folders += page["folders"]
+        after = page["after"]
+    assert files == [f"f/{n}" for n in range(7)]
+    assert folders == ["f/3x/", "f/9/"]
+    assert after == ""
 
 
 async def test_absent_and_the_faults_of_a_directory(bucket: Bucket, tmp_path: Path) -> None:

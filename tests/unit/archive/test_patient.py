@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from walsup.archive.bucket import Object
+from walsup.archive.bucket import Listed, Object, Page
 from walsup.archive.fault import Fault
 from walsup.archive.patient import Patient
 
@@ -30,11 +30,16 @@ class Moody:
         return Object(content=key.encode(), etag="1")
 
     async def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
-        """Give nine keys, and break off after each second one."""
+        """Give the keys of the pages."""
+        async for page in self.pages(under, after):
+            yield page.objects[0].key
+
+    async def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
+        """Give nine pages of a key each, and break off after each second one."""
         for number in range(9):
             if (key := f"{under}/{number}") > after:
                 self._fail()
-                yield key
+                yield Page((Listed(key, 1, 1.0),))
 
     async def folder(self, under: str) -> list[tuple[str, float]]:
         """Give one object."""

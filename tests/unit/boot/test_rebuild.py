@@ -38,7 +38,8 @@ async def test_s19_what_lies_behind_the_fork_is_brought_away(tmp_path: Path) -> 
     bucket = FileBucket(FileArchive(directory=str(tmp_path / "archive")))
     for _ in range(2):  # as after a start that was cut off
         assert await diverged.bring(bucket, tmp_path / "data", OWN, FORK, SIZE) == 2
-    keys = [key async for key in bucket.keys(diverged.FOLDER)]
+    folders = [f async for page in bucket.pages(diverged.FOLDER) for f in page.folders]
+    keys = [key for folder in folders async for key in bucket.keys(folder.rstrip("/"))]
     assert not any(re.search("[0-9A-F]{24}", key.upper()) for key in keys)
     parts = [key for key in keys if ".00000004." in key]
     content = b"".join([gzip.decompress((await bucket.get(key)).content) for key in parts])

@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 
-from walsup.archive.bucket import ConflictError, Object
-from walsup.archive.s3.document import Document, OddAnswerError, below, moment
+from walsup.archive.bucket import ConflictError, Listed, Object, Page
+from walsup.archive.layout import is_direct
+from walsup.archive.s3.document import Document, OddAnswerError, below, moment, whole_number
 from walsup.archive.s3.exchange import Answer
 from walsup.archive.s3.failures import RefusedError
+from walsup.archive.s3.progress import Progress
 from walsup.archive.s3.server import Call, Server
 from walsup.settings import ArchiveUrl, Settings
 
@@ -61,25 +63,38 @@ class S3Bucket:
         return await self._write(key, content, {"if-match": etag})
 
     async def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
-        """Give the keys under a folder in order, continued after a key; all pages of them."""
-        start = {"start-after": self._prefix + after} if after else {}
-        async for shown in self._pages(self._listing(under) | start):
-            for key, _ in shown:
-                yield key
+        """Give the keys directly in a folder in order, continued after a key; all pages of them."""
+        async for page in self.pages(under, after):
+            for listed in page.objects:
+                yield listed.key
 
     async def folder(self, under: str) -> list[tuple[str, float]]:
         """Give key and time of last change (Unix seconds) of what lies directly in a folder."""
-        pages = self._pages(self._listing(under) | {"delimiter": "/"})
-        return [(key, moment(changed_at)) async for shown in pages for key, changed_at in shown]
+        return [
+            (listed.key, listed.changed_at)
+            async for page in self.pages(under)
+            for listed in page.objects
+        ]
+
+    async def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
+        """Give a folder's listing, continued after a key, one request a page."""
+        query = self._listing(under) | {"delimiter": "/"}
+        query |= {"start-after": self._prefix + after} if after else {}
+        progress = Progress(after)
+        while query:
+            document = _page(await self._server.ask(_list(query), REQUEST_TIMEOUT_S))
+            page = self._shown(under, query, document)
+            yield progress.check(page)
+            query = progress.following(query, _following(query, document))
 
     def first_key_now(self, under: str) -> str:
         """Give one key under a folder, "" when a successful listing finds none. Blocks."""
-        query = self._listing(under)
+        query, progress = self._listing(under), Progress("")
         while query:
-            page = _page(self._server.ask_now(_list(query), REQUEST_TIMEOUT_S))
-            for key, _ in self._rows(query, page):  # the mark of a folder too: somebody made it
-                return key
-            query = _following(query, page)
+            document = _page(self._server.ask_now(_list(query), REQUEST_TIMEOUT_S))
+            for listed in self._rows(query, document):  # the mark of a folder too: somebody made it
+                return listed.key
+            query = progress.following(query, _following(query, document))
         return ""
 
     async def settle(self, _key: str) -> bool:
@@ -112,18 +127,20 @@ class S3Bucket:
         prefix = f"{self._prefix}{under}/"
         return {"list-type": "2", "max-keys": _PAGE, "prefix": prefix, "encoding-type": "url"}
 
-    async def _pages(self, query: dict[str, str]) -> AsyncIterator[Iterator[tuple[str, str]]]:
-        """Give the objects of each page: without the marks that consoles make for folders."""
-        while query:
-            page = _page(await self._server.ask(_list(query), REQUEST_TIMEOUT_S))
-            yield (row for row in self._rows(query, page) if not row[0].endswith("/"))
-            query = _following(query, page)
+    def _shown(self, under: str, query: Mapping[str, str], document: Document) -> Page:
+        """Give what a page shows, whether or not the server heeds the delimiter."""
+        rows = tuple(row for row in self._rows(query, document) if is_direct(under, row.key))
+        folders = []
+        for _, row in document.rows("CommonPrefixes", with_=("Prefix",)):
+            below(query["prefix"], row["Prefix"])
+            folders.append(row["Prefix"].removeprefix(self._prefix))
+        return Page(rows, tuple(folders))
 
-    def _rows(self, query: Mapping[str, str], page: Document) -> Iterator[tuple[str, str]]:
-        """Give key and time of last change of what a page shows."""
-        for _, row in page.rows("Contents", with_=("Key", "LastModified")):
+    def _rows(self, query: Mapping[str, str], document: Document) -> Iterator[Listed]:
+        for _, row in document.rows("Contents", with_=("Key", "LastModified")):
             below(query["prefix"], row["Key"])  # what was not asked for is not believed
-            yield row["Key"].removeprefix(self._prefix), row["LastModified"]
+            key = row["Key"].removeprefix(self._prefix)
+            yield Listed(key, whole_number(row.get("Size", "")), moment(row["LastModified"]))
 
 
 def _list(query: Mapping[str, str]) -> Call:

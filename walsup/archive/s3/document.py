@@ -84,8 +84,9 @@ class Document:
                 fields = {_plain(field.tag): field.text or "" for field in one}
                 if lacking := [name for name in with_ if name not in fields]:
                     raise OddAnswerError(f"{self.kind} has a row without {', '.join(lacking)}")
-                if self._quoted and "Key" in fields:
-                    fields["Key"] = unquote_plus(fields["Key"])
+                if self._quoted:
+                    quoted = [name for name in ("Key", "Prefix") if name in fields]
+                    fields |= {name: unquote_plus(fields[name]) for name in quoted}
                 yield name, fields
 
     def following(self, query: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
@@ -130,6 +131,19 @@ def moment(text: str) -> float:
         return datetime.fromisoformat(text).timestamp() if text else 0.0
     except ValueError as raised:
         raise OddAnswerError(f"the server's time is none: {text[:40]}") from raised
+
+
+def whole_number(text: str) -> int:
+    """Give a size in bytes, -1 when there is none.
+
+    Raises:
+        OddAnswerError: it is no size.
+    """
+    if not text:
+        return -1
+    if not (text.isascii() and text.isdecimal()):
+        raise OddAnswerError(f"the server gives a size that is not a number: {text[:40]}")
+    return int(text)
 
 
 def _text(element: ET.Element, name: str) -> str:

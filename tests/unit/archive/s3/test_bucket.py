@@ -226,3 +226,53 @@ async def test_an_empty_page_is_not_the_end() -> None:
         bucket = _bucket(server)
         assert bucket.first_key_now("wal_005") == "wal_005/x"
         assert bucket.first_key_now("wal_005") == ""
+
+
+async def test_a_server_that_ignores_the_delimiter_shows_no_other_names() -> None:
+    """What lies in a folder of the folder is left out, whoever leaves it out."""
+    found, asked = await given(keys, listing("db/wal_005/a", "db/wal_005/old/b", "db/wal_005/old/"))
+    assert found == ["wal_005/a"]
+    assert b"delimiter=%2F" in asked[0]
+
+
+async def test_a_listing_that_goes_round_in_a_circle_ends() -> None:
+    """Each token differs from the one before, and each page shows the same keys."""
+    page = listing("db/wal_005/a", cut=True)
+    pages = [page.replace(b"t+/=", str(n % 2).encode() * 4) for n in range(9)]
+    server = Scripted(pages)
+    with server, pytest.raises(FaultError, match="does not come to an end"):
+        await keys(_bucket(server))
+    assert len(server.heard) == 3
+
+
+async def test_a_listing_out_of_order_proves_nothing() -> None:
+    """What is missing in it could not be told."""
+    for pages in (
+        [listing("db/wal_005/b", "db/wal_005/a")],
+        [listing("db/wal_005/b", cut=True), listing("db/wal_005/a")],
+    ):
+        server = Scripted(pages)
+        with server, pytest.raises(FaultError, match="not in the order of keys"):
+            await keys(_bucket(server))
+
+
+async def test_a_server_that_begins_a_page_with_what_it_has_shown() -> None:
+    """Each key is given once, and nothing before the key after which it was asked."""
+
+    async def after_b(bucket: S3Bucket) -> object:
+        return [key async for key in bucket.keys("wal_005", "wal_005/b")]
+
+    first = listing(*(f"db/wal_005/{n}" for n in "abc"), cut=True)
+    found, _ = await given(after_b, first, listing("db/wal_005/c", "db/wal_005/d"))
+    assert found == ["wal_005/c", "wal_005/d"]
+
+
+async def test_a_listing_tells_sizes_and_folders() -> None:
+    """A folder is shown once, however much lies in it."""
+    rows = ROW.format("db/wal_005/a").replace("</Contents>", "<Size>17</Size></Contents>")
+    rows += "<CommonPrefixes><Prefix>db/wal_005/o%20ld/</Prefix></CommonPrefixes>"
+    server = Scripted([answer(200, LISTING.format(cut="false", rows=rows))])
+    with server:
+        (page,) = [page async for page in _bucket(server).pages("wal_005")]
+    assert page.objects[0][:2] == ("wal_005/a", 17)
+    assert page.folders == ("wal_005/o ld/",)
