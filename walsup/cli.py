@@ -3,17 +3,12 @@
 import json
 import os
 import sys
-import urllib.error
-import urllib.request
-from typing import Any
 
 import click
 
 from walsup import __version__, settings
 from walsup.errors import WalsupError
 from walsup.postgres import subpath
-
-_TIMEOUT_S = 5.0
 
 
 @click.group(epilog="`walsup run [arguments of postgres]` is what a container runs.")
@@ -25,8 +20,9 @@ def main() -> None:
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print /status as it is.")
 def status(*, as_json: bool) -> None:
-    """Show whether the database is protected; exits 1 when it is not, 2 when nobody answers."""
-    from walsup.agent.status import as_text  # noqa: PLC0415 (one command, one import)
+    """Show whether the database is protected; exits 1 when it is not, 2 without an answer."""
+    from walsup import agent_client  # noqa: PLC0415 (one command, one import)
+    from walsup.agent.status import as_text  # noqa: PLC0415 (as above)
 
     try:
         known = settings.load(os.environ)
@@ -34,11 +30,13 @@ def status(*, as_json: bool) -> None:
         click.echo(str(fault), err=True)
         sys.exit(fault.exit_code)
     try:
-        found = _status(known)
-    except (OSError, urllib.error.URLError, ValueError) as fault:
-        click.echo(f"no status on port {known.http.port}: {fault}", err=True)
+        found = agent_client.status(known, os.environ)
+    except (OSError, ValueError) as fault:
+        click.echo(f"no status: {fault}", err=True)
         click.echo(
-            "HINT: is walsup running, and is WALSUP_HTTP what it was started with?", err=True
+            "HINT: run it where the container of this database runs, with its environment (PGDATA,"
+            " WALSUP_RUN_DIR, WALSUP_HTTP), while walsup is running",
+            err=True,
         )
         sys.exit(2)
     click.echo(json.dumps(found, indent=1) if as_json else as_text(found))
@@ -113,13 +111,14 @@ def promote(*, force: bool, wait: float) -> None:
     Refuses while the archive cannot be read, is not replayed to its end, or has a living owner.
     Run it where the container of the standby runs, with its environment.
     """
-    from walsup import promote as promotion  # noqa: PLC0415 (one command, one import)
+    from walsup import agent_client  # noqa: PLC0415 (one command, one import)
+    from walsup import promote as promotion  # noqa: PLC0415 (as above)
 
     try:
         known = settings.load(os.environ)
         promotion.check(known)
         if not force:
-            click.echo(promotion.prove(known, lambda: _status(known), wait))
+            click.echo(promotion.prove(known, lambda: agent_client.status(known, os.environ), wait))
         timeline = promotion.promote(known, click.echo)
     except WalsupError as fault:
         click.echo(str(fault), err=True)
@@ -147,19 +146,6 @@ def restore(*, check: bool, listed: bool) -> None:
         click.echo(str(fault), err=True)
         sys.exit(fault.exit_code)
     click.echo(words)
-
-
-def _status(known: settings.Settings) -> dict[str, Any]:
-    """Give `/status`.
-
-    Raises:
-        OSError, ValueError: nobody answers, or something else does.
-    """
-    host = known.http.host if known.http.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
-    url = f"http://{host}:{known.http.port}/status"
-    with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:
-        found: dict[str, Any] = json.load(answer)
-    return found
 
 
 @main.command()

@@ -101,8 +101,8 @@ def _at_end(ask: Callable[[], dict[str, Any]], patience_s: float) -> dict[str, A
     while True:
         try:
             found = ask()
-        except (OSError, ValueError):
-            found = {}  # the agent is started again when it dies
+        except (OSError, ValueError) as silent:  # the agent is started again when it dies
+            found = {"faults": {"agent": {"problem": str(silent)}}}
         seen = found.get("standby", {})
         if seen.get("looked_at", 0) > began_at and seen["at_end"]:
             return seen

@@ -160,9 +160,16 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """Everything visible. Faults by subject: bucket, gate, backup, disk, hole and so on."""
+    """Everything visible. Faults by subject: bucket, gate, backup, disk, hole and so on.
+
+    `boot` names this start of the container, `place` the data directory on this machine: a command
+    compares them with its own.
+    """
 
     archive: str | None
+    boot: str = ""
+    pgdata: str = ""
+    place: str = ""
     wanted_role: str = "primary"
     system_id: int = 0
     segment_bytes: int = 0

@@ -56,7 +56,7 @@ def unprotected(seen: Snapshot) -> list[str]:
     if seen.standby.phase == "following":
         return [*_not_following(seen), *_faults(seen)]
     if seen.archive is None:
-        return ["not protected: WALSUP_ARCHIVE is not set"]
+        return ["not protected: WALSUP_ARCHIVE is not set", *_faults(seen)]
     reasons = []
     if seen.gate.state != "open":
         reason = seen.gate.reason or "not opened yet"

@@ -6,8 +6,8 @@ import signal
 from pathlib import Path
 
 from walsup import log
-from walsup.agent.unreadable import until_readable
-from walsup.agent.web import serve
+from walsup.agent.repeats import REPEATS
+from walsup.agent.unreadable import answering, until_readable
 from walsup.agent.world import World, forever
 from walsup.errors import SettingsError
 
@@ -19,17 +19,16 @@ def main(run_dir: str) -> None:
 
 
 async def _run(run_dir: Path, wire: int | None) -> None:
-    web: asyncio.Task[None] | None = None
+    web: asyncio.Future[tuple[None, None]] | None = None
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(REPEATS.handle)
     try:
         world = World(run_dir, wire)
     except SettingsError as wrong:
         world, web = await until_readable(run_dir, wire, wrong)
     log.configure(world.settings.log_format, "agent")
-    loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGURG, world.pid1.nudged.set)
-    web = web or asyncio.create_task(
-        forever("http", lambda: serve(world.board, world.settings.http))
-    )
+    web = web or answering(world.board, world.settings.http, world.run_dir)
     await asyncio.sleep(0)
     from walsup.agent.loops import LOOPS  # noqa: PLC0415 (HTTP answers while the rest is loaded)
 

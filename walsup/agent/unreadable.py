@@ -10,8 +10,8 @@ from pathlib import Path
 from walsup import log, settings
 from walsup.agent.board import Board, Database
 from walsup.agent.pid1 import Pid1
-from walsup.agent.web import serve
-from walsup.agent.world import World, forever
+from walsup.agent.web import serve, serve_commands
+from walsup.agent.world import World, forever, show_identity
 from walsup.archive.fault import Fault
 from walsup.errors import SettingsError
 from walsup.postgres.server import postmaster
@@ -29,9 +29,19 @@ def fault_of(wrong: SettingsError) -> Fault:
     )
 
 
+def answering(
+    board: Board, address: settings.HttpAddress, run_dir: Path
+) -> "asyncio.Future[tuple[None, None]]":
+    """Begin to answer probes and commands."""
+    return asyncio.gather(
+        forever("http", lambda: serve(board, address)),
+        forever("status socket", lambda: serve_commands(board, run_dir)),
+    )
+
+
 async def until_readable(
     run_dir: Path, wire: int | None, wrong: SettingsError
-) -> tuple[World, "asyncio.Task[None]"]:
+) -> tuple[World, "asyncio.Future[tuple[None, None]]"]:
     """Answer probes with the fault until the settings can be read; gives world and answerer."""
     content = json.loads((run_dir / "agent.json").read_text(encoding="utf-8"))
     environment: dict[str, str] = content["environment"]
@@ -39,7 +49,8 @@ async def until_readable(
     log.configure(environment.get("WALSUP_LOG_FORMAT", "auto"), "agent")
     board = Board(environment.get("WALSUP_ARCHIVE") or "not known")
     board.fault("secrets", fault_of(wrong))
-    web = asyncio.create_task(forever("http", lambda: serve(board, settings.http(environment))))
+    show_identity(board, content)
+    web = answering(board, settings.http(environment), run_dir)
     while True:
         server = postmaster(pgdata)
         role = "standby" if server and server.status == "standby" else "primary"

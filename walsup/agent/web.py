@@ -1,113 +1,140 @@
 """HTTP: answers requests with pages, from the agent's own loop: one that hangs answers none."""
 
 import asyncio
+import errno
+import os
 import socket
 from http import HTTPStatus
+from pathlib import Path
 
 import h11
 
 from walsup import log
 from walsup.agent.board import Board
+from walsup.agent.connections import MOST_CONNECTIONS, Connection, Connections
+from walsup.agent.listeners import STATUS_SOCKET, listen_in, listen_on_tcp
 from walsup.agent.pages import READS, Page, page, problem
+from walsup.agent.repeats import REPEATS
 from walsup.archive.fault import Fault
 from walsup.settings import HttpAddress
 
 _BIND_RETRY_S = 5.0
 # For a whole request, for an answer to be taken, and between two requests.
 _PATIENCE_S = 5.0
-_MOST_CONNECTIONS = 64
+_MOST_COMMANDS = 16
 _PIECE = 1 << 14
-_BACKLOG = 32
 _NO_REQUEST = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 async def serve(board: Board, address: HttpAddress) -> None:
-    """Answer for ever; a port that is taken is a fault, not an end."""
+    """Answer on TCP for ever; a port that is in use is a fault, not an end."""
     while True:
         try:
-            listener = _listen(address)
+            listener = listen_on_tcp(address)
         except OSError as raised:
-            board.fault(
-                "http",
-                Fault(
-                    kind="unknown",
-                    problem=f"cannot listen on {address.host}:{address.port}: {raised.strerror}",
-                    remedy="set WALSUP_HTTP to a free address",
-                ),
-            )
+            board.fault("http", _cannot_listen(f"{address.host}:{address.port}", raised))
             await asyncio.sleep(_BIND_RETRY_S)
             continue
         board.clear("http")
         log.info("http.listening", host=address.host, port=address.port)
-        await _Web(board).answer_at(listener)
+        await Connections(MOST_CONNECTIONS, Conversation(board).hold).accept_at(listener)
 
 
-class _Web:
+async def serve_commands(board: Board, run_dir: Path) -> None:
+    """Answer on the unix socket in the run directory for ever; make it again when it is removed."""
+    path = run_dir / STATUS_SOCKET
+    while True:
+        try:
+            listener = listen_in(run_dir)
+            made = path.stat()
+        except OSError as raised:
+            board.fault("status socket", _cannot_listen(str(path), raised))
+            await asyncio.sleep(_BIND_RETRY_S)
+            continue
+        board.clear("status socket")
+        connections = Connections(_MOST_COMMANDS, Conversation(board).hold)
+        accepting = asyncio.create_task(connections.accept_at(listener))
+        try:
+            while not accepting.done() and _is_there(path, made):
+                await asyncio.wait({accepting}, timeout=_BIND_RETRY_S)
+        finally:
+            accepting.cancel()
+            await asyncio.gather(accepting, return_exceptions=True)
+
+
+def _is_there(path: Path, made: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(path.stat(), made)
+    except OSError:
+        return False
+
+
+def _cannot_listen(where: str, raised: OSError) -> Fault:
+    kind = "address in use" if raised.errno == errno.EADDRINUSE else "unknown"
+    remedy = "" if kind == "address in use" else "set WALSUP_HTTP to an address of this machine"
+    if where.startswith("/"):
+        remedy = "make the run directory writable for this user, and make room in it"
+    return Fault(kind, f"cannot listen on {where}: {raised.strerror}", remedy)
+
+
+class Conversation:
+    """Answers the requests of connections, one answer in a turn of the loop over all of them."""
+
     def __init__(self, board: Board) -> None:
         self._board = board
-        self._connections: set[asyncio.Task[None]] = set()
+        self._desk = asyncio.Lock()
 
-    async def answer_at(self, listener: socket.socket) -> None:
-        """Answer until cancelled; whoever is connected then is not waited for."""
-        server = await asyncio.start_server(self._begin, sock=listener, backlog=_BACKLOG)
-        try:
-            await asyncio.get_running_loop().create_future()
-        finally:
-            server.close()
-            for connection in self._connections:
-                connection.cancel()
-            await asyncio.gather(*self._connections, return_exceptions=True)
+    async def hold(self, connection: Connection) -> None:
+        """Answer one request after the other, until the client ends or is too slow.
 
-    def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = asyncio.create_task(self._converse(reader, writer))
-        self._connections.add(connection)
-        connection.add_done_callback(self._connections.discard)
-
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await self._answer_all(reader, writer)
-        except (OSError, asyncio.CancelledError):  # TimeoutError is one
-            writer.transport.abort()  # else it would wait for a client that does not read
-        else:
-            writer.close()
-
-    async def _answer_all(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        Raises:
+            OSError: it has gone, or was too slow.
+        """
         http = h11.Connection(h11.SERVER)
+        sock = connection.sock
+        loop = asyncio.get_running_loop()
         while True:
+            connection.wait_for_client()
             async with asyncio.timeout(_PATIENCE_S):
                 try:
-                    request = await _request(http, reader)
+                    request = await _request(http, sock)
                 except h11.RemoteProtocolError:
-                    writer.write(_NO_REQUEST)
-                    return
-                if request is None:
-                    return
+                    await loop.sock_sendall(sock, _NO_REQUEST)
+                    break
+            if request is None:
+                break
+            connection.is_served()
+            # Requests sent ahead, by any number of clients, must not keep the loop: the lease is
+            # renewed in it.
+            async with self._desk:
                 shown = self._answer(request)
-                writer.write(_written(http, shown, bodiless=request.method == b"HEAD"))
-                await writer.drain()
+                await asyncio.sleep(0)
+            connection.wait_for_client()
+            async with asyncio.timeout(_PATIENCE_S):
+                written = _written(http, shown, bodiless=request.method == b"HEAD")
+                await loop.sock_sendall(sock, written)
             if http.our_state is not h11.DONE or http.their_state is not h11.DONE:
-                return
+                break
             http.start_next_cycle()
-            await asyncio.sleep(0)  # requests sent ahead must not keep the loop
+        sock.shutdown(socket.SHUT_WR)
 
     def _answer(self, request: h11.Request) -> Page:
-        if len(self._connections) > _MOST_CONNECTIONS:
-            return problem(503, f"more than {_MOST_CONNECTIONS} connections at a time")
         path = request.target.decode().partition("?")[0]
         try:
             return page(request.method.decode(), path, self._board.snapshot)
         except Exception as raised:  # noqa: BLE001 (a page must not end the others)
-            log.error("http.failed", path=path, problem=f"{type(raised).__name__}: {raised}")
+            REPEATS.exception("http.failed", raised, path=path)
             return problem(500, "walsup cannot show this; its log says why")
 
 
-async def _request(http: h11.Connection, reader: asyncio.StreamReader) -> h11.Request | None:
+async def _request(http: h11.Connection, sock: socket.socket) -> h11.Request | None:
     """Give the next request, None at the connection's end; its body is read and dropped."""
     request = None
+    loop = asyncio.get_running_loop()
     while True:
         event = http.next_event()
         if event is h11.NEED_DATA:
-            http.receive_data(await reader.read(_PIECE))
+            http.receive_data(await loop.sock_recv(sock, _PIECE))
         elif isinstance(event, h11.Request):
             request = event
         elif isinstance(event, (h11.EndOfMessage, h11.ConnectionClosed)):
@@ -125,15 +152,3 @@ def _written(http: h11.Connection, shown: Page, *, bodiless: bool = False) -> by
         h11.EndOfMessage(),
     ]
     return b"".join(http.send(event) or b"" for event in events)
-
-
-def _listen(address: HttpAddress) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((address.host, address.port))
-    except OSError:
-        listener.close()
-        raise
-    return listener

@@ -3,18 +3,20 @@
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from walsup import log, settings, units
 from walsup.agent.board import Board
 from walsup.agent.lag import Meter
 from walsup.agent.pid1 import Pid1
+from walsup.agent.repeats import REPEATS
 from walsup.archive import command, engine
 from walsup.archive.bucket import open_bucket
 from walsup.archive.fault import Fault
 from walsup.archive.lease import Lease
-from walsup.postgres import history, subpath
+from walsup.postgres import history, memory, subpath
 from walsup.postgres.server import Sql
 
 
@@ -39,6 +41,7 @@ class World:
         archive = self.settings.archive
         self.board = board or Board(None)
         self.board.begin(str(archive) if archive else None, self.settings.role)
+        show_identity(self.board, content)
         self.bucket = open_bucket(self.settings) if archive else None
         self.engine: engine.Engine | Fault | None = (
             engine.choose(self.settings, os.environ.get("PATH", "")) if archive else None
@@ -123,6 +126,16 @@ class World:
         return list(self.settings.secrets)
 
 
+def show_identity(board: Board, content: Mapping[str, Any]) -> None:
+    """Put on the board whose agent this is, from what prepare has written for it."""
+    pgdata = Path(content["pgdata"])
+    try:
+        place = memory.place(pgdata)
+    except OSError:
+        place = ""
+    board.put(boot=str(content["boot"]), pgdata=str(pgdata), place=place)
+
+
 async def forever(name: str, work: Callable[[], Awaitable[None]]) -> None:
     """Run a loop until it returns: whatever it raises is logged, and it begins again."""
     failures = 0
@@ -133,5 +146,5 @@ async def forever(name: str, work: Callable[[], Awaitable[None]]) -> None:
             raise
         except Exception as bug:  # noqa: BLE001 (a bug in one loop must not end the others)
             failures += 1
-            log.error("loop.failed", loop=name, problem=f"{type(bug).__name__}: {bug}")
+            REPEATS.exception("loop.failed", bug, loop=name)
         await asyncio.sleep(units.backoff(failures, 0.5, 30.0))

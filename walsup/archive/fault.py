@@ -22,6 +22,8 @@ REMEDIES = {
     " WALSUP_ARCHIVE to a new prefix, where a new base backup is taken; until then WAL waits",
     "no conditional writes": "use a server that honours them; or, when no other database can be"
     " given this prefix, set WALSUP_UNSAFE_OWNER=1",
+    "address in use": "another program listens there: set WALSUP_HTTP to a free address, or stop"
+    " that program",
     "disk full": "make room on the volume of the data directory",
     "engine missing": "put wal-g, or walrus, on PATH and start again",
     "engine unable": "take the settings away that this engine ignores, or use the other engine",

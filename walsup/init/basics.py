@@ -49,6 +49,22 @@ def default_run_dir(environ: "Mapping[str, str]", uid: int, pgdata: str) -> str:
         return "/run/walsup"
     if (xdg := environ.get("XDG_RUNTIME_DIR")) and os.access(xdg, os.W_OK):
         return os.path.join(xdg, "walsup")
+    return _own_in_tmp(uid, pgdata)
+
+
+def run_dirs(environ: "Mapping[str, str]", uid: int, owner: int, pgdata: str) -> "list[str]":
+    """Return where a command finds the run directory of `pgdata`, which belongs to uid `owner`.
+
+    A command may be run by root, or with another environment than the container's.
+    """
+    pgdata = os.path.normpath(pgdata)
+    found = [default_run_dir(environ, uid, pgdata)]
+    if not environ.get("WALSUP_RUN_DIR"):
+        found += ["/run/walsup", f"/run/user/{owner}/walsup", _own_in_tmp(owner, pgdata)]
+    return list(dict.fromkeys(found))
+
+
+def _own_in_tmp(uid: int, pgdata: str) -> str:
     checksum = zlib.crc32(pgdata.encode(errors="surrogateescape"))
     return f"/tmp/walsup-{uid}-{checksum:08x}"  # noqa: S108 (0700, its owner is checked)
 

@@ -16,8 +16,10 @@ import pytest
 from dev.harness import free_ports
 from tests.unit.agent.snapshots import FAULT, PROTECTED
 from walsup.agent.board import Board
+from walsup.agent.connections import MOST_CONNECTIONS, Connection, longest_idle
+from walsup.agent.listeners import STATUS_SOCKET, short_path
 from walsup.agent.pages import page
-from walsup.agent.web import serve
+from walsup.agent.web import serve, serve_commands
 from walsup.archive.fault import Fault
 from walsup.settings import HttpAddress
 
@@ -173,20 +175,59 @@ async def test_who_says_nothing_is_let_go() -> None:
         writer.close()
 
 
-async def test_too_many_connections_are_told_so() -> None:
-    """And served again when some have gone."""
+async def test_idle_connections_are_closed_to_make_room() -> None:
+    """The longest idle one of the address that holds the most; a new one is always answered."""
     get = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
     async with serving() as port:
-        lines = [await connected(port) for _ in range(64)]
-        assert b" 200 OK" in (await said(lines[0], get))[0]
-        late = await connected(port)
-        assert b" 503 Service Unavailable" in (await said(late, get))[0]
-        for _, writer in lines[1:]:
+        other = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0))
+        lines = [await connected(port) for _ in range(3 * MOST_CONNECTIONS)]
+        assert b" 200 OK" in (await said(lines[-1], get))[0]
+        assert b" 200 OK" in (await said(other, get))[0]
+        assert await asyncio.wait_for(lines[0][0].read(), 10) == b""
+        for _, writer in (other, *lines):
             writer.close()
+
+
+async def test_what_is_being_served_is_not_closed() -> None:
+    """Only what waits for its client makes room."""
+    pairs = [socket.socketpair() for _ in range(3)]
+    held = [Connection(here, "a") for here, _ in pairs]
+    held[0].is_served()
+    held[1].wait_for_client()
+    held[2].waits_since_s = 0.0
+    assert longest_idle(set(held)) is held[2]
+    assert longest_idle({held[0], held[1]}) is held[1]
+    assert longest_idle({held[0]}) is None
+    alone = Connection(pairs[0][0], "b")
+    alone.waits_since_s = -1.0
+    assert longest_idle({*held, alone}) is held[2], "one of the address that holds the most"
+    for pair in pairs:
+        for one in pair:
+            one.close()
+
+
+async def test_a_port_in_use_is_a_fault_and_commands_are_answered(tmp_path: Path) -> None:
+    """On the unix socket, whose path may be longer than an address has room for."""
+    run_dir = tmp_path / ("d" * 200)
+    run_dir.mkdir()
+    board = Board(None)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        address = HttpAddress("127.0.0.1", other.getsockname()[1])
+        tasks = [
+            asyncio.create_task(serve(board, address)),
+            asyncio.create_task(serve_commands(board, run_dir)),
+        ]
         await asyncio.sleep(0.1)
-        assert b" 200 OK" in (await said(late, get))[0]
-        for _, writer in (late, lines[0]):
-            writer.close()
+        assert board.snapshot.faults["http"].fault.kind == "address in use"
+        with short_path(run_dir / STATUS_SOCKET) as path:
+            line = await asyncio.open_unix_connection(path)
+        assert b" 200 OK" in (await said(line, b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"))[0]
+        line[1].close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_its_end_waits_for_nobody() -> None:

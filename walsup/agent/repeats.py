@@ -1,0 +1,53 @@
+"""Errors that may come thousands of times a minute: the first is logged, the others are counted."""
+
+import asyncio
+import traceback
+from typing import Any
+
+from walsup import log
+
+_EVERY_S = 60.0
+_MOST_KINDS = 100
+
+
+class Repeats:
+    """Logs an error at once when it is new; then, once a minute, how many times it came again."""
+
+    def __init__(self, every_s: float = _EVERY_S) -> None:
+        self._every_s = every_s
+        self._counts: dict[tuple[str, str], int] = {}
+
+    def error(self, event: str, kind: str, **fields: object) -> None:
+        """Log an error, or count it when one of this event and kind was logged just now."""
+        key = (event, kind)
+        if key in self._counts:
+            self._counts[key] += 1
+        elif len(self._counts) < _MOST_KINDS:
+            log.error(event, **fields)
+            self._counts[key] = 0
+            asyncio.get_running_loop().call_later(self._every_s, self._sum_up, key, fields)
+
+    def exception(self, event: str, raised: BaseException, **fields: object) -> None:
+        """Log an unexpected exception with its traceback, or count it."""
+        shown = "".join(traceback.format_exception(raised))
+        problem = f"{type(raised).__name__}: {raised}"
+        kind = f"{type(raised).__name__} {fields}"
+        self.error(event, kind, **fields, problem=problem, traceback=shown)
+
+    def handle(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Handle what asyncio reports; its own handler writes a traceback each time."""
+        problem = str(context.get("message"))
+        if isinstance(raised := context.get("exception"), BaseException):
+            self.exception("asyncio.failed", raised, message=problem)
+        else:
+            self.error("asyncio.failed", problem, problem=problem)
+
+    def _sum_up(self, key: tuple[str, str], fields: dict[str, object]) -> None:
+        if times := self._counts.pop(key):
+            shown = {name: value for name, value in fields.items() if name != "traceback"}
+            log.error(key[0], **shown, times=times, within_s=self._every_s)
+            self._counts[key] = 0
+            asyncio.get_running_loop().call_later(self._every_s, self._sum_up, key, fields)
+
+
+REPEATS = Repeats()
