@@ -169,6 +169,14 @@ class PgTools:
         """Stop a bare server."""
         self._run(["pg_ctl", "-D", str(pgdata), "-w", "-m", mode, "stop"], as_server=True)
 
+    def run(self, *argv: str, said: str | None = None) -> str:
+        """Run one of PostgreSQL's programs as the server's user, `said` on its standard input.
+
+        Raises:
+            PgToolError: it failed.
+        """
+        return self._run([*argv], as_server=True, said=said)
+
     def control(self, pgdata: Path) -> dict[str, str]:
         """What pg_controldata prints, by its labels."""
         lines = self._run(["pg_controldata", "-D", str(pgdata)], as_server=True).splitlines()
@@ -182,13 +190,15 @@ class PgTools:
         as_server: bool = False,
         timeout_s: float = _TOOL_TIMEOUT_S,
         password: str = "",
+        said: str | None = None,
     ) -> str:
         user = self.db_user if as_server and self.db_user else None
         # Output goes to a pipe that a server started by pg_ctl would hold open: it has -l.
         done = subprocess.run(
             [str(self.bindir / argv[0]), *argv[1:]],
             check=False,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if said is None else None,
+            input=said,
             capture_output=True,
             text=True,
             timeout=timeout_s,

@@ -12,7 +12,7 @@ from walsup.postgres.wal import Segment
 _COMMIT_MARGIN_S = 2.0
 
 
-def proven(world: World, mark: Segment, *, ended: bool = False) -> Proven:
+def proven(world: World, mark: Segment, *, ended: bool = False, verdict: str = "") -> Proven:
     """Give what the owner object is to say: the mark, and the holes that no backup has covered.
 
     `ended`: the database has, and nothing of it is missing.
@@ -22,6 +22,8 @@ def proven(world: World, mark: Segment, *, ended: bool = False) -> Proven:
         mark.end_lsn,
         world.board.snapshot.needs_backup_from,
         time.time() if ended else _complete_until(world),
+        world.continuity.position,
+        verdict,
     )
 
 

@@ -5,13 +5,13 @@ import time
 
 from walsup import log
 from walsup.agent import daemons, room
-from walsup.agent.board import Gate
+from walsup.agent.board import BackupSeen, Gate
 from walsup.agent.histories import prove_history
 from walsup.agent.holding import grant
 from walsup.agent.inheritance import inherit
 from walsup.agent.lag import Meter
 from walsup.agent.world import World
-from walsup.archive import ahead, conditions, daemon, engine
+from walsup.archive import ahead, conditions, continued, daemon, encryption, engine
 from walsup.archive.ahead import Compared
 from walsup.archive.bucket import Bucket
 from walsup.archive.claim import Ask, Rivals, claim
@@ -24,6 +24,7 @@ from walsup.archive.letin import Claimant, Kept, Wait
 from walsup.archive.owner import Owner
 from walsup.archive.scratch import scratch
 from walsup.postgres import control, history, memory, restored
+from walsup.postgres.continuity import Position
 from walsup.postgres.control import ControlData
 from walsup.postgres.server import archives
 from walsup.postgres.wal import Segment
@@ -52,7 +53,9 @@ class Doorkeeper:
             self._carrier = world.engine = self._carrier._replace(room=room_here)
         found = control.read(pgdata)
         world.board.put(system_id=found.system_id, segment_bytes=found.segment_size)
-        answer = await claim(bucket, self._claimant(found), self._rivals, self._ask(bucket, found))
+        key = await asyncio.to_thread(encryption.fingerprint, world.settings, found.system_id)
+        claimant = self._claimant(found, key)
+        answer = await claim(bucket, claimant, self._rivals, self._ask(bucket, claimant))
         match answer:
             case Wait(fault=fault):
                 return fault
@@ -61,6 +64,8 @@ class Doorkeeper:
                     memory.remember_foreign(pgdata, str(world.settings.archive), fault.problem)
                 return fault
         self._remember()
+        await world.continuity.settle()
+        self._demand_backup(answer)
         world.lease = answer
         if not archives(pgdata):
             return Fault(
@@ -85,7 +90,7 @@ class Doorkeeper:
             self._tested = (bucket, chosen)
         return self._tested[1]
 
-    def _claimant(self, found: ControlData) -> Claimant:
+    def _claimant(self, found: ControlData, key: str) -> Claimant:
         known = self._world.settings
         archive = str(known.archive)
         return Claimant(
@@ -99,10 +104,12 @@ class Doorkeeper:
             owned=memory.owned(known.pgdata, archive),
             adoption=memory.adoption(known.pgdata, archive),
             restored_to=restored.done_to(known.pgdata, archive),
+            position=Position.of(found),
+            encryption=key,
         )
 
-    def _ask(self, bucket: Bucket, found: ControlData) -> Ask:
-        world = self._world
+    def _ask(self, bucket: Bucket, claimant: Claimant) -> Ask:
+        world, found = self._world, claimant.control
         pgdata, run_dir = world.settings.pgdata, world.run_dir
 
         async def whose() -> Evidence:
@@ -113,20 +120,35 @@ class Doorkeeper:
                 return await gather(bucket, self._carrier, world.engine_config, place)
 
         async def compare(wanted: Owner) -> Compared:
-            if self._goes_on():
+            why = continued.why_not(wanted, world.continuity.note, world.boot, claimant.encryption)
+            if self._goes_on() and not why:
                 return Compared(None)
             daemons.render(world, wanted.compression)
             following = Segment.containing(wanted.lsn, wanted.timeline, found.segment_size)
             with scratch(run_dir, pgdata, found.segment_size) as place:
                 sides = ahead.Sides(bucket, self._carrier, world.engine_config, pgdata, place)
                 # The last proven one itself: what is listed has to be on this disk too.
-                compared = await ahead.compare(sides, found, following.previous())
-            if compared.joined or not memory.has_strayed(pgdata):
-                return compared._replace(joined=True)
-            log.warning("archive.not_joined", effect="a new base backup is taken")
-            return compared
+                readable = not continued.is_other_key(wanted, claimant.encryption)
+                at_lsn = 0 if world.meter else world.board.snapshot.database.current_lsn
+                compared = await ahead.compare(
+                    sides, found, following.previous(), readable=readable, at_lsn=at_lsn
+                )
+            if not compared.joined and memory.has_strayed(pgdata):
+                why = why or "postgres ran without this archive, and has removed what would join"
+            if why:
+                log.warning("archive.not_continued", problem=why)
+            # What is written with another key may have begun in the middle of this run.
+            since_lsn = world.board.snapshot.database.current_lsn if world.meter else 0
+            return compared._replace(joined=not why, because=why, since_lsn=since_lsn)
 
         return Ask(whose, compare, lambda: self._conditional(bucket))
+
+    def _demand_backup(self, lease: Lease) -> None:
+        """Have a base backup taken that the new lease demands and the last one did not."""
+        before = self._world.lease
+        if before is not None and before.owner.backups_from < lease.owner.backups_from:
+            self._world.board.put(backup=BackupSeen(state="waiting for a first segment"))
+            self._world.hole_found.set()
 
     def _goes_on(self) -> bool:
         """Tell whether only the agent was restarted: the daemon of this very boot carries on."""

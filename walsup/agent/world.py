@@ -9,6 +9,7 @@ from typing import Any
 
 from walsup import log, settings, units
 from walsup.agent.board import Board
+from walsup.agent.continuity import Continuity
 from walsup.agent.lag import Meter
 from walsup.agent.pid1 import Pid1
 from walsup.agent.repeats import REPEATS
@@ -47,6 +48,7 @@ class World:
             engine.choose(self.settings, os.environ.get("PATH", "")) if archive else None
         )
         self.sql = Sql(self.settings.pgdata, self.settings.database_role, self.settings.pgpassword)
+        self.continuity = Continuity(self.settings.pgdata, str(archive), self.boot)
         self.meter: Meter | None = None
         self.lease: Lease | None = None
         self.asked_s: float | None = None  # since when a listing has been without an answer

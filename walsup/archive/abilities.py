@@ -129,7 +129,7 @@ def refusal(settings: Settings, engine: str) -> Fault | None:
 def unheeded(settings: Settings, engine: str) -> Iterator[str]:
     """Give a warning for each setting that is passed on without being known to matter."""
     for name in sorted(settings.passed_on):
-        plain = _plain(name)
+        plain = unprefixed(name)
         if not settings.passed_on[name]:
             continue
         if plain in _OURS:
@@ -146,12 +146,13 @@ def _asked(settings: Settings) -> Iterator[tuple[str, Ability]]:
     keyed = bool(settings.access_key_id and settings.secret_access_key)
     of_servers = ("S3_", "AWS_") if isinstance(settings.archive, FileArchive) else ()
     for name, value in sorted(settings.passed_on.items()):
-        if (plain := _plain(name)).startswith(of_servers):
+        if (plain := unprefixed(name)).startswith(of_servers):
             continue
         ability = _BY_NAME.get(plain)
         if ability and value.strip().lower() not in _OFF and not (ability.unkeyed and keyed):
             yield name, ability
 
 
-def _plain(name: str) -> str:
+def unprefixed(name: str) -> str:
+    """Return the name of an engine's setting without WALG_ or WALE_."""
     return name.removeprefix("WALG_").removeprefix("WALE_")

@@ -44,16 +44,23 @@ class Compared(NamedTuple):
 
     `joined`: its end is on the disk too, byte for byte, or has nothing of this timeline. Where
     postgres has removed it already, nothing shows that what follows is the same database's.
+    `because`: why base backups before `since_lsn` (0: the redo position) do not count.
     """
 
     fault: Fault | None
     joined: bool = True
+    because: str = ""
+    since_lsn: int = 0
 
 
-async def compare(sides: Sides, found: ControlData, proven: Segment) -> Compared:
+async def compare(
+    sides: Sides, found: ControlData, proven: Segment, *, readable: bool = True, at_lsn: int = 0
+) -> Compared:
     """Compare what the archive has of this timeline with the disk.
 
-    `proven`: where the listing begins, a segment of any timeline of ours.
+    `proven`: where the listing begins, a segment of any timeline of ours. `readable`: whether the
+    engine has the key that the archive's segments were written with. `at_lsn`: where the server
+    writes, 0 when that is not known.
 
     Raises:
         what the bucket raises; OSError: the engine could not fetch what is to be compared.
@@ -67,6 +74,10 @@ async def compare(sides: Sides, found: ControlData, proven: Segment) -> Compared
     if newest is not None and newest.timeline == found.timeline:
         if fault := await asyncio.to_thread(_position, sides, newest):
             return Compared(fault)
+        if 0 < at_lsn < newest.end_lsn:
+            # With an older pg_control the files of the later life still lie in pg_wal.
+            reach = f"it reaches {show_lsn(newest.end_lsn)} ({newest.name})"
+            return Compared(_ahead(f"{reach}, this server writes at {show_lsn(at_lsn)}"))
         joined = (sides.pg_wal / newest.name).exists()
         if newest.name not in waiting and joined:
             waiting = (*waiting, newest.name)
@@ -75,7 +86,7 @@ async def compare(sides: Sides, found: ControlData, proven: Segment) -> Compared
         fault := await asyncio.to_thread(_position, sides, proven)
     ):
         return Compared(fault)
-    for name in waiting:
+    for name in waiting if readable else ():
         if not await same(sides, name):
             return Compared(_ahead(f"{name} there has other bytes than {name} in pg_wal"))
     return Compared(None, joined)

@@ -90,8 +90,18 @@ async def claim(
         return Kept(compared.fault, foreign=False)
     if not compared.joined:
         # A restore that comes from before may end at the seam: one that begins behind it does not.
-        redo_lsn = claimant.redo_segment.start_lsn
-        wanted = replace(wanted, backups_from=max(wanted.backups_from, redo_lsn))
+        since_lsn = compared.since_lsn or claimant.redo_segment.start_lsn
+        wanted = replace(
+            wanted,
+            backups_from=max(wanted.backups_from, since_lsn),
+            backups_because=compared.because,
+        )
+    wanted = replace(
+        wanted,
+        position=claimant.position or wanted.position,
+        position_boot=claimant.boot,
+        encryption=claimant.encryption or wanted.encryption,
+    )
     if isinstance(conditional := await ask.conditional(), Fault):
         return Kept(conditional, foreign=False)
     began_s = now_s()

@@ -28,6 +28,7 @@ REMEDIES = {
     "engine missing": "put wal-g, or walrus, on PATH and start again",
     "engine unable": "take the settings away that this engine ignores, or use the other engine",
     "engine broken": "look at the engine's own lines in this log",
+    "not continued": "restores end before it: take a new base backup with the engine (backup-push)",
     "hole": "restores end there: take a new base backup with the engine (backup-push)",
     "not following": "look at postgres's own lines in this log: what does it wait for?",
     "database login": "let the role log in over the unix socket (pg_hba.conf)",

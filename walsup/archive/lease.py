@@ -1,6 +1,7 @@
 """Our hold on the owner object: every write of it after the claim goes through here (S2)."""
 
 import asyncio
+import time
 from dataclasses import replace
 from time import CLOCK_BOOTTIME, clock_gettime
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from walsup.archive.fault import Fault
 from walsup.archive.names import OWNER_KEY
 from walsup.archive.owner import NOBODY, Owner
 from walsup.archive.terms import HOLDER_LEASES
+from walsup.postgres.continuity import Position
 
 
 class LostError(Exception):
@@ -57,13 +59,16 @@ async def write(bucket: Conditional, wanted: Owner, etag: str | None) -> str | N
 class Proven(NamedTuple):
     """What the holder has proven by now, and since when base backups count.
 
-    `complete_until`: Unix seconds, as Owner has it; 0: nothing new is known.
+    `complete_until`: Unix seconds, as Owner has it; 0: nothing new is known. `position`: the last
+    checkpoint, None when nothing new is known. `verdict`: of the stop that ends this run.
     """
 
     timeline: int
     lsn: int
     backups_from: int
     complete_until: float = 0.0
+    position: Position | None = None
+    verdict: str = ""
 
 
 class Lease:
@@ -119,12 +124,19 @@ class Lease:
 
     def _with(self, proven: Proven) -> Owner:
         # Both at once: a position behind a hole without its demand for a backup would hide it.
-        return replace(
-            self.owner,
+        owner = self.owner
+        wanted = replace(
+            owner,
             timeline=proven.timeline,
             lsn=proven.lsn,
-            backups_from=max(self.owner.backups_from, proven.backups_from),
-            complete_until=max(self.owner.complete_until, proven.complete_until),
+            backups_from=max(owner.backups_from, proven.backups_from),
+            complete_until=max(owner.complete_until, proven.complete_until),
+            position=proven.position or owner.position,
+        )
+        if not proven.verdict:
+            return wanted
+        return replace(
+            wanted, verdict=proven.verdict, verdict_at=time.time(), verdict_boot=owner.boot
         )
 
     async def _write(self, wanted: Owner) -> None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from walsup.archive.fault import Fault
 from walsup.archive.owner import Owner
 from walsup.archive.terms import RIVAL_LEASES
+from walsup.postgres.continuity import Position
 from walsup.postgres.control import ControlData
 from walsup.postgres.memory import Adoption
 from walsup.postgres.wal import Segment, Switch, show_lsn
@@ -22,7 +23,8 @@ class Claimant:
 
     `left`: where it has left the timelines before its own, from its history file.
     `owned`: this data directory remembers that it has owned the archive. `restored_to`: the target
-    to which it was restored from this very archive.
+    to which it was restored from this very archive. `position`: its last checkpoint, as of now.
+    `encryption`: the fingerprint of the key that it writes with.
     """
 
     control: ControlData
@@ -35,6 +37,8 @@ class Claimant:
     owned: bool = False
     adoption: Adoption | None = None
     restored_to: str = ""
+    position: Position | None = None
+    encryption: str = ""
 
     @property
     def redo_segment(self) -> Segment:

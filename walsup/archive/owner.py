@@ -8,6 +8,7 @@ from typing import Self
 from walsup.archive.fault import Fault, FaultError
 from walsup.archive.names import OWNER_KEY
 from walsup.archive.terms import DEFAULT_LEASE_S
+from walsup.postgres.continuity import Position
 
 VERSION = 1
 _LONGEST_LEASE_S = 3600.0
@@ -32,7 +33,11 @@ class Owner:
     running, stopped, or wiping: everything in the archive is being deleted (S32).
     `complete_until`: every commit before that moment (Unix seconds, the database's clock) is in
     the archive. `next_timeline`: the number that a restore under way has taken (S13); 0: none.
-    `restored_to`: the target of the last restore of this archive itself.
+    `restored_to`: the target of the last restore of this archive itself. `backups_because`: why
+    base backups before `backups_from` do not count, where that is no gap. `position`: the holder's
+    last checkpoint, as the start `position_boot` has seen it. `encryption`: the fingerprint of the
+    key; "": not known. `verdict`, `verdict_at`, `verdict_boot`: the end of the last run that could
+    write it here.
     """
 
     system_id: int
@@ -50,11 +55,19 @@ class Owner:
     complete_until: float = 0.0
     next_timeline: int = 0
     restored_to: str = ""
+    backups_because: str = ""
+    position: Position | None = None
+    position_boot: str = ""
+    encryption: str = ""
+    verdict: str = ""
+    verdict_at: float = 0.0
+    verdict_boot: str = ""
     version: int = VERSION
 
     def to_json(self) -> bytes:
         """Give the object's content. The system identifier is text: JavaScript rounds 64 bits."""
-        fields = asdict(self) | {"system_id": str(self.system_id)}
+        position = self.position.to_fields() if self.position else None
+        fields = asdict(self) | {"system_id": str(self.system_id), "position": position}
         return json.dumps(fields, indent=1).encode() + b"\n"
 
     @classmethod
@@ -84,6 +97,13 @@ class Owner:
                 complete_until=float(fields.get("complete_until") or 0),
                 next_timeline=int(fields.get("next_timeline") or 0),
                 restored_to=str(fields.get("restored_to") or ""),
+                backups_because=str(fields.get("backups_because") or ""),
+                position=Position.from_fields(fields.get("position")),
+                position_boot=str(fields.get("position_boot") or ""),
+                encryption=str(fields.get("encryption") or ""),
+                verdict=str(fields.get("verdict") or ""),
+                verdict_at=float(fields.get("verdict_at") or 0),
+                verdict_boot=str(fields.get("verdict_boot") or ""),
             )
             _check_ranges(found)
         except OwnerError:

@@ -31,13 +31,14 @@ class Handover:
         """`boot`: a random name of this very start of the container (S2)."""
         self.run_dir = run_dir
         self._known = known
-        self._boot = boot
+        self.boot = boot
+        self.continues = False  # whether the data directory was there before this start
         self.send = send
 
     def write_agent_file(self) -> None:
         """Write what the agent reads when it starts."""
         content = {
-            "boot": self._boot,
+            "boot": self.boot,
             "pgdata": str(self._known.pgdata),
             "environment": settings.relevant(os.environ),
         }

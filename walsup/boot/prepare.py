@@ -4,7 +4,7 @@ import contextlib
 import os
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from walsup import log, settings
@@ -14,7 +14,7 @@ from walsup.archive.engine import Engine, choose, push_timeout_s
 from walsup.archive.fault import Fault
 from walsup.boot import conf, directory, handover, inspect, phase, plan, stage
 from walsup.errors import DiskFullError, InternalError, PermissionsError, SettingsError, WalsupError
-from walsup.postgres import guc, memory, subpath
+from walsup.postgres import continuity, control, guc, memory, subpath
 from walsup.settings import Settings
 
 _PORT = 5432
@@ -132,6 +132,7 @@ def _execute(  # noqa: PLR0913 (each is one fact)
             stage.finish(known.pgdata)
         case plan.Start():
             log.info("bootstrap.skipped", message=_SKIPPING)
+            hand.continues = True
             stage.remove_leftover(known.pgdata)
             if isinstance(found, plan.Cluster):
                 directory.make_room(known.pgdata / "pg_wal", found.control.segment_size)
@@ -177,6 +178,7 @@ def _launch_postgres(
     )
     for name, value in line.displaced.items():
         log.warning("setting.displaced", name=name, value=value)
+    _note_start(known, hand, line.arguments, foreign)
     # The last start's: until this one holds the archive, nothing may be pushed.
     (hand.run_dir / LEASE).unlink(missing_ok=True)
     hand.launch_postgres(
@@ -184,6 +186,34 @@ def _launch_postgres(
         line,
         conf.postgres_environment(os.environ, known.postgres_env),
     )
+
+
+def _note_start(
+    known: Settings, hand: handover.Handover, arguments: Sequence[str], foreign: str
+) -> None:
+    """Compare the directory with the last run's note, and note how this one begins.
+
+    A full disk must not keep the database from running: without a note the agent demands a new
+    base backup.
+    """
+    if not known.archive:
+        return
+    broken = f"the last run began with archive_mode=off: {foreign}" if foreign else ""
+    try:
+        note = continuity.begin(
+            known.pgdata,
+            str(known.archive),
+            hand.boot,
+            control.read(known.pgdata),
+            arguments,
+            continues=hand.continues,
+            broken=broken,
+        )
+    except OSError as fault:
+        log.warning("continuity.not_noted", problem=str(fault))
+        return
+    if note.broken:
+        log.warning("archive.not_continued", problem=note.broken)
 
 
 def _archive_command(known: Settings, engine: Engine | Fault | None, run_dir: Path) -> str | None:

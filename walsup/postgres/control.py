@@ -5,11 +5,12 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from walsup.errors import DataDirectoryError, PermissionsError, VersionError
 from walsup.postgres import is_segment_size
 
+PATH = Path("global", "pg_control")
 CONTROL_FILE_BYTES = 8192
 RETRIES = 3
 RETRY_PAUSE_S = 0.01
@@ -34,6 +35,13 @@ LIMITS = (
 _LIMITS_SINCE = 1200
 _ALIGNMENTS = (4, 8)
 _INT = struct.Struct("<i")
+# Source: PostgreSQL 12 to 18, pg_control.h: wal_level and wal_log_hints stand before them.
+_WAL_LEVEL_BEFORE = 8
+# Source: PostgreSQL 11 to 18, pg_control.h: CheckPoint.time; the next xid was an epoch and an xid.
+_TIME = struct.Struct("<q")
+_TIME_AT = 104
+_TIME_AT_BEFORE_12 = 96
+WAL_LEVELS = ("minimal", "replica", "logical")
 
 
 class DBState(enum.IntEnum):
@@ -57,7 +65,8 @@ class ControlData(NamedTuple):
     """The identity of a cluster and its last checkpoint.
 
     `limits`: the five settings that recovery insists on, as the primary had them; nothing before
-    PostgreSQL 12.
+    PostgreSQL 12. `checkpoint_at`: the time of the last checkpoint (Unix seconds). `wal_level`: as
+    the server that wrote the file had it, an index of WAL_LEVELS; -1 before PostgreSQL 12.
     """
 
     system_id: int
@@ -69,6 +78,8 @@ class ControlData(NamedTuple):
     timeline: int
     segment_size: int
     limits: tuple[tuple[str, int], ...] = ()
+    checkpoint_at: int = 0
+    wal_level: int = -1
 
 
 def _crc_table() -> Iterator[int]:
@@ -133,17 +144,29 @@ def parse(data: bytes) -> ControlData:
         redo_lsn=redo_lsn,
         timeline=timeline,
         segment_size=segment_size,
-        limits=_limits(data, found) if control_version >= _LIMITS_SINCE else (),
+        **_later_fields(data, found, control_version),
     )
 
 
-def _limits(data: bytes, float_at: int) -> tuple[tuple[str, int], ...]:
-    """Give the settings that stand before track_commit_timestamp and maxAlign."""
+def _later_fields(data: bytes, float_at: int, control_version: int) -> dict[str, Any]:
+    """Return `limits`, `checkpoint_at` and `wal_level`, whose place depends on the version."""
+    if control_version < _LIMITS_SINCE:
+        return {"checkpoint_at": _TIME.unpack_from(data, _TIME_AT_BEFORE_12)[0]}
+    first = _first_limit(data, float_at)
+    limits = ((name, _INT.unpack_from(data, first + 4 * n)[0]) for n, name in enumerate(LIMITS))
+    return {
+        "limits": tuple(limits),
+        "checkpoint_at": _TIME.unpack_from(data, _TIME_AT)[0],
+        "wal_level": _INT.unpack_from(data, first - _WAL_LEVEL_BEFORE)[0],
+    }
+
+
+def _first_limit(data: bytes, float_at: int) -> int:
+    """Return the offset of the settings before track_commit_timestamp and maxAlign."""
     align_at = float_at - 4
     if _INT.unpack_from(data, align_at)[0] not in _ALIGNMENTS:
         align_at -= 4  # padding before the double
-    first = align_at - 4 - 4 * len(LIMITS)
-    return tuple((name, _INT.unpack_from(data, first + 4 * n)[0]) for n, name in enumerate(LIMITS))
+    return align_at - 4 - 4 * len(LIMITS)
 
 
 def read(pgdata: Path, *, pause: Callable[[float], object] = time.sleep) -> ControlData:
@@ -155,7 +178,7 @@ def read(pgdata: Path, *, pause: Callable[[float], object] = time.sleep) -> Cont
     Raises: DataDirectoryError when it is absent or damaged; PermissionsError when it may not be
     read; VersionError before PostgreSQL 11.
     """
-    path = pgdata / "global" / "pg_control"
+    path = pgdata / PATH
     for attempts_left in range(RETRIES, -1, -1):
         try:
             return parse(path.read_bytes())

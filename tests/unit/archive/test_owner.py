@@ -22,7 +22,8 @@ OWNER = Owner(
 )
 NEW = (
     *("lease_s", "backups_from", "place", "nonce"),
-    *("complete_until", "next_timeline", "restored_to"),
+    *("complete_until", "next_timeline", "restored_to", "backups_because", "encryption"),
+    *("position", "position_boot", "verdict", "verdict_at", "verdict_boot"),
 )
 BITS_64 = st.integers(0, (1 << 64) - 1)
 

@@ -51,6 +51,11 @@ def pgdata_with(tmp_path: Path, data: bytes) -> Path:
     return tmp_path
 
 
+def _plain(found: ControlData) -> ControlData:
+    """Leave out what lies in a part that is filled with other bytes here."""
+    return found._replace(limits=(), checkpoint_at=0, wal_level=-1)
+
+
 def no_pause(_: float) -> None:
     """Retry at once."""
 
@@ -67,7 +72,7 @@ def test_layout_of_any_version(float_word: int, further_words: int) -> None:
     float_at = float_word * 8
     crc_at = float_at + 24 + 4 * further_words
     found = parse(control_file(crc_at=crc_at, float_at=float_at))
-    assert found._replace(limits=()) == EXPECTED
+    assert _plain(found) == EXPECTED
 
 
 @pytest.mark.parametrize("state", DBState)
@@ -134,4 +139,4 @@ def test_write_in_progress(tmp_path: Path) -> None:
     def finish(_: float) -> None:
         (pgdata / "global" / "pg_control").write_bytes(control_file())
 
-    assert read(pgdata, pause=finish)._replace(limits=()) == EXPECTED
+    assert _plain(read(pgdata, pause=finish)) == EXPECTED

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from walsup.agent.loops.backup import backup
 from walsup.agent.loops.collation import collation
+from walsup.agent.loops.continuity import continuity
 from walsup.agent.loops.database import database
 from walsup.agent.loops.disk import disk
 from walsup.agent.loops.gate import gate
@@ -30,6 +31,7 @@ LOOPS: dict[str, Callable[[World], Awaitable[None]]] = {
     "backup": backup,
     "wake": wake,
     "torn": torn,
+    "continuity": continuity,
     "twice": twice,
     "disk": disk,
     "collation": collation,

@@ -70,6 +70,7 @@ async def _attempt(world: World, bucket: Bucket, engine: Engine, attempts: int) 
     found = await _newest(world, bucket)
     if found and found.start_lsn >= from_lsn:
         return await _prove(world, found)
+    _say_why(world)
     if not world.settings.initial_backup:
         world.board.put(backup=BackupSeen(state="none"))
         # Somebody else takes them: looked for until there is one behind the hole.
@@ -96,6 +97,15 @@ async def _attempt(world: World, bucket: Bucket, engine: Engine, attempts: int) 
         kind="engine broken",
         problem=f"{engine.name} backup-push said success, but no sentinel is in the bucket",
     )
+
+
+def _say_why(world: World) -> None:
+    """Show why the base backups that there are do not count, where that is no gap."""
+    because = world.lease.owner.backups_because if world.lease else ""
+    if because:
+        wanted = world.settings.initial_backup
+        remedy = "none: a new base backup is taken" if wanted else "take a new base backup"
+        world.board.fault("continuity", Fault("not continued", because, remedy))
 
 
 async def _push(world: World, engine: Engine, output: Path) -> int:
@@ -182,6 +192,7 @@ async def _prove(world: World, found: Backup) -> Fault | None:
                 backup=BackupSeen(state="proven", name=found.name, finished_at=found.finished_at)
             )
             world.board.cover(found.name, found.start_lsn)
+            world.board.clear("continuity")
             return None
         if world.stopping.is_set():
             break

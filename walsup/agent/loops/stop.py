@@ -38,6 +38,7 @@ async def stop(world: World) -> None:
     await world.sweeping.wait()
     if world.bucket is None:
         return
+    await world.continuity.end()
     deadline_s = world.board.snapshot.init.stop_deadline_s or time.monotonic() + 5.0
     try:
         async with asyncio.timeout(max(0.1, deadline_s - time.monotonic() - 0.2)):
@@ -47,6 +48,7 @@ async def stop(world: World) -> None:
     except WalsupError as fault:
         verdict = f"{_QUESTION}: no: {fault.problem}"
     log.info("stop.verdict", verdict=verdict)
+    await world.continuity.close(verdict)
     world.pid1.verdict(verdict)
 
 
@@ -112,7 +114,11 @@ def _lost(world: World) -> str:
         return f"{', '.join(first[:_SHOWN])} is lost, and no base backup lies behind it"
     from_lsn = world.lease.owner.backups_from if world.lease else 0
     if from_lsn and seen.backup.state != "proven":
-        return f"WAL before {show_lsn(from_lsn)} is lost or unsure, with no base backup behind it"
+        because = world.lease.owner.backups_because if world.lease else ""
+        why = f" ({because})" if because else ""
+        return (
+            f"WAL before {show_lsn(from_lsn)} is lost or unsure{why}, with no base backup behind it"
+        )
     return ""
 
 

@@ -1,0 +1,36 @@
+"""Watching what the next start is held to: pg_control's checkpoints, and the encryption key."""
+
+import asyncio
+
+from walsup import log
+from walsup.agent.world import World
+from walsup.archive import encryption
+from walsup.postgres import control
+
+_EVERY_S = 1.0
+
+
+async def continuity(world: World) -> None:
+    """Note each checkpoint while postgres runs; have the archive claimed again for another key."""
+    if world.settings.archive is None:
+        return
+    seen: tuple[int, int] | None = None
+    keys = encryption.key_files(world.settings)
+    while not world.sweeping.is_set():
+        if world.board.snapshot.init.postgres_pid:
+            written = _written(world)
+            if written != seen:
+                await world.continuity.look()
+                seen = written
+        found = await asyncio.to_thread(encryption.key_files, world.settings)
+        if found != keys:
+            keys = found
+            log.info("encryption.key_file_changed")
+            world.reopen.set()
+        await asyncio.sleep(_EVERY_S)
+
+
+def _written(world: World) -> tuple[int, int]:
+    """Return what changes with each write of pg_control."""
+    status = (world.settings.pgdata / control.PATH).stat()
+    return status.st_mtime_ns, status.st_ino
