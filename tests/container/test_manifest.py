@@ -14,12 +14,12 @@ FILE = ROOT / "deploy" / "single.yaml"
 
 
 def test_what_it_says_holds_together() -> None:
-    """The grace is 5 s above walsup's; liveness is no HTTP; no secret is in the environment."""
+    """The grace is 5 s above walsup's; no probe is HTTP; no secret is in the environment."""
     pod = Pod(FILE)
     env = pod.environment()
     grace_s = units.duration(env["WALSUP_STOP_GRACE"])
     assert pod.spec["terminationGracePeriodSeconds"] == grace_s + 5 == 300
-    assert "exec" in pod.container["livenessProbe"]
+    assert all("exec" in pod.container[f"{of}Probe"] for of in ("startup", "readiness", "liveness"))
     assert env["WALSUP_SECRETS_DIR"] in {m["mountPath"] for m in pod.container["volumeMounts"]}
     assert not [name for name in env if "PASSWORD" in name or "SECRET_" in name]
     assert pod.security["fsGroupChangePolicy"] == "OnRootMismatch"
@@ -43,12 +43,15 @@ def test_a_container_made_of_it_lives_as_promised(box: Make, s3: S3Box) -> None:
     }
     one.flags += pod.flags(one.folder, secret)
     one.run()
-    probes = {
-        kind: pod.container[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "readiness")
-    }
-    one.wait_for(lambda: one.http(probes["startup"])[0] == 200, "the startup probe succeeds")
-    one.wait_for(lambda: one.http(probes["readiness"])[0] == 200, "the readiness probe succeeds")
+    for kind in ("startup", "readiness"):
+        command = pod.container[f"{kind}Probe"]["exec"]["command"]
+        one.wait_for(
+            lambda words=command: client.run("exec", one.name, *words).returncode == 0,  # type: ignore[misc]
+            f"the {kind} probe succeeds",
+        )
     one.exec(*pod.container["livenessProbe"]["exec"]["command"])
+    one.exec("sh", "-c", 'kill -STOP "$(sed -n s/^agent_pid=//p /run/walsup/state)"')
+    one.exec(*pod.container["readinessProbe"]["exec"]["command"])
     wait_protected(one, timeout_s=150)
     assert one.exec("psql", "-U", "postgres", "-Atc", "show shared_buffers") == "512MB"
     assert one.exec("walsup", "status").startswith("protected  yes")

@@ -9,12 +9,14 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from walsup import settings
+from walsup import log, settings
 from walsup.boot.conf import CommandLine
+from walsup.postgres import restored
 from walsup.private import write_private
 from walsup.settings import Settings
 
 AGENT_FILE = "agent.json"
+PROBE_FILE = "probe"
 _AGENT_SEES = ("PATH", "HOME", "TZ", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
@@ -43,6 +45,26 @@ class Handover:
             "environment": settings.relevant(os.environ),
         }
         write_private(self.run_dir / AGENT_FILE, json.dumps(content))
+
+    def _write_probe_file(self) -> None:
+        """Write what the exec probes need to know of this start, for a shell to read.
+
+        A restore ends as a primary, so until then nothing is ready.
+        """
+        known, path = self._known, self.run_dir / PROBE_FILE
+        restores = restored.is_under_way(known.pgdata)
+        fields = {
+            "role": "primary" if restores else known.role,
+            "pgdata": known.pgdata,
+            "bindir": known.pg_bindir or "",
+            "user": known.database_role,
+        }
+        lines = "".join(f"{name}={value}\n" for name, value in fields.items())
+        try:
+            write_private(path, lines)
+        except OSError as full:  # a full run directory must not keep the database from running
+            log.warning("probe.not_written", path=str(path), problem=str(full.strerror))
+            path.unlink(missing_ok=True)
 
     def move(self, known: Settings) -> None:
         """Go on with an archive in another place; an agent of the old one is started anew."""
@@ -77,6 +99,7 @@ class Handover:
         self, program: str, line: CommandLine, environment: Mapping[str, str]
     ) -> None:
         """Launch postgres."""
+        self._write_probe_file()
         self.send(
             {
                 "launch": "postgres",
