@@ -16,6 +16,7 @@ from typing import Any
 
 from walsup.agent.listeners import STATUS_SOCKET, short_path
 from walsup.boot.handover import AGENT_FILE
+from walsup.cleaning import clean
 from walsup.init.basics import run_dirs
 from walsup.postgres import memory
 from walsup.settings import Settings
@@ -34,7 +35,7 @@ def status(known: Settings, environ: Mapping[str, str]) -> dict[str, Any]:
         OSError, ValueError: no agent answers, or something else does.
         OtherAgentError: what answers is another's, or cannot be compared.
     """
-    refused: OSError | None = None
+    environ, refused = clean(environ), None
     directories = run_dirs(environ, os.geteuid(), _owner(known.pgdata), str(known.pgdata))
     for path in (Path(directory, STATUS_SOCKET) for directory in directories):
         try:

@@ -46,7 +46,7 @@ async def until_readable(
     content = json.loads((run_dir / "agent.json").read_text(encoding="utf-8"))
     environment: dict[str, str] = content["environment"]
     pgdata, pid1 = Path(content["pgdata"]), Pid1(run_dir, wire)
-    log.configure(environment.get("WALSUP_LOG_FORMAT", "auto"), "agent")
+    log.configure(environment.get("WALSUP_LOG_FORMAT", "auto").strip(), "agent")
     board = Board(environment.get("WALSUP_ARCHIVE") or "not known")
     board.fault("secrets", fault_of(wrong))
     show_identity(board, content)

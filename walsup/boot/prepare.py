@@ -30,7 +30,7 @@ Send = Callable[[dict[str, object]], None]
 
 def prepare(arguments: list[str], lock: int, send: Send) -> int:
     """Make the data directory ready and hand the launches to PID 1; gives an exit code."""
-    log.configure(os.environ.get("WALSUP_LOG_FORMAT", "auto"), "prepare")
+    log.configure(os.environ.get("WALSUP_LOG_FORMAT", "auto").strip(), "prepare")
     try:
         _prepare(arguments, lock, send)
     except WalsupError as refusal:

@@ -10,6 +10,7 @@ import os
 import zlib
 
 from walsup import pgdata
+from walsup.cleaning import clean
 from walsup.units import duration
 
 DEFAULT_STOP_GRACE = "25s"
@@ -27,6 +28,7 @@ class Basics:
     __slots__ = ("log_format", "pgdata", "run_dir", "stop_grace_s", "termination_log", "waldir")
 
     def __init__(self, environ: "Mapping[str, str]", uid: int) -> None:
+        environ = clean(environ)
         self.pgdata = os.path.normpath(pgdata.chosen(environ))
         self.waldir = environ.get("POSTGRES_INITDB_WALDIR") or ""
         self.run_dir = default_run_dir(environ, uid, self.pgdata)

@@ -8,6 +8,7 @@ import pwd
 import stat
 
 from walsup import log
+from walsup.cleaning import fault_in
 from walsup.errors import DataDirectoryError, LockedError, PermissionsError, SettingsError
 from walsup.init.holders import holders
 
@@ -21,6 +22,9 @@ def make_directories(pgdata: str, run_dir: str) -> None:
     Raises:
         PermissionsError: they cannot be made, or the run directory is somebody else's.
     """
+    for name, path in (("PGDATA", pgdata), ("WALSUP_RUN_DIR", run_dir)):
+        if wrong := fault_in(name, path):
+            raise SettingsError(f"{name}: {wrong}", hint="nothing has been made")
     if not pgdata.startswith("/"):
         raise SettingsError(
             f"PGDATA: {pgdata!r} is not an absolute path",

@@ -4,6 +4,8 @@
 
 import os
 
+from walsup.cleaning import cut
+
 _NAMES = ("POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB", "POSTGRES_INITDB_ARGS")
 _LONGEST_BYTES = 64 << 10
 
@@ -18,7 +20,7 @@ def hand_files(run_dir: str) -> None:
         return
     owner = os.stat(run_dir)
     for name in _NAMES:
-        path = os.environ.get(f"{name}_FILE")
+        path = cut(f"{name}_FILE", os.environ.get(f"{name}_FILE", ""))
         copy = os.path.join(run_dir, f"given-{name}")
         if not path or path == copy:
             continue

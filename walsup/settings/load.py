@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from walsup import pgdata
+from walsup.cleaning import clean, cut, fault_in
 from walsup.errors import SettingsError
 from walsup.settings import source
 from walsup.settings.overlap import overlaps
@@ -46,7 +47,7 @@ def load(environ: Mapping[str, str]) -> Settings:
             endpoint alone are left to who needs it: a database that is there does not.
         ContractError: POSTGRES_… and its _FILE are both set, and that is all.
     """
-    environ, theirs = _in_our_names(environ)
+    environ, theirs = _in_our_names(clean(environ))
     return _load(environ, _KNOWN, theirs)
 
 
@@ -58,6 +59,9 @@ def _load(environ: Mapping[str, str], wanted: Collection[str], theirs: Translati
     values: dict[str, Any] = {row.field: row.default for row in declared()}
     for name, found in given.items():
         if not found:
+            continue
+        if wrong := fault_in(name, found[0].text):
+            faults.append(f"{found[0].source}: {wrong}")
             continue
         row = _KNOWN[name]
         try:
@@ -110,8 +114,9 @@ def _source(
 def http(environ: Mapping[str, str]) -> HttpAddress:
     """Give where HTTP answers, also when something else of the settings is wrong."""
     row = _KNOWN["WALSUP_HTTP"]
+    text = cut(row.name, environ.get(row.name, ""))
     try:
-        found: Any = row.read(environ[row.name]) if environ.get(row.name) else row.default
+        found: Any = row.read(text) if text else row.default
     except ValueError:
         found = row.default
     address: HttpAddress = found
@@ -131,7 +136,7 @@ def _in_our_names(environ: Mapping[str, str]) -> tuple[Mapping[str, str], Transl
 
 def relevant(environ: Mapping[str, str]) -> dict[str, str]:
     """Give the part of an environment that `load` reads, for a 0600 file that children read."""
-    environ, _ = _in_our_names(environ)
+    environ, _ = _in_our_names(clean(environ))
     return {
         name: text
         for name, text in environ.items()

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from walsup.cleaning import cut, fault_in
+
 
 class Found(NamedTuple):
     """The text of a setting, and the name or file that a fault should show."""
@@ -26,7 +28,7 @@ def in_directory(
     read: dict[str, Found] = {}
     for path in paths:
         if wanted(path.name):
-            text, problem = _text(path)
+            text, problem = _text(path.name, path)
             if problem:
                 faults.append(f"WALSUP_SECRETS_DIR: {path} cannot be read: {problem}")
             elif text:
@@ -36,7 +38,10 @@ def in_directory(
 
 def secret_file(name: str, path: str, faults: list[str]) -> str:
     """Read the file that NAME_FILE names."""
-    text, problem = _text(Path(path))
+    if wrong := fault_in(f"{name}_FILE", path):
+        faults.append(f"{name}_FILE: {wrong}")
+        return ""
+    text, problem = _text(name, Path(path))
     if problem:
         faults.append(f"{name}_FILE: {path} cannot be read: {problem}")
     elif not text:
@@ -44,10 +49,10 @@ def secret_file(name: str, path: str, faults: list[str]) -> str:
     return text
 
 
-def _text(path: Path) -> tuple[str, str]:
-    """Give a file's text without its trailing newlines, and why it cannot be read."""
+def _text(name: str, path: Path) -> tuple[str, str]:
+    """Give a setting's text, cut, without the file's last line breaks, and why it is unreadable."""
     try:
-        return path.read_text(encoding="utf-8").rstrip("\r\n"), ""
+        return cut(name, path.read_text(encoding="utf-8").rstrip("\r\n")), ""
     except OSError as fault:
         return "", str(fault.strerror)
     except UnicodeDecodeError:  # whose words would show a byte of the secret

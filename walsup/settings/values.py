@@ -9,6 +9,7 @@ from typing import NamedTuple
 from walsup import units
 
 _HOST = r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d{1,5})?"
+_OF_A_URL = "?#%\\"
 _DAY_S = 24 * 3600
 _LONGEST_LEASE_S = 600
 
@@ -55,7 +56,15 @@ def choice(*words: str) -> Callable[[str], str]:
 
 
 def archive(text: str) -> ArchiveUrl | FileArchive:
-    """Read `s3://bucket/prefix`, `file:///directory`, or a bare directory as WAL-G has it."""
+    """Read `s3://bucket/prefix`, `file:///directory`, or a bare directory as WAL-G has it.
+
+    WAL-G reads it as a URL, WAL-RUS as it is written: what a URL gives a meaning is no name.
+    """
+    if odd := next((one for one in text if one in _OF_A_URL or one.isspace()), ""):
+        raise ValueError(
+            f"it has {odd!r} in it, which not every program takes for a part of the name: name a"
+            " place without blanks, ?, #, % and \\"
+        )
     scheme, found, rest = text.partition("://")
     if text.startswith("/") or (found and scheme == "file"):
         return _directory(text, text if text.startswith("/") else rest.removeprefix("localhost"))
@@ -140,6 +149,13 @@ def absolute(text: str) -> Path:
     if not text.startswith("/"):
         raise ValueError(f"{text!r} is not an absolute path")
     return Path(text)
+
+
+def word(text: str) -> str:
+    """Read one word."""
+    if len(text.split()) != 1:
+        raise ValueError("it has a blank inside")
+    return text
 
 
 def names(text: str) -> tuple[str, ...]:

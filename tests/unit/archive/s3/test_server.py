@@ -62,11 +62,11 @@ def test_given_keys_ask_nobody() -> None:
 
 
 def test_a_secret_that_cannot_be_sent_is_told_without_it() -> None:
-    """A token with the end of a line in it, as an editor leaves it."""
+    """A token with a character that no header holds, from outside of Latin-1."""
     s3 = Scripted([FINE], [FINE])
     with s3:
         endpoint = f"http://127.0.0.1:{s3.port}"
-        asked = server(AWS_ENDPOINT=endpoint, AWS_SESSION_TOKEN="to\nken", **KEYS)
+        asked = server(AWS_ENDPOINT=endpoint, AWS_SESSION_TOKEN="to\u2713ken", **KEYS)
         with pytest.raises(FaultError) as raised:
             asked.ask_now(READ, 5)
     assert raised.value.fault.kind == "auth"
