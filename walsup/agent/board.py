@@ -104,6 +104,34 @@ class Hole:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """What the audit by listing has found.
+
+    `state`: `none` (nothing is archived), `waiting` for this run's first full round, `passed` or
+    `findings`. `finished_at`: the end of the last full round, of an earlier run perhaps (Unix
+    seconds, 0: there was none); `looked_at`: that of the last round, the newest day's included.
+    `from_backup`, `from_lsn`, `until_lsn`: the window that was seen without a gap; several base
+    backups lie in it. `due_s`: how old a full round may become.
+    """
+
+    state: str = "none"
+    finished_at: float = 0.0
+    looked_at: float = 0.0
+    took_s: float = 0.0
+    due_s: float = 0.0
+    objects: int = 0
+    ignored: int = 0
+    backups: int = 0
+    from_backup: str = ""
+    from_lsn: int = 0
+    until_lsn: int = 0
+    missing: int = 0
+    damaged: int = 0
+    unread: int = 0
+    unfit_backups: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Restore:
     """A restore: `none`, `fetching` (bytes), `recovering` (segments), `promoted` or `done`.
 
@@ -183,6 +211,7 @@ class Snapshot:
     restore: Restore = field(default_factory=Restore)
     standby: Standby = field(default_factory=Standby)
     holes: tuple[Hole, ...] = ()
+    audit: Audit = field(default_factory=Audit)
     faults: Mapping[str, Standing] = field(default_factory=dict)
     at: float = 0.0
 

@@ -158,6 +158,8 @@ class Doorkeeper:
     def _remember(self) -> None:
         pgdata = self._world.settings.pgdata
         memory.remember_owned(pgdata, str(self._world.settings.archive))
+        if memory.adoption(pgdata, str(self._world.settings.archive)) is not None:
+            self._world.adopted.set()
         memory.forget_adoption(pgdata)
         memory.forget_foreign(pgdata)
         memory.forget_straying(pgdata)

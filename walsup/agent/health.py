@@ -63,6 +63,8 @@ def unprotected(seen: Snapshot) -> list[str]:
         reasons.append(f"not protected: the gate of the archive is {seen.gate.state} ({reason})")
     if seen.backup.state != "proven":
         reasons.append(f"not protected: no base backup is proven ({seen.backup.state})")
+    if seen.gate.state == "open":
+        reasons += _not_audited(seen)
     shut = seen.faults.get("gate") if seen.gate.state != "open" else None
     if shut is not None:
         reasons[0] += f"; {shut.fault.cure}"
@@ -71,6 +73,23 @@ def unprotected(seen: Snapshot) -> list[str]:
         shown = units.show_duration(_rounded(seen.disk.full_in_s))
         reasons.append(f"at the present rate pg_wal is full in about {shown}; postgres ends then")
     return reasons
+
+
+def _not_audited(seen: Snapshot) -> list[str]:
+    """Say why what was once verified may be there no more."""
+    audit = seen.audit
+    if audit.state == "waiting" or not audit.finished_at:
+        before = f"; the last one ended {_ago(seen)} ago" if audit.finished_at else ""
+        return [f"not protected: the archive is not yet audited in this run{before}"]
+    if audit.due_s and seen.at - audit.finished_at > audit.due_s:
+        return [f"not protected: the last full audit of the archive ended {_ago(seen)} ago"]
+    if audit.state == "findings":
+        return ["not protected: the last audit of the archive has found something missing or odd"]
+    return []
+
+
+def _ago(seen: Snapshot) -> str:
+    return units.show_duration(round(max(0.0, seen.at - seen.audit.finished_at)))
 
 
 def _faults(seen: Snapshot, without: str = "") -> list[str]:

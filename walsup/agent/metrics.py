@@ -20,6 +20,11 @@ def _of_lag(field: str) -> Callable[[Snapshot], float | None]:
     return lambda seen: getattr(seen.lag, field) if seen.lag.known else None
 
 
+def _findings(seen: Snapshot) -> float:
+    audit = seen.audit
+    return audit.missing + audit.damaged + audit.unread + len(audit.unfit_backups)
+
+
 # fmt: off
 METRICS: tuple[Row, ...] = (
     ("walsup_protected", "gauge",
@@ -54,6 +59,12 @@ METRICS: tuple[Row, ...] = (
     ("walsup_backup_attempts", "gauge",
      "Failed attempts at the initial base backup in this run.",
      lambda seen: seen.backup.attempts),
+    ("walsup_audit_age_seconds", "gauge",
+     "Time since the whole archive was last listed and compared.",
+     lambda seen: seen.at - seen.audit.finished_at if seen.audit.finished_at else None),
+    ("walsup_audit_findings", "gauge",
+     "Segments and base backups that are missing or damaged there, and objects yet to be read.",
+     lambda seen: _findings(seen) if seen.audit.finished_at else None),
     ("walsup_standby_behind_bytes", "gauge",
      "How far a standby's replay is behind the end of the archive.",
      lambda seen: seen.standby.behind_bytes if seen.standby.phase == "following" else None),

@@ -40,6 +40,7 @@ def as_json(seen: Snapshot) -> dict[str, Any]:
             "behind_bytes": seen.standby.behind_bytes,
         },
         "holes": [asdict(hole) | {"end_lsn": show_lsn(hole.end_lsn)} for hole in seen.holes],
+        "audit": _audit(seen),
         "faults": {
             subject: {
                 "kind": standing.fault.kind,
@@ -50,6 +51,15 @@ def as_json(seen: Snapshot) -> dict[str, Any]:
             for subject, standing in seen.faults.items()
         },
         "at": seen.at,
+    }
+
+
+def _audit(seen: Snapshot) -> dict[str, Any]:
+    audit = seen.audit
+    return asdict(audit) | {
+        "age_s": round(seen.at - audit.finished_at, 1) if audit.finished_at else None,
+        "from_lsn": show_lsn(audit.from_lsn),
+        "until_lsn": show_lsn(audit.until_lsn),
     }
 
 
@@ -81,6 +91,8 @@ def as_text(status: Mapping[str, Any]) -> str:
         f" (new base backup: {hole['covered_by'] or 'not yet'})"
         for hole in status.get("holes", ())
     ]
+    if words := audit_words(status.get("audit") or {}):
+        lines.append(f"audit      {words}")
     if words := standby_words(status["standby"]):
         lines.append(f"standby    {words}")
     if words := restore_words(status["restore"]):
@@ -89,6 +101,21 @@ def as_text(status: Mapping[str, Any]) -> str:
         lines.append(f"doing      {status['init']['detail']}")
     lines += [f"!          {reason}" for reason in status["reasons"]]
     return "\n".join(lines)
+
+
+def audit_words(seen: Mapping[str, Any]) -> str:
+    """Say in a line what the last audit has looked at, "" when there was none."""
+    if not seen or seen["state"] == "none":
+        return ""
+    if seen["age_s"] is None:
+        return "the archive is being listed for the first time"
+    age = units.show_duration(round(seen["age_s"]))
+    words = f"{seen['state']}, all of it listed {age} ago"
+    if seen["state"] == "waiting":
+        return f"waiting for this run's first round; the last one ended {age} ago"
+    if seen["from_backup"]:
+        words += f"; {seen['from_lsn']} ({seen['from_backup']}) to {seen['until_lsn']}"
+    return words + f", {seen['objects']} objects"
 
 
 def standby_words(seen: Mapping[str, Any]) -> str:

@@ -3,9 +3,9 @@
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from walsup import log, settings, units
 from walsup.agent.board import Board
@@ -14,11 +14,17 @@ from walsup.agent.lag import Meter
 from walsup.agent.pid1 import Pid1
 from walsup.agent.repeats import REPEATS
 from walsup.archive import command, engine
+from walsup.archive.audit.scope import Stamp
 from walsup.archive.bucket import open_bucket
 from walsup.archive.fault import Fault
 from walsup.archive.lease import Lease
 from walsup.postgres import history, memory, subpath
 from walsup.postgres.server import Sql
+
+if TYPE_CHECKING:
+    from walsup.agent.audit.auditor import Auditor
+
+_MOST_VERIFIED = 4096
 
 
 class World:
@@ -62,6 +68,11 @@ class World:
         self.asked_to_reread = asyncio.Event()
         self.rotated = asyncio.Event()
         self.backup_refused = asyncio.Event()
+        self.adopted = asyncio.Event()
+        self.audit_wanted = asyncio.Event()
+        self.auditor: Auditor | None = None
+        # Segments as the lag's listing has shown them, until a full round of the audit has too.
+        self.verified: dict[str, Stamp] = {}
 
     def follow_history(self, timeline: int) -> None:
         """Tell the meter where the timelines up to this one begin."""
@@ -73,6 +84,12 @@ class World:
         for number, switch_lsn in begins:
             if self.meter is not None:
                 self.meter.follow(number, switch_lsn)
+
+    def note_verified(self, verified: Iterable[tuple[str, Stamp]]) -> None:
+        """Keep how new segments were listed, the newest of them."""
+        self.verified.update(verified)
+        while len(self.verified) > _MOST_VERIFIED:
+            del self.verified[next(iter(self.verified))]
 
     def next_generation(self, seen: int) -> int:
         """Give a number for a fresh daemon that none of this boot has had."""

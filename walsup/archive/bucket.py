@@ -1,6 +1,6 @@
 """The archive's place as this project needs it, whether S3 or a directory keeps it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -79,6 +79,9 @@ class Bucket(Protocol):
 
     def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
         """Give a folder's listing, continued after a key, one request a page."""
+
+    def tree(self, under: str, after: str = "") -> AsyncIterator[Sequence[Listed]]:
+        """Give everything below a folder in the order of keys, one request a page."""
 
     def first_key_now(self, under: str) -> str:
         """Give one key under a folder, "" when a successful listing finds none. Blocks."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from walsup import log
-from walsup.archive.bucket import Bucket, Readable
+from walsup.archive.audit.scope import Stamp
+from walsup.archive.bucket import Bucket, Listed, Readable
 from walsup.archive.layout import backup_name, is_direct
 from walsup.archive.names import BACKUP_FOLDER, WAL_FOLDER
 from walsup.postgres import guc
@@ -179,10 +180,14 @@ async def _next_timeline(bucket: Readable, before: int) -> int | None:
 
 
 class Run(NamedTuple):
-    """A gap-free run of segments: its last one, and those seen with two objects each."""
+    """A gap-free run of segments: its last one, and those seen with two objects each.
+
+    `verified`: the segments of it that are new, as the listing has shown their objects.
+    """
 
     mark: Segment
     twice: tuple[str, ...] = ()
+    verified: tuple[tuple[str, Stamp], ...] = ()
 
 
 async def advance(bucket: Bucket, mark: Segment) -> Run:
@@ -192,18 +197,26 @@ async def advance(bucket: Bucket, mark: Segment) -> Run:
     timeline the order of keys is the order of WAL: the listing ends at the first gap.
     """
     before, twice = "", []
-    async for key in bucket.keys(WAL_FOLDER, f"{WAL_FOLDER}/{mark.name}"):
-        name = _name(key)
+    verified: list[tuple[str, Stamp]] = []
+    async for listed in _objects(bucket, f"{WAL_FOLDER}/{mark.name}"):
+        name = _name(listed.key)
         if name == before:
             twice.append(name)
         before = name
         following = mark.next()
         if name == following.name:
-            if await bucket.settle(key):
+            if await bucket.settle(listed.key):
                 mark = following
+                verified.append((name, Stamp(listed.size_bytes, listed.changed_at)))
         elif name > following.name and not name.startswith(following.name):
             break  # in order of names it cannot come any more
-    return Run(mark, tuple(twice))
+    return Run(mark, tuple(twice), tuple(verified))
+
+
+async def _objects(bucket: Bucket, after: str) -> AsyncIterator[Listed]:
+    async for page in bucket.pages(WAL_FOLDER, after):
+        for listed in page.objects:
+            yield listed
 
 
 async def twice(bucket: Readable, after: str) -> tuple[str, ...]:

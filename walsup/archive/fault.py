@@ -30,6 +30,9 @@ REMEDIES = {
     "engine broken": "look at the engine's own lines in this log",
     "not continued": "restores end before it: take a new base backup with the engine (backup-push)",
     "hole": "restores end there: take a new base backup with the engine (backup-push)",
+    "damaged": "find out what deletes or overwrites objects below the archive's prefix",
+    "base backup damaged": "take a new base backup with the engine (backup-push)",
+    "foreign timeline": "give the other server that archives here a prefix of its own",
     "not following": "look at postgres's own lines in this log: what does it wait for?",
     "database login": "let the role log in over the unix socket (pg_hba.conf)",
     "collation": "REINDEX what depends on it (REINDEX DATABASE), then ALTER DATABASE … or ALTER"

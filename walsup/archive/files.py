@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from walsup.settings import FileArchive
 
 REQUEST_TIMEOUT_S = 5.0
 _SETTLE_TIMEOUT_S = 60.0
+_TREE_TIMEOUT_S = 60.0
+_TREE_PAGE = 50_000  # each reads the whole directory again
 _DEATH_PATIENCE_S = 0.1
 _PAGE = 5000
 _CHUNK_BYTES = 1 << 16
@@ -192,6 +194,15 @@ class FileBucket:
             yield Page(rows, tuple(found["folders"]))
             if not (after := found["after"]):
                 return
+
+    async def tree(self, under: str, after: str = "") -> AsyncIterator[Sequence[Listed]]:
+        """Give everything below a folder in the order of keys, one request a page."""
+        while rows := await self._ask(
+            _TREE_TIMEOUT_S, do="tree", under=under, after=after, limit=_TREE_PAGE
+        ):
+            page = [Listed(key, size, at) for key, size, at in rows]
+            yield page
+            after = page[-1].key
 
     def first_key_now(self, under: str) -> str:
         """Give one key under a folder, "" when a successful listing finds none. Blocks."""

@@ -6,3 +6,4 @@ BACKUP_FOLDER = "basebackups_005"
 # WAL-G's delete takes those for WAL (S6c).
 OWNER_KEY = "walsup/owner.json"
 CONDITIONS_KEY = "walsup/conditions"
+AUDIT_KEY = "walsup/audit.json"

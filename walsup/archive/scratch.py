@@ -10,22 +10,24 @@ from walsup.archive.fault import Fault, FaultError
 from walsup.postgres.reserve import Disk
 
 _IN_RUN_DIR = "scratch"
-_IN_PGDATA = ".walsup-scratch"
+_IN_PGDATA = ".walsup-"
 _SLACK_BYTES = 1 << 20
 _SEGMENTS_IN_PGDATA = 6  # postgres itself may need some meanwhile
 
 
 @contextlib.contextmanager
-def scratch(run_dir: Path, pgdata: Path, segment_bytes: int) -> Iterator[Path]:
+def scratch(
+    run_dir: Path, pgdata: Path, segment_bytes: int, name: str = _IN_RUN_DIR
+) -> Iterator[Path]:
     """Give a directory of its own, with all that an engine leaves in it removed afterwards.
 
     An engine that runs out of room, or is killed, leaves half a segment: a run directory in
-    memory would stay full for ever.
+    memory would stay full for ever. Two users at a time need different names.
 
     Raises:
         FaultError: there is no room for a segment anywhere.
     """
-    inside, beside = run_dir / _IN_RUN_DIR, pgdata / _IN_PGDATA
+    inside, beside = run_dir / name, pgdata / f"{_IN_PGDATA}{name}"
     try:
         _clear(inside, beside)
         if _has_room(run_dir, segment_bytes + _SLACK_BYTES):

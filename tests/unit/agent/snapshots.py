@@ -1,6 +1,7 @@
 """Snapshots that the tests of health, metrics and status share."""
 
 from walsup.agent.board import (
+    Audit,
     BackupSeen,
     Database,
     Gate,
@@ -24,6 +25,8 @@ PROTECTED = Snapshot(
     lag=Lag(known=True, segments=2, bytes=5 << 20, seconds=12.34, proven_lsn=0x1_FF00_0000),
     waiting=Waiting(ready=2, oldest="0" * 24, oldest_age_s=12.0, free_bytes=1 << 30),
     backup=BackupSeen(state="proven", name="base_1", finished_at="2026-01-01T00:00:00Z"),
+    audit=Audit(state="passed", finished_at=90.0, due_s=600.0, objects=42),
+    at=100.0,
 )
 FAULT = Standing(fault=Fault(kind="auth", problem='403 for "key"\nand a second line'), since=1.0)
 RECOVERING = Restore(

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
+from walsup.agent.loops.audit import audit
 from walsup.agent.loops.backup import backup
 from walsup.agent.loops.collation import collation
 from walsup.agent.loops.continuity import continuity
@@ -29,6 +30,7 @@ LOOPS: dict[str, Callable[[World], Awaitable[None]]] = {
     "gate": gate,
     "lag": lag,
     "backup": backup,
+    "audit": audit,
     "wake": wake,
     "torn": torn,
     "continuity": continuity,

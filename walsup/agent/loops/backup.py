@@ -68,7 +68,9 @@ async def _attempt(world: World, bucket: Bucket, engine: Engine, attempts: int) 
     """Give None when a backup of this cluster is proven in the bucket."""
     from_lsn = world.board.snapshot.needs_backup_from
     found = await _newest(world, bucket)
-    if found and found.start_lsn >= from_lsn:
+    unfit = world.board.snapshot.audit.unfit_backups
+    counts = found is not None and found.name not in unfit
+    if found and counts and found.start_lsn >= from_lsn:
         return await _prove(world, found)
     _say_why(world)
     if not world.settings.initial_backup:
@@ -193,6 +195,7 @@ async def _prove(world: World, found: Backup) -> Fault | None:
             )
             world.board.cover(found.name, found.start_lsn)
             world.board.clear("continuity")
+            world.audit_wanted.set()
             return None
         if world.stopping.is_set():
             break

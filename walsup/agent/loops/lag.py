@@ -49,6 +49,7 @@ async def _list(world: World, bucket: Bucket, meter: Meter) -> None:
         # Without the lease another start may have written what is listed.
         if world.lease is not None and world.lease.is_held:
             meter.proven(run.mark)
+            world.note_verified(run.verified)
         if run.twice:
             world.board.fault("archive", alarm(run.twice))
         await bucket.probe(meter.mark.size)

@@ -1,0 +1,260 @@
+"""The audit of the agent's archive: rounds one after another, and what follows from each."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from walsup import log
+from walsup.agent.audit import judging, rounds, showing
+from walsup.agent.audit import state as remembered
+from walsup.agent.audit.judging import Stretch
+from walsup.agent.audit.mending import Mender, Reading
+from walsup.agent.audit.state import State
+from walsup.agent.board import BackupSeen, Hole
+from walsup.agent.world import World
+from walsup.archive.audit.found import Found
+from walsup.archive.audit.scope import Counted, Scope, least_segment_bytes
+from walsup.archive.lease import Lease
+from walsup.archive.window import Line
+from walsup.postgres import control, history
+from walsup.postgres.wal import Segment
+
+_CONFIRM_S = 3.0
+_SMALL_PAGES = 6  # an archive of so few answers is always looked at whole
+_SHORT_PAGES = 4
+_NEAR = 900  # segments before the head that a short round looks at, at the least
+_MOST_ACCEPTED = 2048
+_SAVE_EVERY_S = 300.0
+
+
+class Result(NamedTuple):
+    """What a round has come to: segments that are bad, those that are lost, objects to be read.
+
+    `oldest`: the base backup with which the window begins, None: there is none.
+    """
+
+    scope: Scope
+    oldest: Counted | None
+    bad: tuple[Stretch, ...]
+    lost: tuple[Stretch, ...]
+    unread: int
+    whole: bool
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing has to be looked at again soon."""
+        return self.bad == self.lost and not self.unread
+
+
+class Auditor:
+    """Carries the state from round to round, for one lease at a time."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._mender = Mender(world)
+        self._lease: Lease | None = None
+        self._state: State | None = None
+        self._document: remembered.Document | None = None
+        self._written: tuple[float, tuple[Hole, ...]] = (-_SAVE_EVERY_S, ())
+        self._bad: tuple[Stretch, ...] = ()
+        self._turn = asyncio.Lock()
+        self.whole_s: float | None = None
+
+    @classmethod
+    def of(cls, world: World) -> "Auditor":
+        """Give the agent's one auditor."""
+        if world.auditor is None:
+            world.auditor = cls(world)
+        return world.auditor
+
+    @property
+    def has_looked(self) -> bool:
+        """Whether a full round has ended since this lease began."""
+        return self.whole_s is not None and self._world.lease is self._lease
+
+    @property
+    def pages(self) -> int:
+        """How many answers a full round takes."""
+        return self._state.pages if self._state else 0
+
+    @property
+    def is_small(self) -> bool:
+        """Whether every round looks at everything."""
+        return self.pages <= _SMALL_PAGES
+
+    @property
+    def requests(self) -> int:
+        """How many answers the usual round takes."""
+        return max(2, self.pages) if self.is_small else _SHORT_PAGES
+
+    async def look(
+        self, *, whole: bool, head: Segment | None = None, confirm_s: float = _CONFIRM_S
+    ) -> Result | None:
+        """Carry out a round, and what follows from it; None: the archive is not ours now.
+
+        `head`: up to where everything has to be there, None: what the lag has verified.
+
+        Raises:
+            FaultError: it could not be listed; OSError, ValueError: the data directory's files
+            cannot be read; what the bucket raises.
+        """
+        async with self._turn:
+            world, lease = self._world, self._world.lease
+            if lease is None or world.bucket is None or world.meter is None:
+                return None
+            if lease is not self._lease or self._state is None:
+                await self._begin(lease)
+            began_s, proven = time.monotonic(), world.board.snapshot.backup
+            scope = self._scope(lease, whole=whole, head=head)
+            found = await rounds.look(world, scope)
+            if judging.minus(found.missing, self._bad):
+                # A deletion by retention may be under way: what it removes soon counts no more.
+                await asyncio.sleep(confirm_s)
+                again = await rounds.look(world, scope)
+                found = replace(again, missing=judging.both(again.missing, found.missing))
+            if world.lease is not lease or not lease.is_held:
+                return None
+            result = await self._settle(scope, found, proven)
+            took_s = time.monotonic() - began_s
+            if self._state is not None:
+                showing.publish(world, found, result, took_s, self._state)
+            return result
+
+    async def _begin(self, lease: Lease) -> None:
+        """Read what earlier rounds have left, here and in the archive."""
+        world = self._world
+        if world.bucket is None:
+            return
+        archive, system_id = str(world.settings.archive), lease.owner.system_id
+        document = remembered.Document(world.bucket)
+        there = await document.read(archive, system_id)
+        here = self._state or await asyncio.to_thread(
+            remembered.read, world.settings.pgdata, archive, system_id
+        )
+        state = remembered.newest(here, there) or State(archive=archive, system_id=system_id)
+        if world.adopted.is_set():
+            world.adopted.clear()
+            state = replace(state, accept_branches=True)
+        self._state, self._document, self._lease, self.whole_s = state, document, lease, None
+        known = {hole.first for hole in world.board.snapshot.holes}
+        more = (gap for gap in state.gaps if gap.first not in known)
+        world.board.put(holes=(*world.board.snapshot.holes, *more))
+        showing.waiting(world, state)
+
+    def _scope(self, lease: Lease, *, whole: bool, head: Segment | None) -> Scope:
+        world, state = self._world, self._state
+        if state is None or world.meter is None:
+            raise RuntimeError("an audit without a state or a meter")
+        pgdata, mark = world.settings.pgdata, head or world.meter.mark
+        timeline = max(control.read(pgdata).timeline, world.board.snapshot.database.timeline)
+        line = Line.of(timeline, history.left(pgdata, timeline))
+        # The last number that has the name of a timeline which was left.
+        ends = [leg.end_lsn for leg in line.legs if leg.timeline == mark.timeline]
+        last = ends[0] // mark.size - 1 if ends and ends[0] is not None else mark.number
+        number = min(mark.number, last)
+        return Scope(
+            system_id=lease.owner.system_id,
+            line=line,
+            size=mark.size,
+            head=number,
+            first=0 if whole or self.is_small else max(0, min(state.day, number - _NEAR)),
+            window=state.window,
+            last=state.last,
+            known={**state.known, **state.accepted, **world.verified},
+            damaged=state.damaged,
+            backups=state.backups,
+            branches_until=float("inf") if state.accept_branches else state.branches_until,
+            least_bytes=least_segment_bytes(lease.owner.compression, mark.size),
+        )
+
+    async def _settle(self, scope: Scope, found: Found, proven: BackupSeen) -> Result:
+        whole = scope.first == 0
+        reading = await self._mender.read(scope, found)
+        names = (*reading.damaged, *found.damaged)
+        bad = judging.merged((*found.missing, *judging.numbers_of(names, scope.size)))
+        if not whole:
+            bad = judging.merged((*bad, *judging.minus(self._bad, [(scope.first, 1 << 62)])))
+        pushed, waits = await self._mender.repair(scope, bad)
+        lost = judging.without(bad, pushed | waits)
+        oldest = self._conclude(scope, found, lost, proven)
+        self._remember(scope, found, reading, whole=whole)
+        self._bad = bad
+        if whole:
+            self.whole_s = time.monotonic()
+        await self._save()
+        return Result(scope, oldest, bad, lost, reading.unread, whole)
+
+    def _conclude(
+        self, scope: Scope, found: Found, lost: Sequence[Stretch], proven: BackupSeen
+    ) -> Counted | None:
+        """Put gaps and base backups on the board, and wake the loop that takes new ones.
+
+        Returns the oldest base backup that counts.
+        """
+        world, lease = self._world, self._lease
+        before = world.board.snapshot.holes
+        since_lsn = lease.owner.backups_from if lease else 0
+        judged = judging.judge(scope, found, lost, before, since_lsn)
+        world.board.put(holes=judged.gaps)
+        showing.unfit(world, judged.unfit)
+        if showing.gaps(world, before, judged):
+            world.hole_found.set()
+        oldest = judged.good[0] if judged.good else None
+        if proven.state != "proven" or world.board.snapshot.backup != proven:
+            return oldest
+        problem = judged.unfit.get(proven.name, "")
+        if proven.name not in {one.name for one in found.backups}:
+            problem = "its sentinel is no longer in the archive"
+        if problem:
+            showing.base_backup(world, proven, problem)
+            world.hole_found.set()
+        return oldest
+
+    def _remember(self, scope: Scope, found: Found, reading: Reading, *, whole: bool) -> None:
+        state = self._state
+        if state is None:
+            return
+        still = {name: state.damaged[name] for name in found.damaged if name in state.damaged}
+        accepted = [*state.accepted.items(), *reading.accepted.items()][-_MOST_ACCEPTED:]
+        state = replace(
+            state,
+            accepted=dict(accepted),
+            damaged=(still if whole else state.damaged) | reading.damaged,
+            backups={one.name: one for one in found.backups},
+            gaps=self._world.board.snapshot.holes,
+        )
+        if whole:
+            for name in [name for name in self._world.verified if name in scope.known]:
+                del self._world.verified[name]
+            accepted_until = found.branches_until if state.accept_branches else 0.0
+            state = replace(
+                state,
+                last=found.round or state.last,
+                known=found.known,
+                window=found.begin if found.begin >= 0 else state.window,
+                day=max(0, found.day),
+                pages=found.pages,
+                branches_until=max(state.branches_until, accepted_until),
+                accept_branches=False,
+                finished_at=time.time(),
+            )
+        self._state = state
+
+    async def _save(self) -> None:
+        """Keep the state in the data directory, and now and then in the archive."""
+        state, document = self._state, self._document
+        if state is None or document is None:
+            return
+        try:
+            await asyncio.to_thread(remembered.write, self._world.settings.pgdata, state)
+        except OSError as raised:
+            log.warning("audit.not_remembered", problem=str(raised))
+        written_s, gaps = self._written
+        if gaps == state.gaps and time.monotonic() - written_s < _SAVE_EVERY_S:
+            return
+        if not await document.write(state):
+            await document.read(state.archive, state.system_id)
+            await document.write(state)
+        self._written = (time.monotonic(), state.gaps)

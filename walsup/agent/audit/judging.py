@@ -1,0 +1,136 @@
+"""What a round's findings mean for the window that can be restored. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from walsup.agent.board import Hole
+from walsup.archive.audit.found import Found
+from walsup.archive.audit.scope import Counted, Scope
+from walsup.postgres.wal import Segment
+
+Stretch = tuple[int, int]
+
+
+class Judged(NamedTuple):
+    """The base backups that count, oldest first, the others with why, and the gaps."""
+
+    good: tuple[Counted, ...]
+    unfit: Mapping[str, str]
+    gaps: tuple[Hole, ...]
+
+
+def merged(stretches: Iterable[Stretch]) -> tuple[Stretch, ...]:
+    """Join stretches of segment numbers that overlap or touch."""
+    joined: list[Stretch] = []
+    for first, last in sorted(stretches):
+        if joined and first <= joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], last))
+        else:
+            joined.append((first, last))
+    return tuple(joined)
+
+
+def both(one: Iterable[Stretch], other: Sequence[Stretch]) -> tuple[Stretch, ...]:
+    """Give what is in both."""
+    found = ((max(first, begin), min(last, end)) for first, last in one for begin, end in other)
+    return merged((first, last) for first, last in found if first <= last)
+
+
+def minus(stretches: Iterable[Stretch], others: Iterable[Stretch]) -> tuple[Stretch, ...]:
+    """Give what is in none of the others."""
+    left = merged(stretches)
+    for begin, end in others:
+        left = tuple(
+            (first, last)
+            for a, b in left
+            for first, last in ((a, min(b, begin - 1)), (max(a, end + 1), b))
+            if first <= last
+        )
+    return merged(left)
+
+
+def without(stretches: Iterable[Stretch], numbers: Iterable[int]) -> tuple[Stretch, ...]:
+    """Give stretches without some numbers of theirs."""
+    return minus(stretches, ((number, number) for number in numbers))
+
+
+def numbers_of(names: Iterable[str], size: int) -> tuple[Stretch, ...]:
+    """Give the numbers of these segments as stretches."""
+    numbers = (Segment.parse(name, size).number for name in names)
+    return merged((number, number) for number in numbers)
+
+
+def judge(
+    scope: Scope, found: Found, bad: Sequence[Stretch], before: Sequence[Hole], since_lsn: int
+) -> Judged:
+    """Decide what counts.
+
+    `bad`: the segments that are missing or damaged, and not in pg_wal any more; `before`: the gaps
+    known so far; base backups before `since_lsn` do not count.
+    """
+    good: list[Counted] = []
+    unfit: dict[str, str] = {}
+    for backup in sorted(found.backups, key=lambda one: one.start_lsn):
+        if not is_ours(scope, backup):
+            continue
+        if problem := backup.problem or _wal_problem(scope, backup, bad):
+            unfit[backup.name] = problem
+        elif backup.start_lsn >= since_lsn:
+            good.append(backup)
+    first = good[0].start_lsn // scope.size if good else 0
+    looked_at = _Seen(found.begin, scope.head, first)
+    gaps = [
+        _gap(scope, stretch, good) for stretch in bad if stretch[1] >= first and found.begin >= 0
+    ]
+    gaps += [_covered(gap, good) for gap in before if looked_at.keeps(gap, scope.size, bad)]
+    return Judged(tuple(good), unfit, tuple(sorted(gaps, key=lambda gap: gap.end_lsn)))
+
+
+def is_ours(scope: Scope, backup: Counted) -> bool:
+    """Whether a base backup is of this cluster and on the owner's line."""
+    return backup.system_id in (0, scope.system_id) and (
+        backup.timeline == 0 or scope.line.has(backup.timeline, backup.finish_lsn)
+    )
+
+
+def _wal_problem(scope: Scope, backup: Counted, bad: Sequence[Stretch]) -> str:
+    """Give what is missing of the WAL that a backup needs to become consistent."""
+    needed = (backup.start_lsn // scope.size, max(0, backup.finish_lsn - 1) // scope.size)
+    missing = both([needed], bad)
+    return (
+        f"segment {scope.segment(missing[0][0]).name}, which it needs, is lost" if missing else ""
+    )
+
+
+def _gap(scope: Scope, stretch: Stretch, good: Sequence[Counted]) -> Hole:
+    first, last = stretch
+    gap = Hole(
+        first=scope.segment(first).name,
+        last=scope.segment(last).name,
+        end_lsn=(last + 1) * scope.size,
+    )
+    return _covered(gap, good)
+
+
+def _covered(gap: Hole, good: Sequence[Counted]) -> Hole:
+    by = next((one.name for one in good if one.start_lsn >= gap.end_lsn), "")
+    return Hole(
+        first=gap.first, last=gap.last, end_lsn=gap.end_lsn, covered_by=by or gap.covered_by
+    )
+
+
+class _Seen(NamedTuple):
+    """Up to where a round has looked. `first`: number where the oldest counted backup begins."""
+
+    begin: int
+    head: int
+    first: int
+
+    def keeps(self, gap: Hole, size: int, bad: Sequence[Stretch]) -> bool:
+        """Tell whether a gap that was known before stands, and is not among the new ones."""
+        first, last = Segment.parse(gap.first, size).number, gap.end_lsn // size - 1
+        if both([(first, last)], bad):
+            return False  # it is told again as it is now
+        if last < self.first:
+            return False  # no base backup before it is left: nobody restores across it
+        return not (0 <= self.begin <= first and last <= self.head)

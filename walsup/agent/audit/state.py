@@ -1,0 +1,165 @@
+"""What an audit remembers between rounds and runs, in the data directory and in the archive.
+
+The one in the archive (`walsup/audit.json`) is written under the lease alone, with a condition. It
+holds the ledger of gaps, and survives the loss of the data directory.
+"""
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+from walsup import log
+from walsup.agent.board import Hole
+from walsup.archive.audit.scope import Counted, Round, Stamp, counted_to_json, stamps
+from walsup.archive.bucket import Bucket
+from walsup.archive.classify import classify, is_absent, is_conflict
+from walsup.archive.names import AUDIT_KEY
+from walsup.postgres.durable import write_durable
+
+_FILE = ".walsup-audit"
+_MOST_IN_ARCHIVE = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What is known from the rounds so far.
+
+    `archive`: where it is about; another archive's says nothing. `known`: objects as verified, as
+    far as their time alone does not tell; `accepted`: objects that were read and are right.
+    `accept_branches`: a person has adopted the archive, what other timelines it has is known.
+    """
+
+    archive: str
+    system_id: int
+    last: Round | None = None
+    window: int = -1
+    day: int = 0
+    pages: int = 0
+    known: dict[str, Stamp] = field(default_factory=dict)
+    accepted: dict[str, Stamp] = field(default_factory=dict)
+    damaged: dict[str, Stamp] = field(default_factory=dict)
+    backups: dict[str, Counted] = field(default_factory=dict)
+    gaps: tuple[Hole, ...] = ()
+    branches_until: float = 0.0
+    accept_branches: bool = True
+    finished_at: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it for a file."""
+        fields: dict[str, Any] = {name: getattr(self, name) for name in State.__slots__}
+        return fields | {
+            "system_id": str(self.system_id),
+            "backups": [counted_to_json(one) for one in self.backups.values()],
+            "gaps": [[g.first, g.last, g.end_lsn, g.covered_by] for g in self.gaps],
+        }
+
+    @classmethod
+    def from_json(cls, content: bytes | str) -> Self:
+        """Read it; unknown fields are ignored, absent ones are not known.
+
+        Raises:
+            TypeError, ValueError, KeyError, AttributeError: it is none.
+        """
+        fields = {k: v for k, v in json.loads(content).items() if k in State.__slots__}
+        last = fields.get("last")
+        return cls(
+            **fields
+            | {
+                "system_id": int(fields["system_id"]),
+                "last": Round(float(last[0]), int(last[1])) if last else None,
+                "known": stamps(fields.get("known") or {}),
+                "accepted": stamps(fields.get("accepted") or {}),
+                "damaged": stamps(fields.get("damaged") or {}),
+                "backups": {one["name"]: Counted(**one) for one in fields.get("backups") or ()},
+                "gaps": tuple(
+                    Hole(first=str(a), last=str(b), end_lsn=int(end), covered_by=str(by))
+                    for a, b, end, by in fields.get("gaps") or ()
+                ),
+            }
+        )
+
+
+def read(pgdata: Path, archive: str, system_id: int) -> State | None:
+    """Give what this data directory remembers of this archive."""
+    try:
+        found = State.from_json((pgdata / _FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, TypeError, ValueError, KeyError, AttributeError) as unreadable:
+        log.warning("audit.forgotten", problem=f"{type(unreadable).__name__}: {unreadable}")
+        return None
+    return found if (found.archive, found.system_id) == (archive, system_id) else None
+
+
+def newest(*states: State | None) -> State | None:
+    """Give the state with the latest round, with the gaps and known branches of all."""
+    found = [state for state in states if state is not None]
+    if not found:
+        return None
+    latest = max(found, key=lambda state: state.finished_at)
+    gaps = {gap.first: gap for state in found for gap in state.gaps}
+    return replace(
+        latest,
+        gaps=tuple(gaps.values()),
+        branches_until=max(state.branches_until for state in found),
+    )
+
+
+def write(pgdata: Path, state: State) -> None:
+    """Remember it in the data directory.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    write_durable(pgdata / _FILE, json.dumps(state.to_json()) + "\n")
+
+
+class Document:
+    """The same in the archive."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+        self._etag: str | None = None
+        self._content = b""
+
+    async def read(self, archive: str, system_id: int) -> State | None:
+        """Give what the archive itself remembers.
+
+        Raises:
+            what the bucket raises.
+        """
+        try:
+            found = await self._bucket.get(AUDIT_KEY)
+        except FileNotFoundError as raised:
+            if not is_absent(raised):
+                raise
+            self._etag = None
+            return None
+        self._etag, self._content = found.etag, found.content
+        try:
+            state = State.from_json(found.content)
+        except (TypeError, ValueError, KeyError, AttributeError) as unreadable:
+            log.warning("audit.unreadable", key=AUDIT_KEY, problem=str(unreadable))
+            return None
+        # Copied with its archive, it speaks of other objects' times.
+        return state if (state.archive, state.system_id) == (archive, system_id) else None
+
+    async def write(self, state: State) -> bool:
+        """Write it, if nobody else has since it was read; False: it is read again first."""
+        newest = dict(sorted(state.known.items())[-_MOST_IN_ARCHIVE:])
+        content = json.dumps(replace(state, known=newest).to_json()).encode() + b"\n"
+        if content == self._content:
+            return True
+        try:
+            if self._etag is None:
+                self._etag = await self._bucket.create(AUDIT_KEY, content)
+            else:
+                self._etag = await self._bucket.replace(AUDIT_KEY, content, self._etag)
+        except Exception as raised:  # noqa: BLE001 (written again with a later round)
+            if is_conflict(raised) or is_absent(raised):
+                return False
+            log.warning("audit.not_written", key=AUDIT_KEY, problem=classify(raised).problem)
+            return True
+        self._content = content
+        return True

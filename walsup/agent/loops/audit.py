@@ -1,0 +1,54 @@
+"""The audit by listing: the whole archive again and again, its newest day more often."""
+
+import asyncio
+import time
+
+from walsup import log
+from walsup.agent.audit.auditor import Auditor
+from walsup.agent.world import World
+from walsup.archive.classify import classify
+
+_POLL_S = 0.5
+# Two listing requests in 10 s on average, the lag's own included: a round of a small archive
+# takes two.
+_REQUEST_EVERY_S = 10.0
+_LONGEST_S = 5 * 3600.0
+_SOON_S = 3.0
+_FAILURES_SHOWN = 3
+
+
+async def audit(world: World) -> None:
+    """Look at once when the archive has become ours, then in the pace that it allows."""
+    auditor = Auditor.of(world)
+    due_s, failures, held = 0.0, 0, None
+    while not world.stopping.is_set():
+        await asyncio.sleep(_POLL_S)
+        seen, lease = world.board.snapshot, world.lease
+        if world.meter is None or lease is None or seen.gate.state != "open":
+            continue
+        if lease is not held or world.audit_wanted.is_set():
+            held, due_s = lease, 0.0
+            world.audit_wanted.clear()
+        if time.monotonic() < due_s:
+            continue
+        began_s = time.monotonic()
+        try:
+            settled = await _round(auditor)
+            failures = 0
+        except Exception as raised:  # noqa: BLE001 (asked again; the next round may succeed)
+            failures += 1
+            settled = True
+            fault = classify(raised)
+            log.warning("audit.failed", kind=fault.kind, problem=fault.problem)
+            if failures >= _FAILURES_SHOWN:
+                world.board.fault("audit", fault)
+        due_s = began_s + (auditor.requests * _REQUEST_EVERY_S if settled else _SOON_S)
+
+
+async def _round(auditor: Auditor) -> bool:
+    """Look at everything when that is due, else at the newest day; tells whether it is settled."""
+    every_s = min(_LONGEST_S, auditor.pages * _REQUEST_EVERY_S)
+    whole_s = auditor.whole_s
+    due = whole_s is None or not auditor.has_looked or time.monotonic() - whole_s >= every_s
+    result = await auditor.look(whole=due)
+    return result is None or result.is_settled

@@ -1,0 +1,207 @@
+"""The listing of the base backups against what they say of themselves. Pure.
+
+All keys of a backup's folder come one after another, and its sentinel some time after them.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from walsup.archive.audit.scope import CLOCK_SLACK_S, Counted, Scope
+from walsup.archive.bucket import Listed
+from walsup.archive.layout import backup_name
+from walsup.archive.names import BACKUP_FOLDER
+from walsup.postgres.wal import strip_extension
+
+_METADATA = "files_metadata.json"
+_PARTS = "tar_partitions/"
+_SHOWN = 3
+# One of its own names and clock: copied archives have every time in any order.
+_COPIED_SHARE = 2
+
+
+class Sentinel(NamedTuple):
+    """A sentinel whose backup has to be compared part by part: `wants_metadata` is its list."""
+
+    name: str
+    key: str
+    uploaded_at: float
+    metadata_key: str
+
+
+@dataclass(slots=True)
+class _Folder:
+    """What is seen of a backup's folder."""
+
+    digest: Any = field(default_factory=lambda: hashlib.blake2b(digest_size=12))
+    sizes: dict[str, int] = field(default_factory=dict)
+    times: dict[str, float] = field(default_factory=dict)
+    has_metadata: bool = False
+
+    @property
+    def print(self) -> str:
+        found: str = self.digest.hexdigest()
+        return found
+
+
+class BackupWalk:
+    """Takes the objects of the backup folder in the order of their keys."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.objects = self.ignored = 0
+        self._scope = scope
+        self._folders: dict[str, _Folder] = {}
+        self._counted: list[Counted] = []
+
+    def add(self, listed: Listed) -> Sentinel | None:
+        """Take the next object; gives a sentinel whose backup is new, or has changed."""
+        self.objects += 1
+        rest = listed.key[len(BACKUP_FOLDER) + 1 :]
+        name, slash, inner = rest.partition("/")
+        if slash:
+            self._part(self._folders.setdefault(name, _Folder()), inner, listed)
+            return None
+        if not (name := backup_name(listed.key)):
+            self.ignored += 1
+            return None
+        folder = self._folders.get(name, _Folder())
+        known = self._scope.backups.get(name)
+        if known is not None and known.print_of_parts == folder.print:
+            self._folders.pop(name, None)
+            self._counted.append(known)
+            return None
+        metadata_key = f"{BACKUP_FOLDER}/{name}/{_METADATA}" if folder.has_metadata else ""
+        return Sentinel(name, listed.key, listed.changed_at, metadata_key)
+
+    def _part(self, folder: _Folder, inner: str, listed: Listed) -> None:
+        part = inner.removeprefix(_PARTS)
+        if inner == _METADATA:
+            folder.has_metadata = listed.size_bytes != 0
+        elif part != inner and "/" not in part:
+            folder.sizes[part] = listed.size_bytes
+            folder.times[part] = listed.changed_at
+        else:
+            # metadata.json is written again by `wal-g backup-mark`; no restore reads it.
+            self.ignored += inner != "metadata.json"
+            return
+        folder.digest.update(f"{inner} {listed.size_bytes} {listed.changed_at}\n".encode())
+
+    def compare(self, sentinel: Sentinel, content: bytes, metadata: bytes | None) -> None:
+        """Compare a backup with its sentinel and its list of parts; None: it cannot be read."""
+        folder = self._folders.pop(sentinel.name, _Folder())
+        known = self._scope.backups.get(sentinel.name)
+        try:
+            told = _Told.parse(sentinel.name, content)
+        except (ValueError, TypeError, AttributeError, RecursionError) as unreadable:
+            self._counted.append(
+                Counted(
+                    name=sentinel.name,
+                    start_lsn=known.start_lsn if known else 0,
+                    finish_lsn=known.finish_lsn if known else 0,
+                    timeline=known.timeline if known else 0,
+                    system_id=known.system_id if known else 0,
+                    uploaded_at=sentinel.uploaded_at,
+                    print_of_parts="",  # it is read again each time
+                    problem=f"its sentinel cannot be read ({str(unreadable)[:100]})",
+                )
+            )
+            return
+        problem = _problem(folder, told, metadata, sentinel.uploaded_at)
+        if not problem and known is not None and not known.problem:
+            problem = "its parts have changed after it was verified"
+        self._counted.append(
+            replace(
+                told.counted,
+                uploaded_at=sentinel.uploaded_at,
+                print_of_parts=folder.print,
+                problem=problem,
+            )
+        )
+
+    def end(self) -> tuple[Counted, ...]:
+        """Give the finished backups; a delta of one that is not whole is not whole either."""
+        by_name = {one.name: one for one in self._counted}
+        return tuple(_with_chain(one, by_name) for one in self._counted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a sentinel says. Source: WAL-RUS 0.4.1 and WAL-G 3.0.9; LSNs are numbers."""
+
+    counted: Counted
+    compressed_bytes: int
+    has_metadata: bool
+
+    @classmethod
+    def parse(cls, name: str, content: bytes) -> "_Told":
+        fields = json.loads(content)
+        start_lsn = int(fields["LSN"] or 0) if "LSN" in fields else 0
+        try:
+            timeline = int(name.removeprefix("base_")[:8], 16)
+        except ValueError:
+            timeline = 0
+        counted = Counted(
+            name=name,
+            start_lsn=start_lsn,
+            finish_lsn=int(fields.get("FinishLSN") or start_lsn),
+            timeline=timeline,
+            system_id=int(fields.get("SystemIdentifier") or 0),
+            uploaded_at=0.0,
+            chain=str(fields.get("DeltaFrom") or fields.get("IncrementFrom") or ""),
+            finished_at=str(fields.get("FinishTime") or ""),
+        )
+        compressed = int(fields.get("CompressedSize") or 0)
+        return cls(counted, compressed, not fields.get("FilesMetadataDisabled"))
+
+
+def _problem(  # noqa: PLR0911 (a list of cases)
+    folder: _Folder, told: _Told, metadata: bytes | None, uploaded_at: float
+) -> str:
+    """Give what is wrong with a backup's parts, "" when nothing is."""
+    if not folder.sizes:
+        return "all its parts are missing"
+    if empty := sorted(part for part, size in folder.sizes.items() if size == 0):
+        return f"{_some(empty)} of it is empty"
+    there = {strip_extension(part).removesuffix(".enc") for part in folder.sizes}
+    try:
+        wanted = {"pg_control.tar", *_listed_parts(metadata)}
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return f"its {_METADATA} cannot be read"
+    if missing := sorted(wanted - there):
+        return f"{_some(missing)} of it is missing"
+    total_bytes = sum(folder.sizes.values())
+    # Both engines count what they have uploaded; sizes that are not told are -1.
+    if min(folder.sizes.values()) > 0 and total_bytes < told.compressed_bytes:
+        return (
+            f"its parts have {total_bytes} bytes, and its sentinel says {told.compressed_bytes}:"
+            " one is cut off"
+        )
+    late = sorted(p for p, at in folder.times.items() if at > uploaded_at + CLOCK_SLACK_S)
+    if late and len(late) * _COPIED_SHARE < len(folder.times):
+        return f"{_some(late)} of it was written after it was finished"
+    return ""
+
+
+def _listed_parts(metadata: bytes | None) -> set[str]:
+    if metadata is None:
+        return set()
+    parts = json.loads(metadata).get("TarFileSets") or {}
+    return {strip_extension(str(part)) for part in parts}
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def _with_chain(one: Counted, by_name: Mapping[str, Counted]) -> Counted:
+    seen, found = {one.name}, one
+    while found.chain and not one.problem:
+        below = by_name.get(found.chain)
+        if below is None or below.problem or below.name in seen:
+            return replace(one, problem=f"{found.chain}, of which it is a delta, is not whole")
+        seen.add(below.name)
+        found = below
+    return one

@@ -1,0 +1,71 @@
+"""What lies in the archive and is not of the owner's line. Pure."""
+
+import heapq
+
+from walsup.archive.audit.found import Branch
+from walsup.archive.audit.scope import Counted, Scope
+
+_MOST = 64
+_MOST_TIMELINES = 16
+# A push of the old owner may still have been under way when the timeline began.
+_GRACE_S = 60.0
+
+
+class Branches:
+    """Collects them. Those from before the owner's timeline began are abandoned, and no fault."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.begun_at = 0.0
+        self.newest_at = 0.0
+        self._scope = scope
+        self._seen: dict[int, list[tuple[float, str]]] = {}
+        self._counts: dict[int, int] = {}
+        self._backups: dict[int, str] = {}
+
+    def add(self, timeline: int, name: str, changed_at: float) -> None:
+        """Take an object of a timeline that is not on the line, or after its switch."""
+        self.newest_at = max(self.newest_at, changed_at)
+        if timeline not in self._seen and len(self._seen) >= _MOST_TIMELINES:
+            timeline = max(self._seen)
+        kept = self._seen.setdefault(timeline, [])
+        self._counts[timeline] = self._counts.get(timeline, 0) + 1
+        # The newest are kept: when none of them is later than it may be, none is.
+        if len(kept) < _MOST:
+            heapq.heappush(kept, (changed_at, name))
+        else:
+            heapq.heappushpop(kept, (changed_at, name))
+
+    def add_backup(self, backup: Counted) -> None:
+        """Take a base backup, which may be on the line after all."""
+        scope = self._scope
+        other_cluster = backup.system_id not in (0, scope.system_id)
+        if other_cluster or not (
+            backup.timeline == 0 or scope.line.has(backup.timeline, backup.finish_lsn)
+        ):
+            self.add(backup.timeline, backup.name, backup.uploaded_at)
+            if backup.uploaded_at > self.until:
+                self._backups.setdefault(backup.timeline, backup.name)
+
+    @property
+    def until(self) -> float:
+        """Up to when an object of another timeline is a known branch's."""
+        begun = self.begun_at + _GRACE_S if self.begun_at else 0.0
+        return max(self._scope.branches_until, begun)
+
+    def found(self) -> tuple[Branch, ...]:
+        """Give the branches that have grown since."""
+        branches = []
+        for timeline, kept in sorted(self._seen.items()):
+            late = sorted(one for one in kept if one[0] > self.until)
+            if late:
+                since, first = late[0]
+                branches.append(
+                    Branch(
+                        timeline,
+                        first,
+                        since,
+                        self._counts[timeline],
+                        self._backups.get(timeline, ""),
+                    )
+                )
+        return tuple(branches)

@@ -1,0 +1,146 @@
+"""The process that lists an archive for its audit; it may be killed at any time.
+
+It reads its question (JSON) from standard input, with the credentials from the run directory, and
+writes lines of JSON: `{"pages": n}` with each answer of the bucket, at last `found` or `fault`.
+"""
+
+import asyncio
+import json
+import os
+import resource
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from walsup import settings
+from walsup.archive.audit.backupwalk import BackupWalk, Sentinel
+from walsup.archive.audit.found import Found
+from walsup.archive.audit.scope import Counted, Scope
+from walsup.archive.audit.walwalk import WalWalk
+from walsup.archive.bucket import Bucket, Listed, open_bucket
+from walsup.archive.classify import classify, is_absent
+from walsup.archive.names import BACKUP_FOLDER, WAL_FOLDER
+from walsup.postgres import subpath
+
+_MOST_CPU_S = 600
+_NICENESS = 10
+
+
+def main(run_dir: str) -> None:
+    """Carry out one round."""
+    os.nice(_NICENESS)
+    resource.setrlimit(resource.RLIMIT_CPU, (_MOST_CPU_S, _MOST_CPU_S))
+    question = json.loads(sys.stdin.buffer.read())
+    try:
+        answer: dict[str, Any] = {"found": asyncio.run(_round(run_dir, question)).to_json()}
+    except Exception as raised:  # noqa: BLE001 (whatever it is, the agent shows it)
+        fault = classify(raised)
+        answer = {"fault": [fault.kind, fault.problem, fault.remedy]}
+    _tell(answer)
+
+
+def _tell(answer: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+async def _round(run_dir: str, question: dict[str, Any]) -> Found:
+    content = json.loads((Path(run_dir) / "agent.json").read_text(encoding="utf-8"))
+    known = subpath.where(settings.load(content["environment"]))
+    bucket = open_bucket(known._replace(region=known.region or question["region"]))
+    try:
+        return await look(bucket, Scope.from_json(question["scope"]))
+    finally:
+        close = getattr(bucket, "close", None)
+        if close is not None:
+            close()
+
+
+class _Pages:
+    """Counts and tells the answers."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+        self.count = 0
+
+    async def objects(self, under: str, after: str = "") -> AsyncIterator[Listed]:
+        async for page in self._bucket.tree(under, after):
+            self.count += 1
+            _tell({"pages": self.count})
+            for listed in page:
+                yield listed
+
+
+async def look(bucket: Bucket, scope: Scope) -> Found:
+    """List base backups and WAL, and compare.
+
+    Raises:
+        what the bucket raises.
+    """
+    pages = _Pages(bucket)
+    backup_walk = BackupWalk(scope)
+    async for listed in pages.objects(BACKUP_FOLDER):
+        if (sentinel := backup_walk.add(listed)) is not None:
+            await _compare(bucket, backup_walk, sentinel)
+    backups = backup_walk.end()
+    begin = begins(scope, backups)
+    walk = WalWalk(scope, begin)
+    after = f"{WAL_FOLDER}/{scope.segment(begin - 1).name}~" if 1 < begin == scope.first else ""
+    async for listed in pages.objects(WAL_FOLDER, after):
+        walk.add(listed)
+    walk.end()
+    for backup in backups:
+        walk.branches.add_backup(backup)
+    return Found(
+        backups=backups,
+        missing=tuple(walk.missing),
+        more_missing=walk.more_missing,
+        suspects=tuple(walk.suspects),
+        more_suspects=walk.more_suspects,
+        damaged=tuple(walk.damaged),
+        twice=tuple(walk.twice),
+        branches=walk.branches.found(),
+        branches_until=walk.branches.newest_at,
+        objects=walk.objects + backup_walk.objects,
+        ignored=walk.ignored + backup_walk.ignored,
+        pages=pages.count,
+        begin=begin if begin <= scope.head else -1,
+        day=walk.day,
+        round=walk.round,
+        known=walk.known,
+    )
+
+
+def begins(scope: Scope, backups: tuple[Counted, ...]) -> int:
+    """Give where the comparison begins: the oldest base backup's first segment, or the day's."""
+    oldest = min(
+        (b.start_lsn // scope.size for b in backups if _is_ours(scope, b)),
+        default=scope.window if scope.window >= 0 else scope.head + 1,
+    )
+    return max(oldest, scope.first)
+
+
+def _is_ours(scope: Scope, backup: Counted) -> bool:
+    return (
+        backup.start_lsn > 0
+        and backup.system_id in (0, scope.system_id)
+        and scope.line.has(backup.timeline, backup.finish_lsn)
+    )
+
+
+async def _compare(bucket: Bucket, walk: BackupWalk, sentinel: Sentinel) -> None:
+    try:
+        content = (await bucket.get(sentinel.key)).content
+        metadata = None
+        if sentinel.metadata_key:
+            metadata = (await bucket.get(sentinel.metadata_key)).content
+    except FileNotFoundError as raised:
+        if not is_absent(raised):
+            raise
+        return  # removed since it was listed
+    walk.compare(sentinel, content, metadata)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
