@@ -52,6 +52,12 @@ def status(known: Settings, environ: Mapping[str, str]) -> dict[str, Any]:
     return _over_http(known, directories, refused)
 
 
+def boot(known: Settings, environ: Mapping[str, str]) -> str | None:
+    """Return the container's latest start, as its run directory has it; None: not known."""
+    directories = run_dirs(environ, os.geteuid(), _owner(known.pgdata), str(known.pgdata))
+    return _boot(directories, known.pgdata)
+
+
 def _over_http(known: Settings, directories: list[str], refused: OSError | None) -> dict[str, Any]:
     host = known.http.host if known.http.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
     where = f"port {known.http.port}"

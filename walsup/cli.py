@@ -1,5 +1,6 @@
 """The command line but for `run`, which PID 1 is made of and which never loads this module."""
 
+import asyncio
 import json
 import os
 import sys
@@ -103,23 +104,31 @@ def wipe(*, confirmed: str | None, even_if_fresh: bool) -> None:
 
 
 @main.command()
-@click.option("--force", is_flag=True, help="Prove nothing: what is not here is given up.")
+@click.option("--force", is_flag=True, help="Give up what is archived and not replayed here.")
 @click.option("--wait", default=60.0, help="Seconds in which replay has to reach the end.")
 def promote(*, force: bool, wait: float) -> None:
     """Make this standby the primary, when nothing that is archived is left behind.
 
-    Refuses while the archive cannot be read, is not replayed to its end, or has a living owner.
-    Run it where the container of the standby runs, with its environment.
+    Refuses while the archive cannot be read, is not replayed to its end, or has a living owner,
+    which is dead when it has been silent for four leases. The archive is claimed first. With
+    --force replay may be anywhere, and an archive that cannot be read is not claimed; a living
+    owner is a refusal all the same. Run it where the container of the standby runs, with its
+    environment.
     """
     from walsup import agent_client  # noqa: PLC0415 (one command, one import)
     from walsup import promote as promotion  # noqa: PLC0415 (as above)
 
     try:
-        known = settings.load(os.environ)
+        known = subpath.where(settings.load(os.environ))
         promotion.check(known)
-        if not force:
-            click.echo(promotion.prove(known, lambda: agent_client.status(known, os.environ), wait))
-        timeline = promotion.promote(known, click.echo)
+        plan = promotion.Plan(
+            force=force,
+            wait_s=wait,
+            boot=agent_client.boot(known, os.environ),
+            ask=lambda: agent_client.status(known, os.environ),
+            say=click.echo,
+        )
+        timeline = asyncio.run(promotion.run(known, plan))
     except WalsupError as fault:
         click.echo(str(fault), err=True)
         sys.exit(fault.exit_code)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 from walsup import log
 from walsup.agent import daemons, room
@@ -11,7 +12,7 @@ from walsup.agent.holding import grant
 from walsup.agent.inheritance import inherit
 from walsup.agent.lag import Meter
 from walsup.agent.world import World
-from walsup.archive import ahead, conditions, continued, daemon, encryption, engine
+from walsup.archive import ahead, conditions, continued, daemon, encryption, engine, takeover
 from walsup.archive.ahead import Compared
 from walsup.archive.bucket import Bucket
 from walsup.archive.claim import Ask, Rivals, claim
@@ -23,9 +24,8 @@ from walsup.archive.lease import Lease
 from walsup.archive.letin import Claimant, Kept, Wait
 from walsup.archive.owner import Owner
 from walsup.archive.scratch import scratch
-from walsup.postgres import control, history, memory, restored
+from walsup.postgres import control, history, memory
 from walsup.postgres.continuity import Position
-from walsup.postgres.control import ControlData
 from walsup.postgres.server import archives
 from walsup.postgres.wal import Segment
 
@@ -54,16 +54,22 @@ class Doorkeeper:
         found = control.read(pgdata)
         world.board.put(system_id=found.system_id, segment_bytes=found.segment_size)
         key = await asyncio.to_thread(encryption.fingerprint, world.settings, found.system_id)
-        claimant = self._claimant(found, key)
-        answer = await claim(bucket, claimant, self._rivals, self._ask(bucket, claimant))
+        who = replace(
+            takeover.claimant(world.settings, world.boot, self._carrier.name),
+            position=Position.of(found),
+            encryption=key,
+        )
+        answer = await claim(bucket, who, self._rivals, self._ask(bucket, who))
         match answer:
-            case Wait(fault=fault):
+            case Wait(fault=fault, living=living):
+                world.rival = living
                 return fault
-            case Kept(fault=fault, foreign=foreign):
+            case Kept(fault=fault, foreign=foreign, living=living):
+                world.rival = living
                 if foreign:
                     memory.remember_foreign(pgdata, str(world.settings.archive), fault.problem)
                 return fault
-        self._remember()
+        self._remember(answer)
         await world.continuity.settle()
         self._demand_backup(answer)
         world.lease = answer
@@ -89,24 +95,6 @@ class Doorkeeper:
                 return chosen
             self._tested = (bucket, chosen)
         return self._tested[1]
-
-    def _claimant(self, found: ControlData, key: str) -> Claimant:
-        known = self._world.settings
-        archive = str(known.archive)
-        return Claimant(
-            control=found,
-            instance=memory.instance(known.pgdata),
-            boot=self._world.boot,
-            place=memory.place(known.pgdata),
-            compression=known.compression or engine.DEFAULT_COMPRESSION[self._carrier.name],
-            lease_s=known.lease_s,
-            left=history.left(known.pgdata, found.timeline),
-            owned=memory.owned(known.pgdata, archive),
-            adoption=memory.adoption(known.pgdata, archive),
-            restored_to=restored.done_to(known.pgdata, archive),
-            position=Position.of(found),
-            encryption=key,
-        )
 
     def _ask(self, bucket: Bucket, claimant: Claimant) -> Ask:
         world, found = self._world, claimant.control
@@ -155,10 +143,11 @@ class Doorkeeper:
         world = self._world
         return bool(world.board.snapshot.init.engine_generation) and world.meter is None
 
-    def _remember(self) -> None:
-        pgdata = self._world.settings.pgdata
-        memory.remember_owned(pgdata, str(self._world.settings.archive))
-        if memory.adoption(pgdata, str(self._world.settings.archive)) is not None:
+    def _remember(self, lease: Lease) -> None:
+        pgdata, archive = self._world.settings.pgdata, str(self._world.settings.archive)
+        memory.remember_owned(pgdata, archive)
+        memory.remember_epoch(pgdata, archive, lease.owner.epoch)
+        if memory.adoption(pgdata, archive) is not None:
             self._world.adopted.set()
         memory.forget_adoption(pgdata)
         memory.forget_foreign(pgdata)

@@ -1,10 +1,12 @@
 """What a standby follows, seen in the bucket: whose timeline it is, and up to where it is there."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from walsup.archive import catalog, clock
 from walsup.archive.bucket import Bucket
+from walsup.archive.fault import Fault, FaultError
 from walsup.archive.window import Line
 from walsup.postgres.wal import Segment, parse_history
 
@@ -17,11 +19,20 @@ class Origin(NamedTuple):
     region: str | None
 
 
+def _forget(_: int) -> None:
+    """Keep nothing."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Followed:
-    """`timeline` 0: nobody owns the archive yet. `mark`: the last segment without a gap."""
+    """`timeline` 0: nobody owns the archive yet. `mark`: the last segment without a gap.
+
+    `epoch`: the highest of an owner object that was ever seen here; `remember` keeps it on disk.
+    """
 
     segment_bytes: int
+    epoch: int = 0
+    remember: Callable[[int], None] = _forget
     timeline: int = 0
     next_timeline: int = 0
     mark: Segment | None = None
@@ -32,10 +43,23 @@ class Followed:
 
         Raises:
             what the bucket raises; ValueError: the owner object cannot be read.
+            FaultError: its epoch is lower than one that was seen before.
         """
         owner = await clock.owner(bucket)
         if owner is None:
             return
+        if owner.epoch < self.epoch:
+            raise FaultError(
+                Fault(
+                    "not following",
+                    f"the archive's owner object has epoch {owner.epoch}, and epoch {self.epoch}"
+                    " was seen before: the bucket has an older state, which is not followed",
+                    "find out who has put an older state of the bucket back",
+                )
+            )
+        if owner.epoch > self.epoch:
+            self.remember(owner.epoch)
+            self.epoch = owner.epoch
         if owner.timeline != self.timeline:
             self.line = None
         self.timeline, self.next_timeline = owner.timeline, owner.next_timeline

@@ -134,13 +134,10 @@ class Follower:
             await self.source.fetch(name, path, 0)
             log.info("history.followed", name=name)
             return FETCHED
-        promoting = memory.is_promoting(world.settings.pgdata)
-        if (
-            started
-            and promoting
-            and number > followed.timeline
-            and await followed.has_taken(bucket, number)
-        ):
+        claimed = memory.promotes_to(world.settings.pgdata)
+        if not started or claimed is None or number <= followed.timeline:
+            return ABSENT
+        if number < claimed if claimed else await followed.has_taken(bucket, number):
             await asyncio.to_thread(path.write_text, history.TAKEN)
             return FETCHED
         return ABSENT

@@ -43,6 +43,7 @@ async def hold(world: World, lease: Lease) -> Fault | None:
         try:
             failed = await _renew(world, lease)
         except LostError as lost:
+            world.rival = lost.owner
             return lost.fault
         if failed is not None:
             world.board.fault("lease", failed)

@@ -68,14 +68,14 @@ class Reclaim:
             conditional = await conditions.trusted(bucket, unsafe=unsafe)
             if isinstance(conditional, Fault):
                 return conditional
-            wanted, began_s = decided.owner.signed(), now_s()
-            tag = await write(conditional, wanted, etag)
+            written = await write(conditional, decided.owner, etag)
         except Exception as raised:  # noqa: BLE001 (asked again until it answers)
             return classify(raised)
-        if tag is None:
+        if written is None:
             return Fault("overwrite conflict", "another start was faster; looking again")
-        self._lease = Lease(conditional, wanted, tag, began_s)
-        log.info("timeline.claimed", timeline=wanted.next_timeline, epoch=wanted.epoch)
+        self._lease = Lease(conditional, written)
+        owner = written.owner
+        log.info("timeline.claimed", timeline=owner.next_timeline, epoch=owner.epoch)
         return None
 
     async def _decide(
@@ -122,6 +122,7 @@ class Reclaim:
             place=memory.place(known.pgdata),
             compression=known.compression or engine.DEFAULT_COMPRESSION[name],
             lease_s=known.lease_s,
+            known_epoch=memory.known_epoch(known.pgdata, str(known.archive)),
         )
 
     async def _renew(self) -> None:

@@ -6,15 +6,17 @@ Only a start can change what a directory is: the container is ended, and prepare
 from walsup import log
 from walsup.agent import daemons
 from walsup.agent.world import World
-from walsup.archive import ranking
+from walsup.archive import ranking, takeover
 from walsup.archive.bucket import Bucket
+from walsup.archive.claim import Rivals
 from walsup.archive.classify import classify
 from walsup.archive.engine import DEFAULT_COMPRESSION, Engine
 from walsup.archive.fault import Fault
-from walsup.archive.rank import Neither, Rank, Stay, StepDown
+from walsup.archive.letin import Kept, Wait
+from walsup.archive.rank import Held, Neither, Rank, Stay, StepDown
 from walsup.archive.survey import Reader
 from walsup.errors import ArchiveError, DataDirectoryError
-from walsup.postgres import memory, standing
+from walsup.postgres import control, memory, standing
 from walsup.postgres.wal import show_lsn
 
 
@@ -24,6 +26,15 @@ async def step_down(world: World, fault: Fault) -> None:
     if known.role == "primary" or fault.kind != "not the owner" or world.stopping.is_set():
         return
     if standing.is_standby(known.pgdata) or world.bucket is None:
+        return
+    if rival := world.rival:
+        log.warning("role.lost", instance=rival.instance, epoch=rival.epoch, boot=rival.boot)
+        world.pid1.end(
+            f"another start holds the archive and renews its lease (instance {rival.instance},"
+            f" timeline {rival.timeline}, epoch {rival.epoch}), and this database took writes too;"
+            " it is started again as what the archive says that it is",
+            DataDirectoryError.exit_code,
+        )
         return
     match await _ask(world, world.bucket):
         case StepDown(timeline=timeline, fork_lsn=fork_lsn):
@@ -37,22 +48,49 @@ async def step_down(world: World, fault: Fault) -> None:
             return
 
 
-async def become_sure(world: World, bucket: Bucket) -> None:
-    """End a start that is read-only for want of an answer, when there is one."""
-    if not memory.is_unsure(world.settings.pgdata):
-        return
-    match await _ask(world, bucket):
-        case Stay(why=why):
-            what = f"the archive says that this is the primary: {why}"
-        case StepDown():
-            what = "the archive says that another is the primary"
-        case Neither(problem=problem):
-            world.board.fault("role", Fault("not following", problem))
+class Unsure:
+    """A start that is read-only for want of an answer, until there is one."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._rivals = Rivals()
+
+    async def look(self, bucket: Bucket) -> None:
+        """Ask the archive; end this start when it says what this directory is.
+
+        A primary's claim is written before that: while another could still take the archive, it
+        would be ended for nothing, or started as a second one.
+        """
+        world = self._world
+        if not memory.is_unsure(world.settings.pgdata):
             return
-        case None:
-            return
-    log.info("role.sure", why=what)
-    world.pid1.end(f"{what}; it is started as what it is", ArchiveError.exit_code)
+        match await _ask(world, bucket):
+            case Stay(why=why):
+                if fault := await self._claim(bucket):
+                    world.board.fault("role", Fault("not following", fault.problem, fault.remedy))
+                    return
+                what = f"the archive says that this is the primary: {why}"
+            case StepDown():
+                what = "the archive says that another is the primary"
+            case Neither(problem=problem, hint=hint) | Held(problem=problem, hint=hint):
+                world.board.fault("role", Fault("not following", problem, hint))
+                return
+            case None:
+                return
+        log.info("role.sure", why=what)
+        world.pid1.end(f"{what}; it is started as what it is", ArchiveError.exit_code)
+
+    async def _claim(self, bucket: Bucket) -> Fault | None:
+        """Claim the archive for this instance; gives what stands in the way."""
+        known = self._world.settings
+        try:
+            who = takeover.claimant(known, self._world.boot)
+            claimed = await takeover.before_start(
+                bucket, who, self._rivals, unsafe=known.unsafe_owner
+            )
+        except Exception as raised:  # noqa: BLE001 (asked again with the next look)
+            return classify(raised)
+        return claimed.fault if isinstance(claimed, (Wait, Kept)) else None
 
 
 async def _ask(world: World, bucket: Bucket) -> Rank | None:
@@ -60,6 +98,9 @@ async def _ask(world: World, bucket: Bucket) -> Rank | None:
     if not isinstance(carrier, Engine):
         return None
     try:
+        found = control.read(world.settings.pgdata)
+        # What only the gate knows otherwise, which a standby never opens: the engine asks for it.
+        world.board.put(system_id=found.system_id, segment_bytes=found.segment_size)
         daemons.render(world, world.settings.compression or DEFAULT_COMPRESSION[carrier.name])
         reader = Reader(
             bucket=bucket, engine=carrier, config=world.engine_config, scratch=world.run_dir

@@ -18,6 +18,7 @@ from walsup.archive.audit.scope import Stamp
 from walsup.archive.bucket import open_bucket
 from walsup.archive.fault import Fault
 from walsup.archive.lease import Lease
+from walsup.archive.owner import Owner
 from walsup.postgres import history, memory, subpath
 from walsup.postgres.server import Sql
 
@@ -57,6 +58,7 @@ class World:
         self.continuity = Continuity(self.settings.pgdata, str(archive), self.boot)
         self.meter: Meter | None = None
         self.lease: Lease | None = None
+        self.rival: Owner | None = None  # who has written the owner object while we looked
         self.asked_s: float | None = None  # since when a listing has been without an answer
         self.answered_in_s = 0.0  # how long the last one took
         self._generation = 0

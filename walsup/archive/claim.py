@@ -27,6 +27,7 @@ class Rivals:
     def __init__(self) -> None:
         self._content = b""
         self._since_s = 0.0
+        self._changes = 0
 
     def unchanged_s(self, content: bytes, seen_s: float) -> float:
         """Take note of a reading that was begun at `seen_s`; gives the seconds since the first.
@@ -35,9 +36,16 @@ class Rivals:
         for the same content.
         """
         if content != self._content:
+            self._changes += 1
             # The answer was on its way for a while: count from now on, not from the request.
             self._content, self._since_s = content, now_s()
         return max(0.0, seen_s - self._since_s)
+
+    def living(self, owner: Owner, claimant: Claimant, unchanged_s: float) -> Owner | None:
+        """Give the owner, when it is another start that has written while we watched."""
+        writes = self._changes > 1 and owner.state == "running" and owner.boot != claimant.boot
+        lease_s = max(owner.lease_s, claimant.lease_s)
+        return owner if writes and unchanged_s < RIVAL_LEASES * lease_s else None
 
 
 class Ask(NamedTuple):
@@ -61,28 +69,10 @@ async def claim(
     Raises:
         what the bucket raises; ValueError for an owner object that cannot be read.
     """
-    seen_s = now_s()
-    etag: str | None
-    decided: Take | Wait | Kept
-    try:
-        found = await bucket.get(OWNER_KEY)
-    except FileNotFoundError as raised:
-        if not is_absent(raised):
-            raise
-        absent_s = rivals.unchanged_s(_ABSENT, seen_s)
-        etag, decided = None, await _without_owner(bucket, claimant, absent_s, ask)
-    else:
-        etag, owner = found.etag, Owner.from_json(found.content)
-        decided = letin.judge(
-            owner,
-            claimant,
-            unchanged_s=rivals.unchanged_s(found.content, seen_s),
-            empty=owner.system_id != claimant.control.system_id and await catalog.is_empty(bucket),
-            mark_lsn=await _mark_lsn(bucket, owner, claimant),
-        )
+    etag, decided = await _decide(bucket, claimant, rivals, ask)
     if not isinstance(decided, Take):
         return decided
-    wanted = decided.owner.signed()
+    wanted = decided.owner
     if claimant.restored_to:
         wanted = replace(wanted, restored_to=claimant.restored_to)
     compared = await ask.compare(wanted)
@@ -99,17 +89,42 @@ async def claim(
     wanted = replace(
         wanted,
         position=claimant.position or wanted.position,
-        position_boot=claimant.boot,
+        position_boot=claimant.boot if claimant.position else wanted.position_boot,
         encryption=claimant.encryption or wanted.encryption,
     )
     if isinstance(conditional := await ask.conditional(), Fault):
         return Kept(conditional, foreign=False)
-    began_s = now_s()
-    if (tag := await write(conditional, wanted, etag)) is None:
+    if (written := await write(conditional, wanted, etag)) is None:
         return Wait(
             Fault(kind="overwrite conflict", problem="another start was faster; looking again")
         )
-    return Lease(conditional, wanted, tag, began_s)
+    return Lease(conditional, written)
+
+
+async def _decide(
+    bucket: Bucket, claimant: Claimant, rivals: Rivals, ask: Ask
+) -> tuple[str | None, Take | Wait | Kept]:
+    """Read the owner object and judge; gives its tag too, None where there is none."""
+    seen_s = now_s()
+    try:
+        found = await bucket.get(OWNER_KEY)
+    except FileNotFoundError as raised:
+        if not is_absent(raised):
+            raise
+        absent_s = rivals.unchanged_s(_ABSENT, seen_s)
+        return None, await _without_owner(bucket, claimant, absent_s, ask)
+    owner = Owner.from_json(found.content)
+    unchanged_s = rivals.unchanged_s(found.content, seen_s)
+    decided = letin.judge(
+        owner,
+        claimant,
+        unchanged_s=unchanged_s,
+        empty=owner.system_id != claimant.control.system_id and await catalog.is_empty(bucket),
+        mark_lsn=await _mark_lsn(bucket, owner, claimant),
+    )
+    if isinstance(decided, Take):
+        return found.etag, decided
+    return found.etag, decided._replace(living=rivals.living(owner, claimant, unchanged_s))
 
 
 async def _without_owner(
@@ -143,7 +158,7 @@ async def _without_owner(
             )
         )
     first = claimant.begins(
-        epoch=1,
+        epoch=claimant.known_epoch + 1,  # others follow no lower one than they have known
         compression=evidence.compression or claimant.compression,
         backups_from=claimant.redo_segment.start_lsn if adopted else 0,
     )

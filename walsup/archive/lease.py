@@ -14,13 +14,24 @@ from walsup.archive.owner import NOBODY, Owner
 from walsup.archive.terms import HOLDER_LEASES
 from walsup.postgres.continuity import Position
 
+_ATTEMPTS = 3
+
 
 class LostError(Exception):
-    """The archive is not ours any more; `fault` says whose it is."""
+    """The archive is not ours any more; `fault` says whose it is, `owner` what was read, if any."""
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: Fault, owner: Owner | None = None) -> None:
         super().__init__(fault.problem)
         self.fault = fault
+        self.owner = owner
+
+
+class Written(NamedTuple):
+    """A write of the owner object whose success was answered; `began_s`: when it was begun."""
+
+    owner: Owner
+    etag: str
+    began_s: float
 
 
 def now_s() -> float:
@@ -28,32 +39,62 @@ def now_s() -> float:
     return clock_gettime(CLOCK_BOOTTIME)
 
 
-async def write(bucket: Conditional, wanted: Owner, etag: str | None) -> str | None:
-    """Create it (`etag` None) or replace it; gives its tag, None when it is somebody else's now.
+async def write(
+    bucket: Conditional,
+    wanted: Owner,
+    etag: str | None,
+    tried: set[str] | None = None,
+    known: str = "",
+) -> Written | None:
+    """Create it (`etag` None) or replace it, under a nonce of its own; None: it is another's now.
 
-    A write that has failed may have succeeded: it is read back, and its own nonce tells.
+    A write that was not answered may have succeeded, and may succeed at any later time. When a
+    read shows one of ours (`tried`: the nonces of earlier ones), that gives its tag and no lease:
+    it is unknown when it was written. It is written again, until a success is answered.
+    `known`: the nonce of the version that is replaced; a server may show it under another tag.
 
     Raises:
         what the bucket raises, when it is not known what happened.
     """
-    content = wanted.to_json()
-    try:
-        if etag is None:
-            return await bucket.create(OWNER_KEY, content)
-        return await bucket.replace(OWNER_KEY, content, etag)
-    except Exception as raised:
-        lost = is_conflict(raised) or is_absent(raised)
+    tried = set() if tried is None else tried
+    for _ in range(_ATTEMPTS):
+        signed, began_s = wanted.signed(), now_s()
+        tried.add(signed.nonce)
         try:
-            found = await bucket.get(OWNER_KEY)
-        except FileNotFoundError as absent:
-            if lost and is_absent(absent):
+            if etag is None:
+                tag = await bucket.create(OWNER_KEY, signed.to_json())
+            else:
+                tag = await bucket.replace(OWNER_KEY, signed.to_json(), etag)
+        except Exception as raised:  # noqa: BLE001 (raised again unless the object tells)
+            etag = await _landed(bucket, raised, tried, known)
+            if etag is None:
                 return None
-            raise raised from None
-        if Owner.from_json(found.content).nonce == wanted.nonce:
-            return found.etag
-        if lost:
+        else:
+            return Written(signed, tag, began_s)
+    raise TimeoutError(f"{_ATTEMPTS} writes of {OWNER_KEY} in a row were not answered")
+
+
+async def _landed(
+    bucket: Conditional, raised: Exception, tried: set[str], known: str
+) -> str | None:
+    """Give the tag of a version of ours that is there; None: the object is another's.
+
+    Raises:
+        `raised`, when the object does not tell.
+    """
+    lost = is_conflict(raised) or is_absent(raised)
+    try:
+        found = await bucket.get(OWNER_KEY)
+    except FileNotFoundError as absent:
+        if lost and is_absent(absent):
             return None
-        raise
+        raise raised from None
+    nonce = Owner.from_json(found.content).nonce
+    if nonce in tried or (lost and nonce and nonce == known):
+        return found.etag
+    if lost:
+        return None
+    raise raised
 
 
 class Proven(NamedTuple):
@@ -74,14 +115,15 @@ class Proven(NamedTuple):
 class Lease:
     """What we hold until `until_s`, by the clock of `now_s`."""
 
-    def __init__(self, bucket: Conditional, owner: Owner, etag: str, began_s: float) -> None:
-        """`began_s`: when the write that made it ours was begun."""
-        self.owner = owner
+    def __init__(self, bucket: Conditional, written: Written) -> None:
+        """`written`: the write that made it ours."""
+        self.owner = written.owner
         self._bucket = bucket
-        self._etag = etag
-        self._began_s = began_s
+        self._etag = written.etag
+        self._began_s = written.began_s
         self._tried: set[str] = set()
         self._writing = asyncio.Lock()
+        self._may_be_given_up = False
 
     @property
     def until_s(self) -> float:
@@ -91,7 +133,7 @@ class Lease:
     @property
     def is_held(self) -> bool:
         """Whether nobody else can have written yet."""
-        return not self._given_up and now_s() < self.until_s
+        return not self._may_be_given_up and now_s() < self.until_s
 
     async def renew(self, proven: Proven) -> None:
         """Write it again, with what is proven by now.
@@ -105,6 +147,8 @@ class Lease:
     async def release(self, proven: Proven) -> None:
         """Mark it stopped; the next start need not wait.
 
+        Whatever comes of it, it is not held from here on, until a later renewal is confirmed.
+
         Raises:
             as `renew` does.
         """
@@ -117,10 +161,6 @@ class Lease:
             as `renew` does.
         """
         await self._write(replace(self.owner, boot=NOBODY))
-
-    @property
-    def _given_up(self) -> bool:
-        return self.owner.state == "stopped" or self.owner.boot == NOBODY
 
     def _with(self, proven: Proven) -> Owner:
         # Both at once: a position behind a hole without its demand for a backup would hide it.
@@ -141,32 +181,33 @@ class Lease:
 
     async def _write(self, wanted: Owner) -> None:
         async with self._writing:
-            if self._given_up:
+            if _gives_up(self.owner):
                 return  # what it says now stands
-            signed, began_s = wanted.signed(), now_s()
-            self._tried.add(signed.nonce)
-            etag = await write(self._bucket, signed, self._etag)
-            if etag is None:
-                before = await self._caught_up()
-                began_s = now_s()
-                etag = await write(self._bucket, signed, before)
-            if etag is None:
-                raise LostError(_taken(None))
-            self.owner, self._etag, self._began_s = signed, etag, began_s
+            self._may_be_given_up = self._may_be_given_up or _gives_up(wanted)
+            known = self.owner.nonce
+            written = await write(self._bucket, wanted, self._etag, self._tried, known)
+            if written is None:
+                raise await self._lost()
+            self.owner, self._etag, self._began_s = written
+            self._may_be_given_up = _gives_up(self.owner)
             self._tried.clear()
 
-    async def _caught_up(self) -> str:
-        """Give the tag of an earlier write of ours that was given up, and has succeeded late."""
+    async def _lost(self) -> LostError:
+        """Give the error that says whose it is, as far as that can be read now."""
         try:
             found = await self._bucket.get(OWNER_KEY)
         except FileNotFoundError as raised:
             if not is_absent(raised):
                 raise
-            raise LostError(removed()) from None
+            return LostError(removed())
         owner = Owner.from_json(found.content)
-        if owner.boot != self.owner.boot or owner.nonce not in (self.owner.nonce, *self._tried):
-            raise LostError(_taken(owner))
-        return found.etag
+        if owner.boot == self.owner.boot:
+            return LostError(_taken(None))
+        return LostError(_taken(owner), owner)
+
+
+def _gives_up(owner: Owner) -> bool:
+    return owner.state == "stopped" or owner.boot == NOBODY
 
 
 def removed() -> Fault:

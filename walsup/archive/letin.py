@@ -24,7 +24,8 @@ class Claimant:
     `left`: where it has left the timelines before its own, from its history file.
     `owned`: this data directory remembers that it has owned the archive. `restored_to`: the target
     to which it was restored from this very archive. `position`: its last checkpoint, as of now.
-    `encryption`: the fingerprint of the key that it writes with.
+    `encryption`: the fingerprint of the key that it writes with. `known_epoch`: the highest epoch
+    of an owner object that it has seen there.
     """
 
     control: ControlData
@@ -39,6 +40,7 @@ class Claimant:
     restored_to: str = ""
     position: Position | None = None
     encryption: str = ""
+    known_epoch: int = 0
 
     @property
     def redo_segment(self) -> Segment:
@@ -51,11 +53,8 @@ class Claimant:
 
         A copy may have gone on behind that point: its WAL proves nothing about ours.
         """
-        left_lsn = _left_at(owner.timeline, self)
-        lsn = owner.lsn if left_lsn is None else min(owner.lsn, left_lsn)
         return replace(
-            owner,
-            lsn=lsn - lsn % self.control.segment_size,
+            self.comes_to(owner),
             instance=self.instance,
             boot=self.boot,
             place=self.place,
@@ -63,6 +62,12 @@ class Claimant:
             state="running",
             lease_s=self.lease_s,
         )
+
+    def comes_to(self, owner: Owner) -> Owner:
+        """Give the object with a position that this directory has come to, at most."""
+        left_lsn = _left_at(owner.timeline, self)
+        lsn = owner.lsn if left_lsn is None else min(owner.lsn, left_lsn)
+        return replace(owner, lsn=lsn - lsn % self.control.segment_size)
 
     def begins(self, *, epoch: int, compression: str, backups_from: int) -> Owner:
         """Give the object of a new claim: everything from the redo segment on is archived."""
@@ -96,16 +101,24 @@ class Take(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """Another start holds it, or held it until a moment ago: ask again."""
+    """Another start holds it, or held it until a moment ago: ask again.
+
+    `living`: the holder, when it has written the object while we watched.
+    """
 
     fault: Fault
+    living: Owner | None = None
 
 
 class Kept(NamedTuple):
-    """Not ours. `foreign`: it never will be by itself, so the next start need not archive."""
+    """Not ours. `foreign`: it never will be by itself, so the next start need not archive.
+
+    `living`: as in Wait.
+    """
 
     fault: Fault
     foreign: bool = True
+    living: Owner | None = None
 
 
 def judge(
@@ -118,8 +131,9 @@ def judge(
     """
     ours = owner.system_id == claimant.control.system_id
     if ours and owner.boot == claimant.boot and owner.state == "running":
-        # Written again all the same: only a write of ours begins a lease.
-        return Take(owner, "same start")
+        # Written again all the same: only a write of ours begins a lease. What was claimed before a
+        # promotion may reach further than this directory has come.
+        return Take(claimant.comes_to(owner), "same start")
     allowed = _allowed(owner, claimant, ours=ours, empty=empty, mark_lsn=mark_lsn)
     if isinstance(allowed, Kept) or _is_free(owner, claimant, unchanged_s):
         return allowed
@@ -196,7 +210,8 @@ def reclaim(
         return replace(taken, timeline=mark.timeline, lsn=mark.end_lsn, next_timeline=new_timeline)
 
     if owner is None:
-        first = claimant.begins(epoch=1, compression=claimant.compression, backups_from=0)
+        epoch = claimant.known_epoch + 1
+        first = claimant.begins(epoch=epoch, compression=claimant.compression, backups_from=0)
         return Take(marked(first), "nobody has owned it")
     if owner.state == "wiping":
         return Kept(_fault("the archive is being wiped", _NEW_PREFIX), foreign=False)
@@ -220,6 +235,50 @@ def reclaim(
             )
         )
     return Take(marked(claimant.takes(owner)), "restored from it")
+
+
+def promotion(
+    owner: Owner, claimant: Claimant, *, unchanged_s: float, new_timeline: int
+) -> Take | Wait | Kept:
+    """Decide for a standby that is to be promoted, before postgres is asked for it.
+
+    `new_timeline`: a number under which nothing exists. It is claimed together with the archive, so
+    that two promotions never begin the same timeline.
+    """
+    if owner.state == "wiping":
+        return Kept(_fault("the archive is being wiped", _NEW_PREFIX), foreign=False)
+    if owner.system_id != claimant.control.system_id:
+        return Kept(
+            _fault(
+                "the archive belongs to the cluster with system identifier"
+                f" {owner.system_id}, this standby is of {claimant.control.system_id}",
+                "give this standby the archive of its primary",
+            )
+        )
+    ours = owner.instance == claimant.instance and owner.boot == claimant.boot
+    if not ours and not _is_free(owner, claimant, unchanged_s):
+        return Wait(
+            Fault(
+                kind="not the owner",
+                problem=f"instance {owner.instance} holds the archive (epoch {owner.epoch}), and"
+                f" has not renewed its lease for {unchanged_s:.0f} s; it is dead after"
+                f" {_patience_s(owner, claimant):g} s",
+                remedy="stop the primary, or wait",
+            )
+        )
+    if _has_been_on(owner.timeline, claimant):
+        taken = claimant.takes(owner)
+    else:
+        taken = claimant.begins(
+            epoch=owner.epoch + 1,
+            compression=owner.compression,
+            backups_from=claimant.redo_segment.start_lsn,
+        )
+    return Take(replace(taken, next_timeline=new_timeline), "promoted")
+
+
+def _has_been_on(timeline: int, claimant: Claimant) -> bool:
+    return timeline == claimant.control.timeline or _left_at(timeline, claimant) is not None
 
 
 def _left_at(timeline: int, claimant: Claimant) -> int | None:

@@ -5,9 +5,9 @@ from pathlib import Path
 from walsup.archive import catalog, clock, rank, survey
 from walsup.archive.rank import Rank, Self
 from walsup.archive.survey import Reader
+from walsup.archive.takeover import newest_timeline
 from walsup.archive.window import Line
 from walsup.postgres import control, history, memory
-from walsup.postgres.wal import Kind, classify
 
 
 def own(pgdata: Path, archive: str) -> Self:
@@ -19,7 +19,7 @@ def own(pgdata: Path, archive: str) -> Self:
         WalsupError, OSError, ValueError: its files cannot be read.
     """
     found = control.read(pgdata)
-    timeline = max(found.timeline, *_begun(pgdata))
+    timeline = max(found.timeline, newest_timeline(pgdata))
     return Self(
         system_id=found.system_id,
         instance=memory.instance(pgdata),
@@ -27,12 +27,8 @@ def own(pgdata: Path, archive: str) -> Self:
         left=history.left(pgdata, timeline),
         owned=memory.owned(pgdata, archive),
         adoption=memory.adoption(pgdata, archive),
+        known_epoch=memory.known_epoch(pgdata, archive),
     )
-
-
-def _begun(pgdata: Path) -> tuple[int, ...]:
-    names = (path.name for path in (pgdata / "pg_wal").glob("*.history"))
-    return (1, *(int(name[:8], 16) for name in names if classify(name) is Kind.HISTORY))
 
 
 async def ask(reader: Reader, found: Self) -> Rank:

@@ -8,6 +8,9 @@ What lies between is the time that a push of the holder may still take.
 DEFAULT_LEASE_S = 15.0
 HOLDER_LEASES = 2.4
 RIVAL_LEASES = 4.0
+# A holder that cannot renew may write while its standbys acknowledge it; a standby that is to be
+# promoted has seen no WAL for so long.
+STREAM_LEASES = 2.6
 
 
 def longest_push_s(lease_s: float) -> float:

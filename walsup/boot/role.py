@@ -9,11 +9,15 @@ import os
 import time
 
 from walsup import log
-from walsup.archive import ranking
+from walsup.archive import ranking, takeover
 from walsup.archive.bucket import open_bucket
+from walsup.archive.claim import Rivals
 from walsup.archive.classify import classify
 from walsup.archive.fault import Fault, FaultError
-from walsup.archive.rank import Neither, Rank, Self, Stay, StepDown
+from walsup.archive.lease import Lease
+from walsup.archive.letin import Kept
+from walsup.archive.rank import Held, Neither, Rank, Self, Stay, StepDown
+from walsup.archive.terms import RIVAL_LEASES
 from walsup.boot import diverged, rebuild, standby
 from walsup.boot.handover import Handover
 from walsup.boot.plan import Cluster, Empty, Found
@@ -64,12 +68,14 @@ def _by_rank(
 ) -> Found:
     match rank:
         case None:
-            log.warning("role.unsure", effect="read-only, until the archive can be asked")
-            memory.remember_unsure(known.pgdata)
-            return _as_standby(known, found)
+            return _read_only(known, found, "the archive cannot be asked")
         case Stay(why=why):
+            if kept := _claim(known, hand):
+                return _read_only(known, found, kept)
             log.info("role.primary", why=why)
             return _as_primary(known, found)
+        case Held(problem=problem):
+            return _read_only(known, found, problem)
         case Neither(problem=problem, hint=hint):
             raise DataDirectoryError(problem, hint=hint)
         case StepDown():
@@ -95,6 +101,12 @@ def follows(known: Settings, archived: str | None) -> bool:
             hint="auto is for the pods of a StatefulSet; elsewhere say primary or standby",
         )
     return archived is not None or number != 0
+
+
+def _read_only(known: Settings, found: Cluster, why: str) -> Found:
+    log.warning("role.unsure", effect="read-only, until the archive says what it is", why=why)
+    memory.remember_unsure(known.pgdata)
+    return _as_standby(known, found)
 
 
 def _as_standby(known: Settings, found: Cluster) -> Found:
@@ -127,8 +139,40 @@ def _ask(known: Settings, own: Self, hand: Handover) -> Rank | None:
             if time.monotonic() > silent_s:
                 return None
         else:
-            if not isinstance(rank, Neither) or time.monotonic() > deadline_s:
+            if not isinstance(rank, Neither | Held) or time.monotonic() > deadline_s:
                 return rank
+        time.sleep(_AGAIN_S)
+
+
+def _claim(known: Settings, hand: Handover) -> str:
+    """Claim the archive for this start, before it takes writes; gives what stands in the way.
+
+    A holder that may still live is waited for, as long as its lease can last.
+    """
+    bucket, rivals = open_bucket(known), Rivals()
+    silent_s = time.monotonic() + _SURE_AFTER_S
+    deadline_s = time.monotonic() + _SURE_AFTER_S + RIVAL_LEASES * known.lease_s
+    hand.send({"detail": "claiming the archive for this start"})
+    while True:
+        try:
+            who = takeover.claimant(known, hand.boot)
+            asked = takeover.before_start(bucket, who, rivals, unsafe=known.unsafe_owner)
+            claimed = asyncio.run(asked)
+        except Exception as raised:  # noqa: BLE001 (any failure is no answer)
+            fault = classify(raised)
+            if time.monotonic() > silent_s:
+                return f"the archive cannot be claimed ({fault.kind}): {fault.problem}"
+        else:
+            if claimed is None:
+                return ""
+            if isinstance(claimed, Lease):
+                memory.remember_epoch(known.pgdata, str(known.archive), claimed.owner.epoch)
+                return ""
+            fault, silent_s = claimed.fault, time.monotonic() + _SURE_AFTER_S
+            late = time.monotonic() > deadline_s
+            if isinstance(claimed, Kept) or claimed.living is not None or late:
+                return fault.problem
+        _tell(fault, hand)
         time.sleep(_AGAIN_S)
 
 

@@ -17,6 +17,7 @@ _ADOPT = ".walsup-adopt"
 _STRAYED = ".walsup-strayed"
 _PROMOTING = ".walsup-promoting"
 _UNSURE = ".walsup-unsure"
+_EPOCH = ".walsup-epoch"
 _KERNEL = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -127,14 +128,22 @@ def forget_adoption(pgdata: Path) -> None:
     (pgdata / _ADOPT).unlink(missing_ok=True)
 
 
-def remember_promotion(pgdata: Path) -> None:
-    """Note that a person has this standby promoted: numbers of timelines must be free (S13)."""
-    write_durable(pgdata / _PROMOTING, "")
+def remember_promotion(pgdata: Path, timeline: int = 0) -> None:
+    """Note that a person has this standby promoted, to the timeline that is claimed for it (S13).
+
+    0: none is claimed; then any number that is free will do.
+    """
+    write_durable(pgdata / _PROMOTING, f"{timeline}\n")
 
 
-def is_promoting(pgdata: Path) -> bool:
-    """Tell whether a promotion was asked for and is not yet seen."""
-    return (pgdata / _PROMOTING).exists()
+def promotes_to(pgdata: Path) -> int | None:
+    """Return the timeline to which a promotion is under way, 0 for any; None: none is."""
+    try:
+        return int((pgdata / _PROMOTING).read_text(encoding="ascii") or 0)
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        return 0
 
 
 def forget_promotion(pgdata: Path) -> None:
@@ -155,6 +164,18 @@ def is_unsure(pgdata: Path) -> bool:
 def forget_unsure(pgdata: Path) -> None:
     """Take that note back."""
     (pgdata / _UNSURE).unlink(missing_ok=True)
+
+
+def remember_epoch(pgdata: Path, archive: str, epoch: int) -> None:
+    """Note the highest epoch of the archive's owner object that this directory has seen."""
+    if epoch > known_epoch(pgdata, archive):
+        write_durable(pgdata / _EPOCH, json.dumps({"archive": archive, "epoch": epoch}) + "\n")
+
+
+def known_epoch(pgdata: Path, archive: str) -> int:
+    """Return that epoch, 0 when none is known."""
+    epoch = _read(pgdata / _EPOCH, archive).get("epoch")
+    return epoch if isinstance(epoch, int) else 0
 
 
 def _read(path: Path, archive: str) -> dict[str, object]:

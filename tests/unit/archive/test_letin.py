@@ -6,7 +6,7 @@ import pytest
 
 from walsup.archive.claim import Rivals
 from walsup.archive.lease import now_s
-from walsup.archive.letin import Claimant, Kept, Take, Wait, judge, reclaim
+from walsup.archive.letin import Claimant, Kept, Take, Wait, judge, promotion, reclaim
 from walsup.archive.owner import Owner
 from walsup.postgres.control import ControlData, DBState
 from walsup.postgres.memory import Adoption
@@ -235,3 +235,72 @@ def test_s13_a_restore_claims_the_archive_before_its_end(
         assert (taken.timeline, taken.lsn, taken.next_timeline) == (3, 21 * SIZE, 8)
         assert taken.epoch == (owner.epoch + 1 if owner else 1)
         assert taken.compression == (owner.compression if owner else "lz4")
+
+
+def decide_promotion(
+    owner: Owner, who: Claimant, *, unchanged_s: float = 0, new_timeline: int = 2
+) -> Take | Wait | Kept:
+    """The judge's answer to a standby that is to be promoted."""
+    return promotion(owner, who, unchanged_s=unchanged_s, new_timeline=new_timeline)
+
+
+def test_a_promotion_claims_what_was_given_up_with_its_new_timeline() -> None:
+    """What was proven stays: the new owner goes on from there."""
+    answer = decide_promotion(OWNER, claimant())
+    assert isinstance(answer, Take)
+    taken = answer.owner
+    assert (taken.instance, taken.boot, taken.state) == ("ours", "our boot", "running")
+    assert (taken.epoch, taken.timeline, taken.lsn) == (8, 1, OWNER.lsn)
+    assert taken.next_timeline == 2
+
+
+def test_a_promotion_waits_for_four_leases_of_silence() -> None:
+    """Of the longer lease of the two."""
+    assert isinstance(decide_promotion(RUNNING, claimant(), unchanged_s=59), Wait)
+    assert isinstance(decide_promotion(RUNNING, claimant(), unchanged_s=60), Take)
+    longer = claimant(lease_s=20.0)
+    assert isinstance(decide_promotion(RUNNING, longer, unchanged_s=79), Wait)
+
+
+def test_a_promotion_that_was_cut_off_is_claimed_again_at_once_by_its_own_instance() -> None:
+    """It holds the directory's lock, so its earlier start is over."""
+    cut_off = replace(RUNNING, instance="ours", boot="before", place="kernel:1:2", next_timeline=2)
+    answer = decide_promotion(cut_off, claimant())
+    assert isinstance(answer, Take)
+    assert (answer.owner.boot, answer.owner.next_timeline) == ("our boot", 2)
+
+
+def test_a_promotion_never_takes_another_clusters_archive_or_one_that_is_wiped() -> None:
+    """Whatever time has passed."""
+    for owner in (replace(OWNER, system_id=8), replace(OWNER, state="wiping")):
+        assert isinstance(decide_promotion(owner, claimant(), unchanged_s=FOREVER_S), Kept)
+
+
+def test_a_standby_that_never_was_on_the_owners_timeline_proves_nothing_of_it() -> None:
+    """Forced: it begins at its own checkpoint, and older base backups do not count."""
+    answer = decide_promotion(replace(OWNER, timeline=3), claimant(), new_timeline=4)
+    assert isinstance(answer, Take)
+    taken = answer.owner
+    assert (taken.timeline, taken.lsn, taken.backups_from) == (1, 12 * SIZE, 12 * SIZE)
+    assert taken.next_timeline == 4
+
+
+def test_what_was_claimed_before_a_promotion_reaches_no_further_than_the_directory() -> None:
+    """A forced promotion leaves the old timeline before the end of what is archived of it."""
+    left = (Switch(timeline=1, switch_lsn=9 * SIZE + 5, reason=""),)
+    claimed = replace(RUNNING, instance="ours", boot="our boot", next_timeline=2)
+    answer = decide(claimed, claimant(control=control(timeline=2), left=left))
+    assert isinstance(answer, Take)
+    assert answer.owner.lsn == 9 * SIZE
+
+
+def test_a_living_rival_is_one_that_writes_while_we_watch() -> None:
+    """One reading shows nothing; a stopped or silent one does not live; nor does our own start."""
+    rivals, who = Rivals(), claimant()
+    rivals.unchanged_s(RUNNING.signed().to_json(), now_s())
+    assert rivals.living(RUNNING, who, 0) is None
+    rivals.unchanged_s(RUNNING.signed().to_json(), now_s())
+    assert rivals.living(RUNNING, who, 0) == RUNNING
+    assert rivals.living(RUNNING, who, 60) is None
+    assert rivals.living(OWNER, who, 0) is None
+    assert rivals.living(replace(RUNNING, boot="our boot"), who, 0) is None

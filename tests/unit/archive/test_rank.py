@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from walsup.archive.owner import Owner
-from walsup.archive.rank import Neither, Rank, Self, Stay, StepDown, judge
+from walsup.archive.rank import Held, Neither, Rank, Self, Stay, StepDown, judge
 from walsup.archive.window import Line
 from walsup.postgres.memory import Adoption
 from walsup.postgres.wal import Switch
@@ -28,6 +28,7 @@ def _left(timeline: int, lsn: int) -> Switch:
 
 
 FORKED = Line.of(2, (_left(1, 0x4000100),))
+OTHERS = Line.of(7, (_left(1, 0x3000000),))
 ASIDE = Line.of(3, (_left(2, 0x4000100),))
 # Who asks, the owner object, the timelines above, whether nothing is archived: what comes out.
 TABLE: dict[str, tuple[Self, Owner | None, tuple[Line, ...], bool, Rank | type[Rank]]] = {
@@ -42,6 +43,41 @@ TABLE: dict[str, tuple[Self, Owner | None, tuple[Line, ...], bool, Rank | type[R
         StepDown(2, 0x4000100),
     ),
     "another copy on our timeline": (OWN, replace(OWNER, timeline=1), (), False, Neither),
+    "claimed for a promotion that has not begun": (
+        OWN,
+        replace(OWNER, timeline=1, next_timeline=2),
+        (),
+        False,
+        Held,
+    ),
+    "claimed for one, and another's history has a higher number": (
+        OWN,
+        replace(OWNER, timeline=1, next_timeline=2),
+        (OTHERS,),
+        False,
+        Held,
+    ),
+    "promoted as claimed, whatever else has a higher number": (
+        OWN,
+        replace(OWNER, timeline=1, next_timeline=2),
+        (OTHERS, FORKED),
+        False,
+        StepDown(2, 0x4000100),
+    ),
+    "an owner from before the highest epoch that was known": (
+        OWN._replace(known_epoch=5),
+        OWNER,
+        (FORKED,),
+        False,
+        Neither,
+    ),
+    "its own, whatever epoch it has": (
+        OWN._replace(known_epoch=5),
+        replace(OWNER, instance="me"),
+        (),
+        False,
+        Stay,
+    ),
     "a timeline that did not come from ours": (OWN, OWNER, (ASIDE,), False, Neither),
     "promoted, and not yet claimed": (
         OWN._replace(timeline=2, left=(_left(1, 0x5000000),)),
@@ -55,7 +91,7 @@ TABLE: dict[str, tuple[Self, Owner | None, tuple[Line, ...], bool, Rank | type[R
         replace(OWNER, timeline=1),
         (),
         False,
-        Neither,
+        Held,
     ),
     "a person has said so": (
         OWN._replace(adoption=Adoption("s3://b/p", ("other", "b", 4))),

@@ -53,6 +53,7 @@ async def _try_open(world: World, keeper: Doorkeeper | None) -> Fault | None:
         while restored.is_under_way(world.settings.pgdata) and not world.sweeping.is_set():  # noqa: ASYNC110 (as above)
             await asyncio.sleep(0.05)
     await until_primary(world)
+    world.rival = None
     try:
         return await keeper.open(world.bucket)
     except Exception as raised:  # noqa: BLE001 (whatever it is, the gate stays shut and says why)

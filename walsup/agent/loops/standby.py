@@ -15,7 +15,7 @@ from walsup.agent.followed import Followed
 from walsup.agent.follower import Follower
 from walsup.agent.keeping import Keep
 from walsup.agent.standstill import Standstill
-from walsup.agent.stepdown import become_sure
+from walsup.agent.stepdown import Unsure
 from walsup.agent.world import World
 from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify
@@ -49,7 +49,12 @@ async def standby(world: World) -> None:
     works = [asyncio.create_task(_sample(world))]
     follower = None
     if world.bucket is not None and world.settings.role != "primary":
-        followed = Followed(segment_bytes=control.read(pgdata).segment_size)
+        archive = str(world.settings.archive)
+        followed = Followed(
+            segment_bytes=control.read(pgdata).segment_size,
+            epoch=memory.known_epoch(pgdata, archive),
+            remember=lambda epoch: memory.remember_epoch(pgdata, archive, epoch),
+        )
         follower = Follower(world, followed, world.bucket.region)
         await asyncio.to_thread(follower.sweep)
         works.append(asyncio.create_task(serve(world.run_dir, follower.answer)))
@@ -114,7 +119,7 @@ def _say(before: str | None, now: str | None) -> str | None:
 
 async def _look(world: World, follower: Follower, followed: Followed) -> None:
     """Look into the archive every few seconds: how far it goes, and that it can be asked."""
-    keep, still = Keep(world), Standstill()
+    keep, still, unsure = Keep(world), Standstill(), Unsure(world)
     while True:
         bucket: Bucket = follower.source.bucket
         began_at = time.time()
@@ -127,7 +132,7 @@ async def _look(world: World, follower: Follower, followed: Followed) -> None:
             await follower.source.heed(fault)
         else:
             world.board.clear("bucket")
-            await become_sure(world, bucket)
+            await unsure.look(bucket)
             if followed.mark is not None:
                 seen = world.board.snapshot.standby
                 awaited = recovering.awaited(world.board.snapshot.init.postgres_pid)

@@ -102,9 +102,8 @@ async def take(bucket: Conditional, lease_s: float, say: Say) -> Lease:
             wanted = replace(
                 owner, state=_STATE, boot=boot, place="", epoch=owner.epoch + 1, lease_s=lease_s
             )
-        began_s, signed = now_s(), wanted.signed()
-        if (tag := await write(bucket, signed, etag)) is not None:
-            return Lease(bucket, signed, tag, began_s)
+        if (written := await write(bucket, wanted, etag)) is not None:
+            return Lease(bucket, written)
         lost += 1  # somebody was faster; what it has written tells who
         await asyncio.sleep(0.2 * lost)
     raise ArchiveError(

@@ -1,0 +1,171 @@
+"""Claiming the archive before this instance takes writes: at a start, and for a promotion.
+
+The owner object is what decides between instances, so it is written before postgres is let write:
+whoever comes second finds another owner there.
+"""
+
+import contextlib
+import os
+from pathlib import Path
+
+from walsup.archive import catalog, clock, conditions, engine, letin
+from walsup.archive.ahead import Compared
+from walsup.archive.bucket import Bucket
+from walsup.archive.claim import Ask, Rivals, claim
+from walsup.archive.classify import is_absent
+from walsup.archive.conditions import Conditional
+from walsup.archive.engine import Engine
+from walsup.archive.evidence import Evidence
+from walsup.archive.fault import Fault, FaultError
+from walsup.archive.lease import Lease, now_s, removed, write
+from walsup.archive.letin import Claimant, Kept, Wait
+from walsup.archive.names import OWNER_KEY
+from walsup.archive.owner import Owner
+from walsup.postgres import control, history, memory, restored
+from walsup.postgres.wal import Kind, Switch, classify
+from walsup.settings import Settings
+
+_FASTER = Fault("overwrite conflict", "another instance was faster; looking again")
+
+
+def claimant(known: Settings, boot: str, engine_name: str = "") -> Claimant:
+    """Return this data directory as one that asks for its archive.
+
+    A promotion is in pg_control only after a checkpoint, and in pg_wal at once.
+
+    Raises:
+        WalsupError, OSError: its files cannot be read.
+    """
+    pgdata, archive = known.pgdata, str(known.archive)
+    found = control.read(pgdata)
+    name = engine_name or _engine_name(known)
+    left: tuple[Switch, ...] = ()
+    with contextlib.suppress(FileNotFoundError):
+        left = history.left(pgdata, max(found.timeline, newest_timeline(pgdata)))
+    return Claimant(
+        control=found,
+        instance=memory.instance(pgdata),
+        boot=boot,
+        place=memory.place(pgdata),
+        compression=known.compression or engine.DEFAULT_COMPRESSION[name],
+        lease_s=known.lease_s,
+        left=left,
+        owned=memory.owned(pgdata, archive),
+        adoption=memory.adoption(pgdata, archive),
+        restored_to=restored.done_to(pgdata, archive),
+        known_epoch=memory.known_epoch(pgdata, archive),
+    )
+
+
+def newest_timeline(pgdata: Path) -> int:
+    """Return the highest timeline whose history is in pg_wal, 1 when there is none."""
+    names = (path.name for path in (pgdata / "pg_wal").glob("*.history"))
+    return max((int(n[:8], 16) for n in names if classify(n) is Kind.HISTORY), default=1)
+
+
+async def before_start(
+    bucket: Bucket, who: Claimant, rivals: Rivals, *, unsafe: bool
+) -> Lease | Wait | Kept | None:
+    """Claim the archive for a primary that is about to be started.
+
+    None: there is nothing to claim, because nobody has owned the archive or it is being wiped.
+    Whether the disk continues what is archived is compared later, before anything is pushed.
+
+    Raises:
+        what the bucket raises; ValueError: the owner object cannot be read.
+    """
+    owner = await clock.owner(bucket)
+    if owner is None or owner.state == "wiping":
+        return None
+
+    async def whose() -> Evidence:
+        raise FaultError(removed())
+
+    async def compare(_: Owner) -> Compared:
+        return Compared(None)
+
+    async def conditional() -> Conditional | Fault:
+        return await conditions.trusted(bucket, unsafe=unsafe)
+
+    return await claim(bucket, who, rivals, Ask(whose, compare, conditional))
+
+
+class Promotion:
+    """The claim of a standby that is to be promoted.
+
+    `look` reads the object as often as it is called; `claim` writes over the version that was
+    read last, and over no other.
+    """
+
+    def __init__(self, bucket: Bucket, who: Claimant) -> None:
+        self._bucket = bucket
+        self._who = who
+        self._rivals = Rivals()
+        self._read: tuple[Owner, str, float] | None = None
+
+    async def look(self) -> letin.Take | Wait | Kept | None:
+        """Read the owner object and decide; None: nobody has owned the archive.
+
+        Raises:
+            what the bucket raises; ValueError: the owner object cannot be read.
+        """
+        seen_s = now_s()
+        try:
+            found = await self._bucket.get(OWNER_KEY)
+        except FileNotFoundError as raised:
+            if not is_absent(raised):
+                raise
+            self._read = None
+            return None
+        owner = Owner.from_json(found.content)
+        unchanged_s = self._rivals.unchanged_s(found.content, seen_s)
+        self._read = (owner, found.etag, unchanged_s)
+        decided = self._decide(owner, unchanged_s, 0)
+        if isinstance(decided, letin.Take):
+            return decided
+        living = self._rivals.living(owner, self._who, unchanged_s)
+        return decided._replace(living=living)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the version that was read last says that its holder has stopped."""
+        return self._read is not None and self._read[0].state == "stopped"
+
+    @property
+    def version(self) -> str:
+        """The nonce of the version that was read last, "" when there is no object."""
+        return self._read[0].nonce if self._read is not None else ""
+
+    async def claim(self, *, unsafe: bool) -> Lease | Wait | Kept | None:
+        """Write the claim over what `look` has read last; it names a timeline that is free.
+
+        Raises:
+            what the bucket raises: then it is not known whether it was written.
+        """
+        if self._read is None:
+            return None
+        owner, etag, unchanged_s = self._read
+        number = await self._free_timeline(owner)
+        decided = self._decide(owner, unchanged_s, number)
+        if not isinstance(decided, letin.Take):
+            return decided
+        conditional = await conditions.trusted(self._bucket, unsafe=unsafe)
+        if isinstance(conditional, Fault):
+            return Kept(conditional, foreign=False)
+        written = await write(conditional, decided.owner, etag)
+        return Wait(_FASTER) if written is None else Lease(conditional, written)
+
+    def _decide(self, owner: Owner, unchanged_s: float, number: int) -> letin.Take | Wait | Kept:
+        return letin.promotion(owner, self._who, unchanged_s=unchanged_s, new_timeline=number)
+
+    async def _free_timeline(self, owner: Owner) -> int:
+        """Return the first number after all that are used or claimed."""
+        ours = (self._who.control.timeline, *(switch.timeline for switch in self._who.left))
+        claimed = owner.next_timeline if owner.instance != self._who.instance else 0
+        archived = await catalog.timelines(self._bucket)
+        return max((*archived, *ours, owner.timeline, claimed)) + 1
+
+
+def _engine_name(known: Settings) -> str:
+    found = engine.choose(known, os.environ.get("PATH", ""))
+    return found.name if isinstance(found, Engine) else "walrus"
