@@ -21,14 +21,13 @@ from walsup.archive.terms import STREAM_LEASES
 from walsup.errors import ArchiveError, DataDirectoryError
 from walsup.postgres import memory, standing
 from walsup.postgres.server import Sql
-from walsup.postgres.wal import parse_lsn
 from walsup.settings import Settings
 
 _ASK_EVERY_S = 0.5
 _PROMOTED_WITHIN_S = 300.0
 _SAID_EVERY_S = 10.0
 _FORCE = "; or promote it all the same, and give up what is not here: walsup promote --force"
-_RECEIVED = "select pg_catalog.pg_last_wal_receive_lsn()::text"
+_RECEIVED = "select pg_catalog.pg_last_wal_receive_lsn()"
 
 Say = Callable[[str], None]
 T = TypeVar("T")
@@ -254,7 +253,7 @@ async def _received(sql: Sql) -> int:
             f"the standby cannot be asked: {raised}",
             hint="see postgres's own lines in the log; `walsup status` shows what it is",
         ) from None
-    return parse_lsn(received) if received else 0
+    return int(received or 0)
 
 
 def _at_end(ask: Callable[[], dict[str, Any]], patience_s: float) -> dict[str, Any]:

@@ -5,13 +5,16 @@ the clone's first start has max_logical_replication_workers=0.
 """
 
 from walsup import log
-from walsup.agent.databases import ask_all
 from walsup.agent.world import World
 
-_ENABLED = """
-select quote_ident(s.subname)
-  from pg_subscription s join pg_database d on d.oid = s.subdbid
- where s.subenabled and d.datname = current_database()
+# ALTER SUBSCRIPTION works only inside of the subscription's database, where event triggers of
+# others would run as superuser. The catalog is shared, and this is the one column that it changes.
+# Source: PostgreSQL 15, subscriptioncmds.c, ALTER_SUBSCRIPTION_ENABLED.
+_DISABLE = """
+update pg_catalog.pg_subscription s set subenabled = false
+  from pg_catalog.pg_database d
+ where d.oid operator(pg_catalog.=) s.subdbid and s.subenabled
+returning d.datname, s.subname
 """
 
 
@@ -21,14 +24,7 @@ async def disable_subscriptions(world: World) -> list[str]:
     Raises:
         asyncpg.PostgresError, OSError, TimeoutError: as they come.
     """
-    found = [(database, name) async for database, (name,) in ask_all(world, _ENABLED)]
-    done = []
-    for database, name in found:
-        sql = world.sql_of(database)
-        try:
-            await sql.row(f"alter subscription {name} disable")
-        finally:
-            sql.drop()
+    disabled = await world.sql.rows(_DISABLE)
+    for database, name in disabled:
         log.warning("subscription.disabled", name=name, database=database)
-        done.append(name)
-    return done
+    return [str(name) for _, name in disabled]

@@ -1,23 +1,45 @@
-"""Asking every database of the cluster the same question, one after another."""
+"""Asking every database of the cluster the same question about its catalogs."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
+
+import asyncpg
 
 from walsup.agent.world import World
 
-_ALL = "select datname from pg_database where datallowconn order by datname"
+_ALL = "select d.datname from pg_catalog.pg_database d where d.datallowconn order by d.datname"
 
 
-async def ask_all(world: World, statement: str) -> AsyncIterator[tuple[str, Sequence[Any]]]:
-    """Give each row of each database, with the database's name.
+class Answer(NamedTuple):
+    """A database's rows, or why it gave none."""
+
+    database: str
+    rows: list[Sequence[Any]]
+    problem: str = ""
+
+
+async def ask_all(world: World, statement: str) -> AsyncIterator[Answer]:
+    """Give each database's answer; one that cannot be asked does not hide the others.
+
+    The session is for reading catalogs only: these databases belong to others.
 
     Raises:
-        asyncpg.PostgresError, OSError, TimeoutError: as they come.
+        asyncpg.PostgresError, OSError, TimeoutError: the databases cannot be listed.
     """
     for (name,) in await world.sql.rows(_ALL):
-        sql = world.sql_of(str(name))
+        sql = world.look_into(str(name))
         try:
-            for row in await sql.rows(statement):
-                yield str(name), row
+            yield Answer(str(name), await sql.rows(statement))
+        except asyncpg.InvalidCatalogNameError:
+            continue  # it has been dropped meanwhile
+        # ValueError: a name that is not in the database's own encoding.
+        except (
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            OSError,
+            TimeoutError,
+            ValueError,
+        ) as raised:
+            yield Answer(str(name), [], f"{type(raised).__name__}: {raised}")
         finally:
             sql.drop()

@@ -10,13 +10,18 @@ import asyncpg
 from walsup import log
 from walsup.agent.world import World
 from walsup.archive.fault import Fault
-from walsup.postgres.wal import parse_lsn, show_lsn
 
 SLOT = "walsup_unarchived"
-_SEEN = "select restart_lsn::text, wal_status from pg_replication_slots where slot_name = $1"
-_MAKE = "select pg_create_physical_replication_slot($1, true)"
-_MOVE = "select pg_replication_slot_advance($1, $2::text::pg_lsn)"
-_DROP = "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1"
+_SEEN = (
+    "select s.restart_lsn, s.wal_status from pg_catalog.pg_replication_slots s"
+    " where s.slot_name operator(pg_catalog.=) $1"
+)
+_MAKE = "select s.slot_name from pg_catalog.pg_create_physical_replication_slot($1, true) s"
+_MOVE = "select s.slot_name from pg_catalog.pg_replication_slot_advance($1, $2) s"
+_DROP = (
+    "select pg_catalog.pg_drop_replication_slot(s.slot_name)"
+    " from pg_catalog.pg_replication_slots s where s.slot_name operator(pg_catalog.=) $1"
+)
 
 
 class Keep:
@@ -49,8 +54,8 @@ class Keep:
             return
         replay_lsn = self._world.board.snapshot.standby.replay_lsn
         wanted = min(archived_lsn, replay_lsn)
-        if seen[0] and wanted > parse_lsn(seen[0]):
-            await sql.row(_MOVE, SLOT, show_lsn(wanted))
+        if seen[0] and wanted > seen[0]:
+            await sql.row(_MOVE, SLOT, wanted)
 
 
 async def let_go(world: World) -> None:

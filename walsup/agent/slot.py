@@ -6,7 +6,10 @@ from walsup.programs import which
 from walsup.tail import last_lines
 
 _TIMEOUT_S = 10.0
-_TOLD = "select current_setting('primary_slot_name'), current_setting('primary_conninfo')"
+_TOLD = (
+    "select pg_catalog.current_setting('primary_slot_name'),"
+    " pg_catalog.current_setting('primary_conninfo')"
+)
 
 
 async def make(world: World) -> str | None:

@@ -21,6 +21,7 @@ from walsup.archive.lease import Lease
 from walsup.archive.owner import Owner
 from walsup.postgres import history, memory, subpath
 from walsup.postgres.server import Sql
+from walsup.postgres.session import Purpose
 
 if TYPE_CHECKING:
     from walsup.agent.audit.auditor import Auditor
@@ -126,10 +127,17 @@ class World:
         """
         return subpath.where(settings.load(self._environment))
 
-    def sql_of(self, database: str) -> Sql:
-        """Give a connection to another database; whoever asks drops it."""
+    def look_into(self, database: str) -> Sql:
+        """Return a session that reads a database's catalogs; the caller drops it."""
         known = self.settings
-        return Sql(known.pgdata, known.database_role, known.pgpassword, database)
+        return Sql(
+            known.pgdata, known.database_role, known.pgpassword, database, purpose=Purpose.LOOK
+        )
+
+    def secret_sql(self) -> Sql:
+        """Return a session whose statements are logged nowhere; the caller drops it."""
+        known = self.settings
+        return Sql(known.pgdata, known.database_role, known.pgpassword, purpose=Purpose.SECRET)
 
     @property
     def path(self) -> str:

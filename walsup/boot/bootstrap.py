@@ -10,6 +10,7 @@ from walsup.boot import anyuid, scripts, stage
 from walsup.boot.oneshot import OneShot
 from walsup.boot.stageserver import StageServer
 from walsup.postgres import guc
+from walsup.postgres.quoting import identifier
 from walsup.private import write_private
 from walsup.settings import Settings
 
@@ -105,7 +106,7 @@ def _configure(settings: Settings, data: Path, arguments: Sequence[str]) -> None
     with (data / "pg_hba.conf").open("a", encoding="utf-8") as file:
         file.write(f"\nhost all all all {method}\n")
         # `all` is no word for the database of standbys.
-        role = '"' + settings.replication_user.replace('"', '""') + '"'
+        role = identifier(settings.replication_user)
         file.write(f"host replication {role} all scram-sha-256\n")
 
 
@@ -117,13 +118,14 @@ def _password_encryption(data: Path, arguments: Sequence[str]) -> str:
 
 
 def _create_database(one_shot: OneShot, data: Path, name: str) -> None:
-    quoted = '"' + name.replace('"', '""') + '"'
     # Without a copy of it in the WAL, in half the time; before 15 there was no other way.
-    strategy = " STRATEGY file_copy" if _major(data) >= _STRATEGY_SINCE else ""
+    statement = f"CREATE DATABASE {identifier(name)}"
+    if _major(data) >= _STRATEGY_SINCE:
+        statement += " STRATEGY file_copy"
     one_shot.run(
         "postgres",
         ["--single", "-F", "-D", str(data), "-c", "exit_on_error=true", "template1"],
-        script=f"CREATE DATABASE {quoted}{strategy};\n",
+        script=f"{statement};\n",
     )
 
 

@@ -6,7 +6,7 @@ A command line can be read by everybody; libpq takes a password from a file of o
 import os
 from pathlib import Path
 
-from walsup.postgres import memory, standing
+from walsup.postgres import memory, session, standing
 from walsup.private import write_private
 from walsup.settings import Settings
 from walsup.settings.conninfo import render
@@ -38,6 +38,7 @@ def conninfo(known: Settings, run_dir: Path) -> str:
     parameters.setdefault("keepalives_interval", "5")
     parameters.setdefault("connect_timeout", "5")
     parameters.setdefault("application_name", _name(known))
+    parameters["options"] = f"{parameters.get('options', '')} {session.OPTIONS}".lstrip()
     path = run_dir / PASSFILE
     password = found.password or known.replication_password
     if password:

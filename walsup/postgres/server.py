@@ -1,12 +1,15 @@
 """The running server as its own files tell it, and one SQL connection over the unix socket."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+
+from walsup.postgres import session
+from walsup.postgres.session import Purpose
 
 _CONNECT_TIMEOUT_S = 3.0
 _STATEMENT_TIMEOUT_S = 5.0
@@ -20,6 +23,11 @@ class Postmaster:
     port: int
     socket_dir: str
     status: str
+
+    @property
+    def socket(self) -> Path:
+        """Its unix socket; of several directories postmaster.pid has the first."""
+        return Path(self.socket_dir) / f".s.PGSQL.{self.port}"
 
     @property
     def accepts(self) -> bool:
@@ -58,9 +66,16 @@ class Sql:
     """One connection, made when it is needed, used by one statement at a time."""
 
     def __init__(
-        self, pgdata: Path, role: str, password: str | None = None, database: str = "postgres"
+        self,
+        pgdata: Path,
+        role: str,
+        password: str | None = None,
+        database: str = "postgres",
+        purpose: Purpose = Purpose.OWN,
     ) -> None:
         self._database = database
+        self._purpose = purpose
+        self.settings: Mapping[str, str] = {}  # those of the last session's startup packet
         self._pgdata = pgdata
         self._role = role
         self._password = password
@@ -108,7 +123,16 @@ class Sql:
         server = postmaster(self._pgdata)
         if server is None or not server.accepts:
             raise ConnectionRefusedError("postgres does not accept connections yet")
-        return await asyncpg.connect(
+        *choices, last = session.settings(self._purpose, session.major_of(self._pgdata))
+        for settings in choices:
+            try:
+                return await self._begin(server, settings)
+            except asyncpg.InsufficientPrivilegeError:
+                continue  # the role is no superuser: what every role may set is set at least
+        return await self._begin(server, last)
+
+    async def _begin(self, server: Postmaster, settings: Mapping[str, str]) -> asyncpg.Connection:
+        connection = await asyncpg.connect(
             host=server.socket_dir,
             port=server.port,
             user=self._role,
@@ -116,5 +140,7 @@ class Sql:
             database=self._database,
             timeout=_CONNECT_TIMEOUT_S,
             command_timeout=_STATEMENT_TIMEOUT_S,
-            server_settings={"application_name": "walsup"},
+            server_settings=dict(settings),
         )
+        self.settings = settings
+        return connection

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from walsup import log, units
 from walsup.agent.board import BackupSeen
+from walsup.agent.enginesessions import safe_sessions
 from walsup.agent.events import any_set
 from walsup.agent.loops.lag import switch
 from walsup.agent.world import World
@@ -121,7 +122,8 @@ async def _push(world: World, engine: Engine, output: Path) -> int:
     try:
         note = await asyncio.to_thread(_note, world)
         argv = engine.backup_argv(world.engine_config, world.settings.pgdata, note)
-        return await oneshot.run(argv, output, cancelled=cancelled)
+        async with safe_sessions(world) as more:
+            return await oneshot.run(argv, output, cancelled=cancelled, more=more)
     finally:
         given_up.cancel()
 

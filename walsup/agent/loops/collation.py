@@ -12,27 +12,36 @@ from walsup import log
 from walsup.agent.databases import ask_all
 from walsup.agent.world import World
 from walsup.archive.fault import Fault
+from walsup.postgres.quoting import shown
 
 _RETRY_S = 10.0
 _SHOWN = 5
 _PER_DATABASE_SINCE = 150000
 # A version that is not told (musl tells none) is another one, unless neither is told.
 _COLLATIONS = """
-select quote_ident(n.nspname) || '.' || quote_ident(c.collname), c.collversion,
-       pg_collation_actual_version(c.oid)
-  from pg_collation c join pg_namespace n on n.oid = c.collnamespace
- where c.collversion is distinct from pg_collation_actual_version(c.oid)
-   and (n.nspname <> 'pg_catalog'
-        or exists (select from pg_depend d where d.refclassid = 'pg_collation'::regclass
-                                             and d.refobjid = c.oid))
+select n.nspname, c.collname, c.collversion, here
+  from pg_catalog.pg_collation c
+  join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.collnamespace
+ cross join lateral pg_catalog.pg_collation_actual_version(c.oid) here
+ where ((c.collversion is null) operator(pg_catalog.<>) (here is null)
+        or c.collversion operator(pg_catalog.<>) here)
+   and (n.nspname operator(pg_catalog.<>) 'pg_catalog'
+        or exists (select from pg_catalog.pg_depend d
+                    where d.refclassid operator(pg_catalog.=)
+                          'pg_catalog.pg_collation'::pg_catalog.regclass
+                      and d.refobjid operator(pg_catalog.=) c.oid))
+ limit 100
 """
 # Not template0, whose version initdb leaves unset on purpose: nobody can have sorted in it.
 _DEFAULT = """
-select datname, datcollversion, pg_database_collation_actual_version(oid)
-  from pg_database
- where datallowconn
-   and datcollversion is distinct from pg_database_collation_actual_version(oid)
+select d.datname, d.datcollversion, here
+  from pg_catalog.pg_database d
+ cross join lateral pg_catalog.pg_database_collation_actual_version(d.oid) here
+ where d.datallowconn
+   and ((d.datcollversion is null) operator(pg_catalog.<>) (here is null)
+        or d.datcollversion operator(pg_catalog.<>) here)
 """
+_VERSION = "select pg_catalog.current_setting('server_version_num')"
 
 
 async def collation(world: World) -> None:
@@ -43,27 +52,37 @@ async def collation(world: World) -> None:
             await asyncio.sleep(1.0)
             continue
         try:
-            different = await _different(world)
+            different, unknown = await _different(world)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as raised:
             log.warning("collation.unknown", problem=f"{type(raised).__name__}: {raised}")
             await asyncio.sleep(_RETRY_S)
             continue
         if different:
             world.board.fault("collation", _fault(different))
-        return
+        if not unknown:
+            return
+        log.warning("collation.unknown", problem="; ".join(unknown))
+        await asyncio.sleep(_RETRY_S)
 
 
-async def _different(world: World) -> list[str]:
-    found = []
-    (version,) = await world.sql.row("select current_setting('server_version_num')::int")
-    if version >= _PER_DATABASE_SINCE:
+async def _different(world: World) -> tuple[list[str], list[str]]:
+    """Return what has another version here, and which databases could not be asked, with why."""
+    found, unknown = [], []
+    (version,) = await world.sql.row(_VERSION)
+    if int(version) >= _PER_DATABASE_SINCE:
         found += [
             f"the default of database {name} ({old or 'not told'}, here {new or 'not told'})"
             for name, old, new in await world.sql.rows(_DEFAULT)
         ]
-    async for database, (name, old, new) in ask_all(world, _COLLATIONS):
-        found.append(f"{name} of {database} ({old or 'not told'}, here {new or 'not told'})")
-    return found
+    async for database, rows, problem in ask_all(world, _COLLATIONS):
+        found += [
+            f"{shown(schema)}.{shown(name)} of {database}"
+            f" ({old or 'not told'}, here {new or 'not told'})"
+            for schema, name, old, new in rows
+        ]
+        if problem:
+            unknown.append(f"{database}: {problem}")
+    return found, unknown
 
 
 def _fault(different: list[str]) -> Fault:

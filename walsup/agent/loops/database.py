@@ -6,12 +6,12 @@ import time
 
 import asyncpg
 
+from walsup import units
 from walsup.agent.board import Database, Waiting
 from walsup.agent.world import World
 from walsup.archive.fault import Fault
 from walsup.postgres import restored
 from walsup.postgres.server import postmaster
-from walsup.postgres.wal import parse_lsn
 
 _EVERY_S = 1.0
 _WAITING_EVERY_S = 5.0
@@ -21,12 +21,15 @@ _WAITING_CHEAP_S = 0.005
 
 # One statement, cheap at any size: pg_stat_archiver takes under 1 ms.
 _OBSERVE = """
-select r, case when r then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end::text,
-       case when r then '' else pg_walfile_name(pg_current_wal_lsn()) end,
-       txid_snapshot_xmax(s), txid_snapshot_xmin(s), a.failed_count,
-       coalesce(a.last_failed_wal, ''),
-       extract(epoch from current_setting('archive_timeout')::interval)::int
-  from pg_is_in_recovery() r, txid_current_snapshot() s, pg_stat_archiver a
+select r, case when r then pg_catalog.pg_last_wal_replay_lsn()
+               else pg_catalog.pg_current_wal_lsn() end,
+       case when r then ''
+            else pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()) end,
+       pg_catalog.txid_snapshot_xmax(s), pg_catalog.txid_snapshot_xmin(s), a.failed_count,
+       coalesce(a.last_failed_wal, ''), pg_catalog.current_setting('archive_timeout')
+  from pg_catalog.pg_is_in_recovery() r
+ cross join pg_catalog.txid_current_snapshot() s
+ cross join pg_catalog.pg_stat_archiver a
 """
 
 
@@ -75,7 +78,7 @@ async def _observe(world: World) -> Database:
         accepting=True, role="standby" if server.status == "standby" else "primary"
     )
     try:
-        standby, lsn, walfile, xmax, xmin, failed, last_failed, timeout_s = await world.sql.row(
+        standby, lsn, walfile, xmax, xmin, failed, last_failed, timeout = await world.sql.row(
             _OBSERVE
         )
     except asyncpg.CannotConnectNowError:
@@ -89,14 +92,14 @@ async def _observe(world: World) -> Database:
     return Database(
         accepting=True,
         role="standby" if standby else "primary",
-        current_lsn=parse_lsn(lsn) if lsn else 0,
+        current_lsn=lsn or 0,
         timeline=int(walfile[:8], 16) if walfile else 0,
         xmax=xmax,
         xmin=xmin,
         failed_count=failed,
         last_failed_wal=last_failed,
         observed=True,
-        archive_timeout_s=timeout_s,
+        archive_timeout_s=round(units.duration(timeout)),
     )
 
 

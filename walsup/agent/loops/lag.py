@@ -10,6 +10,7 @@ from walsup.agent.world import World
 from walsup.archive import catalog
 from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify
+from walsup.postgres.wal import show_lsn
 
 _EVERY_S = 1.0
 _CHECK_S = 15.0
@@ -74,12 +75,12 @@ async def switch(world: World) -> None:
     """Finish the current segment now."""
     try:
         xmax, xmin, lsn = await world.sql.row(
-            "select txid_snapshot_xmax(s), txid_snapshot_xmin(s), pg_switch_wal()::text"
-            " from txid_current_snapshot() s"
+            "select pg_catalog.txid_snapshot_xmax(s), pg_catalog.txid_snapshot_xmin(s),"
+            " pg_catalog.pg_switch_wal() from pg_catalog.txid_current_snapshot() s"
         )
     except Exception as raised:  # noqa: BLE001 (the database loop says what is wrong with SQL)
         log.warning("switch.failed", problem=str(raised))
         return
     if world.meter:
         world.meter.switched(time.monotonic(), xmax, xmin)
-    log.info("segment.switched", lsn=lsn)
+    log.info("segment.switched", lsn=show_lsn(lsn))

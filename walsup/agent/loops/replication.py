@@ -1,7 +1,8 @@
 """What standbys need of their primary: a role, a line that lets it in, no lost slots.
 
 Made again whenever it is missing, so a restored database has it too. No file of the operator is
-edited (S9): a missing line of pg_hba.conf is named. The password is never part of a statement.
+edited (S9): a missing line of pg_hba.conf is named. The password is never part of a statement; its
+verifier is, in a session that logs nothing.
 """
 
 import asyncio
@@ -12,22 +13,32 @@ from walsup import log
 from walsup.agent.world import World
 from walsup.archive.fault import Fault
 from walsup.postgres import scram
+from walsup.postgres.quoting import identifier, literal
 from walsup.postgres.standing import SLOTS
 
 _FIRST_LOOK_S = 0.5
 _EVERY_S = 15.0
 
-_ROLE = "select rolcanlogin and rolreplication, rolpassword from pg_authid where rolname = $1"
+_ROLE = (
+    "select a.rolcanlogin and a.rolreplication, a.rolpassword from pg_catalog.pg_authid a"
+    " where a.rolname operator(pg_catalog.=) $1"
+)
 # A group or a pattern may mean the role: better silent than wrong.
 _LINES = """
-select count(*) from pg_hba_file_rules, unnest(user_name) as one
- where error is null and type like 'host%' and 'replication' = any(database)
-   and (one in ('all', $1) or left(one, 1) in ('+', '/'))
-   and auth_method <> 'reject' and coalesce(address, '') not in ('127.0.0.1', '::1')
+select pg_catalog.count(*)
+  from pg_catalog.pg_hba_file_rules h cross join lateral pg_catalog.unnest(h.user_name) one
+ where h.error is null and pg_catalog.starts_with(h.type, 'host')
+   and 'replication' operator(pg_catalog.=) any (h.database)
+   and (one operator(pg_catalog.=) 'all' or one operator(pg_catalog.=) $1
+        or pg_catalog.starts_with(one, '+') or pg_catalog.starts_with(one, '/'))
+   and h.auth_method operator(pg_catalog.<>) 'reject'
+   and coalesce(h.address, '') operator(pg_catalog.<>) '127.0.0.1'
+   and coalesce(h.address, '') operator(pg_catalog.<>) '::1'
 """
 _LOST = (
-    "select slot_name, pg_drop_replication_slot(slot_name) from pg_replication_slots"
-    " where starts_with(slot_name, $1) and not active and wal_status = 'lost' limit 1"
+    "select s.slot_name, pg_catalog.pg_drop_replication_slot(s.slot_name)"
+    " from pg_catalog.pg_replication_slots s where pg_catalog.starts_with(s.slot_name, $1)"
+    " and not s.active and s.wal_status operator(pg_catalog.=) 'lost' limit 1"
 )
 
 
@@ -53,16 +64,27 @@ async def _look(world: World, user: str, password: str) -> None:
     found = await world.sql.row(_ROLE, user)
     if not found or not found[0] or not await asyncio.to_thread(_fits, password, found[1]):
         verifier = await asyncio.to_thread(scram.verifier, password)
-        verb = "alter" if found else "create"
-        quoted = '"' + user.replace('"', '""') + '"'
-        await world.sql.row(f"{verb} role {quoted} login replication password '{verifier}'")
-        log.info("replication.role", role=user, done=f"{verb}d" if found else "created")
+        await _set_role(world, user, verifier, exists=bool(found))
+        log.info("replication.role", role=user, done="altered" if found else "created")
     if lost := await world.sql.row(_LOST, SLOTS):
         log.warning("slot.dropped", name=lost[0], why="it was lost: max_slot_wal_keep_size")
     if (await world.sql.row(_LINES, user))[0]:
         world.board.clear("replication")
     else:
         world.board.fault("replication", _not_let_in(user))
+
+
+async def _set_role(world: World, user: str, verifier: str, *, exists: bool) -> None:
+    """Create or alter the role; whoever has the verifier can log in, so it is logged nowhere."""
+    silent = world.secret_sql()
+    try:
+        if not exists:
+            await silent.row(f"create role {identifier(user)}")
+        await silent.row(
+            f"alter role {identifier(user)} login replication password {literal(verifier)}"
+        )
+    finally:
+        silent.drop()
 
 
 def _fits(password: str, stored: str | None) -> bool:

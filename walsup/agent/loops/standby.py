@@ -21,7 +21,6 @@ from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify
 from walsup.postgres import control, history, memory, recovering, standing
 from walsup.postgres.server import postmaster
-from walsup.postgres.wal import parse_lsn
 
 _LOOK_EVERY_S = 0.05
 _SAMPLE_EVERY_S = 1.0
@@ -30,8 +29,9 @@ _SLOT_EVERY_S = 5.0
 _PATIENCE_S = 5.0
 
 _OBSERVE = """
-select (select count(*) from pg_stat_wal_receiver where status = 'streaming'),
-       pg_last_wal_replay_lsn()::text
+select (select pg_catalog.count(*) from pg_catalog.pg_stat_wal_receiver w
+         where w.status operator(pg_catalog.=) 'streaming'),
+       pg_catalog.pg_last_wal_replay_lsn()
 """
 
 
@@ -106,7 +106,7 @@ async def _sample(world: World) -> None:
                 standby=replace(
                     world.board.snapshot.standby,
                     source="streaming" if streaming else fallback,
-                    replay_lsn=parse_lsn(replayed) if replayed else 0,
+                    replay_lsn=replayed or 0,
                 )
             )
 

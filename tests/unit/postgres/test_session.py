@@ -1,0 +1,46 @@
+"""What each session of walsup sets, by version and purpose."""
+
+from pathlib import Path
+
+import pytest
+
+from walsup.postgres import session
+from walsup.postgres.session import Purpose
+
+MAJORS = (0, 11, 12, 13, 14, 15, 16, 17, 18)
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+@pytest.mark.parametrize("major", MAJORS)
+def test_b_every_session_searches_pg_catalog_first_and_temporary_objects_last(
+    purpose: Purpose, major: int
+) -> None:
+    """Also those of a role that is no superuser."""
+    for choice in session.settings(purpose, major):
+        assert choice["search_path"] == "pg_catalog, pg_temp"
+        assert ("event_triggers" in choice) <= (major >= 17)
+        assert ("idle_session_timeout" in choice) == (major >= 14)
+    most = session.settings(purpose, major)[0]
+    assert most["session_replication_role"] == "replica"
+    assert most.get("event_triggers", "off") == "off"
+
+
+def test_b_a_look_into_other_databases_has_no_rights_of_a_superuser_and_writes_nothing() -> None:
+    """Not even when the role may not become pg_monitor."""
+    choices = session.settings(Purpose.LOOK, 17)
+    assert [choice["role"] for choice in choices] == ["pg_monitor", "pg_monitor", "none"]
+    assert {choice["default_transaction_read_only"] for choice in choices} == {"on"}
+
+
+def test_b_a_session_for_secrets_has_no_second_choice() -> None:
+    """What cannot be kept out of the log is not said."""
+    (only,) = session.settings(Purpose.SECRET, 15)
+    assert (only["log_min_messages"], only["log_min_error_statement"]) == ("panic", "panic")
+
+
+@pytest.mark.parametrize(("text", "major"), [("15\n", 15), ("9.6\n", 9), ("", 0), (None, 0)])
+def test_the_version_is_the_data_directorys(tmp_path: Path, text: str | None, major: int) -> None:
+    """What does not say it is of none."""
+    if text is not None:
+        (tmp_path / "PG_VERSION").write_text(text)
+    assert session.major_of(tmp_path) == major
