@@ -191,13 +191,15 @@ class Snapshot:
     """Everything visible. Faults by subject: bucket, gate, backup, disk, hole and so on.
 
     `boot` names this start of the container, `place` the data directory on this machine: a command
-    compares them with its own.
+    compares them with its own. `shared_with`: what of the data directory is lost together with an
+    archive in a directory, "" when nothing is, None when that is not known.
     """
 
     archive: str | None
     boot: str = ""
     pgdata: str = ""
     place: str = ""
+    shared_with: str | None = None
     wanted_role: str = "primary"
     system_id: int = 0
     segment_bytes: int = 0

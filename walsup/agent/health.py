@@ -65,6 +65,10 @@ def unprotected(seen: Snapshot) -> list[str]:
         reasons.append(f"not protected: no base backup is proven ({seen.backup.state})")
     if seen.gate.state == "open":
         reasons += _not_audited(seen)
+    if seen.archive.startswith("file://") and seen.shared_with is None:
+        reasons.append(
+            "not protected: whether archive and data directory are on one device is not known yet"
+        )
     shut = seen.faults.get("gate") if seen.gate.state != "open" else None
     if shut is not None:
         reasons[0] += f"; {shut.fault.cure}"

@@ -23,6 +23,7 @@ def as_json(seen: Snapshot) -> dict[str, Any]:
         "pgdata": seen.pgdata,
         "place": seen.place,
         "boot": seen.boot,
+        "archive_shared_with": seen.shared_with,
         "system_id": str(seen.system_id) if seen.system_id else None,
         "init": asdict(seen.init),
         "database": asdict(seen.database) | {"current_lsn": show_lsn(seen.database.current_lsn)},
@@ -70,10 +71,12 @@ def as_text(status: Mapping[str, Any]) -> str:
     engine = (
         f" ({gate['engine']}{'' if gate['daemon'] else ', no daemon'})" if gate["engine"] else ""
     )
+    shared = status.get("archive_shared_with")
+    beside = f", ON ONE DEVICE with {shared}" if shared else ""
     accepts = "accepts connections" if database["accepting"] else "does not accept connections"
     lines = [
         f"protected  {'yes' if status['protected'] else 'NO'}",
-        f"archive    {status['archive'] or 'none'}, gate {gate['state']}{engine}",
+        f"archive    {status['archive'] or 'none'}{beside}, gate {gate['state']}{engine}",
         f"postgres   {status['init']['phase']}, {accepts} as {database['role']}",
         f"backup     {backup['state']} {backup['name']} {backup['finished_at']}".rstrip(),
     ]

@@ -15,6 +15,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 
+from walsup.archive.devices import Device, device
 from walsup.archive.frames import is_whole
 
 _TEMPORARY = re.compile(r"\.tmp\.(\d+|\d{8}T\d{6}Z-[0-9a-f]+)$")  # WAL-RUS's and ours; WAL-G's
@@ -119,6 +120,11 @@ class Directory:
             return False
         os.unlink(self._path(key))
         return True
+
+    def device(self) -> Device:
+        """Return what the directory lies on."""
+        self._check_root()
+        return device(self._root)
 
     def probe(self, size_bytes: int) -> None:
         """Raise what a write of this size would meet, by a write of one byte."""

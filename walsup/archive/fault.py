@@ -24,6 +24,8 @@ REMEDIES = {
     " given this prefix, set WALSUP_UNSAFE_OWNER=1",
     "address in use": "another program listens there: set WALSUP_HTTP to a free address, or stop"
     " that program",
+    "same device": "put the archive on another device, or into a bucket; or accept that, for a"
+    " trial, with WALSUP_ACCEPT_SAME_DEVICE=on",
     "disk full": "make room on the volume of the data directory",
     "engine missing": "put wal-g, or walrus, on PATH and start again",
     "engine unable": "take the settings away that this engine ignores, or use the other engine",

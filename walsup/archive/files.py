@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from walsup.archive.bucket import ConflictError, Listed, Object, Page
+from walsup.archive.devices import Device
 from walsup.archive.fileerrors import OF_ARCHIVE
 from walsup.settings import FileArchive
 
@@ -219,6 +220,10 @@ class FileBucket:
     async def discard_torn(self, key: str) -> bool:
         """Remove half an object; True when it has gone."""
         return bool(await self._ask(do="discard_torn", key=key))
+
+    async def device(self) -> Device:
+        """Return what the directory lies on."""
+        return Device(*await self._ask(do="device"))
 
     async def probe(self, size_bytes: int) -> None:
         """Raise what a write of this size would meet."""

@@ -124,6 +124,9 @@ class Settings(NamedTuple):
     unsafe_owner: bool = _declare("WALSUP_UNSAFE_OWNER", units.boolean,
         "Own the archive also on an S3 server without conditional writes (write and read back).",
         default=False, shown="off")
+    accept_same_device: bool = _declare("WALSUP_ACCEPT_SAME_DEVICE", units.boolean,
+        "Count an archive in a directory as protection although it is on one device with the data"
+        " directory, pg_wal or a tablespace: for trials.", default=False, shown="off")
     archive_timeout_s: int = _declare("WALSUP_ARCHIVE_TIMEOUT", values.timeout,
         "After how long a segment that is not full is archived, unless the operator's own settings"
         " have an archive_timeout.", default=60, shown="60s")

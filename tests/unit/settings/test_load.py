@@ -43,6 +43,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "WALSUP_COMPRESSION": ("zstd", "zstd"),
     "WALSUP_LEASE": ("5s", 5.0),
     "WALSUP_UNSAFE_OWNER": ("on", True),
+    "WALSUP_ACCEPT_SAME_DEVICE": ("on", True),
     "WALSUP_ARCHIVE_TIMEOUT": ("2min", 120),
     "WALSUP_INITIAL_BACKUP": ("off", False),
     "WALSUP_ON_EMPTY_PGDATA": ("restore", "restore"),

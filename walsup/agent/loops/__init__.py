@@ -7,6 +7,7 @@ from walsup.agent.loops.backup import backup
 from walsup.agent.loops.collation import collation
 from walsup.agent.loops.continuity import continuity
 from walsup.agent.loops.database import database
+from walsup.agent.loops.device import device
 from walsup.agent.loops.disk import disk
 from walsup.agent.loops.gate import gate
 from walsup.agent.loops.lag import lag
@@ -35,6 +36,7 @@ LOOPS: dict[str, Callable[[World], Awaitable[None]]] = {
     "torn": torn,
     "continuity": continuity,
     "twice": twice,
+    "device": device,
     "disk": disk,
     "collation": collation,
     "secrets": secrets,
