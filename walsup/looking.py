@@ -9,10 +9,12 @@ from typing import TypeVar
 
 from walsup import units
 from walsup.archive import catalog, survey
+from walsup.archive.catalog import Backup
 from walsup.archive.classify import classify
 from walsup.archive.fault import Fault, FaultError
+from walsup.archive.latest import latest
 from walsup.archive.survey import Reader
-from walsup.archive.window import reach
+from walsup.archive.window import Line, reach
 from walsup.boot import source
 from walsup.boot.preflight import examine
 from walsup.boot.report import Report
@@ -23,6 +25,8 @@ from walsup.postgres.wal import Segment, show_lsn
 from walsup.settings import Settings
 
 T = TypeVar("T")
+
+_MOST_TIMELINES = 64
 
 
 def check(known: Settings) -> str:
@@ -109,18 +113,26 @@ def _told(known: Settings, report: Report, *, own: bool) -> Iterator[str]:
 
 async def _listing(reader: Reader) -> list[str]:
     offer = await survey.look(reader.bucket)
+    followed, problem = await _followed(reader, offer)
     lines = [f"{len(offer.backups)} base backups"]
     for backup in offer.backups:
         lost = await survey.missing_parts(reader.bucket, backup)
         kind = f"delta of {backup.delta_from}" if backup.delta_from else "full"
         whole = f"; NOT WHOLE, missing: {', '.join(lost)}" if lost else ""
+        branch = "; of a branch" if followed and not _is_on(followed, backup) else ""
         lines.append(
             f"  {backup.name}  {kind}, {units.show_bytes(backup.size_bytes)}, finished"
             f" {backup.finished_at or '?'}, LSN {show_lsn(backup.start_lsn)} to"
-            f" {show_lsn(backup.finish_lsn)}{whole}"
+            f" {show_lsn(backup.finish_lsn)}{branch}{whole}"
         )
-    for timeline in offer.timelines:
-        lines += [line async for line in _of_timeline(reader, offer, timeline)]
+    told = sorted(offer.present, key=lambda n: (_is_branch(offer, followed, n) != "", n))
+    for timeline in told[:_MOST_TIMELINES]:
+        branch = _is_branch(offer, followed, timeline)
+        lines += [line async for line in _of_timeline(reader, offer, timeline, branch)]
+    if len(told) > _MOST_TIMELINES:
+        lines.append(f"and {len(told) - _MOST_TIMELINES} more timelines")
+    if problem:
+        lines.append(f"a restore without WALSUP_RESTORE_TARGET_TIMELINE is refused: {problem}")
     if owner := offer.owner:
         until = _moment(owner.complete_until) if owner.complete_until else "not known"
         lines.append(
@@ -130,16 +142,40 @@ async def _listing(reader: Reader) -> list[str]:
     return lines
 
 
-async def _of_timeline(reader: Reader, offer: survey.Offer, timeline: int) -> AsyncIterator[str]:
+async def _followed(reader: Reader, offer: survey.Offer) -> tuple[Line | None, str]:
+    """Give the line that a restore follows when no timeline is named, else why there is none."""
+    try:
+        return (await latest(reader, offer)).line, ""
+    except (FaultError, ValueError) as problem:
+        if isinstance(problem, FaultError) and problem.fault.kind not in survey.PERMANENT:
+            raise
+        return None, str(problem)
+
+
+def _is_on(followed: Line, backup: Backup) -> bool:
+    return followed.has(backup.timeline or followed.timeline, backup.finish_lsn)
+
+
+def _is_branch(offer: survey.Offer, followed: Line | None, timeline: int) -> str:
+    """Say of a timeline that a restore does not follow it unless it is named, "" when it does."""
+    if followed is None or timeline in [leg.timeline for leg in followed.legs]:
+        return ""
+    former = offer.owner is not None and timeline in offer.owner.former
+    return ": a branch that an earlier owner has left" if former else ": a branch, not the owner's"
+
+
+async def _of_timeline(
+    reader: Reader, offer: survey.Offer, timeline: int, branch: str
+) -> AsyncIterator[str]:
     try:
         line = await survey.line(reader, timeline)
     except (FaultError, ValueError) as fault:
-        yield f"timeline {timeline}: cannot be followed: {fault}"
+        yield f"timeline {timeline}{branch}; it cannot be followed: {fault}"
         return
     out_of = "".join(
         f", out of {leg.timeline} at {show_lsn(leg.end_lsn or 0)}" for leg in line.legs[:-1][-1:]
     )
-    yield f"timeline {timeline}{out_of}"
+    yield f"timeline {timeline}{out_of}{branch}"
     for backup in offer.backups:
         size = survey.size(backup)
         if not size or not line.has(backup.timeline, backup.finish_lsn):

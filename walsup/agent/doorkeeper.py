@@ -12,7 +12,16 @@ from walsup.agent.holding import grant
 from walsup.agent.inheritance import inherit
 from walsup.agent.lag import Meter
 from walsup.agent.world import World
-from walsup.archive import ahead, conditions, continued, daemon, encryption, engine, takeover
+from walsup.archive import (
+    ahead,
+    conditions,
+    continued,
+    daemon,
+    encryption,
+    engine,
+    lineage,
+    takeover,
+)
 from walsup.archive.ahead import Compared
 from walsup.archive.bucket import Bucket
 from walsup.archive.claim import Ask, Rivals, claim
@@ -119,7 +128,12 @@ class Doorkeeper:
                 readable = not continued.is_other_key(wanted, claimant.encryption)
                 at_lsn = 0 if world.meter else world.board.snapshot.database.current_lsn
                 compared = await ahead.compare(
-                    sides, found, following.previous(), readable=readable, at_lsn=at_lsn
+                    sides,
+                    found,
+                    following.previous(),
+                    lineage.timelines(wanted),
+                    readable=readable,
+                    at_lsn=at_lsn,
                 )
             if not compared.joined and memory.has_strayed(pgdata):
                 why = why or "postgres ran without this archive, and has removed what would join"

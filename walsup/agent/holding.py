@@ -12,12 +12,13 @@ from walsup import log
 from walsup.agent.complete import proven
 from walsup.agent.world import World
 from walsup.archive.classify import classify
-from walsup.archive.command import LEASE
+from walsup.archive.command import LEASE, lease_line
 from walsup.archive.fault import Fault
 from walsup.archive.lease import Lease, LostError, now_s
+from walsup.errors import WalsupError
+from walsup.postgres import history
 
 _RETRIES_IN_A_LEASE = 5
-_DIGITS = 12
 
 
 async def hold(world: World, lease: Lease) -> Fault | None:
@@ -83,15 +84,25 @@ def grant(world: World, lease: Lease) -> None:
     # A container may have an uptime of its own (lxcfs): what archive_command reads is read here.
     uptime_s = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
     until = int(uptime_s + lease.until_s - now_s())
+    line = lease_line(until, _timelines(world))
     # In place, at one width: also on a full run directory, and never half.
     path = world.run_dir / LEASE
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
-        os.pwrite(descriptor, f"{until:0{_DIGITS}}\n".encode(), 0)
+        os.pwrite(descriptor, line.encode(), 0)
     except OSError as fault:
         raise OSError(fault.errno, fault.strerror, str(path)) from fault
     finally:
         os.close(descriptor)
+
+
+def _timelines(world: World) -> frozenset[int]:
+    """Give the timelines that may be archived: as they were, when they cannot be read any more."""
+    try:
+        world.timelines = history.own(world.settings.pgdata)
+    except (WalsupError, OSError, ValueError) as fault:
+        log.warning("history.unreadable", problem=str(fault))
+    return world.timelines
 
 
 def withdraw(world: World) -> None:

@@ -8,7 +8,7 @@ import asyncio
 
 from walsup import log
 from walsup.agent.world import World
-from walsup.archive import catalog, clock, conditions, engine
+from walsup.archive import catalog, clock, conditions, engine, lineage
 from walsup.archive.bucket import Bucket
 from walsup.archive.claim import Rivals
 from walsup.archive.classify import classify, is_absent
@@ -20,7 +20,7 @@ from walsup.archive.owner import Owner
 from walsup.archive.window import Line, reach
 from walsup.postgres import control, memory
 from walsup.postgres.restored import Restored
-from walsup.postgres.wal import Segment
+from walsup.postgres.wal import Segment, Switch
 
 _RETRY_S = 1.0
 _ABSENT = b"absent"  # no content of an object
@@ -61,14 +61,20 @@ class Reclaim:
         if bucket is None:
             return Fault("no bucket", "no archive is configured")
         try:
-            decided, etag = await self._decide(bucket, rivals)
+            decided, etag, before = await self._decide(bucket, rivals)
             if isinstance(decided, (Wait, Kept)):
                 return decided.fault
             unsafe = self._world.settings.unsafe_owner
             conditional = await conditions.trusted(bucket, unsafe=unsafe)
             if isinstance(conditional, Fault):
                 return conditional
-            written = await write(conditional, decided.owner, etag)
+            line = self._line
+            left = [
+                Switch(timeline=leg.timeline, switch_lsn=leg.end_lsn or 0, reason="")
+                for leg in line.legs[:-1]
+            ]
+            wanted = lineage.claimed(decided.owner, before, line.timeline, left)
+            written = await write(conditional, wanted, etag)
         except Exception as raised:  # noqa: BLE001 (asked again until it answers)
             return classify(raised)
         if written is None:
@@ -80,7 +86,7 @@ class Reclaim:
 
     async def _decide(
         self, bucket: Bucket, rivals: Rivals
-    ) -> tuple[Take | Wait | Kept, str | None]:
+    ) -> tuple[Take | Wait | Kept, str | None, Owner | None]:
         seen_s = now_s()
         owner: Owner | None = None
         etag: str | None = None
@@ -101,7 +107,7 @@ class Reclaim:
             mark=await self._mark(bucket),
             new_timeline=await free_timeline(bucket, self._line, owner, claimant.instance),
         )
-        return decided, etag
+        return decided, etag, owner
 
     async def _mark(self, bucket: Bucket) -> Segment:
         """Give the last segment without a gap, as of now."""
@@ -144,13 +150,18 @@ class Reclaim:
 
 
 async def free_timeline(bucket: Bucket, line: Line, owner: Owner | None, instance: str = "") -> int:
-    """Give the first number behind all under which anything exists, or that is claimed.
+    """Give the first number after the line's under which nothing exists, and that is not claimed.
+
+    Not the one after the highest that exists: another's object may have any number.
 
     Raises:
         what the bucket raises.
     """
     claimed = owner.next_timeline if owner and owner.instance != instance else 0
-    return max((*await catalog.timelines(bucket), line.timeline, claimed)) + 1
+    used, number = set(await catalog.timelines(bucket)), max(line.timeline, claimed) + 1
+    while number in used:
+        number += 1
+    return number
 
 
 async def free_timeline_of(bucket: Bucket, line: Line) -> int:

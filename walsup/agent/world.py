@@ -60,6 +60,7 @@ class World:
         self.meter: Meter | None = None
         self.lease: Lease | None = None
         self.rival: Owner | None = None  # who has written the owner object while we looked
+        self.timelines: frozenset[int] = frozenset()  # of this cluster's history
         self.asked_s: float | None = None  # since when a listing has been without an answer
         self.answered_in_s = 0.0  # how long the last one took
         self._generation = 0

@@ -5,7 +5,7 @@ would write other WAL under names that are archived already.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from walsup.archive.fault import Fault, FaultError
 from walsup.archive.output import classify_output
 from walsup.postgres import control
 from walsup.postgres.control import ControlData
+from walsup.postgres.ready import ready_names
 from walsup.postgres.wal import Segment, long_page_header, show_lsn
 from walsup.tail import last_lines
 
@@ -53,19 +54,26 @@ class Compared(NamedTuple):
     since_lsn: int = 0
 
 
-async def compare(
-    sides: Sides, found: ControlData, proven: Segment, *, readable: bool = True, at_lsn: int = 0
+async def compare(  # noqa: PLR0913 (each is one fact)
+    sides: Sides,
+    found: ControlData,
+    proven: Segment,
+    owners: Collection[int] = (),
+    *,
+    readable: bool = True,
+    at_lsn: int = 0,
 ) -> Compared:
     """Compare what the archive has of this timeline with the disk.
 
-    `proven`: where the listing begins, a segment of any timeline of ours. `readable`: whether the
-    engine has the key that the archive's segments were written with. `at_lsn`: where the server
-    writes, 0 when that is not known.
+    `proven`: where the listing begins, a segment of any timeline of ours. `owners`: the timelines
+    of the archive's owner; any other one in it is a branch, and says nothing about this disk.
+    `readable`: whether the engine has the key that the archive's segments were written with.
+    `at_lsn`: where the server writes, 0 when that is not known.
 
     Raises:
         what the bucket raises; OSError: the engine could not fetch what is to be compared.
     """
-    newest, waiting = await _archived(sides, proven, found)
+    newest, waiting = await _archived(sides, proven, found, owners)
     joined = True
     if newest is not None and newest.timeline > found.timeline:
         return Compared(
@@ -93,28 +101,20 @@ async def compare(
 
 
 async def _archived(
-    sides: Sides, proven: Segment, found: ControlData
+    sides: Sides, proven: Segment, found: ControlData, owners: Collection[int]
 ) -> tuple[Segment | None, Sequence[str]]:
     """Give the newest archived segment, and what is archived of what waits as `.ready` (S6)."""
-    ready = await asyncio.to_thread(lambda: set(ready_names(sides.pgdata)))
-    first = min((proven.name, *ready))
+    ready = set((await asyncio.to_thread(ready_names, sides.pgdata)).own)
+    first, here = min((proven.name, *ready)), found.timeline
     newest: Segment | None = None
     waiting: dict[str, None] = {}
     async for name in catalog.from_name(sides.bucket, first):
         if name in ready:
             waiting[name] = None
-        newest = catalog.segment(name, found.segment_size) or newest
+        segment = catalog.segment(name, found.segment_size)
+        if segment is not None and segment.timeline in (*(owners or (segment.timeline,)), here):
+            newest = segment
     return newest, tuple(waiting)
-
-
-def ready_names(pgdata: Path) -> Iterator[str]:
-    """Give the names of what waits for the archiver."""
-    try:
-        for entry in (pgdata / "pg_wal" / "archive_status").iterdir():
-            if entry.name.endswith(".ready"):
-                yield entry.name.removesuffix(".ready")
-    except FileNotFoundError:
-        return
 
 
 def _position(sides: Sides, newest: Segment) -> Fault | None:

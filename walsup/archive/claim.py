@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from walsup.archive import catalog, letin
+from walsup.archive import catalog, letin, lineage
 from walsup.archive.ahead import Compared
 from walsup.archive.bucket import Bucket
 from walsup.archive.classify import is_absent
@@ -69,7 +69,7 @@ async def claim(
     Raises:
         what the bucket raises; ValueError for an owner object that cannot be read.
     """
-    etag, decided = await _decide(bucket, claimant, rivals, ask)
+    etag, before, decided = await _decide(bucket, claimant, rivals, ask)
     if not isinstance(decided, Take):
         return decided
     wanted = decided.owner
@@ -92,6 +92,7 @@ async def claim(
         position_boot=claimant.boot if claimant.position else wanted.position_boot,
         encryption=claimant.encryption or wanted.encryption,
     )
+    wanted = lineage.claimed(wanted, before, claimant.control.timeline, claimant.left)
     if isinstance(conditional := await ask.conditional(), Fault):
         return Kept(conditional, foreign=False)
     if (written := await write(conditional, wanted, etag)) is None:
@@ -103,8 +104,8 @@ async def claim(
 
 async def _decide(
     bucket: Bucket, claimant: Claimant, rivals: Rivals, ask: Ask
-) -> tuple[str | None, Take | Wait | Kept]:
-    """Read the owner object and judge; gives its tag too, None where there is none."""
+) -> tuple[str | None, Owner | None, Take | Wait | Kept]:
+    """Read the owner object and judge; gives its tag and itself too, None where there is none."""
     seen_s = now_s()
     try:
         found = await bucket.get(OWNER_KEY)
@@ -112,7 +113,7 @@ async def _decide(
         if not is_absent(raised):
             raise
         absent_s = rivals.unchanged_s(_ABSENT, seen_s)
-        return None, await _without_owner(bucket, claimant, absent_s, ask)
+        return None, None, await _without_owner(bucket, claimant, absent_s, ask)
     owner = Owner.from_json(found.content)
     unchanged_s = rivals.unchanged_s(found.content, seen_s)
     decided = letin.judge(
@@ -123,8 +124,8 @@ async def _decide(
         mark_lsn=await _mark_lsn(bucket, owner, claimant),
     )
     if isinstance(decided, Take):
-        return found.etag, decided
-    return found.etag, decided._replace(living=rivals.living(owner, claimant, unchanged_s))
+        return found.etag, owner, decided
+    return found.etag, owner, decided._replace(living=rivals.living(owner, claimant, unchanged_s))
 
 
 async def _without_owner(

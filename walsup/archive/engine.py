@@ -50,8 +50,8 @@ class Engine(NamedTuple):
         return self._once(config, "backup-push", *words, str(pgdata))
 
     def push_argv(self, config: Path, path: Path) -> list[str]:
-        """One WAL file, past the daemon and what it remembers."""
-        return self._once(config, "wal-push", str(path))
+        """One WAL file, past the daemon and what it remembers, and none of those that follow it."""
+        return self._once(config, "wal-push", str(path), before=ALONE)
 
     def fetch_argv(self, config: Path, name: str, target: Path) -> list[str]:
         """One WAL file, decompressed and decrypted, and none of those that follow it.
@@ -75,6 +75,10 @@ class Engine(NamedTuple):
     def _once(self, config: Path, *words: str, before: tuple[str, ...] = ()) -> list[str]:
         argv = [*before, str(self.program), "--config", str(config), *words]
         return self.room.bound(argv, ONE_SHOT_OOM_SCORE)
+
+
+# With more than one at a time the engines push whatever else is `.ready`, of any timeline.
+ALONE = ("env", "WALG_UPLOAD_CONCURRENCY=1")
 
 
 def choose(settings: Settings, path: str) -> Engine | Fault:

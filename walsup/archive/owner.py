@@ -37,7 +37,9 @@ class Owner:
     base backups before `backups_from` do not count, where that is no gap. `position`: the holder's
     last checkpoint, as the start `position_boot` has seen it. `encryption`: the fingerprint of the
     key; "": not known. `verdict`, `verdict_at`, `verdict_boot`: the end of the last run that could
-    write it here.
+    write it here. `own_timeline`: the timeline on which its holder writes; something of it is
+    proven later. `left`: the timelines before it, each with the LSN at which it was left; 0 and ():
+    not known. `former`: timelines of earlier owners of the same cluster, none of them before it.
     """
 
     system_id: int
@@ -62,6 +64,9 @@ class Owner:
     verdict: str = ""
     verdict_at: float = 0.0
     verdict_boot: str = ""
+    own_timeline: int = 0
+    left: tuple[tuple[int, int], ...] = ()
+    former: tuple[int, ...] = ()
     version: int = VERSION
 
     def to_json(self) -> bytes:
@@ -104,6 +109,9 @@ class Owner:
                 verdict=str(fields.get("verdict") or ""),
                 verdict_at=float(fields.get("verdict_at") or 0),
                 verdict_boot=str(fields.get("verdict_boot") or ""),
+                own_timeline=int(fields.get("own_timeline") or 0),
+                left=tuple((int(n), int(lsn)) for n, lsn in fields.get("left") or ()),
+                former=tuple(int(n) for n in fields.get("former") or ()),
             )
             _check_ranges(found)
         except OwnerError:
@@ -142,5 +150,8 @@ def _check_ranges(found: Owner) -> None:
         raise ValueError(f"a lease of {found.lease_s} s")
     if not 0 < found.timeline < _TIMELINES:
         raise ValueError(f"timeline {found.timeline}")
+    numbers = [number for number, _ in found.left]
+    if not 0 <= found.own_timeline < _TIMELINES or numbers != sorted({*numbers} - {0}):
+        raise ValueError(f"timeline {found.own_timeline} after {numbers}")
     if not (0 <= found.lsn < _WAL_BYTES and 0 <= found.backups_from < _WAL_BYTES):
         raise ValueError(f"LSN {found.lsn}, backups from {found.backups_from}")

@@ -1,7 +1,7 @@
 """What an archive offers to a restore, read from the bucket before anything is touched."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -115,10 +115,9 @@ class Offer:
     owner: Owner | None
 
     @property
-    def highest_timeline(self) -> int:
-        """The highest number under which anything exists, or that a restore has taken."""
-        claimed = self.owner.next_timeline if self.owner else 0
-        return max((*self.timelines, *(b.timeline for b in self.backups), claimed), default=0)
+    def present(self) -> frozenset[int]:
+        """The timelines of which there is WAL, a history file or a base backup."""
+        return frozenset({*self.timelines, *(b.timeline for b in self.backups)}) - {0}
 
 
 async def look(bucket: Readable) -> Offer:
@@ -148,6 +147,24 @@ async def line(reader: Reader, timeline: int) -> Line:
         return Line.of(timeline, parse_history(path.read_text(encoding="utf-8")))
     finally:
         path.unlink(missing_ok=True)
+
+
+async def readable_lines(reader: Reader, timelines: Iterable[int]) -> list[Line]:
+    """Give the lines to these timelines, without those whose history nothing can read.
+
+    Raises:
+        FaultError: the archive cannot be asked.
+    """
+    found = []
+    for timeline in timelines:
+        try:
+            found.append(await line(reader, timeline))
+        except ValueError:
+            continue
+        except FaultError as raised:
+            if raised.fault.kind not in PERMANENT:
+                raise
+    return found
 
 
 async def first_page(reader: Reader, segment: Segment) -> PageHeader:

@@ -10,23 +10,29 @@ from walsup.boot.target import Target
 from walsup.postgres.wal import parse_lsn
 
 
-def timeline(offer: Offer, wanted: Target, named: str) -> int:
-    """Give the timeline to follow.
+def timeline(offer: Offer, line: Line | None, wanted: Target, named: str) -> int:
+    """Give the timeline to follow; `line`: the one that is followed when none is named.
 
     Raises:
-        ValueError: there is none of that number.
+        ValueError: there is none of that number, or none is named and none is known.
     """
-    if wanted.timeline == "latest":
-        return max((*offer.timelines, *(b.timeline for b in offer.backups)), default=1)
     if wanted.timeline == "current":
-        fitting = [b for b in offer.backups if named in ("", b.name)]
+        fitting = [b for b in offer.backups if (b.name == named if named else _is_on(line, b))]
         before = [b for b in fitting if is_before(b, wanted)] or fitting
         return before[-1].timeline if before else 1
+    if wanted.timeline == "latest":
+        if line is None:
+            raise ValueError("no timeline is named")
+        return line.timeline
     number = int(wanted.timeline)
-    if number not in (*offer.timelines, *(b.timeline for b in offer.backups)):
-        there = ", ".join(map(str, offer.timelines)) or "none"
+    if number not in offer.present:
+        there = ", ".join(map(str, sorted(offer.present))) or "none"
         raise ValueError(f"there is no timeline {number} in the archive; there are: {there}")
     return number
+
+
+def _is_on(line: Line | None, backup: Backup) -> bool:
+    return line is None or line.has(backup.timeline or line.timeline, backup.finish_lsn)
 
 
 def finished_at(backup: Backup) -> datetime | None:

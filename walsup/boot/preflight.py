@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from walsup.archive import catalog, survey
 from walsup.archive.catalog import Backup
 from walsup.archive.fault import FaultError
-from walsup.archive.survey import PERMANENT, Reader
-from walsup.archive.window import reach
+from walsup.archive.latest import latest
+from walsup.archive.survey import PERMANENT, Offer, Reader
+from walsup.archive.window import Line, reach
 from walsup.boot import choice
 from walsup.boot.aim import aim
 from walsup.boot.fits import unfit
@@ -35,7 +36,7 @@ async def examine(reader: Reader, asked: Asked) -> Report:
         )
         return report
     try:
-        report.line = await survey.line(reader, choice.timeline(offer, asked.target, asked.named))
+        report.line = await _line(reader, asked, report, offer)
     except (FaultError, ValueError) as fault:
         if isinstance(fault, FaultError) and fault.fault.kind not in PERMANENT:
             raise
@@ -51,6 +52,22 @@ async def examine(reader: Reader, asked: Asked) -> Report:
     await _follow(reader, asked, report)
     report.faults += unfit(asked, report)
     return report
+
+
+async def _line(reader: Reader, asked: Asked, report: Report, offer: Offer) -> Line:
+    """Give the line to follow: that of the timeline that is named, else the archive's owner's.
+
+    Raises:
+        ValueError: there is none, or it has to be named; as `latest` does.
+    """
+    wanted, line = asked.target, None
+    if wanted.timeline == "latest" or (wanted.timeline == "current" and not asked.named):
+        found = await latest(reader, offer)
+        report.warnings += found.warnings
+        line = found.line
+        if wanted.timeline == "latest":
+            return line
+    return await survey.line(reader, choice.timeline(offer, line, wanted, asked.named))
 
 
 async def _choose(reader: Reader, asked: Asked, report: Report, fitting: Sequence[Backup]) -> None:

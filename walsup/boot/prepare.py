@@ -9,7 +9,7 @@ from pathlib import Path
 
 from walsup import log, settings
 from walsup.archive.abilities import unheeded
-from walsup.archive.command import LEASE, archive_command
+from walsup.archive.command import LEASE, MANY, archive_command
 from walsup.archive.engine import Engine, choose, push_timeout_s
 from walsup.archive.fault import Fault
 from walsup.boot import conf, directory, handover, inspect, phase, plan, stage
@@ -181,6 +181,7 @@ def _launch_postgres(
     _note_start(known, hand, line.arguments, foreign)
     # The last start's: until this one holds the archive, nothing may be pushed.
     (hand.run_dir / LEASE).unlink(missing_ok=True)
+    (hand.run_dir / MANY).unlink(missing_ok=True)
     hand.launch_postgres(
         program,
         line,

@@ -9,9 +9,9 @@ archive, shows how far it is, and ends the reader. Nothing writes into the sourc
 import asyncio
 import os
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from walsup import log
 from walsup.archive import survey
@@ -120,7 +120,6 @@ def look_into(
     archive: Reader,
     asked: Asked,
     patience: Patience,
-    ask: Callable[[Reader, Asked], Coroutine[Any, Any, Report]] = examine,
 ) -> Report:
     """Look into the source, for ever if it cannot be asked.
 
@@ -129,7 +128,7 @@ def look_into(
     failures, refused = 0, False
     while True:
         try:
-            report = asyncio.run(ask(archive, asked))
+            report = asyncio.run(examine(archive, asked))
         except Exception as raised:  # noqa: BLE001 (any failure is no answer)
             failures += 1
             fault = raised.fault if isinstance(raised, FaultError) else classify(raised)

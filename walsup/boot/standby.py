@@ -12,14 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from walsup import log
-from walsup.archive import clock, survey
+from walsup.archive import survey
 from walsup.archive.fault import Fault
 from walsup.archive.reading import render_reader
 from walsup.archive.survey import Reader
 from walsup.boot import basebackup, copy, fetched, inspect, libraries, restore, stage
 from walsup.boot.oneshot import OneShot
-from walsup.boot.preflight import examine
-from walsup.boot.report import Asked, Report
+from walsup.boot.report import Report
 from walsup.boot.source import reader
 from walsup.boot.target import Target
 from walsup.boot.telling import Patience
@@ -139,17 +138,9 @@ def _look(known: Settings, archive: Reader, patience: Patience, *, disk: bool) -
         pg_waldump=None,
         pkglibdir=None,
     )
-    report = restore.look_into(archive, asked, patience, _examine)
+    report = restore.look_into(archive, asked, patience)
     if report.offer is None or not report.offer.backups:
         return None
     if report.faults or not report.backup or not report.first:
         restore.refuse(str(known.archive), report)
     return report
-
-
-async def _examine(archive: Reader, asked: Asked) -> Report:
-    """Follow the owner's timeline: what else is there, with a higher number, is no primary's."""
-    owner = await clock.owner(archive.bucket)
-    if owner is not None:
-        asked = replace(asked, target=Target(timeline=str(owner.timeline)))
-    return await examine(archive, asked)

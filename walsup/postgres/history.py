@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from walsup.postgres import control
 from walsup.postgres.wal import Switch, parse_history
 
 # What stands for the history of a number that must not be used again.
@@ -25,6 +26,16 @@ def left(pgdata: Path, timeline: int) -> tuple[Switch, ...]:
         return ()
     path = pgdata / "pg_wal" / f"{timeline:08X}.history"
     return parse_history(path.read_text(encoding="utf-8"))
+
+
+def own(pgdata: Path) -> frozenset[int]:
+    """Give the timelines of a cluster's history: its own, and those before it.
+
+    Raises:
+        WalsupError, OSError, ValueError: its files cannot be read.
+    """
+    timeline = control.read(pgdata).timeline
+    return frozenset({timeline, *(switch.timeline for switch in left(pgdata, timeline))})
 
 
 def has_been_at(left: tuple[Switch, ...], own: int, timeline: int, lsn: int) -> bool:

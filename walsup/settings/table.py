@@ -158,7 +158,8 @@ class Settings(NamedTuple):
     restore_target_immediate: bool = _declare("WALSUP_RESTORE_TARGET_IMMEDIATE", units.boolean,
         "Restore the base backup alone, up to where it is consistent.", default=False, shown="off")
     restore_target_timeline: str = _declare("WALSUP_RESTORE_TARGET_TIMELINE", moments.timeline,
-        "The timeline to follow: `latest`, `current` (the backup's own) or a number.",
+        "The timeline to follow: `latest` (that of the archive's owner), `current` (the"
+        " backup's own) or a number.",
         default="latest")
     restore_target_inclusive: bool = _declare("WALSUP_RESTORE_TARGET_INCLUSIVE", units.boolean,
         "Whether what is exactly at the target is restored too.", default=True, shown="on")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from walsup.archive.command import LEASE, archive_command, push_command
+from walsup.archive.command import LEASE, MANY, archive_command, lease_line, push_command
 from walsup.archive.engine import Engine
 
 SEGMENT = "000000010000000000000001"
@@ -48,7 +48,7 @@ def test_s07_quoting_under_a_real_shell(tmp_path: Path, name: str, *, has_client
     folder = tmp_path / name
     record = folder / "record"
     fake = program(folder, "client", 'printf "%s\\0" "$@" > "$(dirname "$0")/record"')
-    (folder / LEASE).write_text(f"{int(uptime_s()) + 100:012}\n")
+    (folder / LEASE).write_text(f"{int(uptime_s()) + 100:012} 00000001\n")
     engine = Engine(name="walrus", program=fake, client=fake if has_client else None)
     done = run(archive_command(engine, folder, 15))
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
@@ -72,11 +72,72 @@ def test_s02_without_a_lease_nothing_is_pushed(
     """Over, absent, cut off or unreadable: the push fails at once and without a word."""
     fake = program(tmp_path, "client", "exit 0")
     if isinstance(content, int):
-        content = f"{int(uptime_s()) + content:012}\n" if content > 1 else f"{content:012}\n"
+        content += int(uptime_s()) if content > 1 else 0
+        content = lease_line(content, [1])
     if content is not None:
         (tmp_path / LEASE).write_text(content)
     done = run(archive_command(Engine(name="w", program=fake, client=fake), tmp_path, 1))
     assert done.returncode == code
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "code"),
+    [
+        (SEGMENT, [1], 0),
+        ("0000000A000000010000000F", [1, 10], 0),
+        ("0000000A.history", [1, 3, 10], 0),
+        (f"{SEGMENT}.00000028.backup", [1], 0),
+        ("000000020000000000000001", [1], 1),
+        ("00000002.history", [1, 3], 1),
+        (SEGMENT, [2, 3], 1),
+        (SEGMENT, [0x10000000, 0x11], 1),
+        (SEGMENT, [], 1),
+    ],
+)
+def test_a_ready_file_of_another_timeline_is_not_pushed(
+    tmp_path: Path, name: str, own: list[int], code: int
+) -> None:
+    """Whatever stands in archive_status: only this cluster's history is archived."""
+    fake = program(tmp_path, "client", "exit 0")
+    (tmp_path / LEASE).write_text(lease_line(int(uptime_s()) + 100, own))
+    command = archive_command(Engine(name="w", program=fake, client=fake), tmp_path, 1)
+    for shell in ("/bin/sh", "/bin/bash"):
+        argv = [shell, "-c", expanded(command, name)]
+        assert subprocess.run(argv, check=False, cwd="/").returncode == code
+
+
+@pytest.mark.parametrize(
+    ("waiting", "alone"),
+    [
+        ([], False),
+        ([f"{SEGMENT}.ready", "00000003.history.ready", "000000020000000000000001.done"], False),
+        ([f"{SEGMENT}.ready", "000000020000000000000001.ready"], True),
+        (["00000004.history.ready", f"{SEGMENT}.ready"], True),
+        (["0000000A000000010000000F.00000028.backup.ready"], True),
+    ],
+)
+def test_a_ready_file_of_another_timeline_is_not_pushed_along(
+    tmp_path: Path, waiting: list[str], *, alone: bool
+) -> None:
+    """Both engines push what else is `.ready` ahead: then this cluster's own file goes alone."""
+    status = tmp_path / "pg_wal" / "archive_status"
+    status.mkdir(parents=True)
+    for name in waiting:
+        (status / name).touch()
+    text = 'echo "$WALG_UPLOAD_CONCURRENCY" "$@" > "$(dirname "$0")/record"'
+    fake = program(tmp_path, "walrus", text)
+    (tmp_path / LEASE).write_text(lease_line(int(uptime_s()) + 100, [1, 3]))
+    command = archive_command(Engine(name="walrus", program=fake, client=None), tmp_path, 9)
+    for shell in ("/bin/sh", "/bin/bash"):
+        argv = [shell, "-c", expanded(command, SEGMENT)]
+        assert subprocess.run(argv, check=False, cwd=tmp_path).returncode == 0
+        given_ = (tmp_path / "record").read_text()
+        assert given_.startswith("1 --config") == alone
+        assert ("daemon-client" in given_) == (not alone)
+    for told in ("\n", "1\n"):  # with many files the agent has looked
+        (tmp_path / MANY).write_text(told)
+        assert subprocess.run(argv, check=False, cwd=tmp_path).returncode == 0
+        assert (tmp_path / "record").read_text().startswith("1 --config") == (told != "\n")
 
 
 @pytest.mark.parametrize("file", [f"{SEGMENT}.partial", "0000000A.history", f"{SEGMENT}.00.backup"])
@@ -90,14 +151,14 @@ def test_s07_every_kind_of_file(file: str) -> None:
 def test_s07_no_code_over_125(tmp_path: Path, code: int) -> None:
     """Such a code would end the archiver; any failure of the client is a 1."""
     fake = program(tmp_path, "client", f"exit {code}")
-    (tmp_path / LEASE).write_text(f"{int(uptime_s()) + 100}\n")
+    (tmp_path / LEASE).write_text(f"{int(uptime_s()) + 100} 00000001\n")
     done = run(archive_command(Engine(name="walrus", program=fake, client=fake), tmp_path, 1))
     assert done.returncode == (1 if code else 0)
 
 
 def test_s07_missing_client_is_a_1(tmp_path: Path) -> None:
     """127 would end the archiver too."""
-    (tmp_path / LEASE).write_text(f"{int(uptime_s()) + 100}\n")
+    (tmp_path / LEASE).write_text(f"{int(uptime_s()) + 100} 00000001\n")
     engine = Engine(name="walrus", program=Path("/no"), client=None)
     assert run(archive_command(engine, tmp_path, 1)).returncode == 1
 
@@ -105,7 +166,7 @@ def test_s07_missing_client_is_a_1(tmp_path: Path) -> None:
 def test_s07_without_a_daemon_the_engine_is_bounded(tmp_path: Path) -> None:
     """`timeout` ends it with TERM, then KILL; its own code over 125 becomes a 1."""
     fake = program(tmp_path, "wal-g", 'printf "%s\\0" "$@" > "$(dirname "$0")/record"; sleep 60')
-    (tmp_path / LEASE).write_text(f"{int(uptime_s()) + 100}\n")
+    (tmp_path / LEASE).write_text(f"{int(uptime_s()) + 100} 00000001\n")
     engine = Engine(name="wal-g", program=fake, client=None)
     assert run(archive_command(engine, tmp_path, 1)).returncode == 1
     given_ = (tmp_path / "record").read_text().split("\0")[:-1]
@@ -119,7 +180,8 @@ def test_s07_any_path_survives_the_quoting(name: str) -> None:
     engine = Engine(name="walrus", program=Path("/w"), client=Path("/c"))
     command = archive_command(engine, run_dir, 15)
     words = ["/c", str(run_dir / "engine.sock"), "wal-push", SEGMENT, "-timeout", "18s"]
-    assert shlex.split(expanded(command, SEGMENT))[-9:] == [*words, "||", "exit", "1"]
+    found = shlex.split(expanded(command, SEGMENT))
+    assert found[-11:] == [*words, ";", "fi", "||", "exit", "1"]
 
 
 @given(push_s=st.floats(min_value=0.1, max_value=600))

@@ -73,12 +73,14 @@ def test_why_there_is_none(line: Line, target: Target, named: str, says: str) ->
 
 
 def test_the_timeline() -> None:
-    """The highest, the backup's own, or the one that is said."""
-    assert choice.timeline(OFFER, Target(), "") == 2
-    assert choice.timeline(OFFER, Target(timeline="current"), FIRST.name) == 1
-    assert choice.timeline(OFFER, Target(timeline="1"), "") == 1
+    """That of the line, of the newest backup on it, of the named backup, or the one named."""
+    assert choice.timeline(OFFER, TWO, Target(), "") == 2
+    assert choice.timeline(OFFER, ONE, Target(timeline="current"), "") == 1
+    assert choice.timeline(OFFER, TWO, Target(timeline="current"), "") == 2
+    assert choice.timeline(OFFER, None, Target(timeline="current"), FIRST.name) == 1
+    assert choice.timeline(OFFER, None, Target(timeline="1"), "") == 1
     with pytest.raises(ValueError, match="there is no timeline 5 in the archive; there are: 1, 2"):
-        choice.timeline(OFFER, Target(timeline="5"), "")
+        choice.timeline(OFFER, ONE, Target(timeline="5"), "")
 
 
 def test_a_delta_brings_along_what_it_is_made_of() -> None:

@@ -11,6 +11,7 @@ from walsup.agent.loops.device import device
 from walsup.agent.loops.disk import disk
 from walsup.agent.loops.gate import gate
 from walsup.agent.loops.lag import lag
+from walsup.agent.loops.ready import ready
 from walsup.agent.loops.replication import replication
 from walsup.agent.loops.restore import restore
 from walsup.agent.loops.secrets import secrets
@@ -37,6 +38,7 @@ LOOPS: dict[str, Callable[[World], Awaitable[None]]] = {
     "continuity": continuity,
     "twice": twice,
     "device": device,
+    "ready": ready,
     "disk": disk,
     "collation": collation,
     "secrets": secrets,

@@ -20,6 +20,7 @@ from walsup.archive.engine import Engine
 from walsup.archive.fault import Fault
 from walsup.archive.lease import now_s
 from walsup.archive.output import classify_output
+from walsup.postgres import history
 from walsup.postgres.wal import Segment
 from walsup.tail import last_lines
 
@@ -110,7 +111,7 @@ async def _declare_hole(world: World, bucket: Bucket, meter: Meter, pg_wal: Path
     lost = meter.mark.next()
     names = set(await asyncio.to_thread(os.listdir, pg_wal))
     names |= set(await catalog.segments_after(bucket, lost))
-    available = _first_after(lost, names)
+    available = _first_after(lost, names, history.own(world.settings.pgdata))
     if available is None or (pg_wal / lost.name).exists():
         return
     hole = Hole(
@@ -134,13 +135,15 @@ async def _declare_hole(world: World, bucket: Bucket, meter: Meter, pg_wal: Path
     world.hole_found.set()
 
 
-def _first_after(lost: Segment, names: set[str]) -> Segment | None:
+def _first_after(lost: Segment, names: set[str], own: frozenset[int]) -> Segment | None:
     """Give the first of these segments behind the lost one; timelines follow each other."""
     found = []
     for name in names:
         try:
             segment = Segment.parse(name, lost.size)
         except ValueError:
+            continue
+        if segment.timeline not in own:
             continue
         if segment.timeline >= lost.timeline and segment.number > lost.number:
             found.append(segment)

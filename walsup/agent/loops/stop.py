@@ -9,7 +9,6 @@ from walsup.agent.complete import proven
 from walsup.agent.holding import withdraw
 from walsup.agent.world import World
 from walsup.archive import catalog, daemon, oneshot
-from walsup.archive.ahead import ready_names
 from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify
 from walsup.archive.engine import Engine
@@ -17,6 +16,7 @@ from walsup.archive.lease import Lease, LostError, now_s
 from walsup.errors import WalsupError
 from walsup.postgres import archiver, control, standing
 from walsup.postgres.control import ControlData, DBState
+from walsup.postgres.ready import ready_names
 from walsup.postgres.wal import Segment, show_lsn
 
 _QUESTION = "everything before the shutdown checkpoint is in the bucket"
@@ -150,20 +150,24 @@ async def _push_ready(world: World) -> bool:
     archive_status itself is PostgreSQL's and never touched.
     """
     pushed = False
-    for name in sorted(ready_names(world.settings.pgdata)):
-        if world.lease is None or not world.lease.is_held or not await _push(world, name):
+    waiting = ready_names(world.settings.pgdata)
+    for name in waiting.own:
+        held = world.lease is not None and world.lease.is_held
+        if not held or not await _push(world, name, alone=bool(waiting.foreign)):
             return pushed
         pushed = True
         log.info("segment.swept", name=name)
     return pushed
 
 
-async def _push(world: World, name: str) -> bool:
+async def _push(world: World, name: str, *, alone: bool) -> bool:
+    """Push a file; `alone`: past the daemon, which would push along what else is `.ready`."""
     left_s = world.lease.until_s - now_s() if world.lease else 0.0
     timeout_s = max(0.0, min(world.settings.stop_grace_s, left_s))
-    if not isinstance(world.engine, Engine) or world.engine.has_daemon:
+    engine = world.engine
+    if not isinstance(engine, Engine) or (engine.has_daemon and not alone):
         return await daemon.push(world.engine_socket, name, timeout_s)
-    argv = world.engine.push_argv(world.engine_config, world.settings.pgdata / "pg_wal" / name)
+    argv = engine.push_argv(world.engine_config, world.settings.pgdata / "pg_wal" / name)
     return await oneshot.run(argv, world.run_dir / "wal-push.log", timeout_s=timeout_s) == 0
 
 
@@ -188,7 +192,7 @@ async def _release(world: World, lease: Lease, mark: Segment, *, ended: bool = F
 
 def _behind(world: World) -> str:
     """Name what is missing."""
-    names = sorted(ready_names(world.settings.pgdata))
+    names = ready_names(world.settings.pgdata).own
     if names:
         return ", ".join(names[:_SHOWN]) + (
             f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""

@@ -1,0 +1,93 @@
+"""A `.ready` of a timeline that is not in this cluster's history: reported, and never pushed.
+
+archive_command refuses it, so postgres's archiver tries it again for ever, a history file before
+everything else. While it stands in the way, the agent pushes this cluster's own segments.
+"""
+
+import asyncio
+import contextlib
+
+from walsup import log
+from walsup.agent.world import World
+from walsup.archive import oneshot
+from walsup.archive.command import MANY
+from walsup.archive.engine import Engine
+from walsup.archive.fault import Fault
+from walsup.archive.lease import now_s
+from walsup.postgres.ready import SUFFIX, Ready, ready_names
+from walsup.postgres.wal import Kind, classify
+from walsup.private import write_private
+
+_EVERY_S = 2.0
+_PUSH_TIMEOUT_S = 60.0
+_SHOWN = 3
+_MANY = 300
+
+
+async def ready(world: World) -> None:
+    """Look every few seconds, as long as this database archives."""
+    while not world.stopping.is_set():
+        await asyncio.sleep(_EVERY_S)
+        seen = world.board.snapshot
+        if seen.gate.state != "open" or seen.database.role != "primary":
+            world.board.clear("ready")
+            (world.run_dir / MANY).unlink(missing_ok=True)
+            continue
+        found = await asyncio.to_thread(ready_names, world.settings.pgdata)
+        _tell_archive_command(world, found)
+        if not found.foreign:
+            world.board.clear("ready")
+            continue
+        blocked = seen.database.last_failed_wal in found.foreign
+        world.board.fault("ready", _fault(world, found, blocked=blocked))
+        if blocked:
+            await _push_own(world, found)
+
+
+def _tell_archive_command(world: World, found: Ready) -> None:
+    """Spare it from looking at every file each time; on a full run directory it does."""
+    path = world.run_dir / MANY
+    if len(found.own) <= _MANY:
+        path.unlink(missing_ok=True)
+        return
+    with contextlib.suppress(OSError):
+        write_private(path, "1\n" if found.foreign else "\n")
+
+
+def _fault(world: World, found: Ready, *, blocked: bool) -> Fault:
+    status = world.settings.pgdata / "pg_wal" / "archive_status"
+    names = [f"{name}{SUFFIX}" for name in found.foreign]
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    held = (
+        "; postgres's archiver goes no further meanwhile, and walsup pushes the segments itself"
+        if blocked
+        else ""
+    )
+    return Fault(
+        kind="foreign timeline",
+        problem=f"{status} has {', '.join(names[:_SHOWN])}{more}, of a timeline that is not in this"
+        f" cluster's history: it is not archived{held}",
+        remedy=f"find out who has made it, and remove it: rm {status}/{names[0]}",
+    )
+
+
+async def _push_own(world: World, found: Ready) -> None:
+    """Push what the bucket lacks; the `.ready` files stay, and postgres keeps the segments."""
+    meter, engine = world.meter, world.engine
+    if meter is None or not isinstance(engine, Engine):
+        return
+    for name in found.own:
+        waits = classify(name) is not Kind.SEGMENT or name > meter.mark.name
+        left_s = world.lease.until_s - now_s() if world.lease else 0.0
+        if not waits:
+            continue
+        timeout_s = min(_PUSH_TIMEOUT_S, left_s)
+        if timeout_s <= 0 or world.stopping.is_set():
+            return
+        # Past the daemon: it would push along what it must not.
+        argv = engine.push_argv(world.engine_config, world.settings.pgdata / "pg_wal" / name)
+        output = world.run_dir / "ready-push.log"
+        done = await oneshot.run(argv, output, timeout_s=timeout_s) == 0
+        log.info("segment.pushed", name=name, done=done)
+        if not done:
+            return
