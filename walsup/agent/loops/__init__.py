@@ -20,6 +20,7 @@ from walsup.agent.loops.stop import stop
 from walsup.agent.loops.torn import torn
 from walsup.agent.loops.twice import twice
 from walsup.agent.loops.wake import wake
+from walsup.agent.loops.walsenders import walsenders
 from walsup.agent.loops.watch import watch
 from walsup.agent.world import World
 
@@ -43,4 +44,5 @@ LOOPS: dict[str, Callable[[World], Awaitable[None]]] = {
     "collation": collation,
     "secrets": secrets,
     "stop": stop,
+    "walsenders": walsenders,
 }

@@ -1,0 +1,54 @@
+"""A stop that waits for walsenders whose clients read nothing: they are ended in time."""
+
+import asyncio
+import time
+
+from walsup import log
+from walsup.agent.world import World
+from walsup.errors import WalsupError
+from walsup.postgres import control
+from walsup.postgres.control import DBState
+from walsup.postgres.walsenders import Child, children, end, waited_for
+
+_LOOK_EVERY_S = 0.25
+_AGAIN_EVERY_S = 0.5
+# Of the grace: what is left of it is for the checkpoint and for what is not archived yet.
+_PATIENCE_PART = 8
+_LONGEST_PATIENCE_S = 10.0
+_ASKED_BEFORE_NEXT = 2
+
+
+async def walsenders(world: World) -> None:
+    """End walsenders that keep the shutdown checkpoint, or after it the end, waiting."""
+    await world.stopping.wait()
+    patience_s = min(_LONGEST_PATIENCE_S, world.settings.stop_grace_s / _PATIENCE_PART)
+    seen: list[Child] = []
+    since_s, rounds = time.monotonic(), 0
+    while pid := world.pid1.read().postgres_pid:
+        waited = await asyncio.to_thread(_waited_for, world, pid)
+        if not rounds and waited != seen:  # one that sends shows in its title how far it is
+            since_s = time.monotonic()
+        seen = waited
+        if not waited:
+            rounds = 0
+        elif rounds or time.monotonic() - since_s >= patience_s:
+            _end(waited[: 1 + rounds // _ASKED_BEFORE_NEXT], first=not rounds)
+            rounds += 1
+        await asyncio.sleep(_AGAIN_EVERY_S if rounds else _LOOK_EVERY_S)
+
+
+def _end(hung: list[Child], *, first: bool) -> None:
+    if first:
+        log.warning("walsender.ended", title=hung[0].title, problem="its client reads nothing")
+    for child in hung:
+        end(child)
+
+
+def _waited_for(world: World, postmaster_pid: int) -> list[Child]:
+    """Return the walsenders that are waited for, none while the checkpoint is being written."""
+    try:
+        if control.read(world.settings.pgdata).state is DBState.SHUTTING_DOWN:
+            return []
+    except WalsupError:
+        return []
+    return waited_for(children(postmaster_pid))
