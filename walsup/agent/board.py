@@ -111,7 +111,8 @@ class Audit:
     `findings`. `finished_at`: the end of the last full round, of an earlier run perhaps (Unix
     seconds, 0: there was none); `looked_at`: that of the last round, the newest day's included.
     `from_backup`, `from_lsn`, `until_lsn`: the window that was seen without a gap; several base
-    backups lie in it. `due_s`: how old a full round may become.
+    backups lie in it. `due_s`: how old a full round may become. `backups_from`: base backups before
+    this LSN do not count, because the archive was put back to an earlier state.
     """
 
     state: str = "none"
@@ -128,6 +129,7 @@ class Audit:
     missing: int = 0
     damaged: int = 0
     unread: int = 0
+    backups_from: int = 0
     unfit_backups: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -220,7 +222,8 @@ class Snapshot:
     @property
     def needs_backup_from(self) -> int:
         """Where the next base backup has to start at the least: behind the last open hole."""
-        return max((hole.end_lsn for hole in self.holes if not hole.covered_by), default=0)
+        holes = (hole.end_lsn for hole in self.holes if not hole.covered_by)
+        return max(self.audit.backups_from, *holes, 0)
 
 
 class Board:
@@ -281,5 +284,8 @@ class Board:
         if holes != seen:
             self.put(holes=holes)
             log.info("hole.covered", by=backup)
+        audit = self.snapshot.audit
+        if audit.backups_from and start_lsn >= audit.backups_from:
+            self.put(audit=replace(audit, backups_from=0))
         if not self.snapshot.needs_backup_from:
             self.clear("hole")

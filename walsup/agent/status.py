@@ -61,6 +61,7 @@ def _audit(seen: Snapshot) -> dict[str, Any]:
         "age_s": round(seen.at - audit.finished_at, 1) if audit.finished_at else None,
         "from_lsn": show_lsn(audit.from_lsn),
         "until_lsn": show_lsn(audit.until_lsn),
+        "backups_from": show_lsn(audit.backups_from),
     }
 
 

@@ -134,14 +134,40 @@ class Auditor:
             remembered.read, world.settings.pgdata, archive, system_id
         )
         state = remembered.newest(here, there) or State(archive=archive, system_id=system_id)
+        if here is not None and here.is_after(lease.owner.epoch, lease.owner.boot):
+            state = self._went_back(here, lease)
         if world.adopted.is_set():
             world.adopted.clear()
             state = replace(state, accept_branches=True)
+        state = replace(state, epoch=lease.owner.epoch, boot=lease.owner.boot)
         self._state, self._document, self._lease, self.whole_s = state, document, lease, None
         known = {hole.first for hole in world.board.snapshot.holes}
         more = (gap for gap in state.gaps if gap.first not in known)
         world.board.put(holes=(*world.board.snapshot.holes, *more))
         showing.waiting(world, state)
+
+    def _went_back(self, here: State, lease: Lease) -> State:
+        """Begin everything again in an archive that was put back to an earlier state.
+
+        What lies in it may be older than what was verified there: no base backup in it counts.
+        """
+        world, owner = self._world, lease.owner
+        mark = world.meter.mark if world.meter else None
+        if mark is None:
+            return here
+        log.warning("archive.went_back", epoch=owner.epoch, known_epoch=here.epoch)
+        showing.went_back(world, owner.epoch, here.epoch)
+        world.hole_found.set()
+        head = here.last.head if here.last else 0
+        return State(
+            archive=here.archive,
+            system_id=here.system_id,
+            window=here.window,
+            gaps=here.gaps,
+            branches_until=here.branches_until,
+            accept_branches=False,
+            backups_from=(max(mark.number, head) + 1) * mark.size,
+        )
 
     def _scope(self, lease: Lease, *, whole: bool, head: Segment | None) -> Scope:
         world, state = self._world, self._state
@@ -195,8 +221,10 @@ class Auditor:
         """
         world, lease = self._world, self._lease
         before = world.board.snapshot.holes
-        since_lsn = lease.owner.backups_from if lease else 0
-        judged = judging.judge(scope, found, lost, before, since_lsn)
+        since_lsn = max(lease.owner.backups_from if lease else 0, self._demanded)
+        shown = world.board.snapshot.backup
+        fresh = shown.name if shown.state == "proven" and shown != proven else ""
+        judged = judging.judge(scope, found, lost, before, since_lsn=since_lsn, fresh=fresh)
         world.board.put(holes=judged.gaps)
         showing.unfit(world, judged.unfit)
         if showing.gaps(world, before, judged):
@@ -212,6 +240,11 @@ class Auditor:
             world.hole_found.set()
         return oldest
 
+    @property
+    def _demanded(self) -> int:
+        """From which LSN on base backups count, because the archive went back."""
+        return self._world.board.snapshot.audit.backups_from
+
     def _remember(self, scope: Scope, found: Found, reading: Reading, *, whole: bool) -> None:
         state = self._state
         if state is None:
@@ -224,6 +257,7 @@ class Auditor:
             damaged=(still if whole else state.damaged) | reading.damaged,
             backups={one.name: one for one in found.backups},
             gaps=self._world.board.snapshot.holes,
+            backups_from=self._demanded,
         )
         if whole:
             for name in [name for name in self._world.verified if name in scope.known]:

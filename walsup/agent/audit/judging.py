@@ -60,29 +60,41 @@ def numbers_of(names: Iterable[str], size: int) -> tuple[Stretch, ...]:
     return merged((number, number) for number in numbers)
 
 
-def judge(
-    scope: Scope, found: Found, bad: Sequence[Stretch], before: Sequence[Hole], since_lsn: int
+def judge(  # noqa: PLR0913 (each is one fact)
+    scope: Scope,
+    found: Found,
+    bad: Sequence[Stretch],
+    before: Sequence[Hole],
+    *,
+    since_lsn: int,
+    fresh: str,
 ) -> Judged:
     """Decide what counts.
 
     `bad`: the segments that are missing or damaged, and not in pg_wal any more; `before`: the gaps
-    known so far; base backups before `since_lsn` do not count.
+    known so far; base backups before `since_lsn` do not count. `fresh`: one that was verified after
+    the round had listed them, "" for none.
     """
-    good: list[Counted] = []
+    whole: list[Counted] = []
     unfit: dict[str, str] = {}
     for backup in sorted(found.backups, key=lambda one: one.start_lsn):
         if not is_ours(scope, backup):
             continue
         if problem := backup.problem or _wal_problem(scope, backup, bad):
             unfit[backup.name] = problem
-        elif backup.start_lsn >= since_lsn:
-            good.append(backup)
-    first = good[0].start_lsn // scope.size if good else 0
+        else:
+            whole.append(backup)
+    good = [backup for backup in whole if backup.start_lsn >= since_lsn]
+    # A restore may begin with one that does not count any more, and end before a gap.
+    first = whole[0].start_lsn // scope.size if whole else 0
     looked_at = _Seen(found.begin, scope.head, first)
+    late = [hole for hole in before if fresh and hole.covered_by == fresh]
     gaps = [
-        _gap(scope, stretch, good) for stretch in bad if stretch[1] >= first and found.begin >= 0
+        _gap(scope, stretch, good, late)
+        for stretch in bad
+        if stretch[1] >= first and found.begin >= 0
     ]
-    gaps += [_covered(gap, good) for gap in before if looked_at.keeps(gap, scope.size, bad)]
+    gaps += [_covered(gap, good, fresh) for gap in before if looked_at.keeps(gap, scope.size, bad)]
     return Judged(tuple(good), unfit, tuple(sorted(gaps, key=lambda gap: gap.end_lsn)))
 
 
@@ -102,25 +114,26 @@ def _wal_problem(scope: Scope, backup: Counted, bad: Sequence[Stretch]) -> str:
     )
 
 
-def _gap(scope: Scope, stretch: Stretch, good: Sequence[Counted]) -> Hole:
+def _gap(scope: Scope, stretch: Stretch, good: Sequence[Counted], late: Sequence[Hole]) -> Hole:
     first, last = stretch
+    end_lsn = (last + 1) * scope.size
     gap = Hole(
         first=scope.segment(first).name,
         last=scope.segment(last).name,
-        end_lsn=(last + 1) * scope.size,
+        end_lsn=end_lsn,
+        covered_by=next((hole.covered_by for hole in late if hole.end_lsn >= end_lsn), ""),
     )
-    return _covered(gap, good)
+    return _covered(gap, good, gap.covered_by)
 
 
-def _covered(gap: Hole, good: Sequence[Counted]) -> Hole:
+def _covered(gap: Hole, good: Sequence[Counted], fresh: str) -> Hole:
     by = next((one.name for one in good if one.start_lsn >= gap.end_lsn), "")
-    return Hole(
-        first=gap.first, last=gap.last, end_lsn=gap.end_lsn, covered_by=by or gap.covered_by
-    )
+    kept = gap.covered_by if gap.covered_by == fresh else ""
+    return Hole(first=gap.first, last=gap.last, end_lsn=gap.end_lsn, covered_by=by or kept)
 
 
 class _Seen(NamedTuple):
-    """Up to where a round has looked. `first`: number where the oldest counted backup begins."""
+    """Up to where a round has looked. `first`: number where the oldest whole backup begins."""
 
     begin: int
     head: int

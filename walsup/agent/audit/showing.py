@@ -26,7 +26,27 @@ _LEAST_DUE_S = 600.0
 def waiting(world: World, state: State) -> None:
     """Show that this lease's first full round is still to come, with the last one's age."""
     world.board.put(
-        audit=Audit(state="waiting", finished_at=state.finished_at, looked_at=state.finished_at)
+        audit=Audit(
+            state="waiting",
+            finished_at=state.finished_at,
+            looked_at=state.finished_at,
+            backups_from=state.backups_from,
+        )
+    )
+
+
+def went_back(world: World, epoch: int, known_epoch: int) -> None:
+    """Show that the archive was put back to an earlier state."""
+    wanted = world.settings.initial_backup
+    world.board.fault(
+        "hole",
+        Fault(
+            kind="hole",
+            problem="the archive was put back to an earlier state: its owner object has epoch"
+            f" {epoch}, this data directory has already had {known_epoch}; what was verified there"
+            " since then may be gone, and its base backups do not count any more",
+            remedy="a new base backup is taken by itself" if wanted else "take a new base backup",
+        ),
     )
 
 
@@ -51,7 +71,8 @@ def gaps(world: World, before: Sequence[Hole], judged: Judged) -> bool:
         if gap.covered_by and gap.first not in {hole.first for hole in before}:
             log.warning("gap.found", first=gap.first, last=gap.last, covered_by=gap.covered_by)
     if not still:
-        world.board.clear("hole")
+        if not world.board.snapshot.audit.backups_from:
+            world.board.clear("hole")
         return False
     gap = still[-1]
     upto = f" to {gap.last}" if gap.last != gap.first else ""

@@ -27,7 +27,9 @@ class State:
 
     `archive`: where it is about; another archive's says nothing. `known`: objects as verified, as
     far as their time alone does not tell; `accepted`: objects that were read and are right.
-    `accept_branches`: a person has adopted the archive, what other timelines it has is known.
+    `epoch`, `boot`: of the owner object under which it was written.
+    `backups_from`: as the board has it. `accept_branches`: a person has adopted the archive; what
+    other timelines it has is known.
     """
 
     archive: str
@@ -44,6 +46,13 @@ class State:
     branches_until: float = 0.0
     accept_branches: bool = True
     finished_at: float = 0.0
+    epoch: int = 0
+    boot: str = ""
+    backups_from: int = 0
+
+    def is_after(self, epoch: int, boot: str) -> bool:
+        """Whether an owner object of this epoch is older than what this state has seen."""
+        return epoch < self.epoch or (epoch == self.epoch and boot != self.boot)
 
     def to_json(self) -> dict[str, Any]:
         """Give it for a file."""

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 from walsup import log, units
+from walsup.agent.audit.needed import lacking
 from walsup.agent.board import BackupSeen
 from walsup.agent.enginesessions import safe_sessions
 from walsup.agent.events import any_set
@@ -23,6 +24,7 @@ _OPERATORS_NOTE = "WALG_SENTINEL_USER_DATA"
 _FIRST_RETRY_S = 5.0
 _LONGEST_RETRY_S = 60.0
 _PROOF_PATIENCE_S = 60.0
+_LOOK_AGAIN_S = 1.0
 
 
 async def backup(world: World) -> None:
@@ -72,7 +74,10 @@ async def _attempt(world: World, bucket: Bucket, engine: Engine, attempts: int) 
     unfit = world.board.snapshot.audit.unfit_backups
     counts = found is not None and found.name not in unfit
     if found and counts and found.start_lsn >= from_lsn:
-        return await _prove(world, found)
+        fault = await _prove(world, bucket, found)
+        if fault is None or fault.kind != "base backup damaged":
+            return fault
+        world.board.fault("backup", fault)
     _say_why(world)
     if not world.settings.initial_backup:
         world.board.put(backup=BackupSeen(state="none"))
@@ -95,7 +100,7 @@ async def _attempt(world: World, bucket: Bucket, engine: Engine, attempts: int) 
         problem = f"{engine.name} backup-push ended with {code}: {told.problem}\n{text}"
         return told._replace(problem=problem)
     if found := await _newest(world, bucket):
-        return await _prove(world, found)
+        return await _prove(world, bucket, found)
     return Fault(
         kind="engine broken",
         problem=f"{engine.name} backup-push said success, but no sentinel is in the bucket",
@@ -181,8 +186,12 @@ def _may_be_ours(backup: Backup, system_id: int, current_lsn: int) -> bool:
     return backup.system_id == system_id
 
 
-async def _prove(world: World, found: Backup) -> Fault | None:
-    """A backup counts when the WAL that it needs to become consistent is in the bucket."""
+async def _prove(world: World, bucket: Bucket, found: Backup) -> Fault | None:
+    """A backup counts when its parts and the WAL from its start to its end are in the bucket.
+
+    The mark tells when to look; that it began before the backup proves nothing about what lies
+    behind it now.
+    """
     state = BackupSeen(state="waiting for its WAL", name=found.name, finished_at=found.finished_at)
     world.board.put(backup=state)
     meter = world.meter
@@ -191,6 +200,11 @@ async def _prove(world: World, found: Backup) -> Fault | None:
         if meter is None or found.finish_lsn <= max(meter.mark.end_lsn, origin):
             if found.start_lsn < world.board.snapshot.needs_backup_from:
                 return _behind_hole(found)
+            if lacks := await lacking(world, bucket, found):
+                if lacks.comes:
+                    await asyncio.sleep(_LOOK_AGAIN_S)
+                    continue
+                return _damaged(found, lacks.problem)
             log.info("backup.proven", name=found.name, finished_at=found.finished_at)
             world.board.put(
                 backup=BackupSeen(state="proven", name=found.name, finished_at=found.finished_at)
@@ -205,6 +219,15 @@ async def _prove(world: World, found: Backup) -> Fault | None:
     return Fault(
         kind="hole",
         problem=f"the WAL of backup {found.name} is not in the bucket up to its end",
+    )
+
+
+def _damaged(found: Backup, problem: str) -> Fault:
+    return Fault(
+        kind="base backup damaged",
+        problem=f"base backup {found.name} does not count: {problem}",
+        remedy="find out what deletes objects below the archive's prefix; a new base backup is"
+        " taken by itself unless WALSUP_INITIAL_BACKUP is off",
     )
 
 

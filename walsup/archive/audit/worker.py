@@ -24,7 +24,7 @@ from walsup.archive.names import BACKUP_FOLDER, WAL_FOLDER
 from walsup.postgres import subpath
 
 _MOST_CPU_S = 600
-_NICENESS = 10
+_NICENESS = 3
 
 
 def main(run_dir: str) -> None:

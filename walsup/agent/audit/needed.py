@@ -1,0 +1,46 @@
+"""What a base backup needs to be restored, looked for in the bucket itself."""
+
+from typing import NamedTuple
+
+from walsup.agent.world import World
+from walsup.archive import catalog, survey
+from walsup.archive.bucket import Bucket
+from walsup.archive.catalog import Backup
+from walsup.archive.window import Line
+from walsup.postgres import history
+from walsup.postgres.wal import Segment
+
+
+class Lacks(NamedTuple):
+    """What a base backup lacks. `comes`: it is still in pg_wal, and is pushed again."""
+
+    problem: str
+    comes: bool = False
+
+
+async def lacking(world: World, bucket: Bucket, found: Backup) -> Lacks | None:
+    """Return what of a base backup's parts and of the WAL from its start to its end is not there.
+
+    Raises:
+        what the bucket raises; OSError, ValueError: a list or history file cannot be read.
+    """
+    if missing := await survey.missing_parts(bucket, found):
+        return Lacks(f"{', '.join(missing[:3])} is missing")
+    size = world.board.snapshot.segment_bytes
+    timeline = found.timeline or world.board.snapshot.database.timeline
+    line = Line.of(timeline, history.left(world.settings.pgdata, timeline))
+    numbers = range(found.start_lsn // size, max(0, found.finish_lsn - 1) // size + 1)
+    wanted = [
+        Segment(timeline=line.at(number, size).timeline, number=number, size=size).name
+        for number in numbers
+    ]
+    there: set[str] = set()
+    async for name in catalog.from_name(bucket, wanted[0]):
+        if name[:24] > wanted[-1]:
+            break
+        there.add(name)
+    lost = [name for name in wanted if name not in there]
+    if not lost:
+        return None
+    pg_wal = world.settings.pgdata / "pg_wal"
+    return Lacks(f"segment {lost[0]} is missing", all((pg_wal / n).exists() for n in lost))
