@@ -45,6 +45,7 @@ class FaultProxy:
         self._code = "SlowDown"
         self._revoked = b""
         self._lost = b""
+        self._losses = 0
         self._thaw: asyncio.Event | None = None
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
@@ -169,9 +170,19 @@ class FaultProxy:
         """Take every key again."""
         self._revoked = b""
 
-    def lose(self, words: str) -> None:
-        """Take requests with these words in their head, and never answer them; "": none."""
-        self._lost = words.encode()
+    def lose(self, words: str, *, times: int = -1) -> None:
+        """Take requests with these words in their head, and never answer them; "": none.
+
+        `times`: so many of them, all when it is negative.
+        """
+        self._lost, self._losses = words.encode(), times
+
+    def _loses(self, chunk: bytes) -> bool:
+        """Whether this request is never answered."""
+        if not self._lost or not self._losses or self._lost not in chunk:
+            return False
+        self._losses -= 1
+        return True
 
     async def _pass_gate(self) -> None:
         if self._thaw is not None:
@@ -207,7 +218,7 @@ class FaultProxy:
                     await back.drain()
                     back.close()
                     break
-                if back and self._lost and self._lost in chunk:
+                if back and self._loses(chunk):
                     await swallow(source)
                     break
                 kept = self._kept(chunk, sent if back else None)

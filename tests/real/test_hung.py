@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 
-from dev.harness import S3Server, Walsup
+from dev.harness import FaultProxy, S3Server, Walsup
 from dev.harness.machine import PYTHON
 from dev.harness.witness import segments, status, wait_fault, wait_no_lag, wait_protected
 
@@ -106,6 +106,19 @@ def test_s6b_a_daemon_that_answers_and_never_finishes_a_push_is_replaced(
     assert "push has taken longer" in one.wait_event("engine.replaced", timeout_s=60)["reason"]
     wait_no_lag(one)
     wait_protected(one)
+
+
+def test_one_request_that_hangs_costs_one_deadline(walsup: Make, s3: S3Server) -> None:
+    """WAL-RUS's daemon joins each new push to the hung one: it is replaced before the next."""
+    with FaultProxy(s3.port) as proxy:
+        one = walsup(endpoint=proxy.endpoint, env=SOON | {"WALSUP_ARCHIVE_TIMEOUT": "60s"}).start()
+        wait_protected(one)
+        one.psql("create table t (n int)")
+        name = one.psql("select pg_walfile_name(pg_current_wal_lsn())")
+        proxy.lose(f"HEAD /{s3.bucket}/{one.prefix}/wal_005/{name}", times=1)
+        one.psql("select pg_switch_wal()")
+        assert "a push has not ended" in one.wait_event("engine.replaced")["reason"]
+        one.wait_for(lambda: name in segments(s3, one.prefix), "the segment is in the bucket")
 
 
 def test_a_stopped_archiver_is_named_and_left_alone(walsup: Make, s3: S3Server) -> None:

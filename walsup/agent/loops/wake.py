@@ -32,6 +32,7 @@ _ANSWER_S = 1.0
 _SILENT_S = 1.0
 _COUNTED_WITHIN_S = 2.5  # a push under way ends, and the next sample of the database has it
 _ARCHIVER_PATIENCE_S = 5.0
+_SAMPLED_S = 0.5
 _OVERDUE_S = 1.5  # behind the daemon's own deadline, before the client's
 _REPLACE_EVERY_S = 60.0
 
@@ -147,7 +148,12 @@ class _Watcher:
             self._world.board.fault("archiver", _archiver_fault(found))
         push = found.push if found else 0
         if push != self._push[0]:
+            lasted_s = now_s - self._push[1]
+            timed_out = self._push[0] != 0 and lasted_s >= self._push_timeout_s - _SAMPLED_S
             self._push = (push, now_s)
+            if timed_out and "bucket" not in seen.faults:
+                # WAL-RUS's daemon would let the next push wait for the one that hangs.
+                daemons.replace(self._world, f"a push has not ended within {lasted_s:.0f} s")
         deadline_s = self._push_timeout_s + _OVERDUE_S
         overdue = push != 0 and now_s - self._push[1] > deadline_s
         stopped = found is not None and found.stopped != ""
