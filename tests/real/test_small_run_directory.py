@@ -1,14 +1,19 @@
 """A run directory that is smaller than a segment, as a container's /run in memory may be."""
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from dev.harness import Walsup
-from dev.harness.witness import status, wait_no_lag, wait_protected
+from dev.harness import S3Server, Walsup
+from dev.harness.witness import segments, status, wait_no_lag, wait_protected
 from tests.real.test_disk_full import Mounts
+from walsup.archive import streamed
+from walsup.archive.engine import Engine
+from walsup.archive.fault import FaultError
+from walsup.programs import which
 
 Make = Callable[..., Walsup]
 
@@ -44,6 +49,59 @@ def test_s05_what_is_compared_needs_no_room_in_the_run_directory(
     assert not (one.run_dir / "scratch").exists()
     assert "disk full" not in [event["kind"] for event in one.events("fault.appeared")]
     _configuration_is_written_when_there_is_room(one)
+
+
+def test_s05_a_full_volume_beside_a_small_run_directory_needs_no_hand(
+    walsup: Make, mounts: Mounts
+) -> None:
+    """What is compared is read by the engine into a pipe; archiving goes on."""
+    one = walsup(env={"WALSUP_ARCHIVE_TIMEOUT": "2s", "WALSUP_LEASE": "3s"})
+    mounts.make(one, one.run_dir, 4)
+    mounts.make(one, one.layout.volume, 400)
+    one.start()
+    wait_protected(one)
+    one.psql(_WAL)
+    one.psql("select pg_switch_wal()")
+    wait_no_lag(one)
+    one.kill_tree()
+    filler = one.layout.volume / "filler"
+    _fill(filler)
+    os.truncate(filler, filler.stat().st_size - (48 << 20))
+    one.start()
+    one.wait_for(lambda: status(one)["gate"]["state"] == "open", "archiving is enabled")
+    one.psql("select pg_switch_wal()")
+    wait_no_lag(one)
+    assert not [
+        e for e in one.events("fault.appeared") if e["kind"] in ("disk full", "bucket ahead")
+    ]
+
+
+async def test_s05_other_bytes_are_found_while_they_are_read(
+    walsup: Make, s3: S3Server, tmp_path: Path
+) -> None:
+    """Equal, another one, one that is longer or shorter, and what is not there."""
+    one = walsup(env={"WALSUP_ARCHIVE_TIMEOUT": "1h"}).start()
+    wait_protected(one)
+    one.psql(_WAL)
+    one.psql("select pg_switch_wal()")
+    wait_no_lag(one)
+    names = [name for name in segments(s3, one.prefix) if (one.pgdata / "pg_wal" / name).exists()]
+    keys = [key.removeprefix(f"{one.prefix}/") for key in s3.keys(f"{one.prefix}/wal_005/")]
+    first, second = (next(key for key in keys if name in key) for name in names[-2:])
+    program = Path(which(one.engine, one.environment["PATH"]) or "")
+    engine = Engine(name=one.engine, program=program, client=None)
+    config, here = one.run_dir / "engine.json", one.pgdata / "pg_wal" / names[-1]
+    assert await streamed.same(engine.cat_argv(config, second), here, 60)
+    assert not await streamed.same(engine.cat_argv(config, first), here, 60)
+    for size in (here.stat().st_size - 1, here.stat().st_size + 1, 0):
+        copy = tmp_path / "copy"
+        copy.write_bytes(here.read_bytes())
+        os.truncate(copy, size)
+        assert not await streamed.same(engine.cat_argv(config, second), copy, 60)
+    with pytest.raises(FaultError, match="could not be read to compare it"):
+        await streamed.same(engine.cat_argv(config, "wal_005/" + "0" * 24 + ".lz4"), here, 60)
+    with pytest.raises(FaultError, match="no end within"):
+        await streamed.same(["sleep", "60"], here, 0.2)
 
 
 def _configuration_is_written_when_there_is_room(one: Walsup) -> None:

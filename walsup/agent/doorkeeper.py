@@ -32,7 +32,7 @@ from walsup.archive.fault import Fault
 from walsup.archive.lease import Lease
 from walsup.archive.letin import Claimant, Kept, Wait
 from walsup.archive.owner import Owner
-from walsup.archive.scratch import scratch
+from walsup.archive.scratch import scratch, scratch_if_room
 from walsup.postgres import control, history, memory
 from walsup.postgres.continuity import Position
 from walsup.postgres.server import archives
@@ -122,7 +122,7 @@ class Doorkeeper:
                 return Compared(None)
             daemons.render(world, wanted.compression)
             following = Segment.containing(wanted.lsn, wanted.timeline, found.segment_size)
-            with scratch(run_dir, pgdata, found.segment_size) as place:
+            with scratch_if_room(run_dir, pgdata, found.segment_size) as place:
                 sides = ahead.Sides(bucket, self._carrier, world.engine_config, pgdata, place)
                 # The last proven one itself: what is listed has to be on this disk too.
                 readable = not continued.is_other_key(wanted, claimant.encryption)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from walsup.archive import catalog, oneshot
+from walsup.archive import catalog, oneshot, streamed
 from walsup.archive.bucket import Bucket
 from walsup.archive.engine import Engine
 from walsup.archive.fault import Fault, FaultError
@@ -17,7 +17,7 @@ from walsup.archive.output import classify_output
 from walsup.postgres import control
 from walsup.postgres.control import ControlData
 from walsup.postgres.ready import ready_names
-from walsup.postgres.wal import Segment, long_page_header, show_lsn
+from walsup.postgres.wal import Segment, long_page_header, show_lsn, strip_extension
 from walsup.tail import last_lines
 
 _FETCH_TIMEOUT_S = 60.0
@@ -26,13 +26,16 @@ _PAGE_BYTES = 8192
 
 
 class Sides(NamedTuple):
-    """Both sides of a comparison: the archive through its engine, the data directory."""
+    """Both sides of a comparison: the archive through its engine, the data directory.
+
+    `scratch`: where a file can be fetched to; without room it is compared while it is read.
+    """
 
     bucket: Bucket
     engine: Engine
     config: Path
     pgdata: Path
-    scratch: Path
+    scratch: Path | None
 
     @property
     def pg_wal(self) -> Path:
@@ -146,6 +149,11 @@ async def same(sides: Sides, name: str) -> bool:
     Raises:
         FaultError: it could not be fetched.
     """
+    if sides.scratch is None:
+        key = await catalog.key_of(sides.bucket, name)
+        compressed = strip_extension(key) != key
+        argv = sides.engine.cat_argv(sides.config, key, compressed=compressed)
+        return await streamed.same(argv, sides.pg_wal / name, _FETCH_TIMEOUT_S)
     target = sides.scratch / f"compare-{name}"
     log = target.with_suffix(".log")
     argv = sides.engine.fetch_argv(sides.config, name, target)

@@ -61,6 +61,11 @@ class Engine(NamedTuple):
         alone = ("env", "WALG_DOWNLOAD_CONCURRENCY=1")
         return self._once(config, "wal-fetch", name, str(target), before=alone)
 
+    def cat_argv(self, config: Path, key: str, *, compressed: bool = True) -> list[str]:
+        """One object, decompressed and decrypted, to the output."""
+        words = ["--decompress"] if compressed else []
+        return self._once(config, "st", "cat", "--decrypt", *words, key)
+
     def restore_argv(
         self, config: Path, data: Path, backup: str, spec: Path | None = None
     ) -> list[str]:

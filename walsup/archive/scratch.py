@@ -49,6 +49,16 @@ def scratch(
         _clear(inside, beside)
 
 
+@contextlib.contextmanager
+def scratch_if_room(run_dir: Path, pgdata: Path, segment_bytes: int) -> Iterator[Path | None]:
+    """Give a directory as `scratch` does, None when there is no room for a segment anywhere."""
+    with contextlib.ExitStack() as stack:
+        place: Path | None = None
+        with contextlib.suppress(FaultError):
+            place = stack.enter_context(scratch(run_dir, pgdata, segment_bytes))
+        yield place
+
+
 def _has_room(place: Path, wanted_bytes: int) -> bool:
     return Disk.of(place).free_bytes >= wanted_bytes
 
