@@ -65,9 +65,20 @@ def test_a_hung_walsender_does_not_cost_the_clean_stop(
             receiver.send_signal(SIGSTOP)
         _fill(one)
         assert one.stop() == 0
-        assert one.events("walsender.ended")
+        assert one.events("process.resumed" if hangs == "walsender" else "walsender.ended")
     assert one.tools.control(one.pgdata)["Database cluster state"] == "shut down"
     assert "is in the bucket: yes" in verdict(one)
+    assert one.state()["postgres_clean"] == "1"
+
+
+def test_a_process_that_was_stopped_does_not_cost_the_clean_stop(walsup: Make) -> None:
+    """Whatever it is: it obeys postgres when it is resumed."""
+    one = walsup(s3=None).start()
+    one.wait_accepts()
+    launcher = next(m for m in one.members() if "autovacuum launcher" in " ".join(m.argv))
+    os.kill(launcher.outer_pid, SIGSTOP)
+    assert one.stop() == 0
+    assert one.events("process.resumed")
     assert one.state()["postgres_clean"] == "1"
 
 

@@ -1,4 +1,4 @@
-"""Walsenders that keep a shutdown from its checkpoint, as /proc shows them, and their end.
+"""Children of the postmaster that keep a shutdown waiting, as /proc shows them, and their end.
 
 The checkpointer writes the shutdown checkpoint when each walsender has noticed the shutdown. One
 whose client reads nothing never does: it waits to send, until wal_sender_timeout (60 s) ends it.
@@ -22,16 +22,18 @@ _WALSENDER = re.compile(r"postgres: (?:.*: )?walsender\b.*")
 
 
 class Child(NamedTuple):
-    """A child of the postmaster."""
+    """A child of the postmaster; `stopped` by a signal (SIGSTOP), so that it obeys none."""
 
     pid: int
     title: str
+    stopped: bool = False
 
 
 def children(postmaster_pid: int, proc: Path = Path("/proc")) -> list[Child]:
     """Return the children of the postmaster with their titles."""
     listed = _read(proc / f"{postmaster_pid}/task/{postmaster_pid}/children")
-    return [Child(int(pid), _title(proc, int(pid))) for pid in listed.split()]
+    pids = [int(pid) for pid in listed.split()]
+    return [Child(pid, _title(proc, pid), _is_stopped(proc, pid)) for pid in pids]
 
 
 def waited_for(found: list[Child]) -> list[Child]:
@@ -44,18 +46,26 @@ def waited_for(found: list[Child]) -> list[Child]:
     return sorted((c for c in found if _WALSENDER.fullmatch(c.title)), key=_sent_lsn)
 
 
-def end(walsender: Child, proc: Path = Path("/proc")) -> None:
-    """Ask a walsender to end, also one that has been stopped by a signal.
+def end(walsender: Child) -> None:
+    """Ask a walsender to end.
 
     It tells its client why, and hangs in that when the client reads nothing; being asked again
     ends it then. KILL would make postgres recover from a crash.
     """
+    _send(walsender, signal.SIGTERM)
+
+
+def resume(child: Child) -> None:
+    """Let a child of the postmaster that was stopped by a signal run again, and obey the others."""
+    _send(child, signal.SIGCONT)
+
+
+def _send(child: Child, number: int) -> None:
     with contextlib.suppress(OSError):  # it has ended meanwhile
-        handle = os.pidfd_open(walsender.pid)
+        handle = os.pidfd_open(child.pid)
         try:
-            if _title(proc, walsender.pid) == walsender.title:
-                signal.pidfd_send_signal(handle, signal.SIGTERM)
-                signal.pidfd_send_signal(handle, signal.SIGCONT)
+            if _title(Path("/proc"), child.pid) == child.title:
+                signal.pidfd_send_signal(handle, number)
         finally:
             os.close(handle)
 
@@ -67,6 +77,10 @@ def _sent_lsn(walsender: Child) -> int:
 
 def _title(proc: Path, pid: int) -> str:
     return _read(proc / str(pid) / "cmdline").replace("\0", " ").strip()
+
+
+def _is_stopped(proc: Path, pid: int) -> bool:
+    return _read(proc / str(pid) / "stat").rpartition(")")[2].split()[:1] == ["T"]
 
 
 def _read(path: Path) -> str:

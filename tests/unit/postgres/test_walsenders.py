@@ -1,12 +1,14 @@
 """Which walsenders keep a shutdown waiting, by the titles of the postmaster's children."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
-from walsup.postgres.walsenders import Child, children, end, waited_for
+from walsup.postgres.walsenders import Child, children, end, resume, waited_for
 
 SLOW = Child(3, "postgres: walsender repl 10.0.0.1(4) streaming 0/3000148")
 FAST = Child(4, "postgres: main: walsender repl [local] streaming 1/0")
@@ -39,6 +41,14 @@ def test_only_what_it_was_is_ended() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         end(Child(other.pid, SLOW.title))
         assert other.poll() is None
-        title = next(c.title for c in children(os.getpid()) if c.pid == other.pid)
-        end(Child(other.pid, title))
+        other.send_signal(signal.SIGSTOP)
+        while not (child := _child(other.pid)).stopped:
+            time.sleep(0.01)
+        end(child)
+        assert other.poll() is None
+        resume(child)
         assert other.wait() == -15
+
+
+def _child(pid: int) -> Child:
+    return next(child for child in children(os.getpid()) if child.pid == pid)

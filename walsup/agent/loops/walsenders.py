@@ -1,4 +1,4 @@
-"""A stop that waits for walsenders whose clients read nothing: they are ended in time."""
+"""A stop that waits for processes of postgres that hang: they are ended in time."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ from walsup.agent.world import World
 from walsup.errors import WalsupError
 from walsup.postgres import control
 from walsup.postgres.control import DBState
-from walsup.postgres.walsenders import Child, children, end, waited_for
+from walsup.postgres.walsenders import Child, children, end, resume, waited_for
 
 _LOOK_EVERY_S = 0.25
 _AGAIN_EVERY_S = 0.5
@@ -19,13 +19,19 @@ _ASKED_BEFORE_NEXT = 2
 
 
 async def walsenders(world: World) -> None:
-    """End walsenders that keep the shutdown checkpoint, or after it the end, waiting."""
+    """End walsenders that keep the shutdown checkpoint, or after it the end, waiting.
+
+    What was stopped by a signal, of whatever kind, is resumed: it has been asked to end.
+    """
     await world.stopping.wait()
     patience_s = min(_LONGEST_PATIENCE_S, world.settings.stop_grace_s / _PATIENCE_PART)
     seen: list[Child] = []
-    since_s, rounds = time.monotonic(), 0
+    began_s, since_s, rounds = time.monotonic(), time.monotonic(), 0
     while pid := world.pid1.read().postgres_pid:
-        waited = await asyncio.to_thread(_waited_for, world, pid)
+        found = await asyncio.to_thread(children, pid)
+        waited = await asyncio.to_thread(_waited_for, world, found)
+        if time.monotonic() - began_s >= patience_s:
+            _resume(found)
         if not rounds and waited != seen:  # one that sends shows in its title how far it is
             since_s = time.monotonic()
         seen = waited
@@ -44,11 +50,19 @@ def _end(hung: list[Child], *, first: bool) -> None:
         end(child)
 
 
-def _waited_for(world: World, postmaster_pid: int) -> list[Child]:
+def _resume(found: list[Child]) -> None:
+    """Let what was stopped by a signal end: it has been asked to by postgres."""
+    for child in found:
+        if child.stopped:
+            log.warning("process.resumed", pid=child.pid, title=child.title)
+            resume(child)
+
+
+def _waited_for(world: World, found: list[Child]) -> list[Child]:
     """Return the walsenders that are waited for, none while the checkpoint is being written."""
     try:
         if control.read(world.settings.pgdata).state is DBState.SHUTTING_DOWN:
             return []
     except WalsupError:
         return []
-    return waited_for(children(postmaster_pid))
+    return waited_for(found)
