@@ -16,19 +16,26 @@ from dev.harness.witness import (
     wait_no_lag,
     wait_protected,
 )
+from walsup.postgres.wal import parse_lsn
 
 Make = Callable[..., Walsup]
 _SHORT = {"WALSUP_LEASE": "1s", "WALSUP_ARCHIVE_TIMEOUT": "2s"}
+_SEGMENT_BYTES = 16 << 20
 _SMALL = ["-c", "min_wal_size=32MB", "-c", "max_wal_size=32MB"]
 
 
 def _write(one: Walsup, segments_wanted: int, table: str = "t") -> None:
-    """Fill so many segments, a row in each, and have them archived."""
+    """Fill so many segments, a row in each, and wait until they are verified in the bucket."""
     one.psql(f"create table if not exists {table} (n int)")
     for number in range(segments_wanted):
         one.psql(f"insert into {table} values ({number})")
         one.psql("select pg_switch_wal()")
-    wait_no_lag(one)
+    lsn = parse_lsn(one.psql("select pg_current_wal_insert_lsn()"))
+
+    def look() -> bool:
+        return parse_lsn(status(one)["lag"]["proven_lsn"]) >= lsn - lsn % _SEGMENT_BYTES
+
+    one.wait_for(look, "they are verified", timeout_s=60)
 
 
 def _key(one: Walsup, s3: S3Server, name: str) -> str:
