@@ -6,7 +6,10 @@ from dev.harness import S3Server
 from dev.harness.layout import archive_environment
 from walsup import settings
 from walsup.archive import catalog
+from walsup.archive.audit.scope import Scope
+from walsup.archive.audit.worker import look
 from walsup.archive.bucket import Bucket, open_bucket
+from walsup.archive.window import Line
 from walsup.postgres.wal import Segment
 
 SIZE = 1 << 24
@@ -65,8 +68,8 @@ async def test_s06_two_objects_of_one_segment_are_found(s3: S3Server) -> None:
         "00000002.history.br",
         "00000002.history.lz4",
     )
-    assert await catalog.twice(bucket, "") == (_name(1), _name(2), "00000002.history")
-    assert await catalog.twice(bucket, _name(2)) == (_name(2), "00000002.history")
+    found = await look(bucket, Scope(system_id=7, line=Line.of(1, ()), size=SIZE, head=3))
+    assert found.twice == (_name(1), _name(2), "00000002.history")
 
 
 async def test_s33_the_run_crosses_pages_of_the_listing_and_the_log_boundary(

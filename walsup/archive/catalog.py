@@ -219,20 +219,6 @@ async def _objects(bucket: Bucket, after: str) -> AsyncIterator[Listed]:
             yield listed
 
 
-async def twice(bucket: Readable, after: str) -> tuple[str, ...]:
-    """Give the names of the WAL files from this name on ("": all) with two objects each (S6)."""
-    segment, names = "", set[str]()
-    found: dict[str, None] = {}
-    async for name in from_name(bucket, after):
-        # Between the two there may be a base backup's label.
-        if not name.startswith(segment or "."):
-            segment, names = name, set()
-        if name in names:
-            found[name] = None
-        names.add(name)
-    return tuple(found)
-
-
 async def segments_after(bucket: Readable, segment: Segment) -> tuple[str, ...]:
     """Give the names of the segments behind this one, in the order of their names."""
     after = f"{WAL_FOLDER}/{segment.name}"

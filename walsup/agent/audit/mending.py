@@ -66,7 +66,7 @@ class Mender:
             return None
         pgdata = world.settings.pgdata
         expected = _expected(scope, Segment.parse(suspect.name, scope.size))
-        with scratch(world.run_dir, pgdata, scope.size, name="audit") as place:
+        with scratch(world.run_dir, pgdata, scope.size, name="audit-scratch") as place:
             reader = Reader(
                 bucket=world.bucket,
                 engine=world.engine,

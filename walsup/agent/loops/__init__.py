@@ -18,7 +18,6 @@ from walsup.agent.loops.secrets import secrets
 from walsup.agent.loops.standby import standby
 from walsup.agent.loops.stop import stop
 from walsup.agent.loops.torn import torn
-from walsup.agent.loops.twice import twice
 from walsup.agent.loops.wake import wake
 from walsup.agent.loops.walsenders import walsenders
 from walsup.agent.loops.watch import watch
@@ -37,7 +36,6 @@ LOOPS: dict[str, Callable[[World], Awaitable[None]]] = {
     "wake": wake,
     "torn": torn,
     "continuity": continuity,
-    "twice": twice,
     "device": device,
     "ready": ready,
     "disk": disk,

@@ -4,8 +4,8 @@ import asyncio
 import time
 
 from walsup import log
+from walsup.agent.audit.showing import duplicates
 from walsup.agent.lag import Lag, Meter
-from walsup.agent.loops.twice import alarm
 from walsup.agent.world import World
 from walsup.archive import catalog
 from walsup.archive.bucket import Bucket
@@ -52,7 +52,7 @@ async def _list(world: World, bucket: Bucket, meter: Meter) -> None:
             meter.proven(run.mark)
             world.note_verified(run.verified)
         if run.twice:
-            world.board.fault("archive", alarm(run.twice))
+            world.board.fault("archive", duplicates(run.twice))
         await bucket.probe(meter.mark.size)
         world.board.clear("bucket")
     except Exception as raised:  # noqa: BLE001 (whatever the client raises is a fault)

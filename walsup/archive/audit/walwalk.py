@@ -43,6 +43,7 @@ class WalWalk:
         self._next = begin
         self._newest_at = 0.0
         self._before = ("", Stamp(0, 0.0))
+        self._before_other = ""
         self._ascending: deque[tuple[str, Stamp]] = deque(maxlen=_LOOK_BACK)
         self._recent: deque[tuple[str, Stamp]] = deque(maxlen=MOST_KNOWN)
         self._by_time: deque[tuple[float, int]] = deque(maxlen=_LOOK_BACK)
@@ -81,6 +82,9 @@ class WalWalk:
         if kind is Kind.OTHER:
             self.ignored += "_delta" not in plain
             return
+        if plain == self._before_other:
+            self.twice[plain] = None
+        self._before_other = plain
         timeline = int(plain[:8], 16)
         if timeline not in self._numbers:
             self.branches.add(timeline, name, listed.changed_at)

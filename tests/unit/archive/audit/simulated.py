@@ -44,7 +44,7 @@ class Store:
 
 
 class Database:
-    """Writes WAL, and archives it as an engine does: in parallel, late, or again after a failure."""
+    """Writes WAL and archives it as an engine does: in parallel, late, repeated after a failure."""
 
     def __init__(self, store: Store, seed: int) -> None:
         self.store = store
@@ -86,7 +86,8 @@ class Database:
         for part, size in zip(("part_001", "part_002", "pg_control"), sizes, strict=True):
             self.store.put(f"{below}/tar_partitions/{part}.tar.zst", self.now, size)
         self.write(2, takes_s=20.0)
-        parts = {"TarFileSets": {"part_001.tar.zst": [], "part_002.tar.zst": []}}
+        listed: list[str] = []
+        parts = {"TarFileSets": {"part_001.tar.zst": listed, "part_002.tar.zst": listed}}
         content = json.dumps(parts).encode()
         self.store.put(f"{below}/files_metadata.json", self.now, len(content), content)
         told = {"LSN": first.start_lsn + 40, "FinishLSN": finish, "SystemIdentifier": 7}
