@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 from dev.harness import FaultProxy, S3Server, Walsup
 from dev.harness.witness import (
+    cli,
+    owner,
     segments,
     sentinels,
     status,
@@ -42,7 +44,10 @@ def test_s23_with_s3_hanging_the_stop_ends_in_time_and_says_what_is_missing(
 
 
 def test_s23_what_the_archiver_gave_up_is_swept_after_postgres(walsup: Make, s3: S3Server) -> None:
-    """S3 is back after postgres has gone: the agent pushes the rest and the verdict is yes."""
+    """S3 is back after postgres has gone: the rest is pushed and the verdict is yes.
+
+    By the agent, unless a retry of the daemon's own was faster: what is there is not pushed again.
+    """
     with FaultProxy(s3.port) as proxy:
         one = walsup(endpoint=proxy.endpoint, env={"WALSUP_STOP_GRACE": "20s"}).start()
         wait_protected(one)
@@ -52,7 +57,10 @@ def test_s23_what_the_archiver_gave_up_is_swept_after_postgres(walsup: Make, s3:
         one.wait_for(lambda: one.state().get("phase") == "sweeping", "postgres has gone")
         proxy.pass_through()
         assert one.wait() == 0
-        assert one.events("segment.swept")
+        assert (
+            one.events("segment.swept")
+            or "uploaded wal_005/" in one.log().rpartition("postgres.ended")[2]
+        )
         assert "is in the bucket: yes" in verdict(one)
 
 
@@ -210,3 +218,114 @@ def test_s30_a_login_lost_in_mid_run_makes_the_lag_unknown(walsup: Make) -> None
     one.psql("alter role postgres login", user="boss")
     wait_protected(one)
     one.wait_for(lambda: status(one)["lag"]["known"], "the lag is known again")
+
+
+def test_the_verdict_names_a_base_backup_that_is_not_there(walsup: Make, s3: S3Server) -> None:
+    """Stopped during the first one, or without any: all segments alone restore nothing."""
+    with FaultProxy(s3.port) as proxy:
+        proxy.lose("_backup_stop_sentinel.json")
+        one = walsup(endpoint=proxy.endpoint).start()
+        one.wait_event("backup.began")
+        one.wait_for(lambda: s3.keys(f"{one.prefix}/basebackups_005/"), "a part of it is there")
+        assert one.stop() == 0
+        assert "is in the bucket: no: there is no base backup in the archive" in verdict(one)
+        proxy.lose("")
+    one.environment |= {"WALSUP_INITIAL_BACKUP": "0", "AWS_ENDPOINT": s3.endpoint}
+    one.start()
+    one.wait_for(lambda: status(one)["gate"]["state"] == "open", "the gate is open")
+    assert "no base backup" in status(one)["previous"]["verdict"]
+    assert one.stop() == 0
+    assert "is in the bucket: no: there is no base backup in the archive" in verdict(one)
+    one.environment["WALSUP_INITIAL_BACKUP"] = "1"
+    one.start()
+    wait_protected(one)
+    assert one.stop() == 0
+    assert "is in the bucket: yes" in verdict(one)
+    (sentinel,) = sentinels(s3, one.prefix)
+    folder = sentinel.removesuffix("_backup_stop_sentinel.json")
+    one.start()
+    wait_protected(one)
+    for key in s3.keys(f"{folder}/tar_partitions/"):
+        s3.delete(key)
+    assert one.stop() == 0
+    assert "is in the bucket: no" in verdict(one)
+
+
+def test_a_verdict_of_an_earlier_run_does_not_stand_in_the_next(walsup: Make, s3: S3Server) -> None:
+    """Killed, the next run leaves no word; the one after it says so, from directory and archive."""
+    one = walsup().start()
+    wait_protected(one)
+    assert one.stop() == 0
+    said = verdict(one)
+    assert "is in the bucket: yes" in said
+    assert owner(s3, one.prefix)["verdict"] == said
+    one.start()
+    wait_protected(one)
+    assert verdict(one) == ""
+    seen = status(one)["previous"]
+    assert (seen["how"], seen["verdict"], seen["told_by"]) == ("stopped", said, "data directory")
+    assert f": {said}" in cli(one, "status").stdout
+    one.kill_tree()
+    assert verdict(one) == ""
+    one.start()
+    wait_protected(one)
+    assert status(one)["previous"]["how"] == "crashed"
+    assert "ended without a verdict" in cli(one, "status").stdout
+
+
+def test_the_last_verdict_is_in_the_archive_too(walsup: Make) -> None:
+    """The pod and its volume have gone: the owner object has it for who comes next."""
+    one = walsup().start()
+    wait_protected(one)
+    assert one.stop() == 0
+    said = verdict(one)
+    two = walsup(prefix=one.prefix, env={"WALSUP_ON_EMPTY_PGDATA": "restore"}).start()
+    wait_protected(two)
+    seen = status(two)["previous"]
+    assert (seen["how"], seen["verdict"], seen["told_by"]) == ("stopped", said, "archive")
+
+
+def test_a_stop_waits_for_a_silent_bucket_only_as_long_as_its_patience(
+    walsup: Make, s3: S3Server
+) -> None:
+    """An outage of S3 is no outage of the database for a whole grace; one that ends is used."""
+    env = {"WALSUP_STOP_GRACE": "120s", "WALSUP_STOP_PATIENCE": "3s"}
+    with FaultProxy(s3.port) as proxy:
+        one = walsup(endpoint=proxy.endpoint, env=env).start()
+        wait_protected(one)
+        for fault in (proxy.refuse, proxy.hang):
+            one.psql("create table if not exists t (n int); insert into t values (1)")
+            fault()
+            assert one.stop(timeout_s=60) == 0
+            assert "is in the bucket: no: the bucket has not answered for 3" in verdict(one)
+            proxy.pass_through()
+            one.start()
+            wait_protected(one)
+            assert "has not answered" in status(one)["previous"]["verdict"]
+        one.psql("insert into t values (1)")
+        one.environment["WALSUP_STOP_PATIENCE"] = "60s"
+        proxy.refuse()
+        one.signal(15)
+        one.wait_for(lambda: one.state().get("phase") == "sweeping", "postgres has gone")
+        proxy.pass_through()
+        assert one.wait() == 0
+
+
+def test_one_request_that_hangs_does_not_cost_a_stop_its_verdict(
+    walsup: Make, s3: S3Server
+) -> None:
+    """WAL-RUS's daemon joins each new push to the hung one: it is replaced, and gone round."""
+    with FaultProxy(s3.port) as proxy:
+        env = {"WALSUP_STOP_GRACE": "25s"}
+        one = walsup(endpoint=proxy.endpoint, env=env).start()
+        wait_protected(one)
+        for method in ("PUT", "HEAD"):
+            one.psql("create table if not exists t (n int); insert into t values (1)")
+            name = one.psql("select pg_walfile_name(pg_current_wal_lsn())")
+            proxy.lose(f"{method} /{s3.bucket}/{one.prefix}/wal_005/{name}", times=1)
+            one.psql("select pg_switch_wal()")
+            time.sleep(1)
+            assert one.stop() == 0
+            assert "is in the bucket: yes" in verdict(one), method
+            one.start()
+            wait_protected(one)

@@ -181,6 +181,19 @@ class Standby:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Previous:
+    """How the run before this one ended: `unknown`, `stopped` (with a verdict) or `crashed`.
+
+    `at`: when the verdict was given (Unix seconds); `told_by`: `data directory` or `archive`.
+    """
+
+    how: str = "unknown"
+    verdict: str = ""
+    at: float = 0.0
+    told_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """A fault that stands, since when (Unix seconds)."""
 
@@ -214,6 +227,7 @@ class Snapshot:
     backup: BackupSeen = field(default_factory=BackupSeen)
     restore: Restore = field(default_factory=Restore)
     standby: Standby = field(default_factory=Standby)
+    previous: Previous = field(default_factory=Previous)
     holes: tuple[Hole, ...] = ()
     audit: Audit = field(default_factory=Audit)
     faults: Mapping[str, Standing] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from walsup import log
 from walsup.agent import daemons, room
-from walsup.agent.board import BackupSeen, Gate
+from walsup.agent.board import BackupSeen, Gate, Previous
 from walsup.agent.histories import prove_history
 from walsup.agent.holding import grant
 from walsup.agent.inheritance import inherit
@@ -81,6 +81,7 @@ class Doorkeeper:
         self._remember(answer)
         await world.continuity.settle()
         self._demand_backup(answer)
+        self._show_previous(answer.owner)
         world.lease = answer
         if not archives(pgdata):
             return Fault(
@@ -136,6 +137,7 @@ class Doorkeeper:
                     at_lsn=at_lsn,
                 )
             if not compared.joined and memory.has_strayed(pgdata):
+                log.warning("archive.not_joined", effect="a new base backup is taken")
                 why = why or "postgres ran without this archive, and has removed what would join"
             if why:
                 log.warning("archive.not_continued", problem=why)
@@ -151,6 +153,19 @@ class Doorkeeper:
         if before is not None and before.owner.backups_from < lease.owner.backups_from:
             self._world.board.put(backup=BackupSeen(state="waiting for a first segment"))
             self._world.hole_found.set()
+
+    def _show_previous(self, owner: Owner) -> None:
+        """Show the end of the last run as the archive has it, where the directory has no note."""
+        board = self._world.board
+        if board.snapshot.previous.how == "unknown" and owner.verdict:
+            board.put(
+                previous=Previous(
+                    how="stopped",
+                    verdict=owner.verdict,
+                    at=owner.verdict_at,
+                    told_by="archive",
+                )
+            )
 
     def _goes_on(self) -> bool:
         """Tell whether only the agent was restarted: the daemon of this very boot carries on."""

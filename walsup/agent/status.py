@@ -1,5 +1,6 @@
 """The status as JSON and as text: one snapshot, nothing else."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -40,6 +41,7 @@ def as_json(seen: Snapshot) -> dict[str, Any]:
             "archived_lsn": show_lsn(seen.standby.archived_lsn),
             "behind_bytes": seen.standby.behind_bytes,
         },
+        "previous": asdict(seen.previous),
         "holes": [asdict(hole) | {"end_lsn": show_lsn(hole.end_lsn)} for hole in seen.holes],
         "audit": _audit(seen),
         "faults": {
@@ -101,6 +103,8 @@ def as_text(status: Mapping[str, Any]) -> str:
         lines.append(f"standby    {words}")
     if words := restore_words(status["restore"]):
         lines.append(f"restore    {words}")
+    if words := previous_words(status.get("previous") or {}):
+        lines.append(f"last run   {words}")
     if status["init"]["detail"]:
         lines.append(f"doing      {status['init']['detail']}")
     lines += [f"!          {reason}" for reason in status["reasons"]]
@@ -120,6 +124,18 @@ def audit_words(seen: Mapping[str, Any]) -> str:
     if seen["from_backup"]:
         words += f"; {seen['from_lsn']} ({seen['from_backup']}) to {seen['until_lsn']}"
     return words + f", {seen['objects']} objects"
+
+
+def previous_words(seen: Mapping[str, Any]) -> str:
+    """Return how the run before this one ended, "" when that is not known."""
+    match seen.get("how"):
+        case "stopped":
+            at = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(seen["at"]))
+            return f"stopped at {at}: {seen['verdict']}"
+        case "crashed":
+            return "ended without a verdict (it was killed, or its node was lost)"
+        case _:
+            return ""
 
 
 def standby_words(seen: Mapping[str, Any]) -> str:

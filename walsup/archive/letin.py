@@ -53,8 +53,11 @@ class Claimant:
 
         A copy may have gone on behind that point: its WAL proves nothing about ours.
         """
+        # An earlier run's verdict says nothing about how the last one ended.
+        is_of_last_run = owner.verdict_boot == owner.boot
         return replace(
             self.comes_to(owner),
+            verdict=owner.verdict if is_of_last_run else "",
             instance=self.instance,
             boot=self.boot,
             place=self.place,

@@ -12,7 +12,7 @@ from walsup.init.ladder import Ladder
 from walsup.init.postgres import Database
 from walsup.init.preparation import ABANDON_AFTER_S, Preparation
 from walsup.init.service import Service
-from walsup.init.statefile import StateFile
+from walsup.init.statefile import StateFile, write_termination
 from walsup.kernel import hide_memory
 
 TYPE_CHECKING = False
@@ -194,6 +194,8 @@ class Init:
             return
         if not self.statefile.is_ours():
             raise claim.run_dir_error(self.basics.run_dir)
+        # The last word of an earlier run must not be taken for this one's.
+        write_termination(self.basics.termination_log, "")
         handed.hand_files(self.basics.run_dir)
         claim.take_over(self.basics.pgdata, self.basics.waldir)
         hide_memory()  # the change of uid has set it anew

@@ -196,6 +196,10 @@ class Settings(NamedTuple):
     stop_grace_s: float = _declare("WALSUP_STOP_GRACE", values.grace,
         "How long a stop may take; keep it 5 s under terminationGracePeriodSeconds.",
         default=25.0, shown="25s", environment_only=True)
+    stop_patience_s: float = _declare("WALSUP_STOP_PATIENCE", values.patience,
+        "How long a stop waits for a bucket that does not answer. The database is down meanwhile;"
+        " what is not archived stays on its disk, and the next start archives it.",
+        default=20.0, shown="20s")
     log_format: str = _declare("WALSUP_LOG_FORMAT", values.choice("auto", "json", "text"),
         "`auto` is text on a terminal, else JSON.", default="auto", environment_only=True)
     termination_log: Path | None = _declare("WALSUP_TERMINATION_LOG", values.absolute,

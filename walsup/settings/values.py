@@ -130,6 +130,11 @@ def grace(text: str) -> float:
     return seconds
 
 
+def patience(text: str) -> float:
+    """Read how long a stop waits for the bucket, in seconds."""
+    return units.duration(text)
+
+
 def lease(text: str) -> float:
     """Read a lease, in seconds."""
     if not 1 <= (seconds := units.duration(text)) <= _LONGEST_LEASE_S:

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from walsup.agent.loops.backup import _may_be_ours
+from walsup.agent.counted import may_be_ours
 from walsup.archive.catalog import Backup
 
 
@@ -18,7 +18,7 @@ def test_s04_a_backup_that_names_no_cluster_counts_when_it_lies_behind_us() -> N
         delta=False,
     )
     nameless = dataclasses.replace(named, system_id=None)
-    assert _may_be_ours(named, 7, 0)
-    assert not _may_be_ours(named, 8, 1000)
-    assert _may_be_ours(nameless, 7, 200)
-    assert not _may_be_ours(nameless, 7, 199)
+    assert may_be_ours(named, 7, 0)
+    assert not may_be_ours(named, 8, 1000)
+    assert may_be_ours(nameless, 7, 200)
+    assert not may_be_ours(nameless, 7, 199)

@@ -67,6 +67,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "WALSUP_RUN_DIR": ("/run/x", Path("/run/x")),
     "WALSUP_SECRETS_DIR": ("/", Path("/")),
     "WALSUP_STOP_GRACE": ("40s", 40.0),
+    "WALSUP_STOP_PATIENCE": ("30s", 30.0),
     "WALSUP_LOG_FORMAT": ("json", "json"),
     "WALSUP_TERMINATION_LOG": ("/dev/null", Path("/dev/null")),
 }
@@ -276,6 +277,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "PGPORT": ("0", "65536", "²", "-1", "x", "9" * 400),
     "WALSUP_HTTP": ("host", ":0", "h:99999", "h:²"),
     "WALSUP_STOP_GRACE": ("4.9s", "x"),
+    "WALSUP_STOP_PATIENCE": ("-1s", "soon"),
     "WALSUP_ARCHIVE_TIMEOUT": ("0", "0.4s", "25h", "9" * 400),
     "WALSUP_ENGINE": ("walg",),
     "WALSUP_COMPRESSION": ("brotli",),

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 from walsup import log, units
+from walsup.agent import counted
 from walsup.agent.audit.needed import lacking
 from walsup.agent.board import BackupSeen
 from walsup.agent.enginesessions import safe_sessions
@@ -17,7 +18,7 @@ from walsup.archive.classify import classify
 from walsup.archive.engine import Engine
 from walsup.archive.fault import Fault
 from walsup.archive.output import classify_output
-from walsup.postgres import control, guc
+from walsup.postgres import guc
 from walsup.tail import last_lines
 
 _OPERATORS_NOTE = "WALG_SENTINEL_USER_DATA"
@@ -70,7 +71,7 @@ async def _until_open(world: World) -> None:
 async def _attempt(world: World, bucket: Bucket, engine: Engine, attempts: int) -> Fault | None:
     """Give None when a backup of this cluster is proven in the bucket."""
     from_lsn = world.board.snapshot.needs_backup_from
-    found = await _newest(world, bucket)
+    found = await counted.newest(world, bucket)
     unfit = world.board.snapshot.audit.unfit_backups
     counts = found is not None and found.name not in unfit
     if found and counts and found.start_lsn >= from_lsn:
@@ -99,7 +100,7 @@ async def _attempt(world: World, bucket: Bucket, engine: Engine, attempts: int) 
         told = classify_output(text)
         problem = f"{engine.name} backup-push ended with {code}: {told.problem}\n{text}"
         return told._replace(problem=problem)
-    if found := await _newest(world, bucket):
+    if found := await counted.newest(world, bucket):
         return await _prove(world, bucket, found)
     return Fault(
         kind="engine broken",
@@ -160,30 +161,6 @@ async def _first_segment(world: World) -> bool:
             return False
         await asyncio.sleep(0.25)
     return False
-
-
-async def _newest(world: World, bucket: Bucket) -> Backup | None:
-    seen, pgdata = world.board.snapshot, world.settings.pgdata
-    timeline = seen.database.timeline or control.read(pgdata).timeline
-    # Before that LSN the archive has a gap, or another writer's WAL.
-    since_lsn = world.lease.owner.backups_from if world.lease else 0
-    found = [
-        backup
-        for backup in await catalog.backups(bucket)
-        if _may_be_ours(backup, seen.system_id, seen.database.current_lsn)
-        and backup.start_lsn >= since_lsn
-        # After a promotion or a restore there is to be one of the new timeline; one taken elsewhere
-        # may be of another branch (adopt). 0: its name tells no timeline.
-        and backup.timeline in (0, timeline)
-    ]
-    return found[-1] if found else None
-
-
-def _may_be_ours(backup: Backup, system_id: int, current_lsn: int) -> bool:
-    """Tell whether it is of this cluster; where it does not say, it must lie behind us."""
-    if backup.system_id is None:
-        return backup.finish_lsn <= current_lsn
-    return backup.system_id == system_id
 
 
 async def _prove(world: World, bucket: Bucket, found: Backup) -> Fault | None:

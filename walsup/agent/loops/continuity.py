@@ -3,9 +3,11 @@
 import asyncio
 
 from walsup import log
+from walsup.agent.board import Previous
 from walsup.agent.world import World
 from walsup.archive import encryption
 from walsup.postgres import control
+from walsup.postgres.continuity import Ended
 
 _EVERY_S = 1.0
 
@@ -15,6 +17,7 @@ async def continuity(world: World) -> None:
     if world.settings.archive is None:
         return
     seen: tuple[int, int] | None = None
+    shown = False
     keys = encryption.key_files(world.settings)
     while not world.sweeping.is_set():
         if world.board.snapshot.init.postgres_pid:
@@ -22,12 +25,22 @@ async def continuity(world: World) -> None:
             if written != seen:
                 await world.continuity.look()
                 seen = written
+            if not shown:
+                shown = True
+                if (note := world.continuity.note) is not None and not note.is_first:
+                    world.board.put(previous=_previous(note.before))
         found = await asyncio.to_thread(encryption.key_files, world.settings)
         if found != keys:
             keys = found
             log.info("encryption.key_file_changed")
             world.reopen.set()
         await asyncio.sleep(_EVERY_S)
+
+
+def _previous(ended: Ended | None) -> Previous:
+    if ended is None:
+        return Previous(how="crashed", told_by="data directory")
+    return Previous(how="stopped", verdict=ended.verdict, at=ended.at, told_by="data directory")
 
 
 def _written(world: World) -> tuple[int, int]:

@@ -2,16 +2,20 @@
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass
 
 from walsup import log
+from walsup.agent import restorable
+from walsup.agent.audit.verdict import audited
 from walsup.agent.complete import proven
 from walsup.agent.holding import withdraw
+from walsup.agent.silence import until_silent
+from walsup.agent.sweep import Sweep
 from walsup.agent.world import World
-from walsup.archive import catalog, daemon, oneshot
+from walsup.archive import catalog
 from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify
-from walsup.archive.engine import Engine
 from walsup.archive.lease import Lease, LostError, now_s
 from walsup.errors import WalsupError
 from walsup.postgres import archiver, control, standing
@@ -23,6 +27,9 @@ _QUESTION = "everything before the shutdown checkpoint is in the bucket"
 _SHOWN = 5
 _LONG_HEADER_BYTES = 40
 _RETRY_S = 0.2
+_ASK_AGAIN_S = 1.0
+# With one of these the bucket does not answer: it may yet. Others need a person.
+_MAY_PASS = ("dns", "refused", "timeout", "throttled", "server error", "overwrite conflict")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +47,13 @@ async def stop(world: World) -> None:
         return
     await world.continuity.end()
     deadline_s = world.board.snapshot.init.stop_deadline_s or time.monotonic() + 5.0
+    left_s = max(0.1, deadline_s - time.monotonic() - 0.2)
     try:
-        async with asyncio.timeout(max(0.1, deadline_s - time.monotonic() - 0.2)):
-            verdict = await _sweep(world, world.bucket)
+        async with asyncio.timeout(left_s):
+            verdict = await _first_of(
+                _sweep(world, world.bucket, now_s() + left_s),
+                _give_up(world, world.bucket),
+            )
     except TimeoutError:
         verdict = f"{_QUESTION}: no: {_behind(world)} could not be proven in time"
     except WalsupError as fault:
@@ -52,27 +63,40 @@ async def stop(world: World) -> None:
     world.pid1.verdict(verdict)
 
 
-async def _sweep(world: World, bucket: Bucket) -> str:
+async def _first_of(*works: Coroutine[None, None, str]) -> str:
+    """Return what the first of them says, and cancel the others."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return next(task for task in tasks if task in done).result()
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def _give_up(world: World, bucket: Bucket) -> str:
+    """Return the verdict when the bucket has not answered for WALSUP_STOP_PATIENCE."""
+    silent = await until_silent(bucket, world.settings.stop_patience_s)
+    return f"{_QUESTION}: no: {silent}; {_behind(world)} is only on the disk"
+
+
+async def _sweep(world: World, bucket: Bucket, ends_s: float) -> str:
     if standing.is_standby(world.settings.pgdata):
         replay_lsn = world.board.snapshot.standby.replay_lsn
         return f"a standby archives nothing; it was replayed up to {show_lsn(replay_lsn)}"
-    return await _prove(world, bucket)
+    return await _prove(world, bucket, Sweep(world, bucket, ends_s))
 
 
-async def _prove(world: World, bucket: Bucket) -> str:
+async def _prove(world: World, bucket: Bucket, sweep: Sweep) -> str:
     found = control.read(world.settings.pgdata)
-    while world.board.snapshot.gate.state == "opening":  # noqa: ASYNC110 (a stop right after a start)
-        await asyncio.sleep(_RETRY_S / 4)
-    gate, meter = world.board.snapshot.gate, world.meter
-    lease = world.lease
-    if meter is None or lease is None or gate.state != "open":
-        return f"{_QUESTION}: no: the gate is {gate.state}: {gate.reason or 'it was never opened'}"
+    await _until_open(world)
+    meter, lease = world.meter, world.lease
+    if shut := _shut(world):
+        return shut
+    if meter is None or lease is None:
+        return f"{_QUESTION}: no: the gate was never opened"
     if found.state not in (DBState.SHUT_DOWN, DBState.SHUT_DOWN_IN_RECOVERY):
-        mark = await _leave_crashed(world, bucket, lease, meter.mark)
-        return (
-            f"{_QUESTION}: no: postgres did not shut down ({found.state.label});"
-            f" WAL behind {show_lsn(mark.end_lsn)} is only on the disk"
-        )
+        return await _leave_crashed(world, bucket, lease, meter.mark, sweep)
     needed = needed_for(found)
     if found.timeline > meter.mark.timeline:
         world.follow_history(found.timeline)
@@ -81,20 +105,76 @@ async def _prove(world: World, bucket: Bucket) -> str:
         mark = meter.mark
         if mark.number >= needed.last.number:
             break
-        if not await _push_ready(world):
+        await _until_open(world)
+        if shut := _shut(world):
+            return shut
+        if not await _push_ready(world, sweep):
             await asyncio.sleep(_RETRY_S)
-    missing = await _release(world, lease, mark, ended=not needed.rest_bytes) or _lost(world)
+    verdict = await _say(world, bucket, found, mark, sweep)
+    lost = await _release(world, lease, mark, verdict, ended=not needed.rest_bytes)
+    return f"{_QUESTION}: no: {lost}" if lost else verdict
+
+
+def _shut(world: World) -> str:
+    """Return the verdict when nothing can be archived any more, "" while it can."""
+    gate = world.board.snapshot.gate
+    if gate.state == "open":
+        return ""
+    return f"{_QUESTION}: no: the gate is {gate.state}: {gate.reason or 'it was never opened'}"
+
+
+async def _say(
+    world: World, bucket: Bucket, found: ControlData, mark: Segment, sweep: Sweep
+) -> str:
+    """Return the verdict, when all segments are proven: of all that a restore needs."""
+    needed = needed_for(found)
+    missing = _lost(world)
+    backup = ""
+    if not missing:
+        backup, missing = await _restorable(world, bucket, found, needed.last)
+    if not missing:
+        # The owner object has to be released after it.
+        missing = await audited(world, needed.last, time.monotonic() + sweep.left_s() / 2)
     if not missing and needed.rest_bytes:
         before = show_lsn(found.checkpoint_lsn)
         missing = f"{needed.rest_bytes} bytes before {before} are only on the disk"
     if missing:
         return f"{_QUESTION}: no: {missing}"
-    return f"{_QUESTION}: yes ({mark.name}, {show_lsn(found.checkpoint_lsn)})"
+    position = show_lsn(found.checkpoint_lsn)
+    return f"{_QUESTION}: yes ({mark.name}, {position}; base backup {backup})"
 
 
-async def _leave_crashed(world: World, bucket: Bucket, lease: Lease, mark: Segment) -> Segment:
-    """Push what can be pushed, and give the archive up; gives the end of what is proven."""
-    await _push_ready(world)
+async def _restorable(
+    world: World, bucket: Bucket, found: ControlData, last: Segment
+) -> restorable.Restorable:
+    """Look for what a restore needs, until the bucket answers."""
+    while True:
+        try:
+            return await restorable.look(world, bucket, found, last)
+        except Exception as raised:  # noqa: BLE001 (retried until the deadline)
+            world.board.fault("bucket", classify(raised))
+            await asyncio.sleep(_RETRY_S)
+
+
+async def _until_open(world: World) -> None:
+    """Wait while the gate is shut for a reason that may pass, or is being opened."""
+    asked_s = -_ASK_AGAIN_S
+    while (seen := world.board.snapshot).gate.state != "open":
+        if seen.gate.state == "shut":
+            shut = seen.faults.get("gate")
+            if shut is None or shut.fault.kind not in _MAY_PASS:
+                return
+            if time.monotonic() - asked_s >= _ASK_AGAIN_S:
+                asked_s = time.monotonic()
+                world.reopen.set()  # its own next try may be far away
+        await asyncio.sleep(_RETRY_S / 4)
+
+
+async def _leave_crashed(
+    world: World, bucket: Bucket, lease: Lease, mark: Segment, sweep: Sweep
+) -> str:
+    """Push what can be pushed, and give the archive up; returns the verdict."""
+    await _push_ready(world, sweep)
     mark = await _advance(world, bucket, mark)
     # Who reads "stopped" may write at once: a push that is under way must have ended before.
     withdraw(world)
@@ -103,8 +183,13 @@ async def _leave_crashed(world: World, bucket: Bucket, lease: Lease, mark: Segme
     # So must one without a daemon, which a postmaster that crashes leaves behind.
     while archiver.has_push_of(world.engine_config):  # noqa: ASYNC110 (nor has a process)
         await asyncio.sleep(_RETRY_S / 4)
-    await _release(world, lease, mark)
-    return mark
+    found = control.read(world.settings.pgdata)
+    verdict = (
+        f"{_QUESTION}: no: postgres did not shut down ({found.state.label});"
+        f" WAL behind {show_lsn(mark.end_lsn)} is only on the disk"
+    )
+    await _release(world, lease, mark, verdict)
+    return verdict
 
 
 def _lost(world: World) -> str:
@@ -144,34 +229,18 @@ async def _advance(world: World, bucket: Bucket, mark: Segment) -> Segment:
         return mark
 
 
-async def _push_ready(world: World) -> bool:
-    """Push what is still `.ready`, oldest first; False when nothing was pushed.
-
-    archive_status itself is PostgreSQL's and never touched.
-    """
-    pushed = False
-    waiting = ready_names(world.settings.pgdata)
-    for name in waiting.own:
-        held = world.lease is not None and world.lease.is_held
-        if not held or not await _push(world, name, alone=bool(waiting.foreign)):
-            return pushed
-        pushed = True
-        log.info("segment.swept", name=name)
-    return pushed
+async def _push_ready(world: World, sweep: Sweep) -> bool:
+    """Push what waits; False when nothing was pushed."""
+    try:
+        return await sweep.push_ready()
+    except Exception as raised:  # noqa: BLE001 (retried until the deadline)
+        world.board.fault("bucket", classify(raised))
+        return False
 
 
-async def _push(world: World, name: str, *, alone: bool) -> bool:
-    """Push a file; `alone`: past the daemon, which would push along what else is `.ready`."""
-    left_s = world.lease.until_s - now_s() if world.lease else 0.0
-    timeout_s = max(0.0, min(world.settings.stop_grace_s, left_s))
-    engine = world.engine
-    if not isinstance(engine, Engine) or (engine.has_daemon and not alone):
-        return await daemon.push(world.engine_socket, name, timeout_s)
-    argv = engine.push_argv(world.engine_config, world.settings.pgdata / "pg_wal" / name)
-    return await oneshot.run(argv, world.run_dir / "wal-push.log", timeout_s=timeout_s) == 0
-
-
-async def _release(world: World, lease: Lease, mark: Segment, *, ended: bool = False) -> str:
+async def _release(
+    world: World, lease: Lease, mark: Segment, verdict: str, *, ended: bool = False
+) -> str:
     """Mark the owner stopped, with what is proven; gives why the archive is not ours, or "".
 
     What was listed is our WAL only if the archive has been ours until now.
@@ -180,7 +249,7 @@ async def _release(world: World, lease: Lease, mark: Segment, *, ended: bool = F
         # The gate may have been opened anew meanwhile, with another tag.
         lease = world.lease or lease
         try:
-            await lease.release(proven(world, mark, ended=ended))
+            await lease.release(proven(world, mark, ended=ended, verdict=verdict))
         except LostError as lost:
             return lost.fault.problem
         except Exception as raised:  # noqa: BLE001 (retried until the deadline)

@@ -1,0 +1,99 @@
+"""What a restore of this database needs in the archive, looked for before a verdict."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from walsup.agent import counted
+from walsup.agent.world import World
+from walsup.archive import catalog
+from walsup.archive.bucket import Bucket
+from walsup.archive.catalog import Backup
+from walsup.archive.names import BACKUP_FOLDER
+from walsup.archive.window import Line, reach
+from walsup.postgres import history
+from walsup.postgres.control import ControlData
+from walsup.postgres.wal import Segment
+
+# The newest of them; the audit by listing looks at what lies before.
+_MOST_SEGMENTS = 20_000
+
+
+class Restorable(NamedTuple):
+    """The base backup that a restore would begin with, and what is `missing` ("": nothing)."""
+
+    backup: str
+    missing: str
+
+
+async def look(world: World, bucket: Bucket, found: ControlData, last: Segment) -> Restorable:
+    """Look for the newest base backup with its parts, and for the WAL from its start to `last`.
+
+    Raises:
+        what the bucket raises.
+    """
+    line = Line.of(found.timeline, history.left(world.settings.pgdata, found.timeline))
+    backups = await catalog.backups(bucket)
+    fitting = [
+        backup
+        for backup in counted.counted_at_end(world, backups, found)
+        if line.has(backup.timeline or line.timeline, backup.finish_lsn)
+    ]
+    if not fitting:
+        return Restorable("", _no_backup(world, backups))
+    newest = fitting[-1]
+    missing = await _missing_part(bucket, backups, newest)
+    missing = missing or await _missing_wal(bucket, line, newest, last)
+    return Restorable(newest.name, missing)
+
+
+def _no_backup(world: World, backups: Sequence[Backup]) -> str:
+    seen = world.board.snapshot.backup
+    state = f"; the one of this run: {seen.state}" if seen.state not in ("unknown", "none") else ""
+    if not backups:
+        return f"there is no base backup in the archive, without which no restore can begin{state}"
+    because = world.lease.owner.backups_because if world.lease else ""
+    why = because or "they are of another cluster or branch, or begin before a gap"
+    return (
+        f"none of the {len(backups)} base backups in the archive counts for a restore up to here"
+        f" ({why}){state}"
+    )
+
+
+async def _missing_part(bucket: Bucket, backups: Iterable[Backup], newest: Backup) -> str:
+    """Return what is missing of a base backup or of those that it is a delta of."""
+    by_name = {backup.name: backup for backup in backups}
+    name = newest.name
+    while name:
+        if (backup := by_name.pop(name, None)) is None:
+            return f"base backup {name}, of which {newest.name} is a delta, is not in the archive"
+        parts = empty = 0
+        async for page in bucket.pages(f"{BACKUP_FOLDER}/{name}/tar_partitions"):
+            parts += len(page.objects)
+            empty += sum(listed.size_bytes == 0 for listed in page.objects)
+        if not parts or empty:
+            return f"base backup {name} has {parts} parts in the archive, {empty} of them empty"
+        name = backup.delta_from
+    return ""
+
+
+async def _missing_wal(bucket: Bucket, line: Line, newest: Backup, last: Segment) -> str:
+    """Return the first segment that is missing between the backup's start and `last`."""
+    size = last.size
+    first = max(newest.start_lsn // size, last.number - _MOST_SEGMENTS)
+    if first > last.number:
+        return ""
+    start = Segment(timeline=line.at(first, size).timeline, number=first, size=size)
+    names = [name async for name in catalog.from_name(bucket, _lowest(line, start).name)]
+    end = reach(line, start, names).end
+    if end is not None and end.number >= last.number:
+        return ""
+    number = start.number if end is None else end.number + 1
+    lost = Segment(timeline=line.at(number, size).timeline, number=number, size=size)
+    return (
+        f"{lost.name}, which a restore from base backup {newest.name} needs, is not in the bucket"
+    )
+
+
+def _lowest(line: Line, start: Segment) -> Segment:
+    """Return the first name under which postgres would take the segment."""
+    return min(line.candidates(start.number, start.size), key=lambda segment: segment.timeline)
