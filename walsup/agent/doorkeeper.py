@@ -118,7 +118,8 @@ class Doorkeeper:
                 return await gather(bucket, self._carrier, world.engine_config, place)
 
         async def compare(wanted: Owner) -> Compared:
-            why = continued.why_not(wanted, world.continuity.note, world.boot, claimant.encryption)
+            note = world.continuity.note
+            why = continued.why_not(wanted, note, world.boot, claimant.encryption)
             if self._goes_on() and not why:
                 return Compared(None)
             daemons.render(world, wanted.compression)
@@ -127,7 +128,9 @@ class Doorkeeper:
                 sides = ahead.Sides(bucket, self._carrier, world.engine_config, pgdata, place)
                 # The last proven one itself: what is listed has to be on this disk too.
                 readable = not continued.is_other_key(wanted, claimant.encryption)
-                at_lsn = 0 if world.meter else world.board.snapshot.database.current_lsn
+                # One that was promoted has replayed what the archive has.
+                was_standby = world.board.snapshot.standby.phase != "none"
+                at_lsn = 0 if was_standby else continued.began_at(wanted, note, world.boot)
                 compared = await ahead.compare(
                     sides,
                     found,

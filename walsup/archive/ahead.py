@@ -71,7 +71,7 @@ async def compare(  # noqa: PLR0913 (each is one fact)
     `proven`: where the listing begins, a segment of any timeline of ours. `owners`: the timelines
     of the archive's owner; any other one in it is a branch, and says nothing about this disk.
     `readable`: whether the engine has the key that the archive's segments were written with.
-    `at_lsn`: where the server writes, 0 when that is not known.
+    `at_lsn`: where the server began to write, 0 when that is not known.
 
     Raises:
         what the bucket raises; OSError: the engine could not fetch what is to be compared.
@@ -88,7 +88,7 @@ async def compare(  # noqa: PLR0913 (each is one fact)
         if 0 < at_lsn < newest.end_lsn:
             # With an older pg_control the files of the later life still lie in pg_wal.
             reach = f"it reaches {show_lsn(newest.end_lsn)} ({newest.name})"
-            return Compared(_ahead(f"{reach}, this server writes at {show_lsn(at_lsn)}"))
+            return Compared(_ahead(f"{reach}, this server began to write at {show_lsn(at_lsn)}"))
         joined = (sides.pg_wal / newest.name).exists()
         if newest.name not in waiting and joined:
             waiting = (*waiting, newest.name)

@@ -3,6 +3,7 @@
 from walsup.archive import encryption
 from walsup.archive.owner import Owner
 from walsup.postgres.continuity import Note, Position
+from walsup.postgres.control import DBState
 
 
 def why_not(owner: Owner, note: Note | None, boot: str, key: str) -> str:
@@ -24,6 +25,14 @@ def why_not(owner: Owner, note: Note | None, boot: str, key: str) -> str:
     if owner.position is None or owner.position_boot == boot:
         return ""
     return _why_not_from(owner.position, note)
+
+
+def began_at(owner: Owner, note: Note | None, boot: str) -> int:
+    """Return where this run's server began to write; 0: not known, or it has archived since."""
+    shut_down = note is not None and note.start.state is DBState.SHUT_DOWN
+    if note is None or owner.position_boot == boot or not shut_down:
+        return 0  # after a crash it has replayed what lies in pg_wal
+    return note.start.checkpoint_lsn if note.start.timeline == owner.timeline else 0
 
 
 def is_other_key(owner: Owner, key: str) -> bool:
