@@ -90,6 +90,7 @@ async def claim(
         wanted,
         position=claimant.position or wanted.position,
         position_boot=claimant.boot if claimant.position else wanted.position_boot,
+        position_instance=claimant.instance if claimant.position else wanted.position_instance,
         encryption=claimant.encryption or wanted.encryption,
     )
     wanted = lineage.claimed(wanted, before, claimant.control.timeline, claimant.left)

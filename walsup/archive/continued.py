@@ -22,7 +22,7 @@ def why_not(owner: Owner, note: Note | None, boot: str, key: str) -> str:
         return "the data directory's own note of this run is missing"
     if note.broken:
         return note.broken
-    if owner.position is None or owner.position_boot == boot:
+    if owner.position is None or not _is_earlier_run(owner, boot):
         return ""
     return _why_not_from(owner.position, note)
 
@@ -30,7 +30,7 @@ def why_not(owner: Owner, note: Note | None, boot: str, key: str) -> str:
 def began_at(owner: Owner, note: Note | None, boot: str) -> int:
     """Return where this run's server began to write; 0: not known, or it has archived since."""
     shut_down = note is not None and note.start.state is DBState.SHUT_DOWN
-    if note is None or owner.position_boot == boot or not shut_down:
+    if note is None or not shut_down or not _is_earlier_run(owner, boot):
         return 0  # after a crash it has replayed what lies in pg_wal
     return note.start.checkpoint_lsn if note.start.timeline == owner.timeline else 0
 
@@ -38,6 +38,15 @@ def began_at(owner: Owner, note: Note | None, boot: str) -> int:
 def is_other_key(owner: Owner, key: str) -> bool:
     """Return whether the archive was written with another key; False when that is not known."""
     return bool(owner.encryption and key and owner.encryption != key)
+
+
+def _is_earlier_run(owner: Owner, boot: str) -> bool:
+    """Return whether an earlier run of this data directory has written the owner's position.
+
+    Another instance's timeline was continued here under a new number, or a person has adopted it.
+    """
+    is_own = owner.position_instance == owner.instance
+    return is_own and owner.position_boot != boot
 
 
 def _why_not_from(left: Position, note: Note) -> str:

@@ -35,9 +35,10 @@ class Owner:
     the archive. `next_timeline`: the number that a restore under way has taken (S13); 0: none.
     `restored_to`: the target of the last restore of this archive itself. `backups_because`: why
     base backups before `backups_from` do not count, where that is no gap. `position`: the holder's
-    last checkpoint, as the start `position_boot` has seen it. `encryption`: the fingerprint of the
-    key; "": not known. `verdict`, `verdict_at`, `verdict_boot`: the end of the last run that could
-    write it here. `own_timeline`: the timeline on which its holder writes; something of it is
+    last checkpoint, as seen by the start `position_boot` of the data directory `position_instance`.
+    `encryption`: the fingerprint of the key; "": not known. `verdict`, `verdict_at`,
+    `verdict_boot`: the end of the last run that could write it here.
+    `own_timeline`: the timeline on which its holder writes; something of it is
     proven later. `left`: the timelines before it, each with the LSN at which it was left; 0 and ():
     not known. `former`: timelines of earlier owners of the same cluster, none of them before it.
     """
@@ -60,6 +61,7 @@ class Owner:
     backups_because: str = ""
     position: Position | None = None
     position_boot: str = ""
+    position_instance: str = ""
     encryption: str = ""
     verdict: str = ""
     verdict_at: float = 0.0
@@ -105,6 +107,7 @@ class Owner:
                 backups_because=str(fields.get("backups_because") or ""),
                 position=Position.from_fields(fields.get("position")),
                 position_boot=str(fields.get("position_boot") or ""),
+                position_instance=str(fields.get("position_instance") or ""),
                 encryption=str(fields.get("encryption") or ""),
                 verdict=str(fields.get("verdict") or ""),
                 verdict_at=float(fields.get("verdict_at") or 0),

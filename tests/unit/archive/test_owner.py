@@ -23,7 +23,7 @@ OWNER = Owner(
 NEW = (
     *("lease_s", "backups_from", "place", "nonce"),
     *("complete_until", "next_timeline", "restored_to", "backups_because", "encryption"),
-    *("position", "position_boot", "verdict", "verdict_at", "verdict_boot"),
+    *("position", "position_boot", "position_instance", "verdict", "verdict_at", "verdict_boot"),
     *("own_timeline", "left", "former"),
 )
 BITS_64 = st.integers(0, (1 << 64) - 1)
