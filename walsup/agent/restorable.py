@@ -5,10 +5,9 @@ from typing import NamedTuple
 
 from walsup.agent import counted
 from walsup.agent.world import World
-from walsup.archive import catalog
+from walsup.archive import catalog, survey
 from walsup.archive.bucket import Bucket
 from walsup.archive.catalog import Backup
-from walsup.archive.names import BACKUP_FOLDER
 from walsup.archive.window import Line, reach
 from walsup.postgres import history
 from walsup.postgres.control import ControlData
@@ -16,6 +15,7 @@ from walsup.postgres.wal import Segment
 
 # The newest of them; the audit by listing looks at what lies before.
 _MOST_SEGMENTS = 20_000
+_SHOWN = 3
 
 
 class Restorable(NamedTuple):
@@ -37,6 +37,7 @@ async def look(world: World, bucket: Bucket, found: ControlData, last: Segment) 
         backup
         for backup in counted.counted_at_end(world, backups, found)
         if line.has(backup.timeline or line.timeline, backup.finish_lsn)
+        and backup.name not in world.board.snapshot.audit.unfit_backups
     ]
     if not fitting:
         return Restorable("", _no_backup(world, backups))
@@ -66,12 +67,8 @@ async def _missing_part(bucket: Bucket, backups: Iterable[Backup], newest: Backu
     while name:
         if (backup := by_name.pop(name, None)) is None:
             return f"base backup {name}, of which {newest.name} is a delta, is not in the archive"
-        parts = empty = 0
-        async for page in bucket.pages(f"{BACKUP_FOLDER}/{name}/tar_partitions"):
-            parts += len(page.objects)
-            empty += sum(listed.size_bytes == 0 for listed in page.objects)
-        if not parts or empty:
-            return f"base backup {name} has {parts} parts in the archive, {empty} of them empty"
+        if missing := await survey.missing_parts(bucket, backup):
+            return f"base backup {name} is not whole: {', '.join(missing[:_SHOWN])} is missing"
         name = backup.delta_from
     return ""
 
