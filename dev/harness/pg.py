@@ -117,6 +117,17 @@ class PgTools:
         words = [word for statement in statements for word in ("-c", statement)]
         return self._run(["psql", *options, "-d", "postgres", *words], timeout_s=timeout_s)
 
+    def session(self, address: Address) -> subprocess.Popen[bytes]:
+        """Open a session that sleeps."""
+        argv = [str(self.bindir / "psql"), "-X", *_to(address, "postgres"), "-d", "postgres"]
+        return subprocess.Popen(
+            [*argv, "-c", "select pg_sleep(3600)"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=_environment(),
+        )
+
     def pgbench_init(self, address: Address, *, scale: int = 1, user: str = "postgres") -> None:
         """Make pgbench's tables, `scale` times 15 MB."""
         self._run(["pgbench", "-i", "-q", "-s", str(scale), *_to(address, user), "postgres"])

@@ -46,6 +46,14 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """The last new connection to postgres: why it got no answer, or what the answer says."""
+
+    problem: str = ""
+    full: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
     """The gate of the archive: `none` (no archive), `shut`, `opening` or `open`.
 
@@ -163,7 +171,9 @@ class Standby:
 
     `source`: where its WAL comes from now, `streaming`, `archive` or `nowhere`. `archived_lsn`: up
     to where the archive has it, 0 when that is not known; `looked_at`: when it was seen (Unix
-    seconds). `at_end`: everything that the archive has was read by then.
+    seconds). `at_end`: everything that the archive has was read by then. `primary_lsn`: up to where
+    the primary has it, as the stream says, 0 without one. `still_s`: for how long replay has stood
+    at `replay_lsn`. `paused`: replay is paused. `apply_delay_s`: recovery_min_apply_delay.
     """
 
     phase: str = "none"
@@ -173,6 +183,10 @@ class Standby:
     archived_lsn: int = 0
     looked_at: float = 0.0
     at_end: bool = False
+    primary_lsn: int = 0
+    still_s: float = 0.0
+    paused: bool = False
+    apply_delay_s: float = 0.0
 
     @property
     def behind_bytes(self) -> int:
@@ -220,6 +234,7 @@ class Snapshot:
     segment_bytes: int = 0
     init: Init = field(default_factory=Init)
     database: Database = field(default_factory=Database)
+    connection: Connection = field(default_factory=Connection)
     gate: Gate = field(default_factory=Gate)
     lag: Lag = field(default_factory=Lag)
     waiting: Waiting = field(default_factory=Waiting)
@@ -231,7 +246,9 @@ class Snapshot:
     holes: tuple[Hole, ...] = ()
     audit: Audit = field(default_factory=Audit)
     faults: Mapping[str, Standing] = field(default_factory=dict)
+    times: Mapping[str, float] = field(default_factory=dict)
     at: float = 0.0
+    now_s: float = 0.0
 
     @property
     def needs_backup_from(self) -> int:
@@ -253,8 +270,23 @@ class Board:
         self.put(archive=archive, wanted_role=wanted_role, gate=gate)
 
     def put(self, **observed: object) -> None:
-        """Replace pieces of the snapshot."""
-        self.snapshot = replace(self.snapshot, at=time.time(), **observed)  # type: ignore[arg-type]
+        """Replace pieces of the snapshot; each has been observed now."""
+        times = {**self.snapshot.times, **dict.fromkeys(observed, time.monotonic())}
+        self.snapshot = replace(
+            self.snapshot,
+            at=time.time(),
+            times=times,
+            **observed,  # type: ignore[arg-type]
+        )
+
+    def saw(self, observation: str) -> None:
+        """Note that something was observed now that is no piece of its own."""
+        times = {**self.snapshot.times, observation: time.monotonic()}
+        self.snapshot = replace(self.snapshot, times=times)
+
+    def shown(self) -> Snapshot:
+        """Return the snapshot with the time at which it is shown."""
+        return replace(self.snapshot, at=time.time(), now_s=time.monotonic())
 
     def fault(self, subject: str, found: Fault) -> None:
         """Let a fault stand; logged when its class is new for the subject."""

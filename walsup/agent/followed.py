@@ -91,6 +91,25 @@ class Followed:
             return False
         return wanted.number > self.mark.number and replay_lsn >= self.mark.start_lsn
 
+    async def gap(self, bucket: Bucket) -> str:
+        """Say which segment is missing although later ones of its timeline are there, "": none.
+
+        Raises:
+            what the bucket raises.
+        """
+        if self.mark is None:
+            return ""
+        wanted = self.mark.next()
+        async for name in catalog.from_name(bucket, wanted.name):
+            try:
+                found = Segment.parse(name, self.segment_bytes)
+            except ValueError:
+                continue
+            if found.timeline != wanted.timeline or found.number == wanted.number:
+                return ""
+            return f"{wanted.name} is missing in the archive, and {found.name} is there"
+        return ""
+
     async def has_taken(self, bucket: Bucket, number: int) -> bool:
         """Tell whether a timeline's number is used: claimed, or any object has it."""
         if number <= self.next_timeline:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from walsup import units
+from walsup.agent import freshness
 from walsup.agent.board import Snapshot
 
 
@@ -34,9 +35,14 @@ def ready(seen: Snapshot) -> Answer:
         return Answer(
             ok=False, reasons=(f"postgres does not accept connections ({phase})", *details)
         )
+    if silence := freshness.unanswered(seen):
+        return Answer(ok=False, reasons=(silence, *details))
     if (seen.wanted_role, seen.database.role) == ("primary", "standby"):
         reason = "this is a standby; `walsup promote` makes it the primary"
         return Answer(ok=False, reasons=(reason, *details))
+    if seen.connection.full:
+        full = "postgres answers, and all its connection slots are taken"
+        return Answer(ok=True, reasons=(full, *details))
     return Answer(ok=True, reasons=details)
 
 
@@ -54,7 +60,7 @@ def _restoring(seen: Snapshot) -> str:
 def unprotected(seen: Snapshot) -> list[str]:
     """Say why a loss of this disk would now lose more than the lag; empty: protected."""
     if seen.standby.phase == "following":
-        return [*_not_following(seen), *_faults(seen)]
+        return [*_not_following(seen), *freshness.stale(seen), *_faults(seen)]
     if seen.archive is None:
         return ["not protected: WALSUP_ARCHIVE is not set", *_faults(seen)]
     reasons = []
@@ -64,7 +70,7 @@ def unprotected(seen: Snapshot) -> list[str]:
     if seen.backup.state != "proven":
         reasons.append(f"not protected: no base backup is proven ({seen.backup.state})")
     if seen.gate.state == "open":
-        reasons += _not_audited(seen)
+        reasons += [*_not_audited(seen), *freshness.stale(seen)]
     if seen.archive.startswith("file://") and seen.shared_with is None:
         reasons.append(
             "not protected: whether archive and data directory are on one device is not known yet"

@@ -1,12 +1,13 @@
 """The status as JSON and as text: one snapshot, nothing else."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from walsup import __version__, units
-from walsup.agent import health
+from walsup.agent import freshness, health
 from walsup.agent.board import Snapshot
 from walsup.postgres.wal import show_lsn
 
@@ -26,20 +27,25 @@ def as_json(seen: Snapshot) -> dict[str, Any]:
         "boot": seen.boot,
         "archive_shared_with": seen.shared_with,
         "system_id": str(seen.system_id) if seen.system_id else None,
-        "init": asdict(seen.init),
-        "database": asdict(seen.database) | {"current_lsn": show_lsn(seen.database.current_lsn)},
-        "gate": asdict(seen.gate) | {"origin_lsn": show_lsn(seen.gate.origin_lsn)},
-        "lag": asdict(seen.lag) | {"proven_lsn": show_lsn(seen.lag.proven_lsn)},
-        "waiting": asdict(seen.waiting),
-        "disk": asdict(seen.disk),
-        "backup": asdict(seen.backup),
-        "restore": asdict(seen.restore) | {"lsn": show_lsn(seen.restore.lsn)},
+        "init": _section(seen, "init"),
+        "database": _section(seen, "database")
+        | {"current_lsn": show_lsn(seen.database.current_lsn)},
+        "connection": _section(seen, "connection") | {"answered_at": _at(seen, "answer")},
+        "gate": _section(seen, "gate") | {"origin_lsn": show_lsn(seen.gate.origin_lsn)},
+        "lag": _section(seen, "lag")
+        | {"proven_lsn": show_lsn(seen.lag.proven_lsn), "at": _at(seen, "bucket")},
+        "waiting": _section(seen, "waiting"),
+        "disk": _section(seen, "disk"),
+        "backup": _section(seen, "backup"),
+        "restore": _section(seen, "restore") | {"lsn": show_lsn(seen.restore.lsn)},
         "role": seen.wanted_role,
-        "standby": asdict(seen.standby)
+        "standby": _section(seen, "standby")
         | {
             "replay_lsn": show_lsn(seen.standby.replay_lsn),
             "archived_lsn": show_lsn(seen.standby.archived_lsn),
+            "primary_lsn": show_lsn(seen.standby.primary_lsn),
             "behind_bytes": seen.standby.behind_bytes,
+            "at": _at(seen, "replay"),
         },
         "previous": asdict(seen.previous),
         "holes": [asdict(hole) | {"end_lsn": show_lsn(hole.end_lsn)} for hole in seen.holes],
@@ -53,8 +59,20 @@ def as_json(seen: Snapshot) -> dict[str, Any]:
             }
             for subject, standing in seen.faults.items()
         },
-        "at": seen.at,
+        "at": seen.at - freshness.oldest_s(seen),
+        "now": seen.at,
     }
+
+
+def _section(seen: Snapshot, name: str) -> dict[str, Any]:
+    """Return a part of the snapshot, with the time of its observation."""
+    return asdict(getattr(seen, name)) | {"at": _at(seen, name)}
+
+
+def _at(seen: Snapshot, observation: str) -> float | None:
+    """Return when it was observed (Unix seconds), None: not in this run of the agent."""
+    age = freshness.age_s(seen, observation)
+    return None if age == math.inf else seen.at - age
 
 
 def _audit(seen: Snapshot) -> dict[str, Any]:
@@ -105,6 +123,9 @@ def as_text(status: Mapping[str, Any]) -> str:
         lines.append(f"restore    {words}")
     if words := previous_words(status.get("previous") or {}):
         lines.append(f"last run   {words}")
+    if "now" in status:
+        age = units.show_duration(round(status["now"] - status["at"]))
+        lines.append(f"looked     the oldest of these observations is {age} old")
     if status["init"]["detail"]:
         lines.append(f"doing      {status['init']['detail']}")
     lines += [f"!          {reason}" for reason in status["reasons"]]
@@ -144,6 +165,8 @@ def standby_words(seen: Mapping[str, Any]) -> str:
         return ""
     ways = {"streaming": "streams from its primary", "archive": "follows the archive"}
     words = f"{ways.get(seen['source'], 'gets no WAL')}, replayed up to {seen['replay_lsn']}"
+    if seen.get("still_s"):
+        words += f" (last moved {units.show_duration(round(seen['still_s']))} ago)"
     if seen["archived_lsn"] == show_lsn(0):
         return f"{words}; how far the archive goes is not known"
     behind = units.show_bytes(seen["behind_bytes"])

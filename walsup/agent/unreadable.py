@@ -56,6 +56,8 @@ async def until_readable(
         role = "standby" if server and server.status == "standby" else "primary"
         accepting = server is not None and server.accepts
         board.put(init=pid1.read(), database=Database(accepting=accepting, role=role))
+        if accepting:
+            board.saw("answer")  # without settings there is no role to ask with
         pid1.beat()
         await asyncio.sleep(_EVERY_S)
         try:

@@ -121,7 +121,7 @@ class Conversation:
     def _answer(self, request: h11.Request) -> Page:
         path = request.target.decode().partition("?")[0]
         try:
-            return page(request.method.decode(), path, self._board.snapshot)
+            return page(request.method.decode(), path, self._board.shown())
         except Exception as raised:  # noqa: BLE001 (a page must not end the others)
             REPEATS.exception("http.failed", raised, path=path)
             return problem(500, "walsup cannot show this; its log says why")

@@ -128,6 +128,11 @@ class World:
         """
         return subpath.where(settings.load(self._environment))
 
+    def new_sql(self) -> Sql:
+        """Return a session like the agent's own that is not open yet; the caller drops it."""
+        known = self.settings
+        return Sql(known.pgdata, known.database_role, known.pgpassword)
+
     def look_into(self, database: str) -> Sql:
         """Return a session that reads a database's catalogs; the caller drops it."""
         known = self.settings

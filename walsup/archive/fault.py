@@ -36,6 +36,7 @@ REMEDIES = {
     "base backup damaged": "take a new base backup with the engine (backup-push)",
     "foreign timeline": "give the other server that archives here a prefix of its own",
     "not following": "look at postgres's own lines in this log: what does it wait for?",
+    "process stopped": "find out what stopped it, and let it continue with SIGCONT",
     "database login": "let the role log in over the unix socket (pg_hba.conf)",
     "collation": "REINDEX what depends on it (REINDEX DATABASE), then ALTER DATABASE … or ALTER"
     " COLLATION … REFRESH COLLATION VERSION",

@@ -27,6 +27,10 @@ PROTECTED = Snapshot(
     backup=BackupSeen(state="proven", name="base_1", finished_at="2026-01-01T00:00:00Z"),
     audit=Audit(state="passed", finished_at=90.0, due_s=600.0, objects=42),
     at=100.0,
+    times=dict.fromkeys(
+        ("init", "database", "answer", "waiting", "disk", "bucket", "replay", "lag"), 998.0
+    ),
+    now_s=1000.0,
 )
 FAULT = Standing(fault=Fault(kind="auth", problem='403 for "key"\nand a second line'), since=1.0)
 RECOVERING = Restore(

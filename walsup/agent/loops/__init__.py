@@ -5,13 +5,16 @@ from collections.abc import Awaitable, Callable
 from walsup.agent.loops.audit import audit
 from walsup.agent.loops.backup import backup
 from walsup.agent.loops.collation import collation
+from walsup.agent.loops.connection import connection
 from walsup.agent.loops.continuity import continuity
 from walsup.agent.loops.database import database
 from walsup.agent.loops.device import device
 from walsup.agent.loops.disk import disk
+from walsup.agent.loops.engine import engine
 from walsup.agent.loops.gate import gate
 from walsup.agent.loops.lag import lag
 from walsup.agent.loops.ready import ready
+from walsup.agent.loops.processes import processes
 from walsup.agent.loops.replication import replication
 from walsup.agent.loops.restore import restore
 from walsup.agent.loops.secrets import secrets
@@ -26,6 +29,9 @@ from walsup.agent.world import World
 LOOPS: dict[str, Callable[[World], Awaitable[None]]] = {
     "watch": watch,
     "database": database,
+    "connection": connection,
+    "processes": processes,
+    "engine": engine,
     "restore": restore,
     "standby": standby,
     "replication": replication,

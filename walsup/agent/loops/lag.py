@@ -54,6 +54,7 @@ async def _list(world: World, bucket: Bucket, meter: Meter) -> None:
         if run.twice:
             world.board.fault("archive", duplicates(run.twice))
         await bucket.probe(meter.mark.size)
+        world.board.saw("bucket")
         world.board.clear("bucket")
     except Exception as raised:  # noqa: BLE001 (whatever the client raises is a fault)
         world.board.fault("bucket", classify(raised))

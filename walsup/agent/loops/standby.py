@@ -14,12 +14,13 @@ from walsup.agent.court import serve
 from walsup.agent.followed import Followed
 from walsup.agent.follower import Follower
 from walsup.agent.keeping import Keep
+from walsup.agent.progress import Progress
 from walsup.agent.standstill import Standstill
 from walsup.agent.stepdown import Unsure
 from walsup.agent.world import World
 from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify
-from walsup.postgres import control, history, memory, recovering, standing
+from walsup.postgres import control, history, memory, recovering, replay, standing
 from walsup.postgres.server import postmaster
 
 _LOOK_EVERY_S = 0.05
@@ -27,12 +28,6 @@ _SAMPLE_EVERY_S = 1.0
 _ARCHIVE_EVERY_S = 3.0
 _SLOT_EVERY_S = 5.0
 _PATIENCE_S = 5.0
-
-_OBSERVE = """
-select (select pg_catalog.count(*) from pg_catalog.pg_stat_wal_receiver w
-         where w.status operator(pg_catalog.=) 'streaming'),
-       pg_catalog.pg_last_wal_replay_lsn()
-"""
 
 
 async def standby(world: World) -> None:
@@ -72,7 +67,7 @@ async def standby(world: World) -> None:
     world.pid1.no_reader()
     memory.forget_promotion(pgdata)
     history.remove_taken(pgdata)
-    for subject in ("archive", "bucket", "kept", "standby", "role"):
+    for subject in ("archive", "bucket", "kept", "replay", "standby", "role"):
         world.board.clear(subject)
     world.board.put(standby=replace(world.board.snapshot.standby, phase="promoted"))
     log.info("standby.promoted")
@@ -88,8 +83,8 @@ async def _until_promoted(world: World) -> None:
 
 
 async def _sample(world: World) -> None:
-    """Ask postgres every second where its WAL comes from, and how far it is."""
-    asked_s, told = -_SLOT_EVERY_S, None
+    """Ask postgres every second where its WAL comes from, how far it is, and whether it moves."""
+    asked_s, told, progress = -_SLOT_EVERY_S, None, Progress()
     while True:
         await asyncio.sleep(_SAMPLE_EVERY_S)
         if not world.board.snapshot.database.observed:
@@ -97,18 +92,28 @@ async def _sample(world: World) -> None:
         with contextlib.suppress(
             asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError
         ):
-            streaming, replayed = await world.sql.row(_OBSERVE)
-            if not streaming and time.monotonic() - asked_s > _SLOT_EVERY_S:
+            at = await replay.observe(world.sql)
+            if not at.streaming and time.monotonic() - asked_s > _SLOT_EVERY_S:
                 asked_s = time.monotonic()
                 told = _say(told, await slot.make(world))
             fallback = "archive" if world.bucket is not None else "nowhere"
             world.board.put(
                 standby=replace(
                     world.board.snapshot.standby,
-                    source="streaming" if streaming else fallback,
-                    replay_lsn=replayed or 0,
+                    source="streaming" if at.streaming else fallback,
+                    replay_lsn=at.replay_lsn,
+                    primary_lsn=at.primary_lsn,
+                    paused=at.paused,
+                    apply_delay_s=at.apply_delay_s,
+                    still_s=progress.still_s(at.replay_lsn, time.monotonic()),
                 )
             )
+            world.board.saw("replay")
+            found = progress.look(world.board.snapshot.standby, at, time.monotonic())
+            if found is not None:
+                world.board.fault("replay", found)
+            else:
+                world.board.clear("replay")
 
 
 def _say(before: str | None, now: str | None) -> str | None:
@@ -132,6 +137,7 @@ async def _look(world: World, follower: Follower, followed: Followed) -> None:
             await follower.source.heed(fault)
         else:
             world.board.clear("bucket")
+            world.board.saw("bucket")
             await unsure.look(bucket)
             if followed.mark is not None:
                 seen = world.board.snapshot.standby
@@ -139,9 +145,21 @@ async def _look(world: World, follower: Follower, followed: Followed) -> None:
                 at_end = followed.is_read(seen.replay_lsn, awaited)
                 seen = replace(seen, archived_lsn=followed.mark.end_lsn, at_end=at_end)
                 world.board.put(standby=replace(seen, looked_at=began_at))
-                if stands := still.look(seen, time.monotonic()):
+                gap = await _gap(followed, bucket, seen)
+                if stands := still.look(seen, time.monotonic(), gap=gap):
                     world.board.fault("standby", stands)
                 else:
                     world.board.clear("standby")
                 await keep.upto(followed.mark.end_lsn)
         await asyncio.sleep(_ARCHIVE_EVERY_S)
+
+
+async def _gap(followed: Followed, bucket: Bucket, seen: Standby) -> str:
+    """Say which segment is missing before later ones, where only the archive gives WAL; else ""."""
+    if not seen.at_end or seen.source == "streaming":
+        return ""
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            return await followed.gap(bucket)
+    except Exception:  # noqa: BLE001 (the look before it says what is wrong with the bucket)
+        return ""

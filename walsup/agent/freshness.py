@@ -1,0 +1,82 @@
+"""How old each observation is, and which are too old to be believed. Pure."""
+
+import math
+
+from walsup import units
+from walsup.agent.board import Snapshot
+
+# A new connection is tried every two seconds, for three at most.
+ANSWERED_WITHIN_S = 8.0
+
+# Each is looked at every second or two, the bucket every 15 s; the rest is for a busy machine.
+_LIMITS_S = {
+    "init": 30.0,
+    "database": 30.0,
+    "answer": ANSWERED_WITHIN_S,
+    "waiting": 180.0,
+    "disk": 60.0,
+    "bucket": 120.0,
+    "replay": 30.0,
+}
+_WORDS = {
+    "init": "PID 1's state",
+    "database": "the database's position",
+    "waiting": "what waits in pg_wal",
+    "disk": "the file system of pg_wal",
+    "bucket": "the archive's listing",
+    "replay": "the replay of this standby",
+}
+
+
+def ages(seen: Snapshot) -> dict[str, float]:
+    """Return the seconds since each observation that applies now; infinite: never in this run."""
+    applies = ["init", "database", "waiting"]
+    if seen.database.accepting:
+        applies += ["answer", "disk"]
+    follows = seen.standby.phase == "following"
+    if follows:
+        applies.append("replay")
+    # One that is read-only for want of an answer, although it is to be a primary, fetches nothing.
+    if seen.archive is not None and not (follows and seen.wanted_role == "primary"):
+        applies.append("bucket")
+    return {name: age_s(seen, name) for name in applies}
+
+
+def age_s(seen: Snapshot, name: str) -> float:
+    """Return the seconds since an observation, infinite when there was none in this run."""
+    at_s = seen.times.get(name)
+    return math.inf if at_s is None else max(0.0, seen.now_s - at_s)
+
+
+def oldest_s(seen: Snapshot) -> float:
+    """Return the age of the oldest observation that is shown."""
+    return max((age for age in ages(seen).values() if age < math.inf), default=0.0)
+
+
+def stale(seen: Snapshot) -> list[str]:
+    """Say what was not looked at for too long: green lights do not follow from it."""
+    if seen.init.stopping:
+        return []
+    found = []
+    for name, age in ages(seen).items():
+        if age <= _LIMITS_S[name]:
+            continue
+        if name == "answer":
+            found.append(f"not protected: {unanswered(seen)}")
+        elif age == math.inf:
+            found.append(f"not protected: {_WORDS[name]} has not been looked at yet in this run")
+        else:
+            ago = units.show_duration(round(age))
+            found.append(f"not protected: {_WORDS[name]} was last looked at {ago} ago")
+    return found
+
+
+def unanswered(seen: Snapshot) -> str:
+    """Say that postgres does not answer a new connection, "" when it does."""
+    age = age_s(seen, "answer")
+    if age <= ANSWERED_WITHIN_S:
+        return ""
+    why = f" ({seen.connection.problem})" if seen.connection.problem else ""
+    if age == math.inf:
+        return f"postgres has not yet answered a new connection{why}"
+    return f"postgres has not answered a new connection for {units.show_duration(round(age))}{why}"

@@ -1,0 +1,47 @@
+"""How far a standby's replay is, what its stream has received, and what holds it."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from walsup import units
+from walsup.postgres.server import Sql
+
+_OBSERVE = """
+select w.status, w.latest_end_lsn, w.last_msg_receipt_time,
+       pg_catalog.pg_last_wal_replay_lsn(), pg_catalog.pg_is_wal_replay_paused(),
+       pg_catalog.current_setting('wal_receiver_timeout'),
+       pg_catalog.current_setting('recovery_min_apply_delay')
+  from pg_catalog.pg_is_in_recovery() r
+  left join pg_catalog.pg_stat_wal_receiver w on true
+"""
+
+
+class Replay(NamedTuple):
+    """What postgres says. `heard_at`: when the primary's last message came, by this clock."""
+
+    streaming: bool
+    primary_lsn: int
+    heard_at: datetime | None
+    replay_lsn: int
+    paused: bool
+    receiver_timeout_s: float
+    apply_delay_s: float
+
+
+async def observe(sql: Sql) -> Replay:
+    """Return where replay is.
+
+    Raises:
+        asyncpg.PostgresError, OSError, TimeoutError: as they come.
+    """
+    status, end_lsn, heard_at, replay_lsn, paused, timeout, delay = await sql.row(_OBSERVE)
+    streaming = status == "streaming"
+    return Replay(
+        streaming=streaming,
+        primary_lsn=(end_lsn or 0) if streaming else 0,
+        heard_at=heard_at,
+        replay_lsn=replay_lsn or 0,
+        paused=bool(paused),
+        receiver_timeout_s=units.duration(timeout),
+        apply_delay_s=units.duration(delay),
+    )
