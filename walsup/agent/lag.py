@@ -7,6 +7,8 @@ from walsup.postgres.wal import Segment
 
 _MOST_SAMPLES = 4096
 _UNKNOWN = (-1, -1)
+# Snapshots for standbys and checkpoints of days; what is longer is no idle database's.
+_READ_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,7 @@ class Meter:
         # Not known at first, so what lies in the current segment counts until a switch is seen.
         self._xids_at_switch = _UNKNOWN
         self._xids_of_our_switch = _UNKNOWN
+        self._quiet_lsn = self._busy_lsn = 0
         self._first_segments: dict[int, int] = {}
         self._unproven: deque[tuple[float, int]] = deque()
         self._waiting_since_s = waiting_since_s
@@ -116,6 +119,32 @@ class Meter:
         overdue = self.switched_s is not None and now_s - self.switched_s > timeout_s
         return lag.known and overdue and not lag.idle and not self.has_finished_segments
 
+    @property
+    def doubtful(self) -> tuple[Segment, int] | None:
+        """The current segment and the position in it, if the WAL between could tell more.
+
+        That is so while a transaction that was open at the switch keeps its xid: what was written
+        since may be its commit, or nothing of any transaction.
+        """
+        current = self._current
+        if current is None or self.has_finished_segments or self._is_idle(current):
+            return None
+        known = self._busy_lsn > current.start_lsn or self._quiet_lsn >= self._lsn
+        return (
+            None if known or self._lsn - current.start_lsn > _READ_BYTES else (current, self._lsn)
+        )
+
+    def looked(self, lsn: int, *, quiet: bool) -> None:
+        """Take note of what the WAL says from the current segment's start up to this position.
+
+        `quiet`: no record in it belongs to a transaction.
+        """
+        if quiet:
+            self._quiet_lsn = max(self._quiet_lsn, lsn)
+        else:
+            self._busy_lsn = max(self._busy_lsn, lsn)
+        self._forget()
+
     def read(self, now_s: float) -> Lag:
         """Give the lag as of now."""
         if self._current is None:
@@ -135,13 +164,13 @@ class Meter:
         """Tell whether nothing that carries an xid can lie behind the mark.
 
         An xid that was in progress at the switch may have written and committed since, without
-        any new one: then nothing but the next switch tells.
+        any new one: then only the WAL itself, or the next switch, tells.
         """
         if self.mark.timeline != current.timeline or self.has_finished_segments:
             return False
         xmax, xmin = self._xids_at_switch
         unchanged = xmax == xmin == self._xids[0] and xmax >= 0
-        return self._lsn <= self.mark.end_lsn or unchanged
+        return self._lsn <= max(self.mark.end_lsn, self._quiet_lsn) or unchanged
 
     def _forget(self) -> None:
         """Drop what does not wait any more; join samples when there are too many."""

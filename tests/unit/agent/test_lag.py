@@ -68,6 +68,28 @@ def test_s33_an_xid_in_progress_at_the_switch_counts() -> None:
     assert meter.read(102).idle
 
 
+def test_h_an_idle_open_transaction_needs_no_switch_when_the_wal_has_nothing_of_it() -> None:
+    """What PostgreSQL writes by itself is read, and is no lag; a commit is."""
+    meter = Meter(segment(3))
+    meter.sample(0, at(4.5), 1, xmax=10, xmin=9)
+    meter.switched(1, xmax=10, xmin=9)
+    meter.sample(2, at(5) + 96, 1, xmax=10, xmin=9)
+    meter.proven(segment(4))
+    assert meter.needs_switch(1000, 60)
+    assert meter.doubtful == (segment(5), at(5) + 96)
+    meter.looked(at(5) + 96, quiet=True)
+    assert (meter.read(1000).idle, meter.read(1000).bytes) == (True, 0)
+    assert not meter.needs_switch(1000, 60)
+    assert meter.doubtful is None
+    meter.sample(1001, at(5) + 160, 1, xmax=10, xmin=10)  # perhaps its commit
+    assert not meter.read(1001).idle
+    assert meter.doubtful == (segment(5), at(5) + 160)
+    meter.looked(at(5) + 160, quiet=False)
+    assert not meter.read(1002).idle
+    assert meter.needs_switch(1002, 60)
+    assert meter.doubtful is None
+
+
 def test_s33_a_switch_of_ours_proves_nothing_yet() -> None:
     """Between the switch and the next sample the old segment is still to be proven."""
     meter = Meter(segment(4))
@@ -241,7 +263,14 @@ class Model:
         """Finish the segment, unless nothing is in it."""
         self.lsn = -(-self.lsn // SIZE) * SIZE
 
-    def do(self, step: str, size: int) -> None:
+    def look(self) -> None:
+        """Read the WAL, if it could tell more."""
+        if (doubt := self.meter.doubtful) is not None:
+            current, lsn = doubt
+            quiet = not any(current.start_lsn <= at < lsn for at, _ in self.carrying)
+            self.meter.looked(lsn, quiet=quiet)
+
+    def do(self, step: str, size: int) -> None:  # noqa: C901 (a table of steps)
         """One step of the world."""
         self.now_s += 1
         match step:
@@ -264,6 +293,8 @@ class Model:
             case "sample":
                 self.samples.append(self.now_s)
                 self.meter.sample(self.now_s, self.lsn, 1, self.next_xid, self.xmin)
+            case "look":
+                self.look()
             case "prove one" if self.mark.number < self.lsn // SIZE - 1:
                 self.mark = self.mark.next()
                 self.meter.proven(self.mark)
@@ -281,7 +312,7 @@ class Model:
 STEPS = st.sampled_from(
     [
         *("begin", "work", "commit", "vacuum", "switch", "our switch"),
-        *("sample", "sample", "prove one", "prove all", "prove all"),
+        *("sample", "sample", "look", "look", "prove one", "prove all", "prove all"),
     ]
 )
 SIZES = st.sampled_from([34, 96, 8192, SIZE // 2])

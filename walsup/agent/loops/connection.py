@@ -14,6 +14,7 @@ from walsup.postgres import restored
 from walsup.postgres.server import Sql, postmaster
 
 _EVERY_S = 2.0
+_LOOK_EVERY_S = 0.1
 _DEADLINE_S = 3.0
 _QUESTION = "select pg_catalog.pg_is_in_recovery()"
 
@@ -21,11 +22,13 @@ _QUESTION = "select pg_catalog.pg_is_in_recovery()"
 async def connection(world: World) -> None:
     """Try a new connection every two seconds while postgres says that it accepts some."""
     while not world.stopping.is_set():
-        if _accepts(world):
-            problem, full = await _try(world.new_sql())
-            if not problem:
-                world.board.saw("answer")
-            world.board.put(connection=Connection(problem=problem, full=full))
+        if not _accepts(world):
+            await asyncio.sleep(_LOOK_EVERY_S)
+            continue
+        problem, full = await _try(world.new_sql())
+        if not problem:
+            world.board.saw("answer")
+        world.board.put(connection=Connection(problem=problem, full=full))
         await asyncio.sleep(_EVERY_S)
 
 

@@ -1,0 +1,78 @@
+"""The records at the beginning of a segment: whether one of them belongs to a transaction. Pure.
+
+Every commit, prepare and change of a transaction is a record with its xid; checkpoints and the
+snapshots that PostgreSQL writes for standbys have none.
+Source: PostgreSQL 11 to 18, xlog_internal.h (XLogPageHeaderData), xlogrecord.h (XLogRecord).
+"""
+
+import struct
+
+_PAGE_BYTES = 8192
+_SHORT_HEADER_BYTES, _LONG_HEADER_BYTES = 24, 40
+_FIRST_IS_CONTINUED, _LONG_HEADER, _OVERWRITES = 0x0001, 0x0002, 0x0008
+_PAGE = struct.Struct("<HHIQI")  # magic, info, timeline, address, rest of a record before it
+_RECORD = struct.Struct("<II")  # length of all, xid
+_RECORD_HEADER_BYTES = 24
+_ALIGNED = 8
+
+
+def has_no_xid(data: bytes, start_lsn: int, end_lsn: int, timeline: int) -> bool:
+    """Return whether no record from the segment's start up to `end_lsn` belongs to a transaction.
+
+    `data`: the segment's first bytes, up to `end_lsn` at least. False also when they cannot be
+    read as that: an earlier use of the file, a record that began in the segment before.
+    """
+    pages = _Pages(data, start_lsn, timeline)
+    end = end_lsn - start_lsn
+    try:
+        at = pages.body(0)
+        while at < end:
+            length, xid = _RECORD.unpack(pages.read(at, _RECORD.size))
+            if xid or length < _RECORD_HEADER_BYTES:
+                return False
+            at = pages.after(at, length)
+    except (struct.error, ValueError):
+        return False
+    return True
+
+
+class _Pages:
+    def __init__(self, data: bytes, start_lsn: int, timeline: int) -> None:
+        self._data = data
+        self._start_lsn = start_lsn
+        self._timeline = timeline
+
+    def body(self, page: int) -> int:
+        """Return where a page's content begins.
+
+        Raises:
+            ValueError: it is not this page; struct.error: it is not there.
+        """
+        at = page * _PAGE_BYTES
+        _, info, timeline, address, rest = _PAGE.unpack_from(self._data, at)
+        if (timeline, address) != (self._timeline, self._start_lsn + at):
+            raise ValueError("another page")
+        if info & _OVERWRITES or (page == 0 and (info & _FIRST_IS_CONTINUED or rest)):
+            raise ValueError("a record goes on from before")
+        return at + (_LONG_HEADER_BYTES if info & _LONG_HEADER else _SHORT_HEADER_BYTES)
+
+    def read(self, at: int, length: int) -> bytes:
+        """Return some bytes of one page; the head of a record's header is never split."""
+        found = self._data[at : at + length]
+        if len(found) < length:
+            raise ValueError("the end of the data")
+        return found
+
+    def after(self, at: int, length: int) -> int:
+        """Return where the next record begins, behind the headers of the pages in between."""
+        while length > 0:
+            page_end = (at // _PAGE_BYTES + 1) * _PAGE_BYTES
+            taken = min(length, page_end - at)
+            length -= taken
+            at += taken
+            if at == page_end and length:
+                at = self.body(at // _PAGE_BYTES)
+        at = -(-at // _ALIGNED) * _ALIGNED
+        if at % _PAGE_BYTES == 0 and at < len(self._data):
+            at = self.body(at // _PAGE_BYTES)
+        return at
