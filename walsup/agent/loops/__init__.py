@@ -13,8 +13,8 @@ from walsup.agent.loops.disk import disk
 from walsup.agent.loops.engine import engine
 from walsup.agent.loops.gate import gate
 from walsup.agent.loops.lag import lag
-from walsup.agent.loops.ready import ready
 from walsup.agent.loops.processes import processes
+from walsup.agent.loops.ready import ready
 from walsup.agent.loops.replication import replication
 from walsup.agent.loops.restore import restore
 from walsup.agent.loops.secrets import secrets
