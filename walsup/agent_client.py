@@ -12,7 +12,7 @@ import socket
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from walsup.agent.listeners import STATUS_SOCKET, short_path
 from walsup.boot.handover import AGENT_FILE
@@ -52,10 +52,19 @@ def status(known: Settings, environ: Mapping[str, str]) -> dict[str, Any]:
     return _over_http(known, directories, refused)
 
 
-def boot(known: Settings, environ: Mapping[str, str]) -> str | None:
-    """Return the container's latest start, as its run directory has it; None: not known."""
-    directories = run_dirs(environ, os.geteuid(), _owner(known.pgdata), str(known.pgdata))
-    return _boot(directories, known.pgdata)
+class Start(NamedTuple):
+    """The latest start of a container: its name, and its run directory."""
+
+    boot: str
+    run_dir: Path
+
+
+def start(known: Settings, environ: Mapping[str, str]) -> Start | None:
+    """Return the latest start of this data directory's container; None: not known."""
+    for directory in run_dirs(environ, os.geteuid(), _owner(known.pgdata), str(known.pgdata)):
+        if found := _boot([directory], known.pgdata):
+            return Start(found, Path(directory))
+    return None
 
 
 def _over_http(known: Settings, directories: list[str], refused: OSError | None) -> dict[str, Any]:

@@ -121,10 +121,12 @@ def promote(*, force: bool, wait: float) -> None:
     try:
         known = subpath.where(settings.load(os.environ))
         promotion.check(known)
+        start = agent_client.start(known, os.environ)
         plan = promotion.Plan(
             force=force,
             wait_s=wait,
-            boot=agent_client.boot(known, os.environ),
+            boot=start.boot if start else None,
+            run_dir=start.run_dir if start else None,
             ask=lambda: agent_client.status(known, os.environ),
             say=click.echo,
         )

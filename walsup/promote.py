@@ -6,18 +6,22 @@ postgres promoted: an old primary that is started meanwhile finds another owner.
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import asyncpg
 
+from walsup.archive import fence
 from walsup.archive.bucket import open_bucket
 from walsup.archive.classify import classify
 from walsup.archive.lease import Lease, LostError, Proven, now_s
 from walsup.archive.letin import Kept, Take, Wait
 from walsup.archive.takeover import Promotion, claimant
-from walsup.archive.terms import STREAM_LEASES
+from walsup.archive.terms import RIVAL_LEASES, STREAM_LEASES
 from walsup.errors import ArchiveError, DataDirectoryError
 from walsup.postgres import memory, standing
 from walsup.postgres.server import Sql
@@ -59,13 +63,14 @@ def check(known: Settings) -> None:
 class Plan(NamedTuple):
     """What a person wants.
 
-    `boot`: the start of the container that is promoted, None when it is not known. `ask` gives
-    `/status`, `say` shows a line.
+    `boot`: the start of the container that is promoted, and `run_dir` its run directory; None when
+    they are not known. `ask` gives `/status`, `say` shows a line.
     """
 
     force: bool
     wait_s: float
     boot: str | None
+    run_dir: Path | None
     ask: Callable[[], dict[str, Any]]
     say: Say
 
@@ -78,8 +83,8 @@ async def run(known: Settings, plan: Plan) -> int:
     """
     if known.archive is None:
         plan.say("no archive: promoted is what was received")
-        return await promote(known, None, plan.say)
-    if plan.boot is None:
+        return await promote(known, None, plan)
+    if plan.boot is None or plan.run_dir is None:
         raise DataDirectoryError(
             f"the run directory of {known.pgdata} cannot be read, or knows no start of it",
             hint="run it in the container of the standby, while it runs, with its environment",
@@ -91,14 +96,14 @@ async def run(known: Settings, plan: Plan) -> int:
         if not plan.force:
             raise
         plan.say(f"not claimed: {unreadable.problem}")
-        return await promote(known, None, plan.say)
+        return await promote(known, None, plan)
     version = None
     while not plan.force and version != watch.promotion.version:
         version = watch.promotion.version
         seen = await asyncio.to_thread(_at_end, plan.ask, plan.wait_s)
         plan.say(f"everything in the archive ({seen['archived_lsn']}) is replayed")
         await watch.until_silent()
-    return await promote(known, watch.promotion, plan.say)
+    return await promote(known, watch.promotion, plan)
 
 
 class Watch:
@@ -113,7 +118,9 @@ class Watch:
         self._say = say
         self._stream = Stream()
         self._said_s = now_s() - _SAID_EVERY_S
-        self.promotion = Promotion(open_bucket(known), claimant(known, boot))
+        self.promotion = Promotion(
+            open_bucket(known), replace(claimant(known, boot), standby_name=_name(known))
+        )
 
     async def until_silent(self) -> None:
         """Return when the object can be claimed; asked again, it goes on from what it has seen.
@@ -152,7 +159,7 @@ class Watch:
         patience_s = STREAM_LEASES * self._known.lease_s
         if self._stream.silent_s(received, now_s()) >= patience_s:
             return True
-        if self._stream.moves_s > 2 * patience_s:
+        if self._stream.moves_s > RIVAL_LEASES * self._known.lease_s:
             raise _alive("it sends WAL to this standby, though it does not renew its lease")
         return False
 
@@ -179,7 +186,7 @@ class Stream:
         return seen_s - self._since_s
 
 
-async def promote(known: Settings, promotion: Promotion | None, say: Say) -> int:
+async def promote(known: Settings, promotion: Promotion | None, plan: Plan) -> int:
     """Claim the archive, have postgres promoted, and give the new timeline.
 
     `promotion` None: nothing is claimed, because a person has said so and the archive cannot be
@@ -191,11 +198,12 @@ async def promote(known: Settings, promotion: Promotion | None, say: Say) -> int
     lease = await _claimed(known, promotion) if promotion is not None else None
     if lease is not None:
         owner = lease.owner
-        say(f"the archive is claimed for timeline {owner.next_timeline} (epoch {owner.epoch})")
+        plan.say(f"the archive is claimed for timeline {owner.next_timeline} (epoch {owner.epoch})")
+        _arm(known, plan, lease)
     memory.remember_promotion(known.pgdata, lease.owner.next_timeline if lease else 0)
-    keeping = asyncio.create_task(_keep(lease)) if lease else None
+    keeping = asyncio.create_task(_keep(known, plan, lease)) if lease else None
     try:
-        return await _promote(known, lease, say)
+        return await _promote(known, lease, plan.say)
     finally:
         if keeping is not None:
             keeping.cancel()
@@ -214,13 +222,20 @@ async def _claimed(known: Settings, promotion: Promotion) -> Lease | None:
     return claimed
 
 
-async def _keep(lease: Lease) -> None:
+def _arm(known: Settings, plan: Plan, lease: Lease) -> None:
+    """Give PID 1 the deadline before postgres takes writes, where silence alone ends a primary."""
+    if known.fence == "on" and plan.run_dir is not None:
+        fence.put(plan.run_dir, lease.until_s, known.lease_s)
+
+
+async def _keep(known: Settings, plan: Plan, lease: Lease) -> None:
     """Renew the lease until the agent, which is of the same start, holds it."""
     owner = lease.owner
     while lease.is_held:
         await asyncio.sleep(owner.lease_s / 2)
         try:
             await lease.renew(Proven(owner.timeline, owner.lsn, owner.backups_from))
+            _arm(known, plan, lease)
         except LostError:
             return
         except Exception:  # noqa: BLE001, S112 (tried again until the lease is over)
@@ -232,6 +247,13 @@ def _alive(what: str) -> ArchiveError:
         f"the archive's owner is alive: {what}",
         hint="stop the primary first: two of them would both take writes",
     )
+
+
+def _name(known: Settings) -> str:
+    """Return the name with which this standby streams, as its primary sees it."""
+    given = dict(known.primary_conninfo.parameters) if known.primary_conninfo else {}
+    own = standing.slot_name(os.environ.get("HOSTNAME", ""), memory.instance(known.pgdata))
+    return given.get("application_name") or own
 
 
 async def _asked(known: Settings, question: Awaitable[T]) -> T:

@@ -3,54 +3,25 @@
 import subprocess
 from collections.abc import Callable, Iterator
 from signal import SIGKILL
-from typing import NamedTuple
 
 import pytest
 
 from dev.harness import FaultProxy, S3Server, Walsup
 from dev.harness.fleet import Node
 from dev.harness.machine import PYTHON
-from dev.harness.standbys import EAGER, archive_now, rows, wait_rows, wait_source, written
+from dev.harness.pair import Pair, make_pair
+from dev.harness.standbys import archive_now, rows, wait_rows, wait_source, written
 from dev.harness.witness import cli, owner, status, wait_fault, wait_protected
 from dev.harness.writers import Writers, writes
 
 Make = Callable[..., Walsup]
-AUTO = {
-    "WALSUP_ROLE": "auto",
-    "WALSUP_LEASE": "1s",
-    "WALSUP_ARCHIVE_TIMEOUT": "2s",
-    "WALSUP_REPLICATION_PASSWORD": "mirror",
-}
-
-
-class Pair(NamedTuple):
-    """ha-0, which is the primary, and ha-1, which streams from it; `proxy`: ha-0's way to S3."""
-
-    zero: Walsup
-    one: Walsup
-    proxy: FaultProxy
-    written: int
 
 
 @pytest.fixture
 def pair(walsup: Make, s3: S3Server) -> Iterator[Pair]:
     """Two pods of a StatefulSet."""
     with FaultProxy(s3.port) as proxy:
-        zero = walsup(env=AUTO | {"HOSTNAME": "ha-0"}, args=EAGER, endpoint=proxy.endpoint)
-        one = walsup(env=AUTO | {"HOSTNAME": "ha-1"}, args=EAGER, prefix=zero.prefix)
-        ports = f"{zero.layout.pg_port},{one.layout.pg_port}"
-        for pod in (zero, one):
-            pod.environment["WALSUP_PRIMARY_CONNINFO"] = (
-                f"host=127.0.0.1,127.0.0.1 port={ports} target_session_attrs=read-write"
-            )
-        zero.start()
-        wait_protected(zero)
-        one.start()
-        wait_source(one, "streaming", timeout_s=90)
-        count = written(zero)
-        archive_now(zero)
-        wait_rows(one, count)
-        yield Pair(zero, one, proxy, count)
+        yield make_pair(walsup, proxy)
 
 
 def test_a_promotion_claims_the_archive_first_so_a_restarted_primary_follows(
@@ -122,6 +93,7 @@ def test_a_crash_between_claim_and_promotion_leaves_a_retry_and_a_person(
         zero.start()
         fault = wait_fault(zero, "role", timeout_s=60)
         assert "claimed the archive to be promoted to timeline 2" in fault["problem"]
+        zero.wait_accepts()
         assert (rows(zero), writes(zero)) == (count, False)
         assert cli(zero, "promote").returncode == 65
         one.start()
@@ -145,7 +117,7 @@ from walsup import agent_client, promote, settings
 from walsup.postgres import subpath
 known = subpath.where(settings.load(os.environ))
 async def work():
-    watch = promote.Watch(known, agent_client.boot(known, os.environ), print)
+    watch = promote.Watch(known, agent_client.start(known, os.environ).boot, print)
     await watch.until_silent()
     lease = await watch.promotion.claim(unsafe=False)
     assert lease.owner.next_timeline == 2, lease
@@ -186,7 +158,8 @@ def test_a_frozen_owner_that_thaws_finds_the_promotion_and_ends(pair: Pair) -> N
     more = written(one, 5)
     archive_now(one)
     node.resume(init_last=True)
-    assert zero.wait(60) == 65
+    # PID 1 ends it because its deadline is over, or the agent because another holds the archive.
+    assert zero.wait(60) in {65, 74}
     zero.start()
     wait_rows(zero, more)
     assert (writes(one), writes(zero)) == (True, False)

@@ -83,6 +83,8 @@ class Doorkeeper:
         self._demand_backup(answer)
         self._show_previous(answer.owner)
         world.lease = answer
+        if world.fencing is not None:
+            world.fencing.renewed(answer.began_s, answer.owner.heirs)
         if not archives(pgdata):
             return Fault(
                 kind="not the owner",

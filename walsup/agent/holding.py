@@ -14,7 +14,7 @@ from walsup.agent.world import World
 from walsup.archive.classify import classify
 from walsup.archive.command import LEASE, lease_line
 from walsup.archive.fault import Fault
-from walsup.archive.lease import Lease, LostError, now_s
+from walsup.archive.lease import Lease, LostError, Proven, now_s
 from walsup.errors import WalsupError
 from walsup.postgres import history
 
@@ -64,7 +64,7 @@ async def _renew(world: World, lease: Lease) -> Fault | None:
     lease_s = lease.owner.lease_s
     try:
         async with asyncio.timeout(lease_s):
-            await lease.renew(proven(world, world.meter.mark))
+            await renew(world, lease, proven(world, world.meter.mark))
     except LostError:
         raise
     except TimeoutError:
@@ -74,6 +74,20 @@ async def _renew(world: World, lease: Lease) -> Fault | None:
     if lease.is_held:
         grant(world, lease)
     return None
+
+
+async def renew(world: World, lease: Lease, proven: Proven) -> None:
+    """Renew the lease, and with it the deadline at which PID 1 ends a primary.
+
+    Raises:
+        as `Lease.renew` does.
+    """
+    fencing = world.fencing
+    if fencing is None:
+        await lease.renew(proven)
+        return
+    await lease.renew(proven._replace(heirs=fencing.renews()))
+    fencing.renewed(lease.began_s, lease.owner.heirs)
 
 
 def grant(world: World, lease: Lease) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from walsup import log, settings, units
 from walsup.agent.board import Board
 from walsup.agent.continuity import Continuity
+from walsup.agent.fencing import wanted
 from walsup.agent.lag import Meter
 from walsup.agent.pid1 import Pid1
 from walsup.agent.repeats import REPEATS
@@ -59,6 +60,7 @@ class World:
         self.continuity = Continuity(self.settings.pgdata, str(archive), self.boot)
         self.meter: Meter | None = None
         self.lease: Lease | None = None
+        self.fencing = wanted(self.settings, run_dir, self.boot)
         self.rival: Owner | None = None  # who has written the owner object while we looked
         self.timelines: frozenset[int] = frozenset()  # of this cluster's history
         self.asked_s: float | None = None  # since when a listing has been without an answer

@@ -11,7 +11,7 @@ from walsup.archive.classify import is_absent
 from walsup.archive.conditions import Conditional
 from walsup.archive.evidence import Evidence
 from walsup.archive.fault import Fault
-from walsup.archive.lease import Lease, now_s, removed, write
+from walsup.archive.lease import Clock, Lease, now_s, removed, write
 from walsup.archive.letin import Claimant, Kept, Take, Wait
 from walsup.archive.names import CONDITIONS_KEY, OWNER_KEY
 from walsup.archive.owner import Owner
@@ -24,7 +24,8 @@ _ABSENT = b"absent"  # no content of an object
 class Rivals:
     """For how long the owner object has been seen unchanged, by our own clock alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = now_s) -> None:
+        self.clock = clock
         self._content = b""
         self._since_s = 0.0
         self._changes = 0
@@ -38,7 +39,7 @@ class Rivals:
         if content != self._content:
             self._changes += 1
             # The answer was on its way for a while: count from now on, not from the request.
-            self._content, self._since_s = content, now_s()
+            self._content, self._since_s = content, self.clock()
         return max(0.0, seen_s - self._since_s)
 
     def living(self, owner: Owner, claimant: Claimant, unchanged_s: float) -> Owner | None:
@@ -96,18 +97,18 @@ async def claim(
     wanted = lineage.claimed(wanted, before, claimant.control.timeline, claimant.left)
     if isinstance(conditional := await ask.conditional(), Fault):
         return Kept(conditional, foreign=False)
-    if (written := await write(conditional, wanted, etag)) is None:
+    if (written := await write(conditional, wanted, etag, clock=rivals.clock)) is None:
         return Wait(
             Fault(kind="overwrite conflict", problem="another start was faster; looking again")
         )
-    return Lease(conditional, written)
+    return Lease(conditional, written, rivals.clock)
 
 
 async def _decide(
     bucket: Bucket, claimant: Claimant, rivals: Rivals, ask: Ask
 ) -> tuple[str | None, Owner | None, Take | Wait | Kept]:
     """Read the owner object and judge; gives its tag and itself too, None where there is none."""
-    seen_s = now_s()
+    seen_s = rivals.clock()
     try:
         found = await bucket.get(OWNER_KEY)
     except FileNotFoundError as raised:

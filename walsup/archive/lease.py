@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from time import CLOCK_BOOTTIME, clock_gettime
 from typing import NamedTuple
@@ -39,12 +40,17 @@ def now_s() -> float:
     return clock_gettime(CLOCK_BOOTTIME)
 
 
-async def write(
+Clock = Callable[[], float]
+
+
+async def write(  # noqa: PLR0913 (each is one fact)
     bucket: Conditional,
     wanted: Owner,
     etag: str | None,
+    *,
     tried: set[str] | None = None,
     known: str = "",
+    clock: Clock = now_s,
 ) -> Written | None:
     """Create it (`etag` None) or replace it, under a nonce of its own; None: it is another's now.
 
@@ -58,7 +64,7 @@ async def write(
     """
     tried = set() if tried is None else tried
     for _ in range(_ATTEMPTS):
-        signed, began_s = wanted.signed(), now_s()
+        signed, began_s = wanted.signed(), clock()
         tried.add(signed.nonce)
         try:
             if etag is None:
@@ -101,7 +107,8 @@ class Proven(NamedTuple):
     """What the holder has proven by now, and since when base backups count.
 
     `complete_until`: Unix seconds, as Owner has it; 0: nothing new is known. `position`: the last
-    checkpoint, None when nothing new is known. `verdict`: of the stop that ends this run.
+    checkpoint, None when nothing new is known. `verdict`: of the stop that ends this run. `heirs`:
+    as Owner has them, None when they are unchanged.
     """
 
     timeline: int
@@ -110,13 +117,15 @@ class Proven(NamedTuple):
     complete_until: float = 0.0
     position: Position | None = None
     verdict: str = ""
+    heirs: tuple[str, ...] | None = None
 
 
 class Lease:
     """What we hold until `until_s`, by the clock of `now_s`."""
 
-    def __init__(self, bucket: Conditional, written: Written) -> None:
+    def __init__(self, bucket: Conditional, written: Written, clock: Clock = now_s) -> None:
         """`written`: the write that made it ours."""
+        self._clock = clock
         self.owner = written.owner
         self._bucket = bucket
         self._etag = written.etag
@@ -126,6 +135,11 @@ class Lease:
         self._may_be_given_up = False
 
     @property
+    def began_s(self) -> float:
+        """When the last write was sent whose success was answered."""
+        return self._began_s
+
+    @property
     def until_s(self) -> float:
         """When we must have stopped to write, unless it is renewed before."""
         return self._began_s + HOLDER_LEASES * self.owner.lease_s
@@ -133,7 +147,7 @@ class Lease:
     @property
     def is_held(self) -> bool:
         """Whether nobody else can have written yet."""
-        return not self._may_be_given_up and now_s() < self.until_s
+        return not self._may_be_given_up and self._clock() < self.until_s
 
     async def renew(self, proven: Proven) -> None:
         """Write it again, with what is proven by now.
@@ -172,6 +186,7 @@ class Lease:
             backups_from=max(owner.backups_from, proven.backups_from),
             complete_until=max(owner.complete_until, proven.complete_until),
             position=proven.position or owner.position,
+            heirs=owner.heirs if proven.heirs is None else proven.heirs,
         )
         if not proven.verdict:
             return wanted
@@ -185,7 +200,14 @@ class Lease:
                 return  # what it says now stands
             self._may_be_given_up = self._may_be_given_up or _gives_up(wanted)
             known = self.owner.nonce
-            written = await write(self._bucket, wanted, self._etag, self._tried, known)
+            written = await write(
+                self._bucket,
+                wanted,
+                self._etag,
+                tried=self._tried,
+                known=known,
+                clock=self._clock,
+            )
             if written is None:
                 raise await self._lost()
             self.owner, self._etag, self._began_s = written

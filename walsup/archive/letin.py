@@ -25,7 +25,7 @@ class Claimant:
     `owned`: this data directory remembers that it has owned the archive. `restored_to`: the target
     to which it was restored from this very archive. `position`: its last checkpoint, as of now.
     `encryption`: the fingerprint of the key that it writes with. `known_epoch`: the highest epoch
-    of an owner object that it has seen there.
+    of an owner object that it has seen there. `standby_name`: with which it streams from a primary.
     """
 
     control: ControlData
@@ -41,6 +41,7 @@ class Claimant:
     position: Position | None = None
     encryption: str = ""
     known_epoch: int = 0
+    standby_name: str = ""
 
     @property
     def redo_segment(self) -> Segment:
@@ -64,6 +65,7 @@ class Claimant:
             epoch=owner.epoch + 1,
             state="running",
             lease_s=self.lease_s,
+            heirs=(),
         )
 
     def comes_to(self, owner: Owner) -> Owner:
@@ -71,6 +73,10 @@ class Claimant:
         left_lsn = _left_at(owner.timeline, self)
         lsn = owner.lsn if left_lsn is None else min(owner.lsn, left_lsn)
         return replace(owner, lsn=lsn - lsn % self.control.segment_size)
+
+    def is_heir(self, owner: Owner) -> bool:
+        """Return whether the owner waits for this standby's acknowledgement."""
+        return self.standby_name in owner.heirs
 
     def begins(self, *, epoch: int, compression: str, backups_from: int) -> Owner:
         """Give the object of a new claim: everything from the redo segment on is archived."""
@@ -268,6 +274,17 @@ def promotion(
                 f" {_patience_s(owner, claimant):g} s",
                 remedy="stop the primary, or wait",
             )
+        )
+    ours = owner.instance == claimant.instance
+    if owner.state == "running" and owner.heirs and not ours and not claimant.is_heir(owner):
+        return Kept(
+            _fault(
+                f"instance {owner.instance} has not stopped, and may take writes for as long as"
+                f" {', '.join(owner.heirs)} acknowledges its WAL; this standby"
+                f" ({claimant.standby_name}) is not among those",
+                "stop the primary, or promote a standby that is named",
+            ),
+            foreign=False,
         )
     if _has_been_on(owner.timeline, claimant):
         taken = claimant.takes(owner)

@@ -41,6 +41,8 @@ class Owner:
     `own_timeline`: the timeline on which its holder writes; something of it is
     proven later. `left`: the timelines before it, each with the LSN at which it was left; 0 and ():
     not known. `former`: timelines of earlier owners of the same cluster, none of them before it.
+    `heirs`: the standbys whose acknowledgement lets its holder write while it cannot renew; no
+    other may be promoted in its place.
     """
 
     system_id: int
@@ -69,6 +71,7 @@ class Owner:
     own_timeline: int = 0
     left: tuple[tuple[int, int], ...] = ()
     former: tuple[int, ...] = ()
+    heirs: tuple[str, ...] = ()
     version: int = VERSION
 
     def to_json(self) -> bytes:
@@ -115,6 +118,7 @@ class Owner:
                 own_timeline=int(fields.get("own_timeline") or 0),
                 left=tuple((int(n), int(lsn)) for n, lsn in fields.get("left") or ()),
                 former=tuple(int(n) for n in fields.get("former") or ()),
+                heirs=tuple(str(name) for name in fields.get("heirs") or ()),
             )
             _check_ranges(found)
         except OwnerError:

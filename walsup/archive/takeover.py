@@ -17,7 +17,7 @@ from walsup.archive.conditions import Conditional
 from walsup.archive.engine import Engine
 from walsup.archive.evidence import Evidence
 from walsup.archive.fault import Fault, FaultError
-from walsup.archive.lease import Lease, now_s, removed, write
+from walsup.archive.lease import Clock, Lease, now_s, removed, write
 from walsup.archive.letin import Claimant, Kept, Wait
 from walsup.archive.names import OWNER_KEY
 from walsup.archive.owner import Owner
@@ -97,10 +97,11 @@ class Promotion:
     read last, and over no other.
     """
 
-    def __init__(self, bucket: Bucket, who: Claimant) -> None:
+    def __init__(self, bucket: Bucket, who: Claimant, clock: Clock = now_s) -> None:
         self._bucket = bucket
         self._who = who
-        self._rivals = Rivals()
+        self._clock = clock
+        self._rivals = Rivals(clock)
         self._read: tuple[Owner, str, float] | None = None
 
     async def look(self) -> letin.Take | Wait | Kept | None:
@@ -109,7 +110,7 @@ class Promotion:
         Raises:
             what the bucket raises; ValueError: the owner object cannot be read.
         """
-        seen_s = now_s()
+        seen_s = self._clock()
         try:
             found = await self._bucket.get(OWNER_KEY)
         except FileNotFoundError as raised:
@@ -152,8 +153,8 @@ class Promotion:
         conditional = await conditions.trusted(self._bucket, unsafe=unsafe)
         if isinstance(conditional, Fault):
             return Kept(conditional, foreign=False)
-        written = await write(conditional, decided.owner, etag)
-        return Wait(_FASTER) if written is None else Lease(conditional, written)
+        written = await write(conditional, decided.owner, etag, clock=self._clock)
+        return Wait(_FASTER) if written is None else Lease(conditional, written, self._clock)
 
     def _decide(self, owner: Owner, unchanged_s: float, number: int) -> letin.Take | Wait | Kept:
         return letin.promotion(owner, self._who, unchanged_s=unchanged_s, new_timeline=number)

@@ -4,6 +4,7 @@ No secret is in a launch: children read them from files in the run directory (S2
 """
 
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -35,6 +36,7 @@ class Handover:
         self._known = known
         self.boot = boot
         self.continues = False  # whether the data directory was there before this start
+        self.deadline_s = math.inf  # of this start's claim, where silence ends a primary
         self.send = send
 
     def write_agent_file(self) -> None:

@@ -1,6 +1,7 @@
 """Prepare, a one-shot fork of PID 1: settings → plan → data directory → launches."""
 
 import contextlib
+import math
 import os
 import stat
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from walsup import log, settings
+from walsup.archive import fence
 from walsup.archive.abilities import unheeded
 from walsup.archive.command import LEASE, MANY, archive_command
 from walsup.archive.engine import Engine, choose, push_timeout_s
@@ -182,6 +184,10 @@ def _launch_postgres(
     # The last start's: until this one holds the archive, nothing may be pushed.
     (hand.run_dir / LEASE).unlink(missing_ok=True)
     (hand.run_dir / MANY).unlink(missing_ok=True)
+    for name in (fence.FILE, fence.MEMORY):
+        (hand.run_dir / name).unlink(missing_ok=True)
+    if hand.deadline_s < math.inf:
+        fence.put(hand.run_dir, hand.deadline_s, known.lease_s)
     hand.launch_postgres(
         program,
         line,

@@ -167,6 +167,8 @@ def _claim(known: Settings, hand: Handover) -> str:
                 return ""
             if isinstance(claimed, Lease):
                 memory.remember_epoch(known.pgdata, str(known.archive), claimed.owner.epoch)
+                if known.fence == "on":
+                    hand.deadline_s = claimed.until_s
                 return ""
             fault, silent_s = claimed.fault, time.monotonic() + _SURE_AFTER_S
             late = time.monotonic() > deadline_s

@@ -5,8 +5,8 @@ import signal
 import time
 
 from walsup import log
-from walsup.errors import InternalError, WalsupError
-from walsup.init import child, claim, disk, handed, hearing, holders, lastword
+from walsup.errors import ArchiveError, InternalError, WalsupError
+from walsup.init import child, claim, disk, fence, handed, hearing, holders, lastword
 from walsup.init.agent import Agent
 from walsup.init.ladder import Ladder
 from walsup.init.postgres import Database
@@ -58,6 +58,7 @@ class Init:
         self.ladder = Ladder(basics.stop_grace_s)
         self.code: int | None = None
         self.statefile = StateFile(basics.run_dir)
+        self.fence = fence.Fence(basics.run_dir)
 
     def run(self) -> int:
         """Go through all phases; every way out passes the last word."""
@@ -158,7 +159,7 @@ class Init:
         if self.database.failed and (full := disk.full(self.basics.pgdata)):
             log.error("disk.full", problem=full.problem, hint=full.hint)
             self.refusal, self.full = str(full), True
-        if self.stop_s is not None:
+        if self.stop_s is not None and not self.fence.reached:
             self.sweep_until_s = self.stop_s + self.ladder.verdict_s
         else:
             self.sweep_until_s = time.monotonic() + min(_CRASH_SWEEP_S, self.ladder.verdict_s)
@@ -169,6 +170,8 @@ class Init:
     def _act(self, now_s: float) -> None:
         if self.phase == "claiming" and self.code is None:
             self._claim(now_s)
+        if self.database.pid:
+            self._heed_fence()
         if self.stop_s is not None:
             self._climb(now_s - self.stop_s)
         if self.phase == "sweeping" and (
@@ -203,6 +206,21 @@ class Init:
         self.phase, self.detail = "preparing", ""
         self.preparation.start(self.prepare, self.arguments, self.lock)
 
+    def _heed_fence(self) -> None:
+        """End postgres when its lease is over and another may have been promoted."""
+        number = self.fence.due()
+        if not number:
+            return
+        if not self.fence.reached:
+            self.fence.reached = True
+            log.error("fence.reached", signal=signal.Signals(number).name)
+            self.refusal, self.ends = fence.WORDS, ArchiveError.exit_code
+            self.stop(signal.SIGINT if number == signal.SIGINT else signal.SIGQUIT)
+        if number == signal.SIGKILL:
+            fence.kill_all(self.database)
+        else:
+            self.database.stop(number)
+
     def _climb(self, elapsed_s: float) -> None:
         self.preparation.climb(elapsed_s)
         if self.database.pid:
@@ -221,6 +239,8 @@ class Init:
         pauses = [self.statefile.due_in(), self.agent.silent_in(now_s)]
         if self.phase == "claiming" or self.stop_s is not None:
             pauses.append(_SHORT_PAUSE_S)
+        if self.database.pid and self.fence.read()[1]:
+            pauses.append(fence.LOOK_EVERY_S)
         if self.phase == "sweeping":
             pauses.append(self.sweep_until_s - now_s)
         if self.agent.has_more_to_say:

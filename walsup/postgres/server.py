@@ -82,7 +82,7 @@ class Sql:
         self._connection: asyncpg.Connection | None = None
         self._lock = asyncio.Lock()
 
-    async def rows(self, statement: str) -> list[Sequence[Any]]:
+    async def rows(self, statement: str, *arguments: object) -> list[Sequence[Any]]:
         """Run a statement; gives all its rows.
 
         Raises:
@@ -92,7 +92,9 @@ class Sql:
             try:
                 if self._connection is None or self._connection.is_closed():
                     self._connection = await self._connect()
-                return [tuple(found) for found in await self._connection.fetch(statement)]
+                return [
+                    tuple(found) for found in await self._connection.fetch(statement, *arguments)
+                ]
             except (OSError, TimeoutError, asyncpg.InterfaceError):
                 self.drop()
                 raise

@@ -121,6 +121,12 @@ class Settings(NamedTuple):
         "How often the owner object in the archive is renewed. After 2.4 of them without success"
         " nothing is uploaded any more; after 4 another start may take over. A push may take 1.6.",
         default=15.0, shown="15s")
+    fence: str = _declare("WALSUP_FENCE", values.choice("auto", "on", "off"),
+        "Whether silence ends a primary: when it cannot renew its lease, and a standby that"
+        " streamed from it has acknowledged no WAL for a lease, another may have been promoted."
+        " `auto`: with WALSUP_ROLE=auto or standby; `on`: always, also when no standby streams, so"
+        " that an outage of S3 ends the database; `off`: never.",
+        default="auto")
     unsafe_owner: bool = _declare("WALSUP_UNSAFE_OWNER", units.boolean,
         "Own the archive also on an S3 server without conditional writes (write and read back).",
         default=False, shown="off")

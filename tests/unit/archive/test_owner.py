@@ -24,7 +24,7 @@ NEW = (
     *("lease_s", "backups_from", "place", "nonce"),
     *("complete_until", "next_timeline", "restored_to", "backups_because", "encryption"),
     *("position", "position_boot", "position_instance", "verdict", "verdict_at", "verdict_boot"),
-    *("own_timeline", "left", "former"),
+    *("own_timeline", "left", "former", "heirs"),
 )
 BITS_64 = st.integers(0, (1 << 64) - 1)
 
@@ -45,6 +45,7 @@ BITS_64 = st.integers(0, (1 << 64) - 1)
             lambda found: tuple(sorted(found.items()))
         ),
         former=st.lists(st.integers(1, (1 << 32) - 1)).map(tuple),
+        heirs=st.lists(st.text()).map(tuple),
     )
 )
 def test_round_trip(owner: Owner) -> None:

@@ -42,6 +42,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "WALSUP_ENGINE": ("wal-g", "wal-g"),
     "WALSUP_COMPRESSION": ("zstd", "zstd"),
     "WALSUP_LEASE": ("5s", 5.0),
+    "WALSUP_FENCE": ("on", "on"),
     "WALSUP_UNSAFE_OWNER": ("on", True),
     "WALSUP_ACCEPT_SAME_DEVICE": ("on", True),
     "WALSUP_ARCHIVE_TIMEOUT": ("2min", 120),

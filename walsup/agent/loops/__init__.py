@@ -11,6 +11,7 @@ from walsup.agent.loops.database import database
 from walsup.agent.loops.device import device
 from walsup.agent.loops.disk import disk
 from walsup.agent.loops.engine import engine
+from walsup.agent.loops.fence import fence
 from walsup.agent.loops.gate import gate
 from walsup.agent.loops.lag import lag
 from walsup.agent.loops.processes import processes
@@ -36,6 +37,7 @@ LOOPS: dict[str, Callable[[World], Awaitable[None]]] = {
     "standby": standby,
     "replication": replication,
     "gate": gate,
+    "fence": fence,
     "lag": lag,
     "backup": backup,
     "audit": audit,

@@ -1,0 +1,58 @@
+"""What standbys acknowledge, so that a primary that cannot renew its lease may go on writing."""
+
+import asyncio
+
+import asyncpg
+
+from walsup.agent.world import World
+from walsup.archive.lease import now_s
+from walsup.postgres.server import Sql
+from walsup.postgres.standing import SLOTS
+
+_EVERY_S = 1.0
+_IN_A_LEASE = 3
+# It waits for no standby: synchronous_commit is for this one statement.
+_WRITE = (
+    "select pg_catalog.set_config('synchronous_commit', 'local', true),"
+    " pg_catalog.pg_logical_emit_message(true, 'walsup', 'is a standby there?')"
+)
+_POSITION = "select pg_catalog.pg_current_wal_flush_lsn()"
+_STANDBYS = (
+    "select application_name, flush_lsn from pg_catalog.pg_stat_replication"
+    " where state OPERATOR(pg_catalog.=) 'streaming' and flush_lsn is not null"
+    " and pg_catalog.starts_with(application_name, $1)"
+)
+
+
+async def fence(world: World) -> None:
+    """Look three times in a lease, on a primary that silence may end."""
+    if world.fencing is None:
+        await world.stopping.wait()
+        return
+    known = world.settings
+    sql = Sql(known.pgdata, known.database_role, known.pgpassword)
+    while not world.sweeping.is_set():
+        seen = world.board.snapshot.database
+        if seen.accepting and seen.role == "primary":
+            try:
+                await _look(world, sql)
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+                sql.drop()  # nothing acknowledged: the deadline stays where it is
+        await asyncio.sleep(min(_EVERY_S, known.lease_s / _IN_A_LEASE))
+    sql.drop()
+
+
+async def _look(world: World, sql: Sql) -> None:
+    if (fencing := world.fencing) is None:
+        return
+    began_s = now_s()
+    if fencing.fence.heirs and fencing.fence.is_late(began_s):
+        await sql.row(_WRITE)
+    (position,) = await sql.row(_POSITION)
+    fencing.fence.wrote(began_s, position)
+    flushed: dict[str, int] = {}
+    for name, lsn in await sql.rows(_STANDBYS, SLOTS):
+        flushed[name] = min(lsn, flushed.get(name, lsn))
+    fencing.streaming = frozenset(flushed)
+    fencing.fence.acknowledged(flushed)
+    fencing.write()
