@@ -6,11 +6,13 @@ from dev.harness import S3Server, Walsup
 from dev.harness.ports import free_ports
 from dev.harness.restore import restored
 from dev.harness.witness import (
+    cli,
     owner,
     sentinels,
     status,
     verdict,
     wait_fault,
+    wait_no_lag,
     wait_protected,
 )
 
@@ -61,7 +63,20 @@ def test_names_in_a_row_are_not_a_chain_a_server_started_by_hand(
     assert "continuity" not in status(one)["faults"]
     one.kill_tree()
     _by_hand(one, archive_mode="on", archive_command="/bin/true")
-    assert "a server that was started by hand" in _started(one, s3, backups=3)
+    one.environment["WALSUP_INITIAL_BACKUP"] = "0"
+    one.start()
+    fault = wait_fault(one, "continuity")
+    assert "a server that was started by hand" in fault["problem"]
+    assert not status(one)["protected"]
+    one.psql("create table behind as select 1 as n; select pg_switch_wal()")
+    wait_no_lag(one)
+    checked = cli(one, "restore", "--check")
+    assert checked.returncode != 0
+    assert "WALSUP_RESTORE_ACCEPT_HOLE" in checked.stdout + checked.stderr
+    assert one.stop() == 0
+    assert "is in the bucket: no" in verdict(one)
+    one.environment["WALSUP_INITIAL_BACKUP"] = "1"
+    assert not _started(one, s3, backups=3)
     one.psql("checkpoint")
     assert one.stop() == 0
     assert "is in the bucket: yes" in verdict(one)

@@ -6,7 +6,7 @@ whose beginning does not lie behind it, then on the older ones.
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from walsup.postgres.wal import Segment, Switch
 
@@ -68,12 +68,24 @@ class Line:
 class Reach:
     """How far an archive goes: `end` is the last segment before the first gap, None: not even one.
 
-    `hole`: the first that is missing although later ones of the line are there.
+    `hole`: the first that is missing although later ones of the line are there, or that does not
+    continue what lies before it; then `broken` says why.
     """
 
     end: Segment | None
     count: int = 0
     hole: Segment | None = None
+    broken: str = ""
+
+    def until(self, break_lsn: int, why: str, accept_hole: str = "") -> "Reach":
+        """Return how far it goes when the WAL at `break_lsn` does not continue what lies before."""
+        if self.end is None or break_lsn >= self.end.end_lsn:
+            return self
+        first = self.end.number - self.count + 1
+        broken = replace(self.end, number=max(first, break_lsn // self.end.size))
+        if broken.name == accept_hole:
+            return Reach(end=broken.previous(), count=broken.number - first)
+        return Reach(end=broken.previous(), count=broken.number - first, hole=broken, broken=why)
 
 
 def reach(line: Line, start: Segment, names: Iterable[str], *, accept_hole: str = "") -> Reach:

@@ -21,8 +21,15 @@ async def aim(reader: Reader, asked: Asked, report: Report, found: Reach) -> Non
     if end is None:
         return
     report.ends = "end" if wanted.kind == "end" else "target"
-    gap = f"; {found.hole.name} is missing behind it" if found.hole else ""
-    if wanted.kind == "end" and found.hole:
+    lack = "does not continue it" if found.broken else "is missing behind it"
+    gap = f"; {found.hole.name} {lack}" if found.hole else ""
+    if wanted.kind == "end" and found.hole and found.broken:
+        report.faults.append(
+            f"base backups before {found.hole.name} reach no further than its start, and there is"
+            f" no later one ({found.broken}); to end there, and give up what comes after it, set"
+            f" WALSUP_RESTORE_ACCEPT_HOLE={found.hole.name}"
+        )
+    elif wanted.kind == "end" and found.hole:
         report.faults.append(
             f"{found.hole.name} is missing, and later segments are there: what they hold cannot be"
             f" reached; to end before it, and give that up, set"

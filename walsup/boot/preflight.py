@@ -10,6 +10,7 @@ from walsup.archive import catalog, survey
 from walsup.archive.catalog import Backup
 from walsup.archive.fault import FaultError
 from walsup.archive.latest import latest
+from walsup.archive.owner import Owner
 from walsup.archive.survey import PERMANENT, Offer, Reader
 from walsup.archive.window import Line, reach
 from walsup.boot import choice
@@ -102,11 +103,21 @@ async def _own_wal(reader: Reader, asked: Asked, report: Report, backup: Backup)
     start = Segment.containing(backup.start_lsn, backup.timeline, size)
     report.names = frozenset([n async for n in catalog.from_name(reader.bucket, start.name)])
     report.first = start
-    found = report.reach = reach(line, start, report.names, accept_hole=asked.accept_hole)
+    found = reach(line, start, report.names, accept_hole=asked.accept_hole)
+    owner = report.offer.owner if report.offer else None
+    if owner is not None and owner.backups_because and _breaks(owner, line, backup):
+        found = found.until(owner.backups_from, owner.backups_because, asked.accept_hole)
+    report.reach = found
     if found.end is not None and found.end.end_lsn >= backup.finish_lsn:
         return []
     lost = found.hole or (found.end.next() if found.end else start)
     return [f"{lost.name} of its own WAL, up to {show_lsn(backup.finish_lsn)}"]
+
+
+def _breaks(owner: Owner, line: Line, backup: Backup) -> bool:
+    """Return whether the WAL that a restore would read is broken where the owner says."""
+    on_line = any(leg.timeline == owner.timeline for leg in line.legs)
+    return on_line and backup.start_lsn < owner.backups_from
 
 
 async def _follow(reader: Reader, asked: Asked, report: Report) -> None:

@@ -100,3 +100,15 @@ def test_a_name_without_segment_tells_no_size() -> None:
     """It is said, not guessed."""
     with pytest.raises(ValueError, match="no size of segments explains"):
         segment_size("base_of_mine", 1)
+
+
+def test_names_in_a_row_are_not_a_chain_a_break_ends_the_reach() -> None:
+    """The WAL behind a break is there, and continues nothing; a person may accept that."""
+    whole = reach(ONE, segment(1, 3), names(*((1, n) for n in range(3, 9))))
+    assert (whole.end, whole.count) == (segment(1, 8), 6)
+    cut = whole.until(6 * SIZE, "started by hand")
+    assert (cut.end, cut.count, cut.hole) == (segment(1, 5), 3, segment(1, 6))
+    assert cut.broken == "started by hand"
+    accepted = whole.until(6 * SIZE, "started by hand", segment(1, 6).name)
+    assert (accepted.end, accepted.count, accepted.hole) == (segment(1, 5), 3, None)
+    assert whole.until(9 * SIZE, "later") == whole
