@@ -139,8 +139,9 @@ def promote(*, force: bool, wait: float) -> None:
 
 @main.command()
 @click.option("--check", is_flag=True, help="Say whether the restore that is set up would work.")
+@click.option("--deep", is_flag=True, help="With --check: read all WAL that would be replayed.")
 @click.option("--list", "listed", is_flag=True, help="Show backups, timelines and the window.")
-def restore(*, check: bool, listed: bool) -> None:
+def restore(*, check: bool, deep: bool, listed: bool) -> None:
     """Look into the archive that would be restored; nothing is restored, nothing is written.
 
     A restore itself is a start (`run`) with an empty data directory and WALSUP_RESTORE_FROM, or
@@ -148,11 +149,11 @@ def restore(*, check: bool, listed: bool) -> None:
     """
     from walsup import looking  # noqa: PLC0415 (one command, one import)
 
-    if check == listed:
-        raise click.UsageError("say either --check or --list")
+    if check == listed or (deep and not check):
+        raise click.UsageError("say either --check (with --deep or without) or --list")
     try:
         known = subpath.where(settings.load(os.environ))
-        words = looking.check(known) if check else looking.show(known)
+        words = looking.check(known, deep=deep) if check else looking.show(known)
     except WalsupError as fault:
         click.echo(str(fault), err=True)
         sys.exit(fault.exit_code)

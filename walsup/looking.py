@@ -29,8 +29,8 @@ T = TypeVar("T")
 _MOST_TIMELINES = 64
 
 
-def check(known: Settings) -> str:
-    """Give what a restore would do.
+def check(known: Settings, *, deep: bool = False) -> str:
+    """Give what a restore would do; `deep`: all WAL that it would replay is read.
 
     Raises:
         ArchiveError: it would not work, with every reason; SettingsError, EngineError.
@@ -38,7 +38,7 @@ def check(known: Settings) -> str:
     own = _is_own(known)
     with tempfile.TemporaryDirectory(prefix="walsup-") as scratch:
         reader = source.reader(known, Path(scratch), -1, own=own)
-        asked = asks(known, (), own=own, disk=known.pgdata.is_dir())
+        asked = asks(known, (), own=own, disk=known.pgdata.is_dir(), deep=deep)
         report = _asked(examine(reader, asked), str(_place(known)))
     lines = list(_told(known, report, own=own))
     if report.faults:
@@ -46,7 +46,19 @@ def check(known: Settings) -> str:
             "\n".join([f"{_place(known)} cannot be restored as asked:", *_marked(report.faults)]),
             hint="`walsup restore --list` shows what can be reached; nothing has been touched",
         )
-    return "\n".join([*lines, *_marked(report.warnings), "it would work; nothing has been touched"])
+    return "\n".join([*lines, *_marked(report.warnings), *_concluded(report, deep=deep)])
+
+
+def _concluded(report: Report, *, deep: bool) -> Iterator[str]:
+    """Say how far it is known that it would work."""
+    yield from (f"read      {note}" for note in report.notes)
+    if report.unknown:
+        yield f"not known: {'; '.join(report.unknown)} (walsup restore --check --deep reads it)"
+        yield "nothing that was looked at stands against it; nothing has been touched"
+        return
+    if not deep:
+        yield "not read: what the parts and the segments between hold (--deep reads the WAL)"
+    yield "it would work; nothing has been touched"
 
 
 def show(known: Settings) -> str:

@@ -1,6 +1,7 @@
 """What the owner object is to say of the archive: how far, and until when, it is complete.
 
-The time of day is the database's own, which stamps its commits (S18). No lease reckons with it.
+The time of day is the database's own, which stamps its commits (S18), bounded by the bucket's. No
+lease reckons with it.
 """
 
 import time
@@ -21,7 +22,7 @@ def proven(world: World, mark: Segment, *, ended: bool = False, verdict: str = "
         mark.timeline,
         mark.end_lsn,
         world.board.snapshot.needs_backup_from,
-        time.time() if ended else _complete_until(world),
+        _now(world) if ended else _complete_until(world),
         world.continuity.position,
         verdict,
     )
@@ -33,4 +34,10 @@ def _complete_until(world: World) -> float:
     if complete_s is None:
         return 0.0
     # A commit has its time a moment before its place in the WAL.
-    return time.time() - (time.monotonic() - complete_s) - _COMMIT_MARGIN_S
+    return _now(world) - (time.monotonic() - complete_s) - _COMMIT_MARGIN_S
+
+
+def _now(world: World) -> float:
+    """Give the time of day, at most the bucket's: another node's clock may be right."""
+    theirs = world.bucket.now() if world.bucket is not None else 0.0
+    return min(time.time(), theirs) if theirs else time.time()

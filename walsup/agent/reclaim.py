@@ -94,7 +94,7 @@ class Reclaim:
         try:
             read = await bucket.get(OWNER_KEY)
             content, etag = read.content, read.etag
-            owner = Owner.from_json(content)
+            owner = clock.read(read)
         except FileNotFoundError as raised:
             if not is_absent(raised):
                 raise

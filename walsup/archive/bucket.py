@@ -13,10 +13,14 @@ class ConflictError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Object:
-    """An object's whole content with the tag that a conditional write names."""
+    """An object's whole content with the tag that a conditional write names.
+
+    `changed_at`: when it was written, by the server's clock (Unix seconds); 0: not told.
+    """
 
     content: bytes
     etag: str
+    changed_at: float = 0.0
 
 
 class Listed(NamedTuple):
@@ -82,6 +86,9 @@ class Bucket(Protocol):
 
     def tree(self, under: str, after: str = "") -> AsyncIterator[Sequence[Listed]]:
         """Give everything below a folder in the order of keys, one request a page."""
+
+    def now(self) -> float:
+        """Give the server's own time, by its last answer (Unix seconds); 0: not known."""
 
     def first_key_now(self, under: str) -> str:
         """Give one key under a folder, "" when a successful listing finds none. Blocks."""

@@ -1,8 +1,9 @@
 """What the bucket holds, read from the bucket itself and never from an engine's printout."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 from walsup import log
@@ -14,15 +15,18 @@ from walsup.postgres import guc
 from walsup.postgres.wal import Kind, Segment, classify, strip_extension
 
 _NOTE = "walsup"  # in a sentinel's UserData
+_SPACES = "tablespace_bytes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backup:
     """A finished base backup: one with a sentinel. LSNs in bytes, the time as written there.
 
-    `pg_version` as server_version_num, 0 when it is not told; `size_bytes` of what is fetched;
+    `pg_version` as server_version_num, 0 when it is not told; `size_bytes` of what is fetched,
+    `compressed_bytes` of its parts;
     `tablespaces` has the number and the directory of each; `preloads` is the cluster's
-    shared_preload_libraries as far as walsup has told them with the backup.
+    shared_preload_libraries, `spaces` the sizes of its tablespaces, as far as walsup has told them
+    with the backup.
     """
 
     name: str
@@ -35,8 +39,14 @@ class Backup:
     delta_from: str = ""
     pg_version: int = 0
     size_bytes: int = 0
+    compressed_bytes: int = 0
     tablespaces: tuple[tuple[str, str], ...] = ()
     preloads: str = ""
+    spaces: tuple[tuple[str, int], ...] = ()
+
+    def space_bytes(self, number: str) -> int:
+        """Give the size of a tablespace as it was noted with the backup, 0 when it was not."""
+        return dict(self.spaces).get(number, 0)
 
     @property
     def timeline(self) -> int:
@@ -78,20 +88,33 @@ def _parse(key: str, uploaded_at: float, content: bytes) -> Backup:
         delta_from=str(fields.get("DeltaFrom") or fields.get("IncrementFrom") or ""),
         pg_version=int(fields.get("PgVersion") or 0),
         size_bytes=int(fields.get("UncompressedSize") or 0),
+        compressed_bytes=int(fields.get("CompressedSize") or 0),
         tablespaces=tuple(_tablespaces(fields.get("Spec") or {})),
-        preloads=_preloads(fields.get("UserData")),
+        preloads=str(_noted(fields.get("UserData")).get(guc.PRELOADED) or ""),
+        spaces=tuple(_spaces(_noted(fields.get("UserData")))),
     )
 
 
-def note(preloads: str) -> str:
-    """Give what goes with a base backup of walsup's, for the engine's option (JSON)."""
-    return json.dumps({_NOTE: {guc.PRELOADED: preloads}})
+def note(preloads: str, spaces: Mapping[str, int] = MappingProxyType({})) -> str:
+    """Give what goes with a base backup of walsup's, for the engine's option (JSON).
+
+    `spaces`: the sizes of tablespaces in bytes, by their numbers.
+    """
+    noted: dict[str, object] = {guc.PRELOADED: preloads}
+    return json.dumps({_NOTE: noted | ({_SPACES: dict(spaces)} if spaces else {})})
 
 
-def _preloads(told: object) -> str:
+def _noted(told: object) -> dict[str, object]:
     """Read that note again; anything else is an operator's."""
     found = told.get(_NOTE) if isinstance(told, dict) else None
-    return str(found.get(guc.PRELOADED) or "") if isinstance(found, dict) else ""
+    return found if isinstance(found, dict) else {}
+
+
+def _spaces(noted: Mapping[str, object]) -> Iterator[tuple[str, int]]:
+    told = noted.get(_SPACES)
+    for number, size in told.items() if isinstance(told, dict) else ():
+        if isinstance(size, int) and size > 0:
+            yield str(number), size
 
 
 def _tablespaces(spec: dict[str, object]) -> Iterator[tuple[str, str]]:
@@ -125,11 +148,18 @@ async def is_empty(bucket: Readable) -> bool:
 
 async def from_name(bucket: Readable, name: str) -> AsyncIterator[str]:
     """Give the names of WAL files, without extension, from this one on, in order."""
+    async for found, _ in listed_from(bucket, name):
+        yield found
+
+
+async def listed_from(bucket: Readable, name: str) -> AsyncIterator[tuple[str, Listed]]:
+    """Give the names of WAL files, without extension, with their objects, in order."""
     # A listing begins behind its key; what is not compressed, and WAL-RUS's history files, have the
     # bare name.
-    async for key in bucket.keys(WAL_FOLDER, f"{WAL_FOLDER}/{name[:-1]}"):
-        if (found := _name(key)) >= name:
-            yield found
+    async for page in bucket.pages(WAL_FOLDER, f"{WAL_FOLDER}/{name[:-1]}"):
+        for listed in page.objects:
+            if (found := _name(listed.key)) >= name:
+                yield found, listed
 
 
 async def key_of(bucket: Readable, name: str) -> str:

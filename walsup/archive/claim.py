@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from walsup.archive import catalog, letin, lineage
+from walsup.archive import catalog, clock, letin, lineage
 from walsup.archive.ahead import Compared
 from walsup.archive.bucket import Bucket
 from walsup.archive.classify import is_absent
@@ -116,7 +116,7 @@ async def _decide(
             raise
         absent_s = rivals.unchanged_s(_ABSENT, seen_s)
         return None, None, await _without_owner(bucket, claimant, absent_s, ask)
-    owner = Owner.from_json(found.content)
+    owner = clock.read(found)
     unchanged_s = rivals.unchanged_s(found.content, seen_s)
     decided = letin.judge(
         owner,

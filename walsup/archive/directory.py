@@ -6,6 +6,7 @@ Only the worker process uses it: every call may hang (S29). Standard library onl
 # ruff: noqa: PTH103, PTH105, PTH108, PTH110, PTH112, PTH116, PTH118, PTH120, PTH123 -- pathlib would
 # cost this process two megabytes
 
+import contextlib
 import errno
 import fcntl
 import hashlib
@@ -40,10 +41,17 @@ class Directory:
         self._lively = lively
         self._torn: dict[str, tuple[int, int, float]] = {}
 
-    def get(self, key: str) -> dict[str, str]:
+    def get(self, key: str) -> dict[str, object]:
         """Read a file whole."""
+        changed_at = 0.0
+        with contextlib.suppress(OSError):  # before: what is written meanwhile is later
+            changed_at = os.stat(self._path(key)).st_mtime
         content = self._read(key)
-        return {"content": content.decode("latin-1"), "etag": _tag(content)}
+        return {
+            "content": content.decode("latin-1"),
+            "etag": _tag(content),
+            "changed_at": changed_at,
+        }
 
     def create(self, key: str, content: str) -> str:
         """Write a file that must not exist."""

@@ -162,7 +162,8 @@ class FileBucket:
     async def get(self, key: str) -> Object:
         """Read a small object whole."""
         found = await self._ask(do="get", key=key)
-        return Object(content=found["content"].encode("latin-1"), etag=found["etag"])
+        content = found["content"].encode("latin-1")
+        return Object(content=content, etag=found["etag"], changed_at=found["changed_at"])
 
     async def create(self, key: str, content: bytes) -> str:
         """Write an object that must not exist; makes the directory on a mounted volume."""
@@ -204,6 +205,10 @@ class FileBucket:
             page = [Listed(key, size, at) for key, size, at in rows]
             yield page
             after = page[-1].key
+
+    def now(self) -> float:
+        """Tell that it is not known: only what is written there has a time of its own."""
+        return 0.0
 
     def first_key_now(self, under: str) -> str:
         """Give one key under a folder, "" when a successful listing finds none. Blocks."""

@@ -46,17 +46,6 @@ def timelines(owner: Owner) -> tuple[int, ...]:
     return tuple(leg.timeline for leg in line.legs) if line else ()
 
 
-def is_foreign(owner: Owner, timeline: int) -> bool:
-    """Return whether a timeline in the archive belongs to no owner that it has had.
-
-    Where the object does not tell its line, a lower number may be a former owner's.
-    """
-    known = timelines(owner)
-    if known:
-        return timeline not in (*known, *owner.former, owner.next_timeline)
-    return timeline > max(owner.timeline, owner.next_timeline)
-
-
 def archived_part(line: Line, present: Iterable[int]) -> Line:
     """Return the line without the newest timelines of which nothing is archived yet."""
     there, legs = set(present), list(line.legs)

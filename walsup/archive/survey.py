@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from walsup.archive import catalog, clock, oneshot
+from walsup.archive.audit.scope import least_segment_bytes
 from walsup.archive.bucket import Readable
 from walsup.archive.catalog import Backup
 from walsup.archive.classify import is_absent
@@ -18,8 +19,10 @@ from walsup.archive.owner import Owner
 from walsup.archive.patient import OnFault
 from walsup.archive.window import Line, segment_size
 from walsup.postgres.wal import (
+    Kind,
     PageHeader,
     Segment,
+    classify,
     long_page_header,
     parse_history,
     strip_extension,
@@ -32,6 +35,7 @@ _DAMAGED = "bring the object back as it was written, an older version of it perh
 # Kinds of faults of an engine that trying again does not mend.
 PERMANENT = ("engine broken", "engine unable", "engine missing", "unknown")
 _PAGE_BYTES = 8192
+_COMPRESSION = {"": "none", ".lz4": "lz4", ".zst": "zstd"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,12 +214,62 @@ async def missing_parts(bucket: Readable, backup: Backup) -> tuple[str, ...]:
         as `parts` does.
     """
     folder = parts_folder(backup.name)
-    keys = [key async for key in bucket.keys(folder)]
-    there = {strip_extension(key).rpartition("/")[2].removesuffix(".enc") for key in keys}
+    listed = [one async for page in bucket.pages(folder) for one in page.objects]
+    there = {
+        strip_extension(one.key).rpartition("/")[2].removesuffix(".enc"): one.size_bytes
+        for one in listed
+    }
     if not there:
         return (f"{folder}/",)
     wanted = {"pg_control.tar", *await parts(bucket, backup)}
-    return tuple(f"{folder}/{part}" for part in sorted(wanted - there))
+    missing = [f"{folder}/{part}" for part in sorted(wanted - there.keys())]
+    missing += [f"{folder}/{part} (0 bytes)" for part, size in sorted(there.items()) if size == 0]
+    total_bytes = sum(there.values())
+    # Both engines count what they have uploaded; sizes that are not told are -1.
+    if not missing and min(there.values()) > 0 and total_bytes < backup.compressed_bytes:
+        lacking = backup.compressed_bytes - total_bytes
+        missing.append(f"{lacking} bytes of its {len(there)} parts: one is cut off")
+    return tuple(missing)
+
+
+async def space_bytes(bucket: Readable, backup: Backup) -> dict[str, int]:
+    """Give the least that each tablespace takes, by its number.
+
+    As walsup has noted it; of another's backup the parts that hold nothing else, compressed.
+
+    Raises:
+        as `parts` does.
+    """
+    found = dict.fromkeys([number for number, _ in backup.tablespaces], 0)
+    if not found:
+        return found
+    sizes = {
+        strip_extension(one.key).rpartition("/")[2].removesuffix(".enc"): one.size_bytes
+        async for page in bucket.pages(parts_folder(backup.name))
+        for one in page.objects
+    }
+    for part, names in (await parts(bucket, backup)).items():
+        owners = {name.split("/")[1] if name.startswith("pg_tblspc/") else "" for name in names}
+        if len(owners) == 1 and (number := owners.pop()) in found:
+            found[number] += max(0, sizes.get(part, 0))
+    return {number: max(size, backup.space_bytes(number)) for number, size in found.items()}
+
+
+async def segments(bucket: Readable, start: Segment) -> tuple[frozenset[str], dict[str, int]]:
+    """Give the names of WAL files from a segment on, and those too small to be segments.
+
+    Raises:
+        what the bucket raises.
+    """
+    whole, short = set[str](), dict[str, int]()
+    async for name, listed in catalog.listed_from(bucket, start.name):
+        extension = listed.key.rpartition("/")[2].removeprefix(name)
+        least = least_segment_bytes(_COMPRESSION.get(extension, "other"), start.size)
+        if classify(name) is Kind.SEGMENT and 0 <= listed.size_bytes < least:
+            short[name] = listed.size_bytes
+        else:
+            whole.add(name)
+    return frozenset(whole), {name: size for name, size in short.items() if name not in whole}
 
 
 def size(backup: Backup) -> int:

@@ -1,15 +1,16 @@
 """What this machine must be for a restore: the major version, the room, the directories."""
 
 import os
+import pwd
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from walsup import units
-from walsup.boot import libraries
+from walsup.boot import libraries, room
 from walsup.boot.report import Asked, Report
 from walsup.postgres import guc
 
-_WAL_SEGMENTS = 4
+_DATABASE_USER = "postgres"  # as PID 1 has it
 _OLDEST = 12  # before it recovery was told in a file of its own
 
 
@@ -34,14 +35,12 @@ def unfit(asked: Asked, report: Report) -> Iterator[str]:
         )
     if asked.pgdata is None:
         return
-    disk = os.statvfs(asked.pgdata)
-    free_bytes = disk.f_bavail * disk.f_frsize
-    needed_bytes = report.size_bytes + _WAL_SEGMENTS * (report.first.size if report.first else 0)
-    if free_bytes < needed_bytes:
-        yield (
-            f"the file system of {asked.pgdata} has {units.show_bytes(free_bytes)} free, the"
-            f" restore needs {units.show_bytes(needed_bytes)} at the least"
-        )
+    yield from room.lacking(asked, report, asked.pgdata)
+    report.warnings += room.unknown(report, asked.pgdata)
+    if problem := _not_fillable(asked.pgdata):
+        yield f"the data directory cannot be filled: {problem}"
+    if asked.waldir is not None and (problem := _not_writable(room.existing(asked.waldir))):
+        yield f"pg_wal cannot be made in {asked.waldir}: {problem}"
     for _, directory in backup.tablespaces:
         if problem := _unusable(Path(directory)):
             yield f"the tablespace in {directory} cannot be made: {problem}"
@@ -52,12 +51,52 @@ def _unusable(directory: Path) -> str:
         if any(directory.iterdir()):
             return "the directory is not empty; move away what is in it"
     except FileNotFoundError:
-        above = directory.parent
-        while not above.exists():
-            above = above.parent
-        if not os.access(above, os.W_OK):
-            return f"{above} may not be written by this user; mount a volume there"
-        return ""
+        problem = _not_writable(room.existing(directory))
+        return f"{problem}; mount a volume there" if problem else ""
     except OSError as fault:
         return str(fault.strerror).lower()
-    return "" if os.access(directory, os.W_OK) else "it may not be written by this user"
+    return _not_writable(directory)
+
+
+def _not_fillable(pgdata: Path) -> str:
+    """Say why the data directory itself cannot be written.
+
+    A run that begins as root gives it to the database's user, and nothing above it.
+    """
+    user = _database_user()
+    if user is None or os.statvfs(pgdata).f_flag & os.ST_RDONLY:
+        return _not_writable(pgdata)
+    above = pgdata.parent
+    return "" if _may(user, "-x", above) else f"{above} may not be entered by {user.pw_name}"
+
+
+def _not_writable(directory: Path) -> str:
+    """Say that the database's user may not write there, whoever asks."""
+    if os.statvfs(directory).f_flag & os.ST_RDONLY:
+        return f"{directory} is on a file system that is mounted read-only"
+    user = _database_user()
+    if user is None:
+        may = os.access(directory, os.W_OK | os.X_OK)
+        return "" if may else f"{directory} may not be written by this user"
+    may = _may(user, "-x", directory) and _may(user, "-w", directory)
+    return "" if may else f"{directory} may not be written by {user.pw_name}"
+
+
+def _may(user: pwd.struct_passwd, access: str, directory: Path) -> bool:
+    """Ask as this user: mode bits alone do not tell of ACLs and of the directories above."""
+    groups = os.getgrouplist(user.pw_name, user.pw_gid)
+    argv = ["test", access, str(directory)]
+    done = subprocess.run(
+        argv, check=False, user=user.pw_uid, group=user.pw_gid, extra_groups=groups
+    )
+    return done.returncode == 0
+
+
+def _database_user() -> pwd.struct_passwd | None:
+    """Give the user that a run as root becomes; None: this one stays."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        return pwd.getpwnam(_DATABASE_USER)
+    except KeyError:
+        return None

@@ -5,8 +5,9 @@ the target inside the archive, room on the disk, the same major version.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from walsup.archive import catalog, survey
+from walsup.archive import survey
 from walsup.archive.catalog import Backup
 from walsup.archive.fault import FaultError
 from walsup.archive.latest import latest
@@ -17,6 +18,7 @@ from walsup.boot import choice
 from walsup.boot.aim import aim
 from walsup.boot.fits import unfit
 from walsup.boot.report import Asked, Report
+from walsup.boot.scanning import deep
 from walsup.postgres.wal import Segment, show_lsn
 
 
@@ -51,6 +53,7 @@ async def examine(reader: Reader, asked: Asked) -> Report:
     if report.backup is None or report.line is None:
         return report
     await _follow(reader, asked, report)
+    report.space_bytes = await survey.space_bytes(reader.bucket, report.backup)
     report.faults += unfit(asked, report)
     return report
 
@@ -101,9 +104,14 @@ async def _own_wal(reader: Reader, asked: Asked, report: Report, backup: Backup)
     if not size or line is None:
         return ["the size of its segments"]
     start = Segment.containing(backup.start_lsn, backup.timeline, size)
-    report.names = frozenset([n async for n in catalog.from_name(reader.bucket, start.name)])
-    report.first = start
+    whole, short = await survey.segments(reader.bucket, start)
+    report.names, report.short, report.first = whole, short, start
     found = reach(line, start, report.names, accept_hole=asked.accept_hole)
+    if found.hole is None:
+        # Behind the last whole one: what it held is not to be given up in silence.
+        number = found.end.number + 1 if found.end else start.number
+        behind = [one for one in line.candidates(number, size) if one.name in short]
+        found = replace(found, hole=behind[0] if behind else None)
     owner = report.offer.owner if report.offer else None
     if owner is not None and owner.backups_because and _breaks(owner, line, backup):
         found = found.until(owner.backups_from, owner.backups_because, asked.accept_hole)
@@ -111,7 +119,8 @@ async def _own_wal(reader: Reader, asked: Asked, report: Report, backup: Backup)
     if found.end is not None and found.end.end_lsn >= backup.finish_lsn:
         return []
     lost = found.hole or (found.end.next() if found.end else start)
-    return [f"{lost.name} of its own WAL, up to {show_lsn(backup.finish_lsn)}"]
+    size_bytes = f" ({short[lost.name]} bytes)" if lost.name in short else ""
+    return [f"{lost.name}{size_bytes} of its own WAL, up to {show_lsn(backup.finish_lsn)}"]
 
 
 def _breaks(owner: Owner, line: Line, backup: Backup) -> bool:
@@ -144,3 +153,5 @@ async def _follow(reader: Reader, asked: Asked, report: Report) -> None:
             f"{start.name} has segments of {page.segment_size} bytes, not {start.size}"
         )
     await aim(reader, asked, report, found)
+    if asked.deep and not report.faults:
+        await deep(reader, asked, report)

@@ -1,5 +1,6 @@
 """What is asked of a restore, and what its pre-flight has found."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +17,8 @@ class Asked:
     """What is wanted, and of what this machine is. `tools`: the directory of pg_waldump, or None.
 
     `pgdata` None: the disk does not matter, as in a mere look. `pkglibdir`: this PostgreSQL's
-    libraries; None: they do not matter, or their place is not known.
+    libraries; None: they do not matter, or their place is not known. `waldir`: where pg_wal is to
+    be, None: in the data directory. `deep`: all WAL is read.
     """
 
     target: Target
@@ -26,13 +28,18 @@ class Asked:
     pgdata: Path | None
     pg_waldump: str | None
     pkglibdir: Path | None = None
+    waldir: Path | None = None
+    deep: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
 class Report:
     """What was found; without faults it can be restored as it says.
 
-    `ends`: `end`, `target` or `quiet`, as in Restored. `until`: the last commit that was seen.
+    `short`: segments whose objects are too small for one, with their bytes. `unknown`: what was not
+    looked at and may stand against it. `space_bytes`: the least that each tablespace takes, by its
+    number. `notes`: what a reading of all WAL has found. `ends`: `end`,
+    `target` or `quiet`, as in Restored. `until`: the last commit seen.
     """
 
     offer: Offer | None = None
@@ -41,11 +48,15 @@ class Report:
     chain: tuple[Backup, ...] = ()
     first: Segment | None = None
     reach: Reach | None = None
+    space_bytes: Mapping[str, int] = field(default_factory=dict)
     ends: str = "end"
     until: datetime | None = None
     names: frozenset[str] = frozenset()
+    short: Mapping[str, int] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def size_bytes(self) -> int:

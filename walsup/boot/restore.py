@@ -99,7 +99,14 @@ def restore(
     log.info("restore.fetched", backup=report.backup.name, seconds=round(time.time() - began_at, 1))
 
 
-def asks(known: Settings, arguments: Sequence[str], *, own: bool, disk: bool = True) -> Asked:
+def asks(
+    known: Settings,
+    arguments: Sequence[str],
+    *,
+    own: bool,
+    disk: bool = True,
+    deep: bool = False,
+) -> Asked:
     """Give what the settings ask for."""
     path = os.environ.get("PATH", "")
     postgres = inspect.program("postgres", known.pg_bindir, path)
@@ -113,6 +120,8 @@ def asks(known: Settings, arguments: Sequence[str], *, own: bool, disk: bool = T
         pgdata=known.pgdata if disk else None,
         pg_waldump=str(pg_waldump) if pg_waldump.exists() else None,
         pkglibdir=None if says_itself else libraries.folder(known.pg_bindir),
+        waldir=known.postgres_initdb_waldir,
+        deep=deep,
     )
 
 

@@ -4,7 +4,7 @@ import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from datetime import tzinfo
+    from datetime import datetime, tzinfo
 
 _LSN = re.compile(r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}")
 _ZONE = re.compile(r"(.*\d)\s*(?:Z|\s(?:UTC|GMT)|\s([A-Za-z]+(?:/[A-Za-z_+-]+)+))", re.IGNORECASE)
@@ -33,9 +33,31 @@ def moment(text: str) -> str:
         ) from None
     if at.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone: write +00:00, UTC or Europe/Berlin behind it")
+    if zone is not None:
+        _check_once(text, at, zone)
     if at > datetime.now(UTC):
         raise ValueError(f"{text!r} is in the future: nothing has been archived of it yet")
     return at.astimezone(UTC).isoformat(sep=" ", timespec="microseconds")
+
+
+def _check_once(text: str, at: "datetime", zone: str) -> None:
+    """Refuse what a clock there has shown twice, or never.
+
+    Raises:
+        ValueError: it has; the text names both readings.
+    """
+    from datetime import UTC, timedelta, timezone  # noqa: PLC0415 (as above)
+
+    first, second = (at.replace(fold=fold) for fold in (0, 1))
+    offsets = [one.utcoffset() or timedelta() for one in (first, second)]
+    if offsets[0] == offsets[1]:
+        return
+    readings = " or ".join(
+        at.replace(tzinfo=timezone(offset)).isoformat(sep=" ") for offset in offsets
+    )
+    happened = first.astimezone(UTC).astimezone(at.tzinfo).replace(fold=0) == first.replace(fold=0)
+    was = "happened twice in" if happened else "never happened in"
+    raise ValueError(f"{text!r} {was} {zone}, when the clocks were changed: write {readings}")
 
 
 def _named(zone: str) -> "tzinfo":

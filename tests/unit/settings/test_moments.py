@@ -37,6 +37,54 @@ def test_a_moment_must_be_one_everywhere_and_past(text: str, says: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "was", "readings"),
+    [
+        (
+            "2025-10-26 02:30:00 Europe/Berlin",
+            "happened twice",
+            ("2025-10-26 02:30:00+02:00", "2025-10-26 02:30:00+01:00"),
+        ),
+        (
+            "2025-03-30 02:30:00 Europe/Berlin",
+            "never happened",
+            ("2025-03-30 02:30:00+01:00", "2025-03-30 02:30:00+02:00"),
+        ),
+        (
+            "2025-11-02T01:00:00.5 America/New_York",
+            "happened twice",
+            ("2025-11-02 01:00:00.500000-04:00", "2025-11-02 01:00:00.500000-05:00"),
+        ),
+        (
+            "2011-12-30 12:00:00 Pacific/Apia",
+            "never happened",
+            ("2011-12-30 12:00:00-10:00", "2011-12-30 12:00:00+14:00"),
+        ),
+    ],
+)
+def test_a_moment_that_clocks_showed_twice_or_never(
+    text: str, was: str, readings: tuple[str, str]
+) -> None:
+    """Both readings are named, and each of them can be asked for."""
+    with pytest.raises(ValueError, match=was) as refused:
+        moments.moment(text)
+    assert [words for words in readings if words not in str(refused.value)] == []
+    assert len({moments.moment(words) for words in readings}) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "utc"),
+    [
+        ("2025-10-26 01:59:59 Europe/Berlin", "2025-10-25 23:59:59.000000+00:00"),
+        ("2025-10-26 03:00:00 Europe/Berlin", "2025-10-26 02:00:00.000000+00:00"),
+        ("2025-03-30 03:00:00 Europe/Berlin", "2025-03-30 01:00:00.000000+00:00"),
+    ],
+)
+def test_moments_beside_a_change_of_the_clocks(text: str, utc: str) -> None:
+    """They happened once."""
+    assert moments.moment(text) == utc
+
+
+@pytest.mark.parametrize(
     ("read", "text"),
     [
         (moments.lsn, "16B3740"),

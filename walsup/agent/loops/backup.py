@@ -18,7 +18,7 @@ from walsup.archive.classify import classify
 from walsup.archive.engine import Engine
 from walsup.archive.fault import Fault
 from walsup.archive.output import classify_output
-from walsup.postgres import guc
+from walsup.postgres import guc, spaces
 from walsup.tail import last_lines
 
 _OPERATORS_NOTE = "WALG_SENTINEL_USER_DATA"
@@ -143,7 +143,8 @@ def _note(world: World) -> str:
     pgdata = world.settings.pgdata
     if _OPERATORS_NOTE in world.settings.passed_on or (pgdata / guc.PATRONIS).exists():
         return ""
-    return catalog.note(guc.effective(pgdata, ()).values.get(guc.PRELOADED, ""))
+    preloads = guc.effective(pgdata, ()).values.get(guc.PRELOADED, "")
+    return catalog.note(preloads, spaces.sizes(pgdata))
 
 
 async def _first_segment(world: World) -> bool:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from walsup.archive.bucket import ConflictError, Listed, Object, Page
 from walsup.archive.layout import is_direct
-from walsup.archive.s3.document import Document, OddAnswerError, below, moment, whole_number
+from walsup.archive.s3.document import Document, OddAnswerError, below, clock, moment, whole_number
 from walsup.archive.s3.exchange import Answer
 from walsup.archive.s3.failures import RefusedError
 from walsup.archive.s3.progress import Progress
@@ -48,7 +48,15 @@ class S3Bucket:
         call = Call("GET", _READS, key=self._prefix + key)
         with _absence():
             answer = await self._server.ask(call, REQUEST_TIMEOUT_S)
-        return Object(content=answer.body, etag=answer.headers.get("etag", ""))
+        return Object(
+            content=answer.body,
+            etag=answer.headers.get("etag", ""),
+            changed_at=clock(answer.headers.get("last-modified", "")),
+        )
+
+    def now(self) -> float:
+        """Give the server's own time, by its last answer (Unix seconds); 0: not known."""
+        return self._server.now()
 
     async def put(self, key: str, content: bytes) -> None:
         """Write an object, whatever was there."""

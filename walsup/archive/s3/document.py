@@ -7,6 +7,7 @@ ListParts).
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from urllib.parse import unquote_plus
 
@@ -131,6 +132,14 @@ def moment(text: str) -> float:
         return datetime.fromisoformat(text).timestamp() if text else 0.0
     except ValueError as raised:
         raise OddAnswerError(f"the server's time is none: {text[:40]}") from raised
+
+
+def clock(text: str) -> float:
+    """Give a header's time in Unix seconds, 0.0 when there is none, or it is none."""
+    try:
+        return parsedate_to_datetime(text).timestamp() if text else 0.0
+    except ValueError:
+        return 0.0
 
 
 def whole_number(text: str) -> int:

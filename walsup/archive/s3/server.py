@@ -1,13 +1,14 @@
 """Signed requests to the server of one bucket."""
 
 from collections.abc import Mapping
-from time import gmtime, strftime
+from time import gmtime, monotonic, strftime
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from walsup import __version__
 from walsup.archive.s3 import blocking, web
 from walsup.archive.s3.connections import Connections
+from walsup.archive.s3.document import clock
 from walsup.archive.s3.exchange import Answer, Asked
 from walsup.archive.s3.failures import refused, unanswered
 from walsup.archive.s3.keys import KeyRing
@@ -45,6 +46,7 @@ class Server:
         self._bucket = archive.bucket
         self._region = settings.region
         self._made: tuple[Connections, KeyRing] | None = None
+        self._date = (0.0, 0.0)  # the server's last time, and when it was told
 
     @property
     def region(self) -> str | None:
@@ -67,6 +69,11 @@ class Server:
         """Give the answer as `ask` does; blocks."""
         return blocking.carry(self._steps(call), timeout_s)
 
+    def now(self) -> float:
+        """Give the server's own time, by its last answer (Unix seconds); 0: not known."""
+        at, seen_s = self._date
+        return at + (monotonic() - seen_s) if at else 0.0
+
     def close(self) -> None:
         """End the connections."""
         if self._made:
@@ -85,6 +92,8 @@ class Server:
             answer = yield from connections.ask(self._signed(call, keys))
         except (OSError, CutOffError, ValueError) as raised:
             raise unanswered(raised, self._where(call)) from raised
+        if told := clock(answer.headers.get("date", "")):
+            self._date = (told, monotonic())
         if answer.status >= _FIRST_NO_SUCCESS:
             refusal = refused(answer, self._where(call))
             if refusal.fault.kind == "auth":

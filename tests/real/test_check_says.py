@@ -1,0 +1,210 @@
+"""What `restore --check` says is true: what it did not look at it tells, what it names works."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dev.harness import Machine, S3Server, Walsup
+from dev.harness.clones import answer_of_clone, source_of
+from dev.harness.volume import Volume
+from dev.harness.witness import cli, owner, segments, sentinels, wait_no_lag, wait_protected
+from walsup.postgres.wal import Segment, show_lsn
+
+Make = Callable[..., Walsup]
+Check = Callable[..., "subprocess.CompletedProcess[str]"]
+SIZE = 1 << 24
+ROWS = "select coalesce(string_agg(n::text, ' ' order by n), 'none') from t"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """An archive with rows 1 to 3, a restore point before the third, and a tablespace of 12 MB."""
+
+    prefix: str
+    xid: dict[int, str]
+    space: Path
+
+
+@pytest.fixture(scope="module")
+def story(machine: Machine, engine: str, s3: S3Server) -> Iterator[Story]:
+    """Written once; the base backup that counts is the second one."""
+    env = {"WALSUP_ARCHIVE_TIMEOUT": "2s", "WALSUP_INITIAL_BACKUP": "off"}
+    with Walsup(machine, s3=s3, engine=engine, env=env) as one:
+        one.start()
+        one.wait_accepts()
+        space = one.layout.base / "space"
+        space.mkdir(mode=0o700)
+        machine.give_to_database(space)
+        one.psql(f"create tablespace far location '{space}'")
+        one.psql(
+            "create table fat tablespace far as select repeat(md5(n::text), 2) t from"
+            " generate_series(1, 130000) n"
+        )
+        assert one.stop() == 0
+        one.environment["WALSUP_INITIAL_BACKUP"] = "on"
+        one.start()
+        wait_protected(one)
+        one.psql("create table t (n int)")
+        one.psql("select pg_switch_wal()")
+        xid = {}
+        for n in range(1, 4):
+            if n == 3:
+                one.psql("select pg_switch_wal()")
+                one.psql("select pg_create_restore_point('before three')")
+            xid[n] = one.psql(f"insert into t values ({n}) returning txid_current()")
+        wait_no_lag(one)
+        assert one.stop() == 0
+        _empty(space)
+        yield Story(prefix=one.prefix, xid=xid, space=space)
+
+
+def _empty(space: Path) -> None:
+    """Remove what a clone has left of the tablespace."""
+    subprocess.run(["find", str(space), "-mindepth", "1", "-delete"], check=True)
+
+
+@pytest.fixture
+def check(walsup: Make, s3: S3Server, story: Story) -> Check:
+    """Ask with these settings; `deep` as well."""
+
+    def ask(*, deep: bool = False, **wanted: str) -> "subprocess.CompletedProcess[str]":
+        one = walsup(s3=None, env=source_of(s3, story.prefix) | wanted)
+        one.pgdata.mkdir(exist_ok=True, parents=True)
+        return cli(one, "restore", "--check", *(["--deep"] if deep else []))
+
+    return ask
+
+
+def test_check_says_that_only_a_reading_finds_names_and_transactions(
+    check: Check, story: Story
+) -> None:
+    """Without it nothing is promised; with it both answers are right."""
+    plain = check()
+    assert plain.returncode == 0, plain.stderr
+    assert "--deep" in plain.stdout
+    assert "it would work" in plain.stdout
+    for setting, right, wrong in (
+        ("WALSUP_RESTORE_TARGET_NAME", "before three", "before"),
+        ("WALSUP_RESTORE_TARGET_XID", story.xid[2], "4000000"),
+    ):
+        for value in (right, wrong):
+            asked = check(**{setting: value})
+            assert asked.returncode == 0
+            assert "it would work" not in asked.stdout
+            assert "not known: whether" in asked.stdout
+            assert "--deep" in asked.stdout
+        found = check(deep=True, **{setting: right})
+        assert found.returncode == 0, found.stderr
+        assert f"{right} is in the archive, at 0/" in found.stdout
+        assert "the last transaction ended at 20" in found.stdout
+        assert "it would work" in found.stdout
+        lost = check(deep=True, **{setting: wrong})
+        assert lost.returncode == 74
+        assert "there is no " in lost.stderr
+        assert wrong in lost.stderr
+
+
+def test_check_says_the_nearest_position_and_moment_that_are_reached(
+    walsup: Make, s3: S3Server, check: Check, story: Story
+) -> None:
+    """Behind the last record; and each that a refusal names is reached when it is asked for."""
+    last = Segment.parse(segments(s3, story.prefix)[-1], SIZE)
+    nearest = ""
+    for lsn in (last.end_lsn - 64, last.end_lsn, last.end_lsn + 64):
+        refused = check(WALSUP_RESTORE_TARGET_LSN=show_lsn(lsn))
+        assert refused.returncode == 74, refused.stdout
+        nearest = refused.stderr.partition("that can be reached is ")[2].split()[0].rstrip(";")
+    assert check(WALSUP_RESTORE_TARGET_LSN=nearest).returncode == 0
+    wanted = {"WALSUP_RESTORE_TARGET_LSN": nearest}
+    assert answer_of_clone(walsup, s3, story.prefix, ROWS, wanted) == "1 2 3"
+    _empty(story.space)
+    with _owner_says(s3, story, complete_until=0.0):
+        now = time.strftime("%Y-%m-%d %H:%M:%S+00", time.gmtime())
+        refused = check(WALSUP_RESTORE_TARGET_TIME=now)
+        assert refused.returncode == 74
+        moment = refused.stderr.partition("moment that can be reached is ")[2].split("\n")[0]
+        wanted = {"WALSUP_RESTORE_TARGET_TIME": moment}
+        found = check(**wanted)
+        assert found.returncode == 0, found.stderr
+        assert answer_of_clone(walsup, s3, story.prefix, ROWS, wanted) == "1 2 3"
+    _empty(story.space)
+
+
+def test_check_says_complete_until_by_the_buckets_time(
+    s3: S3Server, check: Check, story: Story
+) -> None:
+    """The node that wrote the object may have had a clock that was ahead."""
+    with _owner_says(s3, story, complete_until=time.time() + 3600):
+        time.sleep(2)
+        now = time.strftime("%Y-%m-%d %H:%M:%S+00", time.gmtime())
+        refused = check(WALSUP_RESTORE_TARGET_TIME=now)
+        assert refused.returncode == 74, refused.stdout
+        moment = refused.stderr.partition("moment that can be reached is ")[2].split("\n")[0]
+        assert check(WALSUP_RESTORE_TARGET_TIME=moment).returncode == 0
+
+
+def test_check_says_what_is_empty_or_cut_off(s3: S3Server, check: Check, story: Story) -> None:
+    """Parts of the base backup, a segment in the middle, and the last one."""
+    wal = [key for key in s3.keys(f"{story.prefix}/wal_005/") if "history" not in key]
+    wal = [key for key in wal if "backup" not in key]
+    backup = sentinels(s3, story.prefix)[-1].rpartition("/")[2].partition("_backup_stop")[0]
+    parts = s3.keys(f"{story.prefix}/basebackups_005/{backup}/tar_partitions/")
+    largest = max(parts, key=lambda key: len(s3.get(key)))
+    for key, size, said in (
+        (largest, len(s3.get(largest)) // 2, "one is cut off"),
+        (largest, 0, "(0 bytes)"),
+        (wal[-2], 0, "has 0 bytes, too few for a segment"),
+        (wal[-1], 30, "has 30 bytes, too few for a segment"),
+    ):
+        content = s3.get(key)
+        s3.put(key, content[:size])
+        refused = check()
+        s3.put(key, content)
+        assert refused.returncode == 74, (key, refused.stdout)
+        assert said in refused.stderr
+
+
+def test_check_says_which_volume_is_too_small_and_where_postgres_may_not_write(
+    walsup: Make, machine: Machine, check: Check, story: Story
+) -> None:
+    """A tablespace's and pg_wal's own; and a check by root speaks for the database's user."""
+    with Volume(machine, megabytes=9) as small:
+        refused = check(POSTGRES_INITDB_WALDIR=str(small.archive / "wal"))
+        assert refused.returncode == 74
+        assert f"the file system of {small.archive / 'wal'} has" in refused.stderr
+        subprocess.run(["mount", "--bind", str(small.archive), str(story.space)], check=True)
+        try:
+            refused = check()
+        finally:
+            subprocess.run(["umount", str(story.space)], check=True)
+        assert refused.returncode == 74, refused.stdout
+        assert f"the file system of {story.space} has" in refused.stderr
+    closed = walsup(s3=None).layout.base / "closed"
+    closed.mkdir(mode=0o755)
+    refused = check(POSTGRES_INITDB_WALDIR=str(closed / "wal"))
+    assert refused.returncode == 74
+    assert f"{closed} may not be written by {machine.db_user}" in refused.stderr
+    story.space.chmod(0o500)
+    refused = check()
+    story.space.chmod(0o700)
+    assert f"{story.space} may not be written by" in refused.stderr
+
+
+class _owner_says:  # noqa: N801 (a context like a function)
+    """The owner object with another field, and back."""
+
+    def __init__(self, s3: S3Server, story: Story, **fields: object) -> None:
+        self._s3, self._key = s3, f"{story.prefix}/walsup/owner.json"
+        self._before = s3.get(self._key)
+        self._content = json.dumps(owner(s3, story.prefix) | fields).encode()
+
+    def __enter__(self) -> None:
+        self._s3.put(self._key, self._content)
+
+    def __exit__(self, *_: object) -> None:
+        self._s3.put(self._key, self._before)
