@@ -9,6 +9,7 @@ from walsup.agent import daemons, room
 from walsup.agent.board import BackupSeen, Gate, Previous
 from walsup.agent.histories import prove_history
 from walsup.agent.holding import grant
+from walsup.agent.inflight import until_landed
 from walsup.agent.inheritance import inherit
 from walsup.agent.lag import Meter
 from walsup.agent.world import World
@@ -78,6 +79,7 @@ class Doorkeeper:
                 if foreign:
                     memory.remember_foreign(pgdata, str(world.settings.archive), fault.problem)
                 return fault
+        is_adopted = memory.adoption(pgdata, str(world.settings.archive)) is not None
         self._remember(answer)
         await world.continuity.settle()
         self._demand_backup(answer)
@@ -91,6 +93,8 @@ class Doorkeeper:
                 problem="the archive is ours now, but this run began with archive_mode=off",
                 remedy="restart the container: archive_mode changes only then",
             )
+        if is_adopted:
+            await until_landed(answer)
         unproven = await prove_history(world, self._carrier, answer, found.timeline)
         if unproven is not None:
             return unproven

@@ -4,10 +4,12 @@ import itertools
 
 import pytest
 
+from walsup.agent.inflight import until_landed
 from walsup.archive.bucket import ConflictError, Object
 from walsup.archive.lease import Lease, LostError, Proven, Written, now_s, write
 from walsup.archive.names import OWNER_KEY
 from walsup.archive.owner import Owner
+from walsup.archive.terms import longest_push_s
 
 OWNER = Owner(
     system_id=7,
@@ -162,3 +164,18 @@ async def test_another_start_in_the_object_is_told_with_its_owner() -> None:
         await lease.renew(PROVEN)
     assert lost.value.owner is not None
     assert lost.value.owner.boot == "c"
+
+
+async def test_an_adopted_archive_is_written_after_the_last_owners_pushes_may_have_landed() -> None:
+    """And with a lease that is renewed, so that what is pushed then has its time."""
+    store, lease = _held()
+    until_s, slept = lease.until_s, []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        assert not store.writes
+
+    await until_landed(lease, sleep=sleep)
+    assert slept == [longest_push_s(OWNER.lease_s)]
+    assert lease.until_s > until_s
+    assert len(store.writes) == 1
