@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -60,17 +61,19 @@ def _pipeline(sock: socket.socket) -> None:
 
 
 def _watch(one: Walsup, s3: S3Server, for_s: float) -> list[str]:
-    """Ask as kubelet does, with its deadline; gives what was wrong meanwhile."""
+    """Ask as kubelet does, with its deadline and three tries; gives what was wrong meanwhile."""
     wrong = []
+    failed: Counter[str] = Counter()
     epoch = owner(s3, one.prefix)["epoch"]
     until_s = time.monotonic() + for_s
     while time.monotonic() < until_s:
         for path in ("/readyz", "/livez", "/startupz", "/metrics"):
             code, body = one.http(path, timeout_s=5.0)
-            if code != 200:
+            failed[path] = 0 if code == 200 else failed[path] + 1
+            if failed[path] == 3:
                 wrong.append(f"{path}: {code} {body}")
         found = status(one)
-        if found.get("gate", {}).get("state") != "open":
+        if found and found["gate"]["state"] != "open":
             wrong.append(f"status: {found.get('gate')}")
         time.sleep(0.1)
     if owner(s3, one.prefix)["epoch"] != epoch:

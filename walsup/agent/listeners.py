@@ -13,8 +13,9 @@ from pathlib import Path
 from walsup.settings import HttpAddress
 
 STATUS_SOCKET = "agent.sock"
-# Connections that wait here cost no descriptor of ours.
-_BACKLOG = 512
+# Connections that wait here cost no descriptor of ours; one that finds no place tries again only
+# after a second, and then after three. The kernel has a bound of its own.
+_BACKLOG = 4096
 # Source: unix(7), sun_path has 108 bytes with its final zero.
 _LONGEST_PATH_BYTES = 107
 
