@@ -94,6 +94,10 @@ def test_a_verified_segment_is_looked_at_again_and_pushed_again(walsup: Make, s3
     damaged = {event["name"] for event in one.events("segment.damaged")}
     assert damaged == set(names[:3])
     assert len(sentinels(s3, one.prefix)) == 1
+    s3.delete(keys[5])
+    assert one.stop() == 0
+    assert "is in the bucket: yes" in verdict(one)
+    assert s3.get(keys[5]) == before[5]
 
 
 def test_a_lost_segment_is_a_gap_that_the_archive_remembers(walsup: Make, s3: S3Server) -> None:
@@ -152,9 +156,12 @@ def test_a_base_backup_is_watched_with_all_its_parts(walsup: Make, s3: S3Server)
     _wait_backup(one, s3, 1)
     assert one.stop() == 0
     s3.delete(parts()[0])
+    (broken,) = sentinels(s3, one.prefix)
     one.start()
     wait_protected(one)
     assert len(sentinels(s3, one.prefix)) == 2
+    # Nothing of this run's own look came before its WAL and parts were seen.
+    assert [e for e in one.events("backup.proven") if e["name"] in broken] == []
     for folder in ("basebackups_005", "wal_005"):
         for key in s3.keys(f"{one.prefix}/{folder}/"):
             s3.delete(key)
@@ -208,7 +215,9 @@ def test_a_foreign_timeline_is_an_active_fault_while_it_lasts(walsup: Make, s3: 
     fault = wait_fault(one, "timeline", timeout_s=60)
     assert fault["kind"] == "foreign timeline"
     assert "timeline 2 since 2" in fault["problem"]
-    one.kill_tree()
+    assert one.stop() == 0
+    assert "in the bucket: no" in verdict(one)
+    assert "timeline 2" in verdict(one)
     one.start()
     assert wait_fault(one, "timeline", timeout_s=60)["problem"] == fault["problem"]
     for key in (f"{one.prefix}/wal_005/00000002.history", foreign):
