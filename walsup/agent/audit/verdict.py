@@ -15,9 +15,10 @@ _AGAIN_S = 0.2
 async def audited(world: World, last: Segment, deadline_s: float) -> str:
     """Look at the newest day of the archive, or at all of it when it is small.
 
-    Returns "" when everything up to `last` is there without a gap from a base backup that counts,
-    else what is wrong. What is still in pg_wal is pushed again meanwhile. `deadline_s`: when there
-    must be an answer (`time.monotonic`).
+    Returns "" when everything up to `last` is there without a gap and nothing of another timeline,
+    else what is wrong; whether a base backup counts is looked at by others. What is still in
+    pg_wal is pushed again meanwhile. `deadline_s`: when there must be an answer
+    (`time.monotonic`).
     """
     try:
         async with asyncio.timeout(max(0.0, deadline_s - time.monotonic())):
@@ -45,7 +46,7 @@ async def _once(world: World, last: Segment) -> str | None:
     seen = world.board.snapshot
     if gap := next((hole for hole in reversed(seen.holes) if not hole.covered_by), None):
         return f"{gap.first} is lost, and no base backup lies behind it"
-    for subject in ("timeline", "archive", "backup"):
+    for subject in ("timeline", "archive"):
         if subject in seen.faults:
             return seen.faults[subject].fault.problem
     return ""

@@ -131,10 +131,10 @@ async def _say(
     missing = _lost(world)
     backup = ""
     if not missing:
-        backup, missing = await _restorable(world, bucket, found, needed.last)
-    if not missing:
-        # The owner object has to be released after it.
+        # It pushes again what pg_wal still has. The owner object has to be released after it.
         missing = await audited(world, needed.last, time.monotonic() + sweep.left_s() / 2)
+    if not missing:
+        backup, missing = await _restorable(world, bucket, found, needed.last)
     if not missing and needed.rest_bytes:
         before = show_lsn(found.checkpoint_lsn)
         missing = f"{needed.rest_bytes} bytes before {before} are only on the disk"
