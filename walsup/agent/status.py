@@ -117,6 +117,10 @@ def as_text(status: Mapping[str, Any]) -> str:
     ]
     if words := audit_words(status.get("audit") or {}):
         lines.append(f"audit      {words}")
+    lines += [
+        f"unfit      base backup {name}: {problem}"
+        for name, problem in (status.get("audit") or {}).get("unfit_backups", {}).items()
+    ]
     if words := standby_words(status["standby"]):
         lines.append(f"standby    {words}")
     if words := restore_words(status["restore"]):

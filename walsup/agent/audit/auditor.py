@@ -11,11 +11,11 @@ from walsup.agent.audit import judging, rounds, showing
 from walsup.agent.audit import state as remembered
 from walsup.agent.audit.judging import Stretch
 from walsup.agent.audit.mending import Mender, Reading
-from walsup.agent.audit.state import State
+from walsup.agent.audit.state import State, compared
 from walsup.agent.board import BackupSeen, Hole
 from walsup.agent.world import World
 from walsup.archive.audit.found import Found
-from walsup.archive.audit.scope import Counted, Scope, least_segment_bytes
+from walsup.archive.audit.scope import Counted, Scope
 from walsup.archive.lease import Lease
 from walsup.archive.window import Line
 from walsup.postgres import control, history
@@ -133,7 +133,10 @@ class Auditor:
         here = self._state or await asyncio.to_thread(
             remembered.read, world.settings.pgdata, archive, system_id
         )
-        state = remembered.newest(here, there) or State(archive=archive, system_id=system_id)
+        # An archive that had no owner may have branches; they are shown by the restore list.
+        state = remembered.newest(here, there) or State(
+            archive=archive, system_id=system_id, accept_branches=lease.owner.epoch == 1
+        )
         if here is not None and here.is_after(lease.owner.epoch, lease.owner.boot):
             state = self._went_back(here, lease)
         if world.adopted.is_set():
@@ -188,11 +191,13 @@ class Auditor:
             first=0 if whole or self.is_small else max(0, min(state.day, number - _NEAR)),
             window=state.window,
             last=state.last,
+            reread=state.reread,
+            blocks=state.blocks,
+            accepted=state.accepted,
             known={**state.known, **state.accepted, **world.verified},
             damaged=state.damaged,
             backups=state.backups,
             branches_until=float("inf") if state.accept_branches else state.branches_until,
-            least_bytes=least_segment_bytes(lease.owner.compression, mark.size),
         )
 
     async def _settle(self, scope: Scope, found: Found, proven: BackupSeen) -> Result:
@@ -259,14 +264,14 @@ class Auditor:
             gaps=self._world.board.snapshot.holes,
             backups_from=self._demanded,
         )
+        if whole and found.round is not None:
+            state = compared(state, scope, found, reading.until)
+            if reading.until < 0:
+                self._forget_verified(scope)
         if whole:
-            for name in [name for name in self._world.verified if name in scope.known]:
-                del self._world.verified[name]
             accepted_until = found.branches_until if state.accept_branches else 0.0
             state = replace(
                 state,
-                last=found.round or state.last,
-                known=found.known,
                 window=found.begin if found.begin >= 0 else state.window,
                 day=max(0, found.day),
                 pages=found.pages,
@@ -275,6 +280,12 @@ class Auditor:
                 finished_at=time.time(),
             )
         self._state = state
+
+    def _forget_verified(self, scope: Scope) -> None:
+        """Drop what a round has compared, and keeps itself from now on."""
+        verified = self._world.verified
+        for name in [name for name in verified if name in scope.known]:
+            del verified[name]
 
     async def _save(self) -> None:
         """Keep the state in the data directory, and now and then in the archive."""

@@ -80,7 +80,7 @@ def judge(  # noqa: PLR0913 (each is one fact)
     for backup in sorted(found.backups, key=lambda one: one.start_lsn):
         if not is_ours(scope, backup):
             continue
-        if problem := backup.problem or _wal_problem(scope, backup, bad):
+        if problem := backup.unfit or _wal_problem(scope, backup, bad):
             unfit[backup.name] = problem
         else:
             whole.append(backup)

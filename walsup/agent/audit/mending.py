@@ -22,11 +22,15 @@ _AGAIN_S = 30.0
 
 
 class Reading(NamedTuple):
-    """What was read: damaged objects, those that are right, and how many are still to be read."""
+    """What was read: damaged objects, those that are right, and how many are still to be read.
+
+    `until`: number of the first segment that is still to be read, -1: none is.
+    """
 
     damaged: dict[str, Stamp]
     accepted: dict[str, Stamp]
     unread: int
+    until: int
 
 
 class Mender:
@@ -38,11 +42,12 @@ class Mender:
 
     async def read(self, scope: Scope, found: Found) -> Reading:
         """Read so many of the suspects; the order of times alone is a weak reason, and optional."""
-        strong = [one for one in found.suspects if one.why != "order"]
+        strong = sorted(one for one in found.suspects if one.why != "order")
         weak = [one for one in found.suspects if one.why == "order"]
         damaged: dict[str, Stamp] = {}
         accepted: dict[str, Stamp] = {}
-        unread, reads = found.more_suspects if strong else 0, 0
+        unread, reads = found.more_suspects, 0
+        left = [found.least_unshown] if found.more_suspects else []
         for suspect in (*strong, *weak):
             problem: str | None = None
             if suspect.why == "empty":
@@ -51,14 +56,16 @@ class Mender:
                 reads += 1
                 problem = await self._problem(scope, suspect)
             if problem is None:
-                unread += suspect.why != "order"
+                if suspect.why != "order":
+                    unread += 1
+                    left.append(Segment.parse(suspect.name, scope.size).number)
             elif problem:
                 damaged[suspect.name] = suspect.stamp
                 log.warning("segment.damaged", name=suspect.name, problem=problem)
             else:
                 accepted[suspect.name] = suspect.stamp
                 log.info("segment.read", name=suspect.name, why=suspect.why)
-        return Reading(damaged, accepted, unread)
+        return Reading(damaged, accepted, unread, min(left, default=-1))
 
     async def _problem(self, scope: Scope, suspect: Suspect) -> str | None:
         world = self._world

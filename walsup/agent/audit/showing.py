@@ -108,7 +108,9 @@ def base_backup(world: World, proven: BackupSeen, problem: str) -> None:
 
 def publish(world: World, found: Found, result: "Result", took_s: float, state: State) -> None:
     """Show a round's result."""
-    _branches(world, found.branches)
+    # A round over the newest day does not see all branches.
+    if result.whole or (found.branches and "timeline" not in world.board.snapshot.faults):
+        _branches(world, found.branches)
     if found.twice:
         world.board.fault("archive", duplicates(found.twice))
     elif result.whole:
@@ -118,7 +120,7 @@ def publish(world: World, found: Found, result: "Result", took_s: float, state: 
     elif result.is_settled:
         world.board.clear("audit")
     seen = world.board.snapshot
-    clean = result.is_settled and not seen.needs_backup_from and not found.branches
+    clean = result.is_settled and not seen.needs_backup_from and "timeline" not in seen.faults
     first = result.oldest
     now = time.time()
     world.board.put(
@@ -195,6 +197,6 @@ def duplicates(names: Sequence[str]) -> Fault:
 def _unread(count: int) -> Fault:
     return Fault(
         kind="damaged",
-        problem=f"{count} objects were written after they were verified; they are read again",
+        problem=f"{count} objects may have changed after they were verified; they are read again",
         remedy="find out what writes below the archive's prefix",
     )

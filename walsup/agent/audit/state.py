@@ -11,11 +11,14 @@ from typing import Any, Self
 
 from walsup import log
 from walsup.agent.board import Hole
-from walsup.archive.audit.scope import Counted, Round, Stamp, counted_to_json, stamps
+from walsup.archive.audit.blocks import Digests
+from walsup.archive.audit.found import Found
+from walsup.archive.audit.scope import Counted, Round, Scope, Stamp, counted_to_json, stamps
 from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify, is_absent, is_conflict
 from walsup.archive.names import AUDIT_KEY
 from walsup.postgres.durable import write_durable
+from walsup.postgres.wal import Segment
 
 _FILE = ".walsup-audit"
 _MOST_IN_ARCHIVE = 256
@@ -28,13 +31,16 @@ class State:
     `archive`: where it is about; another archive's says nothing. `known`: objects as verified, as
     far as their time alone does not tell; `accepted`: objects that were read and are right.
     `epoch`, `boot`: of the owner object under which it was written.
-    `backups_from`: as the board has it. `accept_branches`: a person has adopted the archive; what
-    other timelines it has is known.
+    `backups_from`: as the board has it. `accept_branches`: what other timelines the archive
+    has is known: a person has adopted it, or it had no owner before.
+    `reread`, `blocks`: as Scope has them.
     """
 
     archive: str
     system_id: int
     last: Round | None = None
+    reread: Round | None = None
+    blocks: tuple[int, str] = (0, "")
     window: int = -1
     day: int = 0
     pages: int = 0
@@ -44,7 +50,7 @@ class State:
     backups: dict[str, Counted] = field(default_factory=dict)
     gaps: tuple[Hole, ...] = ()
     branches_until: float = 0.0
-    accept_branches: bool = True
+    accept_branches: bool = False
     finished_at: float = 0.0
     epoch: int = 0
     boot: str = ""
@@ -71,12 +77,14 @@ class State:
             TypeError, ValueError, KeyError, AttributeError: it is none.
         """
         fields = {k: v for k, v in json.loads(content).items() if k in State.__slots__}
-        last = fields.get("last")
+        last, reread, blocks = (fields.get(name) for name in ("last", "reread", "blocks"))
         return cls(
             **fields
             | {
                 "system_id": int(fields["system_id"]),
                 "last": Round(float(last[0]), int(last[1])) if last else None,
+                "reread": Round(float(reread[0]), int(reread[1])) if reread else None,
+                "blocks": (int(blocks[0]), str(blocks[1])) if blocks else (0, ""),
                 "known": stamps(fields.get("known") or {}),
                 "accepted": stamps(fields.get("accepted") or {}),
                 "damaged": stamps(fields.get("damaged") or {}),
@@ -87,6 +95,30 @@ class State:
                 ),
             }
         )
+
+
+def compared(state: State, scope: Scope, found: Found, until: int) -> State:
+    """Return the state after a full round that has compared something.
+
+    `until`: number of the first object that is still to be read, -1: none is. It and what comes
+    after it are compared with the round before again.
+    """
+    if found.round is None:
+        return state
+    if until < 0:
+        return replace(state, last=found.round, reread=None, known=found.known, blocks=found.blocks)
+
+    def is_done(name: str) -> bool:
+        return Segment.parse(name, scope.size).number < until
+
+    known = {name: stamp for name, stamp in found.known.items() if is_done(name)}
+    known |= {name: stamp for name, stamp in state.known.items() if not is_done(name)}
+    return replace(
+        state,
+        reread=found.round._replace(head=until - 1),
+        known=known,
+        blocks=Digests(*found.blocks).upto(until - 1, Digests(*state.blocks)),
+    )
 
 
 def read(pgdata: Path, archive: str, system_id: int) -> State | None:

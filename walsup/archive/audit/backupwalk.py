@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from walsup.archive.audit.scope import CLOCK_SLACK_S, Counted, Scope
@@ -18,8 +19,8 @@ from walsup.postgres.wal import strip_extension
 _METADATA = "files_metadata.json"
 _PARTS = "tar_partitions/"
 _SHOWN = 3
-# One of its own names and clock: copied archives have every time in any order.
-_COPIED_SHARE = 2
+# The sentinel is an engine's last upload; S3 rejects clocks that differ by 15 minutes.
+_UPLOADED_WITHIN_S = 1200.0
 
 
 class Sentinel(NamedTuple):
@@ -68,9 +69,10 @@ class BackupWalk:
             return None
         folder = self._folders.get(name, _Folder())
         known = self._scope.backups.get(name)
-        if known is not None and known.print_of_parts == folder.print:
+        is_known = known is not None and known.uploaded_at == listed.changed_at
+        if known is not None and is_known and known.print_of_parts == folder.print:
             self._folders.pop(name, None)
-            self._counted.append(known)
+            self._counted.append(replace(known, chain_problem=""))
             return None
         metadata_key = f"{BACKUP_FOLDER}/{name}/{_METADATA}" if folder.has_metadata else ""
         return Sentinel(name, listed.key, listed.changed_at, metadata_key)
@@ -104,19 +106,27 @@ class BackupWalk:
                     system_id=known.system_id if known else 0,
                     uploaded_at=sentinel.uploaded_at,
                     print_of_parts="",  # it is read again each time
+                    whole_print=known.whole_print if known else "",
                     problem=f"its sentinel cannot be read ({str(unreadable)[:100]})",
                 )
             )
             return
         problem = _problem(folder, told, metadata, sentinel.uploaded_at)
-        if not problem and known is not None and not known.problem:
+        whole_print = known.whole_print if known else ""
+        if not problem and whole_print not in ("", folder.print):
             problem = "its parts have changed after it was verified"
+        counted = told.counted
+        if known is not None and known.whole_print and not _is_same(known, counted):
+            # What it was stays known: the same wrong content again makes it no better.
+            counted, problem = known, "its sentinel has changed after it was verified"
         self._counted.append(
             replace(
-                told.counted,
+                counted,
                 uploaded_at=sentinel.uploaded_at,
                 print_of_parts=folder.print,
                 problem=problem,
+                chain_problem="",
+                whole_print=whole_print or ("" if problem else folder.print),
             )
         )
 
@@ -179,9 +189,25 @@ def _problem(  # noqa: PLR0911 (a list of cases)
             " one is cut off"
         )
     late = sorted(p for p, at in folder.times.items() if at > uploaded_at + CLOCK_SLACK_S)
-    if late and len(late) * _COPIED_SHARE < len(folder.times):
+    if late and not _is_copied(told.counted.finished_at, uploaded_at):
         return f"{_some(late)} of it was written after it was finished"
     return ""
+
+
+def _is_same(known: Counted, told: Counted) -> bool:
+    names = ("start_lsn", "finish_lsn", "timeline", "system_id", "chain", "finished_at")
+    return all(getattr(known, name) == getattr(told, name) for name in names)
+
+
+def _is_copied(finished_at: str, uploaded_at: float) -> bool:
+    """Return whether a sentinel was written long after the backup's end: all times are a copy's."""
+    try:
+        finished = datetime.fromisoformat(finished_at)
+    except ValueError:
+        return True  # nothing shows that the times are those of the upload
+    if finished.tzinfo is None:
+        finished = finished.replace(tzinfo=UTC)
+    return uploaded_at - finished.timestamp() > _UPLOADED_WITHIN_S
 
 
 def _listed_parts(metadata: bytes | None) -> set[str]:
@@ -201,7 +227,8 @@ def _with_chain(one: Counted, by_name: Mapping[str, Counted]) -> Counted:
     while found.chain and not one.problem:
         below = by_name.get(found.chain)
         if below is None or below.problem or below.name in seen:
-            return replace(one, problem=f"{found.chain}, of which it is a delta, is not whole")
+            problem = f"{found.chain}, of which it is a delta, is not whole"
+            return replace(one, chain_problem=problem)
         seen.add(below.name)
         found = below
     return one

@@ -7,7 +7,12 @@ from walsup.archive.audit.scope import Counted, Round, Stamp, counted_to_json, s
 
 
 class Suspect(NamedTuple):
-    """An object whose content has to be read: `why` is `rewritten`, `size`, `empty` or `order`."""
+    """An object whose content has to be read.
+
+    `why`: its time is later than it was verified (`rewritten`), or something in its block has
+    changed (`block`); it is `empty`, of an implausible `size`, or later than those after it
+    (`order`).
+    """
 
     name: str
     why: str
@@ -32,7 +37,8 @@ class Found:
     """The answer of one round.
 
     `missing`: stretches of segment numbers, both ends included; `more_missing`: how many stretches
-    were left out. `known`: what the next round must not find changed although its time is not
+    were left out. `least_unshown`: the least number of the suspects that were left out, -1: none.
+    `known`: what the next round must not find changed although its time is not
     older than `newest_at`. `begin`: number of the segment where the round began to compare, -1:
     nothing to compare. `day`: where the newest day begins.
     """
@@ -53,6 +59,8 @@ class Found:
     day: int = 0
     round: Round | None = None
     known: dict[str, Stamp] = field(default_factory=dict)
+    blocks: tuple[int, str] = (0, "")
+    least_unshown: int = -1
 
     def to_json(self) -> dict[str, Any]:
         """Give it for the agent."""
@@ -67,7 +75,7 @@ class Found:
             TypeError, ValueError, KeyError: it is none.
         """
         fields = dict(fields)
-        last = fields.pop("round")
+        last, blocks = fields.pop("round"), fields.pop("blocks")
         return cls(
             backups=tuple(Counted(**one) for one in fields.pop("backups")),
             missing=tuple((int(a), int(b)) for a, b in fields.pop("missing")),
@@ -78,6 +86,7 @@ class Found:
             twice=tuple(fields.pop("twice")),
             branches=tuple(Branch(*one) for one in fields.pop("branches")),
             round=Round(*last) if last else None,
+            blocks=(blocks[0], blocks[1]),
             known=stamps(fields.pop("known")),
             **fields,
         )

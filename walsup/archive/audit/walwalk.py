@@ -6,21 +6,23 @@ The order of keys is the order of WAL on one line: timelines ascend, and so do t
 import re
 from collections import deque
 
+from walsup.archive.audit.blocks import Blocks, Digests
 from walsup.archive.audit.branches import Branches
 from walsup.archive.audit.found import Suspect
-from walsup.archive.audit.scope import CLOCK_SLACK_S, Round, Scope, Stamp
+from walsup.archive.audit.scope import CLOCK_SLACK_S, Round, Scope, Stamp, least_segment_bytes
 from walsup.archive.bucket import Listed
 from walsup.archive.names import WAL_FOLDER
-from walsup.postgres.wal import EXTENSIONS, Kind, classify, strip_extension
+from walsup.postgres.wal import EXTENSIONS, Kind, Segment, classify, strip_extension
 
 MOST_SHOWN = 256
+_MOST_WEAK = 32
 MOST_KNOWN = 4096
 DAY_S = 86400.0
 # A retried push may come a little later than those after it; much later is worth a look.
 _ORDER_SLACK_S = 10.0
 _LOOK_BACK = 4096
 _SEGMENT = re.compile(
-    r"([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})(?:" + "|".join(map(re.escape, EXTENSIONS)) + ")?"
+    r"([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})(" + "|".join(map(re.escape, EXTENSIONS)) + ")?"
 )
 
 
@@ -33,6 +35,8 @@ class WalWalk:
         self.more_missing = 0
         self.suspects: list[Suspect] = []
         self.more_suspects = 0
+        self.least_unshown = -1
+        self._weak: list[Suspect] = []
         self.damaged: list[str] = []
         self.twice: dict[str, None] = {}
         self.branches = Branches(scope)
@@ -49,6 +53,7 @@ class WalWalk:
         self._by_time: deque[tuple[float, int]] = deque(maxlen=_LOOK_BACK)
         self._per_log = (1 << 32) // scope.size
         self._numbers = self._legs()
+        self._blocks = Blocks(Digests(*scope.blocks))
 
     def _legs(self) -> dict[int, tuple[int, int]]:
         """Give the first and the last number that each timeline of the line has to have."""
@@ -74,7 +79,7 @@ class WalWalk:
         if span is None or number > span[1]:
             self.branches.add(timeline, name, listed.changed_at)
         elif number >= span[0]:
-            self._segment(name[:24], number, Stamp(listed.size_bytes, listed.changed_at))
+            self._segment(name[:24], number, Stamp(listed.size_bytes, listed.changed_at), name[24:])
 
     def _other(self, name: str, listed: Listed) -> None:
         plain = strip_extension(name)
@@ -91,7 +96,7 @@ class WalWalk:
         elif kind is Kind.HISTORY and timeline == self._scope.line.timeline:
             self.branches.begun_at = listed.changed_at
 
-    def _segment(self, name: str, number: int, stamp: Stamp) -> None:
+    def _segment(self, name: str, number: int, stamp: Stamp, extension: str) -> None:
         if name == self._before[0]:
             self.twice[name] = None
             return
@@ -104,22 +109,30 @@ class WalWalk:
         self._newest_at = max(self._newest_at, stamp.changed_at)
         self._recent.append((name, stamp))
         self._note_day(number, stamp.changed_at)
-        self._judge(name, number, stamp)
+        self._look_again(self._blocks.add(number, name, stamp))
+        self._judge(name, number, stamp, least_segment_bytes(extension, self._scope.size))
 
-    def _judge(self, name: str, number: int, stamp: Stamp) -> None:
+    def _look_again(self, changed: list[tuple[str, Stamp]]) -> None:
+        """Have a block's objects read that are not known one by one."""
+        scope, told = self._scope, {one.name for one in self.suspects}
+        for name, stamp in changed:
+            if scope.known.get(name) != stamp != scope.damaged.get(name) and name not in told:
+                self._suspect(name, "block", stamp)
+
+    def _judge(self, name: str, number: int, stamp: Stamp, least_bytes: int) -> None:
         """Decide whether an object has to be read."""
         scope = self._scope
         if scope.damaged.get(name) == stamp:
             self.damaged.append(name)
         elif stamp.size_bytes == 0:
             self._suspect(name, "empty", stamp)
-        elif 0 < stamp.size_bytes < scope.least_bytes:
+        elif 0 < stamp.size_bytes < least_bytes and scope.accepted.get(name) != stamp:
             self._suspect(name, "size", stamp)
         elif (known := scope.known.get(name)) is not None:
             if known != stamp:
                 self._suspect(name, "rewritten", stamp)
-        elif scope.last is not None and number <= scope.last.head:
-            if stamp.changed_at >= scope.last.newest_at - CLOCK_SLACK_S:
+        elif (since := scope.verified_at(number)) is not None:
+            if stamp.changed_at >= since - CLOCK_SLACK_S:
                 self._suspect(name, "rewritten", stamp)
         else:
             self._order(name, stamp)
@@ -134,8 +147,9 @@ class WalWalk:
     def _pop_later(self, stamp: Stamp) -> None:
         while self._ascending and self._ascending[-1][1].changed_at > stamp.changed_at:
             name, before = self._ascending.pop()
-            if before.changed_at > stamp.changed_at + _ORDER_SLACK_S:
-                self._suspect(name, "order", before)
+            late = before.changed_at > stamp.changed_at + _ORDER_SLACK_S
+            if late and len(self._weak) < _MOST_WEAK:
+                self._weak.append(Suspect(name, "order", before))
 
     def _note_day(self, number: int, at: float) -> None:
         """Keep where the newest day begins: behind the last object that is a day older."""
@@ -155,22 +169,34 @@ class WalWalk:
             self.suspects.append(Suspect(name, why, stamp))
         else:
             self.more_suspects += 1
+            number = Segment.parse(name, self._scope.size).number
+            least = self.least_unshown
+            self.least_unshown = number if least < 0 else min(least, number)
 
     def end(self) -> None:
         """Take the end of the listing: what is missing up to the head."""
+        self._look_again(self._blocks.end())
+        self.suspects += self._weak
         if self._next <= self._scope.head:
             self._miss(self._next, self._scope.head)
 
     @property
-    def round(self) -> Round:
-        """What the next round compares with."""
+    def round(self) -> Round | None:
+        """What the next round compares with; None: nothing was compared."""
+        if self._begin > self._scope.head:
+            return None
         return Round(self._newest_at, self._scope.head)
 
     @property
     def known(self) -> dict[str, Stamp]:
-        """The objects whose time does not show whether they are overwritten later."""
-        return {
+        """The objects for which neither their time nor a digest shows whether they change later."""
+        return self._blocks.partial | {
             name: stamp
             for name, stamp in self._recent
             if stamp.changed_at >= self._newest_at - 2 * CLOCK_SLACK_S
         }
+
+    @property
+    def digests(self) -> Digests:
+        """The digests of the blocks that were seen whole."""
+        return self._blocks.digests

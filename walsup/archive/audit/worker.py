@@ -109,6 +109,8 @@ async def look(bucket: Bucket, scope: Scope) -> Found:
         day=walk.day,
         round=walk.round,
         known=walk.known,
+        blocks=walk.digests,
+        least_unshown=walk.least_unshown,
     )
 
 

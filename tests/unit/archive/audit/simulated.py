@@ -128,7 +128,6 @@ class Database:
             line=self.line,
             size=SIZE,
             head=self.number - 1,
-            least_bytes=256,
             known=known,
             **remembered,  # type: ignore[arg-type]
         )

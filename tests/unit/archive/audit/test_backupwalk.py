@@ -75,10 +75,33 @@ def test_parts_that_change_after_they_were_verified_count_no_more() -> None:
     """Also with the same size: its content is not what it was."""
     known = look(rows(PARTS))
     changed = look(rows(PARTS, times={"part_001.tar.zst": 400.0}), known)
-    assert "part_001.tar.zst of it was written after it was finished" in changed[0].problem
+    assert "changed after it was verified" in changed[0].problem
     every = dict.fromkeys(PARTS, 400.0)
     assert "changed after it was verified" in look(rows(PARTS, times=every), known)[0].problem
-    assert look(rows(PARTS, times=every), changed)[0].problem == ""  # a copy: all times are new
+    # Other wrong bytes make it no better; the objects as they were do.
+    assert "changed after it was verified" in look(rows(PARTS, times=every), changed)[0].problem
+    assert look(rows(PARTS), changed)[0].problem == ""
+
+
+def test_a_sentinel_that_changes_what_it_says_counts_no_more() -> None:
+    """Written again with the same content it does; wrong content twice is still wrong."""
+    known = look(rows(PARTS))
+    again = [row._replace(changed_at=row.changed_at + 9) for row in rows(PARTS)[-1:]]
+    shown = rows(PARTS)[:-1] + again
+    assert look(shown, known)[0].problem == ""
+    changed = look(shown, known, LSN=5 * SIZE)
+    assert "its sentinel has changed" in changed[0].problem
+    later = [row._replace(changed_at=row.changed_at + 20) for row in again]
+    assert "its sentinel has changed" in look(shown[:-1] + later, changed, LSN=5 * SIZE)[0].problem
+
+
+def test_times_say_something_only_where_they_are_those_of_the_upload() -> None:
+    """A copy of an archive ends with its largest objects; its backups are whole."""
+    late = rows(PARTS, times={"part_001.tar.zst": 400.0})
+    told = look(late, FinishTime="1970-01-01T00:00:45Z")
+    assert "part_001.tar.zst of it was written after it was finished" in told[0].problem
+    assert look(late, FinishTime="1969-11-01T00:00:45.123456789Z")[0].problem == ""
+    assert look(late, FinishTime="?")[0].problem == ""
 
 
 def test_a_delta_is_as_whole_as_what_it_is_a_delta_of() -> None:
@@ -88,7 +111,7 @@ def test_a_delta_is_as_whole_as_what_it_is_a_delta_of() -> None:
     assert [b.problem for b in look(both)] == ["", ""]
     assert [b.name for b in look(both)] == [delta, NAME]
     lone = look(rows(PARTS, delta), DeltaFrom=NAME)
-    assert "not whole" in lone[0].problem
+    assert (lone[0].problem, "not whole" in lone[0].unfit) == ("", True)
 
 
 def test_a_backup_that_cannot_be_read_hides_no_other() -> None:

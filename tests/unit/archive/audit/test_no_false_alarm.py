@@ -4,8 +4,9 @@ import pytest
 
 from tests.unit.archive.audit.simulated import SIZE, Database, Store
 from walsup.agent.audit import judging
+from walsup.agent.audit.state import State, compared
 from walsup.archive.audit.found import Found
-from walsup.archive.audit.scope import Round, Scope, Stamp
+from walsup.archive.audit.scope import Scope
 from walsup.archive.audit.worker import look
 
 _DAY_S = 86400.0
@@ -16,17 +17,18 @@ class Watch:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._last: Round | None = None
-        self._known: dict[str, Stamp] = {}
-        self._accepted: dict[str, Stamp] = {}
+        self._state = State(archive="s3://b/a", system_id=7)
         self._found = Found()
         self.reads = self.rounds = 0
 
     async def round(self) -> None:
         """Look, and expect nothing that an operator would be told."""
         scope = self._database.scope(
-            last=self._last,
-            known=self._known | self._accepted,
+            last=self._state.last,
+            reread=self._state.reread,
+            blocks=self._state.blocks,
+            accepted=self._state.accepted,
+            known=self._state.known | self._state.accepted,
             backups={one.name: one for one in self._found.backups},
             window=self._found.begin,
         )
@@ -42,10 +44,10 @@ class Watch:
         assert (found.damaged, found.twice, found.branches) == ((), (), ())
         assert {one.why for one in found.suspects} <= {"order"}
         for suspect in found.suspects:
-            self._accepted[suspect.name] = suspect.stamp
+            self._state.accepted[suspect.name] = suspect.stamp
         self.reads += len(found.suspects)
         self.rounds += 1
-        self._last, self._known, self._found = found.round, found.known, found
+        self._state, self._found = compared(self._state, scope, found, -1), found
         for name in scope.known:
             self._database.verified.pop(name, None)
 

@@ -23,8 +23,9 @@ def name(number: int, timeline: int = 1) -> str:
 
 
 def listed(shown: str, at: float = 0.0, size: int = 1000) -> Listed:
-    """Give an object of the WAL folder."""
-    return Listed(f"wal_005/{shown}", size, at)
+    """Give an object of the WAL folder; a bare segment's name gets an extension."""
+    extension = ".zst" if len(shown) == len(name(2)) else ""
+    return Listed(f"wal_005/{shown}{extension}", size, at)
 
 
 def scope(head: int, line: Line = ONE, **known: object) -> Scope:
@@ -107,10 +108,10 @@ def test_a_segment_that_is_later_than_its_successors_is_read() -> None:
     assert reasons(walk(scope(11), *rows)) == {name(5): "order"}
 
 
-@pytest.mark.parametrize(("size", "why"), [(0, "empty"), (99, "size"), (100, ""), (-1, "")])
+@pytest.mark.parametrize(("size", "why"), [(0, "empty"), (255, "size"), (256, ""), (-1, "")])
 def test_an_implausible_size_is_read(size: int, why: str) -> None:
-    """A server that tells no size (-1) is believed."""
-    walked = walk(scope(3, least_bytes=100), listed(name(2)), listed(name(3), 0, size))
+    """A server that tells no size (-1) is believed; the extension says how far it compresses."""
+    walked = walk(scope(3), listed(name(2)), listed(name(3), 0, size))
     assert reasons(walked) == ({name(3): why} if why else {})
 
 
@@ -120,6 +121,10 @@ def test_what_was_found_damaged_stays_so_until_the_object_changes() -> None:
     rows = [listed(name(2), 40), listed(name(4), 60)]
     walked = walk(scope(4, damaged=damaged), *rows, listed(name(3), 50, 7))
     assert (walked.damaged, walked.suspects) == ([name(3)], [])
+    uncompressed = walk(
+        scope(3), listed(f"{name(2)}.lz4", 0, 70_000), Listed("wal_005/" + name(3), 70_000, 0.0)
+    )
+    assert reasons(uncompressed) == {name(3): "size"}
     walked = walk(scope(4, damaged=damaged), *rows, listed(name(3), 50, 8))
     assert walked.damaged == []
 
@@ -138,7 +143,7 @@ def test_foreign_timelines_are_told_since_when_and_known_branches_are_not() -> N
     assert walk(scope(5, TWO), *ancestors, *began).branches.found() == ()
     ancestors[-1] = listed(name(7), 2000)
     (branch,) = walk(scope(5, TWO), *ancestors, *began).branches.found()
-    assert (branch.timeline, branch.first) == (1, f"{name(7)}")
+    assert (branch.timeline, branch.first) == (1, f"{name(7)}.zst")
 
 
 def test_the_newest_day_begins_behind_what_is_a_day_older() -> None:
