@@ -30,11 +30,14 @@ def branch(one: Walsup, target: Path, sql: str, *, backup: bool = False) -> None
         target,
         port=free_ports(1)[0],
         settings={
+            # WAL-G backs up no directory that has a socket in it.
+            "unix_socket_directories": str(target.parent),
             "restore_command": f"{program} --config {config} wal-fetch %f %p",
             "archive_mode": "on",
             "archive_command": f"{program} --config {config} wal-push %p",
         },
     )
+    address = address._replace(socket_dir=target.parent)
     archived = "select last_archived_wal from pg_stat_archiver"
     try:
         wait_until(

@@ -109,15 +109,20 @@ def test_s6b_a_daemon_that_answers_and_never_finishes_a_push_is_replaced(
 
 
 def test_one_request_that_hangs_costs_one_deadline(walsup: Make, s3: S3Server) -> None:
-    """WAL-RUS's daemon joins each new push to the hung one: it is replaced before the next."""
+    """WAL-RUS's daemon joins each new push to the hung one: it is replaced before the next.
+
+    WAL-G's ends its push by itself, and the next one begins from the start.
+    """
     with FaultProxy(s3.port) as proxy:
         one = walsup(endpoint=proxy.endpoint, env=SOON | {"WALSUP_ARCHIVE_TIMEOUT": "60s"}).start()
         wait_protected(one)
         one.psql("create table t (n int)")
         name = one.psql("select pg_walfile_name(pg_current_wal_lsn())")
-        proxy.lose(f"HEAD /{s3.bucket}/{one.prefix}/wal_005/{name}", times=1)
+        verb = "HEAD" if one.engine == "walrus" else "GET"
+        proxy.lose(f"{verb} /{s3.bucket}/{one.prefix}/wal_005/{name}", times=1)
         one.psql("select pg_switch_wal()")
-        assert "a push has not ended" in one.wait_event("engine.replaced")["reason"]
+        if one.engine == "walrus":
+            assert "a push has not ended" in one.wait_event("engine.replaced")["reason"]
         one.wait_for(lambda: name in segments(s3, one.prefix), "the segment is in the bucket")
 
 

@@ -14,6 +14,7 @@ from walsup.archive.engine import DEFAULT_COMPRESSION, Engine
 from walsup.archive.fault import Fault
 from walsup.archive.letin import Kept, Wait
 from walsup.archive.rank import Held, Neither, Rank, Stay, StepDown
+from walsup.archive.reading import bounded
 from walsup.archive.survey import Reader
 from walsup.errors import ArchiveError, DataDirectoryError
 from walsup.postgres import control, memory, standing
@@ -102,6 +103,9 @@ async def _ask(world: World, bucket: Bucket) -> Rank | None:
         # What only the gate knows otherwise, which a standby never opens: the engine asks for it.
         world.board.put(system_id=found.system_id, segment_bytes=found.segment_size)
         daemons.render(world, world.settings.compression or DEFAULT_COMPRESSION[carrier.name])
+        if not carrier.room.hard_bytes:
+            # Else it has to do with the agent's own memory, which is too little for WAL-G.
+            carrier = bounded(carrier, world.settings)
         reader = Reader(
             bucket=bucket, engine=carrier, config=world.engine_config, scratch=world.run_dir
         )

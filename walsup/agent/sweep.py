@@ -86,6 +86,10 @@ class Sweep:
         log.info("segment.pushed", name=name, exit_code=code)
         return code == 0
 
+    def stop_left_s(self) -> float:
+        """Return the time until there must be a verdict; the lease is renewed meanwhile."""
+        return max(0.0, self._ends_s - now_s())
+
     def left_s(self) -> float:
         """Return how long a push may still take."""
         lease = self._world.lease

@@ -129,6 +129,8 @@ def render(  # noqa: PLR0913 (each is one fact)
         **room.knobs(),
         "WALG_S3_MAX_RETRIES": str(_WALG_RETRIES),
         "S3_ENABLE_VERSIONING": "disabled",
+        # Else WAL-G's base backup logs in to every database, with the superuser's rights.
+        "WALG_DISABLE_PARTIAL_RESTORE": "true",
         **settings.passed_on,
         **_place(settings),
         "WALG_COMPRESSION_METHOD": compression,

@@ -114,6 +114,7 @@ def test_configuration() -> None:
         "WALG_UPLOAD_CONCURRENCY": "4",
         "WALG_S3_MAX_RETRIES": "7",
         "S3_ENABLE_VERSIONING": "disabled",
+        "WALG_DISABLE_PARTIAL_RESTORE": "true",
         "WALG_S3_PREFIX": "s3://bucket/prefix",
         "WALG_COMPRESSION_METHOD": "zstd",
         "WALG_PREVENT_WAL_OVERWRITE": "true",

@@ -81,8 +81,8 @@ def gaps(world: World, before: Sequence[Hole], judged: Judged) -> bool:
         "hole",
         Fault(
             kind="hole",
-            problem=f"segment {gap.first}{upto} was verified in the archive, and is missing or"
-            f" damaged there now; it is no longer in pg_wal ({len(still)} gaps)",
+            problem=f"segment {gap.first}{upto} is missing or damaged in the archive, and is no"
+            f" longer in pg_wal ({len(still)} gaps)",
             remedy="bring the objects back (an older version of them, a replica); no restore goes"
             " across a gap: "
             + ("a new base backup is taken by itself" if wanted else "take a new base backup"),

@@ -132,7 +132,7 @@ async def _say(
     backup = ""
     if not missing:
         # It pushes again what pg_wal still has. The owner object has to be released after it.
-        missing = await audited(world, needed.last, time.monotonic() + sweep.left_s() / 2)
+        missing = await audited(world, needed.last, time.monotonic() + sweep.stop_left_s() / 2)
     if not missing:
         backup, missing = await _restorable(world, bucket, found, needed.last)
     if not missing and needed.rest_bytes:
