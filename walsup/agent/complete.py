@@ -25,6 +25,7 @@ def proven(world: World, mark: Segment, *, ended: bool = False, verdict: str = "
         _now(world) if ended else _complete_until(world),
         world.continuity.position,
         verdict,
+        time.time() if verdict else 0.0,
     )
 
 

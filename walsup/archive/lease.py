@@ -1,7 +1,6 @@
 """Our hold on the owner object: every write of it after the claim goes through here (S2)."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from time import CLOCK_BOOTTIME, clock_gettime
@@ -107,8 +106,8 @@ class Proven(NamedTuple):
     """What the holder has proven by now, and since when base backups count.
 
     `complete_until`: Unix seconds, as Owner has it; 0: nothing new is known. `position`: the last
-    checkpoint, None when nothing new is known. `verdict`: of the stop that ends this run. `heirs`:
-    as Owner has them, None when they are unchanged.
+    checkpoint, None when nothing new is known. `verdict`: of the stop that ends this run, said
+    at `verdict_at` (Unix seconds). `heirs`: as Owner has them, None when they are unchanged.
     """
 
     timeline: int
@@ -117,6 +116,7 @@ class Proven(NamedTuple):
     complete_until: float = 0.0
     position: Position | None = None
     verdict: str = ""
+    verdict_at: float = 0.0
     heirs: tuple[str, ...] | None = None
 
 
@@ -191,7 +191,10 @@ class Lease:
         if not proven.verdict:
             return wanted
         return replace(
-            wanted, verdict=proven.verdict, verdict_at=time.time(), verdict_boot=owner.boot
+            wanted,
+            verdict=proven.verdict,
+            verdict_at=proven.verdict_at,
+            verdict_boot=owner.boot,
         )
 
     async def _write(self, wanted: Owner) -> None:
