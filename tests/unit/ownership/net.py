@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
 
-from walsup.archive.bucket import ConflictError, Object
+from walsup.archive.bucket import ConflictError, Listed, Object, Page
 from walsup.archive.names import OWNER_KEY
 from walsup.postgres.wal import Switch
 
@@ -143,3 +143,7 @@ class Link:
         for name in sorted(names):
             if name > after:
                 yield name
+
+    async def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
+        """List the same as one page."""
+        yield Page(tuple([Listed(name, 100, 0.0) async for name in self.keys(under, after)]))
