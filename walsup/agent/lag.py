@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from walsup.postgres.wal import Segment
 
@@ -21,6 +22,13 @@ class Lag:
     seconds: float = 0.0
     idle: bool = False
     proven_lsn: int = 0
+
+
+class Position(NamedTuple):
+    """Where the server writes. A segment is finished when its end is not after `lsn`."""
+
+    timeline: int
+    lsn: int
 
 
 class Meter:
@@ -112,6 +120,11 @@ class Meter:
     def has_finished_segments(self) -> bool:
         """Whether a listing could prove more than is proven."""
         return self._current is not None and self.mark.number < self._current.number - 1
+
+    @property
+    def position(self) -> Position | None:
+        """Where the server was at the last sample; None: it was not asked yet."""
+        return Position(self._current.timeline, self._lsn) if self._current else None
 
     def needs_switch(self, now_s: float, timeout_s: float) -> bool:
         """Whether something has been in the current segment for too long without a switch."""

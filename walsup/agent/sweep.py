@@ -47,6 +47,7 @@ class Sweep:
             if not held or not await self._push(name, alone=bool(waiting.foreign)):
                 return pushed
             pushed = True
+            world.swept.add(name)
             log.info("segment.swept", name=name)
         return pushed
 

@@ -77,6 +77,8 @@ class World:
         self.adopted = asyncio.Event()
         self.audit_wanted = asyncio.Event()
         self.auditor: Auditor | None = None
+        # What was pushed past postgres's archiver: its `.ready` stays, though it is archived.
+        self.swept: set[str] = set()
         # Segments as the lag's listing has shown them, until a full round of the audit has too.
         self.verified: dict[str, Stamp] = {}
 

@@ -16,6 +16,7 @@ from walsup.postgres.wal import Kind, Segment, classify, strip_extension
 
 _NOTE = "walsup"  # in a sentinel's UserData
 _SPACES = "tablespace_bytes"
+_MOST_BEYOND = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,34 +214,65 @@ class Run(NamedTuple):
     """A gap-free run of segments: its last one, and those seen with two objects each.
 
     `verified`: the segments of it that are new, as the listing has shown their objects.
+    `beyond`: the first segments of the timeline that are listed and end after the server's
+    position; the server cannot have archived them before that position was read.
     """
 
     mark: Segment
     twice: tuple[str, ...] = ()
     verified: tuple[tuple[str, Stamp], ...] = ()
+    beyond: tuple[Segment, ...] = ()
 
 
-async def advance(bucket: Bucket, mark: Segment) -> Run:
+async def advance(bucket: Bucket, mark: Segment, upto_lsn: int | None = None) -> Run:
     """Give the gap-free run that is in the bucket from `mark` on (S33).
 
     Uploads are parallel, so a later segment proves nothing about an earlier one. Within a
     timeline the order of keys is the order of WAL: the listing ends at the first gap.
+    `upto_lsn`: the server's position, read before; no segment that ends after it counts.
     """
     before, twice = "", []
     verified: list[tuple[str, Stamp]] = []
+    beyond: list[Segment] = []
     async for listed in _objects(bucket, f"{WAL_FOLDER}/{mark.name}"):
         name = _name(listed.key)
         if name == before:
             twice.append(name)
+        elif upto_lsn is not None and _is_beyond(name, mark, upto_lsn):
+            beyond.append(Segment.parse(name, mark.size))
+            if len(beyond) == _MOST_BEYOND:
+                break
         before = name
         following = mark.next()
-        if name == following.name:
+        if name == following.name and not beyond:
             if await bucket.settle(listed.key):
                 mark = following
                 verified.append((name, Stamp(listed.size_bytes, listed.changed_at)))
         elif name > following.name and not name.startswith(following.name):
-            break  # in order of names it cannot come any more
-    return Run(mark, tuple(twice), tuple(verified))
+            # In order of names it cannot come any more.
+            if upto_lsn is None or name[:8] > mark.name[:8]:
+                break
+            if not beyond:
+                beyond = await _beyond(bucket, mark, upto_lsn)
+                break
+    return Run(mark, tuple(twice), tuple(verified), tuple(beyond))
+
+
+def _is_beyond(name: str, mark: Segment, upto_lsn: int) -> bool:
+    found = segment(name, mark.size)
+    return found is not None and found.timeline == mark.timeline and found.end_lsn > upto_lsn
+
+
+async def _beyond(bucket: Readable, mark: Segment, upto_lsn: int) -> list[Segment]:
+    """Look for them where the listing has ended at a gap before."""
+    found: dict[Segment, None] = {}
+    current = Segment.containing(upto_lsn, mark.timeline, mark.size)
+    async for name in from_name(bucket, current.name):
+        if name[:8] > mark.name[:8] or len(found) == _MOST_BEYOND:
+            break
+        if _is_beyond(name, mark, upto_lsn):
+            found[Segment.parse(name, mark.size)] = None
+    return [*found]
 
 
 async def _objects(bucket: Bucket, after: str) -> AsyncIterator[Listed]:

@@ -50,12 +50,14 @@ def scratch(
 
 
 @contextlib.contextmanager
-def scratch_if_room(run_dir: Path, pgdata: Path, segment_bytes: int) -> Iterator[Path | None]:
+def scratch_if_room(
+    run_dir: Path, pgdata: Path, segment_bytes: int, name: str = _IN_RUN_DIR
+) -> Iterator[Path | None]:
     """Give a directory as `scratch` does, None when there is no room for a segment anywhere."""
     with contextlib.ExitStack() as stack:
         place: Path | None = None
         with contextlib.suppress(FaultError):
-            place = stack.enter_context(scratch(run_dir, pgdata, segment_bytes))
+            place = stack.enter_context(scratch(run_dir, pgdata, segment_bytes, name))
         yield place
 
 

@@ -5,10 +5,11 @@ import time
 from pathlib import Path
 
 from walsup import log
+from walsup.agent import position
 from walsup.agent.audit.showing import duplicates
+from walsup.agent.conflicts import Conflicts
 from walsup.agent.lag import Lag, Meter
 from walsup.agent.world import World
-from walsup.archive import catalog
 from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify
 from walsup.postgres import records
@@ -25,6 +26,7 @@ async def lag(world: World) -> None:
     A listing is a task of its own: while one hangs, the lag goes on rising.
     """
     listing, listed_s, listed = None, -_CHECK_S, False
+    conflicts = Conflicts(world)
     while True:
         await asyncio.sleep(_EVERY_S)
         if world.meter is None or world.bucket is None:
@@ -33,9 +35,9 @@ async def lag(world: World) -> None:
         if listing is None or listing.done():
             faulty = "bucket" in world.board.snapshot.faults
             overdue = time.monotonic() - listed_s >= _CHECK_S
-            if world.meter.has_finished_segments or faulty or overdue:
+            if world.meter.has_finished_segments or faulty or overdue or conflicts.is_unsure:
                 listed_s = time.monotonic()
-                listing = asyncio.create_task(_list(world, world.bucket, world.meter))
+                listing = asyncio.create_task(_list(world, world.bucket, world.meter, conflicts))
         await _look_into_wal(world.settings.pgdata, world.meter)
         if not world.stopping.is_set():
             await _switch_when_overdue(world)
@@ -46,16 +48,21 @@ async def lag(world: World) -> None:
             world.board.put(lag=world.meter.read(time.monotonic()))
 
 
-async def _list(world: World, bucket: Bucket, meter: Meter) -> None:
+async def _list(world: World, bucket: Bucket, meter: Meter, conflicts: Conflicts) -> None:
     world.asked_s = began_s = time.monotonic()
     try:
-        run = await catalog.advance(bucket, meter.mark)
-        # Without the lease another start may have written what is listed.
-        if world.lease is not None and world.lease.is_held:
-            meter.proven(run.mark)
-            world.note_verified(run.verified)
-        if run.twice:
-            world.board.fault("archive", duplicates(run.twice))
+        reached = await position.sampled(world)
+        if reached is not None:
+            run = await conflicts.advance(bucket, meter.mark, reached)
+            # Without the lease another start may have written what is listed.
+            if world.lease is not None and world.lease.is_held:
+                meter.proven(run.mark)
+                world.note_verified(run.verified)
+                conflicts.note(
+                    run, reached, await position.asked(world) if run.beyond else reached.lsn
+                )
+            if run.twice:
+                world.board.fault("archive", duplicates(run.twice))
         await bucket.probe(meter.mark.size)
         world.board.saw("bucket")
         world.board.clear("bucket")

@@ -45,7 +45,9 @@ async def examine(world: World, let_go: asyncio.Event, *, failing: bool) -> Faul
         # Looked at before the bucket: in the other order an upload in between would be a hole.
         waits = (pg_wal / "archive_status" / f"{name}.ready").exists()
         # What was on its way when nothing seemed to move may have arrived.
-        arrived = (await catalog.advance(bucket, mark)).mark != mark or meter.mark != mark
+        # With its `.ready` left it may be another's object: a push tells.
+        listed = (await catalog.advance(bucket, mark)).mark != mark
+        arrived = (listed and not (waits and failing)) or meter.mark != mark
         if arrived or not finished:
             return None
         if waits:

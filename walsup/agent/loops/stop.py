@@ -9,12 +9,15 @@ from walsup import log
 from walsup.agent import restorable
 from walsup.agent.audit.verdict import audited
 from walsup.agent.complete import proven
+from walsup.agent.conflicts import Conflicts
 from walsup.agent.holding import withdraw
+from walsup.agent.lag import Meter, Position
+from walsup.agent.position import on_disk
 from walsup.agent.silence import until_silent
 from walsup.agent.sweep import Sweep
 from walsup.agent.world import World
-from walsup.archive import catalog
 from walsup.archive.bucket import Bucket
+from walsup.archive.catalog import Run
 from walsup.archive.classify import classify
 from walsup.archive.lease import Lease, LostError, now_s
 from walsup.errors import WalsupError
@@ -91,28 +94,44 @@ async def _prove(world: World, bucket: Bucket, sweep: Sweep) -> str:
     found = control.read(world.settings.pgdata)
     await _until_open(world)
     meter, lease = world.meter, world.lease
-    if shut := _shut(world):
-        return shut
-    if meter is None or lease is None:
-        return f"{_QUESTION}: no: the gate was never opened"
+    if (shut := _shut(world)) or meter is None or lease is None:
+        return shut or f"{_QUESTION}: no: the gate was never opened"
     if found.state not in (DBState.SHUT_DOWN, DBState.SHUT_DOWN_IN_RECOVERY):
         return await _leave_crashed(world, bucket, lease, meter.mark, sweep)
     needed = needed_for(found)
     if found.timeline > meter.mark.timeline:
         world.follow_history(found.timeline)
-    while True:
-        meter.proven(await _advance(world, bucket, meter.mark))
-        mark = meter.mark
-        if mark.number >= needed.last.number:
-            break
-        await _until_open(world)
-        if shut := _shut(world):
-            return shut
-        if not await _push_ready(world, sweep):
-            await asyncio.sleep(_RETRY_S)
-    verdict = await _say(world, bucket, found, mark, sweep)
-    lost = await _release(world, lease, mark, verdict, ended=not needed.rest_bytes)
+    end = Position(found.timeline, needed.last.end_lsn)
+    mark, conflict = await _until_proven(world, bucket, meter, sweep, end)
+    if shut := _shut(world):
+        return shut
+    verdict = f"{_QUESTION}: no: {conflict}"
+    if not conflict:
+        verdict = await _say(world, bucket, found, mark, sweep)
+    ended = not needed.rest_bytes and not conflict
+    lost = await _release(world, lease, mark, verdict, ended=ended)
     return f"{_QUESTION}: no: {lost}" if lost else verdict
+
+
+async def _until_proven(
+    world: World, bucket: Bucket, meter: Meter, sweep: Sweep, end: Position
+) -> tuple[Segment, str]:
+    """Push until everything before `end` is proven, or another program's object is in the way.
+
+    Returns the last proven segment, and what is wrong with the names in the archive ("": nothing).
+    """
+    conflicts = Conflicts(world, settle_s=0.0)
+    while not _shut(world):
+        run = await _advance(world, bucket, conflicts, meter.mark, end)
+        if run is None:
+            continue
+        meter.proven(run.mark)
+        if meter.mark.end_lsn >= end.lsn or conflicts.has_found:
+            return meter.mark, conflicts.at_end(run, end)
+        await _until_open(world)
+        if not _shut(world) and not await _push_ready(world, sweep):
+            await asyncio.sleep(_RETRY_S)
+    return meter.mark, ""
 
 
 def _shut(world: World) -> str:
@@ -175,7 +194,10 @@ async def _leave_crashed(
 ) -> str:
     """Push what can be pushed, and give the archive up; returns the verdict."""
     await _push_ready(world, sweep)
-    mark = await _advance(world, bucket, mark)
+    conflicts = Conflicts(world, settle_s=0.0)
+    end = await asyncio.to_thread(on_disk, world.settings.pgdata)
+    if run := await _advance(world, bucket, conflicts, mark, end):
+        mark = run.mark
     # Who reads "stopped" may write at once: a push that is under way must have ended before.
     withdraw(world)
     while world.pid1.read().engine_pid:  # noqa: ASYNC110 (a file has no event)
@@ -220,13 +242,16 @@ def needed_for(found: ControlData) -> Needed:
     )
 
 
-async def _advance(world: World, bucket: Bucket, mark: Segment) -> Segment:
+async def _advance(
+    world: World, bucket: Bucket, conflicts: Conflicts, mark: Segment, end: Position
+) -> Run | None:
+    """List once; None: the bucket did not answer."""
     try:
-        return (await catalog.advance(bucket, mark)).mark
+        return await conflicts.advance(bucket, mark, end)
     except Exception as raised:  # noqa: BLE001 (retried until the deadline)
         world.board.fault("bucket", classify(raised))
         await asyncio.sleep(_RETRY_S)
-        return mark
+        return None
 
 
 async def _push_ready(world: World, sweep: Sweep) -> bool:

@@ -1,0 +1,193 @@
+"""Objects of another writer under the names of this server's own segments.
+
+An object counts as this server's segment only when the server had finished the segment before
+the listing, and when the archiver has confirmed it (no `.ready` is left) or its bytes are those
+of pg_wal: the engine rejects a push to a name that has other bytes, and it stays `.ready`.
+"""
+
+import time
+from collections.abc import Collection
+from typing import NamedTuple
+
+from walsup import log
+from walsup.agent.audit import contents
+from walsup.agent.lag import Position
+from walsup.agent.world import World
+from walsup.archive import ahead, catalog
+from walsup.archive.ahead import Sides
+from walsup.archive.audit.scope import Stamp
+from walsup.archive.bucket import Bucket
+from walsup.archive.catalog import Run
+from walsup.archive.engine import Engine
+from walsup.archive.fault import Fault, FaultError
+from walsup.archive.scratch import scratch, scratch_if_room
+from walsup.archive.survey import PERMANENT, Reader
+from walsup.postgres import control, history
+from walsup.postgres.wal import Segment, show_lsn
+
+SUBJECT = "names"
+_SETTLE_S = 3.0  # a push that has uploaded its object is confirmed a moment later
+_AGAIN_S = 10.0
+_SHOWN = 3
+_SCRATCH = "conflict"
+_REMEDY = (
+    "find the program that has written it (an archive_command elsewhere, a copy of this volume, a"
+    " .ready file made by hand?), and remove the object; this server's own segment is archived then"
+)
+
+
+class Compared(NamedTuple):
+    """What is wrong with an object ("": nothing; None: it could not be read then), and when."""
+
+    stamp: Stamp
+    problem: str | None
+    at_s: float
+
+    def holds(self, stamp: Stamp, now_s: float) -> bool:
+        """Tell whether it need not be compared again."""
+        return self.stamp == stamp and (self.problem is not None or now_s - self.at_s < _AGAIN_S)
+
+
+class Conflicts:
+    """Remembers from listing to listing which names are doubtful."""
+
+    def __init__(self, world: World, *, settle_s: float = _SETTLE_S) -> None:
+        """`settle_s`: for how long an object may lie beside its `.ready` before it is compared."""
+        self._world = world
+        self._settle_s = settle_s
+        self._listed_early: set[str] = set()
+        self._since_s: dict[str, float] = {}
+        self._compared: dict[str, Compared] = {}
+        self._listed: set[str] = set()
+        self._unreached: tuple[Segment, ...] = ()
+        self._is_confirmed = True
+
+    @property
+    def has_found(self) -> bool:
+        """Whether an object under the name of a finished segment is another's."""
+        return any(found.problem for found in self._compared.values())
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether the next listing has to show if a name is really ahead of the server."""
+        return bool(self._unreached) and not self._is_confirmed
+
+    async def advance(self, bucket: Bucket, mark: Segment, reached: Position) -> Run:
+        """Return the run of segments after `mark` that are this server's.
+
+        `reached`: the server's position, read before this call.
+
+        Raises:
+            what the bucket raises; OSError: files of the data directory cannot be read.
+        """
+        run = await catalog.advance(bucket, mark, reached.lsn)
+        self._listed = {name for name, _ in run.verified}
+        for name in self._listed:
+            self._since_s.setdefault(name, time.monotonic())
+        for at, (name, stamp) in enumerate(run.verified):
+            if not await self._is_own(bucket, Segment.parse(name, mark.size), stamp):
+                last = Segment.parse(name, mark.size).previous()
+                return run._replace(mark=last, verified=run.verified[:at])
+        return run
+
+    def note(self, run: Run, reached: Position, now_lsn: int | None) -> None:
+        """Note what is listed ahead of the server, whose position is `now_lsn` after the listing.
+
+        None: it is not known, which proves nothing against an object. PostgreSQL makes a segment
+        `.ready` a moment before it shows the position: what is ahead is confirmed by a second
+        listing.
+        """
+        early = [one for one in run.beyond if now_lsn is None or one.end_lsn > now_lsn]
+        self._listed_early.update(one.name for one in early)
+        before = set(self._unreached)
+        is_known = now_lsn is not None and run.mark.timeline == reached.timeline
+        self._unreached = tuple(early) if is_known else ()
+        self._is_confirmed = before.issuperset(self._unreached)
+        self._forget(run.mark)
+        lsn = reached.lsn if now_lsn is None else now_lsn
+        if fault := self.fault([one for one in self._unreached if one in before], lsn):
+            self._world.board.fault(SUBJECT, fault)
+        elif now_lsn is not None and not self._unreached:
+            self._world.board.clear(SUBJECT)
+
+    def at_end(self, run: Run, end: Position) -> str:
+        """Return what is wrong when the server has ended at `end` for good, "" when nothing is."""
+        unreached = run.beyond if run.mark.timeline == end.timeline else ()
+        found = self.fault(unreached, end.lsn)
+        return found.problem if found else ""
+
+    def fault(self, unreached: Collection[Segment], lsn: int) -> Fault | None:
+        """Return what is wrong with names that are listed, None: nothing."""
+        told = [
+            f"another program has written segment {name} in the archive: {found.problem}"
+            if found.problem
+            else f"segment {name} is in the archive, and could not be compared with pg_wal"
+            for name, found in self._compared.items()
+            if found.problem != ""
+        ]
+        if names := [one.name for one in unreached]:
+            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            told.append(
+                f"another program has written segment {', '.join(names[:_SHOWN])}{more} in the"
+                f" archive: this server writes at {show_lsn(lsn)} and has not finished it"
+            )
+        return Fault("overwrite conflict", "; ".join(told), _REMEDY) if told else None
+
+    async def _is_own(self, bucket: Bucket, segment: Segment, stamp: Stamp) -> bool:
+        """Tell whether an object is this server's segment."""
+        name, pgdata = segment.name, self._world.settings.pgdata
+        waits = (pgdata / "pg_wal" / "archive_status" / f"{name}.ready").exists()
+        is_early = name in self._listed_early
+        if not is_early and (not waits or name in self._world.swept):
+            self._compared.pop(name, None)
+            return True
+        now_s = time.monotonic()
+        if not is_early and now_s - self._since_s[name] < self._settle_s:
+            return False
+        known = self._compared.get(name)
+        if known is None or not known.holds(stamp, now_s):
+            problem = await self._compare(bucket, segment)
+            known = self._compared[name] = Compared(stamp, problem, now_s)
+            log.info("segment.compared", name=name, problem=problem)
+        return known.problem == ""
+
+    async def _compare(self, bucket: Bucket, segment: Segment) -> str | None:
+        """Compare an object with pg_wal; with its own pages when postgres has removed the file.
+
+        None: it could not be read now.
+        """
+        world, name = self._world, segment.name
+        engine, run_dir, pgdata = world.engine, world.run_dir, world.settings.pgdata
+        if not isinstance(engine, Engine):
+            return None
+        try:
+            if not (pgdata / "pg_wal" / name).exists():
+                with scratch(run_dir, pgdata, segment.size, _SCRATCH) as place:
+                    reader = Reader(
+                        bucket=bucket, engine=engine, config=world.engine_config, scratch=place
+                    )
+                    return await contents.problem(
+                        reader, pgdata / "pg_wal", self._expected(segment)
+                    )
+            with scratch_if_room(run_dir, pgdata, segment.size, _SCRATCH) as room:
+                sides = Sides(bucket, engine, world.engine_config, pgdata, room)
+                is_same = await ahead.same(sides, name)
+        except FaultError as raised:
+            if raised.fault.kind not in PERMANENT:
+                return None
+            return f"it cannot be decompressed or decrypted ({raised.fault.problem[:200]})"
+        except FileNotFoundError:
+            return None  # postgres has removed it meanwhile
+        return "" if is_same else "it has other bytes than the same segment in pg_wal"
+
+    def _expected(self, segment: Segment) -> contents.Expected:
+        pgdata = self._world.settings.pgdata
+        system_id = control.read(pgdata).system_id
+        return contents.Expected(segment, system_id, frozenset(history.own(pgdata)))
+
+    def _forget(self, mark: Segment) -> None:
+        """Drop what was remembered of segments up to the mark, and of objects that are removed."""
+        self._listed_early = {name for name in self._listed_early if name > mark.name}
+        kept = self._listed - {mark.name}
+        self._compared = {name: one for name, one in self._compared.items() if name in kept}
+        self._since_s = {name: at_s for name, at_s in self._since_s.items() if name in kept}
