@@ -125,7 +125,8 @@ class Doorkeeper:
 
         async def compare(wanted: Owner) -> Compared:
             note = world.continuity.note
-            why = continued.why_not(wanted, note, world.boot, claimant.encryption)
+            key, timeline = claimant.encryption, found.timeline
+            why = continued.why_not(wanted, note, world.boot, key, timeline)
             if self._goes_on() and not why:
                 return Compared(None)
             daemons.render(world, wanted.compression)

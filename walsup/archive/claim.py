@@ -18,6 +18,7 @@ from walsup.archive.owner import Owner
 from walsup.archive.terms import RIVAL_LEASES
 from walsup.postgres.wal import Segment
 
+_OWN_RACES = 3
 _ABSENT = b"absent"  # no content of an object
 
 
@@ -67,9 +68,34 @@ async def claim(
 ) -> Lease | Wait | Kept:
     """Read the owner object, decide, compare disk and bucket, and write it with a condition.
 
+    `walsup promote` renews the lease of this very start until the agent holds it: when that was
+    faster, the claim is made once more.
+
     Raises:
         what the bucket raises; ValueError for an owner object that cannot be read.
     """
+    answer: Lease | Wait | Kept | None = None
+    for _ in range(_OWN_RACES):
+        answer = await _claim(bucket, claimant, rivals, ask)
+        if answer is not None or not await _is_own(bucket, claimant):
+            break
+    return answer or Wait(
+        Fault(kind="overwrite conflict", problem="another start was faster; looking again")
+    )
+
+
+async def _is_own(bucket: Bucket, claimant: Claimant) -> bool:
+    """Tell whether this very start has written the owner object last."""
+    try:
+        return clock.read(await bucket.get(OWNER_KEY)).boot == claimant.boot
+    except FileNotFoundError:
+        return False
+
+
+async def _claim(
+    bucket: Bucket, claimant: Claimant, rivals: Rivals, ask: Ask
+) -> Lease | Wait | Kept | None:
+    """Try once; None: the owner object was written meanwhile."""
     etag, before, decided = await _decide(bucket, claimant, rivals, ask)
     if not isinstance(decided, Take):
         return decided
@@ -98,9 +124,7 @@ async def claim(
     if isinstance(conditional := await ask.conditional(), Fault):
         return Kept(conditional, foreign=False)
     if (written := await write(conditional, wanted, etag, clock=rivals.clock)) is None:
-        return Wait(
-            Fault(kind="overwrite conflict", problem="another start was faster; looking again")
-        )
+        return None
     return Lease(conditional, written, rivals.clock)
 
 

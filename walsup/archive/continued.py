@@ -6,11 +6,12 @@ from walsup.postgres.continuity import Note, Position
 from walsup.postgres.control import DBState
 
 
-def why_not(owner: Owner, note: Note | None, boot: str, key: str) -> str:
+def why_not(owner: Owner, note: Note | None, boot: str, key: str, timeline: int) -> str:
     """Return why only a new base backup makes the archive whole; "": the archive is continued.
 
     `owner`: as it was, or about to be written with its old memory. `note`: of this run, None when
-    the data directory has none. `key`: the fingerprint of the encryption key of now.
+    the data directory has none. `key`: the fingerprint of the encryption key of now. `timeline`: on
+    which postgres writes now; what this run has found may be from before a promotion.
     """
     if is_other_key(owner, key):
         return (
@@ -24,6 +25,8 @@ def why_not(owner: Owner, note: Note | None, boot: str, key: str) -> str:
         return note.broken
     if owner.position is None or not _is_earlier_run(owner, boot):
         return ""
+    if owner.position.timeline != timeline:
+        return ""  # a promotion or a restore has begun another, with base backups of its own
     return _why_not_from(owner.position, note)
 
 
