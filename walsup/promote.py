@@ -31,7 +31,11 @@ _ASK_EVERY_S = 0.5
 _PROMOTED_WITHIN_S = 300.0
 _SAID_EVERY_S = 10.0
 _FORCE = "; or promote it all the same, and give up what is not here: walsup promote --force"
-_RECEIVED = "select pg_catalog.pg_last_wal_receive_lsn()"
+_RECEIVED = """
+select pg_catalog.pg_last_wal_receive_lsn(),
+       (select pg_catalog.count(*) from pg_catalog.pg_stat_wal_receiver w
+         where w.status operator(pg_catalog.=) 'streaming')
+"""
 
 Say = Callable[[str], None]
 T = TypeVar("T")
@@ -106,6 +110,13 @@ async def run(known: Settings, plan: Plan) -> int:
     return await promote(known, watch.promotion, plan)
 
 
+class Received(NamedTuple):
+    """Up to where WAL has come from the primary, and whether the receiver streams now."""
+
+    lsn: int
+    streams: bool
+
+
 class Watch:
     """The archive's owner, watched until it has stopped or is dead.
 
@@ -133,15 +144,17 @@ class Watch:
         try:
             while True:
                 decided = await _asked(known, promotion.look())
-                if decided is None or promotion.stopped:
-                    return
-                if self._may_be_taken(decided) and self._no_wal_comes(await _received(sql)):
+                is_free = decided is None or promotion.stopped
+                # One that was started again without the bucket is still "stopped" there.
+                if (is_free or self._may_be_taken(decided)) and self._no_wal_comes(
+                    await _received(sql), is_free=is_free
+                ):
                     return
                 await asyncio.sleep(min(_ASK_EVERY_S, known.lease_s / 4))
         finally:
             sql.drop()
 
-    def _may_be_taken(self, decided: Take | Wait | Kept) -> bool:
+    def _may_be_taken(self, decided: Take | Wait | Kept | None) -> bool:
         match decided:
             case Kept(fault=fault):
                 raise ArchiveError(fault.problem, hint=fault.cure)
@@ -152,12 +165,14 @@ class Watch:
                     self._said_s = now_s()
                     self._say(f"waiting: {fault.problem}")
                 return False
-            case Take():
+            case Take() | None:
                 return True
 
-    def _no_wal_comes(self, received: int) -> bool:
+    def _no_wal_comes(self, received: Received, *, is_free: bool) -> bool:
+        if is_free and not received.streams:
+            return True
         patience_s = STREAM_LEASES * self._known.lease_s
-        if self._stream.silent_s(received, now_s()) >= patience_s:
+        if self._stream.silent_s(received.lsn, now_s()) >= patience_s:
             return True
         if self._stream.moves_s > RIVAL_LEASES * self._known.lease_s:
             raise _alive("it sends WAL to this standby, though it does not renew its lease")
@@ -267,15 +282,15 @@ async def _asked(known: Settings, question: Awaitable[T]) -> T:
         ) from None
 
 
-async def _received(sql: Sql) -> int:
+async def _received(sql: Sql) -> Received:
     try:
-        (received,) = await sql.row(_RECEIVED)
+        lsn, streams = await sql.row(_RECEIVED)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as raised:
         raise DataDirectoryError(
             f"the standby cannot be asked: {raised}",
             hint="see postgres's own lines in the log; `walsup status` shows what it is",
         ) from None
-    return int(received or 0)
+    return Received(int(lsn or 0), bool(streams))
 
 
 def _at_end(ask: Callable[[], dict[str, Any]], patience_s: float) -> dict[str, Any]:
