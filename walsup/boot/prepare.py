@@ -21,6 +21,8 @@ from walsup.settings import Settings
 
 _PORT = 5432
 _LONGEST_SOCKET_DIR_BYTES = 100 - len("/.s.PGSQL.65535")
+# During a base backup the engine's sessions go through a socket in a folder of the run directory.
+_LONGEST_RUN_DIR_BYTES = _LONGEST_SOCKET_DIR_BYTES - len("/sessions")
 _PRIVATE_SOCKET_DIR = Path("/var/run/postgresql")
 # The official image's words, which people look for.
 _SKIPPING = "PostgreSQL Database directory appears to contain a database; Skipping initialization"
@@ -62,7 +64,7 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
         log.warning("setting.of_source", problem=problem)
     run_dir = Path(os.environ["WALSUP_RUN_DIR"])
     gucs = _operators_gucs(known, arguments)
-    _check_length(run_dir)
+    check_length(run_dir, _LONGEST_RUN_DIR_BYTES)
     directory.check_mode(known.pgdata)
     found = inspect.look(known.pgdata, config_elsewhere="config_file" in gucs)
     engine = choose(known, os.environ.get("PATH", "")) if known.archive else None
@@ -251,14 +253,20 @@ def _socket_dir(known: Settings, effective: dict[str, str], run_dir: Path) -> st
     if known.socket_dir is None and effective.get("unix_socket_directories"):
         return None
     chosen = known.socket_dir or (_PRIVATE_SOCKET_DIR if _is_private() else run_dir)
-    _check_length(chosen)
+    check_length(chosen, _LONGEST_SOCKET_DIR_BYTES)
     return str(chosen)
 
 
-def _check_length(directory: Path) -> None:
-    if len(os.fsencode(directory)) > _LONGEST_SOCKET_DIR_BYTES:
+def check_length(directory: Path, most_bytes: int = _LONGEST_RUN_DIR_BYTES) -> None:
+    """Reject a directory in which the path of a socket would be too long.
+
+    Raises:
+        SettingsError: it is.
+    """
+    if len(os.fsencode(directory)) > most_bytes:
         raise SettingsError(
-            f"the socket directory {directory} is longer than a socket's path may be",
+            f"the directory {directory} is too long for a socket's path: it may have"
+            f" {most_bytes} bytes",
             hint="set WALSUP_SOCKET_DIR (or WALSUP_RUN_DIR) to a shorter path",
         )
 
