@@ -93,8 +93,8 @@ def test_every_kind_runs_in_name_order_before_the_port_opens(make: Make) -> None
         },
         POSTGRES_DB="shop of ours",
         POSTGRES_USER="the boss",
-        AWS_SECRET_ACCESS_KEY="of the bucket",
-        AWS_ACCESS_KEY_ID="of the bucket",
+        AWS_SECRET_ACCESS_KEY="of-the-bucket",
+        AWS_ACCESS_KEY_ID="of-the-bucket",
         APP_PASSWORD="of the operator",
     )
     one.start().wait_for(lambda: one.events("postgres.started"), "postgres", timeout_s=60)
@@ -116,7 +116,7 @@ def test_every_kind_runs_in_name_order_before_the_port_opens(make: Make) -> None
         f"PGDATA={one.pgdata}/.walsup-stage/data",
     ):
         assert line in script
-    assert "of the bucket" not in report(one, "script.env")
+    assert "of-the-bucket" not in report(one, "script.env")
     assert "PASSWORD" not in server
     assert "listen_addresses=\n" in report(one, "server.argv")
     assert report(one, "tcp") == "shut\n"

@@ -258,7 +258,7 @@ def test_s05_an_end_that_is_not_on_the_disk_any_more_needs_a_base_backup(
         other.environment["WALSUP_ARCHIVE"] = archive
         other.start()
         wait_protected(other)
-        assert other.events("archive.not_joined")
+        assert other.events("archive.not_continued")
         assert len(sentinels(s3, one.prefix)) == 2
         assert not status(other)["holes"]
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from time import CLOCK_BOOTTIME, clock_gettime
 from typing import NamedTuple
 
+from walsup.archive.bucket import Object
 from walsup.archive.classify import is_absent, is_conflict
 from walsup.archive.conditions import Conditional
 from walsup.archive.fault import Fault
@@ -48,7 +49,7 @@ async def write(  # noqa: PLR0913 (each is one fact)
     etag: str | None,
     *,
     tried: set[str] | None = None,
-    known: str = "",
+    known: Owner | None = None,
     clock: Clock = now_s,
 ) -> Written | None:
     """Create it (`etag` None) or replace it, under a nonce of its own; None: it is another's now.
@@ -56,12 +57,13 @@ async def write(  # noqa: PLR0913 (each is one fact)
     A write that was not answered may have succeeded, and may succeed at any later time. When a
     read shows one of ours (`tried`: the nonces of earlier ones), that gives its tag and no lease:
     it is unknown when it was written. It is written again, until a success is answered.
-    `known`: the nonce of the version that is replaced; a server may show it under another tag.
+    `known`: our version that is replaced; a server may show it under another tag.
 
     Raises:
         what the bucket raises, when it is not known what happened.
     """
     tried = set() if tried is None else tried
+    boots = {wanted.boot, known.boot} if known else {wanted.boot}
     for _ in range(_ATTEMPTS):
         signed, began_s = wanted.signed(), clock()
         tried.add(signed.nonce)
@@ -70,36 +72,40 @@ async def write(  # noqa: PLR0913 (each is one fact)
                 tag = await bucket.create(OWNER_KEY, signed.to_json())
             else:
                 tag = await bucket.replace(OWNER_KEY, signed.to_json(), etag)
-        except Exception as raised:  # noqa: BLE001 (raised again unless the object tells)
-            etag = await _landed(bucket, raised, tried, known)
-            if etag is None:
+        except Exception as raised:
+            found = await _there(bucket, raised)
+            if found is None:
                 return None
+            owner = Owner.from_json(found.content)
+            nonces = {*tried, known.nonce} if known and _is_lost(raised) else tried
+            # Whoever edits the object by hand may leave the nonce in it.
+            ours = owner.instance == wanted.instance and owner.boot in boots
+            if not (ours and owner.nonce and owner.nonce in nonces):
+                if _is_lost(raised):
+                    return None
+                raise
+            etag = found.etag
         else:
             return Written(signed, tag, began_s)
     raise TimeoutError(f"{_ATTEMPTS} writes of {OWNER_KEY} in a row were not answered")
 
 
-async def _landed(
-    bucket: Conditional, raised: Exception, tried: set[str], known: str
-) -> str | None:
-    """Give the tag of a version of ours that is there; None: the object is another's.
+def _is_lost(raised: Exception) -> bool:
+    return is_conflict(raised) or is_absent(raised)
+
+
+async def _there(bucket: Conditional, raised: Exception) -> Object | None:
+    """Give the object as it is after a write that has failed; None: it has been removed.
 
     Raises:
         `raised`, when the object does not tell.
     """
-    lost = is_conflict(raised) or is_absent(raised)
     try:
-        found = await bucket.get(OWNER_KEY)
+        return await bucket.get(OWNER_KEY)
     except FileNotFoundError as absent:
-        if lost and is_absent(absent):
+        if _is_lost(raised) and is_absent(absent):
             return None
         raise raised from None
-    nonce = Owner.from_json(found.content).nonce
-    if nonce in tried or (lost and nonce and nonce == known):
-        return found.etag
-    if lost:
-        return None
-    raise raised
 
 
 class Proven(NamedTuple):
@@ -202,13 +208,12 @@ class Lease:
             if _gives_up(self.owner):
                 return  # what it says now stands
             self._may_be_given_up = self._may_be_given_up or _gives_up(wanted)
-            known = self.owner.nonce
             written = await write(
                 self._bucket,
                 wanted,
                 self._etag,
                 tried=self._tried,
-                known=known,
+                known=self.owner,
                 clock=self._clock,
             )
             if written is None:
