@@ -5,6 +5,7 @@ the listing, and when the archiver has confirmed it (no `.ready` is left) or its
 of pg_wal: the engine rejects a push to a name that has other bytes, and it stays `.ready`.
 """
 
+import itertools
 import time
 from collections.abc import Collection
 from typing import NamedTuple
@@ -29,11 +30,13 @@ SUBJECT = "names"
 _SETTLE_S = 3.0  # a push that has uploaded its object is confirmed a moment later
 _AGAIN_S = 10.0
 _SHOWN = 3
-_SCRATCH = "conflict"
 _REMEDY = (
     "find the program that has written it (an archive_command elsewhere, a copy of this volume, a"
     " .ready file made by hand?), and remove the object; this server's own segment is archived then"
 )
+
+_OTHER_BYTES = "it has other bytes than the same segment in pg_wal"
+_COUNTER = itertools.count()  # a stop compares while the lag's listing does
 
 
 class Compared(NamedTuple):
@@ -45,7 +48,8 @@ class Compared(NamedTuple):
 
     def holds(self, stamp: Stamp, now_s: float) -> bool:
         """Tell whether it need not be compared again."""
-        return self.stamp == stamp and (self.problem is not None or now_s - self.at_s < _AGAIN_S)
+        lasts = self.problem in ("", _OTHER_BYTES)
+        return self.stamp == stamp and (lasts or now_s - self.at_s < _AGAIN_S)
 
 
 class Conflicts:
@@ -55,6 +59,7 @@ class Conflicts:
         """`settle_s`: for how long an object may lie beside its `.ready` before it is compared."""
         self._world = world
         self._settle_s = settle_s
+        self._place = f"conflict-{next(_COUNTER)}"
         self._listed_early: set[str] = set()
         self._since_s: dict[str, float] = {}
         self._compared: dict[str, Compared] = {}
@@ -147,6 +152,9 @@ class Conflicts:
         known = self._compared.get(name)
         if known is None or not known.holds(stamp, now_s):
             problem = await self._compare(bucket, segment)
+            if problem not in ("", _OTHER_BYTES):
+                # An engine that was ended may say the same as of a damaged object.
+                problem = await self._compare(bucket, segment)
             known = self._compared[name] = Compared(stamp, problem, now_s)
             log.info("segment.compared", name=name, problem=problem)
         return known.problem == ""
@@ -162,14 +170,14 @@ class Conflicts:
             return None
         try:
             if not (pgdata / "pg_wal" / name).exists():
-                with scratch(run_dir, pgdata, segment.size, _SCRATCH) as place:
+                with scratch(run_dir, pgdata, segment.size, self._place) as place:
                     reader = Reader(
                         bucket=bucket, engine=engine, config=world.engine_config, scratch=place
                     )
                     return await contents.problem(
                         reader, pgdata / "pg_wal", self._expected(segment)
                     )
-            with scratch_if_room(run_dir, pgdata, segment.size, _SCRATCH) as room:
+            with scratch_if_room(run_dir, pgdata, segment.size, self._place) as room:
                 sides = Sides(bucket, engine, world.engine_config, pgdata, room)
                 is_same = await ahead.same(sides, name)
         except FaultError as raised:
@@ -178,7 +186,7 @@ class Conflicts:
             return f"it cannot be decompressed or decrypted ({raised.fault.problem[:200]})"
         except FileNotFoundError:
             return None  # postgres has removed it meanwhile
-        return "" if is_same else "it has other bytes than the same segment in pg_wal"
+        return "" if is_same else _OTHER_BYTES
 
     def _expected(self, segment: Segment) -> contents.Expected:
         pgdata = self._world.settings.pgdata

@@ -7,8 +7,11 @@ from typing import NamedTuple
 from walsup.archive import catalog, clock
 from walsup.archive.bucket import Bucket
 from walsup.archive.fault import Fault, FaultError
+from walsup.archive.owner import Owner
 from walsup.archive.window import Line
 from walsup.postgres.wal import Segment, parse_history
+
+_ANSWER = " in the bucket: "  # of a stop's verdict
 
 
 class Origin(NamedTuple):
@@ -21,6 +24,12 @@ class Origin(NamedTuple):
 
 def _forget(_: int) -> None:
     """Keep nothing."""
+
+
+def _has_ended(owner: Owner) -> bool:
+    """Tell whether the owner has stopped, and has archived everything before its end."""
+    answer = owner.verdict.partition(_ANSWER)[2] if owner.verdict_boot == owner.boot else ""
+    return owner.state == "stopped" and answer.startswith("yes")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,7 +78,10 @@ class Followed:
             proven.number,
         ):
             self.mark = proven
-        self.mark = (await catalog.advance(bucket, self.mark)).mark
+        if _has_ended(owner):
+            self.mark = proven  # what lies after it is another program's
+        else:
+            self.mark = (await catalog.advance(bucket, self.mark)).mark
 
     def learn(self, history: str) -> None:
         """Take note of the history file of the owner's timeline."""
