@@ -33,10 +33,14 @@ def _receiver(one: Walsup, folder: Path, *argv: str) -> Iterator[subprocess.Pope
 
 def _walsender(one: Walsup) -> int:
     def look() -> int | None:
-        found = (m.outer_pid for m in one.members() if "walsender" in " ".join(m.argv))
-        return next(found, None)
+        for member in one.members():
+            title = " ".join(member.argv)
+            # Before that postgres ends one that is idle by itself.
+            if "walsender" in title and ("streaming" in title or "START_REPLICATION" in title):
+                return member.outer_pid
+        return None
 
-    return one.wait_for(look, "a walsender")
+    return one.wait_for(look, "a walsender that streams")
 
 
 def _fill(one: Walsup) -> None:
