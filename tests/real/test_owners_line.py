@@ -102,7 +102,11 @@ def test_latest_is_the_owners_line_for_a_standby_and_a_restart(
         s3=s3, prefix=one.prefix, env={"WALSUP_ROLE": "standby", "WALSUP_LEASE": "1s"}
     ).start()
     standby.wait_accepts(timeout_s=60)
-    standby.wait_for(lambda: standby.psql(ROWS) == "1 2 3 4 5", "it follows the owner")
+    has_table = "select to_regclass('t') is not null"
+    standby.wait_for(
+        lambda: standby.psql(has_table) == "t" and standby.psql(ROWS) == "1 2 3 4 5",
+        "it follows the owner",
+    )
     assert standby.stop() == 0
     one.psql("delete from t where n = 5")
     wait_no_lag(one)
