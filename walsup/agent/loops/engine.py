@@ -1,6 +1,7 @@
 """Whether the engine can be started at all, found out before a segment needs it."""
 
 import asyncio
+import errno
 import os
 import time
 from pathlib import Path
@@ -15,6 +16,9 @@ from walsup.tail import last_lines
 
 _EVERY_S = 1.0
 _TRY_EVERY_S = 300.0
+_TRY_AGAIN_S = 5.0
+# One failure alone may be a moment without memory or a processor.
+_FAILURES_SHOWN = 2
 _TRY_TIMEOUT_S = 20.0
 # A killed daemon is started again at once.
 _ABSENT_S = 3.0
@@ -22,6 +26,8 @@ _RESTARTS_WITHIN_S = 20.0
 _MANY_RESTARTS = 3
 # What a shell says of a program that cannot be executed, or whose libraries are missing.
 _NOT_EXECUTED = (126, 127)
+# The kernel rejects the file itself: the next try ends the same way.
+_NO_PROGRAM = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOEXEC)
 
 
 class File(NamedTuple):
@@ -33,14 +39,30 @@ class File(NamedTuple):
     changed_ns: int
 
 
+class Tried(NamedTuple):
+    """The last try of a program: when, what failed, and how often in a row."""
+
+    file: File
+    at_s: float
+    fault: Fault | None
+    failures: int
+
+    def is_due(self, file: File, now_s: float) -> bool:
+        """Return whether the program has to be tried again."""
+        every_s = _TRY_EVERY_S if self.fault is None else _TRY_AGAIN_S
+        return self.file != file or now_s - self.at_s > every_s
+
+
 async def engine(world: World) -> None:
     """Look at the programs and the daemon every second."""
     if not isinstance(world.engine, Engine):
         await world.stopping.wait()
         return
-    programs, daemon = _Programs(world, world.engine), _Daemon()
+    programs, daemon = Programs(world, world.engine), _Daemon()
     while not world.stopping.is_set():
-        fault = await programs.look() or daemon.look(world.board.snapshot, time.monotonic())
+        fault = await programs.look(time.monotonic()) or daemon.look(
+            world.board.snapshot, time.monotonic()
+        )
         if world.stopping.is_set():
             return
         if fault is not None:
@@ -50,39 +72,44 @@ async def engine(world: World) -> None:
         await asyncio.sleep(_EVERY_S)
 
 
-class _Programs:
+class Programs:
     """The engine's programs: there, executable, and of this machine."""
 
     def __init__(self, world: World, chosen: Engine) -> None:
         self._world = world
         self._paths = [path for path in (chosen.program, chosen.client) if path is not None]
-        self._tried: dict[Path, tuple[File, float, Fault | None]] = {}
+        self._tried: dict[Path, Tried] = {}
 
-    async def look(self) -> Fault | None:
+    async def look(self, now_s: float) -> Fault | None:
+        """Return why a program cannot be started, None when all can as far as is known."""
         for path in self._paths:
             try:
                 file = await asyncio.to_thread(_file, path)
             except OSError as raised:
                 return Fault("engine missing", f"{path}: {raised.strerror}; nothing can be pushed")
-            before = self._tried.get(path)
-            now_s = time.monotonic()
-            if before is None or before[0] != file or now_s - before[1] > _TRY_EVERY_S:
-                before = self._tried[path] = (file, now_s, await self._start(path))
-            if before[2] is not None:
-                return before[2]
+            tried = self._tried.get(path)
+            if tried is None or tried.is_due(file, now_s):
+                before = tried.failures if tried is not None and tried.file == file else 0
+                tried = self._tried[path] = await self._try(path, file, now_s, before)
+            if tried.failures >= _FAILURES_SHOWN:
+                return tried.fault
         return None
 
-    async def _start(self, path: Path) -> Fault | None:
+    async def _try(self, path: Path, file: File, now_s: float, before: int) -> Tried:
+        """Start it; `before`: how many tries in a row have failed."""
         output = self._world.run_dir / "engine-version.log"
         try:
             code = await oneshot.run([str(path), "--version"], output, timeout_s=_TRY_TIMEOUT_S)
         except OSError as raised:
-            return _broken(path, raised.strerror or str(raised))
+            certain = raised.errno in _NO_PROGRAM
+            fault = _broken(path, raised.strerror or str(raised))
+            return Tried(file, now_s, fault, _FAILURES_SHOWN if certain else before + 1)
         # A client of a daemon may not know the option; it has been started all the same.
         if code < 0 or code in _NOT_EXECUTED:
             how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-            return _broken(path, f"{how}\n{last_lines(output, self._world.secrets())}".strip())
-        return None
+            said = f"{how}\n{last_lines(output, self._world.secrets())}".strip()
+            return Tried(file, now_s, _broken(path, said), before + 1)
+        return Tried(file, now_s, None, 0)
 
 
 def _file(path: Path) -> File:
