@@ -168,6 +168,6 @@ def test_a_broken_rendering_would_be_seen(walsup: Make) -> None:
     """The client that archive_command names exists and is executable for the database's user."""
     one = walsup().start()
     wait_protected(one)
-    program = one.psql("show archive_command").rpartition("; else ")[2].split(" ")[0]
+    program = one.psql("show archive_command").partition(" e=")[2].partition(";")[0]
     readable = ["runuser", "-u", one.machine.db_user, "--"] if os.geteuid() == 0 else []
     assert subprocess.run([*readable, "test", "-x", program], check=False).returncode == 0

@@ -7,6 +7,7 @@ history: what postgres is told to archive of another one (a `.ready` made by han
 in the archive. The check is made of a shell's own words: no fork.
 """
 
+import os
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +20,9 @@ CONFIG = "engine.json"
 LEASE = "lease"
 MANY = "many-ready"  # there while many files wait: a line that says whether another's is among them
 
+# Source: PostgreSQL 15, pgarch.c: MAXPGPATH with its end, and what is longer is cut silently.
+MOST_BYTES = 1023
+_LONGEST_NAME = len("000000010000000000000001.00000028.backup")
 _DIGITS = 12
 _CLIENT_MARGIN_S = 3
 _KILL_AFTER_S = 5.0
@@ -26,39 +30,55 @@ _WITHOUT_DAEMON_S = 60.0
 
 
 def archive_command(engine: Engine, run_dir: Path, push_timeout_s: float) -> str:
-    """Give the command; without the lease's file, the gate is shut."""
-    check = _check(run_dir / LEASE)
+    """Give the command; without the lease's file, the gate is shut.
+
+    Directory and engine are named once: PostgreSQL before 16 cuts what is longer than MOST_BYTES.
+    """
+    named = f"r={_quoted(str(run_dir))} e={_quoted(str(engine.program))}"
     push, alone = (
-        push_command(engine, run_dir, push_timeout_s, alone=alone) for alone in (False, True)
+        _push(engine, '"$r"', '"$e"', push_timeout_s, alone=alone) for alone in (False, True)
     )
     choice = f"if [ $alone ]; then {alone} ; else {push} ; fi"
-    return f"{check} && {_foreign(run_dir / MANY)} && {choice} || exit 1"
+    return f"{named}; {_check()} && {_foreign()} && {choice} || exit 1"
 
 
-def push_command(
-    engine: Engine, run_dir: Path, push_timeout_s: float, *, alone: bool = False
+def longest(command: str) -> int:
+    """Return the length in bytes that PostgreSQL makes of the command at the most."""
+    name = "0" * _LONGEST_NAME
+    told = command.replace("%%", "\0").replace("%p", f"pg_wal/{name}").replace("%f", name)
+    return len(os.fsencode(told))
+
+
+def push_command(engine: Engine, run_dir: Path, push_timeout_s: float) -> str:
+    """Give the push alone: the bare client of the daemon, or the engine itself."""
+    where, program = _quoted(str(run_dir)), _quoted(str(engine.program))
+    return _push(engine, where, program, push_timeout_s)
+
+
+def _push(
+    engine: Engine, where: str, program: str, push_timeout_s: float, *, alone: bool = False
 ) -> str:
-    """Give the push: the bare client of the daemon, or the engine itself.
+    """Give the push, with the run directory and the engine's program as words of the shell.
 
     `alone`: nothing but this file. Else both engines push along what else is `.ready`.
     """
-    socket, config = run_dir / SOCKET, run_dir / CONFIG
+    socket, config = f"{where}/{SOCKET}", f"{where}/{CONFIG}"
     timeout = f"{round(push_timeout_s) + _CLIENT_MARGIN_S}s"
     if alone or not engine.has_daemon:
         # Killed by then as well: what goes on for longer may meet another writer (S2).
         kill_after_s = min(_KILL_AFTER_S, push_timeout_s / 4)
         bound_s = min(_WITHOUT_DAEMON_S, push_timeout_s - kill_after_s)
         words = [*(ALONE if alone else ()), "timeout", "-k", f"{kill_after_s:g}", f"{bound_s:g}"]
-        words += [str(engine.program), "--config", str(config), "wal-push", "%p"]
+        words += [program, "--config", config, "wal-push", "%p"]
     elif engine.client:
-        words = [str(engine.client), str(socket), "wal-push", "%f", "-timeout", timeout]
+        words = [_quoted(str(engine.client)), socket, "wal-push", "%f", "-timeout", timeout]
     else:
-        words = [str(engine.program), "daemon-client", "--socket", str(socket)]
+        words = [program, "daemon-client", "--socket", socket]
         words += ["--timeout", timeout, "wal-push", "%f"]
-    return " ".join(word if word in ("%f", "%p") else _quoted(word) for word in words)
+    return " ".join(words)
 
 
-def _foreign(many: Path) -> str:
+def _foreign() -> str:
     """Set `alone` when a file of another timeline waits as well.
 
     With thousands of files the shell would take longer than a push does: then the agent looks.
@@ -68,7 +88,7 @@ def _foreign(many: Path) -> str:
         " *) case $f in [*]*) ;; *) alone=1; esac; esac"
     )
     return (
-        f"{{ read -r alone <{_quoted(str(many))} || {{ alone=;"
+        f'{{ read -r alone <"$r"/{MANY} || {{ alone=;'
         f" for f in pg_wal/archive_status/*.ready; do {each}; done; }}; }} 2>/dev/null"
     )
 
@@ -79,10 +99,8 @@ def lease_line(until: int, timelines: Iterable[int]) -> str:
     return f"{until:0{_DIGITS}} {own}\n"
 
 
-def _check(lease: Path) -> str:
-    reading = (
-        f"{{ read -r up _ </proc/uptime && read -r until own <{_quoted(str(lease))}; }} 2>/dev/null"
-    )
+def _check() -> str:
+    reading = f'{{ read -r up _ </proc/uptime && read -r until own <"$r"/{LEASE}; }} 2>/dev/null'
     # Its first eight digits are the timeline of any file that postgres archives.
     is_own = '{ f=%f; case " $own " in *" ${f%%"${f#????????}"} "*) ;; *) false; esac; }'
     return f'{reading} && [ "${{up%%.*}}" -lt "$until" ] && {is_own}'

@@ -11,7 +11,7 @@ from pathlib import Path
 from walsup import log, settings
 from walsup.archive import fence
 from walsup.archive.abilities import unheeded
-from walsup.archive.command import LEASE, MANY, archive_command
+from walsup.archive.command import LEASE, MANY, MOST_BYTES, archive_command, longest
 from walsup.archive.engine import Engine, choose, push_timeout_s
 from walsup.archive.fault import Fault
 from walsup.boot import conf, directory, handover, inspect, phase, plan, stage
@@ -232,9 +232,15 @@ def _archive_command(known: Settings, engine: Engine | Fault | None, run_dir: Pa
         case Fault():
             return "exit 1"  # shut: WAL waits, the archiver does not die of a code over 125
         case Engine():
-            return archive_command(
-                engine, run_dir, push_timeout_s(known.stop_grace_s, known.lease_s)
-            )
+            timeout_s = push_timeout_s(known.stop_grace_s, known.lease_s)
+            told = archive_command(engine, run_dir, timeout_s)
+            if (length := longest(told)) > MOST_BYTES:
+                raise SettingsError(
+                    f"archive_command would have {length} bytes, and PostgreSQL before 16 cuts it"
+                    f" after {MOST_BYTES}: the paths {run_dir} and {engine.program} are too long",
+                    hint="set WALSUP_RUN_DIR to a shorter path, or install the engine in one",
+                )
+            return told
 
 
 def _operators_gucs(known: Settings, arguments: list[str]) -> dict[str, str]:

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from walsup.archive.command import LEASE, MANY, archive_command, lease_line, push_command
+from walsup.archive.command import (
+    LEASE,
+    MANY,
+    MOST_BYTES,
+    archive_command,
+    lease_line,
+    longest,
+    push_command,
+)
 from walsup.archive.engine import Engine
 
 SEGMENT = "000000010000000000000001"
@@ -179,9 +187,20 @@ def test_s07_any_path_survives_the_quoting(name: str) -> None:
     run_dir = Path("/run") / name
     engine = Engine(name="walrus", program=Path("/w"), client=Path("/c"))
     command = archive_command(engine, run_dir, 15)
-    words = ["/c", str(run_dir / "engine.sock"), "wal-push", SEGMENT, "-timeout", "18s"]
+    words = ["/c", "$r/engine.sock", "wal-push", SEGMENT, "-timeout", "18s"]
     found = shlex.split(expanded(command, SEGMENT))
+    assert found[0] == f"r={run_dir}"
     assert found[-11:] == [*words, ";", "fi", "||", "exit", "1"]
+
+
+@pytest.mark.parametrize("client", [None, Path("/usr/local/bin/walg-daemon-client")])
+def test_s07_postgres_cuts_no_command(client: Path | None) -> None:
+    """Before 16 it has room for 1,023 bytes, after the file's name was put in, and says nothing."""
+    engine = Engine(name="walrus", program=Path("/opt/engines/walrus/bin/walrus"), client=client)
+    command = archive_command(engine, Path("/" + "%" * 75), 600)
+    backup = f"{SEGMENT}.00000028.backup"
+    assert longest(command) == len(expanded(command, backup).encode())
+    assert longest(command) < MOST_BYTES - 100
 
 
 @given(push_s=st.floats(min_value=0.1, max_value=600))
