@@ -29,10 +29,16 @@ from walsup.postgres.wal import Segment, show_lsn
 SUBJECT = "names"
 _SETTLE_S = 3.0  # a push that has uploaded its object is confirmed a moment later
 _AGAIN_S = 10.0
+_UNCOMPARED_S = 30.0  # for how long an object that cannot be compared may be this server's
 _SHOWN = 3
 _REMEDY = (
     "find the program that has written it (an archive_command elsewhere, a copy of this volume, a"
     " .ready file made by hand?), and remove the object; this server's own segment is archived then"
+)
+
+_LOOK_REMEDY = (
+    "find out whether another program archives to this prefix, and compare the object with the file"
+    " in pg_wal before anything is removed"
 )
 
 _OTHER_BYTES = "it has other bytes than the same segment in pg_wal"
@@ -52,6 +58,24 @@ class Compared(NamedTuple):
         return self.stamp == stamp and (lasts or now_s - self.at_s < _AGAIN_S)
 
 
+class Ahead(NamedTuple):
+    """An object of a segment that the server has finished, by its files, and not by its position.
+
+    `problem`: as of Compared; `since_s`: when it was first compared.
+    """
+
+    problem: str | None
+    since_s: float
+    at_s: float
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it is a fault."""
+        return bool(self.problem) or (
+            self.problem is None and self.at_s - self.since_s >= _UNCOMPARED_S
+        )
+
+
 class Conflicts:
     """Remembers from listing to listing which names are doubtful."""
 
@@ -63,6 +87,7 @@ class Conflicts:
         self._listed_early: set[str] = set()
         self._since_s: dict[str, float] = {}
         self._compared: dict[str, Compared] = {}
+        self._ahead: dict[str, Ahead] = {}
         self._listed: set[str] = set()
         self._unreached: tuple[Segment, ...] = ()
         self._is_confirmed = True
@@ -75,7 +100,8 @@ class Conflicts:
     @property
     def is_unsure(self) -> bool:
         """Whether the next listing has to show if a name is really ahead of the server."""
-        return bool(self._unreached) and not self._is_confirmed
+        is_open = any(one.problem is None and not one.is_told for one in self._ahead.values())
+        return is_open or (bool(self._unreached) and not self._is_confirmed)
 
     async def advance(self, bucket: Bucket, mark: Segment, reached: Position) -> Run:
         """Return the run of segments after `mark` that are this server's.
@@ -95,12 +121,15 @@ class Conflicts:
                 return run._replace(mark=last, verified=run.verified[:at])
         return run
 
-    def note(self, run: Run, reached: Position, now_lsn: int | None) -> None:
+    async def note(self, bucket: Bucket, run: Run, reached: Position, now_lsn: int | None) -> None:
         """Note what is listed ahead of the server, whose position is `now_lsn` after the listing.
 
         None: it is not known, which proves nothing against an object. PostgreSQL makes a segment
-        `.ready` a moment before it shows the position: what is ahead is confirmed by a second
-        listing.
+        `.ready` before it shows the position, and its WAL is synced in between: what is ahead is
+        confirmed by a second listing, and what is `.ready` by its bytes.
+
+        Raises:
+            what the bucket raises; OSError: files of the data directory cannot be read.
         """
         early = [one for one in run.beyond if now_lsn is None or one.end_lsn > now_lsn]
         self._listed_early.update(one.name for one in early)
@@ -109,10 +138,13 @@ class Conflicts:
         self._unreached = tuple(early) if is_known else ()
         self._is_confirmed = before.issuperset(self._unreached)
         self._forget(run.mark)
+        confirmed = [one for one in self._unreached if one in before]
+        finished = [one for one in confirmed if self._is_finished(one.name)]
+        await self._compare_ahead(bucket, finished)
         lsn = reached.lsn if now_lsn is None else now_lsn
-        if fault := self.fault([one for one in self._unreached if one in before], lsn):
+        if fault := self.fault([one for one in confirmed if one not in finished], lsn):
             self._world.board.fault(SUBJECT, fault)
-        elif now_lsn is not None and not self._unreached:
+        elif now_lsn is not None and not self.is_unsure:
             self._world.board.clear(SUBJECT)
 
     def at_end(self, run: Run, end: Position) -> str:
@@ -123,20 +155,44 @@ class Conflicts:
 
     def fault(self, unreached: Collection[Segment], lsn: int) -> Fault | None:
         """Return what is wrong with names that are listed, None: nothing."""
+        found = {name: one.problem for name, one in self._ahead.items() if one.is_told}
+        found |= {name: one.problem for name, one in self._compared.items() if one.problem != ""}
         told = [
-            f"another program has written segment {name} in the archive: {found.problem}"
-            if found.problem
+            f"another program has written segment {name} in the archive: {problem}"
+            if problem
             else f"segment {name} is in the archive, and could not be compared with pg_wal"
-            for name, found in self._compared.items()
-            if found.problem != ""
+            for name, problem in found.items()
         ]
+        is_proven = bool(unreached) or any(found.values())
         if names := [one.name for one in unreached]:
             more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
             told.append(
                 f"another program has written segment {', '.join(names[:_SHOWN])}{more} in the"
                 f" archive: this server writes at {show_lsn(lsn)} and has not finished it"
             )
-        return Fault("overwrite conflict", "; ".join(told), _REMEDY) if told else None
+        remedy = _REMEDY if is_proven else _LOOK_REMEDY
+        return Fault("overwrite conflict", "; ".join(told), remedy) if told else None
+
+    def _is_finished(self, name: str) -> bool:
+        """Tell whether PostgreSQL has finished the segment, which its archiver can push then."""
+        pg_wal = self._world.settings.pgdata / "pg_wal"
+        status = pg_wal / "archive_status"
+        # In this order: the archiver renames the one to the other.
+        is_noted = (status / f"{name}.ready").exists() or (status / f"{name}.done").exists()
+        return is_noted and (pg_wal / name).exists()
+
+    async def _compare_ahead(self, bucket: Bucket, finished: Collection[Segment]) -> None:
+        """Compare with pg_wal what the server has finished and its position does not show yet."""
+        known, self._ahead = self._ahead, {}
+        for segment in finished:
+            now_s = time.monotonic()
+            one = known.get(segment.name)
+            if one is None or (one.problem != "" and now_s - one.at_s >= _AGAIN_S):
+                problem = await self._problem(bucket, segment)
+                if problem is None and one is not None:
+                    problem = one.problem  # what was seen stands until it is disproved
+                one = Ahead(problem, one.since_s if one else now_s, now_s)
+            self._ahead[segment.name] = one
 
     async def _is_own(self, bucket: Bucket, segment: Segment, stamp: Stamp) -> bool:
         """Tell whether an object is this server's segment."""
@@ -151,13 +207,18 @@ class Conflicts:
             return False
         known = self._compared.get(name)
         if known is None or not known.holds(stamp, now_s):
-            problem = await self._compare(bucket, segment)
-            if problem not in ("", _OTHER_BYTES):
-                # An engine that was ended may say the same as of a damaged object.
-                problem = await self._compare(bucket, segment)
+            problem = await self._problem(bucket, segment)
             known = self._compared[name] = Compared(stamp, problem, now_s)
-            log.info("segment.compared", name=name, problem=problem)
         return known.problem == ""
+
+    async def _problem(self, bucket: Bucket, segment: Segment) -> str | None:
+        """Compare an object with pg_wal, a second time when it seems to be damaged."""
+        problem = await self._compare(bucket, segment)
+        if problem not in ("", _OTHER_BYTES):
+            # An engine that was ended may say the same as of a damaged object.
+            problem = await self._compare(bucket, segment)
+        log.info("segment.compared", name=segment.name, problem=problem)
+        return problem
 
     async def _compare(self, bucket: Bucket, segment: Segment) -> str | None:
         """Compare an object with pg_wal; with its own pages when postgres has removed the file.

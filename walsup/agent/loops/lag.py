@@ -58,9 +58,8 @@ async def _list(world: World, bucket: Bucket, meter: Meter, conflicts: Conflicts
             if world.lease is not None and world.lease.is_held:
                 meter.proven(run.mark)
                 world.note_verified(run.verified)
-                conflicts.note(
-                    run, reached, await position.asked(world) if run.beyond else reached.lsn
-                )
+                now_lsn = await position.asked(world) if run.beyond else reached.lsn
+                await conflicts.note(bucket, run, reached, now_lsn)
             if run.twice:
                 world.board.fault("archive", duplicates(run.twice))
         await bucket.probe(meter.mark.size)
