@@ -24,8 +24,7 @@ _WIDTH = 17
 
 def put(run_dir: Path, until_s: float, lease_s: float) -> None:
     """Put a deadline where PID 1 reads it: in place, at one width, also on a full disk."""
-    shown_s = 0.0 if until_s == math.inf else until_s
-    text = f"{shown_s:0{_WIDTH}.3f} {lease_s:0{_WIDTH}.3f}\n"
+    text = _line(0.0 if until_s == math.inf else until_s, lease_s)
     descriptor = os.open(run_dir / FILE, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
         if os.geteuid() == 0:  # a person in the container; the agent moves it on
@@ -43,6 +42,28 @@ def read(run_dir: Path) -> float:
         OSError, ValueError, IndexError: it cannot be read.
     """
     return float((run_dir / FILE).read_text(encoding="ascii").split()[0]) or math.inf
+
+
+def reserve(run_dir: Path, lease_s: float) -> None:
+    """Make the file that `put` writes to, with no deadline in it; one that is there stays.
+
+    Raises:
+        OSError: it is not there, and there is no room for it.
+    """
+    if (run_dir / FILE).exists():
+        return
+    fresh = run_dir / (FILE + ".new")
+    try:
+        fresh.write_text(_line(0.0, lease_s), encoding="ascii")
+        (run_dir / FILE).hardlink_to(fresh)  # never over what somebody put there meanwhile
+    except FileExistsError:
+        return
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _line(until_s: float, lease_s: float) -> str:
+    return f"{until_s:0{_WIDTH}.3f} {lease_s:0{_WIDTH}.3f}\n"
 
 
 class Mark(NamedTuple):
