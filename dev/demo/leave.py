@@ -7,7 +7,7 @@ from dev.demo.stage import Stage
 from dev.demo.weather import gapless
 from dev.harness import NotSeenError
 
-_YES = re.compile(r": yes \(([0-9A-F]{24}), [0-9A-F]+/[0-9A-F]+\)$")
+_YES = re.compile(r": yes \(([0-9A-F]{24}), [0-9A-F]+/[0-9A-F]+; base backup \S+\)$")
 
 
 def stop(stage: Stage) -> None:
