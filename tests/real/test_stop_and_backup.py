@@ -311,6 +311,26 @@ def test_a_stop_waits_for_a_silent_bucket_only_as_long_as_its_patience(
         assert one.wait() == 0
 
 
+def test_a_stop_does_not_give_up_on_a_bucket_that_answers_with_errors(
+    walsup: Make, s3: S3Server
+) -> None:
+    """Throttled, or with keys that are being exchanged, for longer than WALSUP_STOP_PATIENCE."""
+    env = {"WALSUP_STOP_GRACE": "60s", "WALSUP_STOP_PATIENCE": "2s"}
+    with FaultProxy(s3.port) as proxy:
+        one = walsup(endpoint=proxy.endpoint, env=env)
+        for status_code in (503, 403):
+            one.start()
+            wait_protected(one)
+            one.psql("create table if not exists t (n int); insert into t values (1)")
+            proxy.answer(status_code)
+            one.signal(15)
+            one.wait_for(lambda: one.state().get("phase") == "sweeping", "postgres has ended")
+            time.sleep(4)
+            proxy.pass_through()
+            assert one.wait() == 0
+            assert "is in the bucket: yes" in verdict(one), status_code
+
+
 def test_one_request_that_hangs_does_not_cost_a_stop_its_verdict(
     walsup: Make, s3: S3Server
 ) -> None:

@@ -203,8 +203,9 @@ class Settings(NamedTuple):
         "How long a stop may take; keep it 5 s under terminationGracePeriodSeconds.",
         default=25.0, shown="25s", environment_only=True)
     stop_patience_s: float = _declare("WALSUP_STOP_PATIENCE", values.patience,
-        "How long a stop waits for a bucket that does not answer. The database is down meanwhile;"
-        " what is not archived stays on its disk, and the next start archives it.",
+        "How long a stop waits for a bucket that does not answer; an S3 server's error is an"
+        " answer. The database is down meanwhile; what is not archived stays on its disk, and the"
+        " next start archives it.",
         default=20.0, shown="20s")
     log_format: str = _declare("WALSUP_LOG_FORMAT", values.choice("auto", "json", "text"),
         "`auto` is text on a terminal, else JSON.", default="auto", environment_only=True)

@@ -79,7 +79,7 @@ async def _first_of(*works: Coroutine[None, None, str]) -> str:
 
 async def _give_up(world: World, bucket: Bucket) -> str:
     """Return the verdict when the bucket has not answered for WALSUP_STOP_PATIENCE."""
-    silent = await until_silent(bucket, world.settings.stop_patience_s)
+    silent = await until_silent(bucket, world.settings.stop_patience_s, world.swept)
     return f"{_QUESTION}: no: {silent}; {_behind(world)} is only on the disk"
 
 
