@@ -1,6 +1,7 @@
 """Names in a row are not a chain: what happened between two runs decides about the old backup."""
 
 from collections.abc import Callable
+from signal import SIGSTOP
 
 from dev.harness import S3Server, Walsup
 from dev.harness.ports import free_ports
@@ -81,6 +82,22 @@ def test_names_in_a_row_are_not_a_chain_a_server_started_by_hand(
     assert one.stop() == 0
     assert "is in the bucket: yes" in verdict(one)
     assert not _started(one, s3, backups=3)
+
+
+def test_names_in_a_row_are_not_a_chain_an_end_that_only_pid_1_saw(
+    walsup: Make, s3: S3Server
+) -> None:
+    """The agent hangs over a whole stop: no base backup for that, but for a start by hand."""
+    one = walsup(env=SOON | {"WALSUP_STOP_GRACE": "10s"})
+    assert not _started(one, s3, backups=1)
+    one.psql("create table t as select 1 as n")
+    one.kill("agent", SIGSTOP)
+    one.stop()
+    assert not _started(one, s3, backups=1)
+    one.kill("agent", SIGSTOP)
+    one.stop()
+    _by_hand(one, archive_mode="on", archive_command="/bin/true")
+    assert "a server that was started by hand" in _started(one, s3, backups=2)
 
 
 def test_names_in_a_row_are_not_a_chain_another_key_or_none(walsup: Make, s3: S3Server) -> None:

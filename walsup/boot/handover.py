@@ -109,5 +109,6 @@ class Handover:
                 "environment": dict(environment) | {"PGDATA": str(self._known.pgdata)},
                 "cwd": str(self._known.pgdata),
                 "verdict": self._known.archive is not None,
+                "boot": self.boot if self._known.archive else "",
             }
         )

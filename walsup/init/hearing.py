@@ -32,6 +32,7 @@ def _hear_prepare(init: "Init", message: _Message) -> None:
         init.agent.want(Launch.from_message(message), generation, after_s)
     elif message.get("launch") == "postgres":
         if init.stop_s is None:
+            init.boot = str(message.get("boot", ""))
             init.database.start(Launch.from_message(message), init.lock)
             init.phase, init.detail, init.waits = "running", "", ()
     elif "daemon" in message:

@@ -6,7 +6,7 @@ import time
 
 from walsup import log
 from walsup.errors import ArchiveError, InternalError, WalsupError
-from walsup.init import child, claim, disk, fence, handed, hearing, holders, lastword
+from walsup.init import child, claim, disk, ending, fence, handed, hearing, holders, lastword
 from walsup.init.agent import Agent
 from walsup.init.ladder import Ladder
 from walsup.init.postgres import Database
@@ -49,6 +49,7 @@ class Init:
         self.awaits_verdict = False
         self.verdict = ""
         self.refusal = ""
+        self.boot = ""  # of a run with an archive
         self.full = False
         self.doom = 0
         self.ends = 0
@@ -156,6 +157,8 @@ class Init:
     def _postgres_ended(self, code: int) -> None:
         self.database.ended(code)
         log.info("postgres.ended", exit_code=code, asked=self.stop_s is not None)
+        if self.database.clean and self.boot:
+            ending.note(self.basics.pgdata, self.boot)
         if self.database.failed and (full := disk.full(self.basics.pgdata)):
             log.error("disk.full", problem=full.problem, hint=full.hint)
             self.refusal, self.full = str(full), True

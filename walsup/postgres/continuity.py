@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from walsup.postgres.control import WAL_LEVELS, ControlData, DBState
+from walsup.postgres.control import PATH, WAL_LEVELS, ControlData, DBState
 from walsup.postgres.durable import write_durable
 
 NOTE = ".walsup-continuity"
+ENDED = ".walsup-ended"  # PID 1 writes it
+CONTROL_BYTES = 512
 _ENDED = (DBState.SHUT_DOWN, DBState.SHUT_DOWN_IN_RECOVERY)
 _MINIMAL = WAL_LEVELS.index("minimal")
 
@@ -179,15 +181,27 @@ def started_with(pgdata: Path) -> str:
     return _digest(quote + arguments)
 
 
+def has_seen_end(pgdata: Path, boot: str) -> bool:
+    """Return whether PID 1 noted that postgres of the run `boot` left pg_control as it is now."""
+    try:
+        noted = (pgdata / ENDED).read_text(encoding="ascii").split()
+        with (pgdata / PATH).open("rb") as file:
+            content = file.read(CONTROL_BYTES)
+    except (OSError, ValueError):
+        return False
+    return noted == [boot, content.hex()]
+
+
 def _digest(text: str) -> str:
     content = text.encode(errors="surrogateescape")
     return f"{len(content)}:{zlib.crc32(content):08x}"  # hashlib would load OpenSSL
 
 
-def why_broken(noted: Note, found: Position, started: str) -> str:
+def why_broken(noted: Note, found: Position, started: str, *, has_seen_end: bool = False) -> str:
     """Return why the directory is not as the noted run has left it; "": its WAL continues.
 
-    `started`: the digest of the command line of the last postmaster. Pure.
+    `started`: the digest of the command line of the last postmaster. `has_seen_end`: PID 1 noted
+    that postgres of the noted run left pg_control as it was found. Pure.
     """
     left = noted.position
     if found == left:
@@ -201,7 +215,7 @@ def why_broken(noted: Note, found: Position, started: str) -> str:
     went_back = (found.timeline, found.checkpoint_lsn) < (left.timeline, left.checkpoint_lsn)
     rewritten = found.checkpoint_lsn == left.checkpoint_lsn and found.at != left.at
     signs = (
-        (found.has_ended, "a server that was started by hand has ended since"),
+        (found.has_ended and not has_seen_end, "a server that was started by hand has ended since"),
         (started != noted.arguments, "another server was started since (postmaster.opts)"),
         (went_back, "it went back in time"),
         (rewritten, "its last checkpoint was rewritten"),
@@ -235,7 +249,9 @@ def begin(  # noqa: PLR0913 (each is one fact)
     before = None
     if noted is not None and noted.system_id == found.system_id and continues:
         started = started_with(pgdata)
-        broken = noted.broken or why_broken(noted, position, started) or broken
+        seen = has_seen_end(pgdata, noted.boot)
+        why = why_broken(noted, position, started, has_seen_end=seen)
+        broken = noted.broken or why or broken
         before = noted.ended
     note = Note(
         archive=archive,

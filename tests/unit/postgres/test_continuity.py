@@ -1,11 +1,13 @@
 """What the next start is held to: the note, and what a crash may have changed since."""
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from walsup.init import ending
 from walsup.postgres import continuity
 from walsup.postgres.continuity import Ended, Note, Position, why_broken
 from walsup.postgres.control import ControlData, DBState
@@ -72,6 +74,44 @@ def test_names_in_a_row_after_a_crash_only_the_same_server_may_have_gone_on(
         and (found.checkpoint_lsn != LEFT.checkpoint_lsn or found.at == LEFT.at)
     )
     assert bool(why_broken(RUNNING, found, started)) != is_legal
+
+
+@given(POSITIONS, st.sampled_from(["same", "other", ""]))
+def test_an_end_that_only_pid_1_has_seen_is_as_good(found: Position, started: str) -> None:
+    """It excuses "shut down", and no other sign."""
+    crashed = found._replace(state=DBState.IN_PRODUCTION)
+    broken = bool(why_broken(RUNNING, crashed, started))
+    if found != LEFT._replace(state=found.state):
+        assert bool(why_broken(RUNNING, found, started, has_seen_end=True)) == broken
+
+
+def test_an_end_counts_for_its_run_and_for_the_very_bytes(tmp_path: Path) -> None:
+    """Those of a server that was started by hand after it are others."""
+    (tmp_path / "global").mkdir()
+    pg_control = tmp_path / "global" / "pg_control"
+    pg_control.write_bytes(b"left" * 2048)
+    assert not continuity.has_seen_end(tmp_path, "one")
+    pid = ending.note(str(tmp_path), "one")
+    assert os.waitpid(pid, 0) == (pid, 0)
+    assert continuity.has_seen_end(tmp_path, "one")
+    assert not continuity.has_seen_end(tmp_path, "two")
+
+    continuity.write(tmp_path, RUNNING)
+    (tmp_path / "postmaster.opts").write_text('postgres "-D"\n')
+    noted = RUNNING._replace(arguments=continuity.digest(("-D",)))
+    ended = CONTROL._replace(checkpoint_lsn=CONTROL.checkpoint_lsn + 8)
+    archive = NOTE.archive
+    continuity.write(tmp_path, noted)
+    assert not continuity.begin(tmp_path, archive, "two", ended, ("-D",), continues=True).broken
+    continuity.write(tmp_path, noted)
+    pg_control.write_bytes(b"hand" * 2048)
+    begun = continuity.begin(tmp_path, archive, "two", ended, ("-D",), continues=True)
+    assert "started by hand" in begun.broken
+
+
+def test_both_sides_mean_the_same_file() -> None:
+    """PID 1 imports nothing of postgres's package."""
+    assert (continuity.ENDED, continuity.CONTROL_BYTES) == (ending.FILE, ending.CONTROL_BYTES)
 
 
 def test_a_start_that_was_killed_before_postgres_wrote_anything_is_continued() -> None:
