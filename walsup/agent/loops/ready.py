@@ -6,6 +6,8 @@ everything else. While it stands in the way, the agent pushes this cluster's own
 
 import asyncio
 import contextlib
+import math
+import time
 
 from walsup import log
 from walsup.agent.world import World
@@ -20,12 +22,15 @@ from walsup.private import write_private
 
 _EVERY_S = 2.0
 _PUSH_TIMEOUT_S = 60.0
+_UNPROVEN_S = 60.0  # a pushed segment that the listing does not show then is pushed again
+_FAILED_S = 30.0  # another file that could not be pushed must not hold up the segments
 _SHOWN = 3
 _MANY = 300
 
 
 async def ready(world: World) -> None:
     """Look every few seconds, as long as this database archives."""
+    due_s: dict[str, float] = {}
     while not world.stopping.is_set():
         await asyncio.sleep(_EVERY_S)
         seen = world.board.snapshot
@@ -41,7 +46,7 @@ async def ready(world: World) -> None:
         blocked = seen.database.last_failed_wal in found.foreign
         world.board.fault("ready", _fault(world, found, blocked=blocked))
         if blocked:
-            await _push_own(world, found)
+            await push_own(world, found, due_s)
 
 
 def _tell_archive_command(world: World, found: Ready) -> None:
@@ -71,16 +76,22 @@ def _fault(world: World, found: Ready, *, blocked: bool) -> Fault:
     )
 
 
-async def _push_own(world: World, found: Ready) -> None:
-    """Push what the bucket lacks; the `.ready` files stay, and postgres keeps the segments."""
+async def push_own(world: World, found: Ready, due_s: dict[str, float]) -> None:
+    """Push what the bucket lacks; the `.ready` files stay, and postgres keeps the segments.
+
+    `due_s`: when a name is pushed again, by the monotonic clock; the next call needs it.
+    """
     meter, engine = world.meter, world.engine
     if meter is None or not isinstance(engine, Engine):
         return
+    for name in due_s.keys() - set(found.own):
+        del due_s[name]
     for name in found.own:
-        waits = classify(name) is not Kind.SEGMENT or name > meter.mark.name
-        left_s = world.lease.until_s - now_s() if world.lease else 0.0
-        if not waits:
+        is_segment = classify(name) is Kind.SEGMENT
+        is_proven = is_segment and name <= meter.mark.name
+        if is_proven or due_s.get(name, -math.inf) > time.monotonic():
             continue
+        left_s = world.lease.until_s - now_s() if world.lease else 0.0
         timeout_s = min(_PUSH_TIMEOUT_S, left_s)
         if timeout_s <= 0 or world.stopping.is_set():
             return
@@ -89,5 +100,10 @@ async def _push_own(world: World, found: Ready) -> None:
         output = world.run_dir / "ready-push.log"
         done = await oneshot.run(argv, output, timeout_s=timeout_s) == 0
         log.info("segment.pushed", name=name, done=done)
-        if not done:
+        if done:
+            world.swept.add(name)
+            due_s[name] = time.monotonic() + _UNPROVEN_S if is_segment else math.inf
+        elif is_segment:
             return
+        else:
+            due_s[name] = time.monotonic() + _FAILED_S
