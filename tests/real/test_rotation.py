@@ -102,6 +102,48 @@ def test_s28_a_rotated_key_is_used_before_and_after_the_old_one_is_revoked(
         assert _gapless(segments(s3, one.prefix))
 
 
+def test_a_rotation_does_not_make_the_audit_begin_again(walsup: Make, s3: S3Server) -> None:
+    """The lease of the new credentials continues the one before: a round that ended still counts.
+
+    Each answer is late, so that a round that began again would be seen for seconds.
+    """
+    with FaultProxy(s3.port) as proxy:
+        one = walsup(
+            endpoint=proxy.endpoint,
+            prefix=f"{LEAST_PREFIX}/{secrets.token_hex(4)}",
+        )
+        folder = one.pgdata.parent / "secrets"
+        folder.mkdir()
+        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+        first = {name: one.environment.pop(name) for name in names}
+        second = dict(zip(names, ("least", "secret-least"), strict=True))
+        _publish(folder, "..1", first)
+        one.environment["WALSUP_SECRETS_DIR"] = str(folder)
+        one.start()
+        wait_protected(one)
+        proxy.delay(0.3)
+        opened = len(one.events("gate.opened"))
+        _publish(folder, "..2", second)
+        one.signal(SIGHUP)
+        states = set()
+
+        def has_reopened() -> bool:
+            states.add(status(one)["audit"]["state"])
+            return len(one.events("gate.opened")) > opened
+
+        one.wait_for(has_reopened, "the archive is claimed with the second key")
+        before = status(one)["audit"]["looked_at"]
+
+        def has_looked() -> bool:
+            seen = status(one)["audit"]
+            states.add(seen["state"])
+            return bool(seen["looked_at"] > before and seen["state"] == "passed")
+
+        one.wait_for(has_looked, "a round ends after it")
+        assert states == {"passed"}
+        wait_protected(one)
+
+
 def _rotations(one: Walsup) -> int:
     return len([e for e in one.events("settings.reloaded") if e["changed"]])
 

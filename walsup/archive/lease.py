@@ -135,7 +135,7 @@ class Lease:
         self.owner = written.owner
         self._bucket = bucket
         self._etag = written.etag
-        self._began_s = written.began_s
+        self._began_s = self._claimed_s = written.began_s
         self._tried: set[str] = set()
         self._writing = asyncio.Lock()
         self._may_be_given_up = False
@@ -154,6 +154,19 @@ class Lease:
     def is_held(self) -> bool:
         """Whether nobody else can have written yet."""
         return not self._may_be_given_up and self._clock() < self.until_s
+
+    def continues(self, before: "Lease") -> bool:
+        """Return whether the same start claimed this lease before `before` could end.
+
+        Then nobody else can have owned the archive in between, and no new base backup is demanded.
+        """
+        ours, theirs = self.owner, before.owner
+        return (
+            (ours.boot, ours.epoch, ours.backups_from)
+            == (theirs.boot, theirs.epoch, theirs.backups_from)
+            and not before._may_be_given_up  # noqa: SLF001 (its own class)
+            and self._claimed_s < before.until_s
+        )
 
     async def renew(self, proven: Proven) -> None:
         """Write it again, with what is proven by now.

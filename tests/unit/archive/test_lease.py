@@ -1,6 +1,8 @@
 """Writes of the owner object whose outcome is not known, and what they grant."""
 
 import itertools
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -179,3 +181,39 @@ async def test_an_adopted_archive_is_written_after_the_last_owners_pushes_may_ha
     assert slept == [longest_push_s(OWNER.lease_s)]
     assert lease.until_s > until_s
     assert len(store.writes) == 1
+
+
+def _claimed(began_s: float, owner: Owner = OWNER) -> Lease:
+    return Lease(Store(b""), Written(owner, '"1"', began_s))
+
+
+def test_a_lease_of_the_same_start_continues_one_that_had_not_ended() -> None:
+    """An exchange of credentials claims again; nobody else can have written in between."""
+    before = _claimed(100.0)
+    assert _claimed(before.until_s - 0.1).continues(before)
+    assert not _claimed(before.until_s).continues(before)
+
+
+@pytest.mark.parametrize("change", [{"boot": "c"}, {"epoch": 5}, {"backups_from": 1 << 24}])
+def test_no_other_claim_continues_a_lease(change: dict[str, Any]) -> None:
+    """Of another start, after another owner, or with a demand for a new base backup."""
+    assert not _claimed(101.0, replace(OWNER, **change)).continues(_claimed(100.0))
+
+
+async def test_a_renewal_does_not_move_the_time_of_the_claim() -> None:
+    """It lies after the end of the lease before, and says nothing of the time in between."""
+    store, lease = _held()
+    before = Lease(store, Written(lease.owner, store.etag, now_s() - 1.0))
+    await lease.renew(PROVEN)
+    assert lease.continues(before)
+    late = _claimed(before.until_s + 1.0)
+    assert not late.continues(before)
+
+
+async def test_nothing_continues_a_lease_that_was_given_up() -> None:
+    """Another may have claimed at once, and left again."""
+    store, before = _held()
+    again = Lease(store, Written(before.owner, store.etag, now_s()))
+    assert again.continues(before)
+    await before.leave()
+    assert not _claimed(now_s(), before.owner).continues(before)

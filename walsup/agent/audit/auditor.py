@@ -4,13 +4,13 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 from walsup import log
 from walsup.agent.audit import judging, rounds, showing
 from walsup.agent.audit import state as remembered
 from walsup.agent.audit.judging import Stretch
 from walsup.agent.audit.mending import Mender, Reading
+from walsup.agent.audit.result import Result
 from walsup.agent.audit.state import State, compared
 from walsup.agent.board import BackupSeen, Hole
 from walsup.agent.world import World
@@ -27,25 +27,6 @@ _SHORT_PAGES = 4
 _NEAR = 900  # segments before the head that a short round looks at, at the least
 _MOST_ACCEPTED = 2048
 _SAVE_EVERY_S = 300.0
-
-
-class Result(NamedTuple):
-    """What a round has come to: segments that are bad, those that are lost, objects to be read.
-
-    `oldest`: the base backup with which the window begins, None: there is none.
-    """
-
-    scope: Scope
-    oldest: Counted | None
-    bad: tuple[Stretch, ...]
-    lost: tuple[Stretch, ...]
-    unread: int
-    whole: bool
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether nothing has to be looked at again soon."""
-        return self.bad == self.lost and not self.unread
 
 
 class Auditor:
@@ -72,7 +53,7 @@ class Auditor:
     @property
     def has_looked(self) -> bool:
         """Whether a full round has ended since this lease began."""
-        return self.whole_s is not None and self._world.lease is self._lease
+        return self.whole_s is not None and self._holds_under(self._world.lease)
 
     @property
     def pages(self) -> int:
@@ -104,7 +85,9 @@ class Auditor:
             world, lease = self._world, self._world.lease
             if lease is None or world.bucket is None or world.meter is None:
                 return None
-            if lease is not self._lease or self._state is None:
+            if self._holds_under(lease):
+                self._go_on(lease)
+            else:
                 await self._begin(lease)
             began_s, proven = time.monotonic(), world.board.snapshot.backup
             scope = self._scope(lease, whole=whole, head=head)
@@ -114,13 +97,30 @@ class Auditor:
                 await asyncio.sleep(confirm_s)
                 again = await rounds.look(world, scope)
                 found = replace(again, missing=judging.both(again.missing, found.missing))
-            if world.lease is not lease or not lease.is_held:
+            now = world.lease
+            if now is None or not now.is_held or not self._holds_under(now):
                 return None
             result = await self._settle(scope, found, proven)
             took_s = time.monotonic() - began_s
             if self._state is not None:
                 showing.publish(world, found, result, took_s, self._state)
             return result
+
+    def _holds_under(self, lease: Lease | None) -> bool:
+        """Return whether the state is right under this lease: the archive was ours all the time.
+
+        Each exchange of credentials brings a lease that continues the one before.
+        """
+        before = self._lease
+        if lease is None or before is None or self._state is None:
+            return False
+        return lease is before or (not self._world.adopted.is_set() and lease.continues(before))
+
+    def _go_on(self, lease: Lease) -> None:
+        """Keep the state under a lease that continues the one before."""
+        self._lease = lease
+        if self._document is not None and self._world.bucket is not None:
+            self._document.use(self._world.bucket)
 
     async def _begin(self, lease: Lease) -> None:
         """Read what earlier rounds have left, here and in the archive."""

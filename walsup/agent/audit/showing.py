@@ -4,18 +4,15 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from walsup import log
 from walsup.agent.audit.judging import Judged
+from walsup.agent.audit.result import Result
 from walsup.agent.audit.state import State
 from walsup.agent.board import Audit, BackupSeen, Hole
 from walsup.agent.world import World
 from walsup.archive.audit.found import Branch, Found
 from walsup.archive.fault import Fault
-
-if TYPE_CHECKING:
-    from walsup.agent.audit.auditor import Result
 
 _SHOWN = 3
 # Three times what a full round of an archive of that size is due after.
@@ -106,7 +103,7 @@ def base_backup(world: World, proven: BackupSeen, problem: str) -> None:
     world.board.put(backup=replace(proven, state="damaged"))
 
 
-def publish(world: World, found: Found, result: "Result", took_s: float, state: State) -> None:
+def publish(world: World, found: Found, result: Result, took_s: float, state: State) -> None:
     """Show a round's result."""
     # A round over the newest day does not see all branches.
     if result.whole or (found.branches and "timeline" not in world.board.snapshot.faults):

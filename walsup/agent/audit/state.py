@@ -164,6 +164,10 @@ class Document:
         self._etag: str | None = None
         self._content = b""
 
+    def use(self, bucket: Bucket) -> None:
+        """Ask the same archive with other credentials from now on."""
+        self._bucket = bucket
+
     async def read(self, archive: str, system_id: int) -> State | None:
         """Give what the archive itself remembers.
 

@@ -1,0 +1,25 @@
+"""What a round of the audit has come to. Pure."""
+
+from typing import NamedTuple
+
+from walsup.agent.audit.judging import Stretch
+from walsup.archive.audit.scope import Counted, Scope
+
+
+class Result(NamedTuple):
+    """What a round has come to: segments that are bad, those that are lost, objects to be read.
+
+    `oldest`: the base backup with which the window begins, None: there is none.
+    """
+
+    scope: Scope
+    oldest: Counted | None
+    bad: tuple[Stretch, ...]
+    lost: tuple[Stretch, ...]
+    unread: int
+    whole: bool
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing has to be looked at again soon."""
+        return self.bad == self.lost and not self.unread
