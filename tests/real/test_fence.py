@@ -82,6 +82,20 @@ def test_an_outage_of_s3_ends_nobody_while_the_standby_acknowledges_and_silence_
     assert (writes(one), writes(zero)) == (True, False)
 
 
+def test_a_frozen_agent_is_started_again_before_the_deadline(walsup: Make, s3: S3Server) -> None:
+    """Nothing else is wrong: the database goes on, and its lease is renewed."""
+    with FaultProxy(s3.port) as proxy:
+        zero = make_pair(walsup, proxy, WALSUP_LEASE="8s").zero
+        zero.wait_for(lambda: _deadline(zero) > 0, "a standby streams: the deadline is there")
+        before_s = _deadline(zero)
+        zero.kill("agent", SIGSTOP)
+        zero.wait_for(lambda: now_s() > before_s, "the deadline passes", timeout_s=60)
+        assert zero.events("agent.late")
+        assert not zero.events("fence.reached")
+        assert _is_after(zero, now_s())
+        assert writes(zero)
+
+
 def test_an_outage_of_s3_never_ends_a_database_of_which_no_standby_streams(
     walsup: Make, s3: S3Server
 ) -> None:

@@ -7,17 +7,21 @@ from walsup.init.service import Service
 from walsup.init.wire import Wire
 
 _BEATS_S = 2.5  # it beats every second
+_STARTS_S = 10.0
+_THAWS_S = 1.5
 
 
 class Agent(Service):
     """The agent; one that is silent for `silence_s` hangs, and is killed to be started again."""
 
-    __slots__ = ("_heard_s", "_silence_s", "_wire")
+    __slots__ = ("_heard_s", "_late_s", "_patience_s", "_silence_s", "_wire")
 
     def __init__(self, silence_s: float) -> None:
         super().__init__("agent")
         self._silence_s = silence_s
         self._heard_s = 0.0
+        self._late_s = float("inf")
+        self._patience_s = _STARTS_S
         self._wire: Wire | None = None
 
     def begin(self) -> None:
@@ -32,13 +36,13 @@ class Agent(Service):
         writer = self._wire.writer
         self.start(inherit=(writer,), WALSUP_WIRE=str(writer))
         self._wire.close_writer()
-        self._heard_s = time.monotonic()
+        self._heard_s, self._patience_s = time.monotonic(), _STARTS_S
 
     def messages(self) -> "list[dict[str, object]]":
         """Give what it has said since the last call."""
         found = self._wire.messages() if self._wire else []
         if found:
-            self._heard_s = time.monotonic()
+            self._heard_s, self._patience_s = time.monotonic(), _BEATS_S
         return found
 
     @property
@@ -54,6 +58,20 @@ class Agent(Service):
         """Kill it when it says nothing now: a base backup of its own would outlive the lease."""
         if self.pid and now_s - self._heard_s > _BEATS_S:
             log.warning("agent.silent", silent_s=round(now_s - self._heard_s, 1))
+            self.kill()
+
+    def kill_late(self, now_s: float) -> None:
+        """Kill it when it says nothing while only its renewal keeps the database from its end.
+
+        One that is starting has longer; one that stood still together with us may say something.
+        """
+        if not self.pid or now_s - self._heard_s <= self._patience_s:
+            self._late_s = float("inf")
+            return
+        self._late_s = min(self._late_s, now_s)
+        if now_s - self._late_s >= _THAWS_S:
+            log.warning("agent.late", silent_s=round(now_s - self._heard_s, 1))
+            self._heard_s = now_s
             self.kill()
 
     def kill_hung(self, now_s: float) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 FILE = "fence"
 LOOK_EVERY_S = 0.1
+# By then a renewal is overdue: it is due once a lease, and the deadline is 2.4 after the last one.
+NEAR_LEASES = 1.4
 QUIT_LEASES = 0.6
 KILL_LEASES = 1.0
 WORDS = (
@@ -44,6 +46,11 @@ class Fence:
         except (OSError, ValueError):
             return float("inf"), 0.0
         return (until_s, lease_s) if until_s > 0 else (float("inf"), 0.0)
+
+    def is_near(self) -> bool:
+        """Tell whether postgres will be ended unless the agent moves the deadline soon."""
+        until_s, lease_s = self.read()
+        return until_s - time.clock_gettime(time.CLOCK_BOOTTIME) < NEAR_LEASES * lease_s
 
     def due(self) -> int:
         """Return the signal that postgres has to get by now; 0: none.

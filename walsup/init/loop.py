@@ -174,7 +174,7 @@ class Init:
         if self.phase == "claiming" and self.code is None:
             self._claim(now_s)
         if self.database.pid:
-            self._heed_fence()
+            self._heed_fence(now_s)
         if self.stop_s is not None:
             self._climb(now_s - self.stop_s)
         if self.phase == "sweeping" and (
@@ -209,10 +209,12 @@ class Init:
         self.phase, self.detail = "preparing", ""
         self.preparation.start(self.prepare, self.arguments, self.lock)
 
-    def _heed_fence(self) -> None:
+    def _heed_fence(self, now_s: float) -> None:
         """End postgres when its lease is over and another may have been promoted."""
         number = self.fence.due()
         if not number:
+            if self.fence.is_near():
+                self.agent.kill_late(now_s)
             return
         if not self.fence.reached:
             self.fence.reached = True

@@ -59,3 +59,22 @@ def test_once_reached_a_later_deadline_takes_nothing_back(tmp_path: Path) -> Non
     until_s = time.clock_gettime(time.CLOCK_BOOTTIME) + L
     (tmp_path / fence.FILE).write_text(f"{until_s:.3f} {L:.3f}\n")
     assert made.due() == signal.SIGINT
+
+
+@pytest.mark.parametrize(("left", "near"), [(2.4, False), (1.5, False), (1.3, True), (0.1, True)])
+def test_the_deadline_is_near_when_a_renewal_is_overdue(
+    tmp_path: Path,
+    left: float,
+    near: bool,  # noqa: FBT001 (a case)
+) -> None:
+    """A silent agent is started again then, not when the deadline has come."""
+    until_s = time.clock_gettime(time.CLOCK_BOOTTIME) + left * L
+    (tmp_path / fence.FILE).write_text(f"{until_s:.3f} {L:.3f}\n")
+    assert Fence(str(tmp_path)).is_near() is near
+
+
+def test_no_deadline_is_never_near(tmp_path: Path) -> None:
+    """A hung agent has its 30 s then."""
+    assert not Fence(str(tmp_path)).is_near()
+    agents.reserve(tmp_path, L)
+    assert not Fence(str(tmp_path)).is_near()
