@@ -7,7 +7,6 @@ promoted acknowledges WAL that was written after the last renewal, and not longe
 
 import math
 import os
-from collections import deque
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -85,7 +84,7 @@ class Fence:
         self._renewed_s = -math.inf
         self._listed: frozenset[str] = frozenset()
         self._asked: frozenset[str] = frozenset()
-        self._marks: deque[Mark] = deque(maxlen=_MOST_MARKS)
+        self._marks: list[Mark] = []
         self._echoes: dict[str, float] = {}
         self._until_s = math.inf
 
@@ -122,8 +121,24 @@ class Fence:
 
     def wrote(self, clock_s: float, lsn: int) -> None:
         """Take note of a position that was written after `clock_s`; an old one says nothing."""
-        if not self._marks or lsn > self._marks[-1].lsn:
-            self._marks.append(Mark(clock_s, lsn))
+        if self._marks and lsn <= self._marks[-1].lsn:
+            return
+        if len(self._marks) >= _MOST_MARKS:
+            del self._marks[self._least(clock_s)]
+        self._marks.append(Mark(clock_s, lsn))
+
+    def _least(self, at_s: float) -> int:
+        """Return the mark whose loss leaves the smallest hole for its age.
+
+        A standby that lags needs old ones too; a missing one makes an echo older, never newer.
+        """
+        marks = self._marks
+
+        def hole(index: int) -> float:
+            hole_s = marks[index + 1].clock_s - marks[index - 1].clock_s
+            return hole_s / max(at_s - marks[index].clock_s, 0.001)
+
+        return min(range(1, len(marks) - 1), key=hole)
 
     def acknowledged(self, flushed: Mapping[str, int]) -> None:
         """Take note of how far each standby has written WAL to its disk."""

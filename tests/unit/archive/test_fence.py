@@ -5,7 +5,8 @@ import math
 import pytest
 
 from walsup.archive.fence import Fence
-from walsup.archive.terms import HOLDER_LEASES
+from walsup.archive.terms import HOLDER_LEASES, RIVAL_LEASES, STREAM_LEASES
+from walsup.init.fence import KILL_LEASES
 
 L = 10.0
 
@@ -43,6 +44,28 @@ def test_a_position_that_stands_still_is_no_echo() -> None:
     made.wrote(150.0, 5000)
     made.acknowledged({"b": 5000})
     assert made.until_s == 100 + HOLDER_LEASES * L
+
+
+@pytest.mark.parametrize("lag", [1, 60, 70, 200, 1000])
+def test_a_long_lag_still_has_its_echo(lag: int) -> None:
+    """Which may be older than it is, by a fraction of the lag, and never newer."""
+    made = fence()
+    for second in range(3000):
+        made.wrote(1000.0 + second, second)
+    at = 2999 - lag
+    made.acknowledged({"b": at})
+    assert 1000.0 + at - max(2, lag / 4) <= made.until_s - L <= 1000.0 + at
+
+
+def test_a_deadline_leaves_time_for_kill_before_a_promotion() -> None:
+    """Also when one clock is a tenth too slow and the other a tenth too fast."""
+    made = fence()
+    made.wrote(1000.0, 5000)
+    made.acknowledged({"b": 5000})
+    echo_leases = (made.until_s - 1000.0) / L
+    assert (echo_leases + KILL_LEASES) * 1.1 < STREAM_LEASES * 0.9
+    # A lease has less to spare: a twentieth.
+    assert (HOLDER_LEASES + KILL_LEASES) * 1.05 < RIVAL_LEASES * 0.95
 
 
 def test_every_standby_that_may_be_promoted_has_to_acknowledge() -> None:

@@ -9,6 +9,7 @@ from tests.unit.ownership.net import Request, Sleep, State, Store
 from tests.unit.ownership.rules import LEASE_S, Naive, Rules, owner_in
 from walsup.archive.names import OWNER_KEY
 from walsup.archive.owner import Owner
+from walsup.init.fence import KILL_LEASES
 from walsup.postgres.memory import Adoption
 
 TICK_S = LEASE_S / 12
@@ -83,9 +84,9 @@ class Sim:
         self._judge()
 
     def _fence(self, member: Member) -> None:
-        if self.now_s >= member.until_s and self.rules.pid1_ends:
+        if self.now_s >= member.until_s + KILL_LEASES * LEASE_S and self.rules.pid1_ends:
             self.seen["fenced"] += 1
-            member.end()
+            member.end()  # the worst case: it has ignored each signal before KILL
         elif not self.rules.pid1_ends and not member.agent_stands and self.now_s >= member.until_s:
             member.end()  # the agent does it, which stands still just then
 
