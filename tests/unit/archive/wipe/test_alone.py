@@ -13,7 +13,7 @@ REMOVES_FILES = {
     "archive/directory.py": "half files of WAL-G, and its own temporary ones",
     "archive/evidence.py": "a fetched segment in the run directory",
     "archive/ahead.py": "as evidence",
-    "archive/fence.py": "its own deadline file in the run directory, before it is written",
+    "archive/fence.py": "the temporary name of its own file in the run directory",
     "archive/scratch.py": "as evidence",
     "archive/survey.py": "as evidence, where a restore is looked into beforehand",
 }
