@@ -281,7 +281,9 @@ def test_s2_the_verdict_asks_who_owns_the_archive(walsup: Make, s3: S3Server) ->
     stolen = owner(s3, one.prefix) | {"boot": "another"}
     s3.put(f"{one.prefix}/walsup/owner.json", json.dumps(stolen).encode())
     assert one.stop() == 0
-    assert "is in the bucket: no: another start has taken the archive" in verdict(one)
+    # A renewal may find it first: then the verdict says that archiving is disabled, and why.
+    assert "is in the bucket: no: " in verdict(one)
+    assert "another start has taken the archive" in verdict(one)
 
 
 def test_s2_two_fresh_databases_never_share_an_archive(walsup: Make, s3: S3Server) -> None:

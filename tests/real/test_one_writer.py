@@ -160,9 +160,10 @@ def test_s04_a_copy_with_a_name_of_its_own_is_let_in_by_a_person(
     copy.start()
     fault = wait_fault(copy, "gate")
     assert "walsup adopt" in fault["remedy"]
+    before = owner(s3, one.prefix)
     told = cli(copy, "adopt", "--yes")
     assert told.returncode == 0, told.stderr
-    assert str(owner(s3, one.prefix)["instance"]) in told.stdout
+    assert str(before["instance"]) in told.stdout
     wait_protected(copy)
     found = owner(s3, copy.prefix)
     assert (found["epoch"], len(sentinels(s3, copy.prefix))) == (2, 2)
