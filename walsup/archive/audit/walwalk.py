@@ -114,6 +114,8 @@ class WalWalk:
 
     def _look_again(self, changed: list[tuple[str, Stamp]]) -> None:
         """Have a block's objects read that are not known one by one."""
+        if not changed:
+            return  # as after nearly every object
         scope, told = self._scope, {one.name for one in self.suspects}
         for name, stamp in changed:
             if scope.known.get(name) != stamp != scope.damaged.get(name) and name not in told:
