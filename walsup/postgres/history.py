@@ -38,11 +38,6 @@ def own(pgdata: Path) -> frozenset[int]:
     return frozenset({timeline, *(switch.timeline for switch in left(pgdata, timeline))})
 
 
-def has_been_at(left: tuple[Switch, ...], own: int, timeline: int, lsn: int) -> bool:
-    """Tell whether a cluster that is on timeline `own` has the WAL of another up to this LSN."""
-    return timeline == own or any(s.timeline == timeline and lsn <= s.switch_lsn for s in left)
-
-
 def beginnings(pgdata: Path, timeline: int) -> tuple[tuple[int, int], ...]:
     """Give each timeline up to this one that was not the first, and the LSN where it begins.
 
