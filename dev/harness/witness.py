@@ -17,6 +17,7 @@ from dev.harness.walsup import Walsup
 T = TypeVar("T")
 
 _LEDGER_PAUSE_S = 0.005
+_WRITTEN = "select case when pg_is_in_recovery() then '0/0' else pg_current_wal_lsn()::text end"
 
 
 class Watched(Protocol):
@@ -59,14 +60,25 @@ def wait_fault(walsup: Watched, subject: str, *, timeout_s: float = 30.0) -> dic
 
 
 def wait_no_lag(walsup: Watched, *, timeout_s: float = 60.0) -> dict[str, Any]:
-    """Wait until everything is proven and nothing waits."""
+    """Wait until everything that is committed by now is proven; gives the status.
+
+    What a status shows may have been measured before the caller's last statement.
+    """
+    written = _lsn(walsup.psql(_WRITTEN))
 
     def look() -> dict[str, Any] | None:
         seen = status(walsup)
         lag = seen.get("lag", {})
-        return seen if lag.get("known") and lag.get("idle") else None
+        idle = lag.get("known") and lag.get("idle") and _lsn(lag.get("current_lsn")) >= written
+        return seen if idle else None
 
     return walsup.wait_for(look, "there is no lag", timeout_s=timeout_s)
+
+
+def _lsn(shown: str | None) -> int:
+    """An LSN as PostgreSQL shows it, in bytes."""
+    high, _, low = (shown or "0/0").partition("/")
+    return (int(high, 16) << 32) + int(low, 16)
 
 
 def segments(s3: S3Server, prefix: str) -> list[str]:

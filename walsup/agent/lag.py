@@ -14,7 +14,10 @@ _READ_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lag:
-    """`segments` counts finished ones; `bytes` None: the current LSN is not known."""
+    """`segments` counts finished ones; `bytes` None: the current LSN is not known.
+
+    `current_lsn`: postgres's position that it was measured from, 0 when that is not known.
+    """
 
     known: bool = False
     segments: int = 0
@@ -22,6 +25,7 @@ class Lag:
     seconds: float = 0.0
     idle: bool = False
     proven_lsn: int = 0
+    current_lsn: int = 0
 
 
 class Position(NamedTuple):
@@ -163,7 +167,13 @@ class Meter:
         if self._current is None:
             return Lag(proven_lsn=self.mark.end_lsn)
         if self._is_idle(self._current):
-            return Lag(known=True, bytes=0, idle=True, proven_lsn=self.mark.end_lsn)
+            return Lag(
+                known=True,
+                bytes=0,
+                idle=True,
+                proven_lsn=self.mark.end_lsn,
+                current_lsn=self._lsn,
+            )
         since_s = self._unproven[0][0] if self._unproven else now_s
         return Lag(
             known=True,
@@ -171,6 +181,7 @@ class Meter:
             bytes=max(0, self._lsn - self.mark.end_lsn),
             seconds=max(0.0, now_s - since_s),
             proven_lsn=self.mark.end_lsn,
+            current_lsn=self._lsn,
         )
 
     def _is_idle(self, current: Segment) -> bool:

@@ -33,7 +33,11 @@ def as_json(seen: Snapshot) -> dict[str, Any]:
         "connection": _section(seen, "connection") | {"answered_at": _at(seen, "answer")},
         "gate": _section(seen, "gate") | {"origin_lsn": show_lsn(seen.gate.origin_lsn)},
         "lag": _section(seen, "lag")
-        | {"proven_lsn": show_lsn(seen.lag.proven_lsn), "at": _at(seen, "bucket")},
+        | {
+            "proven_lsn": show_lsn(seen.lag.proven_lsn),
+            "current_lsn": show_lsn(seen.lag.current_lsn),
+            "at": _at(seen, "bucket"),
+        },
         "waiting": _section(seen, "waiting"),
         "disk": _section(seen, "disk"),
         "backup": _section(seen, "backup"),

@@ -7,8 +7,10 @@ from walsup import log, units
 from walsup.agent import counted
 from walsup.agent.audit.needed import lacking
 from walsup.agent.board import BackupSeen
+from walsup.agent.complete import proven
 from walsup.agent.enginesessions import safe_sessions
 from walsup.agent.events import any_set
+from walsup.agent.holding import renew
 from walsup.agent.loops.lag import switch
 from walsup.agent.world import World
 from walsup.archive import catalog, oneshot
@@ -17,6 +19,7 @@ from walsup.archive.catalog import Backup
 from walsup.archive.classify import classify
 from walsup.archive.engine import Engine
 from walsup.archive.fault import Fault
+from walsup.archive.lease import LostError
 from walsup.archive.output import classify_output
 from walsup.postgres import guc, spaces
 from walsup.tail import last_lines
@@ -45,8 +48,8 @@ async def backup(world: World) -> None:
             attempts = 0
             world.board.clear("backup")
             # Without one somebody else takes it, and it is looked for.
-            proven = world.board.snapshot.backup.state == "proven"
-            look_s = None if proven else _LONGEST_RETRY_S
+            is_proven = world.board.snapshot.backup.state == "proven"
+            look_s = None if is_proven else _LONGEST_RETRY_S
             await any_set(world.stopping, world.hole_found, timeout_s=look_s)
             world.hole_found.clear()
             continue
@@ -85,12 +88,8 @@ async def _attempt(world: World, bucket: Bucket, engine: Engine, attempts: int) 
         # Somebody else takes them: looked for until there is one behind the hole.
         return _behind_hole(found) if from_lsn else None
     world.board.put(backup=BackupSeen(state="waiting for a first segment", attempts=attempts))
-    if not await _first_segment(world):
-        return Fault(
-            kind="timeout",
-            problem="no segment has been proven in the bucket yet",
-            remedy="see the other faults: pg_backup_stop would wait for the archive for ever",
-        )
+    if hindered := await _hindered(world):
+        return hindered
     world.board.put(backup=BackupSeen(state="running", attempts=attempts))
     log.info("backup.began", engine=engine.name)
     output = world.run_dir / "backup-push.log"
@@ -106,6 +105,33 @@ async def _attempt(world: World, bucket: Bucket, engine: Engine, attempts: int) 
         kind="engine broken",
         problem=f"{engine.name} backup-push said success, but no sentinel is in the bucket",
     )
+
+
+async def _hindered(world: World) -> Fault | None:
+    """Return why no base backup can begin: no segment is proven, or the archive is not ours now.
+
+    The backup that was there may be missing because the whole archive has been removed or belongs
+    to another database by now; the next renewal would show that only up to a lease later.
+
+    Raises:
+        what the bucket raises.
+    """
+    if not await _first_segment(world):
+        return Fault(
+            kind="timeout",
+            problem="no segment has been proven in the bucket yet",
+            remedy="see the other faults: pg_backup_stop would wait for the archive for ever",
+        )
+    lease, meter = world.lease, world.meter
+    if lease is None or meter is None:
+        return Fault("timeout", "archiving was disabled meanwhile")
+    try:
+        async with asyncio.timeout(lease.owner.lease_s):
+            await renew(world, lease, proven(world, meter.mark))
+    except LostError as lost:
+        world.reopen.set()
+        return lost.fault
+    return None
 
 
 def _say_why(world: World) -> None:
