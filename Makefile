@@ -18,6 +18,7 @@ bench:
 soak:
 	@dev/setup
 	@.venv/bin/python -m pytest -m soak --timeout=3600 tests
+	@.venv/bin/python -m dev.repeated run
 
 lint:
 	@dev/test lint
