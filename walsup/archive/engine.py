@@ -13,7 +13,7 @@ from walsup.archive.fault import Fault
 from walsup.archive.room import DAEMON_OOM_SCORE, ONE_SHOT_OOM_SCORE, Room
 from walsup.archive.terms import longest_push_s
 from walsup.programs import which
-from walsup.settings import FileArchive, Settings
+from walsup.settings import FileArchive, Settings, amazon
 
 DEFAULT_COMPRESSION = {"walrus": "zstd", "wal-g": "lz4"}
 _WALG_RETRIES = 7  # its default of 15 keeps a push to a dead endpoint for 10 to 17 minutes
@@ -143,8 +143,8 @@ def render(  # noqa: PLR0913 (each is one fact)
         "PGUSER": settings.database_role,
         "PGDATABASE": "postgres",
     }
-    if settings.endpoint:
-        rendered |= {"AWS_ENDPOINT": settings.endpoint, "AWS_S3_FORCE_PATH_STYLE": "true"}
+    if endpoint := settings.endpoint or amazon.endpoint(settings.region or ""):
+        rendered |= {"AWS_ENDPOINT": endpoint, "AWS_S3_FORCE_PATH_STYLE": "true"}
     for name, value in (
         ("AWS_REGION", settings.region),
         ("AWS_ACCESS_KEY_ID", settings.access_key_id),

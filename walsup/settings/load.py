@@ -1,7 +1,6 @@
 """Reading the settings from variables, NAME_FILE and WALSUP_SECRETS_DIR, all faults at once."""
 
 import os
-import re
 import types
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 from walsup import pgdata
 from walsup.cleaning import clean, cut, fault_in
 from walsup.errors import SettingsError
-from walsup.settings import source
+from walsup.settings import amazon, source
 from walsup.settings.overlap import overlaps
 from walsup.settings.refusal import BOTH_SET, refusal
 from walsup.settings.restore import faults_of_restore
@@ -197,9 +196,10 @@ def _gather(
 def _complete(values: dict[str, Any], given: set[str], faults: list[str]) -> None:
     """Add what follows from other values, and find what does not go together."""
     host = str(values.get("endpoint") or "").partition("://")[2].partition(":")[0].lower()
-    if f".{host}".endswith((".amazonaws.com", ".amazonaws.com.cn")):
+    if amazon.is_of_any_region(host):
         values["endpoint"] = None
-        values["region"] = values["region"] or _region_in(host)
+    elif region := amazon.region_in(host):
+        values["region"] = values["region"] or region
     elif "AWS_ENDPOINT" in given:
         values["region"] = values["region"] or "us-east-1"
     if isinstance(archive := values.get("archive"), FileArchive):
@@ -207,12 +207,6 @@ def _complete(values: dict[str, Any], given: set[str], faults: list[str]) -> Non
         faults += overlaps(archive, {name: values.get(_KNOWN[name].field) for name in names})
     if ("AWS_ACCESS_KEY_ID" in given) != ("AWS_SECRET_ACCESS_KEY" in given):
         faults.append("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: one without the other")
-
-
-def _region_in(host: str) -> str | None:
-    """Give the region that a host of Amazon's names, such as s3.eu-central-1.amazonaws.com."""
-    found = re.search(r"\bs3[.-](?:dualstack\.)?([a-z]+(?:-[a-z]+)+-\d)\.amazonaws\.com", host)
-    return found[1] if found else None
 
 
 def _ca_in(directory: str) -> Path | None:

@@ -94,9 +94,9 @@ class Settings(NamedTuple):
         " archived and the database is reported as not protected.",
         aliases=("WALG_S3_PREFIX", "WALG_FILE_PREFIX"))
     endpoint: str | None = _declare("AWS_ENDPOINT", values.endpoint,
-        "The S3 server, `https://` when no scheme is given; path-style requests."
-        " `*.amazonaws.com` means none.", aliases=("AWS_ENDPOINT_URL", "WALG_S3_ENDPOINT"),
-        shown="Amazon's")
+        "The S3 server, `https://` when no scheme is given; path-style requests. Used as given;"
+        " only `s3.amazonaws.com` means none: the region's own.",
+        aliases=("AWS_ENDPOINT_URL", "WALG_S3_ENDPOINT"), shown="Amazon's")
     region: str | None = _declare("AWS_REGION", values.word,
         "The bucket's region.", aliases=("WALG_S3_REGION",),
         shown="us-east-1 with an endpoint, else asked of Amazon")

@@ -142,6 +142,14 @@ def test_amazon_has_no_endpoint() -> None:
     assert found["AWS_REGION"] == "eu-1"
 
 
+@pytest.mark.parametrize("endpoint", ["", "s3-fips.us-gov-west-1.amazonaws.com"])
+def test_the_engine_gets_the_endpoint_that_walsup_asks(endpoint: str) -> None:
+    """Also where a region has another domain than Amazon's common one, which it may not know."""
+    found = rendered({"AWS_ENDPOINT": endpoint, "AWS_REGION": "cn-north-1"})
+    expected = endpoint or "s3.cn-north-1.amazonaws.com.cn"
+    assert found["AWS_ENDPOINT"] == f"https://{expected}"
+
+
 @pytest.mark.parametrize(
     "name",
     [

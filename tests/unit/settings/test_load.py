@@ -243,15 +243,31 @@ def test_endpoint(text: str, endpoint: str) -> None:
         ("s3.eu-west-1.amazonaws.com", "eu-west-1"),
         ("s3-us-gov-west-1.amazonaws.com", "us-gov-west-1"),
         ("s3.dualstack.eu-central-1.amazonaws.com", "eu-central-1"),
-        ("https://S3.AMAZONAWS.COM", None),
+        ("s3-fips.us-east-2.amazonaws.com", "us-east-2"),
+        ("s3-fips.dualstack.ca-central-1.amazonaws.com", "ca-central-1"),
         ("s3.cn-north-1.amazonaws.com.cn:443", "cn-north-1"),
+        ("s3.dualstack.cn-northwest-1.amazonaws.com.cn", "cn-northwest-1"),
+        ("bucket.vpce-0a1b-2c3d.s3.eu-west-1.vpce.amazonaws.com", "eu-west-1"),
+        ("bucket.vpce-0a1b-2c3d-eu-west-1a.s3.eu-west-1.vpce.amazonaws.com", "eu-west-1"),
+        ("s3.us-iso-east-1.c2s.ic.gov", "us-iso-east-1"),
+        ("s3.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1"),
+        ("my-s3-us-west-2.example.com", "us-east-1"),
+        ("s3.eu-west-1.amazonaws.com.example.com", "us-east-1"),
     ],
 )
-def test_endpoint_of_amazon(text: str, region: str | None) -> None:
-    """Amazon's own means none; its region, or else none: it is looked up later."""
-    assert load({"AWS_ENDPOINT": text, "WALSUP_ARCHIVE": "s3://b/p"}).region == region
-    assert load({"AWS_ENDPOINT": text, **ARCHIVE}).endpoint is None
+def test_an_endpoint_is_used_as_given_and_names_its_region(text: str, region: str) -> None:
+    """None of Amazon's kinds of endpoints is replaced by another host; AWS_REGION wins."""
+    found = load({"AWS_ENDPOINT": text, "WALSUP_ARCHIVE": "s3://b/p"})
+    assert (found.endpoint, found.region) == (f"https://{text}", region)
+    assert load({"AWS_ENDPOINT": text, **ARCHIVE}).endpoint == f"https://{text}"
     assert load({"AWS_ENDPOINT": text, **ARCHIVE}).region == "eu-1"
+
+
+@pytest.mark.parametrize("text", ["https://S3.AMAZONAWS.COM", "s3-accelerate.amazonaws.com:443"])
+def test_the_endpoint_of_all_regions_means_none(text: str) -> None:
+    """It is no place: the bucket's region is looked up later, and its own endpoint used."""
+    found = load({"AWS_ENDPOINT": text, "WALSUP_ARCHIVE": "s3://b/p"})
+    assert (found.endpoint, found.region) == (None, None)
 
 
 def test_ca_cert_data_is_a_file_of_the_secrets_directory(tmp_path: Path) -> None:

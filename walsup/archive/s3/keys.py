@@ -18,7 +18,7 @@ from walsup.archive.s3.document import Document
 from walsup.archive.s3.lines import CutOffError
 from walsup.archive.s3.signature import Keys
 from walsup.archive.s3.steps import Steps
-from walsup.settings import Settings
+from walsup.settings import Settings, amazon
 
 _INSTANCE = "http://169.254.169.254"
 _CONTAINER = "http://169.254.170.2"
@@ -95,7 +95,7 @@ class KeyRing:
         return (yield from self._instance(endpoint.rstrip("/")))
 
     def _web_identity(self, given: Mapping[str, str], token: str) -> Steps[Borrowed]:
-        endpoint = given.get("AWS_ENDPOINT_URL_STS") or f"https://sts.{self._region}.amazonaws.com"
+        endpoint = given.get("AWS_ENDPOINT_URL_STS") or amazon.token_service(self._region)
         form = urlencode(
             {
                 "Action": "AssumeRoleWithWebIdentity",

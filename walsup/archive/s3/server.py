@@ -16,7 +16,7 @@ from walsup.archive.s3.lines import CutOffError
 from walsup.archive.s3.region import look_up
 from walsup.archive.s3.signature import Keys, Request
 from walsup.archive.s3.steps import Steps
-from walsup.settings import ArchiveUrl, Settings
+from walsup.settings import ArchiveUrl, Settings, amazon
 
 _DEFAULT_REGION = "us-east-1"
 _FIRST_NO_SUCCESS = 300
@@ -112,8 +112,8 @@ class Server:
 
     @property
     def _address(self) -> str:
-        amazon = f"s3.{self._signed_for}.amazonaws.com"
-        host = f"{self._bucket}.{amazon}" if self._is_virtual else amazon
+        regions = f"s3.{self._signed_for}.{amazon.suffix(self._signed_for)}"
+        host = f"{self._bucket}.{regions}" if self._is_virtual else regions
         return self._settings.endpoint or f"https://{host}"
 
     def _signed(self, call: Call, keys: Keys) -> Asked:

@@ -77,6 +77,11 @@ def test_a_secret_that_cannot_be_sent_is_told_without_it() -> None:
     ("environment", "host"),
     [
         ({"AWS_REGION": "eu-west-3"}, "b.s3.eu-west-3.amazonaws.com"),
+        ({"AWS_REGION": "cn-north-1"}, "b.s3.cn-north-1.amazonaws.com.cn"),
+        (
+            {"AWS_ENDPOINT": "b.vpce-1.s3.eu-west-1.vpce.amazonaws.com"},
+            "b.vpce-1.s3.eu-west-1.vpce.amazonaws.com",
+        ),
         ({"AWS_ENDPOINT": "http://[::1]:8333"}, "[::1]:8333"),
         ({"AWS_ENDPOINT": "https://minio.db.svc"}, "minio.db.svc"),
         ({"AWS_ENDPOINT": "http://minio:80"}, "minio"),
