@@ -219,6 +219,8 @@ class Standing:
 class Snapshot:
     """Everything visible. Faults by subject: bucket, gate, backup, disk, hole and so on.
 
+    `attention`: by subject, what needs a person but takes no protection away.
+
     `boot` names this start of the container, `place` the data directory on this machine: a command
     compares them with its own. `shared_with`: what of the data directory is lost together with an
     archive in a directory, "" when nothing is, None when that is not known.
@@ -246,6 +248,7 @@ class Snapshot:
     holes: tuple[Hole, ...] = ()
     audit: Audit = field(default_factory=Audit)
     faults: Mapping[str, Standing] = field(default_factory=dict)
+    attention: Mapping[str, Standing] = field(default_factory=dict)
     times: Mapping[str, float] = field(default_factory=dict)
     at: float = 0.0
     now_s: float = 0.0
@@ -317,6 +320,30 @@ class Board:
                 stood_s=round(time.time() - gone.since, 1),
             )
             self.put(faults=faults)
+
+    def attend(self, subject: str, found: Fault | None) -> None:
+        """Show that something needs a person's attention, or that it no longer does (None).
+
+        It takes neither `protected` nor readiness away, and is logged when its text is new.
+        """
+        standing = dict(self.snapshot.attention)
+        before = standing.pop(subject, None)
+        if found is not None:
+            since = before.since if before is not None else time.time()
+            standing[subject] = Standing(fault=found, since=since)
+        if standing == self.snapshot.attention:
+            return
+        self.put(attention=standing)
+        if found is not None:
+            log.warning(
+                "attention.wanted",
+                subject=subject,
+                kind=found.kind,
+                problem=found.problem,
+                remedy=found.cure,
+            )
+        else:
+            log.info("attention.ended", subject=subject)
 
     def cover(self, backup: str, start_lsn: int) -> None:
         """Close the holes that lie before a proven base backup."""

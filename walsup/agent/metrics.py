@@ -75,13 +75,18 @@ METRICS: tuple[Row, ...] = (
 )
 # fmt: on
 FAULT_METRIC = ("walsup_fault", "gauge", "1 for each standing fault, by subject and kind.")
+ATTENTION_METRIC = (
+    "walsup_attention",
+    "gauge",
+    "1 for each point that needs a person and takes no protection away, by subject and kind.",
+)
 BUILD_METRIC = ("walsup_build_info", "gauge", "1, with the version.")
 
 
 def table() -> list[tuple[str, str, str]]:
     """Give name, type and meaning of every metric, for README."""
     rows = [(name, kind, says) for name, kind, says, _ in METRICS]
-    return [*rows, FAULT_METRIC, BUILD_METRIC]
+    return [*rows, FAULT_METRIC, ATTENTION_METRIC, BUILD_METRIC]
 
 
 def render(seen: Snapshot) -> bytes:
@@ -93,9 +98,10 @@ def _lines(seen: Snapshot) -> Iterator[str]:
     for name, kind, says, value in METRICS:
         if (found := value(seen)) is not None:
             yield _head(name, kind, says) + _sample(name, {}, found)
-    yield _head(*FAULT_METRIC)
-    for subject, standing in seen.faults.items():
-        yield _sample(FAULT_METRIC[0], {"kind": standing.fault.kind, "subject": subject}, 1)
+    for metric, shown in ((FAULT_METRIC, seen.faults), (ATTENTION_METRIC, seen.attention)):
+        yield _head(*metric)
+        for subject, standing in shown.items():
+            yield _sample(metric[0], {"kind": standing.fault.kind, "subject": subject}, 1)
     yield _head(*BUILD_METRIC) + _sample(BUILD_METRIC[0], {"version": __version__}, 1)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from walsup import __version__, units
 from walsup.agent import freshness, health
-from walsup.agent.board import Snapshot
+from walsup.agent.board import Snapshot, Standing
 from walsup.postgres.wal import show_lsn
 
 
@@ -54,17 +54,23 @@ def as_json(seen: Snapshot) -> dict[str, Any]:
         "previous": asdict(seen.previous),
         "holes": [asdict(hole) | {"end_lsn": show_lsn(hole.end_lsn)} for hole in seen.holes],
         "audit": _audit(seen),
-        "faults": {
-            subject: {
-                "kind": standing.fault.kind,
-                "problem": standing.fault.problem,
-                "remedy": standing.fault.cure,
-                "since": standing.since,
-            }
-            for subject, standing in seen.faults.items()
-        },
+        "faults": _standing(seen.faults),
+        "attention": _standing(seen.attention),
         "at": seen.at - freshness.oldest_s(seen),
         "now": seen.at,
+    }
+
+
+def _standing(shown: Mapping[str, Standing]) -> dict[str, dict[str, Any]]:
+    """Return faults or points of attention by their subject."""
+    return {
+        subject: {
+            "kind": standing.fault.kind,
+            "problem": standing.fault.problem,
+            "remedy": standing.fault.cure,
+            "since": standing.since,
+        }
+        for subject, standing in shown.items()
     }
 
 
@@ -121,10 +127,6 @@ def as_text(status: Mapping[str, Any]) -> str:
     ]
     if words := audit_words(status.get("audit") or {}):
         lines.append(f"audit      {words}")
-    lines += [
-        f"unfit      base backup {name}: {problem}"
-        for name, problem in (status.get("audit") or {}).get("unfit_backups", {}).items()
-    ]
     if words := standby_words(status["standby"]):
         lines.append(f"standby    {words}")
     if words := restore_words(status["restore"]):
@@ -137,6 +139,10 @@ def as_text(status: Mapping[str, Any]) -> str:
     if status["init"]["detail"]:
         lines.append(f"doing      {status['init']['detail']}")
     lines += [f"!          {reason}" for reason in status["reasons"]]
+    lines += [
+        f"attention  {one['problem']}; {one['remedy']}"
+        for one in (status.get("attention") or {}).values()
+    ]
     return "\n".join(lines)
 
 

@@ -34,9 +34,8 @@ def test_names_are_unique_and_ours() -> None:
 
 def test_every_metric_is_rendered() -> None:
     """What the table promises is there, with its type, and nothing else."""
-    found = parsed(
-        replace(PROTECTED, faults={"bucket": FAULT}, disk=Disk(full_in_s=60.0), standby=FOLLOWING)
-    )
+    shown = replace(PROTECTED, faults={"bucket": FAULT}, attention={"gap": FAULT})
+    found = parsed(replace(shown, disk=Disk(full_in_s=60.0), standby=FOLLOWING))
     assert {name: kind for name, (kind, _, _) in found.items()} == {
         name: kind for name, kind, _ in table()
     }
@@ -61,6 +60,9 @@ def test_values() -> None:
         assert math.isclose(found[name][2], value), name
     assert found["walsup_fault"][1] == {"subject": "bucket", "kind": "auth"}
     assert parsed(PROTECTED)["walsup_protected"][2] == 1
+    attention = parsed(replace(PROTECTED, attention={"gap": FAULT}))
+    assert attention["walsup_attention"][1] == {"subject": "gap", "kind": "auth"}
+    assert attention["walsup_protected"][2] == 1
 
 
 def test_what_is_not_known_is_absent() -> None:

@@ -37,6 +37,18 @@ def test_json_for_people_and_programs() -> None:
     assert fault["since"] == 1.0
 
 
+def test_attention_is_shown_and_takes_no_protection_away() -> None:
+    """It has a line, class, remedy and time, and readiness says nothing of it."""
+    status = as_json(replace(PROTECTED, attention={"gap": FAULT}))
+    assert (status["protected"], status["reasons"], status["ready"]) == (True, [], True)
+    assert status["attention"]["gap"]["since"] == 1.0
+    text = as_text(status)
+    assert "protected  yes" in text
+    assert f"attention  {FAULT.fault.problem}; {FAULT.fault.cure}" in text
+    del status["attention"]  # an agent of an earlier version
+    assert "attention" not in as_text(status)
+
+
 def test_text() -> None:
     """Lag and proof stand in a line each."""
     text = as_text(as_json(PROTECTED))

@@ -201,7 +201,7 @@ class Auditor:
         )
 
     async def _settle(self, scope: Scope, found: Found, proven: BackupSeen) -> Result:
-        whole = scope.first == 0
+        world, whole = self._world, scope.first == 0
         reading = await self._mender.read(scope, found)
         names = (*reading.damaged, *found.damaged)
         bad = judging.merged((*found.missing, *judging.numbers_of(names, scope.size)))
@@ -209,13 +209,15 @@ class Auditor:
             bad = judging.merged((*bad, *judging.minus(self._bad, [(scope.first, 1 << 62)])))
         pushed, waits = await self._mender.repair(scope, bad)
         lost = judging.without(bad, pushed | waits)
+        unfit = world.board.snapshot.audit.unfit_backups
         oldest = self._conclude(scope, found, lost, proven)
+        is_new = bool(world.board.snapshot.audit.unfit_backups.keys() - unfit.keys())
         self._remember(scope, found, reading, whole=whole)
         self._bad = bad
         if whole:
             self.whole_s = time.monotonic()
         await self._save()
-        return Result(scope, oldest, bad, lost, reading.unread, whole)
+        return Result(scope, oldest, bad, lost, reading.unread, whole, is_new)
 
     def _conclude(
         self, scope: Scope, found: Found, lost: Sequence[Stretch], proven: BackupSeen
@@ -231,6 +233,7 @@ class Auditor:
         fresh = shown.name if shown.state == "proven" and shown != proven else ""
         judged = judging.judge(scope, found, lost, before, since_lsn=since_lsn, fresh=fresh)
         world.board.put(holes=judged.gaps)
+        showing.losses(world, judged)
         showing.unfit(world, judged.unfit)
         if showing.gaps(world, before, judged):
             world.hole_found.set()

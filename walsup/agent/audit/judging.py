@@ -12,11 +12,15 @@ Stretch = tuple[int, int]
 
 
 class Judged(NamedTuple):
-    """The base backups that count, oldest first, the others with why, and the gaps."""
+    """The base backups that count, oldest first, the others with why, and the gaps.
+
+    `whole`: those that can be restored, `good` and those before a break.
+    """
 
     good: tuple[Counted, ...]
     unfit: Mapping[str, str]
     gaps: tuple[Hole, ...]
+    whole: tuple[Counted, ...] = ()
 
 
 def merged(stretches: Iterable[Stretch]) -> tuple[Stretch, ...]:
@@ -95,7 +99,8 @@ def judge(  # noqa: PLR0913 (each is one fact)
         if stretch[1] >= first and found.begin >= 0
     ]
     gaps += [_covered(gap, good, fresh) for gap in before if looked_at.keeps(gap, scope.size, bad)]
-    return Judged(tuple(good), unfit, tuple(sorted(gaps, key=lambda gap: gap.end_lsn)))
+    gaps.sort(key=lambda gap: gap.end_lsn)
+    return Judged(tuple(good), unfit, tuple(gaps), tuple(whole))
 
 
 def is_ours(scope: Scope, backup: Counted) -> bool:

@@ -9,7 +9,8 @@ from walsup.archive.audit.scope import Counted, Scope
 class Result(NamedTuple):
     """What a round has come to: segments that are bad, those that are lost, objects to be read.
 
-    `oldest`: the base backup with which the window begins, None: there is none.
+    `oldest`: the base backup with which the window begins, None: there is none. `is_new`: a base
+    backup is not whole that was in the round before, which another look has to confirm.
     """
 
     scope: Scope
@@ -18,6 +19,7 @@ class Result(NamedTuple):
     lost: tuple[Stretch, ...]
     unread: int
     whole: bool
+    is_new: bool = False
 
     @property
     def is_settled(self) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from walsup import log
+from walsup.agent.audit import unreachable
 from walsup.agent.audit.judging import Judged
 from walsup.agent.audit.result import Result
 from walsup.agent.audit.state import State
@@ -147,6 +148,15 @@ def publish(world: World, found: Found, result: Result, took_s: float, state: St
 def due_s(pages: int) -> float:
     """Give how old a full round may become before it says nothing any more."""
     return max(_LEAST_DUE_S, pages * _DUE_PER_PAGE_S)
+
+
+def losses(world: World, judged: Judged) -> None:
+    """Show the times that no restore reaches, although later ones can be reached."""
+    shown = world.board.snapshot.backup
+    in_fault = shown.name if shown.state == "damaged" else ""
+    steady = world.board.snapshot.audit.unfit_backups
+    world.board.attend("older base backup", unreachable.backups(judged, steady, in_fault))
+    world.board.attend("gap", unreachable.gaps(judged))
 
 
 def unfit(world: World, backups: Mapping[str, str]) -> None:

@@ -52,4 +52,4 @@ async def _round(auditor: Auditor) -> bool:
     whole_s = auditor.whole_s
     due = whole_s is None or not auditor.has_looked or time.monotonic() - whole_s >= every_s
     result = await auditor.look(whole=due)
-    return result is None or result.is_settled
+    return result is None or (result.is_settled and not result.is_new)
