@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from walsup import log
-from walsup.boot import anyuid, scripts, stage
+from walsup.boot import anyuid, scriptprogress, scripts, stage
 from walsup.boot.oneshot import OneShot
 from walsup.boot.stageserver import StageServer
+from walsup.boot.stagesettings import stage_settings
 from walsup.postgres import guc
 from walsup.postgres.quoting import identifier
 from walsup.private import write_private
@@ -24,9 +25,15 @@ _TRUST = (
 
 
 def bootstrap(
-    settings: Settings, one_shot: OneShot, arguments: Sequence[str], environ: Mapping[str, str]
+    settings: Settings,
+    one_shot: OneShot,
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    send: scriptprogress.Send,
 ) -> None:
     """Create the cluster and move it to its place; `arguments` are postgres's.
+
+    `send` tells PID 1 what is done meanwhile.
 
     Raises:
         BootstrapError: initdb, the creation of the database or a script failed; the stage is left
@@ -49,7 +56,7 @@ def bootstrap(
         with StageServer(one_shot, data, settings.pgport) as server:
             server.start(arguments, one_shot.environment)
             seen = scripts.environment(settings, environ, server, data)
-            scripts.run(found, settings, one_shot, seen)
+            scripts.run(found, settings, one_shot, seen, send)
         stage.move_names(data, settings.pgdata)
     # initdb -N has synced nothing: one sync for all of it, with the WAL directory.
     initdb.run("initdb", ["--sync-only", "-D", str(data)])
@@ -122,9 +129,12 @@ def _create_database(one_shot: OneShot, data: Path, name: str) -> None:
     statement = f"CREATE DATABASE {identifier(name)}"
     if _major(data) >= _STRATEGY_SINCE:
         statement += " STRATEGY file_copy"
+    # postgresql.conf includes settings of the operator's where there are any (_USER_CONF).
+    ours = stage_settings(data, one_shot.run_dir, {}, _major(data)) | {"exit_on_error": "on"}
+    settings = [word for name, value in ours.items() for word in ("-c", f"{name}={value}")]
     one_shot.run(
         "postgres",
-        ["--single", "-F", "-D", str(data), "-c", "exit_on_error=true", "template1"],
+        ["--single", "-F", "-D", str(data), *settings, "template1"],
         script=f"{statement};\n",
     )
 

@@ -40,8 +40,9 @@ def command_line(  # noqa: PLR0913 (each is one fact)
     """Give postgres's arguments.
 
     `own`: the operator's arguments; `effective`: what files and arguments of the operator set, by
-    lower-case name. `archive_command` None: no archive is configured, and nothing is touched.
-    `socket_dir` None: the operator has chosen one. `recovery`: what a restore under way needs.
+    lower-case name; a data_directory in it is another than `pgdata`. `archive_command` None: no
+    archive is configured, and nothing is touched. `socket_dir` None: the operator has chosen one.
+    `recovery`: what a restore under way needs.
     """
     before = ["-D", pgdata]
     if port is not None:
@@ -53,6 +54,9 @@ def command_line(  # noqa: PLR0913 (each is one fact)
         ours |= _archive(archive_command, archive_mode=archive_mode, major=major)
         ours |= _raised(effective, archive_timeout_s)
     ours |= recovery
+    if "data_directory" in effective:
+        # A file names another place than PGDATA, and would win over -D.
+        ours["data_directory"] = pgdata
     after = [word for name, value in ours.items() for word in ("-c", f"{name}={value}")]
     displaced = {
         name: effective[name]

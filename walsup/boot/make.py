@@ -49,5 +49,5 @@ def make(
             known = subpath.below(known, sub)
     from walsup.boot.bootstrap import bootstrap  # noqa: PLC0415 (not for a restore)
 
-    bootstrap(known, one_shot, arguments, os.environ)
+    bootstrap(known, one_shot, arguments, os.environ, hand.send)
     return known

@@ -15,6 +15,7 @@ from walsup.archive.command import LEASE, MANY, MOST_BYTES, archive_command, lon
 from walsup.archive.engine import Engine, choose, push_timeout_s
 from walsup.archive.fault import Fault
 from walsup.boot import conf, directory, handover, inspect, phase, plan, stage
+from walsup.boot.elsewhere import operators_gucs
 from walsup.errors import DiskFullError, InternalError, PermissionsError, SettingsError, WalsupError
 from walsup.postgres import continuity, control, guc, memory, subpath
 from walsup.settings import Settings
@@ -63,7 +64,7 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
     for problem in known.source_faults:
         log.warning("setting.of_source", problem=problem)
     run_dir = Path(os.environ["WALSUP_RUN_DIR"])
-    gucs = _operators_gucs(known, arguments)
+    gucs = operators_gucs(known.pgdata, arguments)
     check_length(run_dir, _LONGEST_RUN_DIR_BYTES)
     directory.check_mode(known.pgdata)
     found = inspect.look(known.pgdata, config_elsewhere="config_file" in gucs)
@@ -146,14 +147,14 @@ def _execute(  # noqa: PLR0913 (each is one fact)
 def _launch_postgres(
     known: Settings, arguments: list[str], engine: Engine | Fault | None, hand: handover.Handover
 ) -> None:
-    effective = _operators_gucs(known, arguments)
+    effective = operators_gucs(known.pgdata, arguments)
     program = inspect.program("postgres", known.pg_bindir, os.environ.get("PATH", ""))
     if (known.pgdata / guc.PATRONIS).exists():
         from walsup.boot.patroni import instead  # noqa: PLC0415 (not for every start)
 
         theirs = instead(effective, known, arguments, program, hand.run_dir)
         arguments = [*theirs, *arguments]
-        effective = _operators_gucs(known, arguments)
+        effective = operators_gucs(known.pgdata, arguments)
     major = (known.pgdata / "PG_VERSION").read_text(encoding="ascii").partition(".")[0].strip()
     foreign = memory.foreign(known.pgdata, str(known.archive)) if known.archive else ""
     if foreign:
@@ -241,18 +242,6 @@ def _archive_command(known: Settings, engine: Engine | Fault | None, run_dir: Pa
                     hint="set WALSUP_RUN_DIR to a shorter path, or install the engine in one",
                 )
             return told
-
-
-def _operators_gucs(known: Settings, arguments: list[str]) -> dict[str, str]:
-    given = guc.from_arguments(arguments)
-    elsewhere = given.get("data_directory")
-    if elsewhere and Path(elsewhere) != known.pgdata:
-        raise SettingsError(
-            f"the arguments name the data directory {elsewhere}, PGDATA is {known.pgdata}",
-            hint="set PGDATA only",
-        )
-    found = guc.effective(known.pgdata, arguments)
-    return {name: value for name, value in found.values.items() if name != "data_directory"}
 
 
 def _socket_dir(known: Settings, effective: dict[str, str], run_dir: Path) -> str | None:

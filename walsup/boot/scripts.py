@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from walsup import log
+from walsup.boot import scriptprogress
 from walsup.boot.oneshot import OneShot, end
+from walsup.boot.scriptprogress import scripts_of
 from walsup.boot.stageserver import StageServer
 from walsup.errors import BootstrapError, PermissionsError
 from walsup.programs import which
@@ -17,7 +19,6 @@ from walsup.tail import last_lines
 _USUAL = (Path("/docker-entrypoint-initdb.d"), Path("/var/initdb"))
 _RUN = (".sh", ".sql", ".sql.gz", ".sql.xz", ".sql.zst")
 _DRIVER = Path(__file__).with_name("initdb.bash")
-_SAYS = ("walsup: running ", "walsup: sourcing ")
 _IGNORES = "walsup: ignoring "
 # Libpq would go elsewhere with one of these.
 _MISLEADING = ("PGHOSTADDR", "PGSERVICE", "PGSERVICEFILE")
@@ -59,8 +60,14 @@ def find(known: Settings) -> Scripts:
     return Scripts(tuple(directories), any_to_run)
 
 
-def run(scripts: Scripts, known: Settings, one_shot: OneShot, environ: Mapping[str, str]) -> None:
-    """Run them; `environ` leads them to the stage's server.
+def run(
+    scripts: Scripts,
+    known: Settings,
+    one_shot: OneShot,
+    environ: Mapping[str, str],
+    send: scriptprogress.Send,
+) -> None:
+    """Run them; `environ` leads them to the stage's server; `send` tells PID 1 which one runs.
 
     Raises:
         BootstrapError: one failed, with its last lines, or has ended the shell.
@@ -72,15 +79,15 @@ def run(scripts: Scripts, known: Settings, one_shot: OneShot, environ: Mapping[s
     bash = which("bash", environ.get("PATH", "")) or "/bin/bash"
     argv = [bash, str(_DRIVER), str(finished), *map(str, scripts.directories)]
     log.info("initdb.scripts", directories=[str(path) for path in scripts.directories])
-    code = one_shot.end_of(argv, output, environ)
-    said = _lines(output)
-    for line in said:
+    code = scriptprogress.wait(one_shot.begin(argv, output, environ), output, send)
+    send({"detail": ""})
+    for line in _lines(output):
         if line.startswith(_IGNORES):
             log.warning("initdb.ignored", path=line.removeprefix(_IGNORES))
     if code == 0 and finished.exists():
-        log.info("initdb.scripts_ended", scripts=_ran(said), output=str(output))
+        log.info("initdb.scripts_ended", scripts=scripts_of(output), output=str(output))
         return
-    script = (_ran(said) or ["bash"])[-1]
+    script = (scripts_of(output) or ["bash"])[-1]
     problem = end(code) if code else "called `exit`, which ends the shell that sources it"
     raise BootstrapError(
         f"{script} {problem}:\n{last_lines(output, known.secrets)}",
@@ -130,7 +137,3 @@ def _unreadable(path: Path, why: str) -> PermissionsError:
 
 def _lines(output: Path) -> list[str]:
     return output.read_text(encoding="utf-8", errors="replace").splitlines()
-
-
-def _ran(lines: list[str]) -> list[str]:
-    return [line.partition(": ")[2].partition(" ")[2] for line in lines if line.startswith(_SAYS)]

@@ -9,7 +9,9 @@ from typing import Self
 
 from walsup.boot import inspect
 from walsup.boot.oneshot import OneShot, end
+from walsup.boot.stagesettings import stage_settings
 from walsup.errors import BootstrapError
+from walsup.postgres import guc, session
 from walsup.tail import last_lines
 
 _USUAL_PORT = 5432
@@ -39,21 +41,21 @@ class StageServer:
         return run_dir / "initdb.d-server.log"
 
     def start(self, arguments: Sequence[str], environment: Mapping[str, str]) -> Self:
-        """Start it with the operator's arguments, and ours after them.
+        """Start it with the operator's arguments, and after them what they must not decide here.
 
         Raises:
             BootstrapError: it ended, or is not ready in time.
         """
         path = environment.get("PATH", "")
         program = inspect.program("postgres", self._one_shot.bindir, path)
-        ours = {
-            "listen_addresses": "",
-            "unix_socket_directories": f'"{self.socket_dir}"',
-            "archive_mode": "off",  # there is no gate here
-        }
+        major = session.major_of(self._data)
+        effective = guc.effective(self._data, arguments).values
+        ours = stage_settings(self._data, self.socket_dir, effective, major)
         settings = [word for name, value in ours.items() for word in ("-c", f"{name}={value}")]
-        # -F: one sync of the whole stage follows.
-        argv = [program, "-D", str(self._data), *arguments, "-p", str(self.port), "-F", *settings]
+        # -D again: the operator's may name the place that the stage is moved to. -F: one sync of
+        # the whole stage follows.
+        last = ["-D", str(self._data), "-p", str(self.port), "-F", *settings]
+        argv = [program, "-D", str(self._data), *arguments, *last]
         self._process = self._one_shot.begin(argv, self._output, environment)
         deadline_s = time.monotonic() + _READY_WITHIN_S
         while not self._is_ready():

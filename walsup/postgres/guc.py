@@ -167,14 +167,16 @@ def _directory(path: Path, problems: list[str]) -> list[Path]:
     return [file for file in wanted if not file.is_dir()]
 
 
-def from_files(config_file: Path, data_directory: Path) -> Gucs:
+def from_files(config_file: Path, data_directory: Path, *, moved: bool = True) -> Gucs:
     """Give what `config_file`, and then postgresql.auto.conf of the data directory, set.
 
-    A `data_directory` in `config_file` moves postgresql.auto.conf, as it does for postgres.
+    A `data_directory` in `config_file` moves postgresql.auto.conf, as it does for postgres, unless
+    an argument says where it is (`moved` False).
     """
     problems: list[str] = []
     values = dict(_walk(config_file, problems))
-    directory = Path(values.get("data_directory") or data_directory)
+    named = values.get("data_directory") if moved else None
+    directory = Path(named or data_directory)
     values.update(_walk(directory / "postgresql.auto.conf", problems, required=False))
     return Gucs(values=values, problems=tuple(problems))
 
@@ -239,6 +241,7 @@ def effective(data_directory: Path, argv: Sequence[str]) -> Gucs:
     arguments = dict(_assigned(argv))
     home = Path(arguments.pop("-D", data_directory))
     config_file = Path(arguments.get("config_file") or home / "postgresql.conf")
-    files = from_files(config_file, Path(arguments.get("data_directory") or home))
+    named = arguments.get("data_directory")
+    files = from_files(config_file, Path(named or home), moved=not named)
     values = {"data_directory": str(home), **files.values, **arguments}
     return Gucs(values=values, problems=files.problems)
