@@ -20,7 +20,7 @@ from walsup.boot.preflight import examine
 from walsup.boot.report import Report
 from walsup.boot.restore import asks
 from walsup.boot.target import target
-from walsup.errors import ArchiveError, SettingsError
+from walsup.errors import ArchiveError, DiskFullError, SettingsError
 from walsup.postgres.wal import Segment, show_lsn
 from walsup.settings import Settings
 
@@ -33,7 +33,8 @@ def check(known: Settings, *, deep: bool = False) -> str:
     """Give what a restore would do; `deep`: all WAL that it would replay is read.
 
     Raises:
-        ArchiveError: it would not work, with every reason; SettingsError, EngineError.
+        ArchiveError: it would not work, with every reason; DiskFullError: a larger volume is all
+            that it needs; SettingsError, EngineError.
     """
     own = _is_own(known)
     with tempfile.TemporaryDirectory(prefix="walsup-") as scratch:
@@ -42,7 +43,8 @@ def check(known: Settings, *, deep: bool = False) -> str:
         report = _asked(examine(reader, asked), str(_place(known)))
     lines = list(_told(known, report, own=own))
     if report.faults:
-        raise ArchiveError(
+        error = DiskFullError if report.needs_only_room else ArchiveError
+        raise error(
             "\n".join([f"{_place(known)} cannot be restored as asked:", *_marked(report.faults)]),
             hint="`walsup restore --list` shows what can be reached; nothing has been touched",
         )

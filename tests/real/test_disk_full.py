@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from dev.harness import FaultProxy, PgToolError, S3Server, Walsup, wait_until
+from dev.harness.clones import source_of
 from dev.harness.witness import (
     Ledger,
+    cli,
     status,
     verdict,
     wait_fault,
@@ -226,4 +228,40 @@ def test_s25_a_full_data_directory_beside_a_roomy_pg_wal(walsup: Make, mounts: M
     wait_protected(one)
     assert ledger.rows() >= ledger.acknowledged > 10
     wait_no_lag(one)
+    assert one.stop() == 0
+
+
+def test_a_disk_too_small_for_a_restore_is_72_before_and_during_the_fetch(
+    walsup: Make, s3: S3Server, mounts: Mounts
+) -> None:
+    """Also where its inodes end, which no size tells; and `restore --check` says so beforehand."""
+    source = walsup(env=SOON).start()
+    wait_protected(source)
+    wait_no_lag(source)
+    assert source.stop() == 0
+    clone = walsup(s3=None, env=source_of(s3, source.prefix))
+    mounts.make(clone, clone.layout.volume, 8)
+    clone.pgdata.mkdir(mode=0o700)
+    clone.machine.give_to_database(clone.pgdata)
+    assert cli(clone, "restore", "--check").returncode == DiskFullError.exit_code
+    assert clone.start().wait(60) == DiskFullError.exit_code
+    assert "the restore needs" in verdict(clone)
+    assert not list(clone.pgdata.glob("**/PG_VERSION"))
+    mounts.resize(clone.layout.volume, 400)
+    _run("mount", "-o", "remount,nr_inodes=100", clone.layout.volume)
+    assert clone.start().wait(60) == DiskFullError.exit_code
+    assert "o space left on device" in verdict(clone)
+    _run("mount", "-o", "remount,nr_inodes=100000", clone.layout.volume)
+    clone.start().wait_accepts(timeout_s=90)
+    assert clone.stop() == 0
+
+
+def test_a_disk_too_small_for_initdb_is_72(walsup: Make, mounts: Mounts) -> None:
+    """What a new cluster needs is the volume's size, not another argument of initdb's."""
+    one = walsup(s3=None)
+    mounts.make(one, one.layout.volume, 8)
+    assert one.start().wait(60) == DiskFullError.exit_code
+    assert "No space left on device" in verdict(one)
+    mounts.resize(one.layout.volume, 400)
+    one.start().wait_accepts(timeout_s=90)
     assert one.stop() == 0

@@ -4,14 +4,12 @@ from pathlib import Path
 
 from walsup import log
 from walsup.archive.fault import Fault
-from walsup.boot import backupfetch, copy, inspect, primary, stage
+from walsup.boot import backupfetch, copy, inspect, primary, room, stage
 from walsup.boot.oneshot import OneShot
 from walsup.errors import DiskFullError
 from walsup.postgres import standing
 from walsup.settings import Settings
 from walsup.tail import last_lines
-
-_FULL = ("No space left on device",)
 
 
 def take(known: Settings, one_shot: OneShot) -> Path | Fault:
@@ -44,7 +42,7 @@ def take(known: Settings, one_shot: OneShot) -> Path | Fault:
         )
     if code:
         text = last_lines(output, known.secrets)
-        if any(word in text for word in _FULL):
+        if room.says_full(text):
             raise DiskFullError(
                 f"pg_basebackup ended with {code}:\n{text}",
                 hint="make the volume larger, start again",

@@ -35,7 +35,8 @@ def unfit(asked: Asked, report: Report) -> Iterator[str]:
         )
     if asked.pgdata is None:
         return
-    yield from room.lacking(asked, report, asked.pgdata)
+    report.no_room += room.lacking(asked, report, asked.pgdata)
+    yield from report.no_room
     report.warnings += room.unknown(report, asked.pgdata)
     if problem := _not_fillable(asked.pgdata):
         yield f"the data directory cannot be filled: {problem}"

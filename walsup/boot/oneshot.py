@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from walsup.boot import inspect
-from walsup.errors import BootstrapError, ProgramMissingError
+from walsup.boot import inspect, room
+from walsup.errors import BootstrapError, DiskFullError, ProgramMissingError
 from walsup.kernel import die_with_parent
 from walsup.tail import last_lines
 
@@ -26,14 +26,21 @@ class OneShot:
 
         Raises:
             BootstrapError: it failed; with argv, its exit and its last lines.
+            DiskFullError: it failed because there was no room.
             ProgramMissingError: there is no such program.
         """
         program = inspect.program(name, self.bindir, self.environment.get("PATH", ""))
         argv = [program, *arguments]
         output = self.run_dir / f"{name}.log"
         if code := self.end_of(argv, output, self.environment, script):
+            said = last_lines(output)
+            if room.says_full(said):
+                raise DiskFullError(
+                    f"{' '.join(argv)} {end(code)}:\n{said}",
+                    hint="make the volume larger, start again",
+                )
             raise BootstrapError(
-                f"{' '.join(argv)} {end(code)}:\n{last_lines(output)}",
+                f"{' '.join(argv)} {end(code)}:\n{said}",
                 hint="correct what its last lines name; the next start begins anew",
             )
 

@@ -1,6 +1,7 @@
 """Prepare, a one-shot fork of PID 1: settings → plan → data directory → launches."""
 
 import contextlib
+import errno
 import math
 import os
 import stat
@@ -233,7 +234,7 @@ def _archive_command(known: Settings, engine: Engine | Fault | None, run_dir: Pa
         case Fault():
             return "exit 1"  # shut: WAL waits, the archiver does not die of a code over 125
         case Engine():
-            timeout_s = push_timeout_s(known.stop_grace_s, known.lease_s)
+            timeout_s = push_timeout_s(known.push_grace_s, known.lease_s)
             told = archive_command(engine, run_dir, timeout_s)
             if (length := longest(told)) > MOST_BYTES:
                 raise SettingsError(
@@ -280,7 +281,7 @@ def _is_private() -> bool:
 
 
 def _os_error(fault: OSError) -> WalsupError:
-    if fault.errno == 28:  # noqa: PLR2004 (ENOSPC)
+    if fault.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFullError(str(fault), hint="make room on that volume and start again")
     return PermissionsError(
         str(fault), hint=f"give uid {os.geteuid()} the rights that are missing there"

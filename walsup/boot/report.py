@@ -38,8 +38,9 @@ class Report:
 
     `short`: segments whose objects are too small for one, with their bytes. `unknown`: what was not
     looked at and may stand against it. `space_bytes`: the least that each tablespace takes, by its
-    number. `notes`: what a reading of all WAL has found. `ends`: `end`,
-    `target` or `quiet`, as in Restored. `until`: the last commit seen.
+    number. `notes`: what a reading of all WAL has found. `no_room`: the `faults` that a larger
+    volume removes. `ends`: `end`, `target` or `quiet`, as in Restored. `until`: the last commit
+    seen.
     """
 
     offer: Offer | None = None
@@ -54,9 +55,15 @@ class Report:
     names: frozenset[str] = frozenset()
     short: Mapping[str, int] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    no_room: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def needs_only_room(self) -> bool:
+        """Whether a larger volume removes every fault."""
+        return bool(self.faults) and set(self.faults) == set(self.no_room)
 
     @property
     def size_bytes(self) -> int:

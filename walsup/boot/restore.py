@@ -27,7 +27,7 @@ from walsup.boot.report import Asked, Report
 from walsup.boot.source import reader
 from walsup.boot.target import target
 from walsup.boot.telling import Patience
-from walsup.errors import ArchiveError
+from walsup.errors import ArchiveError, DiskFullError
 from walsup.postgres import guc, restored
 from walsup.postgres.restored import Restored
 from walsup.private import write_private
@@ -159,11 +159,15 @@ def refuse(source: str, report: Report) -> NoReturn:
     """End with everything that stands against it.
 
     Raises:
-        ArchiveError: always.
+        ArchiveError: always, but for
+        DiskFullError: a larger volume is all that it needs.
     """
     faults = report.faults or ["nothing usable was found"]
+    problem = f"{source} cannot be restored as asked:\n" + "\n".join(f"  {one}" for one in faults)
+    if report.needs_only_room:
+        raise DiskFullError(problem, hint="make the volume larger; nothing has been touched")
     raise ArchiveError(
-        f"{source} cannot be restored as asked:\n" + "\n".join(f"  {fault}" for fault in faults),
+        problem,
         hint="`walsup restore --list` shows backups, timelines and what can be reached; nothing"
         " has been touched",
     )

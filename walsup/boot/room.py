@@ -1,4 +1,4 @@
-"""Whether each volume has room for what a restore puts on it."""
+"""Whether each volume has room for what a restore or an initdb puts on it."""
 
 import os
 from collections.abc import Iterator
@@ -8,6 +8,13 @@ from walsup import units
 from walsup.boot.report import Asked, Report
 
 _WAL_SEGMENTS = 4
+# Source: strerror of ENOSPC and EDQUOT in the C locale.
+_FULL = ("No space left on device", "Disk quota exceeded")
+
+
+def says_full(text: str) -> bool:
+    """Return whether a program's last words say that there was no room."""
+    return any(words in text for words in _FULL)
 
 
 def lacking(asked: Asked, report: Report, pgdata: Path) -> Iterator[str]:

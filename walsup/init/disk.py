@@ -29,6 +29,11 @@ def full(pgdata: str) -> "DiskFullError | None":
         except OSError:
             continue
         free_bytes = found.f_bavail * found.f_frsize
+        if found.f_files and not found.f_favail:
+            return DiskFullError(
+                f"the file system of {os.path.realpath(place)} is full: it has no inode left",
+                hint="make the volume larger, or remove files that are not of PostgreSQL",
+            )
         if free_bytes < least_bytes:
             needed_mib = (_SEGMENTS_TO_START * segment_bytes - free_bytes) // _MIB + 1
             return DiskFullError(
