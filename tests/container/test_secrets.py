@@ -59,5 +59,21 @@ def test_s28_a_rotated_secret_is_followed(box: Make, s3: S3Box) -> None:
     assert "secret-least" not in one.log()
 
 
+def test_compose_secrets_of_root_alone_work_for_every_file(box: Make, s3: S3Box) -> None:
+    """Bind mounts of the host's files with mode 0600, as docker-compose makes them."""
+    one = box(archive=s3)
+    for name in (*_NAMES, "WALSUP_ARCHIVE", "POSTGRES_PASSWORD"):
+        file = one.folder / name.lower()
+        file.write_text(one.environment.pop(name) + "\n")
+        file.chmod(0o600)
+        one.flags += ["--volume", f"{file}:/run/secrets/{name.lower()}:ro"]
+        one.environment[f"{name}_FILE"] = f"/run/secrets/{name.lower()}"
+    one.run()
+    one.wait_accepts()
+    wait_protected(one, timeout_s=150)
+    assert one.stop() == 0
+    assert "is in the bucket: yes" in one.last_word()
+
+
 def _reloaded(one: Box) -> bool:
     return any(event["changed"] for event in one.events("settings.reloaded"))

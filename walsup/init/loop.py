@@ -202,9 +202,11 @@ class Init:
             raise claim.run_dir_error(self.basics.run_dir)
         # The last word of an earlier run must not be taken for this one's.
         write_termination(self.basics.termination_log, "")
-        handed.hand_files(self.basics.run_dir)
+        given = handed.Handed()
+        given.read()
         claim.take_over(self.basics.pgdata, self.basics.waldir)
         hide_memory()  # the change of uid has set it anew
+        given.keep(self.basics.run_dir)
         holders.clear_stale_pid(self.basics.pgdata)
         self.phase, self.detail = "preparing", ""
         self.preparation.start(self.prepare, self.arguments, self.lock)
