@@ -176,7 +176,7 @@ class Bare:
             )
         )
         self._daemon_argv = carrier.daemon_argv(config, self._socket)
-        timeout_s = engine.push_timeout_s(known.stop_grace_s, known.lease_s)
+        timeout_s = engine.push_timeout_s(known.push_grace_s, known.lease_s)
         bare = push_command(carrier, self._layout.run_dir, timeout_s)
         self._archive_command = f"{bare} || exit 1"
 

@@ -39,7 +39,11 @@ class Box:
     ) -> None:
         """Lay it out; nothing is started. `env` has the last word on the environment."""
         self.name = f"walsup-{secrets.token_hex(5)}"
-        self.environment = {"POSTGRES_PASSWORD": PASSWORD, "WALSUP_LOG_FORMAT": "json"}
+        self.environment = {
+            "POSTGRES_PASSWORD": PASSWORD,
+            "WALSUP_LOG_FORMAT": "json",
+            "WALSUP_STOP_GRACE": "25s",  # on a loaded machine the default is too short for a yes
+        }
         self.environment |= env or {}
         self.image = image
         self.flags = list(flags)

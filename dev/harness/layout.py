@@ -46,6 +46,7 @@ class Layout:
             "WALSUP_RUN_DIR": str(self.run_dir),
             "WALSUP_HTTP": f"127.0.0.1:{self.http_port}",
             "WALSUP_LOG_FORMAT": "json",
+            "WALSUP_STOP_GRACE": "25s",  # on a loaded machine the default is too short for a yes
             "WALSUP_TERMINATION_LOG": str(self.termination_log),
         }
 

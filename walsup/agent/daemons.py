@@ -68,7 +68,7 @@ async def until_quiet(world: World) -> None:
     running = world.board.snapshot.init
     found = archiver.find(running.postgres_pid) if running.engine_pid else None
     deadline_s = time.monotonic() + engine.push_timeout_s(
-        world.settings.stop_grace_s, world.settings.lease_s
+        world.settings.push_grace_s, world.settings.lease_s
     )
     while found and time.monotonic() < deadline_s:
         if not archiver.is_pushing(found.pid):

@@ -124,7 +124,7 @@ def render(  # noqa: PLR0913 (each is one fact)
 
     Settings of the engine that walsup does not own come first, so none of them can undo ours.
     """
-    push_s = push_timeout_s(settings.stop_grace_s, settings.lease_s)
+    push_s = push_timeout_s(settings.push_grace_s, settings.lease_s)
     rendered: dict[str, str] = {
         **room.knobs(),
         "WALG_S3_MAX_RETRIES": str(_WALG_RETRIES),

@@ -9,11 +9,10 @@ and is reported by prepare together with all other faults.
 import os
 import zlib
 
-from walsup import pgdata
+from walsup import grace, pgdata
 from walsup.cleaning import clean
 from walsup.units import duration
 
-DEFAULT_STOP_GRACE = "25s"
 SHORTEST_STOP_GRACE_S = 5.0
 KUBERNETES_TERMINATION_LOG = "/dev/termination-log"
 
@@ -25,14 +24,23 @@ if TYPE_CHECKING:
 class Basics:
     """What PID 1 knows on its own: directories, the stop grace, where its last word goes."""
 
-    __slots__ = ("log_format", "pgdata", "run_dir", "stop_grace_s", "termination_log", "waldir")
+    __slots__ = (
+        "grace_is_set",
+        "log_format",
+        "pgdata",
+        "run_dir",
+        "stop_grace_s",
+        "termination_log",
+        "waldir",
+    )
 
     def __init__(self, environ: "Mapping[str, str]", uid: int) -> None:
         environ = clean(environ)
         self.pgdata = os.path.normpath(pgdata.chosen(environ))
         self.waldir = environ.get("POSTGRES_INITDB_WALDIR") or ""
         self.run_dir = default_run_dir(environ, uid, self.pgdata)
-        self.stop_grace_s = _grace(environ.get("WALSUP_STOP_GRACE") or DEFAULT_STOP_GRACE)
+        self.grace_is_set = bool(environ.get("WALSUP_STOP_GRACE"))
+        self.stop_grace_s = _grace(environ)
         self.log_format = environ.get("WALSUP_LOG_FORMAT") or "auto"
         self.termination_log = environ.get("WALSUP_TERMINATION_LOG") or (
             KUBERNETES_TERMINATION_LOG if os.path.exists(KUBERNETES_TERMINATION_LOG) else ""
@@ -71,8 +79,9 @@ def _own_in_tmp(uid: int, pgdata: str) -> str:
     return f"/tmp/walsup-{uid}-{checksum:08x}"  # noqa: S108 (0700, its owner is checked)
 
 
-def _grace(text: str) -> float:
+def _grace(environ: "Mapping[str, str]") -> float:
+    text = environ.get("WALSUP_STOP_GRACE")
     try:
-        return max(duration(text), SHORTEST_STOP_GRACE_S)
+        return max(duration(text), SHORTEST_STOP_GRACE_S) if text else grace.default_s(environ)
     except ValueError:
-        return duration(DEFAULT_STOP_GRACE)
+        return grace.default_s(environ)

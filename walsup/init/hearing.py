@@ -2,8 +2,9 @@
 
 import signal
 
-from walsup import log
+from walsup import grace, log
 from walsup.init.child import Launch
+from walsup.init.ladder import Ladder
 from walsup.init.service import Service
 
 TYPE_CHECKING = False
@@ -33,6 +34,8 @@ def _hear_prepare(init: "Init", message: _Message) -> None:
     elif message.get("launch") == "postgres":
         if init.stop_s is None:
             init.boot = str(message.get("boot", ""))
+            if not init.awaits_verdict:
+                _without_verdict(init)
             init.database.start(Launch.from_message(message), init.lock)
             init.phase, init.detail, init.waits = "running", "", ()
     elif "daemon" in message:
@@ -43,6 +46,13 @@ def _hear_prepare(init: "Init", message: _Message) -> None:
         init.detail = str(message.get("detail", ""))
         fault = message.get("fault")
         init.waits = tuple(map(str, fault)) if isinstance(fault, list) else ()
+
+
+def _without_verdict(init: "Init") -> None:
+    """Give postgres the time until it is killed from outside, where no verdict needs a part."""
+    if not init.basics.grace_is_set:
+        init.basics.stop_grace_s = max(init.basics.stop_grace_s, grace.IN_KUBERNETES_S)
+        init.ladder = Ladder(init.basics.stop_grace_s)
 
 
 def _hear_agent(init: "Init", message: _Message) -> None:

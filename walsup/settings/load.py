@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from walsup import pgdata
+from walsup import grace, pgdata
 from walsup.cleaning import clean, cut, fault_in
 from walsup.errors import SettingsError
 from walsup.settings import amazon, source
@@ -69,6 +69,10 @@ def _load(environ: Mapping[str, str], wanted: Collection[str], theirs: Translati
             shown = "its value is not valid" if row.secret and name != _PRIMARY else str(fault)
             faults.append(f"{found[0].source}: {shown}")
     values["pgdata"] = Path(pgdata.chosen(environ))
+    if given["WALSUP_STOP_GRACE"]:
+        values["push_grace_s"] = values["stop_grace_s"]
+    else:
+        values["stop_grace_s"] = grace.default_s(environ)
     if not given["WALSUP_CA_FILE"] and (ca := _ca_in(environ.get("WALSUP_SECRETS_DIR") or "")):
         values["ca_file"] = ca
     passed_on = {name: found.text for name, found in files.items()} | dict(environ)
@@ -139,7 +143,9 @@ def relevant(environ: Mapping[str, str]) -> dict[str, str]:
     return {
         name: text
         for name, text in environ.items()
-        if _is_owned(name) or name.startswith(("WALSUP_", *PASSED_ON, *source.OWN))
+        if _is_owned(name)
+        or name == grace.IN_KUBERNETES
+        or name.startswith(("WALSUP_", *PASSED_ON, *source.OWN))
     }
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from walsup import pgdata, units
+from walsup import grace, pgdata, units
 from walsup.settings import conninfo, moments, values
 from walsup.settings.conninfo import Conninfo
 from walsup.settings.values import ArchiveUrl, FileArchive, HttpAddress
@@ -200,8 +200,9 @@ class Settings(NamedTuple):
         "A directory of files named like the settings, as Kubernetes mounts a Secret. NAME and"
         " NAME_FILE win over it.", environment_only=True)
     stop_grace_s: float = _declare("WALSUP_STOP_GRACE", values.grace,
-        "How long a stop may take; keep it 5 s under terminationGracePeriodSeconds.",
-        default=25.0, shown="25s", environment_only=True)
+        "How long a stop may take; keep it 5 s under terminationGracePeriodSeconds, or under"
+        " `docker stop`'s time. Without an archive the default is always 25s.",
+        default=grace.ELSEWHERE_S, shown="25s in Kubernetes, else 8s", environment_only=True)
     stop_patience_s: float = _declare("WALSUP_STOP_PATIENCE", values.patience,
         "How long a stop waits for a bucket that does not answer; an S3 server's error is an"
         " answer. The database is down meanwhile; what is not archived stays on its disk, and the"
@@ -221,6 +222,8 @@ class Settings(NamedTuple):
     source_faults: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
     no_new_cluster: str = ""
+    # What the deadline of a push follows: a default for docker's sake must not shorten it.
+    push_grace_s: float = grace.IN_KUBERNETES_S
 
     @property
     def secrets(self) -> tuple[str, ...]:

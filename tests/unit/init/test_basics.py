@@ -14,17 +14,20 @@ def test_defaults() -> None:
     basics = Basics({}, 0)
     assert basics.pgdata == "/var/lib/postgresql/data"
     assert basics.run_dir == "/run/walsup"
-    assert basics.stop_grace_s == 25
+    assert basics.stop_grace_s == 8
     assert basics.log_format == "auto"
     assert basics.waldir == ""
 
 
 @pytest.mark.parametrize(
-    ("text", "grace_s"), [("40s", 40), ("1min", 60), ("2s", 5), ("", 25), ("soon", 25), ("-1", 25)]
+    ("text", "grace_s"), [("40s", 40), ("1min", 60), ("2s", 5), ("", 8), ("soon", 8), ("-1", 8)]
 )
 def test_stop_grace_is_never_faulty(text: str, grace_s: float) -> None:
     """Too short is raised, nonsense is the default; prepare refuses both by name."""
     assert Basics({"WALSUP_STOP_GRACE": text}, 0).stop_grace_s == grace_s
+    in_kubernetes = {"WALSUP_STOP_GRACE": text, "KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+    expected_s = grace_s if grace_s != 8 else 25
+    assert Basics(in_kubernetes, 0).stop_grace_s == expected_s
 
 
 def test_empty_variables_count_as_absent() -> None:

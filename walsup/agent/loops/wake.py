@@ -73,7 +73,7 @@ class _Watcher:
         self._replaced_s = -_REPLACE_EVERY_S
         self._fails_since_s = 0.0
         known = world.settings
-        self._push_timeout_s = push_timeout_s(known.stop_grace_s, known.lease_s)
+        self._push_timeout_s = push_timeout_s(known.push_grace_s, known.lease_s)
         self._examination: asyncio.Task[Fault | None] | None = None
         self._let_go = asyncio.Event()
 
