@@ -2,19 +2,19 @@
 
 import os
 import types
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from walsup import grace, pgdata
 from walsup.cleaning import clean, cut, fault_in
 from walsup.errors import SettingsError
-from walsup.settings import amazon, source
+from walsup.settings import amazon, misspelt, source
 from walsup.settings.overlap import overlaps
 from walsup.settings.refusal import BOTH_SET, refusal
 from walsup.settings.restore import faults_of_restore
 from walsup.settings.role import faults_of_role
-from walsup.settings.secretfiles import Found, in_directory, secret_file
+from walsup.settings.secretfiles import Found, in_directory, names_in, secret_file
 from walsup.settings.table import Settings, declared
 from walsup.settings.theirs import KUBEDB_SECRETS, THEIR_NAMES, Translation
 from walsup.settings.values import FileArchive, HttpAddress
@@ -24,13 +24,13 @@ _CA_DATA = "CA_CERT_DATA"  # KubeDB's name for the file itself
 
 _KNOWN = {row.name: row for row in declared()}
 _ALIASES = {alias: name for name, row in _KNOWN.items() for alias in row.aliases}
+_NAMES = [*_KNOWN, *_ALIASES]
 _OTHER_STORES = tuple(
     f"{owner}_{store}_PREFIX"
     for owner in ("WALG", "WALE")
     for store in ("FILE", "GS", "AZ", "SWIFT", "SSH")
     if (owner, store) != ("WALG", "FILE")
 )
-_NEAR = 0.8
 _PRIMARY = "WALSUP_PRIMARY_CONNINFO"  # whose reader shows no value
 _NOT_OF_A_SOURCE = tuple(
     f"WALSUP_{of}" for of in ("RESTORE_", "ON_EMPTY_", "ROLE", "PRIMARY_", "REPLICATION_")
@@ -47,7 +47,9 @@ def load(environ: Mapping[str, str]) -> Settings:
         ContractError: POSTGRES_… and its _FILE are both set, and that is all.
     """
     environ, theirs = _in_our_names(clean(environ))
-    return _load(environ, _KNOWN, theirs)
+    files = names_in(environ.get("WALSUP_SECRETS_DIR") or "")
+    wrong = misspelt.faults({**files, **environ}, _NAMES)
+    return _load(environ, _KNOWN, theirs._replace(faults=(*theirs.faults, *wrong)))
 
 
 def _load(environ: Mapping[str, str], wanted: Collection[str], theirs: Translation) -> Settings:
@@ -93,7 +95,7 @@ def _load(environ: Mapping[str, str], wanted: Collection[str], theirs: Translati
     return Settings(
         **values,
         passed_on=types.MappingProxyType(passed_on),
-        warnings=tuple(_misspelt(environ)),
+        warnings=tuple(misspelt.warnings(environ, _NAMES)),
         foreign=theirs.notes,
         no_new_cluster=theirs.no_new_cluster,
         source=of_source,
@@ -217,21 +219,5 @@ def _complete(values: dict[str, Any], given: set[str], faults: list[str]) -> Non
 
 def _ca_in(directory: str) -> Path | None:
     """Give the file of CA certificates in the secrets directory; its content is nobody's secret."""
-    path = Path(directory) / _CA_DATA
-    return path if directory and path.is_file() else None
-
-
-def _misspelt(environ: Mapping[str, str]) -> Iterator[str]:
-    known = [*_KNOWN, *_ALIASES]
-    for name in sorted(environ):
-        if _is_owned(name) or not name.startswith(("WALSUP_", "POSTGRES_", "AWS_")):
-            continue
-        if name == "WALSUP_PYTHON":  # entrypoint.sh's
-            continue
-        import difflib  # noqa: PLC0415 (only for a misspelt name)
-
-        near = difflib.get_close_matches(name.removesuffix("_FILE"), known, 1, _NEAR)
-        if near:
-            yield f"{name} is not a setting; did you mean {near[0]}?"
-        elif name.startswith("WALSUP_"):
-            yield f"{name} is not a setting of this version"
+    path = os.path.join(directory, _CA_DATA)  # noqa: PTH118 (Path raises where one may not look)
+    return Path(path) if directory and os.path.isfile(path) else None  # noqa: PTH113

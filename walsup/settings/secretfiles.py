@@ -1,5 +1,6 @@
 """Settings out of files: one for each, or a directory of them as Kubernetes mounts a Secret."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +24,10 @@ def in_directory(
     try:
         paths = sorted(path for path in Path(directory).iterdir() if path.is_file())
     except OSError as fault:
-        faults.append(f"WALSUP_SECRETS_DIR: {directory} cannot be read: {fault.strerror}")
+        remedy = ""
+        if isinstance(fault, PermissionError):
+            remedy = f": let uid {os.geteuid()} read and search it, or start the container as root"
+        faults.append(f"WALSUP_SECRETS_DIR: {directory} cannot be read: {fault.strerror}{remedy}")
         return {}
     read: dict[str, Found] = {}
     for path in paths:
@@ -34,6 +38,14 @@ def in_directory(
             elif text:
                 read[path.name] = Found(str(path), text)
     return read
+
+
+def names_in(directory: str) -> dict[str, str]:
+    """Return the names of a directory's files, without texts; {} when it cannot be read."""
+    try:
+        return {path.name: "" for path in Path(directory).iterdir()} if directory else {}
+    except OSError:  # `in_directory` says so
+        return {}
 
 
 def secret_file(name: str, path: str, faults: list[str]) -> str:

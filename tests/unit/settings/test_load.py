@@ -151,9 +151,28 @@ def test_nothing_set_gives_the_defaults() -> None:
     assert load(dict.fromkeys(ROWS, "")) == load({})
 
 
-def test_defaults_are_those_of_pid_1() -> None:
-    """PID 1 decides before the table is read; both decide alike."""
-    basics, known = Basics({}, 1000), load({})
+@pytest.mark.parametrize(
+    ("text", "shown", "loopbacks"),
+    [
+        ("", "port 9351", ("127.0.0.1", "::1")),
+        (":80", "port 80", ("127.0.0.1", "::1")),
+        ("*:80", "port 80", ("127.0.0.1", "::1")),
+        ("0.0.0.0:80", "0.0.0.0:80", ("127.0.0.1",)),
+        ("[::]:80", "[::]:80", ("::1", "127.0.0.1")),
+        ("[fd00::1]:80", "[fd00::1]:80", ("fd00::1",)),
+    ],
+)
+def test_where_http_answers(text: str, shown: str, loopbacks: tuple[str, ...]) -> None:
+    """Without a host on every address; a command asks the ones of this machine."""
+    address = load({"WALSUP_HTTP": text}).http
+    assert (str(address), address.loopbacks) == (shown, loopbacks)
+
+
+@pytest.mark.parametrize("environ", [{}, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}])
+def test_defaults_are_those_of_pid_1(environ: dict[str, str]) -> None:
+    """PID 1 decides before the table is read, the agent from a part; all decide alike."""
+    basics, known = Basics(environ, 1000), load(environ)
+    assert load(relevant(environ)).stop_grace_s == known.stop_grace_s
     assert basics.pgdata == str(known.pgdata)
     assert basics.stop_grace_s == known.stop_grace_s
     assert basics.log_format == known.log_format
@@ -387,8 +406,7 @@ def test_a_fault_does_not_bring_another() -> None:
 @pytest.mark.parametrize(
     ("name", "near"),
     [
-        ("WALSUP_ARCHVE", "WALSUP_ARCHIVE"),
-        ("WALSUP_STOP_GRACE_S", "WALSUP_STOP_GRACE"),
+        ("WALSUP_RESTORE", "WALSUP_RESTORE_FROM"),
         ("POSTGRES_PASWORD", "POSTGRES_PASSWORD"),
         ("POSTGRES_PASWORD_FILE", "POSTGRES_PASSWORD"),
         ("AWS_SECRET_ACCES_KEY", "AWS_SECRET_ACCESS_KEY"),
@@ -397,6 +415,50 @@ def test_a_fault_does_not_bring_another() -> None:
 def test_nearest_name(name: str, near: str) -> None:
     """A misspelt name warns with the one that was meant."""
     assert load({name: "x"}).warnings == (f"{name} is not a setting; did you mean {near}?",)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("WALSUP_ARCHIV", "WALSUP_ARCHIVE"),
+        ("WALSUP_ARCHVE", "WALSUP_ARCHIVE"),
+        ("WALSUP_ARHCIVE", "WALSUP_ARCHIVE"),
+        ("WALSUP_ARCHIVE_FLIE", "WALSUP_ARCHIVE_FILE"),
+        ("WALSUP_ARCHIV_FILE", "WALSUP_ARCHIVE_FILE"),
+        ("WALSUP_STOP_GRACE_S", "WALSUP_STOP_GRACE"),
+        ("WALSUP_RESTORE_TRAGET_NAME", "WALSUP_RESTORE_TARGET_NAME"),
+        ("WALSUP_ROEL", "WALSUP_ROLE"),
+        ("WALSUP_HTTPS", "WALSUP_HTTP"),
+        ("WALSUB_ARCHIVE", "WALSUP_ARCHIVE"),
+        ("WASLUP_ARCHIVE", "WALSUP_ARCHIVE"),
+        ("WALSUPARCHIVE", "WALSUP_ARCHIVE"),
+        ("WALSUP__ARCHIVE", "WALSUP_ARCHIVE"),
+        ("WALSUP-ARCHIVE", "WALSUP_ARCHIVE"),
+        ("walsup_archive", "WALSUP_ARCHIVE"),
+        ("WALSUP_ARCHIVE ", "WALSUP_ARCHIVE"),
+    ],
+)
+def test_a_name_close_to_one_of_ours_is_a_fault(tmp_path: Path, name: str, near: str) -> None:
+    """Whether it is a variable or a file of the secrets directory."""
+    assert f"{name} is not a setting; did you mean {near}?" in faults({name: "x"})
+    (tmp_path / name).write_text("x", encoding="utf-8")
+    assert f"did you mean {near}?" in faults({"WALSUP_SECRETS_DIR": str(tmp_path)})
+
+
+def test_what_docker_and_kubernetes_set_is_no_fault() -> None:
+    """A Service called walsup-archive, a linked container called walsup."""
+    for name, text in {
+        "WALSUP_ARCHIVE_SERVICE_HOST": "10.0.0.1",
+        "WALSUP_ARCHIVE_SERVICE_PORT_HTTP": "80",
+        "WALSUP_ARCHIVE_PORT": "tcp://10.0.0.1:80",
+        "WALSUP_ARCHIVE_PORT_80_TCP_ADDR": "10.0.0.1",
+        "WALSUP_ROLE_PORT_53_UDP_PROTO": "udp",
+        "WALSUP_RESTORE_TARGET_NAM_NAME": "/web/db",
+        "WALSUP_ENV_WALSUP_ARCHIV": "s3://b/p",
+        "WALSUP_HOST": "x",
+        "BACKUP_ARCHIVE": "x",
+    }.items():
+        load({name: text})
 
 
 def test_unknown_names_only_warn() -> None:
