@@ -19,7 +19,7 @@ from walsup.boot.handover import AGENT_FILE
 from walsup.cleaning import clean
 from walsup.init.basics import run_dirs
 from walsup.postgres import memory
-from walsup.settings import Settings
+from walsup.settings import HttpAddress, Settings
 
 _TIMEOUT_S = 5.0
 
@@ -68,11 +68,9 @@ def start(known: Settings, environ: Mapping[str, str]) -> Start | None:
 
 
 def _over_http(known: Settings, directories: list[str], refused: OSError | None) -> dict[str, Any]:
-    host = known.http.host if known.http.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
     where = f"port {known.http.port}"
     try:
-        # Not urllib: it would ask a proxy that the environment names.
-        found = _read(http.client.HTTPConnection(host, known.http.port, timeout=_TIMEOUT_S))
+        found = _read_one(known.http)
     except (OSError, ValueError) as fault:
         sockets = ", ".join(f"{directory}/{STATUS_SOCKET}" for directory in directories)
         denied = f" ({refused.strerror})" if refused else ""
@@ -81,6 +79,19 @@ def _over_http(known: Settings, directories: list[str], refused: OSError | None)
         ) from fault
     _compare(found, known.pgdata, where, _boot(directories, known.pgdata))
     return found
+
+
+def _read_one(address: HttpAddress) -> dict[str, Any]:
+    """Return what answers on the first loopback that answers."""
+    for host in address.loopbacks[:-1]:
+        with contextlib.suppress(OSError):
+            return _read(_connection(host, address.port))
+    return _read(_connection(address.loopbacks[-1], address.port))
+
+
+def _connection(host: str, port: int) -> http.client.HTTPConnection:
+    # Not urllib: it would ask a proxy that the environment names.
+    return http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
 
 
 class _Taken(http.client.HTTPConnection):

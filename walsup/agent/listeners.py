@@ -21,16 +21,29 @@ _LONGEST_PATH_BYTES = 107
 
 
 def listen_on_tcp(address: HttpAddress) -> socket.socket:
-    """Return a listening TCP socket.
+    """Return a listening TCP socket; without a host it takes both families, where there are both.
+
+    A kernel can be without IPv6, and another program can have the port of IPv6 alone.
 
     Raises:
         OSError: the address cannot be used, or is in use.
     """
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    if address.host:
+        return _listen(address.host, address.port)
+    try:
+        return _listen("::", address.port)
+    except OSError:
+        return _listen("0.0.0.0", address.port)  # noqa: S104 (probes)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((address.host, address.port))
+        if host == "::":  # IPv4 too, whatever net.ipv6.bindv6only says
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind((host, port))
         listener.listen(_BACKLOG)
     except OSError:
         listener.close()

@@ -32,11 +32,11 @@ async def serve(board: Board, address: HttpAddress) -> None:
         try:
             listener = listen_on_tcp(address)
         except OSError as raised:
-            board.fault("http", _cannot_listen(f"{address.host}:{address.port}", raised))
+            board.fault("http", _cannot_listen(str(address), raised))
             await asyncio.sleep(_BIND_RETRY_S)
             continue
         board.clear("http")
-        log.info("http.listening", host=address.host, port=address.port)
+        log.info("http.listening", host=listener.getsockname()[0], port=address.port)
         await Connections(MOST_CONNECTIONS, Conversation(board).hold).accept_at(listener)
 
 

@@ -191,7 +191,7 @@ class Settings(NamedTuple):
         " what slots keep, and each standby has a slot of its own.", secret=True)
     http: HttpAddress = _declare("WALSUP_HTTP", values.http,
         "Where probes, metrics and status answer.",
-        default=HttpAddress(host="0.0.0.0", port=9351), shown="0.0.0.0:9351")  # noqa: S104 (probes)
+        default=HttpAddress(host="", port=9351), shown=":9351, all addresses of IPv4 and IPv6")
     run_dir: Path | None = _declare("WALSUP_RUN_DIR", values.absolute,
         "Sockets, the state file and rendered settings (0700; secrets are in it).",
         shown="/run/walsup, else $XDG_RUNTIME_DIR/walsup, else a directory in /tmp",

@@ -34,10 +34,24 @@ class FileArchive(NamedTuple):
 
 
 class HttpAddress(NamedTuple):
-    """Where HTTP answers."""
+    """Where HTTP answers; without a host on all addresses, of IPv4 and IPv6."""
 
     host: str
     port: int
+
+    def __str__(self) -> str:
+        if not self.host:
+            return f"port {self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def loopbacks(self) -> tuple[str, ...]:
+        """The addresses under which it answers on this machine."""
+        return {
+            "": ("127.0.0.1", "::1"),
+            "0.0.0.0": ("127.0.0.1",),  # noqa: S104 (it is only compared)
+            "::": ("::1", "127.0.0.1"),
+        }.get(self.host, (self.host,))
 
 
 def choice(*words: str) -> Callable[[str], str]:
@@ -108,10 +122,10 @@ def endpoint(text: str) -> str:
 
 
 def http(text: str) -> HttpAddress:
-    """Read `host:port`."""
+    """Read `host:port`; `:port` and `*:port` are all addresses."""
     host, _, number = text.rpartition(":")
     try:
-        return HttpAddress(host=host.strip("[]") or "0.0.0.0", port=port(number))  # noqa: S104 (probes)
+        return HttpAddress(host="" if host == "*" else host.strip("[]"), port=port(number))
     except ValueError:
         raise ValueError(f"{text!r} is not host:port") from None
 

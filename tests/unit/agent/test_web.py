@@ -230,6 +230,27 @@ async def test_a_port_in_use_is_a_fault_and_commands_are_answered(tmp_path: Path
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+@pytest.mark.parametrize(("taken", "answers"), [("", "::1"), ("::", "127.0.0.1")])
+async def test_without_a_host_all_addresses_answer(taken: str, answers: str) -> None:
+    """Of both families; of IPv4 where another program has the port of IPv6, or there is none."""
+    with socket.socket(socket.AF_INET6) as other:
+        other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        other.bind(("::", 0))
+        port = other.getsockname()[1]
+        if taken:
+            other.listen()
+        else:
+            other.close()
+        server = asyncio.create_task(serve(Board(None), HttpAddress("", port)))
+        await asyncio.sleep(0.1)
+        for host in {answers, "127.0.0.1"}:
+            line = await asyncio.open_connection(host, port)
+            assert b" 200 OK" in (await said(line, b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"))[0]
+            line[1].close()
+        server.cancel()
+        await asyncio.gather(server, return_exceptions=True)
+
+
 async def test_its_end_waits_for_nobody() -> None:
     """Who is connected then is let go."""
     async with serving() as port:
