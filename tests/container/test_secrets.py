@@ -62,7 +62,7 @@ def test_s28_a_rotated_secret_is_followed(box: Make, s3: S3Box) -> None:
 def test_compose_secrets_of_root_alone_work_for_every_file(box: Make, s3: S3Box) -> None:
     """Bind mounts of the host's files with mode 0600, as docker-compose makes them."""
     one = box(archive=s3)
-    for name in (*_NAMES, "WALSUP_ARCHIVE", "POSTGRES_PASSWORD"):
+    for name in (*_NAMES, "WALSUP_ARCHIVE"):
         file = one.folder / name.lower()
         file.write_text(one.environment.pop(name) + "\n")
         file.chmod(0o600)
