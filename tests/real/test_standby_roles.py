@@ -106,9 +106,16 @@ def test_s19_a_former_primary_is_read_only_while_nobody_can_be_asked(
 
 
 @pytest.mark.soak
-def test_s19_a_primary_that_slept_through_its_end_does_not_go_on(walsup: Make) -> None:
-    """Another was promoted meanwhile: the container ends, and comes back as a standby."""
+@pytest.mark.parametrize(("fence", "code"), [("auto", 74), ("off", 65)])
+def test_s19_a_primary_that_slept_through_its_end_does_not_go_on(
+    walsup: Make, fence: str, code: int
+) -> None:
+    """Another was promoted meanwhile: the container ends, and comes back as a standby.
+
+    PID 1 ends it at its deadline, and without one the agent does when it reads whose the archive is.
+    """
     zero, one = _pods(walsup)
+    zero.environment["WALSUP_FENCE"] = fence
     zero.start()
     wait_protected(zero)
     one.start()
@@ -127,7 +134,7 @@ def test_s19_a_primary_that_slept_through_its_end_does_not_go_on(walsup: Make) -
         # The first to go on may have ended a later one.
         with contextlib.suppress(ProcessLookupError):
             os.kill(member.outer_pid, SIGCONT)
-    assert zero.wait(60) == 65
+    assert zero.wait(60) == code
     zero.start()
     wait_rows(zero, more)
     assert zero.psql(READ_ONLY) == "t"
