@@ -1,6 +1,7 @@
 """`walsup restore --check` and `--list`: the pre-flight and the catalogue, and nothing else."""
 
 import asyncio
+import os
 import tempfile
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from walsup.archive.latest import latest
 from walsup.archive.survey import Reader
 from walsup.archive.window import Line, reach
 from walsup.boot import source
+from walsup.boot.current import Current
 from walsup.boot.preflight import examine
 from walsup.boot.report import Report
 from walsup.boot.restore import asks
@@ -38,7 +40,7 @@ def check(known: Settings, *, deep: bool = False) -> str:
     """
     own = _is_own(known)
     with tempfile.TemporaryDirectory(prefix="walsup-") as scratch:
-        reader = source.reader(known, Path(scratch), -1, own=own)
+        reader = source.reader(Current(known, os.environ), Path(scratch), -1, own=own)
         asked = asks(known, (), own=own, disk=known.pgdata.is_dir(), deep=deep)
         report = _asked(examine(reader, asked), str(_place(known)))
     lines = list(_told(known, report, own=own))
@@ -70,7 +72,7 @@ def show(known: Settings) -> str:
         ArchiveError: it cannot be asked; SettingsError, EngineError.
     """
     with tempfile.TemporaryDirectory(prefix="walsup-") as scratch:
-        reader = source.reader(known, Path(scratch), -1, own=_is_own(known))
+        reader = source.reader(Current(known, os.environ), Path(scratch), -1, own=_is_own(known))
         return "\n".join(_asked(_listing(reader), str(_place(known))))
 
 

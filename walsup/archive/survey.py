@@ -1,7 +1,7 @@
 """What an archive offers to a restore, read from the bucket before anything is touched."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,7 +50,7 @@ class Reader:
     engine: Engine
     config: Path
     scratch: Path
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    secrets: Sequence[str] = field(default=(), repr=False)
     lock: tuple[int, ...] = ()
     more: Mapping[str, str] = field(default_factory=dict)
     on_fault: OnFault | None = None

@@ -8,6 +8,7 @@ from walsup.archive.bucket import open_bucket
 from walsup.archive.classify import classify
 from walsup.archive.names import BACKUP_FOLDER, WAL_FOLDER
 from walsup.boot import waiting
+from walsup.boot.current import Current
 from walsup.boot.waiting import Send
 from walsup.postgres import subpath
 from walsup.settings import Settings
@@ -26,8 +27,8 @@ class Answer(NamedTuple):
     known: Settings
 
 
-def ask_archive(known: Settings, send: Send) -> Answer:
-    """Ask for ever.
+def ask_archive(current: Current, send: Send) -> Answer:
+    """Ask for ever, each time with the secrets as they are then.
 
     Only a successful listing allows an initdb: 403, no bucket and silence do not (S11).
     """
@@ -35,7 +36,7 @@ def ask_archive(known: Settings, send: Send) -> Answer:
     send({"detail": "waiting for the archive"})
     while True:
         try:
-            found = _once(known)
+            found = _once(current.known)
         except Exception as raised:  # noqa: BLE001 (any failure is no answer)
             fault = classify(raised)
         else:
@@ -44,6 +45,7 @@ def ask_archive(known: Settings, send: Send) -> Answer:
         failures += 1
         told = waiting.tell(send, fault, told)
         time.sleep(units.backoff(failures, _FIRST_RETRY_S, _LONGEST_RETRY_S))
+        current.look()
 
 
 def _once(known: Settings) -> Answer:

@@ -14,6 +14,7 @@ from walsup.kernel import die_with_parent
 SILENT_S = 300.0
 _LOOK_EVERY_S = 0.05
 _TELL_EVERY_S = 1.0
+_RENEW_EVERY_S = 5.0
 _KILLED_S = 5.0
 
 
@@ -42,11 +43,12 @@ def run(  # noqa: PLR0913 (each is one fact)
     more: Mapping[str, str],
     total_bytes: int,
     tell: Callable[[Fetched], None],
+    renew: Callable[[], None] = lambda: None,
     silent_s: float = SILENT_S,
 ) -> int:
     """Run it to its end; gives its exit code, -9 when it was given up.
 
-    It dies with this process, and holds the data directory's lock (S1).
+    It dies with this process, and holds the data directory's lock (S1). `renew`: called every 5 s.
     """
     parent, began_s = os.getpid(), time.monotonic()
     with output.open("wb") as file:
@@ -60,7 +62,7 @@ def run(  # noqa: PLR0913 (each is one fact)
             preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509 (prepare has one thread)
         )
     moved = (0, 0)
-    moved_s = told_s = began_s
+    moved_s = told_s = renewed_s = began_s
     while (code := process.poll()) is None:
         time.sleep(_LOOK_EVERY_S)
         now_s = time.monotonic()
@@ -70,6 +72,9 @@ def run(  # noqa: PLR0913 (each is one fact)
         if now_s - told_s >= _TELL_EVERY_S:
             told_s = now_s
             tell(Fetched(written_bytes=seen[1], total_bytes=total_bytes, elapsed_s=now_s - began_s))
+        if now_s - renewed_s >= _RENEW_EVERY_S:
+            renewed_s = now_s
+            renew()
         if now_s - moved_s > silent_s:
             process.kill()
             try:

@@ -2,18 +2,23 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+from walsup.archive import lending
+from walsup.archive.bucket import open_bucket
+from walsup.archive.classify import classify
 from walsup.archive.names import BACKUP_FOLDER
 from walsup.archive.output import classify_output
 from walsup.archive.survey import PERMANENT, Reader
 from walsup.boot import backupfetch, stage
+from walsup.boot.current import Current
 from walsup.boot.oneshot import OneShot
 from walsup.boot.report import Report
 from walsup.boot.telling import Patience, Teller
 from walsup.errors import DiskFullError, EngineError
 from walsup.private import write_private
-from walsup.settings import Settings
+from walsup.settings import Settings, origin
 from walsup.tail import last_lines
 
 _TRIES = 3
@@ -21,16 +26,26 @@ _TRIES = 3
 _PART_OF_A_TRY = 0.3
 
 
-def fetch(
-    known: Settings, archive: Reader, one_shot: OneShot, report: Report, patience: Patience
+def fetch(  # noqa: PLR0913 (each is one fact)
+    current: Current,
+    archive: Reader,
+    one_shot: OneShot,
+    report: Report,
+    patience: Patience,
+    *,
+    own: bool,
 ) -> Path:
     """Give the directory with the copy.
+
+    Keys that end meanwhile are renewed in the engine that runs, where it can be: another try
+    begins again from the first byte.
 
     Raises:
         EngineError: the engine cannot; DiskFullError: there is no room.
     """
     if report.backup is None:
         raise ValueError("nothing is chosen")
+    known = current.known
     tell = Teller(one_shot.run_dir, report.backup.name, patience.send)
     failures, broken = 0, 0.0
     while True:
@@ -40,26 +55,29 @@ def fetch(
         for _, place in report.backup.tablespaces:
             Path(place).mkdir(mode=0o700, parents=True, exist_ok=True)
         output = one_shot.run_dir / "backup-fetch.log"
-        code = backupfetch.run(
-            archive.engine.restore_argv(
-                archive.config,
-                data,
-                report.backup.name,
-                _spec(one_shot.run_dir, data, report.backup.tablespaces),
-            ),
-            output,
-            lock=one_shot.lock,
-            more=archive.more,
-            total_bytes=report.size_bytes,
-            tell=tell,
-        )
+        spec = _spec(one_shot.run_dir, data, report.backup.tablespaces)
+        source = origin(current.known, own=own)
+        with lending.lent(source, archive.engine.name, archive.config, one_shot.run_dir) as loan:
+            config, more = archive.config, dict(archive.more)
+            if loan:
+                config, more = loan.config, {**more, **loan.environment}
+            code = backupfetch.run(
+                archive.engine.restore_argv(config, data, report.backup.name, spec),
+                output,
+                lock=one_shot.lock,
+                more=more,
+                total_bytes=report.size_bytes,
+                tell=tell,
+                renew=_renewal(current, loan, own=own),
+            )
         if code == 0:
             return data
         fault = classify_output(text := last_lines(output, archive.secrets))
         failures += 1
         permanent = fault.kind in PERMANENT
-        answers = permanent or asyncio.run(_answers(archive))
-        broken += 1 if permanent else _PART_OF_A_TRY if answers else -broken
+        # WAL-RUS does not tell a rejected key from an absent object.
+        answers = asyncio.run(_answers(archive))
+        broken += -broken if not answers else 1 if permanent else _PART_OF_A_TRY
         problem = f"{archive.engine.name} backup-fetch of {report.backup.name} ended with {code}"
         if fault.kind == "disk full":
             raise DiskFullError(f"{problem}:\n{text}", hint="make the volume larger, start again")
@@ -71,6 +89,28 @@ def fetch(
             )
         told = fault._replace(problem=f"{problem}: {fault.problem}")
         asyncio.run(patience.wait(told, failures))
+
+
+def _renewal(current: Current, loan: lending.Loan | None, *, own: bool) -> Callable[[], None]:
+    """Return what takes changed keys into use: in the running engine, or for the next try."""
+
+    def accepts(found: Settings) -> bool:
+        return not _rejects(origin(found, own=own)) or _rejects(origin(current.known, own=own))
+
+    def renew() -> None:
+        if current.look(accepts) and loan:
+            loan.put(origin(current.known, own=own))
+
+    return renew
+
+
+def _rejects(source: Settings) -> bool:
+    """Return whether the bucket rejects the keys; one that does not answer rejects none."""
+    try:
+        asyncio.run(open_bucket(source).folder(BACKUP_FOLDER))
+    except Exception as raised:  # noqa: BLE001 (whatever it is)
+        return classify(raised).kind in ("auth", "no rights")
+    return False
 
 
 async def _answers(archive: Reader) -> bool:

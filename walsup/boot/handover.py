@@ -12,9 +12,9 @@ from pathlib import Path
 
 from walsup import log, settings
 from walsup.boot.conf import CommandLine
+from walsup.boot.current import Current
 from walsup.postgres import restored
 from walsup.private import write_private
-from walsup.settings import Settings
 
 AGENT_FILE = "agent.json"
 PROBE_FILE = "probe"
@@ -26,14 +26,15 @@ class Handover:
 
     def __init__(
         self,
-        known: Settings,
+        current: Current,
         run_dir: Path,
         boot: str,
         send: Callable[[dict[str, object]], None],
     ) -> None:
         """`boot`: a random name of this very start of the container (S2)."""
         self.run_dir = run_dir
-        self._known = known
+        self.current = current
+        self._archive = current.known.archive  # which the agent has been told
         self.boot = boot
         self.continues = False  # whether the data directory was there before this start
         self.deadline_s = math.inf  # of this start's claim, where silence ends a primary
@@ -43,7 +44,7 @@ class Handover:
         """Write what the agent reads when it starts."""
         content = {
             "boot": self.boot,
-            "pgdata": str(self._known.pgdata),
+            "pgdata": str(self.current.known.pgdata),
             "environment": settings.relevant(os.environ),
         }
         write_private(self.run_dir / AGENT_FILE, json.dumps(content))
@@ -53,7 +54,7 @@ class Handover:
 
         A restore ends as a primary, so until then nothing is ready.
         """
-        known, path = self._known, self.run_dir / PROBE_FILE
+        known, path = self.current.known, self.run_dir / PROBE_FILE
         restores = restored.is_under_way(known.pgdata)
         fields = {
             "role": "primary" if restores else known.role,
@@ -68,11 +69,11 @@ class Handover:
             log.warning("probe.not_written", path=str(path), problem=str(full.strerror))
             path.unlink(missing_ok=True)
 
-    def move(self, known: Settings) -> None:
-        """Go on with an archive in another place; an agent of the old one is started anew."""
-        moved = known.archive != self._known.archive
-        self._known = known
-        if moved:
+    def move(self) -> None:
+        """Start the agent again when the archive goes on in another place."""
+        archive = self.current.known.archive
+        if archive != self._archive:
+            self._archive = archive
             self.launch_agent(generation=2)
 
     def launch_agent(self, after_s: float = 0.0, generation: int = 1) -> None:
@@ -94,21 +95,22 @@ class Handover:
 
         Source: rustls-native-certs 0.8 (WAL-RUS) and Go's crypto/x509 (WAL-G) read it.
         """
-        ca = self._known.ca_file
+        ca = self.current.known.ca_file
         return {"SSL_CERT_FILE": str(ca)} if ca else {}
 
     def launch_postgres(
         self, program: str, line: CommandLine, environment: Mapping[str, str]
     ) -> None:
         """Launch postgres."""
+        known = self.current.known
         self._write_probe_file()
         self.send(
             {
                 "launch": "postgres",
                 "argv": [program, *line.arguments],
-                "environment": dict(environment) | {"PGDATA": str(self._known.pgdata)},
-                "cwd": str(self._known.pgdata),
-                "verdict": self._known.archive is not None,
-                "boot": self.boot if self._known.archive else "",
+                "environment": dict(environment) | {"PGDATA": str(known.pgdata)},
+                "cwd": str(known.pgdata),
+                "verdict": known.archive is not None,
+                "boot": self.boot if known.archive else "",
             }
         )

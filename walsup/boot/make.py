@@ -8,21 +8,20 @@ from walsup.boot import conf, plan
 from walsup.boot.handover import Handover
 from walsup.boot.oneshot import OneShot
 from walsup.postgres import subpath
-from walsup.settings import Settings
 
 
 def make(
     decided: plan.Bootstrap | plan.BootstrapBeside | plan.Restore | plan.Follow,
-    known: Settings,
     hand: Handover,
     lock: int,
     arguments: Sequence[str],
-) -> Settings:
-    """Make it; gives the settings, with the archive where it goes on. `arguments` are postgres's.
+) -> None:
+    """Make it, and keep in `hand` where the archive goes on. `arguments` are postgres's.
 
     Raises:
         WalsupError: as initdb, or the restore, does.
     """
+    known = hand.current.known
     one_shot = OneShot(
         bindir=known.pg_bindir,
         run_dir=hand.run_dir,
@@ -33,21 +32,20 @@ def make(
         case plan.Restore(own=own):
             from walsup.boot.restore import restore  # noqa: PLC0415 (asyncio: 10 MB)
 
-            restore(known, one_shot, hand.send, arguments, own=own)
-            return known
+            restore(hand.current, one_shot, hand.send, arguments, own=own)
+            return
         case plan.Follow():
             from walsup.boot.standby import build  # noqa: PLC0415 (as above)
 
-            build(known, one_shot, hand.send, arguments)
-            return known
+            build(hand.current, one_shot, hand.send, arguments)
+            return
         case plan.BootstrapBeside():
             from walsup.archive.moved import move_now  # noqa: PLC0415 (as above)
 
             sub = move_now(known)
             subpath.remember(known.pgdata, str(known.archive), sub)
             log.warning("archive.moved", archive=str(known.archive), to=sub)
-            known = subpath.below(known, sub)
+            known = hand.current.known = subpath.below(known, sub)
     from walsup.boot.bootstrap import bootstrap  # noqa: PLC0415 (not for a restore)
 
     bootstrap(known, one_shot, arguments, os.environ, hand.send)
-    return known

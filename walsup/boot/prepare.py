@@ -16,6 +16,7 @@ from walsup.archive.command import LEASE, MANY, MOST_BYTES, archive_command, lon
 from walsup.archive.engine import Engine, choose, push_timeout_s
 from walsup.archive.fault import Fault
 from walsup.boot import conf, directory, handover, inspect, phase, plan, stage
+from walsup.boot.current import Current
 from walsup.boot.elsewhere import operators_gucs
 from walsup.errors import DiskFullError, InternalError, PermissionsError, SettingsError, WalsupError
 from walsup.postgres import continuity, control, guc, memory, subpath
@@ -75,13 +76,14 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
     elif engine:
         for warning in unheeded(known, engine.name):
             log.warning("setting.unheeded", problem=warning)
-    hand = handover.Handover(known, run_dir, os.urandom(16).hex(), send)
+    current = Current(known, os.environ)
+    hand = handover.Handover(current, run_dir, os.urandom(16).hex(), send)
     found = phase.taken_for(known, found, hand)
     wish = plan.Wish(known.on_empty_pgdata, restores=known.restore_from is not None)
     if isinstance(found, (plan.Cluster, plan.Broken)):
-        _execute(known, found, hand, lock, arguments, wish=wish)
+        _execute(found, hand, lock, arguments, wish=wish)
         hand.write_agent_file()
-        _launch_postgres(known, arguments, engine, hand)
+        _launch_postgres(current.known, arguments, engine, hand)
         hand.launch_agent(_HEAD_START_S)
         return
     hand.write_agent_file()
@@ -94,18 +96,16 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
     if known.archive and plan.needs_archive(found) and hindrance is None:
         from walsup.boot.ask import ask_archive  # noqa: PLC0415 (h11, ssl: when it matters)
 
-        archived, known = ask_archive(configured, send)
-        wish = wish._replace(moved=known.archive != configured.archive)
-    wish = wish._replace(standby=phase.follows(known, archived))
-    known = _execute(
-        known, found, hand, lock, arguments, wish=wish, archived=archived, hindrance=hindrance
-    )
-    hand.move(known)
-    _launch_postgres(known, arguments, engine, hand)
+        current.known = current.known._replace(archive=configured.archive)
+        archived, current.known = ask_archive(current, send)
+        wish = wish._replace(moved=current.known.archive != configured.archive)
+    wish = wish._replace(standby=phase.follows(current.known, archived))
+    _execute(found, hand, lock, arguments, wish=wish, archived=archived, hindrance=hindrance)
+    hand.move()
+    _launch_postgres(current.known, arguments, engine, hand)
 
 
 def _execute(  # noqa: PLR0913 (each is one fact)
-    known: Settings,
     found: plan.Found,
     hand: handover.Handover,
     lock: int,
@@ -114,7 +114,8 @@ def _execute(  # noqa: PLR0913 (each is one fact)
     wish: plan.Wish,
     archived: str | None = None,
     hindrance: WalsupError | None = None,
-) -> Settings:
+) -> None:
+    known = hand.current.known
     postgres = inspect.program("postgres", known.pg_bindir, os.environ.get("PATH", ""))
     decided = plan.decide(
         found,
@@ -130,7 +131,7 @@ def _execute(  # noqa: PLR0913 (each is one fact)
         case plan.Bootstrap() | plan.BootstrapBeside() | plan.Restore() | plan.Follow():
             from walsup.boot.make import make  # noqa: PLC0415 (not for every start)
 
-            return make(decided, known, hand, lock, arguments)
+            make(decided, hand, lock, arguments)
         case plan.Recover():
             log.info("restore.resumed", message="a copy of the archive is recovered further")
         case plan.Finish():
@@ -142,7 +143,6 @@ def _execute(  # noqa: PLR0913 (each is one fact)
             stage.remove_leftover(known.pgdata)
             if isinstance(found, plan.Cluster):
                 directory.make_room(known.pgdata / "pg_wal", found.control.segment_size)
-    return known
 
 
 def _launch_postgres(

@@ -17,20 +17,19 @@ from walsup import log
 from walsup.archive import survey
 from walsup.archive.classify import classify
 from walsup.archive.fault import FaultError
-from walsup.archive.reading import render_reader
 from walsup.archive.survey import Reader
 from walsup.boot import copy, inspect, libraries, readerdaemon, stage
+from walsup.boot.current import Current
 from walsup.boot.fetched import fetch
 from walsup.boot.oneshot import OneShot
 from walsup.boot.preflight import examine
 from walsup.boot.report import Asked, Report
-from walsup.boot.source import reader
+from walsup.boot.source import configure, reader
 from walsup.boot.target import target
 from walsup.boot.telling import Patience
 from walsup.errors import ArchiveError, DiskFullError
 from walsup.postgres import guc, restored
 from walsup.postgres.restored import Restored
-from walsup.private import write_private
 from walsup.settings import Settings, origin
 
 Send = Callable[[dict[str, object]], None]
@@ -39,7 +38,7 @@ _SECOND_LOOK_S = 0.5
 
 
 def restore(
-    known: Settings, one_shot: OneShot, send: Send, arguments: Sequence[str], *, own: bool
+    current: Current, one_shot: OneShot, send: Send, arguments: Sequence[str], *, own: bool
 ) -> None:
     """Fetch the right base backup, and leave a copy that recovers in the data directory.
 
@@ -49,12 +48,13 @@ def restore(
         ArchiveError: the archive lacks what it needs; EngineError, DiskFullError.
     """
     began_at = time.time()
+    known = current.known
     source = origin(known, own=own)
     send({"detail": f"restore: looking into {source.archive}"})
     # What a killed fetch has left, in the directories of tablespaces too.
     stage.wipe(known.pgdata)
-    patience = Patience(send)
-    archive = reader(known, one_shot.run_dir, one_shot.lock, own=own, on_fault=patience.wait)
+    patience = Patience(send, current)
+    archive = reader(current, one_shot.run_dir, one_shot.lock, own=own, on_fault=patience.wait)
     asked = asks(known, arguments, own=own)
     report = look_into(archive, asked, patience)
     if report.offer and own and _was_done(report, asked):
@@ -74,13 +74,13 @@ def restore(
         timeline=report.line.timeline,
         segments=report.reach.count if report.reach else 0,
     )
-    segment_bytes = report.first.size
     region = archive.bucket.region
-    text = render_reader(source, one_shot.run_dir, segment_bytes, region, archive.engine.room)
-    write_private(archive.config, text)
-    # It is awake when postgres asks for its first segment.
-    readerdaemon.launch(send, archive.engine, source, one_shot.run_dir, known.pgdata)
-    data = fetch(known, archive, one_shot, report, patience)
+    run_dir, size = one_shot.run_dir, report.first.size
+    configure(current, run_dir, own=own, segment_bytes=size, region=region)
+    data = fetch(current, archive, one_shot, report, patience, own=own)
+    # It is awake when postgres asks for its first segment, with the keys of now.
+    source = origin(current.known, own=own)
+    readerdaemon.launch(send, archive.engine, source, run_dir, known.pgdata)
     files = asyncio.run(survey.parts(archive.bucket, report.backup))
     copy.check_files(
         data,

@@ -60,7 +60,7 @@ def settle(known: Settings, found: Found, hand: Handover) -> Found:
     hand.write_agent_file()
     hand.launch_agent()
     own = ranking.own(known.pgdata, str(known.archive))
-    return _by_rank(known, found, own, _ask(known, own, hand), hand)
+    return _by_rank(hand.current.known, found, own, _ask(known, own, hand), hand)
 
 
 def _by_rank(
@@ -126,7 +126,7 @@ def _ask(known: Settings, own: Self, hand: Handover) -> Rank | None:
 
     What another has just begun is not all there at once: a refusal is looked at for a while.
     """
-    source = reader(known, hand.run_dir, -1, own=True)
+    source = reader(hand.current, hand.run_dir, -1, own=True)
     deadline_s = time.monotonic() + max(_SURE_AFTER_S, 2 * known.lease_s)
     silent_s = time.monotonic() + _SURE_AFTER_S
     hand.send({"detail": "asking the archive whether this is still the primary"})
@@ -142,6 +142,7 @@ def _ask(known: Settings, own: Self, hand: Handover) -> Rank | None:
             if not isinstance(rank, Neither | Held) or time.monotonic() > deadline_s:
                 return rank
         time.sleep(_AGAIN_S)
+        hand.current.look()
 
 
 def _claim(known: Settings, hand: Handover) -> str:
@@ -149,13 +150,14 @@ def _claim(known: Settings, hand: Handover) -> str:
 
     A holder that may still live is waited for, as long as its lease can last.
     """
-    bucket, rivals = open_bucket(known), Rivals()
+    rivals = Rivals()
     silent_s = time.monotonic() + _SURE_AFTER_S
     deadline_s = time.monotonic() + _SURE_AFTER_S + RIVAL_LEASES * known.lease_s
     hand.send({"detail": "claiming the archive for this start"})
     while True:
         try:
-            who = takeover.claimant(known, hand.boot)
+            known = hand.current.known
+            bucket, who = open_bucket(known), takeover.claimant(known, hand.boot)
             asked = takeover.before_start(bucket, who, rivals, unsafe=known.unsafe_owner)
             claimed = asyncio.run(asked)
         except Exception as raised:  # noqa: BLE001 (any failure is no answer)
@@ -176,6 +178,7 @@ def _claim(known: Settings, hand: Handover) -> str:
                 return fault.problem
         _tell(fault, hand)
         time.sleep(_AGAIN_S)
+        hand.current.look()
 
 
 def _tell(fault: Fault, hand: Handover) -> None:
@@ -186,15 +189,16 @@ def _tell(fault: Fault, hand: Handover) -> None:
 def _rebuild(known: Settings, own: Self, found: StepDown, hand: Handover) -> None:
     log.warning("role.lost", timeline=found.timeline, left_at=found.fork_lsn)
     # Nothing is removed before there is something to build it from.
-    patience = Patience(hand.send)
-    standby.prove(known, hand.run_dir, patience)
+    patience = Patience(hand.send, hand.current)
+    standby.prove(hand.current, hand.run_dir, patience)
     size = control.read(known.pgdata).segment_size
     if diverged.segments(known.pgdata, own, found, size):
         diverged.check(known)
         hand.send({"detail": "bringing WAL that only this one has into the archive"})
-        bucket, failures = open_bucket(known), 0
+        failures = 0
         while True:
             try:
+                bucket = open_bucket(hand.current.known)
                 asyncio.run(diverged.bring(bucket, known.pgdata, own, found, size))
                 break
             except Exception as raised:  # noqa: BLE001 (tried until it is there)

@@ -1,16 +1,18 @@
 """The source of a restore as prepare has it: through its bucket, and through an engine."""
 
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from walsup.archive import engine as engines
-from walsup.archive.bucket import open_bucket
+from walsup.archive.bucket import Bucket, Object, Page, open_bucket
 from walsup.archive.engine import Engine
 from walsup.archive.fault import Fault
 from walsup.archive.fetching import READER_CONFIG
 from walsup.archive.patient import OnFault, Patient
 from walsup.archive.reading import DEFAULT_SEGMENT_BYTES, bounded, render_reader, trust
 from walsup.archive.survey import Reader
+from walsup.boot.current import Current
 from walsup.errors import EngineError
 from walsup.private import write_private
 from walsup.settings import Settings, origin
@@ -28,23 +30,74 @@ def carrier(source: Settings) -> Engine:
     return bounded(found, source)
 
 
+class SourceBucket:
+    """The bucket of the source, opened again after each look at the secrets; as Readable has it.
+
+    What changes with them is the keys, and what the file of the CA's certificates holds.
+    """
+
+    def __init__(self, current: Current, *, own: bool) -> None:
+        self._current = current
+        self._own = own
+        self._looks = current.looks
+        self._bucket = open_bucket(origin(current.known, own=own))
+
+    @property
+    def region(self) -> str | None:
+        """Where it is; what was found out once need not be asked again."""
+        return self._bucket.region
+
+    async def get(self, key: str) -> Object:
+        """Read a small object whole."""
+        return await self._newest().get(key)
+
+    def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
+        """Give the keys directly in a folder in order, continued after a key."""
+        return self._newest().keys(under, after)
+
+    async def folder(self, under: str) -> list[tuple[str, float]]:
+        """Give key and time of last change (Unix seconds) of what lies directly in a folder."""
+        return await self._newest().folder(under)
+
+    def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
+        """Give a folder's listing, continued after a key, one request a page."""
+        return self._newest().pages(under, after)
+
+    def _newest(self) -> Bucket:
+        if self._looks != self._current.looks:
+            self._looks = self._current.looks
+            source = origin(self._current.known, own=self._own)
+            self._bucket = open_bucket(source._replace(region=source.region or self.region))
+        return self._bucket
+
+
+def configure(
+    current: Current, run_dir: Path, *, own: bool, segment_bytes: int, region: str | None
+) -> None:
+    """Render the engine's configuration for the source, now and whenever its keys change."""
+
+    def write() -> None:
+        source = origin(current.known, own=own)
+        text = render_reader(source, run_dir, segment_bytes, region, carrier(source).room)
+        write_private(run_dir / READER_CONFIG, text)
+
+    current.follow(write)
+
+
 def reader(
-    known: Settings, run_dir: Path, lock: int, *, own: bool, on_fault: OnFault | None = None
+    current: Current, run_dir: Path, lock: int, *, own: bool, on_fault: OnFault | None = None
 ) -> Reader:
     """Give the source of a restore, with the engine's configuration for it rendered."""
-    source = origin(known, own=own)
-    bucket = open_bucket(source)
-    config = run_dir / READER_CONFIG
-    chosen = carrier(source)
-    text = render_reader(source, run_dir, DEFAULT_SEGMENT_BYTES, source.region, chosen.room)
-    write_private(config, text)
+    source = origin(current.known, own=own)
+    bucket = SourceBucket(current, own=own)
+    configure(current, run_dir, own=own, segment_bytes=DEFAULT_SEGMENT_BYTES, region=source.region)
     return Reader(
         bucket=Patient(bucket, on_fault) if on_fault else bucket,
         impatient=bucket,
-        engine=chosen,
-        config=config,
+        engine=carrier(source),
+        config=run_dir / READER_CONFIG,
         scratch=run_dir,
-        secrets=known.secrets,
+        secrets=current.secrets,
         lock=(lock,) if lock >= 0 else (),
         more=trust(source),
         on_fault=on_fault,

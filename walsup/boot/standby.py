@@ -14,17 +14,16 @@ from pathlib import Path
 from walsup import log
 from walsup.archive import survey
 from walsup.archive.fault import Fault
-from walsup.archive.reading import render_reader
 from walsup.archive.survey import Reader
 from walsup.boot import basebackup, copy, fetched, inspect, libraries, restore, stage
+from walsup.boot.current import Current
 from walsup.boot.oneshot import OneShot
 from walsup.boot.report import Report
-from walsup.boot.source import reader
+from walsup.boot.source import configure, reader
 from walsup.boot.target import Target
 from walsup.boot.telling import Patience
 from walsup.errors import VersionError
 from walsup.postgres import standing
-from walsup.private import write_private
 from walsup.settings import Settings
 
 _SIGNAL_SINCE = 12
@@ -39,7 +38,7 @@ _NO_BACKUP = Fault(
 )
 
 
-def build(known: Settings, one_shot: OneShot, send: Send, arguments: Sequence[str]) -> None:
+def build(current: Current, one_shot: OneShot, send: Send, arguments: Sequence[str]) -> None:
     """Leave a standby in the data directory; waits for ever for something to build it from.
 
     `arguments` are postgres's.
@@ -47,12 +46,12 @@ def build(known: Settings, one_shot: OneShot, send: Send, arguments: Sequence[st
     Raises:
         ArchiveError: the archive lacks what it needs; EngineError, DiskFullError.
     """
-    _check_major(known)
-    failures, patience = 0, Patience(send)
+    _check_major(current.known)
+    failures, patience = 0, Patience(send, current)
     while True:
-        began_at = time.time()
+        began_at, known = time.time(), current.known
         lacking = _NO_BACKUP
-        if known.archive and (data := _from_archive(known, one_shot, patience)):
+        if known.archive and (data := _from_archive(current, one_shot, patience)):
             break
         if known.primary_conninfo:
             send({"detail": "standby: copying the primary"})
@@ -82,20 +81,19 @@ def _check_major(known: Settings) -> None:
         )
 
 
-def _from_archive(known: Settings, one_shot: OneShot, patience: Patience) -> Path | None:
+def _from_archive(current: Current, one_shot: OneShot, patience: Patience) -> Path | None:
     """Fetch the newest base backup into the stage; None: there is none."""
+    known = current.known
     patience.send({"detail": f"standby: looking into {known.archive}"})
     stage.wipe(known.pgdata)
-    archive = reader(known, one_shot.run_dir, one_shot.lock, own=True, on_fault=patience.wait)
+    archive = reader(current, one_shot.run_dir, one_shot.lock, own=True, on_fault=patience.wait)
     report = _look(known, archive, patience, disk=True)
     if report is None or not report.backup or not report.first:
         return None
     log.info("standby.began", source=str(known.archive), backup=report.backup.name)
-    region = archive.bucket.region
-    room = archive.engine.room
-    text = render_reader(known, one_shot.run_dir, report.first.size, region, room)
-    write_private(archive.config, text)
-    data = fetched.fetch(known, archive, one_shot, report, patience)
+    region, size = archive.bucket.region, report.first.size
+    configure(current, one_shot.run_dir, own=True, segment_bytes=size, region=region)
+    data = fetched.fetch(current, archive, one_shot, report, patience, own=True)
     files = asyncio.run(survey.parts(archive.bucket, report.backup))
     copy.check_files(
         data,
@@ -111,15 +109,15 @@ def _from_archive(known: Settings, one_shot: OneShot, patience: Patience) -> Pat
     return data
 
 
-def prove(known: Settings, run_dir: Path, patience: Patience) -> None:
+def prove(current: Current, run_dir: Path, patience: Patience) -> None:
     """Return when the archive has what a standby is built from; the disk is not looked at.
 
     Raises:
         ArchiveError: the archive lacks what it needs.
     """
-    archive = reader(known, run_dir, -1, own=True, on_fault=patience.wait)
+    archive = reader(current, run_dir, -1, own=True, on_fault=patience.wait)
     failures = 0
-    while _look(known, archive, patience, disk=False) is None:
+    while _look(current.known, archive, patience, disk=False) is None:
         failures += 1
         asyncio.run(patience.wait(_NO_BACKUP, failures))
 

@@ -11,6 +11,7 @@ from walsup.archive.fault import Fault
 from walsup.archive.fetching import PROGRESS
 from walsup.boot import waiting
 from walsup.boot.backupfetch import Fetched
+from walsup.boot.current import Current
 from walsup.private import write_private
 
 _LOGGED_EVERY_S = 10.0
@@ -19,16 +20,21 @@ _LONGEST_RETRY_S = 30.0
 
 
 class Patience:
-    """Waits for an archive that cannot be asked, and says why: for ever, never with an end."""
+    """Waits for an archive that cannot be asked, and says why: for ever, never with an end.
 
-    def __init__(self, send: Callable[[dict[str, object]], None]) -> None:
+    Each wait ends with a look at the secrets: a wrong one may have been put right.
+    """
+
+    def __init__(self, send: Callable[[dict[str, object]], None], current: Current) -> None:
         self.send = send
+        self._current = current
         self._told = ""
 
     async def wait(self, fault: Fault, failures: int) -> None:
         """Say what stands in the way; wait, longer each time."""
         self._told = waiting.tell(self.send, fault, self._told, before="restore: ")
         await asyncio.sleep(units.backoff(failures, _FIRST_RETRY_S, _LONGEST_RETRY_S))
+        self._current.look()
 
 
 class Teller:

@@ -15,6 +15,7 @@ REMOVES_FILES = {
     "archive/ahead.py": "as evidence",
     "archive/fence.py": "the temporary name of its own file in the run directory",
     "archive/scratch.py": "as evidence",
+    "archive/lending.py": "the keys that it lent, in the run directory",
     "archive/survey.py": "as evidence, where a restore is looked into beforehand",
 }
 _REMOVERS = ("unlink", "remove", "rmdir", "rmtree", "removedirs")
