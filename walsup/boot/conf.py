@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from walsup import units
+from walsup.boot import sockets
 from walsup.settings import declared
 
 _BELOW_REPLICA = ("minimal",)
@@ -30,7 +31,7 @@ def command_line(  # noqa: PLR0913 (each is one fact)
     *,
     pgdata: str,
     port: int | None,
-    socket_dir: str | None,
+    socket_dirs: Sequence[str],
     archive_command: str | None,
     archive_mode: bool,
     archive_timeout_s: int,
@@ -41,15 +42,13 @@ def command_line(  # noqa: PLR0913 (each is one fact)
 
     `own`: the operator's arguments; `effective`: what files and arguments of the operator set, by
     lower-case name; a data_directory in it is another than `pgdata`. `archive_command` None: no
-    archive is configured, and nothing is touched. `socket_dir` None: the operator has chosen one.
+    archive is configured, and nothing is touched. `socket_dirs`: of the unix sockets, all of them.
     `recovery`: what a restore under way needs.
     """
     before = ["-D", pgdata]
     if port is not None:
         before += ["-p", str(port)]
-    if socket_dir is not None:
-        before += ["-c", f"unix_socket_directories={_as_list_item(socket_dir)}"]
-    ours: dict[str, str] = {}
+    ours: dict[str, str] = dict(sockets.permissions(effective))
     if archive_command is not None:
         ours |= _archive(archive_command, archive_mode=archive_mode, major=major)
         ours |= _raised(effective, archive_timeout_s)
@@ -58,6 +57,8 @@ def command_line(  # noqa: PLR0913 (each is one fact)
         # A file names another place than PGDATA, and would win over -D.
         ours["data_directory"] = pgdata
     after = [word for name, value in ours.items() for word in ("-c", f"{name}={value}")]
+    if socket_dirs:
+        after += ["-c", f"{sockets.NAME}={','.join(map(_as_list_item, socket_dirs))}"]
     displaced = {
         name: effective[name]
         for name, value in ours.items()

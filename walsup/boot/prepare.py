@@ -4,7 +4,6 @@ import contextlib
 import errno
 import math
 import os
-import stat
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from walsup.archive.abilities import unheeded
 from walsup.archive.command import LEASE, MANY, MOST_BYTES, archive_command, longest
 from walsup.archive.engine import Engine, choose, push_timeout_s
 from walsup.archive.fault import Fault
-from walsup.boot import conf, directory, handover, inspect, phase, plan, stage
+from walsup.boot import conf, directory, handover, inspect, phase, plan, sockets, stage
 from walsup.boot.current import Current
 from walsup.boot.elsewhere import operators_gucs
 from walsup.errors import DiskFullError, InternalError, PermissionsError, SettingsError, WalsupError
@@ -23,10 +22,6 @@ from walsup.postgres import continuity, control, guc, memory, subpath
 from walsup.settings import Settings
 
 _PORT = 5432
-_LONGEST_SOCKET_DIR_BYTES = 100 - len("/.s.PGSQL.65535")
-# During a base backup the engine's sessions go through a socket in a folder of the run directory.
-_LONGEST_RUN_DIR_BYTES = _LONGEST_SOCKET_DIR_BYTES - len("/sessions")
-_PRIVATE_SOCKET_DIR = Path("/var/run/postgresql")
 # The official image's words, which people look for.
 _SKIPPING = "PostgreSQL Database directory appears to contain a database; Skipping initialization"
 # The agent's imports take a core for half a second: postgres is to be there first.
@@ -67,7 +62,7 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
         log.warning("setting.of_source", problem=problem)
     run_dir = Path(os.environ["WALSUP_RUN_DIR"])
     gucs = operators_gucs(known.pgdata, arguments)
-    check_length(run_dir, _LONGEST_RUN_DIR_BYTES)
+    sockets.check_length(run_dir, sockets.LONGEST_RUN_DIR_BYTES)
     directory.check_mode(known.pgdata)
     found = inspect.look(known.pgdata, config_elsewhere="config_file" in gucs)
     engine = choose(known, os.environ.get("PATH", "")) if known.archive else None
@@ -156,7 +151,7 @@ def _launch_postgres(
         theirs = instead(effective, known, arguments, program, hand.run_dir)
         arguments = [*theirs, *arguments]
         effective = operators_gucs(known.pgdata, arguments)
-    major = (known.pgdata / "PG_VERSION").read_text(encoding="ascii").partition(".")[0].strip()
+    major = _major(known.pgdata)
     foreign = memory.foreign(known.pgdata, str(known.archive)) if known.archive else ""
     if foreign:
         log.error("archive.foreign", problem=foreign, effect="archive_mode=off in this run")
@@ -165,17 +160,14 @@ def _launch_postgres(
     # A full disk must not keep the database from running.
     with contextlib.suppress(OSError):
         memory.remember_straying(known.pgdata, "" if foreign else str(known.archive))
-    socket_dir = _socket_dir(known, effective, hand.run_dir)
-    if socket_dir is not None:
-        port = known.pgport or int(effective.get("port") or _PORT)
-        directory.clear_stale_socket(Path(socket_dir), port, known.pgdata)
+    socket_dirs = _socket_dirs(known, arguments, effective, hand.run_dir)
     recovery = phase.settings(known, hand, effective, int(major))
     line = conf.command_line(
         arguments,
         effective,
         pgdata=str(known.pgdata),
         port=known.pgport,
-        socket_dir=socket_dir,
+        socket_dirs=socket_dirs,
         archive_command=_archive_command(known, engine, hand.run_dir),
         archive_mode=not foreign,
         archive_timeout_s=known.archive_timeout_s,
@@ -245,39 +237,25 @@ def _archive_command(known: Settings, engine: Engine | Fault | None, run_dir: Pa
             return told
 
 
-def _socket_dir(known: Settings, effective: dict[str, str], run_dir: Path) -> str | None:
-    if known.socket_dir is None and effective.get("unix_socket_directories"):
-        return None
-    chosen = known.socket_dir or (_PRIVATE_SOCKET_DIR if _is_private() else run_dir)
-    check_length(chosen, _LONGEST_SOCKET_DIR_BYTES)
-    return str(chosen)
+def _socket_dirs(
+    known: Settings, arguments: list[str], effective: dict[str, str], run_dir: Path
+) -> tuple[str, ...]:
+    listed = effective.get(sockets.NAME, "")
+    major = int(_major(known.pgdata))
+    is_argument = sockets.NAME in guc.from_arguments(arguments)
+    found = sockets.choose(known, listed, run_dir, major, argument=is_argument)
+    for name, reason in found.left_out:
+        log.warning("socket.left_out", directory=name, reason=reason, setting=sockets.NAME)
+    given = effective.get("port", "").strip()
+    port = known.pgport or (int(given) if given.isdecimal() else _PORT)
+    for folder in found.directories:
+        if not folder.startswith("@"):
+            directory.clear_stale_socket(Path(folder), port, known.pgdata)
+    return found.directories
 
 
-def check_length(directory: Path, most_bytes: int = _LONGEST_RUN_DIR_BYTES) -> None:
-    """Reject a directory in which the path of a socket would be too long.
-
-    Raises:
-        SettingsError: it is.
-    """
-    if len(os.fsencode(directory)) > most_bytes:
-        raise SettingsError(
-            f"the directory {directory} is too long for a socket's path: it may have"
-            f" {most_bytes} bytes",
-            hint="set WALSUP_SOCKET_DIR (or WALSUP_RUN_DIR) to a shorter path",
-        )
-
-
-def _is_private() -> bool:
-    """Tell whether the usual directory is ours and closed to others: local logins are trusted.
-
-    It is made where it is missing and may be: in an image, so that psql needs no address.
-    """
-    try:
-        _PRIVATE_SOCKET_DIR.mkdir(mode=0o700, exist_ok=True)
-        status = _PRIVATE_SOCKET_DIR.stat()
-    except OSError:
-        return False
-    return os.access(_PRIVATE_SOCKET_DIR, os.W_OK) and not stat.S_IMODE(status.st_mode) & 0o007
+def _major(pgdata: Path) -> str:
+    return (pgdata / "PG_VERSION").read_text(encoding="ascii").partition(".")[0].strip()
 
 
 def _os_error(fault: OSError) -> WalsupError:

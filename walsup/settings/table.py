@@ -83,7 +83,8 @@ class Settings(NamedTuple):
         "That role's password, where pg_hba.conf asks for one: only agent and engine see it. Give"
         " it as WALSUP_PGPASSWORD_FILE.", secret=True)
     socket_dir: Path | None = _declare("WALSUP_SOCKET_DIR", values.absolute,
-        "Directory of PostgreSQL's unix socket, unless the operator's own settings name one.",
+        "Directory of walsup's own unix socket of PostgreSQL, made besides those in"
+        " unix_socket_directories.",
         shown="/var/run/postgresql when it is private or can be made so, else the run directory")
     postgres_env: tuple[str, ...] = _declare("WALSUP_POSTGRES_ENV", values.names,
         "More variables that PostgreSQL may see (names; `PREFIX_*` works). Of itself it gets PATH,"

@@ -34,7 +34,7 @@ def line(
     usual: dict[str, Any] = {
         "pgdata": "/data",
         "port": None,
-        "socket_dir": None,
+        "socket_dirs": (),
         "archive_command": "push %f || exit 1",
         "archive_mode": True,
         "archive_timeout_s": 60,
@@ -170,7 +170,7 @@ def test_postgres_reads_the_same_timeout(cluster: Path, machine: Machine, text: 
 def test_odd_socket_directories(machine: Machine, cluster: Path, tmp_path: Path, name: str) -> None:
     """Postgres takes them as one directory each: it complains about exactly that one."""
     missing = tmp_path / name
-    given_ = line(pgdata=str(cluster), socket_dir=str(missing), port=1, archive_command=None)
+    given_ = line(pgdata=str(cluster), socket_dirs=(str(missing),), port=1, archive_command=None)
     words = [*given_.arguments, "-c", "listen_addresses="]
     answer = ask(machine, *words, ask_for="")
     assert f"{missing}/.s.PGSQL.1" in answer.stderr

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from pathlib import Path
 
 import asyncpg
 
@@ -11,6 +12,7 @@ from walsup.agent.board import Database, Waiting
 from walsup.agent.world import World
 from walsup.archive.fault import Fault
 from walsup.postgres import restored
+from walsup.postgres import superuser as superuser_file
 from walsup.postgres.server import postmaster
 
 _EVERY_S = 1.0
@@ -86,7 +88,8 @@ async def _observe(world: World) -> Database:
         return Database()
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as raised:
         if not world.stopping.is_set():
-            world.board.fault("database", login_fault(raised, world.settings.database_role))
+            role = world.settings.database_role
+            world.board.fault("database", login_fault(raised, role, world.settings.pgdata))
         return accepting
     world.board.clear("database")
     return Database(
@@ -103,7 +106,7 @@ async def _observe(world: World) -> Database:
     )
 
 
-def login_fault(raised: BaseException, role: str) -> Fault:
+def login_fault(raised: BaseException, role: str, pgdata: Path) -> Fault:
     """Give the fault behind a failed login or question, with what helps against it."""
     problem = f"{type(raised).__name__}: {raised}"
     meanwhile = "; archiving goes on meanwhile, without a measured lag"
@@ -113,6 +116,10 @@ def login_fault(raised: BaseException, role: str) -> Fault:
                 f"give the password of {role} as WALSUP_PGPASSWORD_FILE, or add to pg_hba.conf,"
                 f" above other local lines: local all {role} trust"
             )
+        case asyncpg.InvalidAuthorizationSpecificationError() if other := _other_role(
+            raised, role, pgdata
+        ):
+            remedy = other
         case asyncpg.InvalidAuthorizationSpecificationError():
             remedy = (
                 f"add to pg_hba.conf, above other local lines: local all {role} trust"
@@ -125,6 +132,21 @@ def login_fault(raised: BaseException, role: str) -> Fault:
         case _:
             remedy = "look at postgres's own lines in this log"
     return Fault(kind="database login", problem=problem, remedy=remedy + meanwhile)
+
+
+def _other_role(raised: asyncpg.PostgresError, role: str, pgdata: Path) -> str:
+    """Return the remedy when the role itself is what cannot log in, else ""."""
+    # By the function, for the words are in the language of lc_messages.
+    if raised.server_source_function != "InitializeSessionUserId":
+        return ""
+    superuser = superuser_file.bootstrap_role(pgdata)
+    if superuser is None or superuser == role:
+        exists = role in superuser_file.roles(pgdata).values()
+        return f'run: ALTER ROLE "{role}" LOGIN' if exists else ""
+    return (
+        f'set POSTGRES_USER to the superuser of this cluster, "{superuser}" (or WALSUP_PGUSER to'
+        " another superuser that may log in)"
+    )
 
 
 def _count(world: World) -> Waiting:

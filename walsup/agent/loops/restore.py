@@ -127,7 +127,7 @@ async def _become_own(world: World) -> None:
             await disable_subscriptions(world)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as raised:
             role = world.settings.database_role
-            world.board.fault("restore", login_fault(raised, role))
+            world.board.fault("restore", login_fault(raised, role, world.settings.pgdata))
             await asyncio.sleep(_SHOW_EVERY_S)
         else:
             return
