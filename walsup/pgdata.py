@@ -11,9 +11,11 @@ if TYPE_CHECKING:
 USUAL = "/var/lib/postgresql/data"
 _OWN_DIRECTORY_SINCE = 18  # Source: docker-library/postgres, pull request 1259
 # Where others mount the volume, and where in it they keep the data directory.
-# Source: kubedb/postgres release-0.13, Dockerfile; zalando/spilo, postgres-appliance/Dockerfile.
+# Source: kubedb/postgres release-0.13, Dockerfile; zalando/spilo, postgres-appliance/Dockerfile;
+# bitnami/containers, bitnami/postgresql, postgresql-env.sh.
 THEIRS = {
     "KubeDB": ("/var/pv", "data"),
+    "Bitnami": ("/bitnami/postgresql", "data"),
     "Spilo": ("/home/postgres/pgdata", "pgroot/data"),
 }
 
@@ -27,6 +29,9 @@ def chosen(environ: "Mapping[str, str]", root: str = "") -> str:
     if owner := whose(environ, root):
         volume, folder = THEIRS[owner]
         own_root = environ.get("PGROOT") or ""
+        if owner == "Bitnami":
+            volume = environ.get("POSTGRESQL_VOLUME_DIR") or volume
+            return environ.get("POSTGRESQL_DATA_DIR") or os.path.join(volume, folder)
         if owner == "Spilo" and own_root.startswith(volume + "/"):
             return os.path.join(own_root, "data")
         return os.path.join(volume, folder)
@@ -38,6 +43,8 @@ def whose(environ: "Mapping[str, str]", root: str = "") -> str:
     given = os.path.normpath(environ.get("PGDATA") or _usual(environ))
     if given not in (USUAL, _usual(environ)) or os.path.exists(f"{root}{given}/PG_VERSION"):
         return ""
+    if environ.get("POSTGRESQL_DATA_DIR") or environ.get("POSTGRESQL_VOLUME_DIR"):
+        return "Bitnami"
     return next((name for name, (volume, _) in THEIRS.items() if os.path.isdir(root + volume)), "")
 
 

@@ -1,12 +1,37 @@
 """Volumes and settings that were made for another image."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-from dev.harness import Walsup
+import pytest
+
+from dev.harness import Machine, S3Server, Walsup
+from dev.harness.layout import archive_environment, new_prefix
+from dev.harness.pg import Address, PgToolError
+from dev.harness.pod import Pod
 from dev.harness.witness import status, verdict, wait_fault, wait_protected
 
 Make = Callable[..., Walsup]
+MakePod = Callable[..., Pod]
+
+
+@pytest.fixture
+def pod(machine: Machine) -> Iterator[MakePod]:
+    """Makes pods; their logs are shown with a failure."""
+    if not machine.db_user:
+        pytest.skip("needs root: a container has a root file system of its own")
+    made: list[Pod] = []
+
+    def make(**chosen: Any) -> Pod:  # noqa: ANN401 - Pod's own arguments
+        made.append(Pod(machine, **chosen))
+        return made[-1]
+
+    yield make
+    for one in made:
+        if one.layout.log_file.exists():
+            print(one.tail())  # noqa: T201 - pytest keeps it for a failure's report
+        one.close()
 
 
 def test_socket_directories_each_work_or_are_named(walsup: Make) -> None:
@@ -49,3 +74,52 @@ def test_socket_directories_each_work_or_are_named(walsup: Make) -> None:
         one.start()
         assert one.wait() == 64
         assert "unix_socket_directories" in verdict(one)
+
+
+def _over_tcp(one: Walsup, password: str, user: str, database: str = "postgres") -> str:
+    """What a login over TCP answers, or what psql says."""
+    address = Address(Path("127.0.0.1"), one.layout.pg_port, password)
+    try:
+        return one.tools.psql(address, "select current_user", user=user, database=database)
+    except PgToolError as refused:
+        return str(refused)
+
+
+def test_bitnami_s_chart_and_its_volume_without_configuration(pod: MakePod, s3: S3Server) -> None:
+    """A new one as its names say; then without its configuration files, as Bitnami has them."""
+    prefix = new_prefix()
+    env = {
+        "POSTGRESQL_VOLUME_DIR": "/bitnami/postgresql",
+        "POSTGRES_USER": "shop",
+        "POSTGRES_PASSWORD": "of the shop",
+        "POSTGRES_POSTGRES_PASSWORD": "of postgres",
+        "POSTGRES_DATABASE": "orders",
+        "POSTGRESQL_SHARED_PRELOAD_LIBRARIES": "pgaudit",
+    }
+    one = pod(env=env | archive_environment(s3, prefix, None), volume="/bitnami/postgresql", s3=s3)
+    one.environment["POSTGRESQL_PORT_NUMBER"] = one.environment.pop("PGPORT")
+    wait_protected(one.start(), timeout_s=90)
+    assert one.psql("show data_directory") == "/bitnami/postgresql/data"
+    assert _over_tcp(one, "of the shop", "shop", "orders") == "shop"
+    owner = "select rolname, rolsuper from pg_database d join pg_roles r on r.oid = datdba"
+    assert one.psql(f"{owner} where datname = 'orders'") == "shop|f"
+    one.psql("alter system set max_prepared_transactions = 7")
+    one.stop()
+
+    one.start()
+    wait_protected(one)
+    one.psql("create table t (n int); begin; insert into t values (1); prepare transaction 'x'")
+    assert one.stop() == 0
+    for path in one.pgdata.glob("*.conf"):
+        path.unlink()
+    one.start()
+    wait_protected(one)
+    assert {event["file"] for event in one.events("volume.configured")} == {
+        "pg_hba.conf",
+        "postgresql.conf",
+    }
+    one.psql("commit prepared 'x'")
+    assert one.psql("select n from t") == "1"
+    assert _over_tcp(one, "of the shop", "shop", "orders") == "shop"
+    assert "password" in _over_tcp(one, "wrong", "postgres")
+    assert one.stop() == 0

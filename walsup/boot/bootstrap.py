@@ -10,8 +10,9 @@ from walsup.boot import anyuid, scriptprogress, scripts, stage
 from walsup.boot.oneshot import OneShot
 from walsup.boot.stageserver import StageServer
 from walsup.boot.stagesettings import stage_settings
-from walsup.postgres import guc
-from walsup.postgres.quoting import identifier
+from walsup.errors import SettingsError
+from walsup.postgres import guc, scram
+from walsup.postgres.quoting import identifier, literal
 from walsup.private import write_private
 from walsup.settings import Settings
 
@@ -38,8 +39,14 @@ def bootstrap(
     Raises:
         BootstrapError: initdb, the creation of the database or a script failed; the stage is left
             to be wiped by the next start.
-        PermissionsError: a script cannot be read; nothing has been begun.
+        PermissionsError, SettingsError: a script cannot be read, or a role has no password;
+            nothing has been begun.
     """
+    if bool(settings.app_user) != bool(settings.app_password):
+        raise SettingsError(
+            "WALSUP_APP_USER and WALSUP_APP_PASSWORD: one without the other",
+            hint="set both, for a role that a new cluster gets besides, or neither",
+        )
     found = scripts.find(settings)
     data = stage.begin(settings.pgdata, settings.postgres_initdb_waldir)
     log.info("bootstrap.began", pgdata=str(settings.pgdata))
@@ -50,8 +57,14 @@ def bootstrap(
     _initdb(settings, initdb, data, environ)
     _configure(settings, data, arguments)
     database = settings.postgres_db or settings.postgres_user
+    if settings.app_user and settings.app_password:
+        _create_role(one_shot, data, settings.app_user, settings.app_password)
     if database not in ("postgres", "template0", "template1"):
-        _create_database(one_shot, data, database)
+        _create_database(one_shot, data, database, settings.app_user or "")
+    elif settings.app_user:
+        # An application's role does not own the database in which walsup logs in.
+        grant = f"GRANT ALL ON DATABASE postgres TO {identifier(settings.app_user)}"
+        _run(one_shot, data, grant)
     if found.any_to_run:
         with StageServer(one_shot, data, settings.pgport) as server:
             server.start(arguments, one_shot.environment)
@@ -124,11 +137,26 @@ def _password_encryption(data: Path, arguments: Sequence[str]) -> str:
     return found if found in ("md5", "scram-sha-256") else "md5"
 
 
-def _create_database(one_shot: OneShot, data: Path, name: str) -> None:
+def _create_role(one_shot: OneShot, data: Path, name: str, password: str) -> None:
+    stored = scram.verifier(password)
+    _run(
+        one_shot,
+        data,
+        f"CREATE ROLE {identifier(name)} LOGIN CREATEDB PASSWORD {literal(stored)}",
+    )
+
+
+def _create_database(one_shot: OneShot, data: Path, name: str, owner: str) -> None:
     # Without a copy of it in the WAL, in half the time; before 15 there was no other way.
     statement = f"CREATE DATABASE {identifier(name)}"
+    if owner:
+        statement += f" OWNER {identifier(owner)}"
     if _major(data) >= _STRATEGY_SINCE:
         statement += " STRATEGY file_copy"
+    _run(one_shot, data, statement)
+
+
+def _run(one_shot: OneShot, data: Path, statement: str) -> None:
     # postgresql.conf includes settings of the operator's where there are any (_USER_CONF).
     ours = stage_settings(data, one_shot.run_dir, {}, _major(data)) | {"exit_on_error": "on"}
     settings = [word for name, value in ours.items() for word in ("-c", f"{name}={value}")]

@@ -15,7 +15,7 @@ _SHOWN = 5
 # With one of these postgres fetches its WAL from elsewhere.
 _RECOVERS = ("recovery.signal", "standby.signal", "recovery.conf")
 # Whatever the version, postgres cannot start without these.
-_REQUIRED = ("base", "global", "pg_wal", "pg_xact", "postgresql.conf")
+_REQUIRED = ("base", "global", "pg_wal", "pg_xact")
 
 
 def look(pgdata: Path, *, config_elsewhere: bool = False) -> Found:
@@ -77,21 +77,35 @@ def _cluster(pgdata: Path, *, config_elsewhere: bool) -> Found:
 def _missing(pgdata: Path, major: str, *, config_elsewhere: bool) -> Broken | None:
     for name in _REQUIRED:
         path = pgdata / name
-        if path.exists() or (name == "postgresql.conf" and config_elsewhere):
+        if path.exists():
             continue
         if path.is_symlink():
             return _unmounted(path, major, "which does not exist")
-        error = DataDirectoryError(
-            f"{pgdata} has PG_VERSION but no {name}: it is incomplete",
-            hint="it was left by an interrupted initdb or copy of another program; restore it from"
-            " a backup, or empty it if it never held data",
-        )
-        return Broken(error=error, major=major)
+        return _incomplete(pgdata, major, [name])
+    conf = pgdata / "postgresql.conf"
+    if not config_elsewhere and not conf.exists():
+        # Bitnami and Debian keep it elsewhere, so that alone is no loss.
+        if conf.is_symlink():
+            return _unmounted(conf, major, "which does not exist")
+        from walsup.boot import whole  # noqa: PLC0415 (not for every start)
+
+        if lost := whole.lacking(pgdata):
+            return _incomplete(pgdata, major, ["postgresql.conf", *lost])
     wal = pgdata / "pg_wal"
     recovers = any((pgdata / name).exists() for name in _RECOVERS)
     if wal.is_symlink() and not recovers and not any(wal.iterdir()):
         return _unmounted(wal, major, "which is empty")
     return None
+
+
+def _incomplete(pgdata: Path, major: str, lost: list[str]) -> Broken:
+    shown = ", ".join(lost[:_SHOWN]) + (" …" if len(lost) > _SHOWN else "")
+    error = DataDirectoryError(
+        f"{pgdata} has PG_VERSION but no {shown}: it is incomplete",
+        hint="it was left by an interrupted initdb or copy of another program; restore it from"
+        " a backup, or empty it if it never held data",
+    )
+    return Broken(error=error, major=major)
 
 
 def _unmounted(link: Path, major: str, finding: str) -> Broken:
@@ -109,6 +123,14 @@ def _foreign(pgdata: Path, entries: list[str]) -> Broken:
             error=DataDirectoryError(
                 f"{pgdata / mounts[0]} is a mount point inside a data directory without database",
                 hint="mount it outside of PGDATA; for pg_wal set POSTGRES_INITDB_WALDIR to it",
+            )
+        )
+    inside = [name for name in entries if os.path.isfile(pgdata / name / "PG_VERSION")]  # noqa: PTH113 (Path's raises where it cannot look)
+    if len(inside) == 1:
+        return Broken(
+            error=DataDirectoryError(
+                f"{pgdata} holds no database itself, but {inside[0]} in it does",
+                hint=f"set PGDATA={pgdata / inside[0]}; nothing has been touched",
             )
         )
     shown = ", ".join(entries[:_SHOWN]) + (" …" if len(entries) > _SHOWN else "")

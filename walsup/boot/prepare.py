@@ -116,7 +116,8 @@ def _execute(  # noqa: PLR0913 (each is one fact)
         found,
         binaries_major=inspect.binaries_major(postgres),
         archived=archived,
-        may_create=bool(known.postgres_password) or known.postgres_host_auth_method == "trust",
+        may_create=bool(known.postgres_password or known.app_user)
+        or known.postgres_host_auth_method == "trust",
         wish=wish,
         hindrance=hindrance,
     )
@@ -143,6 +144,11 @@ def _execute(  # noqa: PLR0913 (each is one fact)
 def _launch_postgres(
     known: Settings, arguments: list[str], engine: Engine | Fault | None, hand: handover.Handover
 ) -> None:
+    if not (known.pgdata / "postgresql.conf").exists():
+        from walsup.boot import configured  # noqa: PLC0415 (not for every start)
+
+        own = guc.from_arguments(arguments)
+        arguments = [*configured.complete(known, own, _major(known.pgdata)), *arguments]
     effective = operators_gucs(known.pgdata, arguments)
     program = inspect.program("postgres", known.pg_bindir, os.environ.get("PATH", ""))
     if (known.pgdata / guc.PATRONIS).exists():

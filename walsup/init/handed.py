@@ -12,7 +12,10 @@ import os
 from walsup import log
 from walsup.cleaning import cut
 
-_PREFIXES = ("POSTGRES_", "WALSUP_", "AWS_", "WALG_", "S3_", "WALE_", "YC_", "RESTORE_", "CLONE_")
+_PREFIXES = (
+    *("POSTGRES_", "POSTGRESQL_", "WALSUP_", "AWS_", "WALG_", "S3_", "WALE_", "YC_", "RESTORE_"),
+    "CLONE_",
+)
 # Files of the engine's keys too. A token of Kubernetes' is renewed within the hour: no copy.
 _SUFFIXES = ("_FILE", "_KEY_PATH", "_CA_BUNDLE")
 _NEVER = ("AWS_WEB_IDENTITY_TOKEN_FILE",)

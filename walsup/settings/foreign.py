@@ -1,4 +1,4 @@
-"""The names of KubeDB, Spilo and WAL-E in the environment, and what each means to walsup.
+"""The names of KubeDB, Spilo, Bitnami and WAL-E in the environment: what each means to walsup.
 
 The one place where they are known. What this version has no place for is a note; what asks for a
 data directory that only a restore or a standby gives forbids a new cluster (S11, S12). To give
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from walsup import pgdata
+from walsup.settings import bitnami
 from walsup.settings.source import restores
 from walsup.settings.table import declared, is_secret
 from walsup.settings.theirs import KUBEDB_SECRETS, Translation
@@ -79,16 +80,20 @@ def translate(environ: Mapping[str, str], root: str = "") -> Translation:
     }
     faults: list[str] = []
     spellings = {row.name: (row.name, *row.aliases) for row in declared()}
-    ours: dict[str, str] = {}
+    ours: dict[str, str] = bitnami.replaced(environ)
     notes: list[str] = []
+    for name in filter(ours.get, sorted(ours)):
+        shown = f"={ours[name]}" if name == "POSTGRES_USER" else ""
+        notes.append(f"{name} is taken as Bitnami's chart means it: {name}{shown}; set that")
     for source, name, text in _meanings(environ, root, faults):
-        named = spellings.get(name, (name,))
+        plain = name.removesuffix("_FILE")
+        named = spellings.get(plain, (plain,))
         own = next((s for s in named if environ.get(s) or environ.get(f"{s}_FILE")), "")
-        if own or name in ours:
-            notes.append(f"{source} is not read: {own or name} is set")
+        if own or not ours.keys().isdisjoint((plain, f"{plain}_FILE")):
+            notes.append(f"{source} is not read: {own or plain} is set")
             continue
         ours[name] = text
-        hidden = name == "POSTGRES_PASSWORD" or is_secret(name)
+        hidden = name.endswith("_PASSWORD") or is_secret(name)
         shown = "" if hidden else f"={text}"
         notes.append(f"{source} is taken as {name}{shown}; set that")
     if owner := pgdata.whose(environ, root):
@@ -102,9 +107,14 @@ def translate(environ: Mapping[str, str], root: str = "") -> Translation:
     ]
     return Translation(
         ours=ours,
-        notes=(*notes, *_without_place(environ)),
+        notes=(
+            *notes,
+            *_without_place(environ),
+            *bitnami.without_place(environ, bitnami.READ),
+        ),
         faults=tuple(faults),
         no_new_cluster="" if ours.get("WALSUP_RESTORE_FROM") else _no_new_cluster(environ),
+        consumed=bitnami.consumed(environ),
     )
 
 
@@ -115,6 +125,8 @@ def _meanings(environ: Mapping[str, str], root: str, faults: list[str]) -> Itera
     yield from _kubedbs_archive(environ, faults)
     yield from _spilos_archive(environ, root, faults)
     for their, name, text in restores(environ, root):
+        yield Meaning(their, name, text)
+    for their, name, text in bitnami.meanings(environ):
         yield Meaning(their, name, text)
     if os.path.isdir(root + KUBEDB_SECRETS):  # noqa: PTH112 (as `load` has it)
         yield Meaning(KUBEDB_SECRETS, "WALSUP_SECRETS_DIR", KUBEDB_SECRETS)
@@ -193,6 +205,8 @@ def _no_new_cluster(environ: Mapping[str, str]) -> str:
     """Give the name that asks for data from elsewhere, "" when a new cluster is as good."""
     if environ.get("RESTORE", "").lower() == "true":
         return "RESTORE=true"
+    if standby := bitnami.of_a_standby(environ):
+        return standby
     for name in sorted(environ):
         if (
             environ[name]

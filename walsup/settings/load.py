@@ -136,7 +136,8 @@ def _in_our_names(environ: Mapping[str, str]) -> tuple[Mapping[str, str], Transl
     from walsup.settings import foreign  # noqa: PLC0415 (only where their names are)
 
     found = foreign.translate(environ)
-    return {**environ, **found.ours}, found
+    kept = {name: text for name, text in environ.items() if name not in found.consumed}
+    return {**kept, **found.ours}, found
 
 
 def relevant(environ: Mapping[str, str]) -> dict[str, str]:

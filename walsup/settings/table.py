@@ -62,6 +62,11 @@ class Settings(NamedTuple):
         " `trust`.", secret=True)
     postgres_db: str | None = _declare("POSTGRES_DB", str,
         "The database that a new cluster gets.", shown="POSTGRES_USER")
+    app_user: str | None = _declare("WALSUP_APP_USER", str,
+        "A role that a new cluster gets besides, without a superuser's rights; it owns"
+        " POSTGRES_DB.")
+    app_password: str | None = _declare("WALSUP_APP_PASSWORD", str,
+        "That role's password.", secret=True)
     postgres_initdb_args: str = _declare("POSTGRES_INITDB_ARGS", values.words,
         "More arguments for initdb, such as `--wal-segsize=64 --locale=C.UTF-8`.", default="")
     postgres_initdb_waldir: Path | None = _declare("POSTGRES_INITDB_WALDIR", values.absolute,

@@ -12,6 +12,7 @@ THEIR_NAMES = (
     "PGPASSWORD_",
     "PGROOT",
     "PGUSER_",
+    "POSTGRESQL_",
     "PRIMARY_HOST",
     "RESTORE",
     "SCOPE",
@@ -28,10 +29,11 @@ class Translation(NamedTuple):
     """What others' names mean.
 
     `ours`: settings under walsup's names; `no_new_cluster`: which name asks for a data directory
-    that is not made by initdb.
+    that is not made by initdb; `consumed`: names that mean nothing besides.
     """
 
     ours: Mapping[str, str] = MappingProxyType({})
     notes: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     no_new_cluster: str = ""
+    consumed: frozenset[str] = frozenset()

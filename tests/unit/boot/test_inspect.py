@@ -59,12 +59,35 @@ def test_s10_a_mount_inside_is_named() -> None:
     assert "/proc" in said or "/dev" in said or "/sys" in said or "/etc" in said
 
 
-@pytest.mark.parametrize("name", ["base", "global", "pg_wal", "pg_xact", "postgresql.conf"])
+@pytest.mark.parametrize("name", ["base", "global", "pg_wal", "pg_xact"])
 def test_half_a_cluster(pgdata: Path, name: str) -> None:
     """A directory that lacks what postgres needs is refused with what it lacks."""
     path = pgdata / name
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     assert f"no {name}" in broken(pgdata)
+
+
+def test_a_directory_without_configuration_is_intact(cluster: Path, tmp_path: Path) -> None:
+    """Bitnami and Debian keep it elsewhere; what lacks more than that is incomplete."""
+    pgdata = shutil.copytree(cluster, tmp_path / "data", symlinks=True)
+    for path in pgdata.glob("*.conf"):
+        path.unlink()
+    assert isinstance(look(pgdata), Cluster)
+    (pgdata / "pg_multixact" / "members").rename(tmp_path / "members")
+    assert "no postgresql.conf, pg_multixact/members" in broken(pgdata)
+    (tmp_path / "members").rename(pgdata / "pg_multixact" / "members")
+    for path in (pgdata / "pg_wal").glob("0*"):
+        path.unlink()
+    assert "pg_wal/000000010000000000000001: it is incomplete" in broken(pgdata)
+    (pgdata / "postgresql.conf").symlink_to("/nowhere/postgresql.conf")
+    assert "mounted?" in broken(pgdata)
+
+
+def test_a_database_one_level_below_is_named(cluster: Path, tmp_path: Path) -> None:
+    """As CloudNativePG and others have it: PGDATA is what has to be set."""
+    (tmp_path / "pgdata").symlink_to(cluster)
+    (tmp_path / "lost+found").mkdir()
+    assert f"HINT: set PGDATA={tmp_path}/pgdata" in broken(tmp_path)
 
 
 def test_configuration_elsewhere(pgdata: Path) -> None:

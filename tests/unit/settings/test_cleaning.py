@@ -13,7 +13,10 @@ from walsup.init import claim
 from walsup.init.basics import Basics
 from walsup.settings import http, load
 
-PASSWORDS = ("POSTGRES_PASSWORD", "WALSUP_PGPASSWORD", "WALSUP_REPLICATION_PASSWORD")
+PASSWORDS = (
+    *("POSTGRES_PASSWORD", "WALSUP_PGPASSWORD", "WALSUP_REPLICATION_PASSWORD"),
+    "WALSUP_APP_PASSWORD",
+)
 SPELLINGS = [(name, name) for name in EXAMPLES] + [
     (alias, name) for name, row in ROWS.items() for alias in row.aliases
 ]

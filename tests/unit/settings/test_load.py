@@ -23,6 +23,8 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "POSTGRES_USER": ("boss", "boss"),
     "POSTGRES_PASSWORD": ("top secret", "top secret"),
     "POSTGRES_DB": ("shop", "shop"),
+    "WALSUP_APP_USER": ("teller", "teller"),
+    "WALSUP_APP_PASSWORD": ("teller's own", "teller's own"),
     "POSTGRES_INITDB_ARGS": ("--locale='C.UTF-8'", "--locale='C.UTF-8'"),
     "POSTGRES_INITDB_WALDIR": ("/wal", Path("/wal")),
     "POSTGRES_HOST_AUTH_METHOD": ("trust", "trust"),
