@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from walsup import log
-from walsup.boot import patroni
+from walsup.boot import images
 from walsup.errors import ProgramMissingError
 from walsup.postgres import guc
 
@@ -29,9 +29,9 @@ def check(data: Path, bindir: Path | None, arguments: Sequence[str]) -> None:
     instead = ("-c", f"config_file={elsewhere}") if Path(elsewhere).is_file() else ()
     values = guc.effective(data, instead).values | given
     lacking = missing(values.get(guc.PRELOADED, ""), where)
-    if (data / guc.PATRONIS).exists():
-        # What Spilo adds of its own is left out at the start.
-        lacking = [name for name in lacking if name not in patroni.SPILOS]
+    if images.recognise(data, values):
+        # What another image adds of its own is left out at the start.
+        lacking = [name for name in lacking if images.without_path(name) not in images.LEFT_OUT]
     if lacking:
         raise ProgramMissingError(
             f"the restored cluster loads {', '.join(lacking)} ({guc.PRELOADED}), which"

@@ -14,7 +14,7 @@ from walsup.archive.abilities import unheeded
 from walsup.archive.command import LEASE, MANY, MOST_BYTES, archive_command, longest
 from walsup.archive.engine import Engine, choose, push_timeout_s
 from walsup.archive.fault import Fault
-from walsup.boot import conf, directory, handover, inspect, phase, plan, sockets, stage
+from walsup.boot import absent, conf, directory, handover, inspect, phase, plan, sockets, stage
 from walsup.boot.current import Current
 from walsup.boot.elsewhere import operators_gucs
 from walsup.errors import DiskFullError, InternalError, PermissionsError, SettingsError, WalsupError
@@ -24,6 +24,10 @@ from walsup.settings import Settings
 _PORT = 5432
 # The official image's words, which people look for.
 _SKIPPING = "PostgreSQL Database directory appears to contain a database; Skipping initialization"
+_OTHER = (
+    "its archive has another format, which walsup does not continue: keep it until this database is"
+    " protected by a base backup in WALSUP_ARCHIVE, a prefix of its own"
+)
 # The agent's imports take a core for half a second: postgres is to be there first.
 _HEAD_START_S = 0.1
 
@@ -151,10 +155,9 @@ def _launch_postgres(
         arguments = [*configured.complete(known, own, _major(known.pgdata)), *arguments]
     effective = operators_gucs(known.pgdata, arguments)
     program = inspect.program("postgres", known.pg_bindir, os.environ.get("PATH", ""))
-    if (known.pgdata / guc.PATRONIS).exists():
-        from walsup.boot.patroni import instead  # noqa: PLC0415 (not for every start)
-
-        theirs = instead(effective, known, arguments, program, hand.run_dir)
+    for name, program_of in absent.leftovers(effective):
+        log.warning("archive.of_other_program", setting=name, program=program_of, problem=_OTHER)
+    if theirs := absent.instead(effective, known, arguments, program, hand.run_dir):
         arguments = [*theirs, *arguments]
         effective = operators_gucs(known.pgdata, arguments)
     major = _major(known.pgdata)

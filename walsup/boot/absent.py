@@ -1,0 +1,275 @@
+"""Settings of a volume that name what is not in this image: replaced, or rejected by name.
+
+postgres would end with FATAL at every start. What another image's program has set is replaced; so
+is what cannot matter to the data. The operator's arguments win, and no file is edited.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from walsup import log, units
+from walsup.boot import images
+from walsup.boot.images import Image
+from walsup.errors import DataDirectoryError, ProgramMissingError
+from walsup.postgres import guc
+from walsup.programs import which
+from walsup.settings import Settings
+
+_TLS_FILES = (
+    *(("ssl_cert_file", "server.crt"), ("ssl_key_file", "server.key"), ("ssl_ca_file", "")),
+    *(("ssl_crl_file", ""), ("ssl_crl_dir", ""), ("ssl_dh_params_file", "")),
+)
+_LOCALES = ("lc_messages", "lc_monetary", "lc_numeric", "lc_time")
+_PER_SESSION = ("session_preload_libraries", "local_preload_libraries")
+_MEMINFO = Path("/proc/meminfo")
+_ANY_ADDRESS = ("*", "0.0.0.0", "::", "localhost", "127.0.0.1", "::1")  # noqa: S104 (compared)
+
+
+class Place(NamedTuple):
+    """Where postgres starts: what is set, by whom, and what is here."""
+
+    pgdata: Path
+    run_dir: Path
+    effective: Mapping[str, str]
+    given: Mapping[str, str]
+    image: Image | None
+    libraries: frozenset[str]
+
+    def get(self, name: str, usual: str = "") -> str:
+        """Return a setting's text, as the operator has it."""
+        return self.effective.get(name, usual)
+
+    def is_on(self, name: str) -> bool:
+        """Return whether a switch that is off unless it is set is on."""
+        try:
+            return units.boolean(self.get(name, "off"))
+        except ValueError:
+            return False
+
+    def path(self, name: str, usual: str) -> Path | None:
+        """Return the file that a setting names; None when it names none."""
+        text = self.get(name, usual)
+        return self.pgdata / text if text else None
+
+
+def instead(
+    effective: Mapping[str, str],
+    known: Settings,
+    arguments: Sequence[str],
+    postgres: str,
+    run_dir: Path,
+) -> list[str]:
+    """Return arguments in the place of what is not here; they come before the operator's own.
+
+    Raises:
+        DataDirectoryError, ProgramMissingError: what is not here cannot be replaced.
+    """
+    place = Place(
+        pgdata=known.pgdata,
+        run_dir=run_dir,
+        effective=effective,
+        given=guc.from_arguments(arguments),
+        image=images.recognise(known.pgdata, effective),
+        libraries=libraries_of(Path(postgres).resolve()),
+    )
+    _check_files(place, guc.effective(known.pgdata, arguments).problems)
+    found: dict[str, str] = {}
+    for rule in (_libraries, _log, _tls, _statistics, _memory, _locales, _group, _addresses):
+        found |= {name: text for name, text in rule(place).items() if name not in place.given}
+    event = place.image.event if place.image else "setting.not_here"
+    for name, value in found.items():
+        log.warning(event, name=name, value=value, instead_of=effective.get(name, ""))
+    return [word for name, value in found.items() for word in ("-c", f"{name}={value}")]
+
+
+def libraries_of(postgres: Path) -> frozenset[str]:
+    """Return the libraries beside the programs; none when their place is not known."""
+    for folder in (postgres.parent.parent / "lib", postgres.parent.parent / "lib/postgresql"):
+        if (folder / "plpgsql.so").exists():
+            return frozenset(file.stem for file in folder.glob("*.so"))
+    return frozenset()
+
+
+def _check_files(place: Place, problems: Sequence[str]) -> None:
+    """Reject files that are included or named and do not exist: nothing can stand in for them."""
+    lost = [
+        one for one in problems if one.endswith("does not exist") or " cannot be listed: " in one
+    ]
+    for name, usual in (("hba_file", "pg_hba.conf"),):
+        path = place.path(name, usual)
+        if path is not None and not path.exists():
+            lost.append(f"{path} ({name}) does not exist")
+    if lost:
+        raise DataDirectoryError(
+            "; ".join(lost),
+            hint="mount what belongs there, or correct the settings that name it: with arguments"
+            " (-c config_file=…, -c hba_file=…), or in the file itself",
+        )
+
+
+def _libraries(place: Place) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for setting in (guc.PRELOADED, *_PER_SESSION):
+        names = guc.listed(place.get(setting))
+        lacking = [name for name in names if not _is_here(name, place.libraries)]
+        if not lacking:
+            continue
+        kept = [name for name in names if name not in lacking]
+        if place.image and images.LEFT_OUT.issuperset(map(images.without_path, lacking)):
+            found[setting] = ",".join(kept)
+        elif setting == guc.PRELOADED:
+            raise ProgramMissingError(
+                f"{setting} names {', '.join(lacking)}, which this image does not have",
+                hint=f"use an image with {'it' if len(lacking) == 1 else 'them'}; or, when no table"
+                f" needs {'it' if len(lacking) == 1 else 'them'}, leave out what is absent with"
+                f" -c {setting}={','.join(kept)}",
+            )
+        else:
+            log.warning("library.missing", setting=setting, names=lacking)
+    return found
+
+
+def _is_here(name: str, libraries: frozenset[str]) -> bool:
+    plain = images.without_path(name)
+    if plain.startswith("/"):
+        return any(Path(plain + end).exists() for end in ("", ".so"))
+    return not libraries or plain in libraries
+
+
+def _log(place: Place) -> dict[str, str]:
+    """Log to the container's log, which its reader expects, and where no file can be written."""
+    if not place.is_on("logging_collector"):
+        return {}
+    folder = place.path("log_directory", "log")
+    if not place.image and (folder is None or _is_writable(folder)):
+        return {}
+    return {"logging_collector": "off", "log_destination": "stderr"}
+
+
+def _tls(place: Place) -> dict[str, str]:
+    if not place.is_on("ssl"):
+        return {}
+    lost = [
+        f"{path} ({name})"
+        for name, usual in _TLS_FILES
+        if (path := place.path(name, usual)) is not None and not os.access(path, os.R_OK)
+    ]
+    command = place.get("ssl_passphrase_command").split()
+    environment_path = os.environ.get("PATH", "")
+    if command and not which(command[0], environment_path):
+        lost.append(f"{command[0]} (ssl_passphrase_command)")
+    if not lost:
+        return {}
+    if not place.image:
+        raise DataDirectoryError(
+            f"ssl is on, and {', '.join(lost)} cannot be read",
+            hint="mount the files, readable for this user; or name others with arguments (-c"
+            " ssl_cert_file=…, -c ssl_key_file=…); or start without TLS: -c ssl=off",
+        )
+    from walsup.boot.certificate import certificate  # noqa: PLC0415 (not for every start)
+
+    return certificate(place.run_dir, environment_path)
+
+
+def _statistics(place: Place) -> dict[str, str]:
+    """Statistics of PostgreSQL before 15 in a directory that is not here are lost at each stop."""
+    folder = place.path("stats_temp_directory", "")
+    return {} if folder is None or folder.is_dir() else {"stats_temp_directory": "pg_stat_tmp"}
+
+
+def _memory(place: Place) -> dict[str, str]:
+    """Huge pages that this machine does not have."""
+    if place.get("huge_pages").lower() not in ("on", "true", "yes", "1"):
+        return {}
+    try:
+        shown = _MEMINFO.read_text(encoding="ascii")
+    except OSError:
+        return {}
+    has_none = "HugePages_Total:" in shown and "HugePages_Total:       0" in shown
+    return {"huge_pages": "try"} if has_none else {}
+
+
+def _locales(place: Place) -> dict[str, str]:
+    """Formats and messages in a language that is not installed; the data is sorted by another."""
+    named = {name: text for name in _LOCALES if (text := place.get(name))}
+    if all(text in ("C", "POSIX", "C.UTF-8", "C.utf8") for text in named.values()):
+        return {}
+    import locale  # noqa: PLC0415 (not for every start)
+
+    before = locale.setlocale(locale.LC_ALL)
+    found = {}
+    try:
+        for name, text in named.items():
+            try:
+                locale.setlocale(getattr(locale, name.upper()), text)
+            except locale.Error:
+                found[name] = "C"
+    finally:
+        locale.setlocale(locale.LC_ALL, before)
+    return found
+
+
+def _group(place: Place) -> dict[str, str]:
+    """The sockets' group, which does not exist here or is not this user's."""
+    name = place.get("unix_socket_group").strip()
+    if not name:
+        return {}
+    import grp  # noqa: PLC0415 (as above)
+
+    try:
+        number = int(name) if name.isdecimal() else grp.getgrnam(name).gr_gid
+    except KeyError:
+        return {"unix_socket_group": ""}
+    return {} if number in (os.getegid(), *os.getgroups()) else {"unix_socket_group": ""}
+
+
+def _addresses(place: Place) -> dict[str, str]:
+    """The address of the pod in which another image's program has written its settings."""
+    names = [name.strip() for name in place.get("listen_addresses").split(",") if name.strip()]
+    if not place.image or not names or any(name in _ANY_ADDRESS for name in names):
+        return {}
+    return {} if any(map(_is_local, names)) else {"listen_addresses": "*"}
+
+
+def _is_local(name: str) -> bool:
+    import socket  # noqa: PLC0415 (not for every start)
+
+    family = socket.AF_INET6 if ":" in name else socket.AF_INET
+    try:
+        with socket.socket(family) as one:
+            one.bind((name, 0))
+    except OSError:
+        return False
+    return True
+
+
+def _is_writable(folder: Path) -> bool:
+    if folder.exists():
+        return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+    return os.access(folder.parent, os.W_OK | os.X_OK)
+
+
+def leftovers(effective: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield each setting in which another program archives or fetches WAL, and that program."""
+    for name in ("archive_command", "restore_command", "archive_library"):
+        text = effective.get(name, "")
+        if found := next((program for word, program in _ARCHIVERS if word in text), ""):
+            yield name, found
+
+
+# Archives in another format; WAL-G's and WAL-RUS's own are continued.
+_ARCHIVERS = (
+    ("pgbackrest", "pgBackRest"),
+    ("barman", "Barman"),
+    ("/controller/manager", "CloudNativePG (Barman)"),
+    ("wal-e", "WAL-E"),
+    ("pg_probackup", "pg_probackup"),
+    ("pghoard", "PGHoard"),
+    ("pgmoneta", "pgmoneta"),
+    ("pg_rman", "pg_rman"),
+    ("basic_archive", "basic_archive"),
+    ("omniptr", "OmniPITR"),
+    ("stackgres", "StackGres"),
+)
