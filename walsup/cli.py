@@ -4,18 +4,21 @@ import asyncio
 import json
 import os
 import sys
+from typing import NoReturn
 
 import click
 
 from walsup import __version__, settings
 from walsup.errors import WalsupError
 from walsup.postgres import subpath
+from walsup.redaction import redact_known, show_exception
 
 
 @click.group(epilog="`walsup run [arguments of postgres]` is what a container runs.")
 @click.version_option(__version__)
 def main() -> None:
     """Keep a PostgreSQL container's WAL in S3, and prove it."""
+    sys.excepthook = show_exception
 
 
 @main.command()
@@ -28,12 +31,11 @@ def status(*, as_json: bool) -> None:
     try:
         known = settings.load(os.environ)
     except WalsupError as fault:
-        click.echo(str(fault), err=True)
-        sys.exit(fault.exit_code)
+        _refuse(fault)
     try:
         found = agent_client.status(known, os.environ)
     except (OSError, ValueError) as fault:
-        click.echo(f"no status: {fault}", err=True)
+        click.echo(redact_known(f"no status: {fault}"), err=True)
         click.echo(
             "HINT: run it where the container of this database runs, with its environment (PGDATA,"
             " WALSUP_RUN_DIR, WALSUP_HTTP), while walsup is running",
@@ -62,8 +64,7 @@ def adopt(*, yes: bool) -> None:
             click.confirm("Shall this data directory continue that archive?", abort=True)
         adoption.decide(known, decided)
     except WalsupError as fault:
-        click.echo(str(fault), err=True)
-        sys.exit(fault.exit_code)
+        _refuse(fault)
     click.echo("decided; `walsup status` shows when the gate opens")
 
 
@@ -99,8 +100,7 @@ def wipe(*, confirmed: str | None, even_if_fresh: bool) -> None:
         else:
             click.echo(wiping.carry_out(wanted))
     except WalsupError as fault:
-        click.echo(str(fault), err=True)
-        sys.exit(fault.exit_code)
+        _refuse(fault)
 
 
 @main.command()
@@ -132,8 +132,7 @@ def promote(*, force: bool, wait: float) -> None:
         )
         timeline = asyncio.run(promotion.run(known, plan))
     except WalsupError as fault:
-        click.echo(str(fault), err=True)
-        sys.exit(fault.exit_code)
+        _refuse(fault)
     click.echo(f"promoted, on timeline {timeline}; `walsup status` shows when the gate opens")
 
 
@@ -155,8 +154,7 @@ def restore(*, check: bool, deep: bool, listed: bool) -> None:
         known = subpath.where(settings.load(os.environ))
         words = looking.check(known, deep=deep) if check else looking.show(known)
     except WalsupError as fault:
-        click.echo(str(fault), err=True)
-        sys.exit(fault.exit_code)
+        _refuse(fault)
     click.echo(words)
 
 
@@ -164,3 +162,8 @@ def restore(*, check: bool, deep: bool, listed: bool) -> None:
 def run() -> None:
     """Run PostgreSQL with its archive, as PID 1 of a container (arguments go to postgres)."""
     raise AssertionError("__main__ takes `run` before this")
+
+
+def _refuse(fault: WalsupError) -> NoReturn:
+    click.echo(redact_known(str(fault)), err=True)
+    sys.exit(fault.exit_code)

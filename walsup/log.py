@@ -10,11 +10,19 @@ import select
 import sys
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 # A reader of the log that hangs must not hang PID 1 or the agent's loop.
 _PATIENCE_MS = 200
 
+# What others have written goes into these fields.
+_FREE = frozenset(("problem", "hint", "remedy", "traceback", "why", "reason", "detail"))
+
 _as_json = not sys.stderr.isatty()
 _process = "init"
+_redact: "Callable[[str], str]" = str
 
 
 def configure(log_format: str, process: str) -> None:
@@ -23,6 +31,12 @@ def configure(log_format: str, process: str) -> None:
     wanted = log_format.lower()
     _as_json = wanted == "json" or (wanted != "text" and not sys.stderr.isatty())
     _process = process
+
+
+def redact_with(redact: "Callable[[str], str]") -> None:
+    """Let a function cut secrets from what is written."""
+    global _redact  # noqa: PLW0603 (as above)
+    _redact = redact
 
 
 def info(event: str, **fields: object) -> None:
@@ -42,6 +56,8 @@ def error(event: str, **fields: object) -> None:
 
 def _write(level: str, event: str, fields: dict[str, object]) -> None:
     now = time.time()
+    for name in _FREE & fields.keys():
+        fields[name] = _redact(str(fields[name]))
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
     if _as_json:
         head: dict[str, object] = {"ts": stamp, "level": level, "process": _process, "event": event}

@@ -1,17 +1,34 @@
-"""The last lines of a child's output, as an error shows them."""
+"""The last lines of a child's output: to be shown without secrets, or to be classified."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
+from walsup.redaction import redact
+
 _SHOWN_LINES = 20
+_READ_BYTES = 1 << 16
 
 
-def last_lines(path: Path, secrets: Sequence[str] = ()) -> str:
-    """Give the last 20 lines of a child's output, with secrets cut (S26)."""
+def last_lines(path: Path, secrets: Iterable[str]) -> str:
+    """Return the last 20 lines of a child's output, without secrets (S26)."""
+    # All that was read: a secret may reach over the end of a line.
+    lines = redact(_end_of(path), secrets).splitlines()
+    return "\n".join(f"  {line}" for line in lines[-_SHOWN_LINES:])
+
+
+def raw_lines(path: Path) -> str:
+    """Return the same lines as they are, for `classify_output`, which shows one of them redacted.
+
+    A secret that is an ordinary word would otherwise hide what the output says.
+    """
+    return "\n".join(_end_of(path).splitlines()[-_SHOWN_LINES:])
+
+
+def _end_of(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        with path.open("rb") as file:
+            file.seek(-min(_READ_BYTES, os.fstat(file.fileno()).st_size), os.SEEK_END)
+            return file.read().decode(errors="replace")
     except OSError:
         return ""
-    for secret in filter(None, secrets):
-        text = text.replace(secret, "***")
-    return "\n".join(f"  {line}" for line in text.splitlines()[-_SHOWN_LINES:])

@@ -28,7 +28,7 @@ def _bucket(s3: S3Server, *, segments: bool, **system_ids: int | None) -> Bucket
 
 async def _gather(bucket: Bucket, place: Path) -> Evidence:
     engine = Engine(name="wal-g", program=Path("/bin/false"), client=None)
-    return await gather(bucket, engine, place / "engine.json", place)
+    return await gather(bucket, engine, place / "engine.json", place, ())
 
 
 async def test_s04_the_newest_sentinel_that_names_a_cluster_tells(

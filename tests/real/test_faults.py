@@ -158,7 +158,7 @@ def test_an_engines_own_words(  # noqa: PLR0913, PLR0917 (fixtures, and a row)
             chosen.push_argv(config, segment), capture_output=True, text=True, check=False
         )
     assert done.returncode
-    fault = classify_output(done.stdout + done.stderr)
+    fault = classify_output(done.stdout + done.stderr, ())
     assert fault.kind == kind, done.stderr
     assert code in fault.problem
     assert ("s3:" in fault.problem) == (kind == "no rights")

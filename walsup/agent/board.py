@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from walsup import log
 from walsup.agent.lag import Lag
 from walsup.archive.fault import Fault
+from walsup.redaction import redact_known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,7 +293,10 @@ class Board:
         return replace(self.snapshot, at=time.time(), now_s=time.monotonic())
 
     def fault(self, subject: str, found: Fault) -> None:
-        """Let a fault stand; logged when its class is new for the subject."""
+        """Let a fault stand, without secrets; logged when its class is new for the subject."""
+        found = found._replace(
+            problem=redact_known(found.problem), remedy=redact_known(found.remedy)
+        )
         faults = dict(self.snapshot.faults)
         before = faults.get(subject)
         if before is not None and before.fault.kind == found.kind:

@@ -233,13 +233,17 @@ class Conflicts:
             if not (pgdata / "pg_wal" / name).exists():
                 with scratch(run_dir, pgdata, segment.size, self._place) as place:
                     reader = Reader(
-                        bucket=bucket, engine=engine, config=world.engine_config, scratch=place
+                        bucket=bucket,
+                        engine=engine,
+                        config=world.engine_config,
+                        scratch=place,
+                        secrets=world.secrets(),
                     )
                     return await contents.problem(
                         reader, pgdata / "pg_wal", self._expected(segment)
                     )
             with scratch_if_room(run_dir, pgdata, segment.size, self._place) as room:
-                sides = Sides(bucket, engine, world.engine_config, pgdata, room)
+                sides = Sides(bucket, engine, world.engine_config, pgdata, room, world.secrets())
                 is_same = await ahead.same(sides, name)
         except FaultError as raised:
             if raised.fault.kind not in PERMANENT:

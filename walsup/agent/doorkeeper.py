@@ -121,7 +121,9 @@ class Doorkeeper:
                 world, world.settings.compression or engine.DEFAULT_COMPRESSION[self._carrier.name]
             )
             with scratch(run_dir, pgdata, found.segment_size) as place:
-                return await gather(bucket, self._carrier, world.engine_config, place)
+                return await gather(
+                    bucket, self._carrier, world.engine_config, place, world.secrets()
+                )
 
         async def compare(wanted: Owner) -> Compared:
             note = world.continuity.note
@@ -132,7 +134,9 @@ class Doorkeeper:
             daemons.render(world, wanted.compression)
             following = Segment.containing(wanted.lsn, wanted.timeline, found.segment_size)
             with scratch_if_room(run_dir, pgdata, found.segment_size) as place:
-                sides = ahead.Sides(bucket, self._carrier, world.engine_config, pgdata, place)
+                sides = ahead.Sides(
+                    bucket, self._carrier, world.engine_config, pgdata, place, world.secrets()
+                )
                 # The last proven one itself: what is listed has to be on this disk too.
                 readable = not continued.is_other_key(wanted, claimant.encryption)
                 # One that was promoted has replayed what the archive has.

@@ -12,7 +12,7 @@ from walsup.archive.engine import Engine
 from walsup.archive.fault import Fault
 from walsup.archive.lease import Lease, now_s
 from walsup.archive.output import classify_output
-from walsup.tail import last_lines
+from walsup.tail import raw_lines
 
 _PUSH_TIMEOUT_S = 30.0
 
@@ -30,7 +30,12 @@ async def prove_history(world: World, carrier: Engine, lease: Lease, timeline: i
     daemons.render(world, lease.owner.compression)
     if await _is_archived(world.bucket, name):
         sides = ahead.Sides(
-            world.bucket, carrier, world.engine_config, world.settings.pgdata, world.run_dir
+            world.bucket,
+            carrier,
+            world.engine_config,
+            world.settings.pgdata,
+            world.run_dir,
+            world.secrets(),
         )
         return None if await ahead.same(sides, name) else _taken(name)
     output = world.run_dir / "wal-push.log"
@@ -40,7 +45,7 @@ async def prove_history(world: World, carrier: Engine, lease: Lease, timeline: i
     if code == 0 and await _is_archived(world.bucket, name):
         log.info("history.proven", name=name)
         return None
-    told = classify_output(last_lines(output, world.secrets()))
+    told = classify_output(raw_lines(output), world.secrets())
     return told._replace(problem=f"{name} could not be archived ({code}): {told.problem}")
 
 

@@ -14,7 +14,7 @@ from walsup.archive.window import Line
 from walsup.postgres import history
 from walsup.postgres.control import ControlData
 from walsup.postgres.wal import Segment
-from walsup.tail import last_lines
+from walsup.tail import raw_lines
 
 _PUSH_TIMEOUT_S = 60.0
 
@@ -67,6 +67,6 @@ async def _push(world: World, carrier: Engine, lease: Lease, segment: Segment) -
     log.info("segment.pushed", name=segment.name, exit_code=code)
     if code == 0:
         return None
-    told = classify_output(last_lines(output, world.secrets()))
+    told = classify_output(raw_lines(output), world.secrets())
     problem = f"{segment.name}, which the last owner has not archived, could not be pushed"
     return told._replace(problem=f"{problem} ({code}): {told.problem}")

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from pathlib import Path
 
 from walsup import log
@@ -10,10 +11,13 @@ from walsup.agent.repeats import REPEATS
 from walsup.agent.unreadable import answering, until_readable
 from walsup.agent.world import World, forever
 from walsup.errors import SettingsError
+from walsup.redaction import redact_known, show_exception
 
 
 def main(run_dir: str) -> None:
     """Run the agent in a run directory that prepare has written."""
+    sys.excepthook = show_exception
+    log.redact_with(redact_known)
     wire = os.environ.get("WALSUP_WIRE")
     asyncio.run(_run(Path(run_dir), int(wire) if wire else None))
 

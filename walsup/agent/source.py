@@ -19,7 +19,7 @@ from walsup.archive.reading import bounded, render_reader, trust
 from walsup.errors import SettingsError
 from walsup.postgres.wal import Kind, classify
 from walsup.private import write_private
-from walsup.tail import last_lines
+from walsup.tail import raw_lines
 
 _FETCH_TIMEOUT_S = 300.0
 _REREAD_EVERY_S = 5.0
@@ -92,7 +92,7 @@ class Source:
             log.info("segment.fetched", name=name)
             return
         fresh.unlink(missing_ok=True)
-        told = classify_output(last_lines(output, world.secrets()))
+        told = classify_output(raw_lines(output), world.secrets())
         if await self._look(name, segment_bytes) and told.kind != "disk full":
             # It can be read whole: what it holds is at fault, and not the way to it.
             told = told._replace(kind="engine broken", remedy=_DAMAGED)

@@ -107,7 +107,11 @@ async def _ask(world: World, bucket: Bucket) -> Rank | None:
             # Else it has to do with the agent's own memory, which is too little for WAL-G.
             carrier = bounded(carrier, world.settings)
         reader = Reader(
-            bucket=bucket, engine=carrier, config=world.engine_config, scratch=world.run_dir
+            bucket=bucket,
+            engine=carrier,
+            config=world.engine_config,
+            scratch=world.run_dir,
+            secrets=world.secrets(),
         )
         own = ranking.own(world.settings.pgdata, str(world.settings.archive))
         return await ranking.ask(reader, own)

@@ -160,9 +160,9 @@ class World:
         self.settings = found
         self.bucket = open_bucket(found._replace(region=region)) if found.archive else None
 
-    def secrets(self) -> list[str]:
+    def secrets(self) -> tuple[str, ...]:
         """What must be cut from a child's output before it is shown."""
-        return list(self.settings.secrets)
+        return self.settings.secrets
 
 
 def show_identity(board: Board, content: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ from walsup.postgres import control
 from walsup.postgres.control import ControlData
 from walsup.postgres.ready import ready_names
 from walsup.postgres.wal import Segment, long_page_header, show_lsn, strip_extension
-from walsup.tail import last_lines
+from walsup.tail import raw_lines
 
 _FETCH_TIMEOUT_S = 60.0
 _CHUNK_BYTES = 1 << 20
@@ -29,6 +29,7 @@ class Sides(NamedTuple):
     """Both sides of a comparison: the archive through its engine, the data directory.
 
     `scratch`: where a file can be fetched to; without room it is compared while it is read.
+    `secrets` are cut from what the engine says.
     """
 
     bucket: Bucket
@@ -36,6 +37,7 @@ class Sides(NamedTuple):
     config: Path
     pgdata: Path
     scratch: Path | None
+    secrets: tuple[str, ...]
 
     @property
     def pg_wal(self) -> Path:
@@ -153,14 +155,14 @@ async def same(sides: Sides, name: str) -> bool:
         key = await catalog.key_of(sides.bucket, name)
         compressed = strip_extension(key) != key
         argv = sides.engine.cat_argv(sides.config, key, compressed=compressed)
-        return await streamed.same(argv, sides.pg_wal / name, _FETCH_TIMEOUT_S)
+        return await streamed.same(argv, sides.pg_wal / name, _FETCH_TIMEOUT_S, sides.secrets)
     target = sides.scratch / f"compare-{name}"
     log = target.with_suffix(".log")
     argv = sides.engine.fetch_argv(sides.config, name, target)
     try:
         code = await oneshot.run(argv, log, timeout_s=_FETCH_TIMEOUT_S)
         if code != 0:
-            told = classify_output(last_lines(log))
+            told = classify_output(raw_lines(log), sides.secrets)
             problem = f"{name} could not be fetched to compare it ({code}): {told.problem}"
             raise FaultError(told._replace(problem=problem))
         return await asyncio.to_thread(_equal, target, sides.pg_wal / name)

@@ -3,6 +3,7 @@
 from walsup.archive.bucket import ConflictError
 from walsup.archive.fault import Fault, FaultError
 from walsup.archive.fileerrors import fault_of
+from walsup.redaction import redact_known
 
 
 def is_conflict(raised: BaseException) -> bool:
@@ -16,12 +17,20 @@ def is_absent(raised: BaseException) -> bool:
 
 
 def classify(raised: BaseException) -> Fault:
-    """Give the fault behind an exception of the client, or of this machine's own."""
+    """Give the fault behind an exception of the client, or of this machine's own.
+
+    Without the secrets that this process knows.
+    """
+    fault = _fault_behind(raised)
+    return fault._replace(problem=redact_known(fault.problem))
+
+
+def _fault_behind(raised: BaseException) -> Fault:
     if isinstance(raised, FaultError):
         return raised.fault
     if isinstance(raised, OSError) and (fault := fault_of(raised)):
         return fault
-    said = str(raised).strip().partition("\n")[0][:400]
+    said = redact_known(str(raised).strip().partition("\n")[0])[:400]
     if is_conflict(raised):
         return Fault(kind="overwrite conflict", problem=said)
     if isinstance(raised, TimeoutError):

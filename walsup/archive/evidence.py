@@ -11,7 +11,7 @@ from walsup.archive.engine import Engine
 from walsup.archive.fault import Fault, FaultError
 from walsup.archive.output import classify_output
 from walsup.postgres.wal import long_page_header, strip_extension
-from walsup.tail import last_lines
+from walsup.tail import raw_lines
 
 _FETCH_TIMEOUT_S = 60.0
 _COMPRESSION = {".lz4": "lz4", ".zst": "zstd"}
@@ -27,8 +27,12 @@ class Evidence:
     backup: Backup | None = None
 
 
-async def gather(bucket: Bucket, engine: Engine, config: Path, scratch: Path) -> Evidence:
+async def gather(
+    bucket: Bucket, engine: Engine, config: Path, scratch: Path, secrets: tuple[str, ...]
+) -> Evidence:
     """Read the newest sentinel's system identifier, else that of the newest segment's first page.
+
+    `secrets` are cut from what the engine says.
 
     Raises:
         ValueError: there is something, and it does not tell whose it is.
@@ -57,18 +61,20 @@ async def gather(bucket: Bucket, engine: Engine, config: Path, scratch: Path) ->
         return Evidence(system_id=None)
     name = strip_extension(newest).rpartition("/")[2]
     return Evidence(
-        system_id=await _system_id(engine, config, name, scratch / "evidence"),
+        system_id=await _system_id(engine, config, name, scratch / "evidence", secrets),
         seen_in=name,
         compression=compression,
     )
 
 
-async def _system_id(engine: Engine, config: Path, name: str, target: Path) -> int:
+async def _system_id(
+    engine: Engine, config: Path, name: str, target: Path, secrets: tuple[str, ...]
+) -> int:
     """Let the engine fetch the segment: it alone can decompress and decrypt it."""
     argv, log = engine.fetch_argv(config, name, target), target.with_suffix(".log")
     code = await oneshot.run(argv, log, timeout_s=_FETCH_TIMEOUT_S)
     if code != 0:
-        told = classify_output(last_lines(log))
+        told = classify_output(raw_lines(log), secrets)
         problem = f"{name} could not be fetched to see whose it is ({code}): {told.problem}"
         raise FaultError(told._replace(problem=problem))
     return await asyncio.to_thread(_read, target)

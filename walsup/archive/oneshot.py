@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from walsup.kernel import die_with_parent
+from walsup.private import open_private
 
 TERM_PATIENCE_S = 2.0
 ABANDON_AFTER_KILL_S = 1.0
@@ -37,7 +38,7 @@ async def run(  # noqa: PLR0913 (each is one fact)
     When the time is over, or `cancelled` is set, it gets TERM and, 2 s later, KILL.
     """
     parent = os.getpid()
-    with output.open("wb") as file:
+    with open_private(output) as file:
         process = await asyncio.create_subprocess_exec(
             *argv,
             stdin=asyncio.subprocess.DEVNULL,

@@ -5,9 +5,11 @@ WAL-RUS 0.4.1, each made for real; the texts are in tests/unit/archive/test_outp
 """
 
 import re
+from collections.abc import Iterable
 
 from walsup.archive.answers import kind_of
 from walsup.archive.fault import Fault
+from walsup.redaction import redact
 
 # WAL-RUS gives the status and the document, WAL-G the code and, a line later, the status.
 _ANSWER = re.compile(
@@ -53,6 +55,7 @@ _WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
 )
+_MOST_SHOWN = 400
 _FIRST = ("database login", "engine unable", "disk full", "overwrite conflict")
 _UNTOLD = (
     "look at the fault of the bucket: WAL-RUS does not say whether the name, the port, the"
@@ -60,11 +63,16 @@ _UNTOLD = (
 )
 
 
-def classify_output(text: str) -> Fault:
+def classify_output(text: str, secrets: Iterable[str]) -> Fault:
     """Give the fault that an engine's output ends with; "engine broken" when it tells none.
 
-    The problem is the line that tells it; `text` must be free of secrets.
+    The problem is the line that tells it, without the secrets.
     """
+    fault = _of_output(text)
+    return fault._replace(problem=redact(fault.problem, secrets)[:_MOST_SHOWN])
+
+
+def _of_output(text: str) -> Fault:
     if words := _of_words(text, last_only=_FIRST):
         return words
     answers = [
@@ -110,4 +118,4 @@ def _line(text: str, at: int) -> str:
     """Give the line around a place, without the time that it begins with."""
     line = text[text.rfind("\n", 0, at) + 1 :].partition("\n")[0].strip()
     line = re.sub(r"^\S+Z +(ERROR|WARN|INFO) +|^(ERROR|WARNING|INFO): \S+ \S+ +", "", line)
-    return line.partition("<?xml")[0].strip(" :")[:400]
+    return line.partition("<?xml")[0].strip(" :")

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from walsup.archive.fault import FaultError
@@ -15,8 +15,8 @@ _CHUNK_BYTES = 1 << 16
 _TOLD_BYTES = 1 << 14
 
 
-async def same(argv: Sequence[str], path: Path, timeout_s: float) -> bool:
-    """Return whether `argv` writes the bytes of a file to its output.
+async def same(argv: Sequence[str], path: Path, timeout_s: float, secrets: Iterable[str]) -> bool:
+    """Return whether `argv` writes the bytes of a file to its output. `secrets` are not shown.
 
     Raises:
         FaultError: it failed, or took too long; OSError: the file cannot be read.
@@ -53,7 +53,7 @@ async def same(argv: Sequence[str], path: Path, timeout_s: float) -> bool:
         said = await _ended(told)
     if code == 0:
         return equal_bytes == os.stat(path).st_size  # noqa: PTH116 (as fast as it can be)
-    fault = classify_output(said)
+    fault = classify_output(said, secrets)
     why = f"no end within {timeout_s:g} s" if code is None else f"{code}"
     raise FaultError(
         fault._replace(

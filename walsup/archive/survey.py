@@ -27,7 +27,7 @@ from walsup.postgres.wal import (
     parse_history,
     strip_extension,
 )
-from walsup.tail import last_lines
+from walsup.tail import raw_lines
 
 _FETCH_TIMEOUT_S = 120.0
 _TRIES = 3
@@ -50,7 +50,7 @@ class Reader:
     engine: Engine
     config: Path
     scratch: Path
-    secrets: Sequence[str] = field(default=(), repr=False)
+    secrets: Sequence[str] = field(repr=False)
     lock: tuple[int, ...] = ()
     more: Mapping[str, str] = field(default_factory=dict)
     on_fault: OnFault | None = None
@@ -100,12 +100,12 @@ class Reader:
         code = await oneshot.run(
             argv, log, timeout_s=_FETCH_TIMEOUT_S, inherit=self.lock, more=self.more
         )
-        text = last_lines(log, self.secrets)
+        text = raw_lines(log)
         log.unlink(missing_ok=True)
         if code == 0 and target.exists():
             return target
         target.unlink(missing_ok=True)
-        told = classify_output(text)
+        told = classify_output(text, self.secrets)
         problem = f"{name} could not be fetched ({self.engine.name}, {code}): {told.problem}"
         raise FaultError(told._replace(problem=problem))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from walsup.archive import oneshot
 from walsup.kernel import die_with_parent
+from walsup.private import open_private
 
 # However slow it is: only one that writes and reads nothing at all for so long is given up.
 SILENT_S = 300.0
@@ -51,7 +52,7 @@ def run(  # noqa: PLR0913 (each is one fact)
     It dies with this process, and holds the data directory's lock (S1). `renew`: called every 5 s.
     """
     parent, began_s = os.getpid(), time.monotonic()
-    with output.open("wb") as file:
+    with open_private(output) as file:
         process = subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from walsup import log
-from walsup.boot import anyuid, scriptprogress, scripts, stage
+from walsup.boot import anyuid, inspect, scriptprogress, scripts, stage
 from walsup.boot.oneshot import OneShot
 from walsup.boot.stageserver import StageServer
 from walsup.boot.stagesettings import stage_settings
@@ -17,6 +17,8 @@ from walsup.private import write_private
 from walsup.settings import Settings
 
 _SCRAM_SINCE = 14
+# Source: PostgreSQL, extension.c: CREATE EXTENSION plpgsql rejects these in its owner's name.
+_NOT_OF_A_SUPERUSER = "\"$'\\"
 _STRATEGY_SINCE = 15
 _USER_CONF = Path("/etc/config/user.conf")  # KubeDB's settings of PostgreSQL, a ConfigMap
 _TRUST = (
@@ -39,8 +41,8 @@ def bootstrap(
     Raises:
         BootstrapError: initdb, the creation of the database or a script failed; the stage is left
             to be wiped by the next start.
-        PermissionsError, SettingsError: a script cannot be read, or a role has no password;
-            nothing has been begun.
+        PermissionsError, SettingsError: a script cannot be read, a role has no password, or initdb
+            cannot make this superuser; nothing has been begun.
     """
     if bool(settings.app_user) != bool(settings.app_password):
         raise SettingsError(
@@ -48,6 +50,12 @@ def bootstrap(
             hint="set both, for a role that a new cluster gets besides, or neither",
         )
     found = scripts.find(settings)
+    if odd := next((one for one in settings.postgres_user if one in _NOT_OF_A_SUPERUSER), ""):
+        raise SettingsError(
+            f"POSTGRES_USER: {settings.postgres_user} has {odd} in it, and initdb cannot make such"
+            " a superuser",
+            hint="choose a name without \" ' $ and \\",
+        )
     data = stage.begin(settings.pgdata, settings.postgres_initdb_waldir)
     log.info("bootstrap.began", pgdata=str(settings.pgdata))
     if settings.postgres_host_auth_method == "trust":
@@ -108,12 +116,29 @@ def _initdb(settings: Settings, one_shot: OneShot, data: Path, environ: Mapping[
     if not settings.postgres_password:
         one_shot.run("initdb", arguments)
         return
+    stored = _stored(settings.postgres_password, settings.postgres_initdb_args, one_shot)
     path = one_shot.run_dir / "initdb-password"
     try:
-        write_private(path, settings.postgres_password + "\n")
+        write_private(path, stored + "\n")
         one_shot.run("initdb", [*arguments, f"--pwfile={path}"])
     finally:
         path.unlink(missing_ok=True)
+
+
+def _stored(password: str, initdb_args: str, one_shot: OneShot) -> str:
+    """Return what the cluster stores, so that no statement that may be printed has the password.
+
+    Before 14 initdb reads 99 characters of it, and md5 is the usual form: the password itself.
+    """
+    if "md5" in initdb_args.lower() or _major_of_initdb(one_shot) < _SCRAM_SINCE:
+        return password
+    return scram.verifier(password)
+
+
+def _major_of_initdb(one_shot: OneShot) -> int:
+    path = one_shot.environment.get("PATH", "")
+    found = inspect.binaries_major(inspect.program("initdb", one_shot.bindir, path)) or ""
+    return int(found) if found.isdecimal() else 0
 
 
 def _configure(settings: Settings, data: Path, arguments: Sequence[str]) -> None:

@@ -19,7 +19,7 @@ from walsup.boot.telling import Patience, Teller
 from walsup.errors import DiskFullError, EngineError
 from walsup.private import write_private
 from walsup.settings import Settings, origin
-from walsup.tail import last_lines
+from walsup.tail import last_lines, raw_lines
 
 _TRIES = 3
 # An object that is cut off looks like a network that cuts off; one of the two lasts.
@@ -72,7 +72,8 @@ def fetch(  # noqa: PLR0913 (each is one fact)
             )
         if code == 0:
             return data
-        fault = classify_output(text := last_lines(output, archive.secrets))
+        fault = classify_output(raw_lines(output), archive.secrets)
+        text = last_lines(output, archive.secrets)
         failures += 1
         permanent = fault.kind in PERMANENT
         # WAL-RUS does not tell a rejected key from an absent object.

@@ -27,6 +27,7 @@ def make(
         run_dir=hand.run_dir,
         lock=lock,
         environment=conf.postgres_environment(os.environ, known.postgres_env),
+        secrets=hand.current.secrets,
     )
     match decided:
         case plan.Restore(own=own):

@@ -3,23 +3,28 @@
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from walsup.boot import inspect, room
 from walsup.errors import BootstrapError, DiskFullError, ProgramMissingError
 from walsup.kernel import die_with_parent
+from walsup.private import open_private
 from walsup.tail import last_lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneShot:
-    """How PostgreSQL's one-shot programs are run: where they are, what they inherit."""
+    """How PostgreSQL's one-shot programs are run: where they are, what they inherit.
+
+    `secrets` are cut from what they say.
+    """
 
     bindir: Path | None
     run_dir: Path
     lock: int
     environment: Mapping[str, str]
+    secrets: Sequence[str] = field(repr=False)
 
     def run(self, name: str, arguments: Sequence[str], script: str = "") -> None:
         """Run a program of PostgreSQL to its end. It dies with prepare and holds the lock (S1).
@@ -33,7 +38,7 @@ class OneShot:
         argv = [program, *arguments]
         output = self.run_dir / f"{name}.log"
         if code := self.end_of(argv, output, self.environment, script):
-            said = last_lines(output)
+            said = last_lines(output, self.secrets)
             if room.says_full(said):
                 raise DiskFullError(
                     f"{' '.join(argv)} {end(code)}:\n{said}",
@@ -70,7 +75,7 @@ class OneShot:
         """
         parent = os.getpid()
         try:
-            with output.open("wb") as file:
+            with open_private(output) as file:
                 return subprocess.Popen(
                     argv,
                     stdin=stdin,

@@ -4,7 +4,6 @@ import contextlib
 import errno
 import math
 import os
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,8 +16,10 @@ from walsup.archive.fault import Fault
 from walsup.boot import absent, conf, directory, handover, inspect, phase, plan, sockets, stage
 from walsup.boot.current import Current
 from walsup.boot.elsewhere import operators_gucs
+from walsup.boot.sending import without_secrets
 from walsup.errors import DiskFullError, InternalError, PermissionsError, SettingsError, WalsupError
 from walsup.postgres import continuity, control, guc, memory, subpath
+from walsup.redaction import redact_known, show_exception
 from walsup.settings import Settings
 
 _PORT = 5432
@@ -37,6 +38,8 @@ Send = Callable[[dict[str, object]], None]
 def prepare(arguments: list[str], lock: int, send: Send) -> int:
     """Make the data directory ready and hand the launches to PID 1; gives an exit code."""
     log.configure(os.environ.get("WALSUP_LOG_FORMAT", "auto").strip(), "prepare")
+    log.redact_with(redact_known)
+    send = without_secrets(send)
     try:
         _prepare(arguments, lock, send)
     except WalsupError as refusal:
@@ -44,7 +47,7 @@ def prepare(arguments: list[str], lock: int, send: Send) -> int:
     except OSError as fault:
         error = _os_error(fault)
     except Exception as bug:  # noqa: BLE001 (the last resort of a process)
-        sys.excepthook(type(bug), bug, bug.__traceback__)
+        show_exception(type(bug), bug, bug.__traceback__)
         error = InternalError(
             f"{type(bug).__name__}: {bug}", hint="this is a bug of walsup: report the lines above"
         )

@@ -62,8 +62,9 @@ class StageServer:
             code = self._process.poll()
             if code is not None or time.monotonic() > deadline_s:
                 how = end(code) if code is not None else "is not ready in time"
+                text = last_lines(self._output, self._one_shot.secrets)
                 raise BootstrapError(
-                    f"the server for the scripts of initdb.d {how}:\n{last_lines(self._output)}",
+                    f"the server for the scripts of initdb.d {how}:\n{text}",
                     hint="correct what its last lines name; the next start begins anew",
                 )
             time.sleep(_LOOK_EVERY_S)

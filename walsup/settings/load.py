@@ -9,13 +9,14 @@ from typing import Any
 from walsup import grace, pgdata
 from walsup.cleaning import clean, cut, fault_in
 from walsup.errors import SettingsError
+from walsup.redaction import remember
 from walsup.settings import amazon, misspelt, source
 from walsup.settings.overlap import overlaps
 from walsup.settings.refusal import BOTH_SET, refusal
 from walsup.settings.restore import faults_of_restore
 from walsup.settings.role import faults_of_role
 from walsup.settings.secretfiles import Found, in_directory, names_in, secret_file
-from walsup.settings.table import Settings, declared
+from walsup.settings.table import Settings, declared, is_secret
 from walsup.settings.theirs import KUBEDB_SECRETS, THEIR_NAMES, Translation
 from walsup.settings.values import FileArchive, HttpAddress
 
@@ -49,7 +50,9 @@ def load(environ: Mapping[str, str]) -> Settings:
     environ, theirs = _in_our_names(clean(environ))
     files = names_in(environ.get("WALSUP_SECRETS_DIR") or "")
     wrong = misspelt.faults({**files, **environ}, _NAMES)
-    return _load(environ, _KNOWN, theirs._replace(faults=(*theirs.faults, *wrong)))
+    found = _load(environ, _KNOWN, theirs._replace(faults=(*theirs.faults, *wrong)))
+    remember(found.secrets)
+    return found
 
 
 def _load(environ: Mapping[str, str], wanted: Collection[str], theirs: Translation) -> Settings:
@@ -57,6 +60,8 @@ def _load(environ: Mapping[str, str], wanted: Collection[str], theirs: Translati
     faults = list(theirs.faults)
     files = in_directory(environ.get("WALSUP_SECRETS_DIR") or "", _is_wanted, faults)
     given = {name: _gather(name, environ, files, faults) for name in wanted}
+    hidden = (name for name in wanted if _KNOWN[name].secret and name != _PRIMARY)
+    remember(one.text for name in hidden for one in given[name])
     values: dict[str, Any] = {row.field: row.default for row in declared()}
     for name, found in given.items():
         if not found:
@@ -79,6 +84,7 @@ def _load(environ: Mapping[str, str], wanted: Collection[str], theirs: Translati
         values["ca_file"] = ca
     passed_on = {name: found.text for name, found in files.items()} | dict(environ)
     passed_on = {name: text for name, text in passed_on.items() if _is_passed_on(name)}
+    remember(text for name, text in passed_on.items() if is_secret(name))
     _complete(values, {name for name in wanted if _is_given(name, given, environ)}, faults)
     given_names = {name for name, found in given.items() if found}
     faults += faults_of_restore(values, given_names)

@@ -258,7 +258,7 @@ def _text(value: "str | Conninfo | None") -> str | None:
 
 def is_secret(name: str) -> bool:
     """Tell whether a setting of the engine's holds a secret itself, not where one is."""
-    return name.endswith(("_KEY", "_PASSPHRASE", "_TOKEN", "_SSE_C"))
+    return name.endswith(("_KEY", "_PASSPHRASE", "_TOKEN", "_SSE_C", "_PASSWORD", "_SECRET"))
 
 
 _ROWS = tuple(

@@ -43,7 +43,7 @@ def test_answers_of_the_server(code: str, status: int, kind: str) -> None:
     """Code and status, wherever the engine puts them; the last answer counts."""
     for text in (walg(code, status), walrus(code, status)):
         noise = walg("InternalError", 500) + f"{G}Error of parallel upload: open x: no such file\n"
-        fault = classify_output(noise + text + "INFO: a b FILE PATH: x\n")
+        fault = classify_output(noise + text + "INFO: a b FILE PATH: x\n", ())
         assert fault.kind == kind
         assert code in fault.problem
         assert "2026" not in fault.problem
@@ -64,7 +64,7 @@ DENIED = ": AccessDenied: Access Denied.\n\tstatus code: 403, request id: 18E, h
 )
 def test_the_right_that_is_missing_is_named(text: str, right: str) -> None:
     """A person can act on it."""
-    fault = classify_output(text)
+    fault = classify_output(text, ())
     assert fault.kind == "no rights"
     assert fault.problem.startswith(right)
 
@@ -104,7 +104,7 @@ REFUSED_AFTER += " connect: connection refused"
 )
 def test_words_of_the_engines(text: str, kind: str) -> None:
     """What is no answer of the server; the last line is shown when nothing is known."""
-    fault = classify_output(f"INFO: 2026/11/23 22:11:28 begun\n{text}\n")
+    fault = classify_output(f"INFO: 2026/11/23 22:11:28 begun\n{text}\n", ())
     assert fault.kind.startswith(kind)
     assert fault.problem
     assert fault.cure
@@ -112,7 +112,7 @@ def test_words_of_the_engines(text: str, kind: str) -> None:
 
 def test_wal_rus_does_not_say_why_nobody_answers() -> None:
     """The agent's own listing does: the remedy says so."""
-    assert "look at the fault of the bucket" in classify_output(SENT).cure
+    assert "look at the fault of the bucket" in classify_output(SENT, ()).cure
 
 
 @pytest.mark.parametrize("status", [200, 301, 400, 403, 404, 412, 429, 500, 503])
@@ -123,3 +123,10 @@ def test_every_class_has_a_remedy(code: str, status: int) -> None:
     """Nothing is classified into a class that nobody knows."""
     kind = kind_of(code, status)
     assert kind is None or kind in REMEDIES
+
+
+def test_a_secret_is_cut_and_does_not_hide_the_class() -> None:
+    """A password that is one of the words by which an output is told."""
+    told = classify_output("postgres connection failed: postgres:p/w'x", ("postgres", "p/w'x"))
+    assert told.kind == "database login"
+    assert told.problem == "*** connection failed: ***:***"

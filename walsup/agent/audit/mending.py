@@ -79,7 +79,7 @@ class Mender:
                 engine=world.engine,
                 config=world.engine_config,
                 scratch=place,
-                secrets=tuple(world.secrets()),
+                secrets=world.secrets(),
             )
             return await contents.problem(reader, pgdata / "pg_wal", expected)
 

@@ -22,7 +22,7 @@ from walsup.archive.fault import Fault
 from walsup.archive.lease import LostError
 from walsup.archive.output import classify_output
 from walsup.postgres import guc, spaces
-from walsup.tail import last_lines
+from walsup.tail import last_lines, raw_lines
 
 _OPERATORS_NOTE = "WALG_SENTINEL_USER_DATA"
 _FIRST_RETRY_S = 5.0
@@ -96,7 +96,7 @@ async def _attempt(world: World, bucket: Bucket, engine: Engine, attempts: int) 
     code = await _push(world, engine, output)
     if code != 0:
         text = last_lines(output, world.secrets())
-        told = classify_output(text)
+        told = classify_output(raw_lines(output), world.secrets())
         problem = f"{engine.name} backup-push ended with {code}: {told.problem}\n{text}"
         return told._replace(problem=problem)
     if found := await counted.newest(world, bucket):

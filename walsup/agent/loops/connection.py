@@ -12,6 +12,7 @@ from walsup.agent.board import Connection
 from walsup.agent.world import World
 from walsup.postgres import restored
 from walsup.postgres.server import Sql, postmaster
+from walsup.redaction import redact_known
 
 _EVERY_S = 2.0
 _LOOK_EVERY_S = 0.1
@@ -51,7 +52,7 @@ async def _try(sql: Sql) -> tuple[str, bool]:
         async with asyncio.timeout(_DEADLINE_S):
             await sql.row(_QUESTION)
     except asyncpg.CannotConnectNowError as raised:
-        return str(raised), False
+        return redact_known(str(raised)), False
     except asyncpg.TooManyConnectionsError:
         return "", True
     except asyncpg.PostgresError:

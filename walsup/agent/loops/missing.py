@@ -22,7 +22,7 @@ from walsup.archive.lease import now_s
 from walsup.archive.output import classify_output
 from walsup.postgres import history
 from walsup.postgres.wal import Segment
-from walsup.tail import last_lines
+from walsup.tail import last_lines, raw_lines
 
 _PUSH_TIMEOUT_S = 60.0
 _CHECK_TIMEOUT_S = 2.0
@@ -86,7 +86,7 @@ async def _push(world: World, engine: Engine, name: str, let_go: asyncio.Event) 
     if code == 0 or let_go.is_set():
         return None
     text = last_lines(output, world.secrets())
-    told = classify_output(text)
+    told = classify_output(raw_lines(output), world.secrets())
     problem = f"{engine.name} wal-push of {name} ended with {code}: {told.problem}\n{text}"
     return told._replace(problem=problem)
 

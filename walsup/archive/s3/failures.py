@@ -10,6 +10,7 @@ from walsup.archive.fault import Fault, FaultError
 from walsup.archive.s3.document import NO_S3_SERVER, Document, OddAnswerError
 from walsup.archive.s3.exchange import Answer, UnsendableError
 from walsup.archive.s3.lines import CutOffError
+from walsup.redaction import redact_known
 
 _KINDS: tuple[tuple[type[Exception], str], ...] = (
     (socket.gaierror, "dns"),
@@ -18,6 +19,7 @@ _KINDS: tuple[tuple[type[Exception], str], ...] = (
     (UnsendableError, "auth"),
     (ValueError, "dns"),  # no name that could be resolved, no port
 )
+_MOST_SHOWN = 200
 _CANNOT = ("NotImplemented", "MethodNotAllowed", "UnsupportedOperation")
 _CUT_OFF = (
     "check the network, the proxies and load balancers between here and the S3 server: connections"
@@ -63,7 +65,9 @@ def refused(answer: Answer, where: str) -> RefusedError:
         code, message = document.text("Code"), document.text("Message")
         region = document.text("Region")
     kind = kind_of(code, answer.status)
-    said = f"status {answer.status}" + (f" ({code}: {message[:200]})" if code else "")
+    said = f"status {answer.status}" + (
+        f" ({code}: {redact_known(message)[:_MOST_SHOWN]})" if code else ""
+    )
     remedy = "" if code or kind else NO_S3_SERVER
     if kind == "wrong region" and (region := answer.headers.get("x-amz-bucket-region", region)):
         remedy = f"set AWS_REGION={region}"

@@ -18,6 +18,7 @@ from walsup.archive.s3.document import Document
 from walsup.archive.s3.lines import CutOffError
 from walsup.archive.s3.signature import Keys
 from walsup.archive.s3.steps import Steps
+from walsup.redaction import remember
 from walsup.settings import Settings, amazon
 
 _INSTANCE = "http://169.254.169.254"
@@ -145,5 +146,6 @@ def _from_json(body: bytes) -> Borrowed:
 def _borrowed(access_key_id: str, secret: str, token: str, expiration: str) -> Borrowed:
     if not access_key_id or not secret:
         raise ValueError("the answer names no keys")
+    remember((access_key_id, secret, token))
     ends_at = datetime.fromisoformat(expiration).timestamp() if expiration else float("inf")
     return Borrowed(Keys(access_key_id, secret, token), ends_at)

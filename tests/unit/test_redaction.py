@@ -1,0 +1,123 @@
+"""Secrets are cut in every form in which a program may print them; ordinary text stays."""
+
+import base64
+import html
+import json
+import shlex
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from walsup.redaction import redact, redact_known, remember
+from walsup.redactor import Redactor
+
+ENCODERS: tuple[Callable[[str], str], ...] = (
+    str,
+    repr,
+    lambda text: repr(text.encode()),
+    lambda text: "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'",
+    lambda text: "E'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'",
+    lambda text: '"' + text.replace('"', '""') + '"',
+    json.dumps,
+    lambda text: json.dumps(text, ensure_ascii=False),
+    lambda text: json.dumps(json.dumps({"a": text})),
+    lambda text: quote(text, safe=""),
+    lambda text: quote(quote(text)),
+    quote_plus,
+    lambda text: "".join(f"%{byte:02x}" for byte in text.encode()),
+    lambda text: base64.b64encode(f"u:{text}".encode()).decode(),
+    lambda text: base64.urlsafe_b64encode(f"me:{text}.".encode()).decode(),
+    lambda text: text.encode().hex(),
+    html.escape,
+    lambda text: html.escape(html.escape(text)),
+    shlex.quote,
+    lambda text: "".join(f"\\u{{{ord(one):x}}}" for one in text),
+    lambda text: "".join(f"&#{ord(one)};" for one in text),
+)
+ALPHABET = st.characters(codec="utf-8", exclude_categories=("Cs", "Cc"))
+
+
+@pytest.mark.parametrize("encode", ENCODERS)
+@given(st.text(ALPHABET, min_size=12), st.sampled_from(("", "\n", " ", "'", "=", ":")))
+def test_a_long_secret_is_cut_in_each_form(
+    encode: Callable[[str], str], secret: str, near: str
+) -> None:
+    """Whatever stands around it; nothing else is cut."""
+    shown = encode(secret)
+    text = f"the request failed{near or ' '}{shown}{near or ' '}of now"
+    found = redact(text, [secret])
+    assert found.startswith("the request failed")
+    assert found.endswith("of now")
+    assert "***" in found
+    assert shown not in found
+    assert secret not in found
+
+
+@given(st.text(ALPHABET, min_size=1, max_size=3))
+def test_a_short_secret_is_cut_where_a_value_stands(secret: str) -> None:
+    """In a statement and in quotes, not in words."""
+    quoted = secret.replace("\\", "\\\\").replace("'", "''")
+    said = redact(f"STATEMENT:  ALTER USER me WITH PASSWORD E'{quoted}';", [secret])
+    assert said.startswith("STATEMENT:  ALTER USER me WITH PASSWORD E'***'")
+    assert redact(f"PGPASSWORD={quote(secret)} psql", [secret]) == "PGPASSWORD=*** psql"
+
+
+def test_a_word_is_cut_as_a_word_and_a_letter_leaves_the_text() -> None:
+    """A password that is a word of ours, or a letter, does not destroy what is told."""
+    text = "postgres: /usr/lib/postgresql/15 has user postgres, a word"
+    assert redact(text, ["postgres"]) == "***: /usr/lib/postgresql/15 has user ***, a word"
+    assert redact(text, ["a", "o", "1"]) == text
+    assert redact("a\n", ["a"]) == "***\n"
+
+
+def test_a_part_of_a_long_secret_is_cut() -> None:
+    """psql shows a piece of a line, with dots at both its ends."""
+    secret = "".join(chr(33 + number * 7 % 94) for number in range(4000))
+    said = redact(f"LINE 1: ...{secret[1000:1060]}...\n    ^", [secret])
+    assert said == "LINE 1: ...***...\n    ^"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("postgres://me:p/w@d@host/db", "postgres://me:***@host/db"),
+        ("host=h password='it''s \\' me' user=u", "host=h password='***' user=u"),
+        ("host=h password=abc user=u", "host=h password=*** user=u"),
+        ('{"password": "a\\"b", "n": 1}', '{"password": "***", "n": 1}'),
+        ("create role a PASSWORD 'b''c' LOGIN", "create role a PASSWORD '***' LOGIN"),
+        ("ALTER USER a WITH PASSWORD E'cut off", "ALTER USER a WITH PASSWORD E'***"),
+        ("Authorization: Basic dTpw", "Authorization: Basic ***"),
+        ("x?X-Amz-Signature=abc&y=1", "x?X-Amz-Signature=***&y=1"),
+        ("is md5" + "0a" * 16, "is ***"),
+        ("password authentication failed for user 'me'",) * 2,
+        ("password_encryption = md5",) * 2,
+        ("set POSTGRES_PASSWORD, or POSTGRES_HOST_AUTH_METHOD=trust",) * 2,
+    ],
+)
+def test_what_is_called_a_password_is_cut_though_it_is_not_known(text: str, shown: str) -> None:
+    """It may be another's, or one that was just replaced."""
+    assert redact(text, []) == shown
+
+
+def test_each_line_of_a_key_is_cut_and_lines_stay_lines() -> None:
+    """A key of several lines may be printed line by line."""
+    key = "-----BEGIN KEY-----\nabcdefghijklmnopqrstuvwx\nyz0123456789=\n-----END KEY-----\n"
+    assert redact("at line 2: abcdefghijklmnopqrstuvwx", [key]) == "at line 2: ***"
+    assert redact(f"a\n{key}b", [key]).count("\n") == f"a\n{key}b".count("\n")
+
+
+def test_a_process_remembers_its_secrets() -> None:
+    """Those of now and some before, whoever shows a text."""
+    remember(["remembered-secret-1"])
+    remember(f"remembered-{number}-later" for number in range(30))
+    assert redact_known("is remembered-secret-1") == "is ***"
+    assert redact_known("is another") == "is another"
+
+
+@given(st.text(max_size=200), st.lists(st.text(max_size=30), max_size=4))
+def test_any_text_and_any_secrets_can_be_redacted(text: str, secrets: list[str]) -> None:
+    """Nothing of it raises, and line numbers stay."""
+    assert Redactor(secrets).redact(text).count("\n") == text.count("\n")

@@ -1,0 +1,50 @@
+"""Cut secrets from what a program, a server or an exception has written; see `redactor` for how."""
+
+import functools
+import sys
+from collections.abc import Iterable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from walsup.redactor import Redactor
+
+_MOST_REMEMBERED = 64
+
+_remembered: dict[str, None] = {}
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """Return the text with `***` for each secret in it; the number of its lines stays."""
+    return _redactor(tuple(dict.fromkeys(filter(None, secrets)))).redact(text)
+
+
+def remember(secrets: Iterable[str]) -> None:
+    """Keep what `redact_known` cuts in this process, a secret that was replaced too."""
+    for secret in filter(None, secrets):
+        _remembered.pop(secret, None)
+        _remembered[secret] = None
+    while len(_remembered) > _MOST_REMEMBERED:
+        del _remembered[next(iter(_remembered))]
+
+
+def redact_known(text: str) -> str:
+    """Return the text without the secrets that this process has been given."""
+    return redact(text, _remembered)
+
+
+def show_exception(
+    kind: type[BaseException], raised: BaseException, trace: "TracebackType | None"
+) -> None:
+    """Write an exception with its traceback to stderr, as `sys.excepthook` does."""
+    import traceback  # noqa: PLC0415 (only for a bug)
+
+    sys.stderr.write(redact_known("".join(traceback.format_exception(kind, raised, trace))))
+
+
+@functools.lru_cache(maxsize=4)
+def _redactor(secrets: tuple[str, ...]) -> "Redactor":
+    from walsup.redactor import Redactor  # noqa: PLC0415 (5 ms, not of a start without a fault)
+
+    return Redactor(secrets)
