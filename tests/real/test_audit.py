@@ -1,7 +1,9 @@
 """What was verified once is looked at again: an archive that loses or changes objects is told."""
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from signal import SIGCONT, SIGSTOP, SIGTERM
 from typing import Any
 
 from dev.harness import Machine, S3Server, Volume, Walsup
@@ -94,6 +96,36 @@ def test_a_verified_segment_is_looked_at_again_and_pushed_again(walsup: Make, s3
     damaged = {event["name"] for event in one.events("segment.damaged")}
     assert damaged == set(names[:3])
     assert len(sentinels(s3, one.prefix)) == 1
+
+
+def test_a_stop_pushes_again_what_was_damaged_before_it(walsup: Make, s3: S3Server) -> None:
+    """What pg_wal still has is whole again before the verdict; what it has not is named by it."""
+    one = walsup(args=["-c", "wal_keep_size=512MB"], env=_SHORT).start()
+    wait_protected(one)
+    _write(one, 4)
+    names = segments(s3, one.prefix)[-3:]
+    keys = [_key(one, s3, name) for name in names]
+    before = [s3.get(key) for key in keys]
+    agent = one.pid_of("agent")
+    os.kill(agent, SIGSTOP)
+    s3.put(keys[0], b"garbage" * 1000)
+    s3.delete(keys[1])
+    one.signal(SIGTERM)
+    os.kill(agent, SIGCONT)
+    assert one.wait() == 0
+    assert "is in the bucket: yes" in verdict(one)
+    assert [s3.get(key) for key in keys] == before
+    assert {e["name"] for e in one.events("segment.pushed_again")} == set(names[:2])
+    one.start()
+    wait_protected(one)
+    agent = one.pid_of("agent")
+    os.kill(agent, SIGSTOP)
+    (one.pgdata / "pg_wal" / names[2]).unlink()
+    s3.put(keys[2], b"garbage" * 1000)
+    one.signal(SIGTERM)
+    os.kill(agent, SIGCONT)
+    assert one.wait() == 0
+    assert f"is in the bucket: no: {names[2]} is lost" in verdict(one)
 
 
 def test_a_lost_segment_is_a_gap_that_the_archive_remembers(walsup: Make, s3: S3Server) -> None:

@@ -84,3 +84,42 @@ def test_whose_an_encrypted_archive_is_can_be_told(walsup: Make, s3: S3Server) -
     one.start()
     wait_protected(one)
     assert segments(s3, one.prefix)[0] == before[0]
+
+
+def test_the_audit_reads_an_encrypted_archive_with_its_key(walsup: Make, s3: S3Server) -> None:
+    """Garbage and another segment's bytes are damaged and pushed again; a copy of it is right."""
+    encrypted = {"WALG_LIBSODIUM_KEY": KEY, "WALG_LIBSODIUM_KEY_TRANSFORM": "hex"}
+    one = walsup(env=encrypted | {"WALSUP_LEASE": "1s", "WALSUP_ARCHIVE_TIMEOUT": "2s"}).start()
+    if not _encrypts(one):
+        return
+    one.psql("create table ledger (n int)")
+    for number in range(1, 6):
+        one.psql(f"insert into ledger values ({number})")
+        last = one.psql("select pg_walfile_name(pg_switch_wal())")
+    one.wait_for(lambda: _verified(one) > last, "they are verified", timeout_s=60)
+    names = [name for name in segments(s3, one.prefix) if name <= last][-4:]
+    keys = [key for name in names for key in s3.keys(f"{one.prefix}/wal_005/{name}.")]
+    before = [s3.get(key) for key in keys]
+    for at, content in enumerate((b"garbage" * 1000, before[3], before[2])):
+        s3.put(keys[at], content)
+    one.wait_for(
+        lambda: (
+            {e["name"] for e in one.events("segment.read")} >= {names[2]}
+            and {e["name"] for e in one.events("segment.pushed_again")} >= set(names[:2])
+        ),
+        "what has changed is read and mended",
+        timeout_s=60,
+    )
+    wait_protected(one)
+    assert {e["name"] for e in one.events("segment.damaged")} == set(names[:2])
+    assert s3.get(keys[2]) == before[2]
+    assert status(one)["holes"] == []
+    assert one.stop() == 0
+    assert "is in the bucket: yes" in verdict(one)
+    assert restore(one, one.engine, one.pgdata.parent / "restored") == 5
+
+
+def _verified(one: Walsup) -> str:
+    """The name of the segment before which everything is verified in the bucket."""
+    proven = status(one)["lag"]["proven_lsn"]
+    return one.psql(f"select pg_walfile_name('{proven}'::pg_lsn + 1)") if proven else ""
