@@ -1,7 +1,6 @@
 """The bucket in a directory: asked through a process that may hang in its place (S29)."""
 
 import asyncio
-import contextlib
 import errno
 import json
 import signal
@@ -41,8 +40,10 @@ class Worker:
     that: until it does, every request fails at once, so that there is never a second one.
     """
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, death_patience_s: float = _DEATH_PATIENCE_S) -> None:
         self._directory = directory
+        self._death_patience_s = death_patience_s
+        self._awaited_pid = 0
         self._turn = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._line: socket.socket | None = None
@@ -126,12 +127,18 @@ class Worker:
             self._process.send_signal(number)
 
     def close(self) -> None:
-        """End it."""
+        """End it; one that dies later is waited for in a thread, so that it is reaped."""
         self._close()
         self.kill()
-        if self._process is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(_DEATH_PATIENCE_S)
+        process = self._process
+        if process is None:
+            return
+        try:
+            process.wait(self._death_patience_s)
+        except subprocess.TimeoutExpired:
+            if process.pid != self._awaited_pid:
+                self._awaited_pid = process.pid
+                threading.Thread(target=process.wait, daemon=True).start()
 
     def _late(self, words: str) -> TimeoutError:
         # The words alone: a thread's TimeoutError loses its file name on the way to asyncio.

@@ -1,6 +1,7 @@
 """The bucket in a directory: conditional writes, listings as S3 gives them, a worker that hangs."""
 
 import asyncio
+import gc
 import os
 import re
 import signal
@@ -11,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from dev.harness.waiting import wait_until
 from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify, is_absent, is_conflict
 from walsup.archive.directory import Directory
-from walsup.archive.files import FileBucket
+from walsup.archive.files import FileBucket, Worker
 from walsup.settings import FileArchive
 
 OWNER = "walsup/owner.json"
@@ -145,6 +147,25 @@ async def test_s29_a_hung_worker_is_given_up(tmp_path: Path) -> None:
     assert classify(late.value).kind == "timeout"
     assert (await bucket.get(OWNER)).content == b"1"
     bucket.close()
+
+
+def test_a_worker_that_dies_late_is_reaped(tmp_path: Path) -> None:
+    """On a busy machine a killed process ends after its patience; no zombie and no warning stay."""
+    worker = Worker(str(tmp_path), death_patience_s=0.0)
+    (tmp_path / "key").write_bytes(b"1")
+    assert worker.ask(60.0, do="get", key="key")["content"] == "1"
+    (pid,) = _children("archive.fileworker")
+    worker.close()
+    worker.close()
+    del worker
+    gc.collect()
+    wait_until(lambda: not Path(f"/proc/{pid}").exists(), "it is reaped", timeout_s=60)
+
+
+def _children(words: str) -> list[int]:
+    """The pids of this process's children with these words in their command."""
+    found = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return [int(pid) for pid in found if words in Path(f"/proc/{pid}/cmdline").read_text()]
 
 
 def test_s06c_no_name_of_ours_looks_like_wal(tmp_path: Path) -> None:
