@@ -132,7 +132,7 @@ async def _listing(reader: Reader) -> list[str]:
     followed, problem = await _followed(reader, offer)
     lines = [f"{len(offer.backups)} base backups"]
     for backup in offer.backups:
-        lost = await survey.missing_parts(reader.bucket, backup)
+        lost = await survey.missing_parts(reader.bucket, backup.name, backup.compressed_bytes)
         kind = f"delta of {backup.delta_from}" if backup.delta_from else "full"
         whole = f"; NOT WHOLE, missing: {', '.join(lost)}" if lost else ""
         branch = "; of a branch" if followed and not _is_on(followed, backup) else ""

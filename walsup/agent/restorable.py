@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from walsup.agent import counted
+from walsup.agent.audit import parts
 from walsup.agent.world import World
-from walsup.archive import catalog, survey
+from walsup.archive import catalog
 from walsup.archive.bucket import Bucket
 from walsup.archive.catalog import Backup
 from walsup.archive.window import Line, reach
@@ -42,7 +43,7 @@ async def look(world: World, bucket: Bucket, found: ControlData, last: Segment) 
     if not fitting:
         return Restorable("", _no_backup(world, backups))
     newest = fitting[-1]
-    missing = await _missing_part(bucket, backups, newest)
+    missing = await _missing_part(world, bucket, backups, newest)
     missing = missing or await _missing_wal(bucket, line, newest, last)
     return Restorable(newest.name, missing)
 
@@ -53,21 +54,26 @@ def _no_backup(world: World, backups: Sequence[Backup]) -> str:
     if not backups:
         return f"there is no base backup in the archive, without which no restore can begin{state}"
     because = world.lease.owner.backups_because if world.lease else ""
-    why = because or "they are of another cluster or branch, or begin before a gap"
+    unfit = world.board.snapshot.audit.unfit_backups
+    broken = [f"{one.name}: {unfit[one.name]}" for one in backups if one.name in unfit]
+    why = because or "; ".join(broken[-_SHOWN:])
+    why = why or "they are of another cluster or branch, or begin before a gap"
     return (
         f"none of the {len(backups)} base backups in the archive counts for a restore up to here"
         f" ({why}){state}"
     )
 
 
-async def _missing_part(bucket: Bucket, backups: Iterable[Backup], newest: Backup) -> str:
+async def _missing_part(
+    world: World, bucket: Bucket, backups: Iterable[Backup], newest: Backup
+) -> str:
     """Return what is missing of a base backup or of those that it is a delta of."""
     by_name = {backup.name: backup for backup in backups}
     name = newest.name
     while name:
         if (backup := by_name.pop(name, None)) is None:
             return f"base backup {name}, of which {newest.name} is a delta, is not in the archive"
-        if missing := await survey.missing_parts(bucket, backup):
+        if missing := await parts.missing(world, bucket, backup):
             return f"base backup {name} is not whole: {', '.join(missing[:_SHOWN])} is missing"
         name = backup.delta_from
     return ""

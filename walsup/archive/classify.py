@@ -33,6 +33,10 @@ def _fault_behind(raised: BaseException) -> Fault:
     said = redact_known(str(raised).strip().partition("\n")[0])[:400]
     if is_conflict(raised):
         return Fault(kind="overwrite conflict", problem=said)
+    if isinstance(raised, MemoryError):
+        return Fault(
+            kind="out of memory", problem=f"no memory is left{f': {said}' if said else ''}"
+        )
     if isinstance(raised, TimeoutError):
         return Fault(kind="timeout", problem=said or "timed out")
     return Fault(kind="unknown", problem=f"{type(raised).__name__}: {said}")

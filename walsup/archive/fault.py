@@ -27,6 +27,7 @@ REMEDIES = {
     "same device": "put the archive on another device, or into a bucket; or accept that, for a"
     " trial, with WALSUP_ACCEPT_SAME_DEVICE=on",
     "disk full": "make room on the volume of the data directory",
+    "out of memory": "give the container more memory (its limit), and look for what else takes it",
     "engine missing": "put wal-g, or walrus, on PATH and start again",
     "engine unable": "take the settings away that this engine ignores, or use the other engine",
     "engine broken": "look at the engine's own lines in this log",

@@ -1,11 +1,12 @@
 """What an archive offers to a restore, read from the bucket before anything is touched."""
 
+import asyncio
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from walsup.archive import catalog, clock, oneshot
+from walsup.archive import catalog, clock, oneshot, partlist
 from walsup.archive.audit.scope import least_segment_bytes
 from walsup.archive.bucket import Readable
 from walsup.archive.catalog import Backup
@@ -29,6 +30,7 @@ from walsup.postgres.wal import (
 )
 from walsup.tail import raw_lines
 
+_METADATA = "files_metadata.json"
 _FETCH_TIMEOUT_S = 120.0
 _TRIES = 3
 _DAMAGED = "bring the object back as it was written, an older version of it perhaps"
@@ -192,7 +194,7 @@ async def parts(bucket: Readable, backup: Backup) -> dict[str, tuple[str, ...]]:
         what the bucket raises; ValueError: the list cannot be read.
     """
     try:
-        found = await bucket.get(f"{BACKUP_FOLDER}/{backup.name}/files_metadata.json")
+        found = await bucket.get(f"{BACKUP_FOLDER}/{backup.name}/{_METADATA}")
     except FileNotFoundError as raised:
         if not is_absent(raised):
             raise
@@ -205,15 +207,32 @@ async def parts(bucket: Readable, backup: Backup) -> dict[str, tuple[str, ...]]:
     }
 
 
-async def missing_parts(bucket: Readable, backup: Backup) -> tuple[str, ...]:
+async def metadata_bytes(bucket: Readable, name: str) -> int:
+    """Return the size of a base backup's list of files, 0 when it has none.
+
+    Raises:
+        what the bucket raises.
+    """
+    folder = f"{BACKUP_FOLDER}/{name}"
+    sizes = [
+        one.size_bytes
+        async for page in bucket.pages(folder)
+        for one in page.objects
+        if one.key == f"{folder}/{_METADATA}"
+    ]
+    return max(0, *sizes, 0)
+
+
+async def missing_parts(bucket: Readable, name: str, compressed_bytes: int = 0) -> tuple[str, ...]:
     """Give what an unfinished upload or a deletion has left out of a base backup.
 
     The engines fetch the parts that a listing shows, and miss none: half a backup looks whole.
+    `compressed_bytes`: as its sentinel says, of all parts.
 
     Raises:
-        as `parts` does.
+        what the bucket raises; ValueError: the list of parts cannot be read.
     """
-    folder = parts_folder(backup.name)
+    folder = parts_folder(name)
     listed = [one async for page in bucket.pages(folder) for one in page.objects]
     there = {
         strip_extension(one.key).rpartition("/")[2].removesuffix(".enc"): one.size_bytes
@@ -221,15 +240,28 @@ async def missing_parts(bucket: Readable, backup: Backup) -> tuple[str, ...]:
     }
     if not there:
         return (f"{folder}/",)
-    wanted = {"pg_control.tar", *await parts(bucket, backup)}
+    wanted = {"pg_control.tar", *await _part_names(bucket, name)}
     missing = [f"{folder}/{part}" for part in sorted(wanted - there.keys())]
     missing += [f"{folder}/{part} (0 bytes)" for part, size in sorted(there.items()) if size == 0]
     total_bytes = sum(there.values())
     # Both engines count what they have uploaded; sizes that are not told are -1.
-    if not missing and min(there.values()) > 0 and total_bytes < backup.compressed_bytes:
-        lacking = backup.compressed_bytes - total_bytes
+    if not missing and min(there.values()) > 0 and total_bytes < compressed_bytes:
+        lacking = compressed_bytes - total_bytes
         missing.append(f"{lacking} bytes of its {len(there)} parts: one is cut off")
     return tuple(missing)
+
+
+async def _part_names(bucket: Readable, name: str) -> frozenset[str]:
+    try:
+        found = await bucket.get(f"{BACKUP_FOLDER}/{name}/{_METADATA}")
+    except FileNotFoundError as raised:
+        if not is_absent(raised):
+            raise
+        return frozenset()
+    try:
+        return await asyncio.to_thread(partlist.names, found.content)
+    except (TypeError, AttributeError, RecursionError) as odd:
+        raise ValueError(f"{_METADATA} of {name} cannot be read: {odd}") from odd
 
 
 async def space_bytes(bucket: Readable, backup: Backup) -> dict[str, int]:

@@ -81,7 +81,7 @@ async def _choose(reader: Reader, asked: Asked, report: Report, fitting: Sequenc
         links, absent = choice.chain(report.offer, backup) if report.offer else ((backup,), "")
         lost = [f"{absent}, of which it is a delta"] if absent else []
         for link in links:
-            lost += await survey.missing_parts(reader.bucket, link)
+            lost += await survey.missing_parts(reader.bucket, link.name, link.compressed_bytes)
         if not lost:
             lost = await _own_wal(reader, asked, report, backup)
         if lost:

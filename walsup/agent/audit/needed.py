@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
+from walsup.agent.audit import parts
 from walsup.agent.world import World
-from walsup.archive import catalog, survey
+from walsup.archive import catalog
 from walsup.archive.bucket import Bucket
 from walsup.archive.catalog import Backup
 from walsup.archive.window import Line
@@ -24,7 +25,7 @@ async def lacking(world: World, bucket: Bucket, found: Backup) -> Lacks | None:
     Raises:
         what the bucket raises; OSError, ValueError: a list or history file cannot be read.
     """
-    if missing := await survey.missing_parts(bucket, found):
+    if missing := await parts.missing(world, bucket, found):
         return Lacks(f"{', '.join(missing[:3])} is missing")
     size = world.board.snapshot.segment_bytes
     timeline = found.timeline or world.board.snapshot.database.timeline

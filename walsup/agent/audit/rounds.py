@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from asyncio.subprocess import Process
+from signal import SIGKILL
 from typing import Any
 
 from walsup.agent.world import World
@@ -16,7 +17,8 @@ from walsup.kernel import die_with_parent, take_less
 
 # Without any answer of the bucket for so long, the process hangs.
 _SILENT_S = 60.0
-_MOST_BYTES = 512 << 20
+# A guard only: what a list of a million files takes, twice.
+_MOST_BYTES = 1 << 30
 _OOM_SCORE = 900
 _LONGEST_LINE = 16 << 20
 
@@ -27,6 +29,22 @@ async def look(world: World, scope: Scope, *, silent_s: float = _SILENT_S) -> Fo
     Raises:
         FaultError: it could not be.
     """
+    told = await _ask(world, {"scope": scope.to_json()}, "found", silent_s)
+    return Found.from_json(told)
+
+
+async def missing_parts(world: World, name: str, compressed_bytes: int) -> tuple[str, ...]:
+    """Have a base backup's parts compared with its list of files; returns what is missing.
+
+    Raises:
+        FaultError: they could not be.
+    """
+    backup = {"backup": {"name": name, "compressed_bytes": compressed_bytes}}
+    told = await _ask(world, backup, "missing", _SILENT_S)
+    return tuple(str(one) for one in told)
+
+
+async def _ask(world: World, question: dict[str, Any], wanted: str, silent_s: float) -> Any:  # noqa: ANN401 (JSON)
     parent = os.getpid()
 
     def prepare() -> None:
@@ -43,9 +61,9 @@ async def look(world: World, scope: Scope, *, silent_s: float = _SILENT_S) -> Fo
         limit=_LONGEST_LINE,
     )
     try:
-        question = {"region": world.bucket.region if world.bucket else None}
-        text = json.dumps(question | {"scope": scope.to_json()}).encode()
-        return await _answer(process, text, silent_s)
+        region = {"region": world.bucket.region if world.bucket else None}
+        text = json.dumps(question | region).encode()
+        return await _answer(process, text, wanted, silent_s)
     finally:
         if process.returncode is None:
             process.kill()
@@ -53,7 +71,7 @@ async def look(world: World, scope: Scope, *, silent_s: float = _SILENT_S) -> Fo
             await asyncio.wait((asyncio.ensure_future(process.wait()),), timeout=1.0)
 
 
-async def _answer(process: Process, question: bytes, silent_s: float) -> Found:
+async def _answer(process: Process, question: bytes, wanted: str, silent_s: float) -> Any:  # noqa: ANN401 (JSON)
     if process.stdin is None or process.stdout is None:
         raise RuntimeError("the audit's process has no pipes")
     process.stdin.write(question)
@@ -67,10 +85,17 @@ async def _answer(process: Process, question: bytes, silent_s: float) -> Found:
                 Fault("timeout", f"the audit's listing has had no answer for {silent_s:g} s")
             ) from None
         if not line:
-            code = await process.wait()
-            raise FaultError(Fault("unknown", f"the audit's process ended with {code}"))
+            raise FaultError(_ended(await process.wait()))
         told: dict[str, Any] = json.loads(line)
         if "fault" in told:
             raise FaultError(Fault(*told["fault"]))
-        if "found" in told:
-            return Found.from_json(told["found"])
+        if wanted in told:
+            return told[wanted]
+
+
+def _ended(code: int) -> Fault:
+    """Return the fault of a process that ended without an answer."""
+    if code == -SIGKILL:
+        problem = "the audit's process was killed, by the kernel for want of memory perhaps"
+        return Fault("out of memory", problem)
+    return Fault("unknown", f"the audit's process ended with {code}")

@@ -2,11 +2,13 @@
 
 import asyncio
 import time
+from datetime import UTC, datetime
 
 from walsup import log
 from walsup.agent.audit.auditor import Auditor
 from walsup.agent.world import World
 from walsup.archive.classify import classify
+from walsup.archive.fault import Fault
 
 _POLL_S = 0.5
 # With the lag's own, two listing requests in 10 s on average.
@@ -42,8 +44,18 @@ async def audit(world: World) -> None:
             fault = classify(raised)
             log.warning("audit.failed", kind=fault.kind, problem=fault.problem)
             if failures >= _FAILURES_SHOWN:
-                world.board.fault("audit", fault)
+                world.board.fault("audit", _not_done(world, fault))
         due_s = began_s + (auditor.requests * _REQUEST_EVERY_S if settled else _SOON_S)
+
+
+def _not_done(world: World, fault: Fault) -> Fault:
+    """Say since when the archive is not audited, and why."""
+    finished_at = world.board.snapshot.audit.finished_at
+    since = "yet"
+    if finished_at:
+        at = datetime.fromtimestamp(finished_at, UTC).isoformat(timespec="seconds")
+        since = f"since {at}"
+    return fault._replace(problem=f"the archive is not audited {since}: {fault.problem}")
 
 
 async def _round(auditor: Auditor) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from walsup.archive import partlist
 from walsup.archive.audit.scope import CLOCK_SLACK_S, Counted, Scope
 from walsup.archive.bucket import Listed
 from walsup.archive.layout import backup_name
@@ -176,7 +177,7 @@ def _problem(  # noqa: PLR0911 (a list of cases)
         return f"{_some(empty)} of it is empty"
     there = {strip_extension(part).removesuffix(".enc") for part in folder.sizes}
     try:
-        wanted = {"pg_control.tar", *_listed_parts(metadata)}
+        wanted = {"pg_control.tar", *(partlist.names(metadata) if metadata is not None else ())}
     except (ValueError, TypeError, AttributeError, RecursionError):
         return f"its {_METADATA} cannot be read"
     if missing := sorted(wanted - there):
@@ -208,13 +209,6 @@ def _is_copied(finished_at: str, uploaded_at: float) -> bool:
     if finished.tzinfo is None:
         finished = finished.replace(tzinfo=UTC)
     return uploaded_at - finished.timestamp() > _UPLOADED_WITHIN_S
-
-
-def _listed_parts(metadata: bytes | None) -> set[str]:
-    if metadata is None:
-        return set()
-    parts = json.loads(metadata).get("TarFileSets") or {}
-    return {strip_extension(str(part)) for part in parts}
 
 
 def _some(names: list[str]) -> str:

@@ -1,7 +1,8 @@
 """The process that lists an archive for its audit; it may be killed at any time.
 
 It reads its question (JSON) from standard input, with the credentials from the run directory, and
-writes lines of JSON: `{"pages": n}` with each answer of the bucket, at last `found` or `fault`.
+writes lines of JSON: `{"pages": n}` with each answer of the bucket, at last `found` or `fault`. It
+also answers, with `missing`, which parts of one base backup are not there.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from walsup import settings
+from walsup.archive import survey
 from walsup.archive.audit.backupwalk import BackupWalk, Sentinel
 from walsup.archive.audit.found import Found
 from walsup.archive.audit.scope import Counted, Scope
@@ -33,7 +35,7 @@ def main(run_dir: str) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (_MOST_CPU_S, _MOST_CPU_S))
     question = json.loads(sys.stdin.buffer.read())
     try:
-        answer: dict[str, Any] = {"found": asyncio.run(_round(run_dir, question)).to_json()}
+        answer: dict[str, Any] = asyncio.run(_answer(run_dir, question))
     except Exception as raised:  # noqa: BLE001 (whatever it is, the agent shows it)
         fault = classify(raised)
         answer = {"fault": [fault.kind, fault.problem, fault.remedy]}
@@ -45,12 +47,15 @@ def _tell(answer: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-async def _round(run_dir: str, question: dict[str, Any]) -> Found:
+async def _answer(run_dir: str, question: dict[str, Any]) -> dict[str, Any]:
+    """Carry out a round, or look for the parts of one base backup."""
     content = json.loads((Path(run_dir) / "agent.json").read_text(encoding="utf-8"))
     known = subpath.where(settings.load(content["environment"]))
     bucket = open_bucket(known._replace(region=known.region or question["region"]))
     try:
-        return await look(bucket, Scope.from_json(question["scope"]))
+        if (backup := question.get("backup")) is not None:
+            return {"missing": await survey.missing_parts(bucket, **backup)}
+        return {"found": (await look(bucket, Scope.from_json(question["scope"]))).to_json()}
     finally:
         close = getattr(bucket, "close", None)
         if close is not None:

@@ -14,6 +14,10 @@ from walsup.settings import ArchiveUrl, Settings
 
 # The largest that is read is a page of a listing (1,000 keys, 0.5 MB) or a sentinel.
 REQUEST_TIMEOUT_S = 5.0
+# But for a base backup's list of files: 140 bytes for each file.
+_LIST_OF_FILES = "/files_metadata.json"
+_LIST_TIMEOUT_S = 50.0
+_MOST_LIST_BYTES = 256 << 20
 _PAGE = "1000"
 _LISTS, _READS, _WRITES = "s3:ListBucket", "s3:GetObject", "s3:PutObject"
 # A condition that does not hold; two conditional writes at the same time.
@@ -45,9 +49,11 @@ class S3Bucket:
 
     async def get(self, key: str) -> Object:
         """Read a small object whole."""
-        call = Call("GET", _READS, key=self._prefix + key)
+        call, timeout_s = Call("GET", _READS, key=self._prefix + key), REQUEST_TIMEOUT_S
+        if key.endswith(_LIST_OF_FILES):
+            call, timeout_s = call._replace(most_bytes=_MOST_LIST_BYTES), _LIST_TIMEOUT_S
         with _absence():
-            answer = await self._server.ask(call, REQUEST_TIMEOUT_S)
+            answer = await self._server.ask(call, timeout_s)
         return Object(
             content=answer.body,
             etag=answer.headers.get("etag", ""),

@@ -10,7 +10,7 @@ from walsup.archive.s3.lines import CutOffError, Line
 from walsup.archive.s3.steps import Steps
 
 # The largest are a page of a listing (1,000 keys, 0.5 MB) and a large cluster's sentinel.
-_MOST_BYTES = 64 << 20
+MOST_BYTES = 64 << 20
 
 
 class UnsendableError(ValueError):
@@ -21,12 +21,16 @@ class UnsendableError(ValueError):
 
 
 class Asked(NamedTuple):
-    """A request that is ready to be sent. `headers`: all but the length."""
+    """A request that is ready to be sent. `headers`: all but the length.
+
+    `most_bytes`: of the answer's body.
+    """
 
     method: str
     target: str
     headers: Mapping[str, str]
     body: bytes = b""
+    most_bytes: int = MOST_BYTES
 
 
 class Answer(NamedTuple):
@@ -58,8 +62,8 @@ def exchange(line: Line, asked: Asked) -> Steps[Answer]:
                 response = event
             elif isinstance(event, h11.Data):
                 body += event.data
-                if len(body) > _MOST_BYTES:
-                    raise CutOffError(f"the answer is larger than {_MOST_BYTES >> 20} MiB")
+                if len(body) > asked.most_bytes:
+                    raise CutOffError(f"the answer is larger than {asked.most_bytes >> 20} MiB")
             elif not isinstance(event, h11.InformationalResponse):
                 break  # its end, or that of the connection
     except h11.RemoteProtocolError as raised:

@@ -9,7 +9,7 @@ from walsup import __version__
 from walsup.archive.s3 import blocking, web
 from walsup.archive.s3.connections import Connections
 from walsup.archive.s3.document import clock
-from walsup.archive.s3.exchange import Answer, Asked
+from walsup.archive.s3.exchange import MOST_BYTES, Answer, Asked
 from walsup.archive.s3.failures import refused, unanswered
 from walsup.archive.s3.keys import KeyRing
 from walsup.archive.s3.lines import CutOffError
@@ -23,7 +23,10 @@ _FIRST_NO_SUCCESS = 300
 
 
 class Call(NamedTuple):
-    """What is asked of the bucket; `right`: what the key needs for it. `key`: whole."""
+    """What is asked of the bucket; `right`: what the key needs for it. `key`: whole.
+
+    `most_bytes`: of the answer's body.
+    """
 
     method: str
     right: str
@@ -31,6 +34,7 @@ class Call(NamedTuple):
     key: str = ""
     body: bytes = b""
     headers: Mapping[str, str] = {}
+    most_bytes: int = MOST_BYTES
 
 
 class Server:
@@ -123,7 +127,7 @@ class Server:
         stamp = strftime("%Y%m%dT%H%M%SZ", gmtime())
         headers = request.signed(keys, self._signed_for, stamp)
         headers["user-agent"] = f"walsup/{__version__}"  # not signed: some proxies change it
-        return Asked(call.method, request.target, headers, call.body)
+        return Asked(call.method, request.target, headers, call.body, call.most_bytes)
 
     def _where(self, call: Call) -> str:
         of = call.key or call.query.get("prefix", "")
