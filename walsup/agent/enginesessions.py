@@ -32,5 +32,5 @@ async def safe_sessions(world: World) -> AsyncIterator[dict[str, str]]:
         yield {
             "PGHOST": str(directory),
             "PGPORT": str(server.port),
-            "PGOPTIONS": session.OPTIONS,
+            "PGOPTIONS": session.options(session.major_of(pgdata)),
         }

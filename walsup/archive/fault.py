@@ -39,6 +39,9 @@ REMEDIES = {
     "not following": "look at postgres's own lines in this log: what does it wait for?",
     "process stopped": "find out what stopped it, and let it continue with SIGCONT",
     "database login": "let the role log in over the unix socket (pg_hba.conf)",
+    "commits wait": "start the standbys that are named; to go on without them, take them out of"
+    " synchronous_standby_names and reload: the commits that wait then end",
+    "database setting": "change the setting that is named: of the server, the database or the role",
     "collation": "REINDEX what depends on it (REINDEX DATABASE), then ALTER DATABASE … or ALTER"
     " COLLATION … REFRESH COLLATION VERSION",
     "unknown": "look at the problem's own words, and at the log around it",

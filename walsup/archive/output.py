@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from walsup.archive.answers import kind_of
 from walsup.archive.fault import Fault
+from walsup.postgres import interrupted
 from walsup.redaction import redact
 
 # WAL-RUS gives the status and the document, WAL-G the code and, a line later, the status.
@@ -73,6 +74,11 @@ def classify_output(text: str, secrets: Iterable[str]) -> Fault:
 
 
 def _of_output(text: str) -> Fault:
+    setting, line = interrupted.setting_behind(text)
+    if setting:
+        # Before the rest: what a client says of a session that was ended is of the network.
+        problem = f"{setting} ends or hinders the engine's session: {_line(line, 0)}"
+        return Fault("database setting", problem, interrupted.remedy(setting))
     if words := _of_words(text, last_only=_FIRST):
         return words
     answers = [

@@ -38,7 +38,8 @@ def conninfo(known: Settings, run_dir: Path) -> str:
     parameters.setdefault("keepalives_interval", "5")
     parameters.setdefault("connect_timeout", "5")
     parameters.setdefault("application_name", _name(known))
-    parameters["options"] = f"{parameters.get('options', '')} {session.OPTIONS}".lstrip()
+    ours = session.options(session.major_of(known.pgdata))
+    parameters["options"] = f"{parameters.get('options', '')} {ours}".lstrip()
     path = run_dir / PASSFILE
     password = found.password or known.replication_password
     if password:

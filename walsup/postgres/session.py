@@ -12,7 +12,7 @@ from pathlib import Path
 # What a name without a schema means; the session's own temporary objects come last.
 PATH = "pg_catalog, pg_temp"
 # The same for libpq and for engines that read PGOPTIONS.
-OPTIONS = "-csearch_path=pg_catalog,pg_temp"
+_OPTIONS = ("-csearch_path=pg_catalog,pg_temp", "-cpost_auth_delay=0")
 
 _EVENT_TRIGGERS_SINCE = _TRANSACTION_TIMEOUT_SINCE = 17
 _IDLE_TIMEOUT_SINCE = 14
@@ -32,6 +32,11 @@ _ALWAYS = {
     "lock_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
     "post_auth_delay": "0",
+    "exit_on_error": "off",
+    "client_min_messages": "notice",
+    "datestyle": "ISO, MDY",
+    # Nothing that walsup commits waits for a standby: that may be what it has to report.
+    "synchronous_commit": "local",
     "max_parallel_workers_per_gather": "0",
 }
 # Only a superuser may set these. `replica`: before 17 this alone keeps ordinary triggers quiet.
@@ -88,6 +93,15 @@ def settings(purpose: Purpose, major: int) -> tuple[Mapping[str, str], ...]:
             return full | _READER | _READ_ONLY, always | _READER | _READ_ONLY, always | _READ_ONLY
         case Purpose.SECRET:
             return (full | _SILENT,)
+
+
+def options(major: int) -> str:
+    """Return what libpq's `options` are to say, for a session that takes no other settings.
+
+    `major`: the server's version, 0 when it is not known.
+    """
+    idle = ("-cidle_session_timeout=0",) if major >= _IDLE_TIMEOUT_SINCE else ()
+    return " ".join((*_OPTIONS, *idle))
 
 
 def major_of(pgdata: Path) -> int:

@@ -44,3 +44,20 @@ def test_the_version_is_the_data_directorys(tmp_path: Path, text: str | None, ma
     if text is not None:
         (tmp_path / "PG_VERSION").write_text(text)
     assert session.major_of(tmp_path) == major
+
+
+def test_c_what_libpq_is_told_is_known_to_the_version() -> None:
+    """A server rejects an option that it does not know."""
+    assert "idle_session_timeout" not in session.options(13)
+    assert "idle_session_timeout" not in session.options(0)
+    assert "-cidle_session_timeout=0" in session.options(14)
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_c_every_session_displaces_what_ends_or_hinders_one(purpose: Purpose) -> None:
+    """Also that of a role that is no superuser."""
+    for choice in session.settings(purpose, 17):
+        for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+            assert choice[name] == "0"
+        assert (choice["idle_session_timeout"], choice["transaction_timeout"]) == ("0", "0")
+        assert (choice["exit_on_error"], choice["synchronous_commit"]) == ("off", "local")

@@ -11,7 +11,7 @@ from walsup import units
 from walsup.agent.board import Database, Waiting
 from walsup.agent.world import World
 from walsup.archive.fault import Fault
-from walsup.postgres import restored
+from walsup.postgres import interrupted, restored
 from walsup.postgres import superuser as superuser_file
 from walsup.postgres.server import postmaster
 
@@ -110,6 +110,10 @@ def login_fault(raised: BaseException, role: str, pgdata: Path) -> Fault:
     """Give the fault behind a failed login or question, with what helps against it."""
     problem = f"{type(raised).__name__}: {raised}"
     meanwhile = "; archiving goes on meanwhile, without a measured lag"
+    setting, line = interrupted.setting_behind(str(raised))
+    if setting:
+        problem = f"{setting} ends or hinders the agent's session: {line}"
+        return Fault("database setting", problem, interrupted.remedy(setting) + meanwhile)
     match raised:
         case asyncpg.InvalidPasswordError():
             remedy = (
