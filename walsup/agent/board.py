@@ -175,6 +175,7 @@ class Standby:
     seconds). `at_end`: everything that the archive has was read by then. `primary_lsn`: up to where
     the primary has it, as the stream says, 0 without one. `still_s`: for how long replay has stood
     at `replay_lsn`. `paused`: replay is paused. `apply_delay_s`: recovery_min_apply_delay.
+    `endless`: the settings by which replay waits for queries without an end, "" when none does.
     """
 
     phase: str = "none"
@@ -188,6 +189,7 @@ class Standby:
     still_s: float = 0.0
     paused: bool = False
     apply_delay_s: float = 0.0
+    endless: str = ""
 
     @property
     def behind_bytes(self) -> int:

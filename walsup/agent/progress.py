@@ -62,6 +62,17 @@ class Progress:
             problem=f"replay has stood at {show_lsn(seen.replay_lsn)} for"
             f" {units.show_duration(round(stood_s))}, and the primary is at"
             f" {show_lsn(seen.primary_lsn)}",
-            remedy="look for a query that holds replay up (max_standby_streaming_delay), or a"
+            remedy=waits_for_queries(seen)
+            or "look for a query that holds replay up (max_standby_streaming_delay), or a"
             " startup process that hangs",
         )
+
+
+def waits_for_queries(seen: Standby) -> str:
+    """Return what to do where replay waits for queries without an end, "" where it does not."""
+    if not seen.endless:
+        return ""
+    return (
+        f"{seen.endless} = -1 lets replay wait for queries on this standby without an"
+        " end: end the query that holds it up (pg_stat_activity), or set a limit and reload"
+    )

@@ -2,6 +2,7 @@
 
 from walsup import units
 from walsup.agent.board import Standby
+from walsup.agent.progress import waits_for_queries
 from walsup.archive.fault import Fault
 from walsup.postgres.wal import show_lsn
 
@@ -43,6 +44,7 @@ class Standstill:
             problem=f"replay has stood at {show_lsn(seen.replay_lsn)} for"
             f" {units.show_duration(round(stood_s))}, and the archive goes on to"
             f" {show_lsn(seen.archived_lsn)}",
-            remedy="is it paused, or a query in its way? When postgres's lines in this log speak of"
+            remedy=waits_for_queries(seen)
+            or "is it paused, or a query in its way? When postgres's lines in this log speak of"
             " a timeline that forked off before, empty this data directory: it is built anew",
         )

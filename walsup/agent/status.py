@@ -181,6 +181,9 @@ def standby_words(seen: Mapping[str, Any]) -> str:
     words = f"{ways.get(seen['source'], 'gets no WAL')}, replayed up to {seen['replay_lsn']}"
     if seen.get("still_s"):
         words += f" (last moved {units.show_duration(round(seen['still_s']))} ago)"
+    if seen.get("apply_delay_s"):
+        delay = units.show_duration(round(seen["apply_delay_s"]))
+        words += f", each commit {delay} later (recovery_min_apply_delay)"
     if seen["archived_lsn"] == show_lsn(0):
         return f"{words}; how far the archive goes is not known"
     behind = units.show_bytes(seen["behind_bytes"])

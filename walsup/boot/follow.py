@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from walsup import log
 from walsup.archive import fetching
 from walsup.archive.reading import render_reader
-from walsup.boot import primary, readerdaemon, slots
+from walsup.boot import holdups, primary, readerdaemon, slots
 from walsup.boot.handover import Handover
 from walsup.boot.source import carrier as carrier_of
 from walsup.boot.target import raised
@@ -36,6 +36,7 @@ def following(known: Settings, hand: Handover, effective: Mapping[str, str]) -> 
         "restore_command": "",
     }
     rendered |= {f"recovery_target{name}": "" for name in _TARGETS}
+    rendered |= holdups.of_standby(effective)
     rendered |= slots.settings(effective, known.pgdata)
     if known.archive and not alone:
         carrier = carrier_of(known)

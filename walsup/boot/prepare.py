@@ -13,7 +13,18 @@ from walsup.archive.abilities import unheeded
 from walsup.archive.command import LEASE, MANY, MOST_BYTES, archive_command, longest
 from walsup.archive.engine import Engine, choose, push_timeout_s
 from walsup.archive.fault import Fault
-from walsup.boot import absent, conf, directory, handover, inspect, phase, plan, sockets, stage
+from walsup.boot import (
+    absent,
+    conf,
+    directory,
+    handover,
+    holdups,
+    inspect,
+    phase,
+    plan,
+    sockets,
+    stage,
+)
 from walsup.boot.current import Current
 from walsup.boot.elsewhere import operators_gucs
 from walsup.boot.sending import without_secrets
@@ -173,7 +184,7 @@ def _launch_postgres(
     with contextlib.suppress(OSError):
         memory.remember_straying(known.pgdata, "" if foreign else str(known.archive))
     socket_dirs = _socket_dirs(known, arguments, effective, hand.run_dir)
-    recovery = phase.settings(known, hand, effective, int(major))
+    recovery = phase.settings(known, hand, effective, int(major)) | holdups.of_logins(effective)
     line = conf.command_line(
         arguments,
         effective,

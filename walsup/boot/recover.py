@@ -8,7 +8,7 @@ from pathlib import Path
 from walsup import log
 from walsup.archive import fetching
 from walsup.archive.reading import render_reader
-from walsup.boot import readerdaemon, restore
+from walsup.boot import holdups, readerdaemon, restore
 from walsup.boot.handover import Handover
 from walsup.boot.source import carrier as carrier_of
 from walsup.boot.target import raised, recovery_settings, target
@@ -68,6 +68,7 @@ def recovery(
             carrier, hand.run_dir, found.last if found.ends == "quiet" else ""
         ),
     )
+    rendered |= holdups.of_recovery(effective)
     limits = dict(control.read(known.pgdata).limits)
     if not found.own:
         rendered |= _NO_SUBSCRIPTIONS

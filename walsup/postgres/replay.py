@@ -10,14 +10,20 @@ _OBSERVE = """
 select w.status, w.latest_end_lsn, w.last_msg_receipt_time,
        pg_catalog.pg_last_wal_replay_lsn(), pg_catalog.pg_is_wal_replay_paused(),
        pg_catalog.current_setting('wal_receiver_timeout'),
-       pg_catalog.current_setting('recovery_min_apply_delay')
+       pg_catalog.current_setting('recovery_min_apply_delay'),
+       pg_catalog.current_setting('max_standby_streaming_delay'),
+       pg_catalog.current_setting('max_standby_archive_delay')
   from pg_catalog.pg_is_in_recovery() r
   left join pg_catalog.pg_stat_wal_receiver w on true
 """
+_CONFLICTS = ("max_standby_streaming_delay", "max_standby_archive_delay")
 
 
 class Replay(NamedTuple):
-    """What postgres says. `heard_at`: when the primary's last message came, by this clock."""
+    """What postgres says. `heard_at`: when the primary's last message came, by this clock.
+
+    `endless`: the settings max_standby_…_delay that let replay wait for queries without an end.
+    """
 
     streaming: bool
     primary_lsn: int
@@ -26,6 +32,7 @@ class Replay(NamedTuple):
     paused: bool
     receiver_timeout_s: float
     apply_delay_s: float
+    endless: str = ""
 
 
 async def observe(sql: Sql) -> Replay:
@@ -34,7 +41,9 @@ async def observe(sql: Sql) -> Replay:
     Raises:
         asyncpg.PostgresError, OSError, TimeoutError: as they come.
     """
-    status, end_lsn, heard_at, replay_lsn, paused, timeout, delay = await sql.row(_OBSERVE)
+    status, end_lsn, heard_at, replay_lsn, paused, timeout, delay, *conflicts = await sql.row(
+        _OBSERVE
+    )
     streaming = status == "streaming"
     return Replay(
         streaming=streaming,
@@ -44,4 +53,7 @@ async def observe(sql: Sql) -> Replay:
         paused=bool(paused),
         receiver_timeout_s=units.duration(timeout),
         apply_delay_s=units.duration(delay),
+        endless=" and ".join(
+            name for name, value in zip(_CONFLICTS, conflicts, strict=True) if value == "-1"
+        ),
     )

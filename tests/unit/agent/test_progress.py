@@ -43,6 +43,21 @@ def test_f_replay_that_stands_while_the_primary_goes_on_is_a_fault() -> None:
     assert look(progress, replace(SEEN, replay_lsn=0x2000000), AT, 63) is None
 
 
+def test_c_replay_that_waits_for_queries_without_an_end_names_the_setting() -> None:
+    """On the stream and on the archive alike."""
+    seen = replace(SEEN, endless="max_standby_streaming_delay")
+    progress, still = Progress(), Standstill()
+    look(progress, seen, AT, 0.0)
+    found = look(progress, seen, AT._replace(heard_at=heard(61)), 61.0)
+    assert found is not None
+    assert "max_standby_streaming_delay = -1 lets" in found.cure
+    behind = replace(FOLLOWING, endless="max_standby_archive_delay")
+    assert still.look(behind, 0.0) is None
+    found = still.look(behind, 61.0)
+    assert found is not None
+    assert "max_standby_archive_delay = -1 lets" in found.cure
+
+
 def test_f_an_idle_primary_is_no_fault() -> None:
     """Everything is replayed, for a day; now and then the primary answers that it is there."""
     progress, seen = Progress(), replace(SEEN, replay_lsn=SEEN.primary_lsn)

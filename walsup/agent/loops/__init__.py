@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from walsup.agent.loops.audit import audit
 from walsup.agent.loops.backup import backup
 from walsup.agent.loops.collation import collation
+from walsup.agent.loops.commits import commits
 from walsup.agent.loops.connection import connection
 from walsup.agent.loops.continuity import continuity
 from walsup.agent.loops.database import database
@@ -47,6 +48,7 @@ LOOPS: dict[str, Callable[[World], Awaitable[None]]] = {
     "device": device,
     "ready": ready,
     "disk": disk,
+    "commits": commits,
     "collation": collation,
     "secrets": secrets,
     "stop": stop,

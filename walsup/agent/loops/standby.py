@@ -105,6 +105,7 @@ async def _sample(world: World) -> None:
                     primary_lsn=at.primary_lsn,
                     paused=at.paused,
                     apply_delay_s=at.apply_delay_s,
+                    endless=at.endless,
                     still_s=progress.still_s(at.replay_lsn, time.monotonic()),
                 )
             )

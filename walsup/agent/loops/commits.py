@@ -1,0 +1,53 @@
+"""Whether commits stand still for want of a synchronous standby."""
+
+import asyncio
+import contextlib
+import time
+
+import asyncpg
+
+from walsup.agent.syncwaits import SyncWaits, Waits
+from walsup.agent.world import World
+
+_EVERY_S = 5.0
+_SUBJECT = "commits"
+
+# The start of a statement tells one wait of a session from the next.
+_WAITING = """
+select a.pid, a.query_start
+  from pg_catalog.pg_stat_activity a
+ where a.wait_event operator(pg_catalog.=) 'SyncRep'
+ limit 1000
+"""
+_STANDBYS = """
+select r.application_name
+  from pg_catalog.pg_stat_replication r
+ where r.state operator(pg_catalog.=) 'streaming'
+ limit 100
+"""
+_NAMES = "select pg_catalog.current_setting('synchronous_standby_names')"
+
+
+async def commits(world: World) -> None:
+    """Look every five seconds, on a primary."""
+    waits = SyncWaits()
+    while not world.stopping.is_set():
+        seen = world.board.snapshot.database
+        if seen.observed and seen.role == "primary":
+            # The database's own loop says what is wrong with its sessions.
+            with contextlib.suppress(
+                asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError
+            ):
+                world.board.attend(_SUBJECT, waits.look(await _look(world), time.monotonic()))
+        elif seen.observed:
+            world.board.attend(_SUBJECT, None)
+        await asyncio.sleep(_EVERY_S)
+
+
+async def _look(world: World) -> Waits:
+    (names,) = await world.sql.row(_NAMES)
+    if not names:
+        return Waits("", (), ())
+    waiting = tuple((pid, start) for pid, start in await world.sql.rows(_WAITING))
+    standbys = tuple(name for (name,) in await world.sql.rows(_STANDBYS)) if waiting else ()
+    return Waits(names, standbys, waiting)
