@@ -112,7 +112,7 @@ def test_s19_a_primary_that_slept_through_its_end_does_not_go_on(
 ) -> None:
     """Another was promoted meanwhile: the container ends, and comes back as a standby.
 
-    PID 1 ends it at its deadline, and without one the agent does when it reads whose the archive is.
+    PID 1 ends it at its deadline, and without one the agent does when it reads whose archive it is.
     """
     zero, one = _pods(walsup)
     zero.environment["WALSUP_FENCE"] = fence
