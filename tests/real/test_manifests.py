@@ -116,20 +116,44 @@ def test_kubedb_volume_and_archive_are_continued(
 
 
 @pytest.mark.parametrize(
-    ("more", "named"),
+    ("more", "named", "hint"),
     [
-        ({"RESTORE": "true", "RESTORE_GS_PREFIX": "gs://b/x"}, "RESTORE=true"),
-        ({"HOSTNAME": "orders-1"}, "PRIMARY_HOST beside the host name orders-1"),
+        (
+            {"RESTORE": "true", "RESTORE_GS_PREFIX": "gs://b/x"},
+            "RESTORE=true",
+            "WALSUP_RESTORE_FROM",
+        ),
+        (
+            {"HOSTNAME": "orders-1"},
+            "PRIMARY_HOST beside the host name orders-1",
+            "set WALSUP_ROLE=auto",
+        ),
     ],
 )
 def test_s11_kubedb_asking_for_other_data_gets_no_new_cluster(
-    pod: Make, s3: S3Server, more: dict[str, str], named: str
+    pod: Make, s3: S3Server, more: dict[str, str], named: str, hint: str
 ) -> None:
-    """A restore or a standby that this version cannot give never ends in an initdb."""
+    """A restore without a source, or a standby, never ends in an initdb; the hint says how."""
     one = kubedbs_pod(pod, s3, "", new_prefix(), **more)
     assert one.start().wait() == 64
     assert f"{named} asks for the data of another database" in verdict(one)
+    assert hint in verdict(one)
     assert not list(one.pgdata.iterdir())
+
+
+def test_kubedbs_second_pod_is_a_standby_with_the_role_that_its_hint_names(
+    pod: Make, s3: S3Server, engine: str
+) -> None:
+    """`kubectl set env sts/orders WALSUP_ROLE=auto`, and nothing else."""
+    prefix = f"{new_prefix()}/kubedb/demo/orders/archive"
+    zero = kubedbs_pod(pod, s3, engine, prefix, WALSUP_ROLE="auto")
+    wait_protected(zero.start(), timeout_s=90)
+    second = kubedbs_pod(pod, s3, engine, prefix, WALSUP_ROLE="auto", HOSTNAME="orders-1")
+    second.start().wait_accepts(timeout_s=90)
+    assert second.psql("select pg_is_in_recovery()") == "t"
+    assert second.psql("select system_identifier from pg_control_system()") == zero.psql(
+        "select system_identifier from pg_control_system()"
+    )
 
 
 def spilo(s3: S3Server, scope: str) -> dict[str, str]:

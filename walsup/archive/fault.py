@@ -18,8 +18,9 @@ REMEDIES = {
     "not the owner": "point WALSUP_ARCHIVE to a prefix of this database's own",
     "owner removed": "find out who deletes objects there; then, to claim it anew with a new base"
     " backup, run: walsup adopt",
-    "bucket ahead": "replay the archive onto this directory (a new timeline), or point"
-    " WALSUP_ARCHIVE to a new prefix, where a new base backup is taken; until then WAL waits",
+    "bucket ahead": "empty the data directory and restore with WALSUP_ON_EMPTY_PGDATA=restore (a"
+    " new timeline), or point WALSUP_ARCHIVE to a new prefix, where a new base backup is taken;"
+    " until then WAL waits",
     "no conditional writes": "use a server that honours them; or, when no other database can be"
     " given this prefix, set WALSUP_UNSAFE_OWNER=1",
     "address in use": "another program listens there: set WALSUP_HTTP to a free address, or stop"

@@ -47,11 +47,20 @@ def _mounts() -> list[mounts.Mount]:
 
 
 def _asked_for_other_data(asked: str) -> SettingsError:
+    name = asked.partition("=")[0].partition(" ")[0]
+    if " beside " in asked:
+        how = (
+            "set WALSUP_ROLE=auto on all pods of the StatefulSet, with one WALSUP_ARCHIVE: this pod"
+            " becomes a standby"
+        )
+    elif name.startswith("STANDBY_"):
+        how = "set WALSUP_ROLE=standby, with the primary's WALSUP_ARCHIVE, WALSUP_PRIMARY_CONNINFO"
+        how += " or both"
+    else:
+        how = "say where from with WALSUP_RESTORE_FROM (README, Restore)"
     return SettingsError(
-        f"{asked} asks for the data of another database, which this version cannot fetch, and the"
-        " data directory is empty",
-        hint="say where from with WALSUP_RESTORE_FROM (README, Restore); for a new and empty"
-        f" database remove {asked.partition('=')[0].partition(' ')[0]}",
+        f"{asked} asks for the data of another database, and the data directory is empty",
+        hint=f"{how}; for a new and empty database remove {name}",
     )
 
 

@@ -103,12 +103,14 @@ class Wish(NamedTuple):
     """What the operator wants: WALSUP_ON_EMPTY_PGDATA, RESTORE_FROM, ROLE.
 
     `moved`: the archive goes on in a sub-path already, so a new cluster was begun there once.
+    `pod`: the number of a StatefulSet's pod, None: it is none.
     """
 
     on_empty: str = "refuse"
     restores: bool = False
     moved: bool = False
     standby: bool = False
+    pod: int | None = None
 
 
 def needs_archive(found: Found) -> bool:
@@ -189,9 +191,19 @@ def _archive_not_empty(key: str, wish: Wish) -> ArchiveNotEmptyError:
         late = "; WALSUP_RESTORE_FROM counts only while this archive is empty: it was used once"
     return ArchiveNotEmptyError(
         f"the data directory is empty, but the archive holds a cluster ({key}){late}",
-        hint="mount the volume that this archive belongs to; or, if that is lost, restore it from"
-        " the archive with WALSUP_ON_EMPTY_PGDATA=restore; or, for a new database, set"
-        " WALSUP_ARCHIVE to another prefix; nothing has been touched",
+        hint=f"{_as_a_pod(wish.pod)}mount the volume that this archive belongs to; or, if that is"
+        " lost, restore it from the archive with WALSUP_ON_EMPTY_PGDATA=restore; or, for a new"
+        " database, set WALSUP_ARCHIVE to another prefix; nothing has been touched",
+    )
+
+
+def _as_a_pod(number: int | None) -> str:
+    """Return what a pod that is not the first of its StatefulSet is usually meant to be."""
+    if not number:
+        return ""
+    return (
+        f"this is pod {number} of a StatefulSet: set WALSUP_ROLE=auto on all its pods, and it"
+        " becomes a standby; or "
     )
 
 

@@ -29,7 +29,7 @@ from walsup.boot.current import Current
 from walsup.boot.elsewhere import operators_gucs
 from walsup.boot.sending import without_secrets
 from walsup.errors import DiskFullError, InternalError, PermissionsError, SettingsError, WalsupError
-from walsup.postgres import continuity, control, guc, memory, subpath
+from walsup.postgres import continuity, control, guc, memory, standing, subpath
 from walsup.redaction import redact_known, show_exception
 from walsup.settings import Settings
 
@@ -92,7 +92,11 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
     current = Current(known, os.environ)
     hand = handover.Handover(current, run_dir, os.urandom(16).hex(), send)
     found = phase.taken_for(known, found, hand)
-    wish = plan.Wish(known.on_empty_pgdata, restores=known.restore_from is not None)
+    wish = plan.Wish(
+        known.on_empty_pgdata,
+        restores=known.restore_from is not None,
+        pod=standing.ordinal(os.environ.get("HOSTNAME", "")),
+    )
     if isinstance(found, (plan.Cluster, plan.Broken)):
         _execute(found, hand, lock, arguments, wish=wish)
         hand.write_agent_file()

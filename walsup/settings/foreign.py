@@ -57,7 +57,9 @@ _WITHOUT_PLACE = {
     "STANDBY": "set WALSUP_ROLE and WALSUP_PRIMARY_CONNINFO",
     "STREAMING": "set WALSUP_ROLE and WALSUP_PRIMARY_CONNINFO",
     "PRIMARY_HOST": "set WALSUP_ROLE and WALSUP_PRIMARY_CONNINFO",
-    "STANDBY_*": "this version has no standby clusters",
+    "STANDBY_*": "set WALSUP_ROLE=standby, and WALSUP_ARCHIVE or WALSUP_PRIMARY_CONNINFO",
+    "PGUSER_STANDBY": "set WALSUP_REPLICATION_USER",
+    "PGPASSWORD_STANDBY": "set WALSUP_REPLICATION_PASSWORD",
     "PGUSER_*": "only the superuser is made; make others in /docker-entrypoint-initdb.d",
     "PGPASSWORD_*": "only the superuser is made; make others in /docker-entrypoint-initdb.d",
 }

@@ -141,6 +141,16 @@ def test_refusals_say_what_they_found() -> None:
     for word in ("14", "15", "pg_upgrade", "pg_dumpall"):
         assert word in str(other.error)
     assert "the/key" in str(archived.error)
+    assert "StatefulSet" not in str(archived.error)
+
+
+@pytest.mark.parametrize(("pod", "is_told"), [(None, False), (0, False), (1, True), (12, True)])
+def test_a_second_pod_is_told_how_it_becomes_a_standby(pod: int | None, *, is_told: bool) -> None:
+    """What replicas: 2 asks for; the first pod of a lost volume is to restore instead."""
+    wish = Wish(pod=pod)
+    refused = decide(Empty(), binaries_major="15", archived="the/key", may_create=True, wish=wish)
+    assert isinstance(refused, Refuse)
+    assert (f"pod {pod} of a StatefulSet: set WALSUP_ROLE=auto" in str(refused.error)) is is_told
 
 
 _KEY = "wal_005/000000010000000000000001.lz4"
