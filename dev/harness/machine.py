@@ -2,7 +2,9 @@
 
 import os
 import pwd
+import re
 import shlex
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -34,6 +36,14 @@ class Machine:
             engines=tuple(found["WALSUP_DEV_ENGINES"].split()),
             db_user=found["WALSUP_DEV_DB_USER"],
         )
+
+    @property
+    def major(self) -> str:
+        """PostgreSQL's major version."""
+        argv = (self.bindir / "postgres", "--version")
+        said = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+        found: list[str] = re.findall(r"\d+", said)
+        return found[0]
 
     def search_path(self, engine: str) -> str:
         """A PATH that holds `engine`, and the other engine only if the system itself has it."""

@@ -172,8 +172,9 @@ def test_foreign_and_damaged_directories_are_refused_by_name(walsup: Make) -> No
     other.start()
     assert other.wait() == 66
     assert "of PostgreSQL 11" in verdict(other)
-    assert "of 15" in verdict(other)
-    (other.pgdata / "PG_VERSION").write_text("15\n")
+    major = other.machine.major
+    assert f"of {major}" in verdict(other)
+    (other.pgdata / "PG_VERSION").write_text(f"{major}\n")
     control = other.pgdata / "global" / "pg_control"
     sound = control.read_bytes()
     control.write_bytes(sound[:100] + b"\xff" + sound[101:])

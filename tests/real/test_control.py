@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from dev.harness import Machine
 from walsup.postgres.control import DBState, read
 from walsup.postgres.wal import Segment, long_page_header, parse_lsn
 
-BINDIR = Path(os.environ.get("PG_BINDIR", "/usr/lib/postgresql/15/bin"))
+BINDIR = Machine.load().bindir
 
 
 def run(program: str, *arguments: str | Path) -> str:

@@ -25,7 +25,7 @@ STATEMENTS = sorted(
     {each.text for each in sqllint.statements() if isinstance(each, sqllint.Statement)}
 )
 VALUES = {"pg_lsn": 0, "name": "x", "text": "x"}
-MAJOR = 15
+MAJOR = int(Machine.load().major)
 DATABASES = ("app", "postgres", "template1")
 SECRET = "mirror"
 VERIFIER = "SCRAM-SHA-256$4096:"

@@ -23,9 +23,9 @@ def broken(pgdata: Path, *, config_elsewhere: bool = False) -> str:
     return str(found.error)
 
 
-def test_real_cluster(cluster: Path) -> None:
+def test_real_cluster(cluster: Path, machine: Machine) -> None:
     """What initdb made is a cluster, with its major version and its identity."""
-    assert look(cluster) == Cluster(major="15", control=control.read(cluster))
+    assert look(cluster) == Cluster(major=machine.major, control=control.read(cluster))
 
 
 @pytest.mark.parametrize("names", [(), ("lost+found",), (".snapshot", ".walsup-instance")])
@@ -140,7 +140,7 @@ def test_damaged_pg_control(pgdata: Path, spoil: Callable[[Path], object]) -> No
     assert "estore from the archive" in broken(pgdata)
 
 
-def test_stages(tmp_path: Path, cluster: Path) -> None:
+def test_stages(tmp_path: Path, cluster: Path, machine: Machine) -> None:
     """A stage is cut off, complete, being moved, or lost, in this order."""
     stage.begin(tmp_path, None)
     assert look(tmp_path) == Staged(complete=False)
@@ -148,10 +148,10 @@ def test_stages(tmp_path: Path, cluster: Path) -> None:
     shutil.copytree(cluster, data)
     assert look(tmp_path) == Staged(complete=False)
     stage.complete(tmp_path)
-    assert look(tmp_path) == Staged(complete=True, major="15")
+    assert look(tmp_path) == Staged(complete=True, major=machine.major)
     for name in ("PG_VERSION", "base"):
         (data / name).rename(tmp_path / name)
-    assert look(tmp_path) == Staged(complete=True, major="15")
+    assert look(tmp_path) == Staged(complete=True, major=machine.major)
     shutil.rmtree(data)
     assert "has lost its files" in broken(tmp_path)
 
@@ -173,10 +173,10 @@ def test_programs(tmp_path: Path, machine: Machine) -> None:
 
 def test_major_of_the_programs(tmp_path: Path, machine: Machine) -> None:
     """The path tells it, else pg_config; neither is no answer."""
-    assert binaries_major(str(machine.bindir / "postgres")) == "15"
+    assert binaries_major(str(machine.bindir / "postgres")) == machine.major
     link = tmp_path / "link"
     link.symlink_to(machine.bindir)
-    assert binaries_major(str(link / "postgres")) == "15"
+    assert binaries_major(str(link / "postgres")) == machine.major
     assert binaries_major("/usr/pgsql-17/bin/postgres") == "17"
     assert binaries_major("/srv/postgres/2/bin/postgres") is None
     assert binaries_major(str(tmp_path / "postgres")) is None
