@@ -4,6 +4,8 @@ import contextlib
 import resource
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -11,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dev.harness import S3Server, Walsup
+from dev.harness.machine import PYTHON, ROOT
 from dev.harness.witness import cli, owner, status, wait_protected
 
 Make = Callable[..., Walsup]
@@ -155,3 +158,31 @@ def test_a_command_is_not_misled_by_another_program_on_the_port(
     without = {**one.environment, "http_proxy": "http://127.0.0.1:9"}
     one.environment = without
     assert cli(one, "status").returncode == 1
+
+
+def test_the_default_address_answers_where_there_is_ipv6_alone(walsup: Make) -> None:
+    """In a network without IPv4: HTTP, the command and the probe; and on IPv4 where there is."""
+    one = walsup(s3=None, env={"WALSUP_HTTP": None})
+    network = 'ip link set lo up && ip addr del 127.0.0.1/8 dev lo && exec "$@"'
+    one.before = ("unshare", "--net", "sh", "-c", network, "sh")
+    one.start().wait_accepts()
+    inside = ("nsenter", f"--target={one.init_pid}", "--net")
+    ask = "import urllib.request as u; print(u.urlopen('http://[::1]:9351/livez').status)"
+    one.wait_for(lambda: _said(*inside, sys.executable, "-c", ask) == "200", "it answers on IPv6")
+    (one.run_dir / "agent.sock").unlink()
+    told = [*inside, str(PYTHON), "-I", "-m", "walsup", "status"]
+    done = subprocess.run(told, env=one.environment, check=False, capture_output=True, text=True)
+    assert "WALSUP_ARCHIVE is not set" in done.stdout, done
+    probe = (*inside, str(ROOT / "docker" / "walsup-ready"))
+    assert subprocess.run(probe, env=one.environment, check=False).returncode == 0
+    assert one.stop() == 0
+    one.before = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
+    one.start().wait_accepts()
+    inside = ("nsenter", f"--target={one.init_pid}", "--net")
+    asked = "; ".join(ask.replace("[::1]", host) for host in ("127.0.0.1", "[::1]"))
+    one.wait_for(lambda: _said(*inside, sys.executable, "-c", asked) == "200\n200", "it answers")
+    assert one.stop() == 0
+
+
+def _said(*argv: str) -> str:
+    return subprocess.run(argv, check=False, capture_output=True, text=True).stdout.strip()
