@@ -21,6 +21,7 @@ def main(command: Sequence[str]) -> int:
     with Daemon():
         for engine in {"walrus", *machine.engines}:
             image.make(machine, engine)
+        image.make_newest()
         s3.make_image()
         with step(f"running {' '.join(command)}\n"):
             done = subprocess.run(command, check=False, env=environment())

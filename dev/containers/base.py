@@ -11,6 +11,8 @@ from dev.containers.client import docker, run
 from dev.containers.steps import step
 
 SUITE = "trixie"
+# The newest PostgreSQL and Python that Debian has.
+NEWEST_SUITE, NEWEST_MAJOR = "forky", "18"
 DEBIAN = f"debian:{SUITE}-slim"
 CACHE = Path("/var/cache/walsup")
 _LABEL = "walsup.made-from"
@@ -28,6 +30,8 @@ path-exclude /usr/share/lintian/*
 path-exclude /usr/share/locale/*
 path-exclude /usr/share/man/*
 """
+_EXPIRED = 'Acquire::Check-Valid-Until "false";\n'
+_SCRIPTS = Path("/usr/share/debootstrap/scripts")
 _LEFT_OUT = ("groff", "info", "lintian", "locale", "man")
 
 # The toolchain is this machine's: Debian's is too old for wal-rus.
@@ -40,19 +44,61 @@ COPY lib/ /usr/local/lib/
 """
 
 
-def make_debian() -> str:
+# What docker-library's image brings along, of Debian's own packages.
+# Source: docker-library/postgres, 18/trixie/Dockerfile.
+_OFFICIAL = f"""\
+FROM debian:{NEWEST_SUITE}-slim
+RUN groupadd -r postgres --gid=999 && useradd -r -g postgres --uid=999 \
+    --home-dir=/var/lib/postgresql --shell=/bin/bash postgres \
+    && install --directory --owner=postgres --group=postgres --mode=1777 /var/lib/postgresql
+RUN apt-get update && apt-get install --yes --no-install-recommends \
+    libnss-wrapper locales xz-utils zstd postgresql-common \
+    && sed -ri 's/#(create_main_cluster) .*$/\\1 = false/' \
+        /etc/postgresql-common/createcluster.conf \
+    && localedef -i en_US -c -f UTF-8 en_US.UTF-8 \
+    && apt-get install --yes --no-install-recommends postgresql-{NEWEST_MAJOR} \
+    && rm -rf /var/lib/apt/lists/*
+RUN install --directory --owner=postgres --group=postgres --mode=3777 /var/run/postgresql \
+    && mkdir /docker-entrypoint-initdb.d && touch /usr/local/bin/docker-entrypoint.sh \
+    && mkdir -p /var/lib/postgresql/{NEWEST_MAJOR}/docker
+ENV PG_MAJOR={NEWEST_MAJOR} PGDATA=/var/lib/postgresql/{NEWEST_MAJOR}/docker LANG=en_US.utf8
+VOLUME /var/lib/postgresql
+ENTRYPOINT ["docker-entrypoint.sh"]
+STOPSIGNAL SIGINT
+CMD ["postgres"]
+"""
+
+
+def make_debian(suite: str = SUITE) -> str:
     """The image's name; made by debootstrap once, kept as a tarball in the cache."""
+    name = f"debian:{suite}-slim"
     repositories = registries.debian_repositories()
-    made_from = digest(SUITE, _SLIM, repr(repositories))
-    if is_made(DEBIAN, made_from):
-        return DEBIAN
-    tarball = CACHE / f"{SUITE}-slim-{made_from}.tar"
+    made_from = digest(suite, _SLIM, repr(repositories))
+    if is_made(name, made_from):
+        return name
+    tarball = CACHE / f"{suite}-slim-{made_from}.tar"
     if not tarball.exists():
-        with step(f"making {DEBIAN} by debootstrap"):
-            _debootstrap(tarball, repositories)
-    with step(f"importing {DEBIAN}"):
-        docker("import", f"--change=LABEL {_LABEL}={made_from}", str(tarball), DEBIAN)
-    return DEBIAN
+        with step(f"making {name} by debootstrap"):
+            _debootstrap(suite, tarball, repositories)
+    with step(f"importing {name}"):
+        docker("import", f"--change=LABEL {_LABEL}={made_from}", str(tarball), name)
+    return name
+
+
+def make_official() -> str:
+    """The name of an image as docker-library makes it, of the newest PostgreSQL that Debian has."""
+    name = f"postgres:{NEWEST_MAJOR}-{NEWEST_SUITE}"
+    made_from = digest(_OFFICIAL, image_id(make_debian(NEWEST_SUITE)))
+    if is_made(name, made_from):
+        return name
+    with step(f"making {name}"), tempfile.TemporaryDirectory() as work:
+        (Path(work) / "Dockerfile").write_text(_OFFICIAL)
+        with registries.build_arguments() as words:
+            docker(
+                *("build", *words, label(made_from), "--tag", name, work),
+                timeout_s=_BUILD_TIMEOUT_S,
+            )
+    return name
 
 
 def make_rust() -> str:
@@ -105,22 +151,31 @@ def digest(*texts: str) -> str:
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
 
 
-def _debootstrap(tarball: Path, repositories: list[tuple[str, str]]) -> None:
+def _debootstrap(suite: str, tarball: Path, repositories: list[tuple[str, str]]) -> None:
     own = _output("sh", "-c", ". /etc/os-release && echo $VERSION_CODENAME")
     mirror = [address for address, suite in repositories if suite == own][:1]
     with tempfile.TemporaryDirectory(prefix="walsup-base-") as work:
         root = Path(work) / "root"
-        argv = ["debootstrap", "--variant=minbase", SUITE, str(root), *mirror]
+        argv = ["debootstrap", "--variant=minbase", suite, str(root), *mirror]
+        # A suite that is newer than debootstrap is made as sid is.
+        script = _SCRIPTS / suite
+        if not script.exists():
+            argv += [*([] if mirror else [""]), str(_SCRIPTS / "sid")]
         done = subprocess.run(
             argv, check=False, capture_output=True, text=True, timeout=_DEBOOTSTRAP_TIMEOUT_S
         )
         if done.returncode != 0:
             tail = "\n".join(done.stdout.splitlines()[-20:])
             raise RuntimeError(f"debootstrap exited with {done.returncode}\n{tail}{done.stderr}")
+        # The newest has no suites of security and updates yet.
         sources = [
-            f"deb {address} {suite.replace(own, SUITE)} main" for address, suite in repositories
+            f"deb {address} {named.replace(own, suite)} main"
+            for address, named in repositories
+            if suite != NEWEST_SUITE or named == own
         ]
         (root / "etc/apt/sources.list").write_text("".join(f"{line}\n" for line in sources))
+        if suite == NEWEST_SUITE:  # which is signed anew every few hours; a mirror's may be older
+            (root / "etc/apt/apt.conf.d/expired").write_text(_EXPIRED)
         (root / "etc/dpkg/dpkg.cfg.d/docker").write_text(_SLIM)
         _make_slim(root)
         CACHE.mkdir(parents=True, exist_ok=True)

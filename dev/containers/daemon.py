@@ -107,8 +107,10 @@ def _tidy() -> None:
     """Nobody else uses the daemon yet; the layers of present images and newer builds stay."""
     for what in ("container", "volume", "image"):
         client.docker(what, "prune", "--force", timeout_s=_TIDY_TIMEOUT_S)
-    kept = f"--keep-storage={_BUILD_CACHE_BYTES}"
-    client.docker("builder", "prune", "--force", kept, timeout_s=_TIDY_TIMEOUT_S)
+    prune = ("builder", "prune", "--force", f"--keep-storage={_BUILD_CACHE_BYTES}")
+    # A build that was cut off leaves a record without a snapshot, which fails the first prune.
+    if client.run(*prune, timeout_s=_TIDY_TIMEOUT_S).returncode:
+        client.docker(*prune, timeout_s=_TIDY_TIMEOUT_S)
 
 
 def _stop() -> None:

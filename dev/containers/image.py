@@ -31,20 +31,28 @@ _TIMEOUT_S = 3600.0
 def make(machine: Machine, engine: str) -> str:
     """The id of an image with this engine, ENGINE=local; made when anything in it changed.
 
-    walrus is what the image's own Rust stage builds. Not its name, which another checkout may give
-    to an image of its own meanwhile.
+    walrus is what the image's own Rust stage builds.
     """
-    name = f"walsup-test:{engine}"
-    debian = base.make_debian()
     programs = [walrus_of_stage()] if engine == "walrus" else _found(machine, engine)
+    return _make(f"walsup-test:{engine}", base.make_debian(), programs, engine)
+
+
+def make_newest() -> str:
+    """The same with walrus and the newest PostgreSQL and Python, out of an official image."""
+    name = f"walsup-test:{base.NEWEST_MAJOR}"
+    return _make(name, base.make_official(), [walrus_of_stage()], f"PostgreSQL {base.NEWEST_MAJOR}")
+
+
+def _make(name: str, base_image: str, programs: list[Path], what: str) -> str:
+    """The image's id, not its name, which another checkout may give to an image of its own."""
     with context(programs) as folder:
-        made_from = _fingerprint(folder, base.image_id(debian))
+        made_from = _fingerprint(folder, base.image_id(base_image))
         if found := base.made_id(name, made_from):
             return found
         written = folder / "id"
         words = (f"--tag={name}", f"--iidfile={written}", base.label(made_from))
-        with step(f"building the image with {engine}, ENGINE=local"):
-            build(folder, *words, engine="local")
+        with step(f"building the image with {what}, ENGINE=local"):
+            build(folder, *words, f"--build-arg=BASE={base_image}", engine="local")
         return written.read_text().strip()
 
 
