@@ -22,6 +22,7 @@ _PID_FILE = client.RUN_DIR / "docker.pid"
 _POLL_S = 0.1
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 60.0
+_PRUNE_TRIES = 5
 _TIDY_TIMEOUT_S = 300.0
 # Three Rust toolchains with what they have compiled, and a few images' layers.
 _BUILD_CACHE_BYTES = 12_000_000_000
@@ -108,9 +109,11 @@ def _tidy() -> None:
     for what in ("container", "volume", "image"):
         client.docker(what, "prune", "--force", timeout_s=_TIDY_TIMEOUT_S)
     prune = ("builder", "prune", "--force", f"--keep-storage={_BUILD_CACHE_BYTES}")
-    # A build that was cut off leaves a record without a snapshot, which fails the first prune.
-    if client.run(*prune, timeout_s=_TIDY_TIMEOUT_S).returncode:
-        client.docker(*prune, timeout_s=_TIDY_TIMEOUT_S)
+    # A build that failed can leave a record without a snapshot. The prune that meets it fails and
+    # removes it; what it has left only takes room.
+    for _ in range(_PRUNE_TRIES):
+        if client.run(*prune, timeout_s=_TIDY_TIMEOUT_S).returncode == 0:
+            break
 
 
 def _stop() -> None:
