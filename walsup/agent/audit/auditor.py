@@ -11,7 +11,7 @@ from walsup.agent.audit import state as remembered
 from walsup.agent.audit.judging import Stretch
 from walsup.agent.audit.mending import Mender, Reading
 from walsup.agent.audit.result import Result
-from walsup.agent.audit.state import State, compared
+from walsup.agent.audit.state import SAVE_EVERY_S, State, compared
 from walsup.agent.board import BackupSeen, Hole
 from walsup.agent.world import World
 from walsup.archive.audit.found import Found
@@ -26,7 +26,6 @@ _SMALL_PAGES = 6  # an archive of so few answers is always looked at whole
 _SHORT_PAGES = 4
 _NEAR = 900  # segments before the head that a short round looks at, at the least
 _MOST_ACCEPTED = 2048
-_SAVE_EVERY_S = 300.0
 
 
 class Auditor:
@@ -38,7 +37,8 @@ class Auditor:
         self._lease: Lease | None = None
         self._state: State | None = None
         self._document: remembered.Document | None = None
-        self._written: tuple[float, tuple[Hole, ...]] = (-_SAVE_EVERY_S, ())
+        self._written: tuple[float, tuple[Hole, ...]] = (-SAVE_EVERY_S, ())
+        self._kept = remembered.Kept()
         self._bad: tuple[Stretch, ...] = ()
         self._turn = asyncio.Lock()
         self.whole_s: float | None = None
@@ -291,18 +291,20 @@ class Auditor:
             del verified[name]
 
     async def _save(self) -> None:
-        """Keep the state in the data directory, and now and then in the archive."""
-        state, document = self._state, self._document
+        """Keep the state in the data directory when it is new, and now and then in the archive."""
+        state, document, now_s = self._state, self._document, time.monotonic()
         if state is None or document is None:
             return
         try:
-            await asyncio.to_thread(remembered.write, self._world.settings.pgdata, state)
+            if self._kept.is_due(state, now_s):
+                await asyncio.to_thread(remembered.write, self._world.settings.pgdata, state)
+                self._kept.note(state, now_s)
         except OSError as raised:
             log.warning("audit.not_remembered", problem=str(raised))
         written_s, gaps = self._written
-        if gaps == state.gaps and time.monotonic() - written_s < _SAVE_EVERY_S:
+        if gaps == state.gaps and now_s - written_s < SAVE_EVERY_S:
             return
         if not await document.write(state):
             await document.read(state.archive, state.system_id)
             await document.write(state)
-        self._written = (time.monotonic(), state.gaps)
+        self._written = (now_s, state.gaps)

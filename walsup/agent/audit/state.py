@@ -22,6 +22,7 @@ from walsup.postgres.wal import Segment
 
 _FILE = ".walsup-audit"
 _MOST_IN_ARCHIVE = 256
+SAVE_EVERY_S = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +155,27 @@ def write(pgdata: Path, state: State) -> None:
         OSError: the file cannot be written.
     """
     write_durable(pgdata / _FILE, json.dumps(state.to_json()) + "\n")
+
+
+class Kept:
+    """What the data directory has, so that a round that found nothing new writes nothing."""
+
+    def __init__(self) -> None:
+        self._state: State | None = None
+        self._at_s = 0.0
+
+    def is_due(self, state: State, now_s: float) -> bool:
+        """Return whether a state has to be written: more than its time changed, or it is old."""
+        before = self._state
+        return (
+            before is None
+            or now_s - self._at_s >= SAVE_EVERY_S
+            or replace(state, finished_at=0.0) != replace(before, finished_at=0.0)
+        )
+
+    def note(self, state: State, now_s: float) -> None:
+        """Note that it is written."""
+        self._state, self._at_s = state, now_s
 
 
 class Document:
