@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 _CHUNK_BYTES = 64 * 1024
 _CALL_TIMEOUT_S = 10.0
+_LOOK_EVERY_S = 0.02
 
 
 class Mode(Enum):
@@ -46,6 +47,9 @@ class FaultProxy:
         self._revoked = b""
         self._lost = b""
         self._losses = 0
+        self.holds = 0  # requests that were held since the start
+        self._held = b""
+        self._let_go = threading.Event()
         self._thaw: asyncio.Event | None = None
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
@@ -177,6 +181,22 @@ class FaultProxy:
         """
         self._lost, self._losses = words.encode(), times
 
+    def hold(self, words: str) -> None:
+        """Keep requests with these words in their head, and the data behind, until `let_go`."""
+        self._held, self._let_go = words.encode(), threading.Event()
+
+    def let_go(self) -> None:
+        """Pass on what is held, and hold nothing any more."""
+        self._held = b""
+        self._let_go.set()
+
+    async def _hold(self, chunk: bytes) -> None:
+        let_go = self._let_go
+        if self._held and self._held in chunk:
+            self.holds += 1
+            while not let_go.is_set():  # noqa: ASYNC110 (it is set in another thread)
+                await asyncio.sleep(_LOOK_EVERY_S)
+
     def _loses(self, chunk: bytes) -> bool:
         """Whether this request is never answered."""
         if not self._lost or not self._losses or self._lost not in chunk:
@@ -218,6 +238,8 @@ class FaultProxy:
                     await back.drain()
                     back.close()
                     break
+                if back:
+                    await self._hold(chunk)
                 if back and self._loses(chunk):
                     await swallow(source)
                     break

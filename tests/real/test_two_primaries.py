@@ -1,5 +1,6 @@
 """Two instances with WALSUP_ROLE=auto on one archive: never two primaries (S19)."""
 
+import json
 import subprocess
 from collections.abc import Callable, Iterator
 from signal import SIGKILL
@@ -56,6 +57,40 @@ def test_a_promotion_claims_the_archive_first_so_a_restarted_primary_follows(
     assert kept > count
     assert (seen.together, seen.looks > 10) == (0, True)
     assert owner(s3, zero.prefix)["timeline"] == 2
+
+
+def test_the_agents_claim_is_made_again_when_the_promotion_renews_meanwhile(
+    pair: Pair, s3: S3Server
+) -> None:
+    """Both are of one start: whoever is faster, the archive is this instance's, and no fault."""
+    zero, one = pair.zero, pair.one
+    key = f"{zero.prefix}/walsup/owner.json"
+    assert zero.stop() == 0
+    assert one.stop() == 0
+    direct = dict(one.environment)
+    with FaultProxy(s3.port) as proxy:
+        one.environment["AWS_ENDPOINT"] = proxy.endpoint
+        one.start()
+        wait_source(one, "archive", timeout_s=90)
+        proxy.hold(f"PUT /{s3.bucket}/{key}")
+        told = subprocess.run(
+            [str(PYTHON), "-I", "-m", "walsup", "promote"],
+            env=direct,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=90,
+        )
+        assert told.returncode == 0, told.stderr
+        one.wait_for(lambda: proxy.holds, "the agent claims", timeout_s=60)
+        # What a renewal by `walsup promote` does between the agent's read and its write.
+        s3.put(key, json.dumps(owner(s3, zero.prefix) | {"nonce": "of-a-renewal"}).encode())
+        proxy.let_go()
+        wait_protected(one, timeout_s=90)
+        appeared = [e for e in one.events("fault.appeared") if e["kind"] == "overwrite conflict"]
+        assert appeared == []
+        assert writes(one)
+        assert owner(s3, zero.prefix)["timeline"] == 2
 
 
 def test_a_primary_that_has_claimed_again_is_not_promoted_past(pair: Pair) -> None:
