@@ -1,9 +1,10 @@
 """A primary that cannot renew its lease: when it may go on, and when PID 1 ends it (S19)."""
 
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from signal import SIGSTOP
+from signal import SIGCONT, SIGSTOP
 
 import pytest
 
@@ -11,7 +12,7 @@ from dev.harness import FaultProxy, S3Server, Walsup
 from dev.harness.fleet import Node
 from dev.harness.pair import Pair, make_pair
 from dev.harness.standbys import rows, wait_rows, wait_source, written
-from dev.harness.witness import cli, wait_fault, wait_protected
+from dev.harness.witness import cli, status, wait_fault, wait_protected
 from dev.harness.writers import Writers, writes
 from walsup.archive.lease import now_s
 from walsup.archive.terms import RIVAL_LEASES
@@ -50,6 +51,7 @@ def test_an_outage_of_s3_ends_nobody_while_the_standby_acknowledges_and_silence_
     """PID 1 ends it, with a frozen agent too; the standby is promoted then, and it follows."""
     zero, one = pair.zero, pair.one
     one.wait_for(lambda: _deadline(zero) > 0, "a standby streams: the deadline is there")
+    _lag_needs_attention(zero, one)
     pair.proxy.refuse()
     wait_fault(zero, "gate", timeout_s=60)
     _moves(zero, 6)
@@ -80,6 +82,19 @@ def test_an_outage_of_s3_ends_nobody_while_the_standby_acknowledges_and_silence_
         wait_source(zero, "streaming", timeout_s=120)
     assert seen.together == 0
     assert (writes(one), writes(zero)) == (True, False)
+
+
+def _lag_needs_attention(zero: Walsup, one: Walsup) -> None:
+    """One that lags by more than a lease saves no primary: it is shown before that matters."""
+    titles = ((m.outer_pid, " ".join(m.argv)) for m in one.members())
+    receiver = next(pid for pid, title in titles if "postgres: walreceiver" in title)
+    os.kill(receiver, SIGSTOP)
+    written(zero, 5)
+    zero.wait_for(lambda: "standby lag" in status(zero)["attention"], "its lag is shown")
+    shown = status(zero)["attention"]["standby lag"]
+    assert "lacks WAL that was written more than a lease" in shown["problem"]
+    os.kill(receiver, SIGCONT)
+    zero.wait_for(lambda: not status(zero)["attention"], "it has caught up")
 
 
 def test_a_frozen_agent_is_started_again_before_the_deadline(walsup: Make, s3: S3Server) -> None:

@@ -86,6 +86,7 @@ class Fence:
         self._asked: frozenset[str] = frozenset()
         self._marks: list[Mark] = []
         self._echoes: dict[str, float] = {}
+        self._flushed: dict[str, int] = {}
         self._until_s = math.inf
 
     @property
@@ -142,11 +143,21 @@ class Fence:
 
     def acknowledged(self, flushed: Mapping[str, int]) -> None:
         """Take note of how far each standby has written WAL to its disk."""
+        self._flushed = dict(flushed)
         for name, lsn in flushed.items():
             echo_s = max((mark.clock_s for mark in self._marks if mark.lsn <= lsn), default=None)
             if echo_s is not None:
                 self._echoes[name] = max(echo_s, self._echoes.get(name, -math.inf))
         self._move()
+
+    def lagging(self, at_s: float, leases: float) -> tuple[str, ...]:
+        """Return the standbys that lack WAL which was written more than so many leases ago.
+
+        With one of them for a lease this primary ends when it cannot renew, though all stream.
+        """
+        old = [mark.lsn for mark in self._marks if mark.clock_s < at_s - leases * self._lease_s]
+        late = (name for name, lsn in self._flushed.items() if old and lsn < old[-1])
+        return tuple(sorted(self.heirs & {*late}))
 
     def state(self) -> dict[str, object]:
         """Return what the next agent has to know of this start."""

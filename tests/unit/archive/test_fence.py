@@ -46,6 +46,23 @@ def test_a_position_that_stands_still_is_no_echo() -> None:
     assert made.until_s == 100 + HOLDER_LEASES * L
 
 
+def test_a_standby_lags_when_it_lacks_wal_of_more_than_a_lease_ago() -> None:
+    """An idle primary's does not, however long ago it acknowledged something."""
+    made = fence()
+    made.wrote(120.0, 5000)
+    made.acknowledged({"b": 5000, "other": 1})
+    assert made.lagging(500.0, 1.0) == ()
+    made.wrote(520.0, 6000)
+    assert made.lagging(525.0, 1.0) == ()
+    assert made.lagging(525.0 + L, 1.0) == ("b",)
+    made.wrote(530.0, 7000)
+    made.acknowledged({"b": 6500})
+    assert made.lagging(535.0, 1.0) == ()
+    assert made.lagging(536.0, 0.5) == ("b",)
+    made.acknowledged({})  # it streams no more: the next renewal does not list it
+    assert made.lagging(1000.0, 1.0) == ()
+
+
 @pytest.mark.parametrize("lag", [1, 60, 70, 200, 1000])
 def test_a_long_lag_still_has_its_echo(lag: int) -> None:
     """Which may be older than it is, by a fraction of the lag, and never newer."""

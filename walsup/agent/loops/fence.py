@@ -1,16 +1,21 @@
 """What standbys acknowledge, so that a primary that cannot renew its lease may go on writing."""
 
 import asyncio
+from collections.abc import Sequence
 
 import asyncpg
 
+from walsup import units
 from walsup.agent.world import World
+from walsup.archive.fault import Fault
 from walsup.archive.lease import now_s
 from walsup.postgres.server import Sql
 from walsup.postgres.standing import SLOTS
 
 _EVERY_S = 1.0
 _IN_A_LEASE = 3
+_LAG = "standby lag"
+_ENDS_BELOW_LEASES = 0.5
 # It waits for no standby: synchronous_commit is for this one statement.
 _WRITE = (
     "select pg_catalog.set_config('synchronous_commit', 'local', true),"
@@ -56,3 +61,17 @@ async def _look(world: World, sql: Sql) -> None:
     fencing.streaming = frozenset(flushed)
     fencing.fence.acknowledged(flushed)
     fencing.write()
+    is_shown = _LAG in world.board.snapshot.attention
+    late = fencing.fence.lagging(now_s(), _ENDS_BELOW_LEASES if is_shown else 1.0)
+    world.board.attend(_LAG, _lags(late, world.settings.lease_s) if late else None)
+
+
+def _lags(names: Sequence[str], lease_s: float) -> Fault:
+    lease = units.show_duration(lease_s)
+    return Fault(
+        kind="not following",
+        problem=f"standby {', '.join(names)} lacks WAL that was written more than a lease ({lease})"
+        " ago: if S3 does not answer meanwhile, this primary ends although the standby streams",
+        remedy="find out why its disk or the network is slow (flush_lag in pg_stat_replication), or"
+        " set a longer WALSUP_LEASE on all instances",
+    )
