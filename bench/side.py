@@ -169,6 +169,7 @@ class Bare:
         config.write_text(
             engine.render(
                 known,
+                engine=carrier.name,
                 compression=compression,
                 socket_dir=str(self.pgdata),
                 port=self._port,

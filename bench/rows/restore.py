@@ -117,7 +117,7 @@ def _bare(ground: Ground, source: Walsup, local: Path | None) -> tuple[float, fl
     if not isinstance(carrier, engine.Engine):
         raise FileNotFoundError(carrier.problem)
     config = layout.run_dir / fetching.READER_CONFIG
-    config.write_text(render_reader(known, layout.run_dir, 1 << 24, known.region))
+    config.write_text(render_reader(known, layout.run_dir, 1 << 24, known.region, carrier))
     ground.machine.give_to_database(config)
     layout.pgdata.mkdir(mode=0o700)
     ground.machine.give_to_database(layout.pgdata)

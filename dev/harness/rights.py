@@ -31,7 +31,8 @@ def policy(bucket: str, heading: str = "### Rights of the key") -> dict[str, Any
 def limited_identities(bucket: str) -> tuple[list[dict[str, str]], list[dict[str, Any]]]:
     """SeaweedFS's policies and identities: "least", and "least-no-ACTION" for each action.
 
-    The secret of NAME is "secret-NAME". "least-no-wal" may write, but no WAL. "wipe" and
+    The secret of NAME is "secret-NAME". "least-no-wal" may write, but no WAL; "least-no-parts" may
+    read, but no parts of base backups. "wipe" and
     "wipe-no-ACTION" are for wiping, those of "wipe" in the bucket of WIPE_LOCKED too.
     """
     whole = policy(bucket)
@@ -42,6 +43,10 @@ def limited_identities(bucket: str) -> tuple[list[dict[str, str]], list[dict[str
     no_wal = copy.deepcopy(whole)
     no_wal["Statement"].append({"Effect": "Deny", "Action": "s3:PutObject", "Resource": denied})
     policies["least-no-wal"] = no_wal
+    denied = f"arn:aws:s3:::{bucket}/{LEAST_PREFIX}/*/tar_partitions/*"
+    no_parts = copy.deepcopy(whole)
+    no_parts["Statement"].append({"Effect": "Deny", "Action": "s3:GetObject", "Resource": denied})
+    policies["least-no-parts"] = no_parts
     wiping = policy(bucket, "### Wipe")
     wiping["Statement"] += policy(WIPE_LOCKED, "### Wipe")["Statement"]
     policies["wipe"] = wiping

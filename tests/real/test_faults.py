@@ -148,6 +148,7 @@ def test_an_engines_own_words(  # noqa: PLR0913, PLR0917 (fixtures, and a row)
         config.write_text(
             render(
                 known,
+                engine=engine,
                 compression="lz4",
                 socket_dir=str(tmp_path),
                 port=1,

@@ -20,13 +20,15 @@ def render(world: World, compression: str) -> bool:
     """Write the engine's configuration; True when it is another than before."""
     server = postmaster(world.settings.pgdata)
     region = world.bucket.region if world.bucket else None
+    carrier = world.engine
     text = engine.render(
         world.settings._replace(region=region),
+        engine=carrier.name if isinstance(carrier, engine.Engine) else "",
         compression=compression,
         socket_dir=server.socket_dir if server else str(world.run_dir),
         port=server.port if server else 5432,
         segment_bytes=world.board.snapshot.segment_bytes,
-        room=world.engine.room if isinstance(world.engine, engine.Engine) else Room(),
+        room=carrier.room if isinstance(carrier, engine.Engine) else Room(),
     )
     try:
         if world.engine_config.read_text(encoding="utf-8") == text:

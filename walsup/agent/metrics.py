@@ -54,7 +54,7 @@ METRICS: tuple[Row, ...] = (
     ("walsup_wal_reserve_bytes", "gauge",
      "Put aside there for a start on a full disk.", lambda seen: seen.disk.reserve_bytes),
     ("walsup_backup_proven", "gauge",
-     "1: a base backup and the WAL it needs are seen in the bucket.",
+     "1: a base backup and the WAL it needs are seen in the bucket, and the engine reads them.",
      lambda seen: seen.backup.state == "proven"),
     ("walsup_backup_attempts", "gauge",
      "Failed attempts at the initial base backup in this run.",

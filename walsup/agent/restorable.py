@@ -43,7 +43,8 @@ async def look(world: World, bucket: Bucket, found: ControlData, last: Segment) 
     if not fitting:
         return Restorable("", _no_backup(world, backups))
     newest = fitting[-1]
-    missing = await _missing_part(world, bucket, backups, newest)
+    missing = world.unreadable.get(newest.name, "")
+    missing = missing or await _missing_part(world, bucket, backups, newest)
     missing = missing or await _missing_wal(bucket, line, newest, last)
     return Restorable(newest.name, missing)
 

@@ -148,7 +148,7 @@ class Source:
         config = world.run_dir / READER_CONFIG
         region = self._found.region or self.settings.region
         text = render_reader(
-            self.settings, world.run_dir, self._found.segment_size, region, carrier.room
+            self.settings, world.run_dir, self._found.segment_size, region, carrier
         )
         write_private(config, text)
         if carrier.has_daemon:

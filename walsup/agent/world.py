@@ -76,6 +76,9 @@ class World:
         self.backup_refused = asyncio.Event()
         self.adopted = asyncio.Event()
         self.audit_wanted = asyncio.Event()
+        # Base backups that the engine could not read back in this run, and why.
+        self.unreadable: dict[str, str] = {}
+        self.has_taken_backup = False
         self.auditor: Auditor | None = None
         # What was pushed past postgres's archiver: its `.ready` stays, though it is archived.
         self.swept: set[str] = set()

@@ -37,6 +37,7 @@ _BY_CODE = {
     "RequestTimeout": "timeout",
     "PreconditionFailed": "overwrite conflict",
     "ConditionalRequestConflict": "overwrite conflict",
+    "InvalidObjectState": "engine disagrees",  # in a storage class that cannot be read
     "InternalError": "server error",
     "ServiceUnavailable": "server error",
     "InsufficientCapacity": "server error",

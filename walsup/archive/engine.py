@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from walsup.archive.abilities import refusal
+from walsup.archive import abilities, prefixes
 from walsup.archive.fault import Fault
 from walsup.archive.room import DAEMON_OOM_SCORE, ONE_SHOT_OOM_SCORE, Room
 from walsup.archive.terms import longest_push_s
@@ -66,6 +66,14 @@ class Engine(NamedTuple):
         words = ["--decompress"] if compressed else []
         return self._once(config, "st", "cat", "--decrypt", *words, key)
 
+    def list_argv(self, config: Path, folder: str) -> list[str]:
+        """The objects of a folder, with their names, to the output."""
+        return self._once(config, "st", "ls", folder)
+
+    def list_backups_argv(self, config: Path) -> list[str]:
+        """The finished base backups, with their names, to the output."""
+        return self._once(config, "backup-list")
+
     def restore_argv(
         self, config: Path, data: Path, backup: str, spec: Path | None = None
     ) -> list[str]:
@@ -96,7 +104,8 @@ def choose(settings: Settings, path: str) -> Engine | Fault:
     program = walg if wanted == "wal-g" else walrus
     if not program:
         return Fault(kind="engine missing", problem=f"the engine {wanted} is not on PATH ({path})")
-    if unable := refusal(settings, wanted):
+    unable = abilities.refusal(settings, wanted) or prefixes.refusal(settings.archive, wanted)
+    if unable:
         return unable
     return Engine(name=wanted, program=Path(program), client=Path(client) if client else None)
 
@@ -114,13 +123,14 @@ def push_timeout_s(stop_grace_s: float, lease_s: float) -> float:
 def render(  # noqa: PLR0913 (each is one fact)
     settings: Settings,
     *,
+    engine: str,
     compression: str,
     socket_dir: str,
     port: int,
     segment_bytes: int,
     room: Room = Room(),  # noqa: B008 (immutable)
 ) -> str:
-    """Give the engine's configuration (JSON; both engines read it), for a 0600 file.
+    """Give the configuration for an engine (JSON; both read the same names), for a 0600 file.
 
     Settings of the engine that walsup does not own come first, so none of them can undo ours.
     """
@@ -132,7 +142,7 @@ def render(  # noqa: PLR0913 (each is one fact)
         # Else WAL-G's base backup logs in to every database, with the superuser's rights.
         "WALG_DISABLE_PARTIAL_RESTORE": "true",
         **settings.passed_on,
-        **_place(settings),
+        **_place(settings, engine),
         "WALG_COMPRESSION_METHOD": compression,
         "WALG_PREVENT_WAL_OVERWRITE": "true",
         "WALG_DAEMON_WAL_UPLOAD_TIMEOUT": f"{push_s:g}s",
@@ -157,8 +167,10 @@ def render(  # noqa: PLR0913 (each is one fact)
     return json.dumps(rendered, indent=1) + "\n"
 
 
-def _place(settings: Settings) -> dict[str, str]:
+def _place(settings: Settings, engine: str) -> dict[str, str]:
     """Where the archive is; WAL-RUS prefers WALG_FILE_PREFIX when it sees both."""
     if isinstance(settings.archive, FileArchive):
         return {"WALG_FILE_PREFIX": settings.archive.directory}
-    return {"WALG_S3_PREFIX": str(settings.archive)}
+    if settings.archive is None:
+        raise ValueError("there is no archive")
+    return {"WALG_S3_PREFIX": prefixes.rendered(settings.archive, engine)}

@@ -31,6 +31,8 @@ REMEDIES = {
     "out of memory": "give the container more memory (its limit), and look for what else takes it",
     "engine missing": "put wal-g, or walrus, on PATH and start again",
     "engine unable": "take the settings away that this engine ignores, or use the other engine",
+    "engine disagrees": "restores need the engine to list and read it: check the key's rights"
+    " (s3:ListBucket, s3:GetObject, kms:Decrypt), the encryption key and the storage class",
     "engine broken": "look at the engine's own lines in this log",
     "not continued": "restores end before it: take a new base backup with the engine (backup-push)",
     "hole": "restores end there: take a new base backup with the engine (backup-push)",

@@ -24,6 +24,7 @@ _RIGHTS = (
     (re.compile(r"failed to read object: '([^']+)'"), "s3:GetObject"),
     (re.compile(r"failed to (?:check|head) s3 object '([^']+)'"), "s3:GetObject"),
     (re.compile(r"failed to list s3 folder: '([^']+)'"), "s3:ListBucket"),
+    (re.compile(r"\bdownload the file (\S+): http 40[13]"), "s3:GetObject"),
     (re.compile(r"\bput (\S+): http 40[13]"), "s3:PutObject"),
     (re.compile(r"\b(?:get|content-compare) (\S+): http 40[13]"), "s3:GetObject"),
     (re.compile(r"\blist (\S+): http 40[13]"), "s3:ListBucket"),

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from walsup.archive import engine
-from walsup.archive.room import Room, share
+from walsup.archive.room import share
 from walsup.cgroup import memory_limit_bytes
 from walsup.postgres.size import shared_buffers_bytes
 from walsup.settings import Settings
@@ -24,17 +24,18 @@ def render_reader(
     run_dir: Path,
     segment_bytes: int,
     region: str | None,
-    room: Room = Room(),  # noqa: B008 (immutable)
+    carrier: engine.Engine,
 ) -> str:
     """Give the configuration for a source; as many downloads at a time as uploads. Pure."""
-    passed_on = {"WALG_DOWNLOAD_CONCURRENCY": str(room.uploads), **source.passed_on}
+    passed_on = {"WALG_DOWNLOAD_CONCURRENCY": str(carrier.room.uploads), **source.passed_on}
     return engine.render(
         source._replace(region=region, passed_on=passed_on),
+        engine=carrier.name,
         compression=engine.DEFAULT_COMPRESSION["walrus"],
         socket_dir=str(run_dir),
         port=source.pgport or 5432,
         segment_bytes=segment_bytes,
-        room=room,
+        room=carrier.room,
     )
 
 

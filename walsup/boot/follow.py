@@ -44,7 +44,7 @@ def following(known: Settings, hand: Handover, effective: Mapping[str, str]) -> 
         config = hand.run_dir / fetching.READER_CONFIG
         region = known.region
         write_private(
-            config, render_reader(known, hand.run_dir, found.segment_size, region, carrier.room)
+            config, render_reader(known, hand.run_dir, found.segment_size, region, carrier)
         )
         rendered["restore_command"] = fetching.standby_command(carrier, hand.run_dir)
         readerdaemon.launch(hand.send, carrier, known, hand.run_dir, known.pgdata)

@@ -54,7 +54,7 @@ def recovery(
     shutil.rmtree(known.pgdata / "pg_wal" / _PREFETCHED, ignore_errors=True)
     config = hand.run_dir / fetching.READER_CONFIG
     region = found.region or source.region
-    text = render_reader(source, hand.run_dir, found.segment_size, region, carrier.room)
+    text = render_reader(source, hand.run_dir, found.segment_size, region, carrier)
     write_private(config, text)
     for leftover in (fetching.PROGRESS, fetching.ENDED):
         (hand.run_dir / leftover).unlink(missing_ok=True)

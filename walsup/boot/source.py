@@ -78,7 +78,7 @@ def configure(
 
     def write() -> None:
         source = origin(current.known, own=own)
-        text = render_reader(source, run_dir, segment_bytes, region, carrier(source).room)
+        text = render_reader(source, run_dir, segment_bytes, region, carrier(source))
         write_private(run_dir / READER_CONFIG, text)
 
     current.follow(write)

@@ -10,6 +10,10 @@ from walsup import units
 
 _HOST = r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d{1,5})?"
 _OF_A_URL = "?#%\\"
+# Listings are XML, which cannot hold these. Source: XML 1.0, 2.2 Characters
+_NOT_IN_XML = re.compile("[\x00-\x1f\ud800-\udfff\ufffe\uffff]")
+_LONGEST_KEY_BYTES = 1024  # Source: Amazon S3, "Naming objects"
+_BELOW_A_PREFIX_BYTES = 124  # the longest key of an engine's below its prefix
 _DAY_S = 24 * 3600
 _LONGEST_LEASE_S = 600
 
@@ -79,6 +83,11 @@ def archive(text: str) -> ArchiveUrl | FileArchive:
             f"it has {odd!r} in it, which not every program takes for a part of the name: name a"
             " place without blanks, ?, #, % and \\"
         )
+    if unfit := _NOT_IN_XML.search(text):
+        raise ValueError(
+            f"it has U+{ord(unfit[0]):04X} in it, which no listing of a bucket can show: write the"
+            " name in UTF-8, without control characters"
+        )
     scheme, found, rest = text.partition("://")
     if text.startswith("/") or (found and scheme == "file"):
         return _directory(text, text if text.startswith("/") else rest.removeprefix("localhost"))
@@ -96,6 +105,11 @@ def archive(text: str) -> ArchiveUrl | FileArchive:
         raise ValueError(
             f"{text!r} needs a bucket and a prefix, as in s3://bucket/name: two databases in"
             " one place destroy each other's archive"
+        )
+    if (length := len(prefix.encode())) > _LONGEST_KEY_BYTES - _BELOW_A_PREFIX_BYTES:
+        raise ValueError(
+            f"its prefix has {length} bytes: {_LONGEST_KEY_BYTES - _BELOW_A_PREFIX_BYTES} is the"
+            f" most, because a key has at most {_LONGEST_KEY_BYTES}"
         )
     return ArchiveUrl(bucket=bucket, prefix=prefix)
 

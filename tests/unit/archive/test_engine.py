@@ -103,7 +103,14 @@ def test_a_note_goes_with_a_backup(name: str, option: str) -> None:
 def rendered(environ: dict[str, str]) -> dict[str, str]:
     """The configuration for these settings beside the usual ones."""
     known = settings.load(BASE | environ)
-    text = render(known, compression="zstd", socket_dir="/sock", port=5433, segment_bytes=1 << 24)
+    text = render(
+        known,
+        engine="walrus",
+        compression="zstd",
+        socket_dir="/sock",
+        port=5433,
+        segment_bytes=1 << 24,
+    )
     fields: dict[str, str] = json.loads(text)
     return fields
 

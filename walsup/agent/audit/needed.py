@@ -19,6 +19,22 @@ class Lacks(NamedTuple):
     comes: bool = False
 
 
+def own_segments(world: World, found: Backup) -> list[str]:
+    """Return the names of the segments from a base backup's start to its end.
+
+    Raises:
+        OSError, ValueError: a history file cannot be read.
+    """
+    size = world.board.snapshot.segment_bytes
+    timeline = found.timeline or world.board.snapshot.database.timeline
+    line = Line.of(timeline, history.left(world.settings.pgdata, timeline))
+    numbers = range(found.start_lsn // size, max(0, found.finish_lsn - 1) // size + 1)
+    return [
+        Segment(timeline=line.at(number, size).timeline, number=number, size=size).name
+        for number in numbers
+    ]
+
+
 async def lacking(world: World, bucket: Bucket, found: Backup) -> Lacks | None:
     """Return what of a base backup's parts and of the WAL from its start to its end is not there.
 
@@ -27,14 +43,7 @@ async def lacking(world: World, bucket: Bucket, found: Backup) -> Lacks | None:
     """
     if missing := await parts.missing(world, bucket, found):
         return Lacks(f"{', '.join(missing[:3])} is missing")
-    size = world.board.snapshot.segment_bytes
-    timeline = found.timeline or world.board.snapshot.database.timeline
-    line = Line.of(timeline, history.left(world.settings.pgdata, timeline))
-    numbers = range(found.start_lsn // size, max(0, found.finish_lsn - 1) // size + 1)
-    wanted = [
-        Segment(timeline=line.at(number, size).timeline, number=number, size=size).name
-        for number in numbers
-    ]
+    wanted = own_segments(world, found)
     there: set[str] = set()
     async for name in catalog.from_name(bucket, wanted[0]):
         if name[:24] > wanted[-1]:

@@ -8,6 +8,7 @@ from walsup.agent import counted
 from walsup.agent.audit.needed import lacking
 from walsup.agent.board import BackupSeen
 from walsup.agent.complete import proven
+from walsup.agent.enginecheck import unread
 from walsup.agent.enginesessions import safe_sessions
 from walsup.agent.events import any_set
 from walsup.agent.holding import renew
@@ -78,8 +79,8 @@ async def _attempt(world: World, bucket: Bucket, engine: Engine, attempts: int) 
     unfit = world.board.snapshot.audit.unfit_backups
     counts = found is not None and found.name not in unfit
     if found and counts and found.start_lsn >= from_lsn:
-        fault = await _prove(world, bucket, found)
-        if fault is None or fault.kind != "base backup damaged":
+        fault = await _prove(world, bucket, engine, found)
+        if fault is None or not _wants_another(world, fault):
             return fault
         world.board.fault("backup", fault)
     _say_why(world)
@@ -94,17 +95,30 @@ async def _attempt(world: World, bucket: Bucket, engine: Engine, attempts: int) 
     log.info("backup.began", engine=engine.name)
     output = world.run_dir / "backup-push.log"
     code = await _push(world, engine, output)
+    world.has_taken_backup |= code == 0
     if code != 0:
         text = last_lines(output, world.secrets())
         told = classify_output(raw_lines(output), world.secrets())
         problem = f"{engine.name} backup-push ended with {code}: {told.problem}\n{text}"
         return told._replace(problem=problem)
     if found := await counted.newest(world, bucket):
-        return await _prove(world, bucket, found)
+        return await _prove(world, bucket, engine, found)
     return Fault(
-        kind="engine broken",
-        problem=f"{engine.name} backup-push said success, but no sentinel is in the bucket",
+        kind="engine disagrees",
+        problem=f"{engine.name} backup-push reports success, and no new base backup is below"
+        f" {world.settings.archive}: it writes to another place, or its sentinel is deleted",
     )
+
+
+def _wants_another(world: World, fault: Fault) -> bool:
+    """Return whether a new base backup may help: one more that nothing can read does not."""
+    match fault.kind:
+        case "base backup damaged":
+            return True
+        case "engine disagrees":
+            return not world.has_taken_backup
+        case _:
+            return False
 
 
 async def _hindered(world: World) -> Fault | None:
@@ -190,8 +204,8 @@ async def _first_segment(world: World) -> bool:
     return False
 
 
-async def _prove(world: World, bucket: Bucket, found: Backup) -> Fault | None:
-    """A backup counts when its parts and the WAL from its start to its end are in the bucket.
+async def _prove(world: World, bucket: Bucket, engine: Engine, found: Backup) -> Fault | None:
+    """A backup counts when its parts and its WAL are in the bucket, and the engine reads them.
 
     The mark tells when to look; that it began before the backup proves nothing about what lies
     behind it now.
@@ -209,6 +223,8 @@ async def _prove(world: World, bucket: Bucket, found: Backup) -> Fault | None:
                     await asyncio.sleep(_LOOK_AGAIN_S)
                     continue
                 return _damaged(found, lacks.problem)
+            if fault := await unread(world, bucket, engine, found):
+                return fault
             log.info("backup.proven", name=found.name, finished_at=found.finished_at)
             world.board.put(
                 backup=BackupSeen(state="proven", name=found.name, finished_at=found.finished_at)

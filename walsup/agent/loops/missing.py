@@ -55,7 +55,7 @@ async def examine(world: World, let_go: asyncio.Event, *, failing: bool) -> Faul
                 return None
             return await _push(world, engine, name, let_go)
         if (pg_wal / name).exists():
-            return await _push_again(world, engine, name, let_go)
+            return await _push_again(world, bucket, engine, name, let_go)
         await _declare_hole(world, bucket, meter, pg_wal)
     except Exception as raised:  # noqa: BLE001 (whatever the client raises is a fault)
         world.board.fault("bucket", classify(raised))
@@ -92,7 +92,7 @@ async def _push(world: World, engine: Engine, name: str, let_go: asyncio.Event) 
 
 
 async def _push_again(
-    world: World, engine: Engine, name: str, let_go: asyncio.Event
+    world: World, bucket: Bucket, engine: Engine, name: str, let_go: asyncio.Event
 ) -> Fault | None:
     log.warning("segment.pushed_again", name=name)
     world.board.fault(
@@ -105,7 +105,16 @@ async def _push_again(
         ),
     )
     daemons.replace(world, f"{name} was reported archived, and was not in the bucket")
-    return await _push(world, engine, name, let_go)
+    fault = await _push(world, engine, name, let_go)
+    if fault or let_go.is_set() or await catalog.key_of(bucket, name):
+        return fault
+    return Fault(
+        kind="engine disagrees",
+        problem=f"{engine.name} reports that it has stored {name}, and nothing of that name is"
+        f" below {world.settings.archive}/wal_005/: it writes to another place",
+        remedy="restores find only what lies below WALSUP_ARCHIVE: look for a setting of the engine"
+        " that names another place, or for a program that deletes objects there",
+    )
 
 
 async def _declare_hole(world: World, bucket: Bucket, meter: Meter, pg_wal: Path) -> None:

@@ -11,6 +11,7 @@ WIPE = ("archive/wipe/",)
 # What removes a file at all, and which one of the archive's that can be.
 REMOVES_FILES = {
     "archive/directory.py": "half files of WAL-G, and its own temporary ones",
+    "archive/enginesees.py": "what an engine has listed and read in its scratch directory",
     "archive/evidence.py": "a fetched segment in the run directory",
     "archive/ahead.py": "as evidence",
     "archive/fence.py": "the temporary name of its own file in the run directory",

@@ -1,0 +1,128 @@
+"""Whether the engine itself lists and reads a base backup, as a restore would have it do.
+
+walsup reads the archive with a client of its own. Only the engine restores from it: it may lose
+keys of a listing, lack a key for decryption, or not be allowed to read what it has written.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from walsup.archive import catalog, oneshot
+from walsup.archive.catalog import Backup
+from walsup.archive.fault import Fault, FaultError
+from walsup.archive.layout import parts_folder
+from walsup.archive.output import classify_output
+from walsup.archive.survey import Reader
+from walsup.postgres.wal import long_page_header, strip_extension
+from walsup.tail import last_lines
+
+_TIMEOUT_S = 120.0
+_HEAD_BYTES = 8192
+_MOST_LISTED_BYTES = 64 << 20
+_TAR = b"ustar"  # Source: tar(5), the magic of a header
+_UNCLEAR = ("engine broken", "unknown")  # classes that say only that it does not work
+_SHOWN = 3
+
+
+async def fault_of(
+    reader: Reader, place: str, backup: Backup, segment: str, *, room: bool
+) -> Fault | None:
+    """Return why a restore from this base backup would fail in the engine; None: it would not.
+
+    `place`: the archive, for the words; `segment`: the last one that the backup itself needs;
+    `room`: whether the scratch directory has room for it.
+
+    Raises:
+        what the bucket raises.
+    """
+    folder = parts_folder(backup.name)
+    try:
+        pages = reader.bucket.pages(folder)
+        sizes = {one.key: one.size_bytes async for page in pages for one in page.objects}
+        await _lists_backup(reader, place, backup)
+        await _lists_parts(reader, folder, list(sizes))
+        if sizes:
+            await _reads_part(reader, min(sizes, key=lambda key: (sizes[key], key)))
+        await _reads_segment(reader, backup, segment, room=room)
+    except FaultError as raised:
+        found = raised.fault
+        return found._replace(kind="engine disagrees") if found.kind in _UNCLEAR else found
+    return None
+
+
+async def _lists_backup(reader: Reader, place: str, backup: Backup) -> None:
+    argv = reader.engine.list_backups_argv(reader.config)
+    listed = await _output(reader, argv, "backup-list")
+    if backup.name not in listed.split():
+        raise _unseen(
+            f"{reader.engine.name} backup-list does not show base backup {backup.name} below"
+            f" {place}, where walsup sees it"
+        )
+
+
+async def _lists_parts(reader: Reader, folder: str, parts: Sequence[str]) -> None:
+    listed = await _output(reader, reader.engine.list_argv(reader.config, f"{folder}/"), "st ls")
+    names = set(listed.split())
+    if lost := sorted(key for key in parts if key.rpartition("/")[2] not in names):
+        raise _unseen(
+            f"{reader.engine.name} does not list {len(lost)} of the base backup's {len(parts)}"
+            f" parts, such as {', '.join(lost[:_SHOWN])}"
+        )
+
+
+async def _reads_part(reader: Reader, key: str) -> None:
+    argv = reader.engine.cat_argv(reader.config, key, compressed=strip_extension(key) != key)
+    target = reader.scratch / "smallest-part"
+    try:
+        await _run(reader, argv, target, f"st cat of {key}")
+        with target.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    finally:
+        target.unlink(missing_ok=True)
+    if _TAR not in head:
+        raise _unseen(f"what {reader.engine.name} reads of {key} is no tar: is the key the same?")
+
+
+async def _reads_segment(reader: Reader, backup: Backup, name: str, *, room: bool) -> None:
+    if not room:
+        key = await catalog.key_of(reader.bucket, name)
+        argv = reader.engine.cat_argv(reader.config, key, compressed=strip_extension(key) != key)
+        await _run(reader, argv, Path("/dev/null"), f"st cat of {key}")
+        return
+    path = await reader.fetch(name)
+    try:
+        with path.open("rb") as file:
+            page = long_page_header(file.read(_HEAD_BYTES))
+    except ValueError as fault:
+        raise _unseen(f"what {reader.engine.name} fetches as {name} is no WAL: {fault}") from fault
+    finally:
+        path.unlink(missing_ok=True)
+    if backup.system_id not in (None, page.system_id):
+        raise _unseen(
+            f"what {reader.engine.name} fetches as {name} is of the cluster with system identifier"
+            f" {page.system_id}, the base backup is of {backup.system_id}"
+        )
+
+
+async def _output(reader: Reader, argv: Sequence[str], what: str) -> str:
+    target = reader.scratch / "listed"
+    try:
+        await _run(reader, argv, target, what)
+        with target.open("rb") as file:
+            return file.read(_MOST_LISTED_BYTES).decode(errors="replace")
+    finally:
+        target.unlink(missing_ok=True)
+
+
+async def _run(reader: Reader, argv: Sequence[str], output: Path, what: str) -> None:
+    more: Mapping[str, str] = reader.more
+    code = await oneshot.run(argv, output, timeout_s=_TIMEOUT_S, inherit=reader.lock, more=more)
+    if code == 0:
+        return
+    told = classify_output(last_lines(output, reader.secrets))
+    problem = f"{reader.engine.name} {what} ended with {code}: {told.problem}"
+    raise FaultError(told._replace(problem=problem))
+
+
+def _unseen(problem: str) -> FaultError:
+    return FaultError(Fault(kind="engine disagrees", problem=problem))
