@@ -18,7 +18,6 @@ from walsup.tail import last_lines
 
 _TIMEOUT_S = 120.0
 _HEAD_BYTES = 8192
-_MOST_LISTED_BYTES = 64 << 20
 _TAR = b"ustar"  # Source: tar(5), the magic of a header
 _UNCLEAR = ("engine broken", "unknown")  # classes that say only that it does not work
 _SHOWN = 3
@@ -52,8 +51,7 @@ async def fault_of(
 
 async def _lists_backup(reader: Reader, place: str, backup: Backup) -> None:
     argv = reader.engine.list_backups_argv(reader.config)
-    listed = await _output(reader, argv, "backup-list")
-    if backup.name not in listed.split():
+    if await _unlisted(reader, argv, "backup-list", {backup.name}):
         raise _unseen(
             f"{reader.engine.name} backup-list does not show base backup {backup.name} below"
             f" {place}, where walsup sees it"
@@ -61,9 +59,9 @@ async def _lists_backup(reader: Reader, place: str, backup: Backup) -> None:
 
 
 async def _lists_parts(reader: Reader, folder: str, parts: Sequence[str]) -> None:
-    listed = await _output(reader, reader.engine.list_argv(reader.config, f"{folder}/"), "st ls")
-    names = set(listed.split())
-    if lost := sorted(key for key in parts if key.rpartition("/")[2] not in names):
+    argv = reader.engine.list_argv(reader.config, f"{folder}/")
+    names = {key.rpartition("/")[2] for key in parts}
+    if lost := sorted(await _unlisted(reader, argv, "st ls", names)):
         raise _unseen(
             f"{reader.engine.name} does not list {len(lost)} of the base backup's {len(parts)}"
             f" parts, such as {', '.join(lost[:_SHOWN])}"
@@ -104,12 +102,15 @@ async def _reads_segment(reader: Reader, backup: Backup, name: str, *, room: boo
         )
 
 
-async def _output(reader: Reader, argv: Sequence[str], what: str) -> str:
+async def _unlisted(reader: Reader, argv: Sequence[str], what: str, names: set[str]) -> set[str]:
+    """Return those of some names that a list of the engine's does not have."""
     target = reader.scratch / "listed"
     try:
         await _run(reader, argv, target, what)
-        with target.open("rb") as file:
-            return file.read(_MOST_LISTED_BYTES).decode(errors="replace")
+        with target.open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                names = names.difference(line.split())
+        return names
     finally:
         target.unlink(missing_ok=True)
 
