@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from walsup import log
 from walsup.agent.lag import Lag
 from walsup.archive.fault import Fault
+from walsup.postgres.leftout import LeftOut
 from walsup.redaction import redact_known
 
 
@@ -226,7 +227,8 @@ class Snapshot:
 
     `boot` names this start of the container, `place` the data directory on this machine: a command
     compares them with its own. `shared_with`: what of the data directory is lost together with an
-    archive in a directory, "" when nothing is, None when that is not known.
+    archive in a directory, "" when nothing is, None when that is not known. `left_out`: what base
+    backups do not hold of the data directory, None: not looked at in this run.
     """
 
     archive: str | None
@@ -245,6 +247,7 @@ class Snapshot:
     waiting: Waiting = field(default_factory=Waiting)
     disk: Disk = field(default_factory=Disk)
     backup: BackupSeen = field(default_factory=BackupSeen)
+    left_out: tuple[LeftOut, ...] | None = None
     restore: Restore = field(default_factory=Restore)
     standby: Standby = field(default_factory=Standby)
     previous: Previous = field(default_factory=Previous)

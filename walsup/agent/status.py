@@ -41,6 +41,7 @@ def as_json(seen: Snapshot) -> dict[str, Any]:
         "waiting": _section(seen, "waiting"),
         "disk": _section(seen, "disk"),
         "backup": _section(seen, "backup"),
+        "left_out": _left_out(seen),
         "restore": _section(seen, "restore") | {"lsn": show_lsn(seen.restore.lsn)},
         "role": seen.wanted_role,
         "standby": _section(seen, "standby")
@@ -72,6 +73,12 @@ def _standing(shown: Mapping[str, Standing]) -> dict[str, dict[str, Any]]:
         }
         for subject, standing in shown.items()
     }
+
+
+def _left_out(seen: Snapshot) -> list[dict[str, Any]] | None:
+    if seen.left_out is None:
+        return None
+    return [one._asdict() for one in seen.left_out]
 
 
 def _section(seen: Snapshot, name: str) -> dict[str, Any]:

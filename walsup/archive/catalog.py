@@ -1,7 +1,7 @@
 """What the bucket holds, read from the bucket itself and never from an engine's printout."""
 
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
@@ -12,11 +12,14 @@ from walsup.archive.bucket import Bucket, Listed, Readable
 from walsup.archive.layout import backup_name, is_direct
 from walsup.archive.names import BACKUP_FOLDER, WAL_FOLDER
 from walsup.postgres import guc
+from walsup.postgres.leftout import MORE, LeftOut
 from walsup.postgres.wal import Kind, Segment, classify, strip_extension
 
 _NOTE = "walsup"  # in a sentinel's UserData
 _SPACES = "tablespace_bytes"
+_LEFT_OUT = "left_out"
 _MOST_BEYOND = 16
+_MOST_NOTED_BYTES = 1 << 15  # in an argument of the engine, which may have 128 kB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +30,7 @@ class Backup:
     `compressed_bytes` of its parts;
     `tablespaces` has the number and the directory of each; `preloads` is the cluster's
     shared_preload_libraries, `spaces` the sizes of its tablespaces, as far as walsup has told them
-    with the backup.
+    with the backup; `left_out` is what it does not hold of the data directory, None: not known.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Backup:
     tablespaces: tuple[tuple[str, str], ...] = ()
     preloads: str = ""
     spaces: tuple[tuple[str, int], ...] = ()
+    left_out: tuple[LeftOut, ...] | None = None
 
     def space_bytes(self, number: str) -> int:
         """Give the size of a tablespace as it was noted with the backup, 0 when it was not."""
@@ -93,16 +97,52 @@ def _parse(key: str, uploaded_at: float, content: bytes) -> Backup:
         tablespaces=tuple(_tablespaces(fields.get("Spec") or {})),
         preloads=str(_noted(fields.get("UserData")).get(guc.PRELOADED) or ""),
         spaces=tuple(_spaces(_noted(fields.get("UserData")))),
+        left_out=_left_out(_noted(fields.get("UserData"))),
     )
 
 
-def note(preloads: str, spaces: Mapping[str, int] = MappingProxyType({})) -> str:
+def note(
+    preloads: str,
+    spaces: Mapping[str, int] = MappingProxyType({}),
+    left_out: Iterable[LeftOut] = (),
+) -> str:
     """Give what goes with a base backup of walsup's, for the engine's option (JSON).
 
-    `spaces`: the sizes of tablespaces in bytes, by their numbers.
+    `spaces`: the sizes of tablespaces in bytes, by their numbers; `left_out`: what is not in it.
     """
-    noted: dict[str, object] = {guc.PRELOADED: preloads}
+    noted: dict[str, object] = {guc.PRELOADED: preloads, _LEFT_OUT: _listed(left_out)}
     return json.dumps({_NOTE: noted | ({_SPACES: dict(spaces)} if spaces else {})})
+
+
+def _listed(left_out: Iterable[LeftOut]) -> list[dict[str, object]]:
+    """Return them for the note, links first; how many there was no room for is told."""
+    ordered = sorted(left_out, key=lambda one: (one.kind != "link", one.path))
+    listed: list[dict[str, object]] = []
+    room = _MOST_NOTED_BYTES
+    for one in ordered:
+        fields = one._asdict()
+        room -= len(json.dumps(fields))
+        if room < 0:
+            more = LeftOut(str(len(ordered) - len(listed)), MORE)
+            return [*listed, more._asdict()]
+        listed.append(fields)
+    return listed
+
+
+def _left_out(noted: Mapping[str, object]) -> tuple[LeftOut, ...] | None:
+    told = noted.get(_LEFT_OUT)
+    if not isinstance(told, list):
+        return None
+    return tuple(
+        LeftOut(
+            path=str(one.get("path")),
+            kind=str(one.get("kind")),
+            target=str(one.get("target") or ""),
+            dangling=one.get("dangling") is True,
+        )
+        for one in told
+        if isinstance(one, dict)
+    )
 
 
 def _noted(told: object) -> dict[str, object]:

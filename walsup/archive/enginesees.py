@@ -14,7 +14,7 @@ from walsup.archive.layout import parts_folder
 from walsup.archive.output import classify_output
 from walsup.archive.survey import Reader
 from walsup.postgres.wal import long_page_header, strip_extension
-from walsup.tail import last_lines
+from walsup.tail import raw_lines
 
 _TIMEOUT_S = 120.0
 _HEAD_BYTES = 8192
@@ -120,7 +120,7 @@ async def _run(reader: Reader, argv: Sequence[str], output: Path, what: str) -> 
     code = await oneshot.run(argv, output, timeout_s=_TIMEOUT_S, inherit=reader.lock, more=more)
     if code == 0:
         return
-    told = classify_output(last_lines(output, reader.secrets))
+    told = classify_output(raw_lines(output), reader.secrets)
     problem = f"{reader.engine.name} {what} ended with {code}: {told.problem}"
     raise FaultError(told._replace(problem=problem))
 

@@ -34,6 +34,7 @@ REMEDIES = {
     "engine disagrees": "restores need the engine to list and read it: check the key's rights"
     " (s3:ListBucket, s3:GetObject, kms:Decrypt), the encryption key and the storage class",
     "engine broken": "look at the engine's own lines in this log",
+    "left out": "move what is named into the data directory, or give it to the database's user",
     "not continued": "restores end before it: take a new base backup with the engine (backup-push)",
     "hole": "restores end there: take a new base backup with the engine (backup-push)",
     "damaged": "find out what deletes or overwrites objects below the archive's prefix",

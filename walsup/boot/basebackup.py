@@ -1,22 +1,30 @@
 """pg_basebackup: a standby copied from its running primary, with the WAL that it needs."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from walsup import log
 from walsup.archive.fault import Fault
-from walsup.boot import backupfetch, copy, inspect, primary, room, stage
+from walsup.boot import backupfetch, copy, inspect, primary, room, stage, startfiles
 from walsup.boot.oneshot import OneShot
-from walsup.errors import DiskFullError
+from walsup.errors import ArchiveError, DiskFullError
 from walsup.postgres import standing
+from walsup.postgres.leftout import LINK, LeftOut
 from walsup.settings import Settings
 from walsup.tail import last_lines
 
+# Source: PostgreSQL 15, basebackup.c, sendDir: "skipping special file \"%s\""; its message may be
+# translated, with other quotes. It skips all links but those of pg_tblspc and pg_wal.
+_SKIPPED = re.compile('["\u00ab\u00bb\u201c\u201d\u201e]\\./([^"\u00ab\u00bb\u201c\u201d\u201e]+)')
 
-def take(known: Settings, one_shot: OneShot) -> Path | Fault:
+
+def take(known: Settings, one_shot: OneShot, arguments: Sequence[str]) -> Path | Fault:
     """Copy the primary into the stage; gives why it could not be copied this time.
 
     Raises:
-        DiskFullError: the disk is too small for it.
+        DiskFullError: the disk is too small for it; ArchiveError: the copy lacks files of the
+            primary's data directory without which it is not to be started.
     """
     if known.primary_conninfo is None:
         raise ValueError("no primary is known")
@@ -53,6 +61,7 @@ def take(known: Settings, one_shot: OneShot) -> Path | Fault:
             remedy="see its words: is the primary up, do WALSUP_PRIMARY_CONNINFO and the primary's"
             " pg_hba.conf (a line for the database `replication`) fit? It is tried again",
         )
+    _check_skipped(output, data, known, arguments)
     copy.make_own(
         data,
         known.postgres_initdb_waldir,
@@ -61,3 +70,22 @@ def take(known: Settings, one_shot: OneShot) -> Path | Fault:
         keeps_wal=True,
     )
     return data
+
+
+def _check_skipped(output: Path, data: Path, known: Settings, arguments: Sequence[str]) -> None:
+    """Refuse a copy without what only links of the primary lead to, if postgres would need it."""
+    text = output.read_text(encoding="utf-8", errors="replace")
+    skipped = sorted(set(_SKIPPED.findall(text)))
+    if not skipped:
+        return
+    log.warning("standby.left_out", paths=skipped)
+    lost = startfiles.needed_of(skipped, data, known.pgdata, arguments)
+    lost += [path for path in skipped if LeftOut(path, LINK).is_data]
+    if lost:
+        raise ArchiveError(
+            f"the primary has {', '.join(lost)} as links in its data directory, which pg_basebackup"
+            " does not copy",
+            hint="mount the files here, and start it with -c hba_file=PATH, -c ident_file=PATH, -c"
+            " ssl_cert_file=PATH and so on; data behind a link belongs into a tablespace",
+        )
+    startfiles.check(data, known.pgdata, arguments)

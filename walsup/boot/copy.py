@@ -140,15 +140,17 @@ def _clean_auto(path: Path) -> None:
 
 def _configure(data: Path, host_method: str) -> None:
     """Give a cluster its files that kept them elsewhere, as Debian's does."""
-    if not (data / "postgresql.conf").exists():
+    # A link counts as it is: what it leads to is its source's, and may only be mounted later.
+    if not os.path.lexists(data / "postgresql.conf"):
         text = "# by walsup: the backup had none\nlisten_addresses = '*'\n"
         (data / "postgresql.conf").write_text(text, encoding="utf-8")
         log.warning("restore.configured", file="postgresql.conf", problem="the backup had none")
-    if not (data / "pg_hba.conf").exists():
+    if not os.path.lexists(data / "pg_hba.conf"):
         text = f"local all all trust\nhost all all all {host_method}\n"
         (data / "pg_hba.conf").write_text(text, encoding="utf-8")
         log.warning("restore.configured", file="pg_hba.conf", problem="the backup had none")
-    if not (data / "pg_ident.conf").exists():
+    if not os.path.lexists(data / "pg_ident.conf"):
         (data / "pg_ident.conf").touch()
     for name in ("postgresql.conf", "pg_hba.conf", "pg_ident.conf"):
-        (data / name).chmod(0o600)
+        if not (data / name).is_symlink():
+            (data / name).chmod(0o600)

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from walsup.boot import libraries, room
+from walsup.boot import libraries, linked, room
 from walsup.boot.report import Asked, Report
 from walsup.postgres import guc
 
@@ -35,6 +35,7 @@ def unfit(asked: Asked, report: Report) -> Iterator[str]:
         )
     if asked.pgdata is None:
         return
+    yield from linked.unmet(backup.left_out, asked.pgdata)
     report.no_room += room.lacking(asked, report, asked.pgdata)
     yield from report.no_room
     report.warnings += room.unknown(report, asked.pgdata)

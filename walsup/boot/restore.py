@@ -18,7 +18,7 @@ from walsup.archive import survey
 from walsup.archive.classify import classify
 from walsup.archive.fault import FaultError
 from walsup.archive.survey import Reader
-from walsup.boot import copy, inspect, libraries, readerdaemon, stage
+from walsup.boot import copy, inspect, libraries, linked, readerdaemon, stage, startfiles
 from walsup.boot.current import Current
 from walsup.boot.fetched import fetch
 from walsup.boot.oneshot import OneShot
@@ -87,6 +87,9 @@ def restore(
         [name for names in files.values() for name in names],
         [number for number, _ in report.backup.tablespaces],
     )
+    linked.make(data, known.pgdata, report.backup.left_out)
+    startfiles.check(data, known.pgdata, arguments)
+    startfiles.tighten(data, known.pgdata, arguments)
     method = known.postgres_host_auth_method or "scram-sha-256"
     copy.make_own(data, known.postgres_initdb_waldir, method)
     libraries.check(data, known.pg_bindir, arguments)

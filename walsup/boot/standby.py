@@ -15,7 +15,17 @@ from walsup import log
 from walsup.archive import survey
 from walsup.archive.fault import Fault
 from walsup.archive.survey import Reader
-from walsup.boot import basebackup, copy, fetched, inspect, libraries, restore, stage
+from walsup.boot import (
+    basebackup,
+    copy,
+    fetched,
+    inspect,
+    libraries,
+    linked,
+    restore,
+    stage,
+    startfiles,
+)
 from walsup.boot.current import Current
 from walsup.boot.oneshot import OneShot
 from walsup.boot.report import Report
@@ -51,11 +61,11 @@ def build(current: Current, one_shot: OneShot, send: Send, arguments: Sequence[s
     while True:
         began_at, known = time.time(), current.known
         lacking = _NO_BACKUP
-        if known.archive and (data := _from_archive(current, one_shot, patience)):
+        if known.archive and (data := _from_archive(current, one_shot, patience, arguments)):
             break
         if known.primary_conninfo:
             send({"detail": "standby: copying the primary"})
-            taken = basebackup.take(known, one_shot)
+            taken = basebackup.take(known, one_shot, arguments)
             if isinstance(taken, Path):
                 data = taken
                 break
@@ -81,7 +91,9 @@ def _check_major(known: Settings) -> None:
         )
 
 
-def _from_archive(current: Current, one_shot: OneShot, patience: Patience) -> Path | None:
+def _from_archive(
+    current: Current, one_shot: OneShot, patience: Patience, arguments: Sequence[str]
+) -> Path | None:
     """Fetch the newest base backup into the stage; None: there is none."""
     known = current.known
     patience.send({"detail": f"standby: looking into {known.archive}"})
@@ -100,6 +112,9 @@ def _from_archive(current: Current, one_shot: OneShot, patience: Patience) -> Pa
         [name for names in files.values() for name in names],
         [number for number, _ in report.backup.tablespaces] if report.backup else (),
     )
+    linked.make(data, known.pgdata, report.backup.left_out)
+    startfiles.check(data, known.pgdata, arguments)
+    startfiles.tighten(data, known.pgdata, arguments)
     copy.make_own(
         data,
         known.postgres_initdb_waldir,

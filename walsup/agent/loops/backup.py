@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from walsup import log, units
-from walsup.agent import counted
+from walsup.agent import counted, leftouts
 from walsup.agent.audit.needed import lacking
 from walsup.agent.board import BackupSeen
 from walsup.agent.complete import proven
@@ -23,9 +23,11 @@ from walsup.archive.fault import Fault
 from walsup.archive.lease import LostError
 from walsup.archive.output import classify_output
 from walsup.postgres import guc, spaces
+from walsup.postgres.leftout import LeftOut
 from walsup.tail import last_lines, raw_lines
 
 _OPERATORS_NOTE = "WALG_SENTINEL_USER_DATA"
+_UNCLEAR = ("engine broken", "unknown")  # classes that say only that it does not work
 _FIRST_RETRY_S = 5.0
 _LONGEST_RETRY_S = 60.0
 _PROOF_PATIENCE_S = 60.0
@@ -74,6 +76,16 @@ async def _until_open(world: World) -> None:
 
 async def _attempt(world: World, bucket: Bucket, engine: Engine, attempts: int) -> Fault | None:
     """Give None when a backup of this cluster is proven in the bucket."""
+    left_out = await leftouts.look(world)
+    return leftouts.lost_data(left_out) or await _found_or_taken(
+        world, bucket, engine, attempts, left_out
+    )
+
+
+async def _found_or_taken(
+    world: World, bucket: Bucket, engine: Engine, attempts: int, left_out: tuple[LeftOut, ...]
+) -> Fault | None:
+    """Prove the newest base backup, or take one and prove that."""
     from_lsn = world.board.snapshot.needs_backup_from
     found = await counted.newest(world, bucket)
     unfit = world.board.snapshot.audit.unfit_backups
@@ -94,13 +106,10 @@ async def _attempt(world: World, bucket: Bucket, engine: Engine, attempts: int) 
     world.board.put(backup=BackupSeen(state="running", attempts=attempts))
     log.info("backup.began", engine=engine.name)
     output = world.run_dir / "backup-push.log"
-    code = await _push(world, engine, output)
+    code = await _push(world, engine, output, left_out)
     world.has_taken_backup |= code == 0
     if code != 0:
-        text = last_lines(output, world.secrets())
-        told = classify_output(raw_lines(output), world.secrets())
-        problem = f"{engine.name} backup-push ended with {code}: {told.problem}\n{text}"
-        return told._replace(problem=problem)
+        return _why(world, engine, code, output, left_out)
     if found := await counted.newest(world, bucket):
         return await _prove(world, bucket, engine, found)
     return Fault(
@@ -108,6 +117,18 @@ async def _attempt(world: World, bucket: Bucket, engine: Engine, attempts: int) 
         problem=f"{engine.name} backup-push reports success, and no new base backup is below"
         f" {world.settings.archive}: it writes to another place, or its sentinel is deleted",
     )
+
+
+def _why(
+    world: World, engine: Engine, code: int, output: Path, left_out: tuple[LeftOut, ...]
+) -> Fault:
+    """Return the fault of a backup-push that has failed with this output."""
+    text = last_lines(output, world.secrets())
+    told = classify_output(raw_lines(output), world.secrets())
+    if told.kind in _UNCLEAR and (fault := leftouts.unreadable(left_out, engine.name)):
+        return fault._replace(problem=f"{fault.problem}\n{text}")
+    problem = f"{engine.name} backup-push ended with {code}: {told.problem}\n{text}"
+    return told._replace(problem=problem)
 
 
 def _wants_another(world: World, fault: Fault) -> bool:
@@ -157,7 +178,7 @@ def _say_why(world: World) -> None:
         world.board.fault("continuity", Fault("not continued", because, remedy))
 
 
-async def _push(world: World, engine: Engine, output: Path) -> int:
+async def _push(world: World, engine: Engine, output: Path, left_out: tuple[LeftOut, ...]) -> int:
     """Run backup-push; given up with the stop, with refused credentials, and with the lease."""
     if world.lease is None or not world.lease.is_held:
         return 1
@@ -166,7 +187,7 @@ async def _push(world: World, engine: Engine, output: Path) -> int:
     given_up = asyncio.ensure_future(any_set(world.stopping, world.backup_refused, world.withdrawn))
     given_up.add_done_callback(lambda _: cancelled.set())
     try:
-        note = await asyncio.to_thread(_note, world)
+        note = await asyncio.to_thread(_note, world, left_out)
         argv = engine.backup_argv(world.engine_config, world.settings.pgdata, note)
         async with safe_sessions(world) as more:
             return await oneshot.run(argv, output, cancelled=cancelled, more=more)
@@ -174,17 +195,19 @@ async def _push(world: World, engine: Engine, output: Path) -> int:
         given_up.cancel()
 
 
-def _note(world: World) -> str:
+def _note(world: World, left_out: tuple[LeftOut, ...]) -> str:
     """Give what a restore wants to know beforehand, unless the operator says something there.
 
     Out of the copy's own files: what an argument or a file elsewhere says no copy inherits. What
-    Patroni has configured is left out in part, so nothing is said of it.
+    Patroni has configured is displaced in part, so nothing is said of its libraries.
     """
     pgdata = world.settings.pgdata
-    if _OPERATORS_NOTE in world.settings.passed_on or (pgdata / guc.PATRONIS).exists():
+    if _OPERATORS_NOTE in world.settings.passed_on:
         return ""
-    preloads = guc.effective(pgdata, ()).values.get(guc.PRELOADED, "")
-    return catalog.note(preloads, spaces.sizes(pgdata))
+    preloads = ""
+    if not (pgdata / guc.PATRONIS).exists():
+        preloads = guc.effective(pgdata, ()).values.get(guc.PRELOADED, "")
+    return catalog.note(preloads, spaces.sizes(pgdata), left_out)
 
 
 async def _first_segment(world: World) -> bool:

@@ -1,0 +1,57 @@
+"""What the next base backup leaves out of the data directory: shown, noted with it, or a fault."""
+
+import asyncio
+from collections.abc import Sequence
+
+from walsup.agent.world import World
+from walsup.archive.fault import Fault
+from walsup.postgres.leftout import LINK, NAME, SOCKET, UNREADABLE, LeftOut, shown, walk
+
+_STOPS = {"walrus": (UNREADABLE,), "wal-g": (UNREADABLE, SOCKET, NAME)}
+
+
+async def look(world: World) -> tuple[LeftOut, ...]:
+    """Walk through the data directory and show what a base backup would leave out of it."""
+    found = tuple(await asyncio.to_thread(walk, world.settings.pgdata))
+    world.board.put(left_out=found)
+    world.board.attend("left out", _attention(found))
+    return found
+
+
+def _attention(found: Sequence[LeftOut]) -> Fault | None:
+    """Return what a person should know of; links that lead nowhere, and sockets, are no loss."""
+    told = [one for one in found if not one.dangling and one.kind != SOCKET]
+    if not told:
+        return None
+    return Fault(
+        kind="left out",
+        problem=f"base backups do not hold {shown(told)}",
+        remedy="a restore makes links again where what they lead to is mounted at the same path,"
+        " and refuses to start otherwise: keep these files with the container's configuration",
+    )
+
+
+def lost_data(found: Sequence[LeftOut]) -> Fault | None:
+    """Return the fault of data that no base backup holds; None: there is none."""
+    data = [one for one in found if one.is_data and one.kind == LINK]
+    if not data:
+        return None
+    return Fault(
+        kind="left out",
+        problem=f"a base backup does not hold {shown(data)}, and a restore would lack this data",
+        remedy="stop the database, move what the links lead to back to its place in the data"
+        " directory, and start it again; data on another disk belongs into a tablespace",
+    )
+
+
+def unreadable(found: Sequence[LeftOut], engine: str) -> Fault | None:
+    """Return the fault of files at which this engine's base backup ends; None: there are none."""
+    stopping = [one for one in found if one.kind in _STOPS[engine]]
+    if not stopping:
+        return None
+    return Fault(
+        kind="left out",
+        problem=f"{engine} cannot take a base backup with {shown(stopping)} in the data directory",
+        remedy="give unreadable files to the database's user (chown), and move or remove the"
+        " others; where it is a volume's lost+found, set PGDATA to a directory in the volume",
+    )
