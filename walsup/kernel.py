@@ -1,12 +1,14 @@
 """The few requests to the Linux kernel that the standard library has no call for."""
 
 import ctypes
+import errno
 import os
 import signal
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
+_AT_FDCWD, _RENAME_NOREPLACE = -100, 1
 
 # Resolved at import, before any fork: no dlopen between fork and exec.
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
@@ -47,3 +49,27 @@ def die_with_parent(parent: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(128 + signal.SIGKILL)
+
+
+def rename_to_free(before: os.PathLike[str], after: os.PathLike[str]) -> None:
+    """Give a directory a new name that nothing has, not even an empty directory.
+
+    Raises:
+        FileExistsError: something has it; OSError.
+    """
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except AttributeError:  # a C library without it
+        _rename_unless_there(before, after)
+        return
+    if rename(_AT_FDCWD, os.fsencode(before), _AT_FDCWD, os.fsencode(after), _RENAME_NOREPLACE):
+        number = ctypes.get_errno()
+        if number not in (errno.EINVAL, errno.ENOSYS):
+            raise OSError(number, os.strerror(number), os.fspath(after))
+        _rename_unless_there(before, after)  # a file system without it, such as NFS
+
+
+def _rename_unless_there(before: os.PathLike[str], after: os.PathLike[str]) -> None:
+    if os.path.lexists(after):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fspath(after))
+    os.rename(before, after)  # noqa: PTH104 (PID 1 loads no pathlib)

@@ -8,6 +8,8 @@ import time
 
 from walsup.agent.world import World
 from walsup.archive.lease import Proven
+from walsup.archive.owner import Tablespace
+from walsup.postgres import locations
 from walsup.postgres.wal import Segment
 
 _COMMIT_MARGIN_S = 2.0
@@ -26,6 +28,20 @@ def proven(world: World, mark: Segment, *, ended: bool = False, verdict: str = "
         world.continuity.position,
         verdict,
         time.time() if verdict else 0.0,
+        tablespaces=_tablespaces(world),
+    )
+
+
+def _tablespaces(world: World) -> tuple[Tablespace, ...]:
+    """Give where tablespaces are: a restore's WAL creates those that no base backup has."""
+    owner = world.lease.owner if world.lease else None
+    known = {(n, place): lsn for n, place, lsn in (owner.tablespaces if owner else None) or ()}
+    now_lsn = world.board.snapshot.database.current_lsn
+    return tuple(
+        Tablespace(number, place, known.get((number, place)) or now_lsn)
+        for number, place in sorted(
+            (int(name), str(place)) for name, place in locations.links(world.settings.pgdata)
+        )
     )
 
 

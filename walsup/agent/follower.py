@@ -9,6 +9,7 @@ import asyncio
 from pathlib import Path
 
 from walsup import log
+from walsup.agent import tablespaces
 from walsup.agent.followed import Followed, Origin
 from walsup.agent.source import Source
 from walsup.agent.world import World
@@ -17,7 +18,9 @@ from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify
 from walsup.archive.fault import Fault, FaultError
 from walsup.archive.fetching import STANDBY_PATIENCE_S
+from walsup.errors import DataDirectoryError
 from walsup.postgres import control, history, memory, pages
+from walsup.postgres.spacerecords import Created
 from walsup.postgres.wal import Kind, Segment
 from walsup.postgres.wal import classify as kind_of
 
@@ -67,6 +70,21 @@ class Follower:
         self._world.board.fault("archive", fault)
         await self.source.heed(fault)
         return ABSENT
+
+    async def admit(self, name: str, path: Path, created: list[Created]) -> int:
+        """Give the exit code for a segment that creates tablespaces; a bad one ends the standby.
+
+        It gets no answer then: postgres would ask its primary for the same segment.
+        """
+        for one in created:
+            if fault := await tablespaces.make_ready(self._world, one):
+                self._world.board.fault("standby", fault)
+                log.error("segment.withheld", name=name, path=str(path))
+                self._world.pid1.end(
+                    f"{fault.problem}\nHINT: {fault.cure}", DataDirectoryError.exit_code
+                )
+                await asyncio.Event().wait()
+        return FETCHED
 
     async def _look(self, name: str, path: Path) -> int:
         match kind_of(name):

@@ -8,6 +8,7 @@ import asyncio
 from pathlib import Path
 
 from walsup import log, units
+from walsup.agent import tablespaces, targets
 from walsup.agent.court import serve
 from walsup.agent.reclaim import Reclaim, free_timeline_of
 from walsup.agent.source import Source
@@ -18,10 +19,11 @@ from walsup.archive.fault import Fault, FaultError
 from walsup.archive.fetching import ENDED
 from walsup.archive.judging import Miss
 from walsup.archive.window import Line
-from walsup.errors import ArchiveError
+from walsup.errors import ArchiveError, DataDirectoryError
 from walsup.postgres import history, recovering
 from walsup.postgres.restored import Restored
-from walsup.postgres.wal import Kind, Segment
+from walsup.postgres.spacerecords import Created
+from walsup.postgres.wal import Kind, Segment, show_lsn
 from walsup.postgres.wal import classify as kind_of
 
 FETCHED, ABSENT, REFUSED = 0, 1, 255
@@ -50,7 +52,7 @@ class Judge:
 
     async def serve(self) -> None:
         """Answer on the socket until cancelled."""
-        await serve(self._world.run_dir, self.answer)
+        await serve(self._world.run_dir, self.answer, self.admit)
 
     async def answer(self, name: str, path: Path) -> int:
         """Give the exit code for a file that was not fetched."""
@@ -76,6 +78,26 @@ class Judge:
             await self._source.heed(fault)
             longest_s = 2.0 if fault.kind == "hole" else _LONGEST_RETRY_S
             await asyncio.sleep(units.backoff(failures, _FIRST_RETRY_S, longest_s))
+
+    async def admit(self, name: str, path: Path, created: list[Created]) -> int:
+        """Give the exit code for a segment that creates tablespaces."""
+        segment = Segment.parse(name, self._found.segment_size)
+        for one in created:
+            fault = await tablespaces.make_ready(self._world, one)
+            if fault is None:
+                continue
+            if await targets.ends_before(self._world, self._found, path, segment, one.lsn):
+                log.info("tablespace.not_reached", location=one.location, lsn=show_lsn(one.lsn))
+                continue
+            self._world.board.fault("restore", fault)
+            remedy = (
+                f"{fault.cure}; or empty the data directory, and end the restore before it:"
+                f" WALSUP_RESTORE_TARGET_LSN={show_lsn(one.lsn)} with"
+                " WALSUP_RESTORE_TARGET_INCLUSIVE=off"
+            )
+            self._world.pid1.doom(f"{fault.problem}\nHINT: {remedy}", DataDirectoryError.exit_code)
+            return REFUSED
+        return FETCHED
 
     async def _look(self, name: str, path: Path, looks: int) -> tuple[int | None, Fault | None]:
         """Look once: an answer, or why there is none yet."""

@@ -41,6 +41,8 @@ REMEDIES = {
     "base backup damaged": "take a new base backup with the engine (backup-push)",
     "foreign timeline": "give the other server that archives here a prefix of its own",
     "not following": "look at postgres's own lines in this log: what does it wait for?",
+    "tablespace": "mount a volume of this instance's own at that path, or make that"
+    " directory, empty, for the database's user, and start again",
     "process stopped": "find out what stopped it, and let it continue with SIGCONT",
     "database login": "let the role log in over the unix socket (pg_hba.conf)",
     "commits wait": "start the standbys that are named; to go on without them, take them out of"

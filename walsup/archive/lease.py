@@ -11,7 +11,7 @@ from walsup.archive.classify import is_absent, is_conflict
 from walsup.archive.conditions import Conditional
 from walsup.archive.fault import Fault
 from walsup.archive.names import OWNER_KEY
-from walsup.archive.owner import NOBODY, Owner
+from walsup.archive.owner import NOBODY, Owner, Tablespace
 from walsup.archive.terms import HOLDER_LEASES
 from walsup.postgres.continuity import Position
 
@@ -113,7 +113,8 @@ class Proven(NamedTuple):
 
     `complete_until`: Unix seconds, as Owner has it; 0: nothing new is known. `position`: the last
     checkpoint, None when nothing new is known. `verdict`: of the stop that ends this run, said
-    at `verdict_at` (Unix seconds). `heirs`: as Owner has them, None when they are unchanged.
+    at `verdict_at` (Unix seconds). `heirs`, `tablespaces`: as Owner has them,
+    None when they are unchanged.
     """
 
     timeline: int
@@ -124,6 +125,7 @@ class Proven(NamedTuple):
     verdict: str = ""
     verdict_at: float = 0.0
     heirs: tuple[str, ...] | None = None
+    tablespaces: tuple[Tablespace, ...] | None = None
 
 
 class Lease:
@@ -206,6 +208,7 @@ class Lease:
             complete_until=max(owner.complete_until, proven.complete_until),
             position=proven.position or owner.position,
             heirs=owner.heirs if proven.heirs is None else proven.heirs,
+            tablespaces=owner.tablespaces if proven.tablespaces is None else proven.tablespaces,
         )
         if not proven.verdict:
             return wanted

@@ -3,7 +3,7 @@
 import json
 import os
 from dataclasses import asdict, dataclass, replace
-from typing import Self
+from typing import NamedTuple, Self
 
 from walsup.archive.fault import Fault, FaultError
 from walsup.archive.names import OWNER_KEY
@@ -20,6 +20,14 @@ _NONCE_BYTES = 8  # 16 digits: with 24, WAL-G's delete would take a key of them 
 
 class OwnerError(FaultError, ValueError):
     """What lies in its place is no owner object, or a later walsup's."""
+
+
+class Tablespace(NamedTuple):
+    """A tablespace of the holder's; `lsn`: its creation lies before it, 0: not known."""
+
+    number: int
+    directory: str
+    lsn: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +50,8 @@ class Owner:
     proven later. `left`: the timelines before it, each with the LSN at which it was left; 0 and ():
     not known. `former`: timelines of earlier owners of the same cluster, none of them before it.
     `heirs`: the standbys whose acknowledgement lets its holder write while it cannot renew; no
-    other may be promoted in its place.
+    other may be promoted in its place. `tablespaces`: its holder's, each with its number, its
+    directory and the LSN by which it was there; None: not known.
     """
 
     system_id: int
@@ -72,6 +81,7 @@ class Owner:
     left: tuple[tuple[int, int], ...] = ()
     former: tuple[int, ...] = ()
     heirs: tuple[str, ...] = ()
+    tablespaces: tuple[Tablespace, ...] | None = None
     version: int = VERSION
 
     def to_json(self) -> bytes:
@@ -119,6 +129,7 @@ class Owner:
                 left=tuple((int(n), int(lsn)) for n, lsn in fields.get("left") or ()),
                 former=tuple(int(n) for n in fields.get("former") or ()),
                 heirs=tuple(str(name) for name in fields.get("heirs") or ()),
+                tablespaces=_tablespaces(fields.get("tablespaces")),
             )
             _check_ranges(found)
         except OwnerError:
@@ -137,6 +148,12 @@ class Owner:
     def signed(self) -> Self:
         """Give it with a new nonce, to be written."""
         return replace(self, nonce=os.urandom(_NONCE_BYTES).hex())
+
+
+def _tablespaces(told: object) -> tuple[Tablespace, ...] | None:
+    if not isinstance(told, list):
+        return None
+    return tuple(Tablespace(int(n), str(place), int(lsn)) for n, place, lsn in told)
 
 
 def _check_version(found: int) -> None:

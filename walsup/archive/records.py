@@ -21,6 +21,7 @@ _XID = re.compile(rb", tx: +(\d+), ")
 _ENDED = re.compile(
     rb", desc: (?:COMMIT|ABORT)(?:_PREPARED)? (?:(\d+): )?.*?(\d{4}-\d\d-\d\d [\d:.]+) UTC"
 )
+_BACKUP_END = b", desc: BACKUP_END "
 _POINT = re.compile(rb", desc: RESTORE_POINT (.*)")
 _LONGEST_LINE_BYTES = 1 << 20
 
@@ -33,6 +34,7 @@ class Seen:
     last_end: datetime | None = None
     name_lsn: int | None = None
     xid_lsn: int | None = None
+    backup_end_lsn: int | None = None
 
     def add(self, line: bytes, name: bytes | None, xid: int | None) -> None:
         """Take a line of pg_waldump's; `name`, `xid`: what is looked for."""
@@ -42,6 +44,8 @@ class Seen:
         self.last_lsn = parse_lsn(at[1].decode())
         if name is not None and (point := _POINT.search(line)) and point[1] == name:
             self.name_lsn = self.name_lsn or self.last_lsn
+        if _BACKUP_END in line:
+            self.backup_end_lsn = self.last_lsn
         if ended := _ENDED.search(line):
             self.last_end = datetime.fromisoformat(ended[2].decode()).replace(tzinfo=UTC)
             number = ended[1] or (found[1] if (found := _XID.search(line)) else b"")
@@ -57,8 +61,11 @@ async def scan(  # noqa: PLR0913 (each is one fact)
     *,
     name: str = "",
     xid: int | None = None,
+    end_lsn: int | None = None,
 ) -> None:
     """Read the records that begin in a segment; the folder has it, and those after it.
+
+    `end_lsn`: read on, or no further than, to there.
 
     A record may go on in the next segment: without that one the last is left out.
 
@@ -67,7 +74,7 @@ async def scan(  # noqa: PLR0913 (each is one fact)
     """
     parent = os.getpid()
     argv = [pg_waldump, "-p", str(folder), "-t", str(segment.timeline)]
-    argv += ["-s", show_lsn(segment.start_lsn), "-e", show_lsn(segment.end_lsn)]
+    argv += ["-s", show_lsn(segment.start_lsn), "-e", show_lsn(end_lsn or segment.end_lsn)]
     process = await asyncio.create_subprocess_exec(
         *argv,
         stdin=asyncio.subprocess.DEVNULL,

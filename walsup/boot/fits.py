@@ -6,7 +6,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from walsup.boot import libraries, linked, room
+from walsup.archive.catalog import Backup
+from walsup.boot import latespaces, libraries, linked, room
 from walsup.boot.report import Asked, Report
 from walsup.postgres import guc
 
@@ -33,6 +34,9 @@ def unfit(asked: Asked, report: Report) -> Iterator[str]:
             f" ({guc.PRELOADED}), which {asked.pkglibdir} does not have: use an image with"
             f" these extensions, or start it with -c {guc.PRELOADED}=…"
         )
+    if asked.places:
+        yield from latespaces.unfit(asked, report, _not_writable)
+        yield from _unusable_places(backup)
     if asked.pgdata is None:
         return
     yield from linked.unmet(backup.left_out, asked.pgdata)
@@ -43,6 +47,9 @@ def unfit(asked: Asked, report: Report) -> Iterator[str]:
         yield f"the data directory cannot be filled: {problem}"
     if asked.waldir is not None and (problem := _not_writable(room.existing(asked.waldir))):
         yield f"pg_wal cannot be made in {asked.waldir}: {problem}"
+
+
+def _unusable_places(backup: Backup) -> Iterator[str]:
     for _, directory in backup.tablespaces:
         if problem := _unusable(Path(directory)):
             yield f"the tablespace in {directory} cannot be made: {problem}"

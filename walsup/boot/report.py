@@ -18,7 +18,8 @@ class Asked:
 
     `pgdata` None: the disk does not matter, as in a mere look. `pkglibdir`: this PostgreSQL's
     libraries; None: they do not matter, or their place is not known. `waldir`: where pg_wal is to
-    be, None: in the data directory. `deep`: all WAL is read.
+    be, None: in the data directory. `deep`: all WAL is read. `places`: whether the directories of
+    tablespaces matter.
     """
 
     target: Target
@@ -30,6 +31,7 @@ class Asked:
     pkglibdir: Path | None = None
     waldir: Path | None = None
     deep: bool = False
+    places: bool = True
 
 
 @dataclass(slots=True, kw_only=True)

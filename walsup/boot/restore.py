@@ -102,13 +102,14 @@ def restore(
     log.info("restore.fetched", backup=report.backup.name, seconds=round(time.time() - began_at, 1))
 
 
-def asks(
+def asks(  # noqa: PLR0913 (each is one fact)
     known: Settings,
     arguments: Sequence[str],
     *,
     own: bool,
     disk: bool = True,
     deep: bool = False,
+    places: bool = True,
 ) -> Asked:
     """Give what the settings ask for."""
     path = os.environ.get("PATH", "")
@@ -125,6 +126,7 @@ def asks(
         pkglibdir=None if says_itself else libraries.folder(known.pg_bindir),
         waldir=known.postgres_initdb_waldir,
         deep=deep,
+        places=places,
     )
 
 

@@ -144,7 +144,7 @@ def _look(known: Settings, archive: Reader, patience: Patience, *, disk: bool) -
         ArchiveError: it has, and none can be used.
     """
     asked = replace(
-        restore.asks(known, (), own=True, disk=disk),
+        restore.asks(known, (), own=True, disk=disk, places=disk),
         target=Target(),
         named="",
         accept_hole="",

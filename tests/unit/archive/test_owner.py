@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from walsup.archive.classify import classify
-from walsup.archive.owner import VERSION, Owner, OwnerError
+from walsup.archive.owner import VERSION, Owner, OwnerError, Tablespace
 
 OWNER = Owner(
     system_id=7_300_000_000_000_000_001,
@@ -24,7 +24,7 @@ NEW = (
     *("lease_s", "backups_from", "place", "nonce"),
     *("complete_until", "next_timeline", "restored_to", "backups_because", "encryption"),
     *("position", "position_boot", "position_instance", "verdict", "verdict_at", "verdict_boot"),
-    *("own_timeline", "left", "former", "heirs"),
+    *("own_timeline", "left", "former", "heirs", "tablespaces"),
 )
 BITS_64 = st.integers(0, (1 << 64) - 1)
 
@@ -46,6 +46,8 @@ BITS_64 = st.integers(0, (1 << 64) - 1)
         ),
         former=st.lists(st.integers(1, (1 << 32) - 1)).map(tuple),
         heirs=st.lists(st.text()).map(tuple),
+        tablespaces=st.none()
+        | st.lists(st.builds(Tablespace, st.integers(), st.text(), BITS_64)).map(tuple),
     )
 )
 def test_round_trip(owner: Owner) -> None:

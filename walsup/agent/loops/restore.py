@@ -22,7 +22,7 @@ from walsup.agent.world import World
 from walsup.archive.fetching import PROGRESS
 from walsup.archive.window import Leg, Line
 from walsup.errors import SettingsError
-from walsup.postgres import control, recovering, restored
+from walsup.postgres import control, locations, recovering, restored
 from walsup.postgres.control import DBState
 from walsup.postgres.restored import Restored
 from walsup.postgres.server import postmaster
@@ -185,6 +185,7 @@ def _end(world: World, found: Restored) -> None:
     now = time.time()
     done = found._replace(ended_at=now, timeline_after=control.read(pgdata).timeline)
     shutil.rmtree(pgdata / "pg_wal" / ".wal-g", ignore_errors=True)
+    locations.let_go(pgdata)
     restored.write(pgdata, done)
     world.pid1.doom("", 0)
     world.pid1.no_reader()

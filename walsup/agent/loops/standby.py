@@ -20,7 +20,7 @@ from walsup.agent.stepdown import Unsure
 from walsup.agent.world import World
 from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify
-from walsup.postgres import control, history, memory, recovering, replay, standing
+from walsup.postgres import control, history, locations, memory, recovering, replay, standing
 from walsup.postgres.server import postmaster
 
 _LOOK_EVERY_S = 0.05
@@ -52,7 +52,7 @@ async def standby(world: World) -> None:
         )
         follower = Follower(world, followed, world.bucket.region)
         await asyncio.to_thread(follower.sweep)
-        works.append(asyncio.create_task(serve(world.run_dir, follower.answer)))
+        works.append(asyncio.create_task(serve(world.run_dir, follower.answer, follower.admit)))
         works.append(asyncio.create_task(_look(world, follower, followed)))
     try:
         await _until_promoted(world)
@@ -67,6 +67,7 @@ async def standby(world: World) -> None:
     world.pid1.no_reader()
     memory.forget_promotion(pgdata)
     history.remove_taken(pgdata)
+    await asyncio.to_thread(locations.let_go, pgdata)
     for subject in ("archive", "bucket", "kept", "replay", "standby", "role"):
         world.board.clear(subject)
     world.board.put(standby=replace(world.board.snapshot.standby, phase="promoted"))

@@ -1,0 +1,66 @@
+"""Tablespaces that were created after the base backup, whose creation a restore replays."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from walsup.archive.owner import Tablespace
+from walsup.boot import room
+from walsup.boot.report import Asked, Report
+from walsup.postgres import locations
+
+
+def unfit(asked: Asked, report: Report, not_writable: Callable[[Path], str]) -> Iterator[str]:
+    """Say of which the replay would end, as far as the archive's owner tells where they are.
+
+    What a target may leave out is a warning.
+    """
+    owner = report.offer.owner if report.offer else None
+    if report.backup is None or owner is None:
+        return
+    fetched = {int(number) for number, _ in report.backup.tablespaces}
+    for one in owner.tablespaces or ():
+        if one.number in fetched or not (problem := unusable(asked, one.directory, not_writable)):
+            continue
+        told = (
+            f"tablespace {one.number} was created after base backup {report.backup.name} in"
+            f" {one.directory}: {problem}"
+        )
+        if asked.pgdata and _is_own(asked.pgdata, one.directory):
+            report.warnings.append(
+                f"{told}; empty it too before this data directory is restored into"
+            )
+        elif _is_reached(asked, report, one, owner.timeline):
+            yield told
+        else:
+            report.warnings.append(f"{told}; a recovery that comes to its creation ends there")
+
+
+def unusable(asked: Asked, directory: str, not_writable: Callable[[Path], str]) -> str:
+    """Say why the creation of a tablespace there cannot be replayed here, "" when it can."""
+    place = Path(directory)
+    try:
+        held = sorted(path.name for path in place.glob(f"PG_{asked.major or '*'}_*"))
+    except OSError as fault:
+        return str(fault.strerror).lower()
+    if held:
+        return (
+            f"{place / held[0]} holds the files of another server; mount a volume of this"
+            " instance's own there"
+        )
+    problem = not_writable(room.existing(place))
+    return f"{problem}; mount a volume there" if problem else ""
+
+
+def _is_reached(asked: Asked, report: Report, one: Tablespace, timeline: int) -> bool:
+    """Tell whether the recovery certainly comes to its creation."""
+    line, end = report.line, report.reach.end if report.reach else None
+    if asked.target.kind != "end" or line is None or end is None or not one.lsn:
+        return False
+    on_line = any(leg.timeline == timeline for leg in line.legs)
+    return on_line and end.end_lsn >= one.lsn
+
+
+def _is_own(pgdata: Path, directory: str) -> bool:
+    there = os.path.realpath(directory)
+    return any(os.path.realpath(place) == there for _, place in locations.links(pgdata))
