@@ -28,7 +28,8 @@ class Backup:
 
     `pg_version` as server_version_num, 0 when it is not told; `size_bytes` of what is fetched,
     `compressed_bytes` of its parts;
-    `tablespaces` has the number and the directory of each; `preloads` is the cluster's
+    `tablespaces` has the number and the directory of each, `data_dir` the data directory that was
+    copied; `preloads` is the cluster's
     shared_preload_libraries, `spaces` the sizes of its tablespaces, as far as walsup has told them
     with the backup; `left_out` is what it does not hold of the data directory, None: not known.
     """
@@ -48,6 +49,7 @@ class Backup:
     preloads: str = ""
     spaces: tuple[tuple[str, int], ...] = ()
     left_out: tuple[LeftOut, ...] | None = None
+    data_dir: str = ""
 
     def space_bytes(self, number: str) -> int:
         """Give the size of a tablespace as it was noted with the backup, 0 when it was not."""
@@ -95,6 +97,7 @@ def _parse(key: str, uploaded_at: float, content: bytes) -> Backup:
         size_bytes=int(fields.get("UncompressedSize") or 0),
         compressed_bytes=int(fields.get("CompressedSize") or 0),
         tablespaces=tuple(_tablespaces(fields.get("Spec") or {})),
+        data_dir=_data_dir(fields),
         preloads=str(_noted(fields.get("UserData")).get(guc.PRELOADED) or ""),
         spaces=tuple(_spaces(_noted(fields.get("UserData")))),
         left_out=_left_out(_noted(fields.get("UserData"))),
@@ -164,6 +167,12 @@ def _tablespaces(spec: dict[str, object]) -> Iterator[tuple[str, str]]:
         place = spec.get(str(number))
         if isinstance(place, dict) and place.get("loc"):
             yield str(number), str(place["loc"])
+
+
+def _data_dir(fields: Mapping[str, object]) -> str:
+    spec = fields.get("Spec")
+    told = (spec.get("base_prefix") if isinstance(spec, dict) else "") or fields.get("DataDir")
+    return str(told or "").rstrip("/")
 
 
 async def newest_segment(bucket: Readable) -> str:

@@ -11,7 +11,7 @@ from walsup.archive.classify import classify
 from walsup.archive.names import BACKUP_FOLDER
 from walsup.archive.output import classify_output
 from walsup.archive.survey import PERMANENT, Reader
-from walsup.boot import backupfetch, stage
+from walsup.boot import backupfetch, inside, stage
 from walsup.boot.current import Current
 from walsup.boot.oneshot import OneShot
 from walsup.boot.report import Report
@@ -50,12 +50,14 @@ def fetch(  # noqa: PLR0913 (each is one fact)
     failures, broken = 0, 0.0
     while True:
         data = stage.begin(known.pgdata, known.postgres_initdb_waldir)
-        stage.remember_outside(known.pgdata, [place for _, place in report.backup.tablespaces])
+        spaces = inside.fetched_to(known.pgdata, report.backup, archive.engine.name)
+        outside = [place for _, place in spaces if not Path(place).is_relative_to(data.parent)]
+        stage.remember_outside(known.pgdata, outside)
         data.mkdir(mode=0o700)
-        for _, place in report.backup.tablespaces:
+        for _, place in spaces:
             Path(place).mkdir(mode=0o700, parents=True, exist_ok=True)
         output = one_shot.run_dir / "backup-fetch.log"
-        spec = _spec(one_shot.run_dir, data, report.backup.tablespaces)
+        spec = _spec(one_shot.run_dir, data, spaces)
         source = origin(current.known, own=own)
         with lending.lent(source, archive.engine.name, archive.config, one_shot.run_dir) as loan:
             config, more = archive.config, dict(archive.more)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from walsup.archive.catalog import Backup
-from walsup.boot import latespaces, libraries, linked, room
+from walsup.boot import inside, latespaces, libraries, linked, room
 from walsup.boot.report import Asked, Report
 from walsup.postgres import guc
 
@@ -36,7 +36,7 @@ def unfit(asked: Asked, report: Report) -> Iterator[str]:
         )
     if asked.places:
         yield from latespaces.unfit(asked, report, _not_writable)
-        yield from _unusable_places(backup)
+        yield from _unusable_places(asked, backup)
     if asked.pgdata is None:
         return
     yield from linked.unmet(backup.left_out, asked.pgdata)
@@ -49,9 +49,10 @@ def unfit(asked: Asked, report: Report) -> Iterator[str]:
         yield f"pg_wal cannot be made in {asked.waldir}: {problem}"
 
 
-def _unusable_places(backup: Backup) -> Iterator[str]:
-    for _, directory in backup.tablespaces:
-        if problem := _unusable(Path(directory)):
+def _unusable_places(asked: Asked, backup: Backup) -> Iterator[str]:
+    within = inside.inside(asked.pgdata, backup, asked.engine)
+    for number, directory in backup.tablespaces:
+        if number not in within and (problem := _unusable(Path(directory))):
             yield f"the tablespace in {directory} cannot be made: {problem}"
 
 

@@ -30,6 +30,7 @@ def look(pgdata: Path, *, config_elsewhere: bool = False) -> Found:
         # `global` is moved last: without it the move has not ended, or not begun.
         if stage.is_complete(pgdata):
             return _complete(pgdata)
+        entries = [name for name in entries if name not in stage.filled_beside(pgdata)]
         return Staged(complete=False) if not entries else _foreign(pgdata, entries)
     if not entries:
         return Empty()

@@ -54,7 +54,7 @@ async def examine(reader: Reader, asked: Asked) -> Report:
         return report
     await _follow(reader, asked, report)
     report.space_bytes = await survey.space_bytes(reader.bucket, report.backup)
-    report.faults += unfit(asked, report)
+    report.faults += unfit(replace(asked, engine=reader.engine.name), report)
     return report
 
 

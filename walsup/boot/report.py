@@ -19,7 +19,7 @@ class Asked:
     `pgdata` None: the disk does not matter, as in a mere look. `pkglibdir`: this PostgreSQL's
     libraries; None: they do not matter, or their place is not known. `waldir`: where pg_wal is to
     be, None: in the data directory. `deep`: all WAL is read. `places`: whether the directories of
-    tablespaces matter.
+    tablespaces matter. `engine`: the name of the one that fetches.
     """
 
     target: Target
@@ -32,6 +32,7 @@ class Asked:
     waldir: Path | None = None
     deep: bool = False
     places: bool = True
+    engine: str = ""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from walsup.archive import survey
 from walsup.archive.classify import classify
 from walsup.archive.fault import FaultError
 from walsup.archive.survey import Reader
-from walsup.boot import copy, inspect, libraries, linked, readerdaemon, stage, startfiles
+from walsup.boot import copy, inside, inspect, libraries, linked, readerdaemon, stage, startfiles
 from walsup.boot.current import Current
 from walsup.boot.fetched import fetch
 from walsup.boot.oneshot import OneShot
@@ -92,6 +92,7 @@ def restore(
     startfiles.tighten(data, known.pgdata, arguments)
     method = known.postgres_host_auth_method or "scram-sha-256"
     copy.make_own(data, known.postgres_initdb_waldir, method)
+    inside.place(known.pgdata, data, report.backup, archive.engine.name)
     libraries.check(data, known.pg_bindir, arguments)
     found = _memory(known, asked, report, own=own, began_at=began_at, region=region)
     restored.write(data, found)

@@ -4,6 +4,7 @@ Cut off before the file `complete` is on disk, everything in it is wiped; afterw
 ever moved to its place, `global` last. A cluster therefore never exists half.
 """
 
+import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -60,6 +61,14 @@ def remember_outside(pgdata: Path, directories: Iterable[str]) -> None:
     _sync(stage)
 
 
+def filled_beside(pgdata: Path) -> set[str]:
+    """Return the names in PGDATA that a cut-off fetch may have filled beside the stage."""
+    noted = _read(pgdata / STAGE / _OUTSIDE) if not is_complete(pgdata) else []
+    home = os.path.realpath(pgdata)
+    inside = [os.path.relpath(os.path.realpath(place), home) for place in noted]
+    return {name for place in inside if (name := place.partition("/")[0]) not in ("..", ".")}
+
+
 def wipe(pgdata: Path) -> None:
     """Remove a stage that is not complete, and what it left in its WAL directory.
 
@@ -70,10 +79,11 @@ def wipe(pgdata: Path) -> None:
     if is_complete(pgdata):
         raise FileExistsError(stage / _COMPLETE)
     for memory in (stage / _WALDIR, stage / _OUTSIDE):
-        if memory.exists():
-            noted = memory.read_text(encoding="utf-8", errors="surrogateescape")
-            for directory in filter(None, noted.split("\0")):
-                _empty(Path(directory))
+        for directory in _read(memory):
+            _empty(Path(directory))
+            if Path(os.path.realpath(directory)).is_relative_to(os.path.realpath(pgdata)):
+                with contextlib.suppress(OSError):
+                    os.removedirs(directory)
     # The memory of the WAL directory goes last: an interrupted wipe is done again.
     if (stage / DATA).exists():
         _remove_tree(stage / DATA)
@@ -136,6 +146,14 @@ def _note(path: Path, text: str) -> None:
     fresh.write_text(text, encoding="utf-8", errors="surrogateescape")
     _sync(fresh)
     fresh.rename(path)
+
+
+def _read(memory: Path) -> list[str]:
+    try:
+        noted = memory.read_text(encoding="utf-8", errors="surrogateescape")
+    except FileNotFoundError:
+        return []
+    return [directory for directory in noted.split("\0") if directory]
 
 
 def _empty(directory: Path) -> None:

@@ -19,6 +19,7 @@ from walsup.boot import (
     basebackup,
     copy,
     fetched,
+    inside,
     inspect,
     libraries,
     linked,
@@ -121,6 +122,7 @@ def _from_archive(
         known.postgres_host_auth_method or "scram-sha-256",
         signal=standing.SIGNAL,
     )
+    inside.place(known.pgdata, data, report.backup, archive.engine.name)
     return data
 
 
