@@ -9,7 +9,8 @@ import time
 from walsup.agent.world import World
 from walsup.archive.lease import Proven
 from walsup.archive.owner import Tablespace
-from walsup.postgres import locations
+from walsup.errors import WalsupError
+from walsup.postgres import control, locations
 from walsup.postgres.wal import Segment
 
 _COMMIT_MARGIN_S = 2.0
@@ -29,7 +30,16 @@ def proven(world: World, mark: Segment, *, ended: bool = False, verdict: str = "
         verdict,
         time.time() if verdict else 0.0,
         tablespaces=_tablespaces(world),
+        limits=_limits(world),
     )
+
+
+def _limits(world: World) -> tuple[tuple[str, int], ...]:
+    """Give the five settings that recovery compares, as this run has them."""
+    try:
+        return control.read(world.settings.pgdata).limits
+    except WalsupError:
+        return ()  # nothing new is known
 
 
 def _tablespaces(world: World) -> tuple[Tablespace, ...]:

@@ -33,12 +33,22 @@ class Progress:
             self._lsn, self._moved_s = replay_lsn, now_s
         return round(now_s - self._moved_s, 1)
 
-    def look(self, seen: Standby, at: Replay, now_s: float) -> Fault | None:
-        """Return why it does not follow, None when it does or nothing is to be replayed."""
+    def look(self, seen: Standby, at: Replay, now_s: float, *, low: str = "") -> Fault | None:
+        """Return why it does not follow, None when it does or nothing is to be replayed.
+
+        `low`: the settings with which a paused replay cannot go on.
+        """
         if seen.primary_lsn - seen.replay_lsn <= _HEADER_BYTES:
             self._even_s = now_s
         if not at.streaming or at.heard_at != self._heard_at:
             self._heard_at, self._heard_s = at.heard_at, now_s
+        if at.paused and low:
+            return Fault(
+                kind="not following",
+                problem=f"replay is paused at {show_lsn(seen.replay_lsn)}: {low}",
+                remedy="start this instance again: walsup raises what is too low by itself (when"
+                " replay is resumed instead, postgres ends)",
+            )
         if at.paused:
             return Fault(
                 kind="not following",

@@ -114,7 +114,7 @@ class Proven(NamedTuple):
     `complete_until`: Unix seconds, as Owner has it; 0: nothing new is known. `position`: the last
     checkpoint, None when nothing new is known. `verdict`: of the stop that ends this run, said
     at `verdict_at` (Unix seconds). `heirs`, `tablespaces`: as Owner has them,
-    None when they are unchanged.
+    None when they are unchanged. `limits`: those of this run.
     """
 
     timeline: int
@@ -126,6 +126,7 @@ class Proven(NamedTuple):
     verdict_at: float = 0.0
     heirs: tuple[str, ...] | None = None
     tablespaces: tuple[Tablespace, ...] | None = None
+    limits: tuple[tuple[str, int], ...] = ()
 
 
 class Lease:
@@ -209,6 +210,7 @@ class Lease:
             position=proven.position or owner.position,
             heirs=owner.heirs if proven.heirs is None else proven.heirs,
             tablespaces=owner.tablespaces if proven.tablespaces is None else proven.tablespaces,
+            limits=_highest(owner.limits, proven.limits),
         )
         if not proven.verdict:
             return wanted
@@ -250,6 +252,14 @@ class Lease:
         if owner.boot == self.owner.boot:
             return LostError(_taken(None))
         return LostError(_taken(owner), owner)
+
+
+def _highest(
+    before: tuple[tuple[str, int], ...], now: tuple[tuple[str, int], ...]
+) -> tuple[tuple[str, int], ...]:
+    """Give the higher value of each: the WAL of all earlier runs may be replayed."""
+    known = dict(before)
+    return tuple(sorted((known | {n: max(v, known.get(n, v)) for n, v in now}).items()))
 
 
 def _gives_up(owner: Owner) -> bool:

@@ -51,7 +51,8 @@ class Owner:
     not known. `former`: timelines of earlier owners of the same cluster, none of them before it.
     `heirs`: the standbys whose acknowledgement lets its holder write while it cannot renew; no
     other may be promoted in its place. `tablespaces`: its holder's, each with its number, its
-    directory and the LSN by which it was there; None: not known.
+    directory and the LSN by which it was there; None: not known. `limits`: the highest values that
+    the five settings which recovery compares have had, by name.
     """
 
     system_id: int
@@ -82,6 +83,7 @@ class Owner:
     former: tuple[int, ...] = ()
     heirs: tuple[str, ...] = ()
     tablespaces: tuple[Tablespace, ...] | None = None
+    limits: tuple[tuple[str, int], ...] = ()
     version: int = VERSION
 
     def to_json(self) -> bytes:
@@ -130,6 +132,7 @@ class Owner:
                 former=tuple(int(n) for n in fields.get("former") or ()),
                 heirs=tuple(str(name) for name in fields.get("heirs") or ()),
                 tablespaces=_tablespaces(fields.get("tablespaces")),
+                limits=tuple((str(n), int(value)) for n, value in fields.get("limits") or ()),
             )
             _check_ranges(found)
         except OwnerError:

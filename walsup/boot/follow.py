@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from walsup import log
 from walsup.archive import fetching
 from walsup.archive.reading import render_reader
-from walsup.boot import holdups, primary, readerdaemon, slots
+from walsup.boot import holdups, limits, primary, readerdaemon, slots
 from walsup.boot.handover import Handover
 from walsup.boot.source import carrier as carrier_of
-from walsup.boot.target import raised
 from walsup.postgres import control, history, memory
 from walsup.private import write_private
 from walsup.settings import Settings
@@ -48,9 +47,7 @@ def following(known: Settings, hand: Handover, effective: Mapping[str, str]) -> 
         )
         rendered["restore_command"] = fetching.standby_command(carrier, hand.run_dir)
         readerdaemon.launch(hand.send, carrier, known, hand.run_dir, known.pgdata)
-    higher = raised(dict(found.limits), effective)
-    for name, value in higher.items():
-        log.info("setting.raised", name=name, value=value, why="the primary has it so")
+    higher = limits.of_recovery(known.pgdata, {}, effective, read_only=True)
     log.info(
         "standby.follows",
         archive=str(known.archive) if known.archive else "",

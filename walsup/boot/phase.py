@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from walsup.boot import limits
 from walsup.boot.handover import Handover
 from walsup.boot.plan import Found
 from walsup.postgres import restored, standing
@@ -50,8 +51,9 @@ def settings(
         from walsup.boot import follow  # noqa: PLC0415 (not for every start)
 
         return follow.following(known, hand, effective)
+    rendered = limits.of_start(known.pgdata, effective)
     if known.replication_password:
         from walsup.boot import slots  # noqa: PLC0415 (not for every start)
 
-        return slots.settings(effective, known.pgdata)
-    return {}
+        rendered |= slots.settings(effective, known.pgdata)
+    return rendered

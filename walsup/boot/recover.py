@@ -8,12 +8,12 @@ from pathlib import Path
 from walsup import log
 from walsup.archive import fetching
 from walsup.archive.reading import render_reader
-from walsup.boot import holdups, readerdaemon, restore
+from walsup.boot import holdups, limits, readerdaemon, restore
 from walsup.boot.handover import Handover
 from walsup.boot.source import carrier as carrier_of
-from walsup.boot.target import raised, recovery_settings, target
+from walsup.boot.target import recovery_settings, target
 from walsup.errors import SettingsError
-from walsup.postgres import control, restored
+from walsup.postgres import restored
 from walsup.private import write_private
 from walsup.settings import Settings, origin
 
@@ -37,7 +37,8 @@ def recovery(
     if found is None:
         return {}
     if not restored.is_recovering(known.pgdata):
-        return {} if found.own else dict(_NO_SUBSCRIPTIONS)
+        ordinary = limits.of_start(known.pgdata, effective)
+        return ordinary if found.own else ordinary | _NO_SUBSCRIPTIONS
     lost = known.archive is None if found.own else known.restore_from is None
     asked = "" if lost else restore.wish(known, own=found.own)
     if asked != found.wish:
@@ -69,15 +70,13 @@ def recovery(
         ),
     )
     rendered |= holdups.of_recovery(effective)
-    limits = dict(control.read(known.pgdata).limits)
     if not found.own:
         rendered |= _NO_SUBSCRIPTIONS
     if major >= _SYNCFS_SINCE and "recovery_init_sync_method" not in effective:
         # Every file was synced before the copy counted; postgres would do it once more, one by one.
         rendered["recovery_init_sync_method"] = "syncfs"
-    higher = raised(limits, effective)
-    for name, value in higher.items():
-        log.info("setting.raised", name=name, value=value, why="the primary had it so")
+    read_only = rendered["hot_standby"] == "on"
+    higher = limits.of_recovery(known.pgdata, dict(found.limits), effective, read_only=read_only)
     log.info("restore.recovering", backup=found.backup, target=found.target, ends=found.ends)
     return rendered | higher
 

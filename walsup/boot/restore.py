@@ -208,6 +208,7 @@ def _memory(  # noqa: PLR0913 (each is one fact)
         accept_hole=asked.accept_hole,
         action=asked.target.action,
         began_at=began_at,
+        limits=report.offer.owner.limits if report.offer and report.offer.owner else (),
     )
 
 

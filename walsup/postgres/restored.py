@@ -29,6 +29,7 @@ class Restored(NamedTuple):
     at which it is left or None). `wish` is what was asked for, as one text to compare. `ends`:
     `end` (of the archive), `target`, or `quiet`: at the last commit, which lies before the target.
     `region`: where the source's bucket is.
+    `limits`: the highest values of the five settings that the WAL may come to, as far as known.
     `timeline_after`: 0 until it is promoted. Times in Unix seconds.
     """
 
@@ -49,6 +50,7 @@ class Restored(NamedTuple):
     began_at: float = 0.0
     ended_at: float = 0.0
     timeline_after: int = 0
+    limits: tuple[tuple[str, int], ...] = ()
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -59,6 +61,7 @@ class Restored(NamedTuple):
         """
         fields = json.loads(text)
         fields["legs"] = tuple((int(n), int(b), e) for n, b, e in fields["legs"])
+        fields["limits"] = tuple((str(n), int(v)) for n, v in fields.get("limits") or ())
         # A later version may have noted more.
         return cls(**{name: value for name, value in fields.items() if name in cls._fields})
 

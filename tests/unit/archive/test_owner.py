@@ -24,7 +24,7 @@ NEW = (
     *("lease_s", "backups_from", "place", "nonce"),
     *("complete_until", "next_timeline", "restored_to", "backups_because", "encryption"),
     *("position", "position_boot", "position_instance", "verdict", "verdict_at", "verdict_boot"),
-    *("own_timeline", "left", "former", "heirs", "tablespaces"),
+    *("own_timeline", "left", "former", "heirs", "tablespaces", "limits"),
 )
 BITS_64 = st.integers(0, (1 << 64) - 1)
 
@@ -48,6 +48,7 @@ BITS_64 = st.integers(0, (1 << 64) - 1)
         heirs=st.lists(st.text()).map(tuple),
         tablespaces=st.none()
         | st.lists(st.builds(Tablespace, st.integers(), st.text(), BITS_64)).map(tuple),
+        limits=st.lists(st.tuples(st.text(), st.integers())).map(tuple),
     )
 )
 def test_round_trip(owner: Owner) -> None:

@@ -16,13 +16,15 @@ from walsup.agent.board import Restore
 from walsup.agent.clone import disable_subscriptions
 from walsup.agent.judge import Judge
 from walsup.agent.loops.database import login_fault
+from walsup.agent.lowsettings import too_low
 from walsup.agent.reclaim import Reclaim
 from walsup.agent.unreadable import fault_of
 from walsup.agent.world import World
+from walsup.archive.fault import Fault
 from walsup.archive.fetching import PROGRESS
 from walsup.archive.window import Leg, Line
-from walsup.errors import SettingsError
-from walsup.postgres import control, locations, recovering, restored
+from walsup.errors import SettingsError, WalsupError
+from walsup.postgres import control, locations, recovering, replay, restored
 from walsup.postgres.control import DBState
 from walsup.postgres.restored import Restored
 from walsup.postgres.server import postmaster
@@ -100,10 +102,31 @@ async def _until_promoted(world: World, found: Restored) -> None:
             before, seen = seen, await asyncio.to_thread(_progress, world, found, now_s - began)
             moved_s = now_s if seen.segment != before.segment else moved_s
             world.board.put(restore=replace(seen, still_s=round(now_s - moved_s)))
+            if found.action == "pause" and await _end_low(world):
+                await world.stopping.wait()
+                return
             if now_s - logged_s >= _LOGGED_EVERY_S:
                 logged_s = now_s
                 log.info("restore.progress", **_shown(seen))
         await asyncio.sleep(_LOOK_EVERY_S)
+
+
+async def _end_low(world: World) -> bool:
+    """End a recovery that has paused for want of a setting: the next start raises it."""
+    if not world.board.snapshot.database.observed:
+        return False
+    try:
+        at = await replay.observe(world.sql)
+        low = await asyncio.to_thread(too_low, world.settings.pgdata, at.limits)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, WalsupError):
+        return False
+    if not at.paused or not low:
+        return False
+    problem = f"recovery is paused before its target: {low}"
+    remedy = "start it again: walsup raises what is too low by itself, and the recovery goes on"
+    world.board.fault("restore", Fault("not following", problem, remedy))
+    world.pid1.end(f"{problem}\nHINT: {remedy}", SettingsError.exit_code)
+    return True
 
 
 def _is_promoted(pgdata: Path) -> bool:

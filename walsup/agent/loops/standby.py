@@ -14,13 +14,16 @@ from walsup.agent.court import serve
 from walsup.agent.followed import Followed
 from walsup.agent.follower import Follower
 from walsup.agent.keeping import Keep
+from walsup.agent.lowsettings import too_low
 from walsup.agent.progress import Progress
 from walsup.agent.standstill import Standstill
 from walsup.agent.stepdown import Unsure
 from walsup.agent.world import World
 from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify
+from walsup.errors import WalsupError
 from walsup.postgres import control, history, locations, memory, recovering, replay, standing
+from walsup.postgres.replay import Replay
 from walsup.postgres.server import postmaster
 
 _LOOK_EVERY_S = 0.05
@@ -111,11 +114,18 @@ async def _sample(world: World) -> None:
                 )
             )
             world.board.saw("replay")
-            found = progress.look(world.board.snapshot.standby, at, time.monotonic())
+            low = await asyncio.to_thread(_low, world, at) if at.paused else ""
+            found = progress.look(world.board.snapshot.standby, at, time.monotonic(), low=low)
             if found is not None:
                 world.board.fault("replay", found)
             else:
                 world.board.clear("replay")
+
+
+def _low(world: World, at: Replay) -> str:
+    with contextlib.suppress(WalsupError):
+        return too_low(world.settings.pgdata, at.limits)
+    return ""
 
 
 def _say(before: str | None, now: str | None) -> str | None:
