@@ -44,15 +44,8 @@ def _limits(world: World) -> tuple[tuple[str, int], ...]:
 
 def _tablespaces(world: World) -> tuple[Tablespace, ...]:
     """Give where tablespaces are: a restore's WAL creates those that no base backup has."""
-    owner = world.lease.owner if world.lease else None
-    known = {(n, place): lsn for n, place, lsn in (owner.tablespaces if owner else None) or ()}
-    now_lsn = world.board.snapshot.database.current_lsn
-    return tuple(
-        Tablespace(number, place, known.get((number, place)) or now_lsn)
-        for number, place in sorted(
-            (int(name), str(place)) for name, place in locations.links(world.settings.pgdata)
-        )
-    )
+    found = locations.links(world.settings.pgdata)
+    return tuple(sorted(Tablespace(int(number), str(place)) for number, place in found))
 
 
 def _complete_until(world: World) -> float:

@@ -23,11 +23,10 @@ class OwnerError(FaultError, ValueError):
 
 
 class Tablespace(NamedTuple):
-    """A tablespace of the holder's; `lsn`: its creation lies before it, 0: not known."""
+    """A tablespace of the holder's."""
 
     number: int
     directory: str
-    lsn: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +49,8 @@ class Owner:
     proven later. `left`: the timelines before it, each with the LSN at which it was left; 0 and ():
     not known. `former`: timelines of earlier owners of the same cluster, none of them before it.
     `heirs`: the standbys whose acknowledgement lets its holder write while it cannot renew; no
-    other may be promoted in its place. `tablespaces`: its holder's, each with its number, its
-    directory and the LSN by which it was there; None: not known. `limits`: the highest values that
+    other may be promoted in its place. `tablespaces`: its holder's, each with its number and
+    its directory; None: not known. `limits`: the highest values that
     the five settings which recovery compares have had, by name.
     """
 
@@ -156,7 +155,7 @@ class Owner:
 def _tablespaces(told: object) -> tuple[Tablespace, ...] | None:
     if not isinstance(told, list):
         return None
-    return tuple(Tablespace(int(n), str(place), int(lsn)) for n, place, lsn in told)
+    return tuple(Tablespace(int(number), str(place)) for number, place in told)
 
 
 def _check_version(found: int) -> None:

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from walsup.archive.owner import Tablespace
 from walsup.boot import room
 from walsup.boot.report import Asked, Report
 from walsup.postgres import locations
@@ -30,7 +29,7 @@ def unfit(asked: Asked, report: Report, not_writable: Callable[[Path], str]) -> 
             report.warnings.append(
                 f"{told}; empty it too before this data directory is restored into"
             )
-        elif _is_reached(asked, report, one, owner.timeline):
+        elif _is_reached(asked, report, owner.timeline):
             yield told
         else:
             report.warnings.append(f"{told}; a recovery that comes to its creation ends there")
@@ -52,13 +51,12 @@ def unusable(asked: Asked, directory: str, not_writable: Callable[[Path], str]) 
     return f"{problem}; mount a volume there" if problem else ""
 
 
-def _is_reached(asked: Asked, report: Report, one: Tablespace, timeline: int) -> bool:
-    """Tell whether the recovery certainly comes to its creation."""
-    line, end = report.line, report.reach.end if report.reach else None
-    if asked.target.kind != "end" or line is None or end is None or not one.lsn:
+def _is_reached(asked: Asked, report: Report, timeline: int) -> bool:
+    """Tell whether the recovery comes to what the owner has, once that is archived."""
+    line = report.line
+    if asked.target.kind != "end" or line is None:
         return False
-    on_line = any(leg.timeline == timeline for leg in line.legs)
-    return on_line and end.end_lsn >= one.lsn
+    return any(leg.timeline == timeline for leg in line.legs)
 
 
 def _is_own(pgdata: Path, directory: str) -> bool:

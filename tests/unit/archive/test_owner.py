@@ -47,7 +47,7 @@ BITS_64 = st.integers(0, (1 << 64) - 1)
         former=st.lists(st.integers(1, (1 << 32) - 1)).map(tuple),
         heirs=st.lists(st.text()).map(tuple),
         tablespaces=st.none()
-        | st.lists(st.builds(Tablespace, st.integers(), st.text(), BITS_64)).map(tuple),
+        | st.lists(st.builds(Tablespace, st.integers(), st.text())).map(tuple),
         limits=st.lists(st.tuples(st.text(), st.integers())).map(tuple),
     )
 )
