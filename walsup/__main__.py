@@ -33,7 +33,7 @@ def main() -> None:
         gc.disable()
         from walsup.init import main as init  # noqa: PLC0415 (one command, one import)
 
-        init(sys.argv[2:], _prepare)
+        init(sys.argv[2:], _prepare, examine=_examine)
     elif sys.argv[1:2] == ["agent"]:
         # Below the database, which starts at the same moment, and so are its base backups.
         os.nice(_AGENT_NICENESS)
@@ -48,6 +48,15 @@ def main() -> None:
         from walsup.cli import main as cli  # noqa: PLC0415 (one command, one import)
 
         cli()
+
+
+def _examine(arguments: list[str], lock: int, send: "Send") -> int:
+    """Look at the data directory before it is given to the database's user; in a fork too."""
+    gc.disable()
+    del lock
+    from walsup.boot.examine import examine  # noqa: PLC0415 (only in the fork)
+
+    return examine(arguments, send)
 
 
 def _prepare(arguments: list[str], lock: int, send: "Send") -> int:

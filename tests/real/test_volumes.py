@@ -1,5 +1,6 @@
 """Volumes and settings that were made for another image."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -122,4 +123,100 @@ def test_bitnami_s_chart_and_its_volume_without_configuration(pod: MakePod, s3: 
     assert one.psql("select n from t") == "1"
     assert _over_tcp(one, "of the shop", "shop", "orders") == "shop"
     assert "password" in _over_tcp(one, "wrong", "postgres")
+    assert one.stop() == 0
+
+
+_OTHER_UID = 4711
+# As CloudNativePG's instance manager writes them. Source: pkg/postgres/configuration.go.
+_CNPG = """
+ssl = on
+ssl_ca_file = '/controller/certificates/client-ca.crt'
+ssl_cert_file = '/controller/certificates/server.crt'
+ssl_key_file = '/controller/certificates/server.key'
+logging_collector = on
+log_destination = csvlog
+log_directory = '/controller/log'
+unix_socket_directories = '/controller/run'
+shared_preload_libraries = 'pgaudit'
+archive_mode = on
+archive_command = '/controller/manager wal-archive --log-destination /controller/log/x.json %p'
+listen_addresses = '192.0.2.1'
+huge_pages = on
+"""
+_CNPG_RULES = """local all all peer map=local
+hostssl postgres streaming_replica all cert
+host all all all scram-sha-256
+"""
+
+
+def _owners(*folders: Path) -> set[int]:
+    """The uids of everything in these directories."""
+    found = {path.lstat().st_uid for folder in folders for path in folder.rglob("*")}
+    return found | {folder.stat().st_uid for folder in folders}
+
+
+def _give(uid: int, *folders: Path) -> None:
+    for folder in folders:
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, uid, uid, follow_symlinks=False)
+
+
+def test_a_volume_of_another_user_is_given_away_only_when_it_can_start(
+    walsup: Make, machine: Machine
+) -> None:
+    """CloudNativePG's: refused, all of it stays its user's; then with its WAL and tablespaces."""
+    if not machine.db_user:
+        pytest.skip("needs root")
+    one = walsup().start()
+    one.wait_accepts(timeout_s=60)
+    wal, space = one.layout.volume / "wal", one.layout.volume / "space"
+    space.mkdir()
+    machine.give_to_database(space)
+    one.psql(f"create tablespace elsewhere location '{space}'")
+    one.psql("create table t tablespace elsewhere as select 7 as n")
+    assert one.stop() == 0
+    (one.pgdata / "pg_wal").rename(wal)
+    (one.pgdata / "pg_wal").symlink_to(wal)
+    conf = one.pgdata / "postgresql.conf"
+    plain = conf.read_text()
+    one.layout.volume.chmod(0o755)
+    volume = (one.pgdata, wal, space)
+    _give(_OTHER_UID, *volume)
+
+    refusals = {
+        "shared_preload_libraries = 'citus'": 69,
+        "include '/controller/absent.conf'": 65,
+        "work_mem = 'a lot'": 65,
+        "hba_file = '/controller/pg_hba.conf'": 65,
+        "lc_messages = 'xx_YY.UTF-8'": 65,
+    }
+    for line, code in refusals.items():
+        conf.write_text(f"{plain}\n{line}\n")
+        one.start()
+        assert one.wait() == code, one.tail()
+        assert _owners(*volume) == {_OTHER_UID}
+    version = one.pgdata / "PG_VERSION"
+    major = version.read_text()
+    version.write_text("11\n")
+    one.start()
+    assert one.wait() == 66
+    version.write_text(major)
+    assert _owners(*volume) == {_OTHER_UID}
+
+    conf.write_text(plain + _CNPG)
+    (one.pgdata / "pg_hba.conf").write_text(_CNPG_RULES)
+    (one.pgdata / "pg_ident.conf").write_text(
+        # The tests' own psql is run by root.
+        f"local {machine.db_user} postgres\nlocal root postgres\n"
+    )
+    one.start()
+    wait_protected(one)
+    assert one.events("directory.examined")
+    assert one.psql("select n from t") == "7"
+    assert one.psql("show ssl_ca_file") != "/controller/certificates/client-ca.crt"
+    assert one.psql("show shared_preload_libraries") == ""
+    assert one.events("archive.of_other_program")[0]["program"] == "CloudNativePG (Barman)"
+    replaced = {event["name"] for event in one.events("setting.of_other_image")}
+    assert {"listen_addresses", "log_destination", "huge_pages"} <= replaced
+    assert _owners(*volume) == {one.pgdata.stat().st_uid} != {_OTHER_UID}
     assert one.stop() == 0

@@ -31,7 +31,7 @@ class Place(NamedTuple):
     """Where postgres starts: what is set, by whom, and what is here."""
 
     pgdata: Path
-    run_dir: Path
+    run_dir: Path | None
     effective: Mapping[str, str]
     given: Mapping[str, str]
     image: Image | None
@@ -59,9 +59,11 @@ def instead(
     known: Settings,
     arguments: Sequence[str],
     postgres: str,
-    run_dir: Path,
+    run_dir: Path | None,
 ) -> list[str]:
     """Return arguments in the place of what is not here; they come before the operator's own.
+
+    `run_dir`: where files are made; None when it is only asked whether the directory can start.
 
     Raises:
         DataDirectoryError, ProgramMissingError: what is not here cannot be replaced.
@@ -75,11 +77,12 @@ def instead(
         libraries=libraries_of(Path(postgres).resolve()),
     )
     _check_files(place, guc.effective(known.pgdata, arguments).problems)
+    _check_locales(place)
     found: dict[str, str] = {}
-    for rule in (_libraries, _log, _tls, _statistics, _memory, _locales, _group, _addresses):
+    for rule in (_libraries, _log, _tls, _statistics, _memory, _group, _addresses):
         found |= {name: text for name, text in rule(place).items() if name not in place.given}
     event = place.image.event if place.image else "setting.not_here"
-    for name, value in found.items():
+    for name, value in found.items() if run_dir else ():
         log.warning(event, name=name, value=value, instead_of=effective.get(name, ""))
     return [word for name, value in found.items() for word in ("-c", f"{name}={value}")]
 
@@ -168,6 +171,8 @@ def _tls(place: Place) -> dict[str, str]:
             hint="mount the files, readable for this user; or name others with arguments (-c"
             " ssl_cert_file=…, -c ssl_key_file=…); or start without TLS: -c ssl=off",
         )
+    if place.run_dir is None:
+        return {}
     from walsup.boot.certificate import certificate  # noqa: PLC0415 (not for every start)
 
     return certificate(place.run_dir, environment_path)
@@ -191,24 +196,32 @@ def _memory(place: Place) -> dict[str, str]:
     return {"huge_pages": "try"} if has_none else {}
 
 
-def _locales(place: Place) -> dict[str, str]:
-    """Formats and messages in a language that is not installed; the data is sorted by another."""
+def _check_locales(place: Place) -> None:
+    """Reject formats and messages in a language that is not installed.
+
+    postgres checks what a file says even when an argument says something else.
+    """
     named = {name: text for name in _LOCALES if (text := place.get(name))}
     if all(text in ("C", "POSIX", "C.UTF-8", "C.utf8") for text in named.values()):
-        return {}
+        return
     import locale  # noqa: PLC0415 (not for every start)
 
     before = locale.setlocale(locale.LC_ALL)
-    found = {}
+    lost = []
     try:
         for name, text in named.items():
             try:
                 locale.setlocale(getattr(locale, name.upper()), text)
             except locale.Error:
-                found[name] = "C"
+                lost.append(f"{name}={text}")
     finally:
         locale.setlocale(locale.LC_ALL, before)
-    return found
+    if lost:
+        raise DataDirectoryError(
+            f"{', '.join(lost)}: this image does not have that locale",
+            hint="use an image with it (localedef, or the package locales-all); or correct these"
+            " lines in postgresql.conf (C is always there): an argument does not help",
+        )
 
 
 def _group(place: Place) -> dict[str, str]:

@@ -5,7 +5,7 @@ is used; otherwise files are made in the data directory. Nothing that is there i
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from walsup import log
@@ -22,19 +22,14 @@ _AUTO = "postgresql.auto.conf"
 _CONF, _HBA, _IDENT = "postgresql.conf", "pg_hba.conf", "pg_ident.conf"
 
 
-def complete(
-    known: Settings, given: Mapping[str, str], major: str, root: str = ""
-) -> tuple[str, ...]:
-    """Make what is absent; return arguments that name a configuration file that was found.
-
-    `given`: what the operator's arguments set; `root`: where paths outside are looked for.
+def is_absent(pgdata: Path, given: Mapping[str, str]) -> bool:
+    """Return whether the configuration has to be found or made; `given`: by the arguments.
 
     Raises:
-        DataDirectoryError: more is absent, or a link leads nowhere; nothing has been made.
+        DataDirectoryError: more is absent, or a link leads nowhere.
     """
-    pgdata = known.pgdata
     if "config_file" in given or (pgdata / _CONF).exists():
-        return ()
+        return False
     for name in (_CONF, _HBA, _IDENT):
         if (pgdata / name).is_symlink() and not (pgdata / name).exists():
             raise _dangling(pgdata / name)
@@ -43,6 +38,22 @@ def complete(
             f"{pgdata} has no {', '.join([_CONF, *lost])}",
             hint="copy the whole data directory again, or restore it from a backup",
         )
+    return True
+
+
+def complete(
+    known: Settings, arguments: Sequence[str], major: str, root: str = ""
+) -> tuple[str, ...]:
+    """Make what is absent; return arguments that name a configuration file that was found.
+
+    `arguments`: the operator's; `root`: where paths outside are looked for.
+
+    Raises:
+        DataDirectoryError: more is absent, or a link leads nowhere; nothing has been made.
+    """
+    pgdata = known.pgdata
+    if not is_absent(pgdata, guc.from_arguments(arguments)):
+        return ()
     if found := _elsewhere(pgdata, major, root):
         log.warning("volume.configured", file=str(found), by="-c config_file")
         return ("-c", f"config_file={found}")

@@ -28,6 +28,25 @@ def check_mode(pgdata: Path) -> None:
         pgdata.chmod(0o700)
 
 
+def check_linked(pgdata: Path) -> None:
+    """Reject a WAL directory or a tablespace outside of PGDATA that this user cannot write to.
+
+    Raises:
+        PermissionsError: with the directory and its owner.
+    """
+    folder = pgdata / "pg_tblspc"
+    spaces = sorted(folder.iterdir()) if folder.is_dir() else []
+    for link in (pgdata / "pg_wal", *spaces):
+        if not link.is_symlink() or not os.path.isdir(link):  # noqa: PTH112 (never raises)
+            continue
+        if not os.access(link, os.R_OK | os.W_OK | os.X_OK):
+            raise PermissionsError(
+                f"{link} leads to {link.readlink()}, which uid {link.stat().st_uid} owns and uid"
+                f" {os.geteuid()} cannot use",
+                hint="give it to the owner of the data directory (chown -R), as a part of it",
+            )
+
+
 def clear_stale_socket(folder: Path, port: int, pgdata: Path) -> None:
     """Remove the lock of a socket that a killed postgres of this directory has left.
 

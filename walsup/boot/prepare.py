@@ -1,10 +1,9 @@
 """Prepare, a one-shot fork of PID 1: settings → plan → data directory → launches."""
 
 import contextlib
-import errno
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from walsup import log, settings
@@ -27,10 +26,10 @@ from walsup.boot import (
 )
 from walsup.boot.current import Current
 from walsup.boot.elsewhere import operators_gucs
-from walsup.boot.sending import without_secrets
-from walsup.errors import DiskFullError, InternalError, PermissionsError, SettingsError, WalsupError
+from walsup.boot.guarded import guarded
+from walsup.boot.sending import Send
+from walsup.errors import SettingsError, WalsupError
 from walsup.postgres import continuity, control, guc, memory, standing, subpath
-from walsup.redaction import redact_known, show_exception
 from walsup.settings import Settings
 
 _PORT = 5432
@@ -43,30 +42,10 @@ _OTHER = (
 # The agent's imports take a core for half a second: postgres is to be there first.
 _HEAD_START_S = 0.1
 
-Send = Callable[[dict[str, object]], None]
-
 
 def prepare(arguments: list[str], lock: int, send: Send) -> int:
     """Make the data directory ready and hand the launches to PID 1; gives an exit code."""
-    log.configure(os.environ.get("WALSUP_LOG_FORMAT", "auto").strip(), "prepare")
-    log.redact_with(redact_known)
-    send = without_secrets(send)
-    try:
-        _prepare(arguments, lock, send)
-    except WalsupError as refusal:
-        error = refusal
-    except OSError as fault:
-        error = _os_error(fault)
-    except Exception as bug:  # noqa: BLE001 (the last resort of a process)
-        show_exception(type(bug), bug, bug.__traceback__)
-        error = InternalError(
-            f"{type(bug).__name__}: {bug}", hint="this is a bug of walsup: report the lines above"
-        )
-    else:
-        return 0
-    log.error("start.refused", problem=error.problem, hint=error.hint)
-    send({"refused": str(error), "code": error.exit_code})
-    return error.exit_code
+    return guarded(lambda redacted: _prepare(arguments, lock, redacted), send)
 
 
 def _prepare(arguments: list[str], lock: int, send: Send) -> None:
@@ -82,6 +61,7 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
     gucs = operators_gucs(known.pgdata, arguments)
     sockets.check_length(run_dir, sockets.LONGEST_RUN_DIR_BYTES)
     directory.check_mode(known.pgdata)
+    directory.check_linked(known.pgdata)
     found = inspect.look(known.pgdata, config_elsewhere="config_file" in gucs)
     engine = choose(known, os.environ.get("PATH", "")) if known.archive else None
     if isinstance(engine, Fault):
@@ -169,8 +149,7 @@ def _launch_postgres(
     if not (known.pgdata / "postgresql.conf").exists():
         from walsup.boot import configured  # noqa: PLC0415 (not for every start)
 
-        own = guc.from_arguments(arguments)
-        arguments = [*configured.complete(known, own, _major(known.pgdata)), *arguments]
+        arguments = [*configured.complete(known, arguments, _major(known.pgdata)), *arguments]
     effective = operators_gucs(known.pgdata, arguments)
     program = inspect.program("postgres", known.pg_bindir, os.environ.get("PATH", ""))
     for name, program_of in absent.leftovers(effective):
@@ -283,11 +262,3 @@ def _socket_dirs(
 
 def _major(pgdata: Path) -> str:
     return (pgdata / "PG_VERSION").read_text(encoding="ascii").partition(".")[0].strip()
-
-
-def _os_error(fault: OSError) -> WalsupError:
-    if fault.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFullError(str(fault), hint="make room on that volume and start again")
-    return PermissionsError(
-        str(fault), hint=f"give uid {os.geteuid()} the rights that are missing there"
-    )

@@ -23,11 +23,16 @@ AGENT_SILENCE_S = 30.0
 
 
 def main(
-    arguments: "list[str]", prepare: "Prepare", *, agent_silence_s: float = AGENT_SILENCE_S
+    arguments: "list[str]",
+    prepare: "Prepare",
+    *,
+    examine: "Prepare | None" = None,
+    agent_silence_s: float = AGENT_SILENCE_S,
 ) -> "NoReturn":
     """Run `walsup run [postgres] [arguments of postgres]` until there is an exit code.
 
-    `prepare` is called in a fork, so what it imports never gets into PID 1.
+    `prepare` is called in a fork, so what it imports never gets into PID 1. So is `examine`, by
+    root, before a directory of another user is given away.
     """
     hide_memory()
     # Ignored (some runtimes leave it so), the kernel would reap for us and drop the exit codes.
@@ -42,4 +47,6 @@ def main(
         adopt_orphans()
     os.environ["WALSUP_RUN_DIR"] = basics.run_dir  # decided once, for prepare too
     gc.enable()
-    os._exit(Init(basics, arguments, prepare, agent_silence_s).run())
+    init = Init(basics, arguments, prepare, agent_silence_s)
+    init.examine = examine
+    os._exit(init.run())

@@ -1,15 +1,15 @@
 """Making the directories ours: owner, lock (S1), and the end of root."""
 
-# ruff: noqa: PTH103, PTH116, PTH118 -- pathlib would cost PID 1 a megabyte
+# ruff: noqa: PTH103 -- pathlib would cost PID 1 a megabyte
 
 import fcntl
 import os
 import pwd
 import stat
 
-from walsup import log
 from walsup.cleaning import fault_in
 from walsup.errors import DataDirectoryError, LockedError, PermissionsError, SettingsError
+from walsup.init import handing
 from walsup.init.holders import holders
 
 DATABASE_USER = "postgres"
@@ -46,7 +46,7 @@ def make_directories(pgdata: str, run_dir: str) -> None:
         )
     if os.geteuid() == 0:
         owner = _database_user()
-        _give(run_dir, owner)
+        handing.give(run_dir, owner)
     elif status.st_uid != os.geteuid():
         raise PermissionsError(
             f"the run directory {run_dir} belongs to uid {status.st_uid}, this is {os.geteuid()}",
@@ -105,8 +105,13 @@ def run_dir_error(run_dir: str) -> LockedError:
     )
 
 
+def is_anothers(pgdata: str) -> bool:
+    """Return whether root would give away a directory that holds something."""
+    return os.geteuid() == 0 and handing.is_anothers(pgdata, _database_user().pw_uid)
+
+
 def take_over(pgdata: str, waldir: str) -> None:
-    """As root: hand PGDATA (and initdb's WAL directory) to the database's user, and become it.
+    """As root: hand PGDATA (and where its WAL is) to the database's user, and become it.
 
     For good: real, effective and saved ids and the groups change, which clears the capabilities.
 
@@ -116,8 +121,7 @@ def take_over(pgdata: str, waldir: str) -> None:
     if os.geteuid() != 0:
         return
     owner = _database_user()
-    for directory in filter(None, (waldir, pgdata)):
-        _hand_over(directory, owner)
+    handing.hand_over(pgdata, waldir, owner)
     try:
         os.initgroups(DATABASE_USER, owner.pw_gid)
         os.setresgid(owner.pw_gid, owner.pw_gid, owner.pw_gid)
@@ -130,33 +134,6 @@ def take_over(pgdata: str, waldir: str) -> None:
     os.environ["HOME"] = owner.pw_dir
     for name in ("USER", "LOGNAME"):
         os.environ.pop(name, None)
-
-
-def _hand_over(directory: str, owner: pwd.struct_passwd) -> None:
-    """Change the owner of everything below, the top last: a walk cut off is done again."""
-    os.makedirs(directory, mode=0o700, exist_ok=True)
-    if os.stat(directory).st_uid == owner.pw_uid:
-        return
-    for folder, folders, files in os.walk(directory, topdown=False):
-        for name in (*files, *folders):
-            path = os.path.join(folder, name)
-            _give(path, owner)
-    _give(directory, owner)
-    log.info("directory.owned", path=directory, user=DATABASE_USER)
-
-
-def _give(path: str, owner: pwd.struct_passwd) -> None:
-    try:
-        # A link's target may be anything; only the link itself is handed over.
-        os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
-    except FileNotFoundError:
-        return  # a file of nobody: it has gone in the meantime
-    except OSError as fault:
-        raise PermissionsError(
-            f"root may not give {path} to the user {DATABASE_USER}: {fault.strerror}",
-            hint="allow the capability CHOWN, or start as the database's own user (--user postgres,"
-            " runAsUser: 999) on a volume that belongs to it",
-        ) from fault
 
 
 def _database_user() -> pwd.struct_passwd:

@@ -43,6 +43,8 @@ class Init:
         self.began_s = time.monotonic()
         self.lock = -1
         self.preparation = Preparation()
+        self.examine: Prepare | None = None
+        self.examines = False
         self.database = Database(basics.pgdata)
         self.agent = Agent(silence_s)
         self.daemons: dict[str, Service] = {}
@@ -150,6 +152,9 @@ class Init:
             return
         if self.stop_s is not None:
             self.code = 0
+        elif self.examines and not code:
+            self.examines, self.preparation = False, Preparation()
+            self._take_over()
         else:
             log.error("prepare.failed", exit_code=code)
             self.refusal, self.code = self.preparation.refusal, self.preparation.code
@@ -202,13 +207,20 @@ class Init:
             raise claim.run_dir_error(self.basics.run_dir)
         # The last word of an earlier run must not be taken for this one's.
         write_termination(self.basics.termination_log, "")
+        self.phase, self.detail = "preparing", ""
+        if self.examine and claim.is_anothers(self.basics.pgdata):
+            self.examines = True
+            self.preparation.start(self.examine, self.arguments, self.lock)
+        else:
+            self._take_over()
+
+    def _take_over(self) -> None:
         given = handed.Handed()
         given.read()
         claim.take_over(self.basics.pgdata, self.basics.waldir)
         hide_memory()  # the change of uid has set it anew
         given.keep(self.basics.run_dir)
         holders.clear_stale_pid(self.basics.pgdata)
-        self.phase, self.detail = "preparing", ""
         self.preparation.start(self.prepare, self.arguments, self.lock)
 
     def _heed_fence(self, now_s: float) -> None:

@@ -134,6 +134,14 @@ def test_files_without_which_postgres_ends_are_named(
         found(tmp_path, {})
 
 
+def test_a_locale_that_is_not_here_is_named(tmp_path: Path, postgres: str) -> None:
+    """For postgres ends, whatever an argument says."""
+    del postgres
+    assert found(tmp_path, {"lc_messages": "C", "lc_time": "C.UTF-8", "lc_numeric": ""}) == {}
+    with pytest.raises(DataDirectoryError, match=r"lc_time=xx_XX\.UTF-8: this image"):
+        found(tmp_path, {"lc_messages": "C", "lc_time": "xx_XX.UTF-8"})
+
+
 @pytest.mark.parametrize(
     ("settings", "image", "expected"),
     [
@@ -141,7 +149,6 @@ def test_files_without_which_postgres_ends_are_named(
           (True, False)),
         ({"logging_collector": "on", "log_directory": "/no/log"}, False, {"off", "stderr"}),
         ({"stats_temp_directory": "/run/pg/15.pg_stat_tmp"}, False, {"pg_stat_tmp"}),
-        ({"lc_messages": "xx_XX.UTF-8", "lc_time": "C"}, False, {"C"}),
         ({"unix_socket_group": "nobody-s-group"}, False, {""}),
         ({"listen_addresses": "192.0.2.7"}, True, {"*"}),
         ({"listen_addresses": "192.0.2.7"}, False, set()),
