@@ -19,6 +19,7 @@ from dev.harness.witness import (
     wait_protected,
 )
 from walsup.errors import DiskFullError
+from walsup.init.disk import full
 
 Make = Callable[..., Walsup]
 
@@ -265,3 +266,25 @@ def test_a_disk_too_small_for_initdb_is_72(walsup: Make, mounts: Mounts) -> None
     mounts.resize(one.layout.volume, 400)
     one.start().wait_accepts(timeout_s=90)
     assert one.stop() == 0
+
+
+def test_a_full_tablespace_and_inodes_that_have_run_out_are_full_disks(
+    walsup: Make, mounts: Mounts
+) -> None:
+    """Named by their own place; a roomy disk is none."""
+    one = walsup(s3=None)
+    space = one.layout.base / "space"
+    mounts.make(one, space, 8)
+    (one.pgdata / "pg_tblspc").mkdir(parents=True)
+    (one.pgdata / "pg_wal").mkdir()
+    (one.pgdata / "pg_tblspc" / "16385").symlink_to(space)
+    assert full(str(one.pgdata)) is None
+    _fill_file(space / "ballast")
+    found = full(str(one.pgdata))
+    assert found is not None
+    assert str(space) in found.problem
+    (space / "ballast").unlink()
+    _run("mount", "-o", "remount,nr_inodes=1", space)
+    found = full(str(one.pgdata))
+    assert found is not None
+    assert "no inode left" in found.problem

@@ -1,6 +1,6 @@
 """Whether postgres ended because a disk is full (S25), told by what is free after its end."""
 
-# ruff: noqa: PTH118 -- pathlib would cost PID 1 a megabyte
+# ruff: noqa: PTH118, PTH208 -- pathlib would cost PID 1 a megabyte
 
 import os
 
@@ -16,7 +16,7 @@ _SEGMENTS_TO_START = 2
 
 
 def full(pgdata: str) -> "DiskFullError | None":
-    """Name the file system that is full and the space needed; None when neither of both is.
+    """Name the file system that is full and the space needed; None when none is.
 
     postgres fills a new segment with zeros; when that fails it takes the piece away again, so what
     is free afterwards is less than a segment, not nothing.
@@ -29,11 +29,6 @@ def full(pgdata: str) -> "DiskFullError | None":
         except OSError:
             continue
         free_bytes = found.f_bavail * found.f_frsize
-        if found.f_files and not found.f_favail:
-            return DiskFullError(
-                f"the file system of {os.path.realpath(place)} is full: it has no inode left",
-                hint="make the volume larger, or remove files that are not of PostgreSQL",
-            )
         if free_bytes < least_bytes:
             needed_mib = (_SEGMENTS_TO_START * segment_bytes - free_bytes) // _MIB + 1
             return DiskFullError(
@@ -42,7 +37,33 @@ def full(pgdata: str) -> "DiskFullError | None":
                 hint="make the volume larger, or let the archive take WAL again (`walsup status`"
                 " says what is wrong with it), and start again; remove nothing from pg_wal by hand",
             )
+    return _without_room([pg_wal, pgdata, *_tablespaces(pgdata)])
+
+
+def _without_room(places: "list[str]") -> "DiskFullError | None":
+    for place in places:
+        try:
+            found = os.statvfs(place)
+        except OSError:
+            continue
+        what = f"{found.f_bavail * found.f_frsize // 1024} kB are free"
+        if found.f_files and not found.f_favail:
+            what = "it has no inode left"
+        elif found.f_bavail * found.f_frsize >= _LEAST_BYTES:
+            continue
+        return DiskFullError(
+            f"the file system of {os.path.realpath(place)} is full: {what}",
+            hint="make the volume larger, or remove what is not PostgreSQL's, and start again",
+        )
     return None
+
+
+def _tablespaces(pgdata: str) -> "list[str]":
+    folder = os.path.join(pgdata, "pg_tblspc")
+    try:
+        return [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
+    except OSError:
+        return []
 
 
 def _segment_bytes(pg_wal: str) -> int:
