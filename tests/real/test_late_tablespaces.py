@@ -2,12 +2,16 @@
 
 import json
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from dev.harness import S3Server, Walsup
 from dev.harness.clones import source_of
-from dev.harness.witness import cli, owner, verdict, wait_no_lag, wait_protected
+from dev.harness.standbys import EAGER, LEASE, STANDBY, streaming
+from dev.harness.witness import cli, owner, status, verdict, wait_fault, wait_no_lag, wait_protected
 
 Make = Callable[..., Walsup]
 _ROWS = "select count(*) from far"
@@ -77,3 +81,56 @@ def test_a_clone_never_replays_into_the_files_of_another_server(walsup: Make, s3
     clone.wait_accepts(timeout_s=90)
     assert clone.psql(_ROWS) == "5000"
     assert clone.stop() == 0
+
+
+def _wait_table(standby: Walsup, name: str) -> None:
+    standby.wait_for(
+        lambda: standby.accepts() and standby.psql(f"select to_regclass('{name}')") == name,
+        "it follows",
+        timeout_s=90,
+    )
+
+
+@pytest.mark.parametrize("streams", [True, False])
+def test_a_standby_on_its_primarys_host_ends_before_it_shares_a_tablespace(
+    walsup: Make, *, streams: bool
+) -> None:
+    """Whether the record comes by the stream or out of the archive; the primary never notices."""
+    one = walsup(env=LEASE).start()
+    wait_protected(one)
+    one.psql("create table near as select 1 n")
+    one.psql("select pg_switch_wal()")
+    if streams:
+        two = streaming(walsup, one)
+    else:
+        two = walsup(prefix=one.prefix, env=STANDBY, args=EAGER).start()
+    _wait_table(two, "near")
+    place = _late(one)
+    one.psql("select pg_switch_wal()")
+    assert two.wait(timeout_s=90) == 65
+    assert str(place) in verdict(two)
+    one.psql("vacuum full far")
+    one.psql("checkpoint")
+    assert one.psql(_ROWS) == "5000"
+    assert list((two.pgdata / "pg_tblspc").iterdir()) == []
+    two.start()
+    assert two.wait(timeout_s=90) == 65
+    assert one.psql(_ROWS) == "5000"
+    assert "tablespaces" not in status(one)["faults"]
+
+
+def test_replay_goes_on_where_nobody_holds_a_new_tablespace(walsup: Make) -> None:
+    """As on another host; here the primary's agent is asleep, and says afterwards what it finds."""
+    one = walsup(env=LEASE).start()
+    wait_protected(one)
+    one.psql("create table near as select 1 n")
+    two = streaming(walsup, one)
+    one.kill("agent", signal.SIGSTOP)
+    place = _late(one)
+    one.psql("create table later as select 1 n")
+    _wait_table(two, "later")
+    assert two.psql("select pg_is_wal_replay_paused()") == "f"
+    fault = wait_fault(one, "tablespaces", timeout_s=90)
+    assert str(place) in fault["problem"]
+    assert two.stop() == 0
+    one.wait_for(lambda: "tablespaces" not in status(one)["faults"], "it is alone again")

@@ -1,13 +1,59 @@
-"""A tablespace whose creation is about to be replayed: its directory is made, or why it cannot."""
+"""The directories of tablespaces: made before their creation is replayed, and held by a lock."""
 
 import asyncio
+import fcntl
+import os
+from collections.abc import Iterable
+from pathlib import Path
 
 from walsup import log
 from walsup.agent.world import World
 from walsup.archive.fault import Fault
+from walsup.errors import WalsupError
 from walsup.postgres import locations
 from walsup.postgres.spacerecords import Created
 from walsup.postgres.wal import show_lsn
+
+Link = tuple[str, Path]  # number and directory
+
+
+class Held:
+    """Locks on the directories of this server's tablespaces, for as long as its agent runs."""
+
+    def __init__(self, pgdata: Path) -> None:
+        self._pgdata = pgdata
+        self._held: dict[Link, int] = {}
+
+    def hold(self, links: Iterable[Link]) -> list[Link]:
+        """Lock those that are new, let go of those that are gone; returns what another holds.
+
+        A file system that has no locks tells of nobody.
+        """
+        wanted = set(links)
+        for gone in self._held.keys() - wanted:
+            os.close(self._held.pop(gone))
+        return sorted(link for link in wanted - self._held.keys() if not self._lock(link))
+
+    def release(self) -> None:
+        """Let go of all."""
+        self.hold(())
+
+    def _lock(self, link: Link) -> bool:
+        try:
+            directory = link[1] / locations.version_folder(self._pgdata)
+            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        except (OSError, WalsupError):
+            return True  # not mounted, or gone again: postgres says so
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        except OSError:
+            os.close(descriptor)
+            return True
+        self._held[link] = descriptor
+        return True
 
 
 async def make_ready(world: World, created: Created) -> Fault | None:

@@ -71,6 +71,7 @@ class World:
         self.reopen = asyncio.Event()
         self.hole_found = asyncio.Event()
         self.withdrawn = asyncio.Event()
+        self.judges_tablespaces = False  # replay is paused for a moment
         self.asked_to_reread = asyncio.Event()
         self.rotated = asyncio.Event()
         self.backup_refused = asyncio.Event()

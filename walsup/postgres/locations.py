@@ -82,6 +82,12 @@ def let_go(pgdata: Path) -> None:
     (pgdata / FILE).unlink(missing_ok=True)
 
 
+def is_claimed(pgdata: Path, directory: Path) -> bool:
+    """Tell whether what lies there was made for a creation that was about to be replayed."""
+    claimed = _claims(pgdata).get(str(directory))
+    return claimed is not None and _is_that(directory / version_folder(pgdata), claimed)
+
+
 def _is_known(pgdata: Path, location: str) -> bool:
     """Tell whether a tablespace of this data directory lies there already."""
     linked = {_real(place) for _, place in links(pgdata)}

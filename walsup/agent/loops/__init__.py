@@ -22,6 +22,7 @@ from walsup.agent.loops.restore import restore
 from walsup.agent.loops.secrets import secrets
 from walsup.agent.loops.standby import standby
 from walsup.agent.loops.stop import stop
+from walsup.agent.loops.tablespaces import tablespaces
 from walsup.agent.loops.torn import torn
 from walsup.agent.loops.wake import wake
 from walsup.agent.loops.walsenders import walsenders
@@ -36,6 +37,7 @@ LOOPS: dict[str, Callable[[World], Awaitable[None]]] = {
     "engine": engine,
     "restore": restore,
     "standby": standby,
+    "tablespaces": tablespaces,
     "replication": replication,
     "gate": gate,
     "fence": fence,

@@ -97,6 +97,7 @@ async def _sample(world: World) -> None:
             asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError
         ):
             at = await replay.observe(world.sql)
+            at = at._replace(paused=at.paused and not world.judges_tablespaces)
             if not at.streaming and time.monotonic() - asked_s > _SLOT_EVERY_S:
                 asked_s = time.monotonic()
                 told = _say(told, await slot.make(world))

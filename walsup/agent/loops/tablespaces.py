@@ -1,0 +1,117 @@
+"""Tablespaces that two servers on one machine would share, found by a lock on each of them.
+
+Whoever runs on a data directory locks the directories of its tablespaces. A standby that streams
+replays what it receives at once: its replay is paused when a tablespace appears, until it is known
+that its primary, which has created it in the same directory perhaps, does not hold the lock.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+import asyncpg
+
+from walsup import log
+from walsup.agent.tablespaces import Held, Link
+from walsup.agent.world import World
+from walsup.archive.fault import Fault
+from walsup.errors import DataDirectoryError
+from walsup.postgres import locations, recovering, standing
+
+_EVERY_S = 0.2
+_STANDBY_EVERY_S = 0.05
+_PATIENCE_S = 1.2  # several looks of the primary's agent; less than a stopped process may stand
+
+_PAUSE = "select pg_catalog.pg_is_wal_replay_paused(), pg_catalog.pg_wal_replay_pause()"
+_RESUME = "select pg_catalog.pg_wal_replay_resume()"
+
+
+async def tablespaces(world: World) -> None:
+    """Look several times a second, while postgres runs."""
+    pgdata, held = world.settings.pgdata, Held(world.settings.pgdata)
+    before: frozenset[Link] | None = None
+    try:
+        while not world.stopping.is_set():
+            if not world.board.snapshot.init.postgres_pid:
+                before = None
+                await asyncio.sleep(_EVERY_S)
+                continue
+            links = frozenset(locations.links(pgdata))
+            is_standby = standing.is_standby(pgdata)
+            if is_standby and before is not None and (fresh := links - before):
+                shared = await _judge(world, held, links, fresh)
+            else:
+                shared = held.hold(links)
+            before = links
+            if shared and is_standby:
+                await _end(world, shared[0])
+                return
+            _show(world, shared)
+            await asyncio.sleep(_STANDBY_EVERY_S if is_standby else _EVERY_S)
+    finally:
+        held.release()
+
+
+async def _judge(
+    world: World, held: Held, links: frozenset[Link], fresh: frozenset[Link]
+) -> list[Link]:
+    """Return which new ones are another server's, with replay paused until that is known."""
+    pgdata = world.settings.pgdata
+    if all(locations.is_claimed(pgdata, place) for _, place in fresh):
+        return held.hold(links)
+    paused, sql = False, world.new_sql()
+    world.judges_tablespaces = True
+    try:
+        with contextlib.suppress(
+            asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError
+        ):
+            paused = not (await sql.row(_PAUSE))[0]
+        await asyncio.sleep(_PATIENCE_S)
+        shared = held.hold(links)
+        while paused and not shared and standing.is_standby(pgdata):
+            with contextlib.suppress(
+                asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError
+            ):
+                await sql.row(_RESUME)
+                break
+            await asyncio.sleep(_EVERY_S)
+        return shared
+    finally:
+        world.judges_tablespaces = False
+        sql.drop()
+
+
+async def _end(world: World, shared: Link) -> None:
+    """End a standby before it writes more into its primary's files.
+
+    A shutdown would write out what it has replayed; without its startup process postgres ends at
+    once. Without the link the next start comes to the record again.
+    """
+    number, place = shared
+    fault = _fault(number, place)
+    world.board.fault("tablespaces", fault)
+    world.pid1.doom(f"{fault.problem}\nHINT: {fault.cure}", DataDirectoryError.exit_code)
+    if pid := recovering.startup_pid(world.board.snapshot.init.postgres_pid):
+        log.error("standby.ended", problem=fault.problem, startup_pid=pid)
+        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(OSError):
+            (world.settings.pgdata / "pg_tblspc" / number).unlink()
+
+
+def _show(world: World, shared: list[Link]) -> None:
+    if shared:
+        world.board.fault("tablespaces", _fault(*shared[0]))
+    else:
+        world.board.clear("tablespaces")
+
+
+def _fault(number: str, place: Path) -> Fault:
+    return Fault(
+        kind="tablespace",
+        problem=f"the directory {place} of tablespace {number} is in use by another server on this"
+        " machine",
+        remedy=f"give each of the two a volume of its own at {place}: a standby, or a copy of a"
+        " data directory, must not see the directories of its original",
+    )
