@@ -17,7 +17,7 @@ _remembered: dict[str, None] = {}
 
 def redact(text: str, secrets: Iterable[str]) -> str:
     """Return the text with `***` for each secret in it; the number of its lines stays."""
-    return _redactor(tuple(dict.fromkeys(filter(None, secrets)))).redact(text)
+    return _redactor(tuple(dict.fromkeys(filter(None, secrets))), words=True).redact(text)
 
 
 def remember(secrets: Iterable[str]) -> None:
@@ -29,9 +29,13 @@ def remember(secrets: Iterable[str]) -> None:
         del _remembered[next(iter(_remembered))]
 
 
-def redact_known(text: str) -> str:
-    """Return the text without the secrets that this process has been given."""
-    return redact(text, _remembered)
+def redact_known(text: str, *, words: bool = False) -> str:
+    """Return the text without the secrets that this process has been given.
+
+    `words`: also without one that is an ordinary word, as `redact` does it. In a text of walsup's
+    own that would hide names: a database may be called as its key is.
+    """
+    return _redactor(tuple(_remembered), words=words).redact(text)
 
 
 def show_exception(
@@ -44,7 +48,7 @@ def show_exception(
 
 
 @functools.lru_cache(maxsize=4)
-def _redactor(secrets: tuple[str, ...]) -> "Redactor":
+def _redactor(secrets: tuple[str, ...], *, words: bool) -> "Redactor":
     from walsup.redactor import Redactor  # noqa: PLC0415 (5 ms, not of a start without a fault)
 
-    return Redactor(secrets)
+    return Redactor(secrets, words=words)

@@ -48,13 +48,14 @@ Span = tuple[int, int]
 class Redactor:
     """What is looked for of a fixed set of secrets."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
+    def __init__(self, secrets: Iterable[str], *, words: bool) -> None:
+        """`words`: whether a secret that is an ordinary word is cut wherever it is a word."""
         self._literal: set[str] = set()
         self._plain: dict[bytes, int] = {}  # with the shortest text that counts
         self._bytes: set[bytes] = set()
         patterns: list[str] = []
         for secret in {variant for given in secrets for variant in _variants(given)}:
-            if len(secret) < _TINY and secret.isascii():
+            if (_is_word(secret) and not words) or (len(secret) < _TINY and secret.isascii()):
                 patterns += [_as_value(form) for form in forms(secret)]
                 continue
             self._bytes.add(secret.encode("utf-8", "surrogateescape"))

@@ -118,9 +118,12 @@ def test_a_process_remembers_its_secrets() -> None:
     remember(f"remembered-{number}-later" for number in range(30))
     assert redact_known("is remembered-secret-1") == "is ***"
     assert redact_known("is another") == "is another"
+    remember(["orders"])
+    assert redact_known("s3://b/orders has password 'orders'") == "s3://b/orders has password '***'"
+    assert redact_known("orders", words=True) == "***"
 
 
 @given(st.text(max_size=200), st.lists(st.text(max_size=30), max_size=4))
 def test_any_text_and_any_secrets_can_be_redacted(text: str, secrets: list[str]) -> None:
     """Nothing of it raises, and line numbers stay."""
-    assert Redactor(secrets).redact(text).count("\n") == text.count("\n")
+    assert Redactor(secrets, words=True).redact(text).count("\n") == text.count("\n")

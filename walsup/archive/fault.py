@@ -11,6 +11,10 @@ REMEDIES = {
     "refused": "check AWS_ENDPOINT and whether the S3 server runs; nothing listens there",
     "timeout": "check the network between here and the S3 server, and the server's load",
     "throttled": "the S3 server asks for fewer requests; it is retried, more slowly",
+    "archive full": "make room on the S3 server, or raise the quota of the bucket or the account;"
+    " it is retried, and WAL waits in pg_wal",
+    "no S3 server": "check host and port in AWS_ENDPOINT: what answers there does not speak S3 (a"
+    " console, a proxy, a login page?)",
     "server error": "look at the S3 server's own log; it is retried",
     "no bucket": "create the bucket named in WALSUP_ARCHIVE, or correct the name",
     "wrong region": "set AWS_REGION to the region of the bucket",

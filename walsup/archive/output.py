@@ -7,7 +7,7 @@ WAL-RUS 0.4.1, each made for real; the texts are in tests/unit/archive/test_outp
 import re
 from collections.abc import Iterable
 
-from walsup.archive.answers import kind_of
+from walsup.archive.answers import Meaning, is_page, meaning
 from walsup.archive.fault import Fault
 from walsup.postgres import interrupted
 from walsup.redaction import redact
@@ -83,16 +83,16 @@ def _of_output(text: str) -> Fault:
     if words := _of_words(text, last_only=_FIRST):
         return words
     answers = [
-        (kind, found)
-        for found in _ANSWER.finditer(text)
-        if (kind := kind_of(found["code"] or found["code_g"] or "", _status(found)))
+        (told, found) for found in _ANSWER.finditer(text) if (told := _meaning(text, found)).kind
     ]
     if answers:
-        kind, found = answers[-1]
+        told, found = answers[-1]
+        kind = told.kind or ""
         line = _line(text, found.start())
         right = _right(text[: found.end()]) if kind == "no rights" else ""
         code = found["code"] or ""
-        return Fault(kind=kind, problem=f"{right}{line}" + (f" ({code})" if code else ""))
+        problem = f"{right}{line}" + (f" ({code})" if code else "")
+        return Fault(kind=kind, problem=problem, remedy=told.remedy)
     return _of_words(text) or Fault(kind="engine broken", problem=_line(text.rstrip(), len(text)))
 
 
@@ -106,6 +106,17 @@ def _of_words(text: str, last_only: tuple[str, ...] = ()) -> Fault | None:
             untold = kind == "refused" and "error sending request" in line
             return Fault(kind=kind, problem=line, remedy=_UNTOLD if untold else "")
     return None
+
+
+def _meaning(text: str, found: re.Match[str]) -> Meaning:
+    """Give what an answer means, with the words that the engine shows of it."""
+    if found["code_g"]:
+        return meaning(found["code_g"], _status(found), found[0])
+    rest = text[found.end() : found.end() + _MOST_SHOWN]
+    if found["code"]:
+        return meaning(found["code"], _status(found), rest.partition("</Error>")[0])
+    line = rest.partition("\n")[0]
+    return meaning("", _status(found), rest if is_page(rest) else line if "HTTPS" in line else "")
 
 
 def _right(text: str) -> str:

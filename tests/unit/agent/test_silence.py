@@ -50,9 +50,9 @@ async def test_an_error_that_an_s3_server_answers_with_is_no_silence(raised: Exc
 @pytest.mark.parametrize(
     ("raised", "kind"),
     [
-        (unanswered(ConnectionRefusedError(111, "refused"), "get"), "refused"),
-        (unanswered(TimeoutError(), "get"), "timeout"),
-        (unanswered(ConnectionResetError(104, "reset"), "get"), "refused"),
+        (unanswered(ConnectionRefusedError(111, "refused"), "get", "http://h"), "refused"),
+        (unanswered(TimeoutError(), "get", "http://h"), "timeout"),
+        (unanswered(ConnectionResetError(104, "reset"), "get", "http://h"), "refused"),
         (refused(Answer(502, {}, b"<html>Bad Gateway</html>"), "get"), "server error"),
         (OSError(116, "Stale file handle"), "server error"),
         (None, "timeout"),

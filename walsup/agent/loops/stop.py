@@ -32,7 +32,10 @@ _LONG_HEADER_BYTES = 40
 _RETRY_S = 0.2
 _ASK_AGAIN_S = 1.0
 # With one of these the bucket does not answer: it may yet. Others need a person.
-_MAY_PASS = ("dns", "refused", "timeout", "throttled", "server error", "overwrite conflict")
+_MAY_PASS = (
+    *("dns", "refused", "timeout", "throttled", "server error", "no S3 server"),
+    "overwrite conflict",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,15 +26,14 @@ _CONTINUED = {
     },
     "ListPartsResult": {"NextPartNumberMarker": "part-number-marker"},
 }
-NO_S3_SERVER = "check AWS_ENDPOINT: what answers there does not speak S3 (a console's port?)"
 _KEYS = ("NextKeyMarker", "Prefix", "Key")
 
 
 class OddAnswerError(FaultError):
     """The server has answered something else than what was asked for."""
 
-    def __init__(self, problem: str, remedy: str = "") -> None:
-        super().__init__(Fault("server error", problem, remedy))
+    def __init__(self, problem: str, kind: str = "server error") -> None:
+        super().__init__(Fault(kind, problem))
 
 
 class Document:
@@ -51,7 +50,7 @@ class Document:
             self._root = ET.fromstring(body)  # noqa: S314 (see above)
         except (ET.ParseError, LookupError, ValueError) as raised:  # also: an unknown encoding
             problem = f"the server's answer is no XML: {raised}"
-            raise OddAnswerError(problem, NO_S3_SERVER) from raised
+            raise OddAnswerError(problem, "no S3 server") from raised
         self.kind = _plain(self._root.tag)
         if kind:
             self.must_be(kind)
@@ -65,7 +64,7 @@ class Document:
         """
         if self.kind != kind:
             problem = f"the server answers {self.kind[:40]}, not {kind}"
-            raise OddAnswerError(problem, NO_S3_SERVER)
+            raise OddAnswerError(problem, "no S3 server")
 
     def text(self, name: str) -> str:
         """Give the text of the first element of this name, anywhere in it."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import h11
 
 from walsup.archive.s3.lines import CutOffError, Line
+from walsup.archive.s3.protocols import OtherProtocolError, spoken
 from walsup.archive.s3.steps import Steps
 
 # The largest are a page of a listing (1,000 keys, 0.5 MB) and a large cluster's sentinel.
@@ -52,12 +53,14 @@ def exchange(line: Line, asked: Asked) -> Steps[Answer]:
     written = _written(http, asked)
     with suppress(ConnectionResetError, BrokenPipeError):  # it may have answered before all of it
         yield from line.send(written)
-    response, body = None, bytearray()
+    response, body, beginning = None, bytearray(), b""
     try:
         while True:
             event = http.next_event()
             if event is h11.NEED_DATA:
-                http.receive_data((yield from line.receive()))
+                received = yield from line.receive()
+                beginning = beginning or received[:16]
+                http.receive_data(received)
             elif isinstance(event, h11.Response):
                 response = event
             elif isinstance(event, h11.Data):
@@ -67,10 +70,16 @@ def exchange(line: Line, asked: Asked) -> Steps[Answer]:
             elif not isinstance(event, h11.InformationalResponse):
                 break  # its end, or that of the connection
     except h11.RemoteProtocolError as raised:
+        if response is None and (name := spoken(beginning)):
+            raise OtherProtocolError(name) from raised
         said = str(raised).partition("bytearray(")[0].rstrip(": ")  # not what was received
-        raise CutOffError(f"the connection was cut off: {said}") from raised
+        cut_off = CutOffError(f"the connection was cut off: {said}")
+        cut_off.before_anything = not beginning
+        raise cut_off from raised
     if response is None:
-        raise CutOffError("the connection was closed without an answer")
+        closed = CutOffError("the connection was closed without an answer")
+        closed.before_anything = not beginning
+        raise closed
     headers = {name.decode(): value.decode("latin-1") for name, value in response.headers}
     keeps = http.our_state is h11.DONE and http.their_state is h11.DONE
     # What came behind the answer would be taken for the next one's.

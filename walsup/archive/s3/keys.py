@@ -5,6 +5,7 @@ container credentials, and of STS's AssumeRoleWithWebIdentity.
 """
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from datetime import datetime
@@ -29,6 +30,7 @@ _KEPT_S = 240.0
 # After a failure, while the old ones are good.
 _RETRY_S = 5.0
 _OK = 200
+_CODE = re.compile(r'<Code>(\w+)</Code>|"[Cc]ode"\s*:\s*"(\w+)"')
 _NO_KEYS = (OSError, CutOffError, ValueError, FaultError)
 
 
@@ -131,7 +133,9 @@ class KeyRing:
         ca_file = self._settings.ca_file
         answer = yield from web.ask(method, address, headers, body=body, ca_file=ca_file)
         if answer.status != _OK:
-            raise ValueError(f"{address.partition('?')[0]} answers {answer.status}")
+            code = _CODE.search(answer.body.decode(errors="replace"))
+            told = f" ({code[1] or code[2]})" if code else ""
+            raise ValueError(f"{address.partition('?')[0]} answers {answer.status}{told}")
         return answer.body
 
 

@@ -12,7 +12,12 @@ _CUT_OFF = "UNEXPECTED_EOF_WHILE_READING"
 
 
 class CutOffError(Exception):
-    """The connection ended, or the other side spoke no HTTP, before the answer was whole."""
+    """The connection ended, or the other side spoke no HTTP, before the answer was whole.
+
+    `before_anything`: nothing was received.
+    """
+
+    before_anything = False
 
 
 class Line(Protocol):

@@ -10,7 +10,7 @@ from walsup.archive.s3 import blocking, web
 from walsup.archive.s3.connections import Connections
 from walsup.archive.s3.document import clock
 from walsup.archive.s3.exchange import MOST_BYTES, Answer, Asked
-from walsup.archive.s3.failures import refused, unanswered
+from walsup.archive.s3.failures import not_s3, refused, unanswered
 from walsup.archive.s3.keys import KeyRing
 from walsup.archive.s3.lines import CutOffError
 from walsup.archive.s3.region import look_up
@@ -95,14 +95,22 @@ class Server:
             keys = yield from ring.now()
             answer = yield from connections.ask(self._signed(call, keys))
         except (OSError, CutOffError, ValueError) as raised:
-            raise unanswered(raised, self._where(call)) from raised
+            raise unanswered(raised, self._where(call), self._address) from raised
         if told := clock(answer.headers.get("date", "")):
             self._date = (told, monotonic())
         if answer.status >= _FIRST_NO_SUCCESS:
-            refusal = refused(answer, self._where(call))
+            refusal = refused(
+                answer,
+                self._where(call),
+                bucket=self._bucket,
+                host=self.host,
+                conditional=any(name.startswith("if-") for name in call.headers),
+            )
             if refusal.fault.kind == "auth":
                 ring.doubt()
             raise refusal
+        if page := not_s3(answer, self._where(call)):
+            raise page
         return answer
 
     @property

@@ -14,7 +14,7 @@ from walsup.errors import ArchiveError, WalsupError
 T = TypeVar("T")
 Say = Callable[[str], None]
 
-PASSING = ("timeout", "throttled", "server error", "refused", "dns")
+PASSING = ("timeout", "throttled", "server error", "no S3 server", "refused", "dns")
 TRIES = 8
 _LONGEST_PAUSE_S = 8.0
 

@@ -110,7 +110,7 @@ async def test_what_is_no_s3_server_is_named(request_: Request, page: bytes) -> 
 async def test_a_page_is_no_empty_listing(request_: Request, page: str) -> None:
     """An initdb waits for a listing; this is none, whatever its status says."""
     fault = classify(await raised(request_, answer(200, page)))
-    assert fault.kind == "server error"
+    assert fault.kind == "no S3 server"
     assert "AWS_ENDPOINT" in fault.cure
 
 
@@ -132,7 +132,7 @@ async def test_only_what_a_person_needs_is_shown() -> None:
     """The code and S3's message; not the document, which repeats what was signed."""
     more = f"<Message>{'m' * 500}</Message><StringToSign>AWS4 secrets</StringToSign>"
     fault = classify(await raised(get, error(403, "SignatureDoesNotMatch", more)))
-    assert fault == Fault(
+    assert fault._replace(remedy="") == Fault(
         "auth",
         f"s3:GetObject on b/db/walsup/owner.json: status 403 (SignatureDoesNotMatch: {'m' * 200})",
     )
