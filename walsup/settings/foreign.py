@@ -39,6 +39,8 @@ def _locale(text: str) -> str:
     return f"--locale={text}.UTF-8 --encoding=UTF8"
 
 
+_SECRETS = {spelling for row in declared() if row.secret for spelling in (row.name, *row.aliases)}
+
 # Their name, ours, how ours is read from it.
 _ALIASES: tuple[tuple[str, str, Callable[[str], str]], ...] = (
     ("WALE_S3_PREFIX", "WALSUP_ARCHIVE", _as_it_is),
@@ -95,7 +97,7 @@ def translate(environ: Mapping[str, str], root: str = "") -> Translation:
             notes.append(f"{source} is not read: {own or plain} is set")
             continue
         ours[name] = text
-        hidden = name.endswith("_PASSWORD") or is_secret(name)
+        hidden = name.removeprefix("RESTORE_") in _SECRETS or is_secret(name)
         shown = "" if hidden else f"={text}"
         notes.append(f"{source} is taken as {name}{shown}; set that")
     if owner := pgdata.whose(environ, root):

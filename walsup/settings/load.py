@@ -21,6 +21,7 @@ from walsup.settings.theirs import KUBEDB_SECRETS, THEIR_NAMES, Translation
 from walsup.settings.values import FileArchive, HttpAddress
 
 PASSED_ON = ("WALG_", "AWS_", "S3_", "WALE_", "YC_")
+_JSON = ("{", "[")  # which may have several lines
 _CA_DATA = "CA_CERT_DATA"  # KubeDB's name for the file itself
 
 _KNOWN = {row.name: row for row in declared()}
@@ -32,7 +33,9 @@ _OTHER_STORES = tuple(
     for store in ("FILE", "GS", "AZ", "SWIFT", "SSH")
     if (owner, store) != ("WALG", "FILE")
 )
-_PRIMARY = "WALSUP_PRIMARY_CONNINFO"  # whose reader shows no value
+_PRIMARY = "WALSUP_PRIMARY_CONNINFO"
+# Whose readers say what is wrong without the value.
+_SHOWS_NO_VALUE = (_PRIMARY, *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"))
 _NOT_OF_A_SOURCE = tuple(
     f"WALSUP_{of}" for of in ("RESTORE_", "ON_EMPTY_", "ROLE", "PRIMARY_", "REPLICATION_")
 )
@@ -73,7 +76,8 @@ def _load(environ: Mapping[str, str], wanted: Collection[str], theirs: Translati
         try:
             values[row.field] = row.read(found[0].text)
         except ValueError as fault:
-            shown = "its value is not valid" if row.secret and name != _PRIMARY else str(fault)
+            hides = row.secret and name not in _SHOWS_NO_VALUE
+            shown = "its value is not valid" if hides else str(fault)
             faults.append(f"{found[0].source}: {shown}")
     values["pgdata"] = Path(pgdata.chosen(environ))
     if given["WALSUP_STOP_GRACE"]:
@@ -85,6 +89,11 @@ def _load(environ: Mapping[str, str], wanted: Collection[str], theirs: Translati
     passed_on = {name: found.text for name, found in files.items()} | dict(environ)
     passed_on = {name: text for name, text in passed_on.items() if _is_passed_on(name)}
     remember(text for name, text in passed_on.items() if is_secret(name))
+    faults += [
+        f"{files[name].source if name in files and name not in environ else name}: {wrong}"
+        for name, text in passed_on.items()
+        if not text.startswith(_JSON) and (wrong := fault_in(name, text))
+    ]
     _complete(values, {name for name in wanted if _is_given(name, given, environ)}, faults)
     given_names = {name for name, found in given.items() if found}
     faults += faults_of_restore(values, given_names)

@@ -103,14 +103,14 @@ class Settings(NamedTuple):
         "The S3 server, `https://` when no scheme is given; path-style requests. Used as given;"
         " only `s3.amazonaws.com` means none: the region's own.",
         aliases=("AWS_ENDPOINT_URL", "WALG_S3_ENDPOINT"), shown="Amazon's")
-    region: str | None = _declare("AWS_REGION", values.word,
+    region: str | None = _declare("AWS_REGION", values.unquoted,
         "The bucket's region.", aliases=("WALG_S3_REGION",),
         shown="us-east-1 with an endpoint, else asked of Amazon")
     ca_file: Path | None = _declare("WALSUP_CA_FILE", values.absolute,
         "Certificates (PEM) of the CA that signed the S3 server's, for agent and engine; in"
         " WALSUP_SECRETS_DIR a file CA_CERT_DATA does the same.",
         aliases=("WALG_S3_CA_CERT_FILE", "S3_CA_CERT_FILE", "AWS_CA_BUNDLE"), shown="the system's")
-    access_key_id: str | None = _declare("AWS_ACCESS_KEY_ID", values.word,
+    access_key_id: str | None = _declare("AWS_ACCESS_KEY_ID", values.unquoted,
         "The key of the bucket. Without one: a role's or an instance's credentials.",
         aliases=("AWS_ACCESS_KEY",), secret=True)
     secret_access_key: str | None = _declare("AWS_SECRET_ACCESS_KEY", values.word,

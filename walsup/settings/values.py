@@ -101,10 +101,21 @@ def archive(text: str) -> ArchiveUrl | FileArchive:
     prefix = prefix.strip("/")
     if "@" in bucket:
         raise ValueError("it has a user or a key before the bucket: set AWS_ACCESS_KEY_ID instead")
-    if not re.fullmatch(r"[\w.-]+", bucket, re.ASCII) or {"", ".", ".."} & set(prefix.split("/")):
+    if bucket and not re.fullmatch(r"[\w.-]+", bucket, re.ASCII):
+        raise ValueError(
+            f"{text!r} has the bucket {bucket!r}: a bucket's name has letters, digits, . and - only"
+        )
+    if not bucket or not prefix:
         raise ValueError(
             f"{text!r} needs a bucket and a prefix, as in s3://bucket/name: two databases in"
             " one place destroy each other's archive"
+        )
+    if wrong := {"", ".", ".."} & set(prefix.split("/")):
+        named = next(iter(wrong)) or "two slashes in a row"
+        meant = "/".join(part for part in prefix.split("/") if part not in wrong)
+        raise ValueError(
+            f"{text!r} has {named} in its prefix, which engines and servers read in different ways:"
+            f" write s3://{bucket}/{meant}"
         )
     if (length := len(prefix.encode())) > _LONGEST_KEY_BYTES - _BELOW_A_PREFIX_BYTES:
         raise ValueError(
@@ -189,6 +200,13 @@ def word(text: str) -> str:
     if len(text.split()) != 1:
         raise ValueError("it has a blank inside")
     return text
+
+
+def unquoted(text: str) -> str:
+    """Read one word that no quotes belong to: `docker run --env-file` keeps those around it."""
+    if text[0] in "\"'" and text[0] == text[-1]:
+        raise ValueError("it has quotes around it: write it without them")
+    return word(text)
 
 
 def names(text: str) -> tuple[str, ...]:

@@ -121,3 +121,61 @@ def test_what_is_cut_once_stays_so(name: str, text: str) -> None:
     assert cut(name, cut(name, text)) == cut(name, text)
     if name != "WALG_PGP_KEY" and not fault_in(name, text):
         assert not {"\n", "\r", "\0"} & set(text)
+
+
+@pytest.mark.parametrize("name", ["AWS_DEFAULT_REGION", "WALG_S3_STORAGE_CLASS", "S3_SSE_KMS_ID"])
+def test_the_engines_settings_follow_the_rule_too(tmp_path: Path, name: str) -> None:
+    """Line breaks and controls inside are named; a document of several lines is none of them."""
+    assert load({name: " text \n"}).passed_on == {name: "text"}
+    assert f"{name}: it has a line break inside" in faults({name: "te\nxt"})
+    (tmp_path / name).write_text("te\x07xt\n", encoding="utf-8")
+    said = faults({"WALSUP_SECRETS_DIR": str(tmp_path)})
+    assert f"{tmp_path / name}: it has the control character U+0007" in said
+    document = '{\n"X-Header": "x"\n}'
+    found = load({"WALG_S3_REQUEST_ADDITIONAL_HEADERS": document})
+    assert found.passed_on == {"WALG_S3_REQUEST_ADDITIONAL_HEADERS": document}
+
+
+@pytest.mark.parametrize("name", ["POSTGRES_PASSWORD", "POSTGRES_USER", "POSTGRES_DB"])
+@pytest.mark.parametrize("break_", ["\n", "\r", "\r\n"])
+def test_a_line_break_in_what_initdb_gets_is_named(name: str, break_: str) -> None:
+    """Not the next setting that it would spoil; and the password is not shown."""
+    said = faults({name: f"hush{break_}hush"})
+    assert f"{name}: it has a line break inside" in said
+    assert "hush" not in said
+
+
+@pytest.mark.parametrize(
+    "text", ["eu\nwest", "eu\r\nwest", "'eu-west-1'", '"eu-west-1"', "eu west"]
+)
+@pytest.mark.parametrize("name", ["AWS_REGION", "WALG_S3_REGION", "AWS_ACCESS_KEY_ID"])
+def test_a_region_is_not_blamed_on_the_keys(name: str, text: str) -> None:
+    """It is rejected by its own name, before a request is signed with it."""
+    said = faults({name: text} | companions("AWS_ACCESS_KEY_ID" if "KEY" in name else name))
+    assert f"{name}: it has" in said
+    assert text not in said
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("s3://b/a//b", "two slashes in a row in its prefix"),
+        ("s3://b/a/../b", "'s3://b/a/../b' has .. in its prefix"),
+        ("s3://b/a/./b", "write s3://b/a/b"),
+        ("s3://b", "needs a bucket and a prefix"),
+        ("s3:///x", "needs a bucket and a prefix"),
+        ("s3://b_ü/x", "a bucket's name has letters"),
+    ],
+)
+def test_a_place_says_what_is_wrong_with_it(place: str, said: str) -> None:
+    """A doubled slash is no matter of two databases in one place."""
+    found = faults({"WALSUP_ARCHIVE": place})
+    assert said in found
+    assert ("two databases" in found) == ("needs a bucket" in said)
+
+
+def test_no_key_is_shown_that_came_by_anothers_name() -> None:
+    """Spilo's clone has one."""
+    clone = {"CLONE_SCOPE": "x", "CLONE_WALG_S3_PREFIX": "s3://b/x"}
+    keys = {"CLONE_AWS_ACCESS_KEY_ID": "hush-id", "CLONE_AWS_SECRET_ACCESS_KEY": "hush"}
+    assert "hush" not in str(load(clone | keys).foreign)
