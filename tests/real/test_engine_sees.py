@@ -2,9 +2,9 @@
 
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 from dev.harness import S3Server, Walsup
+from dev.harness.engines import wrap_engine
 from dev.harness.rights import LEAST_PREFIX
 from dev.harness.witness import (
     segments,
@@ -92,16 +92,7 @@ def test_an_engine_that_writes_elsewhere_is_a_fault_with_the_reason(
 ) -> None:
     """What it stores is compared with what the owner object guards."""
     one = walsup()
-    folder = Path(one.environment["PATH"].partition(":")[0])
-    program = folder / one.engine
-    wrapped = one.layout.base / "engines"
-    wrapped.mkdir(mode=0o755)
-    for other in folder.iterdir():
-        (wrapped / other.name).symlink_to(other)
-    (wrapped / one.engine).unlink()
-    (wrapped / one.engine).write_text(_ELSEWHERE.replace("{program}", str(program)))
-    (wrapped / one.engine).chmod(0o755)
-    one.environment["PATH"] = f"{wrapped}:{one.environment['PATH']}"
+    wrap_engine(one, _ELSEWHERE)
     one.start()
 
     def named() -> bool:

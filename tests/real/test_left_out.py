@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dev.harness import S3Server, Walsup
+from dev.harness.engines import wrap_engine
 from dev.harness.standbys import conninfo
 from dev.harness.witness import cli, sentinels, status, verdict, wait_fault, wait_protected
 
@@ -163,3 +164,29 @@ def test_a_standby_copied_from_its_primary_gets_no_weaker_rules(walsup: Make) ->
     standby.start()
     standby.wait_accepts(timeout_s=90)
     assert standby.psql("select pg_is_in_recovery()") == "t"
+
+
+_FORGETS = """#!/bin/sh
+# The engine, whose list of files lacks one of the data directory after a base backup.
+{program} "$@"
+code="$?"
+case " $* " in
+*" backup-push "*) sed -i 's#base/5/PG_VERSION"#base/5/forgotten"#g' {lists} ;;
+esac
+exit "$code"
+"""
+
+
+def test_a_list_that_lacks_data_of_the_directory_is_not_verified(walsup: Make) -> None:
+    """The backup's own list of files is compared with a walk through the data directory."""
+    one = walsup(s3=None)
+    archive = one.layout.base / "archive"
+    archive.mkdir()
+    one.machine.give_to_database(archive)
+    one.environment |= {"WALSUP_ARCHIVE": f"file://{archive}", "WALSUP_ACCEPT_SAME_DEVICE": "on"}
+    wrap_engine(one, _FORGETS.replace("{lists}", f"{archive}/basebackups_005/*/f*.json"))
+    one.start()
+    fault = wait_fault(one, "backup", timeout_s=90)
+    assert fault["kind"] == "left out"
+    assert "does not hold base/5/PG_VERSION" in fault["problem"]
+    assert not status(one)["protected"]

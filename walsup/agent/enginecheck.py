@@ -1,6 +1,7 @@
 """The last step before a base backup counts: the engine reads it back, configured for a restore."""
 
 from walsup import log
+from walsup.agent import leftouts
 from walsup.agent.audit.needed import own_segments
 from walsup.agent.world import World
 from walsup.archive import enginesees
@@ -43,6 +44,7 @@ async def unread(world: World, bucket: Bucket, engine: Engine, found: Backup) ->
             fault = await enginesees.fault_of(reader, archive, found, last, room=place is not None)
     finally:
         config.unlink(missing_ok=True)
+    fault = fault or await leftouts.incomplete(world, found.name)
     if fault is None:
         world.unreadable.pop(found.name, None)
         log.info("backup.read", name=found.name, engine=engine.name)

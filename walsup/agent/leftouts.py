@@ -1,12 +1,17 @@
 """What the next base backup leaves out of the data directory: shown, noted with it, or a fault."""
 
 import asyncio
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
+from walsup.agent.audit import rounds
 from walsup.agent.world import World
 from walsup.archive.fault import Fault
-from walsup.postgres.leftout import LINK, NAME, SOCKET, UNREADABLE, LeftOut, shown, walk
+from walsup.postgres.leftout import FILE, LINK, NAME, SOCKET, UNREADABLE, LeftOut, shown, walk
 
+_MARK = ".walsup-clock"
+_COARSE_S = 2.0  # a file system may mark its files by whole seconds only
 _STOPS = {"walrus": (UNREADABLE,), "wal-g": (UNREADABLE, SOCKET, NAME)}
 
 
@@ -16,6 +21,48 @@ async def look(world: World) -> tuple[LeftOut, ...]:
     world.board.put(left_out=found)
     world.board.attend("left out", _attention(found))
     return found
+
+
+def clock(pgdata: Path) -> float | None:
+    """Return the time (Unix seconds) by which the data directory's file system marks its files.
+
+    None: no file can be written there.
+    """
+    place = pgdata / _MARK
+    try:
+        with place.open("wb") as file:
+            found = os.fstat(file.fileno()).st_ctime
+        place.unlink()
+    except OSError:
+        return None
+    return found
+
+
+async def incomplete(world: World, name: str) -> Fault | None:
+    """Return the fault of a base backup of this run whose list lacks data; None: it lacks none.
+
+    Other files that it lacks are shown.
+
+    Raises:
+        FaultError: the comparison failed.
+    """
+    began_at = world.taken.get(name)
+    if began_at is None:
+        return None
+    paths = await rounds.unlisted(world, name, began_at - _COARSE_S)
+    lacking = [LeftOut(path, FILE) for path in paths]
+    if data := [one for one in lacking if one.is_data]:
+        return Fault(
+            kind="left out",
+            problem=f"base backup {name} does not hold {shown(data)}, which were there before it"
+            " began",
+            remedy="report it with the engine's version; take a base backup with the other engine",
+        )
+    if lacking:
+        found = (*(world.board.snapshot.left_out or ()), *lacking)
+        world.board.put(left_out=found)
+        world.board.attend("left out", _attention(found))
+    return None
 
 
 def _attention(found: Sequence[LeftOut]) -> Fault | None:

@@ -79,6 +79,8 @@ class World:
         self.audit_wanted = asyncio.Event()
         # Base backups that the engine could not read back in this run, and why.
         self.unreadable: dict[str, str] = {}
+        # Base backups of this run, and when each began by the data directory's clock.
+        self.taken: dict[str, float] = {}
         self.has_taken_backup = False
         self.auditor: Auditor | None = None
         # What was pushed past postgres's archiver: its `.ready` stays, though it is archived.

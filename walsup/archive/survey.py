@@ -187,14 +187,14 @@ async def first_page(reader: Reader, segment: Segment) -> PageHeader:
         path.unlink(missing_ok=True)
 
 
-async def parts(bucket: Readable, backup: Backup) -> dict[str, tuple[str, ...]]:
+async def parts(bucket: Readable, name: str) -> dict[str, tuple[str, ...]]:
     """Give the files of a base backup by the part that holds them; {} when it does not say.
 
     Raises:
         what the bucket raises; ValueError: the list cannot be read.
     """
     try:
-        found = await bucket.get(f"{BACKUP_FOLDER}/{backup.name}/{_METADATA}")
+        found = await bucket.get(f"{BACKUP_FOLDER}/{name}/{_METADATA}")
     except FileNotFoundError as raised:
         if not is_absent(raised):
             raise
@@ -202,8 +202,8 @@ async def parts(bucket: Readable, backup: Backup) -> dict[str, tuple[str, ...]]:
     listed = json.loads(found.content).get("TarFileSets") or {}
     # WAL-G writes parts with the extension of their compression, and files with a slash before.
     return {
-        strip_extension(str(part)): tuple(str(name).lstrip("/") for name in names)
-        for part, names in listed.items()
+        strip_extension(str(part)): tuple(str(file).lstrip("/") for file in files)
+        for part, files in listed.items()
     }
 
 
@@ -280,7 +280,7 @@ async def space_bytes(bucket: Readable, backup: Backup) -> dict[str, int]:
         async for page in bucket.pages(parts_folder(backup.name))
         for one in page.objects
     }
-    for part, names in (await parts(bucket, backup)).items():
+    for part, names in (await parts(bucket, backup.name)).items():
         owners = {name.split("/")[1] if name.startswith("pg_tblspc/") else "" for name in names}
         if len(owners) == 1 and (number := owners.pop()) in found:
             found[number] += max(0, sizes.get(part, 0))

@@ -81,10 +81,10 @@ def restore(
     # It is awake when postgres asks for its first segment, with the keys of now.
     source = origin(current.known, own=own)
     readerdaemon.launch(send, archive.engine, source, run_dir, known.pgdata)
-    files = asyncio.run(survey.parts(archive.bucket, report.backup))
+    files = asyncio.run(survey.parts(archive.bucket, report.backup.name))
     copy.check_files(
         data,
-        [name for names in files.values() for name in names],
+        linked.expected(files, report.backup.left_out),
         [number for number, _ in report.backup.tablespaces],
     )
     linked.make(data, known.pgdata, report.backup.left_out)

@@ -107,10 +107,10 @@ def _from_archive(
     region, size = archive.bucket.region, report.first.size
     configure(current, one_shot.run_dir, own=True, segment_bytes=size, region=region)
     data = fetched.fetch(current, archive, one_shot, report, patience, own=True)
-    files = asyncio.run(survey.parts(archive.bucket, report.backup))
+    files = asyncio.run(survey.parts(archive.bucket, report.backup.name))
     copy.check_files(
         data,
-        [name for names in files.values() for name in names],
+        linked.expected(files, report.backup.left_out),
         [number for number, _ in report.backup.tablespaces] if report.backup else (),
     )
     linked.make(data, known.pgdata, report.backup.left_out)

@@ -26,6 +26,7 @@ _OF_DATA = frozenset(
 )
 _SPACES = "pg_tblspc"
 LINK, UNREADABLE, SOCKET, NAME, MORE = "link", "unreadable", "socket", "name", "more"
+FILE = "file"
 _SPECIAL = {stat.S_IFIFO: "pipe", stat.S_IFSOCK: SOCKET, stat.S_IFCHR: "device"}
 _SHOWN = 5
 
@@ -33,7 +34,8 @@ _SHOWN = 5
 class LeftOut(NamedTuple):
     """A file of the data directory, by its path in it, that a base backup does not hold.
 
-    `kind`: `link`, `pipe`, `socket`, `device`, `unreadable`, or `name` (it is no UTF-8). Of a link
+    `kind`: `link`, `pipe`, `socket`, `device`, `unreadable`, `name` (it is no UTF-8), or `file` (a
+    regular one, which the base backup's list lacks). Of a link
     `target`, relative where it leads to a place in the data directory, and whether it led anywhere
     (`dangling`: it did not). `more`: so many others that are not named.
     """
@@ -58,6 +60,8 @@ class LeftOut(NamedTuple):
                 return f"{self.path} ({self.target})"
             case "name":
                 return f"{self.path} (its name is not UTF-8)"
+            case "file":
+                return self.path
             case "more":
                 return f"{self.path} more"
             case kind:
@@ -78,20 +82,22 @@ def walk(pgdata: Path) -> list[LeftOut]:
 
 def _walk(pgdata: str, directory: str, before: str) -> Iterator[LeftOut]:
     try:
-        entries = list(os.scandir(directory))
+        entries = os.scandir(directory)
     except FileNotFoundError:
         return
     except OSError:
         yield LeftOut(_text(before.rstrip("/")), UNREADABLE, _owner(directory))
         return
-    for entry in entries:
-        path = before + entry.name
-        if (not before and entry.name in _EMPTIED) or entry.name.startswith(_OURS):
-            continue
-        try:
-            yield from _look(pgdata, entry, path)
-        except FileNotFoundError:
-            continue
+    # One at a time: a database of many relations would take more memory than the agent has.
+    with entries:
+        for entry in entries:
+            path = before + entry.name
+            if (not before and entry.name in _EMPTIED) or entry.name.startswith(_OURS):
+                continue
+            try:
+                yield from _look(pgdata, entry, path)
+            except FileNotFoundError:
+                continue
 
 
 def _look(pgdata: str, entry: "os.DirEntry[str]", path: str) -> Iterator[LeftOut]:

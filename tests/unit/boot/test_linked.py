@@ -86,6 +86,13 @@ def test_links_as_walg_restores_them_are_not_believed(data: Path, pgdata: Path) 
     assert os.path.lexists(data / "mine")
 
 
+def test_what_was_left_out_is_not_expected_of_a_copy() -> None:
+    """WAL-G lists a pipe that it does not restore."""
+    files = {"part_001.tar": ("PG_VERSION", "pipe"), "part_002.tar": ("base/5/1",)}
+    assert linked.expected(files, (LeftOut("pipe", "pipe"),)) == ["PG_VERSION", "base/5/1"]
+    assert linked.expected(files, None) == ["PG_VERSION", "pipe", "base/5/1"]
+
+
 def test_a_copy_without_rules_is_refused_unless_they_are_given(data: Path, pgdata: Path) -> None:
     """One that is made up might let in more than the source's."""
     (data / "pg_hba.conf").unlink()

@@ -44,6 +44,18 @@ async def missing_parts(world: World, name: str, compressed_bytes: int) -> tuple
     return tuple(str(one) for one in told)
 
 
+async def unlisted(world: World, name: str, before: float) -> tuple[str, ...]:
+    """Have the data directory compared with a base backup's list of files; returns what it lacks.
+
+    Nothing, where there is no list, or one that is too large to be compared.
+
+    Raises:
+        FaultError: they could not be.
+    """
+    told = await _ask(world, {"compared": {"name": name, "before": before}}, "unlisted", _SILENT_S)
+    return tuple(str(one) for one in told or ())
+
+
 async def _ask(world: World, question: dict[str, Any], wanted: str, silent_s: float) -> Any:  # noqa: ANN401 (JSON)
     parent = os.getpid()
 

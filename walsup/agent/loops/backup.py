@@ -106,12 +106,15 @@ async def _found_or_taken(
     world.board.put(backup=BackupSeen(state="running", attempts=attempts))
     log.info("backup.began", engine=engine.name)
     output = world.run_dir / "backup-push.log"
+    began_at = await asyncio.to_thread(leftouts.clock, world.settings.pgdata)
     code = await _push(world, engine, output, left_out)
     world.has_taken_backup |= code == 0
     if code != 0:
         return _why(world, engine, code, output, left_out)
-    if found := await counted.newest(world, bucket):
-        return await _prove(world, bucket, engine, found)
+    if newest := await counted.newest(world, bucket):
+        if began_at is not None and (found is None or newest.name != found.name):
+            world.taken[newest.name] = began_at
+        return await _prove(world, bucket, engine, newest)
     return Fault(
         kind="engine disagrees",
         problem=f"{engine.name} backup-push reports success, and no new base backup is below"

@@ -2,7 +2,8 @@
 
 It reads its question (JSON) from standard input, with the credentials from the run directory, and
 writes lines of JSON: `{"pages": n}` with each answer of the bucket, at last `found` or `fault`. It
-also answers, with `missing`, which parts of one base backup are not there.
+also answers, with `missing`, which parts of one base backup are not there, and with `unlisted`
+which files of the data directory its list does not name.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from walsup.archive import survey
 from walsup.archive.audit.backupwalk import BackupWalk, Sentinel
 from walsup.archive.audit.found import Found
 from walsup.archive.audit.scope import Counted, Scope
+from walsup.archive.audit.unlisted import unlisted
 from walsup.archive.audit.walwalk import WalWalk
 from walsup.archive.bucket import Bucket, Listed, open_bucket
 from walsup.archive.classify import classify, is_absent
@@ -27,6 +29,7 @@ from walsup.postgres import subpath
 
 _MOST_CPU_S = 600
 _NICENESS = 3
+_MOST_COMPARED_BYTES = 48 << 20  # read whole, it takes ten times that in memory
 
 
 def main(run_dir: str) -> None:
@@ -55,11 +58,23 @@ async def _answer(run_dir: str, question: dict[str, Any]) -> dict[str, Any]:
     try:
         if (backup := question.get("backup")) is not None:
             return {"missing": await survey.missing_parts(bucket, **backup)}
+        if (compared := question.get("compared")) is not None:
+            return {"unlisted": await _unlisted(bucket, known.pgdata, **compared)}
         return {"found": (await look(bucket, Scope.from_json(question["scope"]))).to_json()}
     finally:
         close = getattr(bucket, "close", None)
         if close is not None:
             close()
+
+
+async def _unlisted(bucket: Bucket, pgdata: Path, name: str, before: float) -> list[str] | None:
+    """Return files that the base backup's list lacks; None: it has none, or too large a one."""
+    size_bytes = await survey.metadata_bytes(bucket, name)
+    if not 0 < size_bytes <= _MOST_COMPARED_BYTES:
+        return None
+    listed = await survey.parts(bucket, name)
+    names = {name for part in listed.values() for name in part}
+    return unlisted(pgdata, names, before) if names else None
 
 
 class _Pages:

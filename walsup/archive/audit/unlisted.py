@@ -1,0 +1,61 @@
+"""Files of a data directory that a base backup's own list of files does not name.
+
+Source: WAL-G 3.0.8 and WAL-RUS 0.4.1, whose lists were compared with the directory: they leave out
+only what is named here. Runs in the audit's process: both sides take much memory.
+"""
+
+import os
+import re
+from collections.abc import Container, Iterator
+from pathlib import Path
+
+_NOT_COPIED = frozenset(
+    (
+        *("global/pg_control", "postmaster.pid", "postmaster.opts", "backup_manifest"),
+        *("backup_label", "tablespace_map", "backup_label.old", "tablespace_map.old"),
+    )
+)
+_EMPTIED = ("pg_wal", "pg_replslot", "pg_dynshmem", "pg_notify", "pg_stat_tmp", "pg_subtrans")
+_EMPTIED_TOO = ("pg_serial", "pg_snapshots")
+# Caches that postgres makes again, temporary files and relations, and walsup's own.
+_PASSING = re.compile(
+    r"pg_internal\.init(\.\d+)?|pgsql_tmp.*|t\d+_\d+.*|.*\.tmp|\.walsup-.*|\.wal-g"
+)
+_SPACES = "pg_tblspc"
+_MOST = 20
+
+
+def unlisted(pgdata: Path, listed: Container[str], before: float) -> list[str]:
+    """Return the paths of regular files that are not listed, the first of them in their order.
+
+    `before`: only files that have not changed since this time (of the directory's file system,
+    Unix seconds) count: others may be younger than the base backup.
+    """
+    found = sorted(path for path in _files(str(pgdata), "", before) if path not in listed)
+    return found[:_MOST]
+
+
+def _files(directory: str, above: str, before: float) -> Iterator[str]:
+    try:
+        entries = os.scandir(directory)
+    except OSError:
+        return
+    with entries:
+        for entry in entries:
+            path = above + entry.name
+            if path in _NOT_COPIED or _PASSING.fullmatch(entry.name):
+                continue
+            if not above and entry.name in (*_EMPTIED, *_EMPTIED_TOO):
+                continue
+            is_space = above == f"{_SPACES}/" and entry.name.isdecimal()
+            if entry.is_dir(follow_symlinks=is_space):
+                yield from _files(entry.path, f"{path}/", before)
+            elif entry.is_file(follow_symlinks=False) and _is_older(entry, before):
+                yield path
+
+
+def _is_older(entry: "os.DirEntry[str]", before: float) -> bool:
+    try:
+        return entry.stat(follow_symlinks=False).st_ctime < before
+    except OSError:
+        return False
