@@ -9,6 +9,7 @@ from walsup.postgres.wal import parse_lsn
 
 LEASE = {"WALSUP_LEASE": "1s", "WALSUP_ARCHIVE_TIMEOUT": "2s"}
 STANDBY = {**LEASE, "WALSUP_ROLE": "standby"}
+FOLLOWS = "following"
 # A standby comes back to the archive every second, not every five.
 EAGER = ("-c", "wal_retrieve_retry_interval=1s")
 
@@ -35,7 +36,7 @@ def streaming(make: Callable[..., Walsup], primary: Walsup, **chosen: str) -> Wa
 def following(standby: Walsup) -> dict[str, Any]:
     """The standby's part of `/status`, {} while it does not follow."""
     seen: dict[str, Any] = status(standby).get("standby", {})
-    return seen if seen.get("phase") == "following" else {}
+    return seen if seen.get("phase") == FOLLOWS else {}
 
 
 def wait_source(standby: Walsup, source: str, *, timeout_s: float = 60.0) -> None:
@@ -43,6 +44,22 @@ def wait_source(standby: Walsup, source: str, *, timeout_s: float = 60.0) -> Non
     standby.wait_for(
         lambda: following(standby).get("source") == source, f"it gets {source}", timeout_s=timeout_s
     )
+
+
+def wait_primary(one: Walsup, *, timeout_s: float = 90.0) -> dict[str, Any]:
+    """Wait until a standby that is promoted is a primary and protected; gives the status.
+
+    A standby that follows is "protected" too, and a status may be a second old.
+    """
+
+    def look() -> dict[str, Any] | None:
+        seen = status(one)
+        is_primary = (
+            seen and seen["gate"]["state"] == "open" and seen["standby"]["phase"] != FOLLOWS
+        )
+        return seen if is_primary and seen["protected"] else None
+
+    return one.wait_for(look, "it is a primary, and protected", timeout_s=timeout_s)
 
 
 def rows(one: Walsup) -> int:

@@ -17,6 +17,7 @@ from dev.harness.walsup import Walsup
 T = TypeVar("T")
 
 _LEDGER_PAUSE_S = 0.005
+_LEDGER_ENDS_WITHIN_S = 120.0
 _WRITTEN = "select case when pg_is_in_recovery() then '0/0' else pg_current_wal_lsn()::text end"
 
 
@@ -134,7 +135,9 @@ class Ledger:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(20)
+        self._thread.join(_LEDGER_ENDS_WITHIN_S)
+        if self._thread.is_alive():
+            raise TimeoutError("the ledger's client does not end: what it has written is not known")
 
     def rows(self) -> int:
         """How many rows the database has; numbers are gapless or the answer is -1."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from dev.harness import S3Server, Walsup
+from dev.harness.standbys import archive_now
 from dev.harness.waiting import wait_until
 from dev.harness.witness import segments, status, verdict, wait_no_lag, wait_protected
 
@@ -76,8 +77,7 @@ def test_other_segment_sizes(walsup: Make, s3: S3Server, size_mb: int) -> None:
     one = walsup(env={"POSTGRES_INITDB_ARGS": f"--wal-segsize={size_mb}"}).start()
     wait_protected(one)
     one.psql("create table t as select generate_series(1, 100000) n")
-    one.psql("select pg_switch_wal()")
-    one.wait_for(lambda: status(one)["lag"]["segments"] == 0, "no segment of lag")
+    archive_now(one)
     assert one.stop() == 0
     assert len(segments(s3, one.prefix)) >= 3
 
@@ -145,8 +145,7 @@ def test_timelines_of_ten_and_more_with_history_and_partial_files(
     seen = wait_protected(archived)
     assert seen["database"]["timeline"] == 11
     archived.psql("create table t (n int)")
-    archived.psql("select pg_switch_wal()")
-    archived.wait_for(lambda: status(archived)["lag"]["segments"] == 0, "no segment of lag")
+    archive_now(archived)
     assert archived.stop() == 0
     names = segments(s3, archived.prefix)
     assert names[-1].startswith("0000000B")

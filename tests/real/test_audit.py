@@ -1,9 +1,10 @@
 """What was verified once is looked at again: an archive that loses or changes objects is told."""
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from signal import SIGCONT, SIGSTOP, SIGTERM
+from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 from typing import Any
 
 from dev.harness import Machine, S3Server, Volume, Walsup
@@ -273,6 +274,28 @@ def _damage_directory(one: Walsup, archive: Path) -> None:
     assert _wait_appeared(one, "backup")["kind"] == "base backup damaged"
     wait_protected(one)
     one.close()
+
+
+def test_an_audit_whose_process_is_killed_is_reported_and_ends_nothing(walsup: Make) -> None:
+    """As the kernel does that has no memory left: since when nothing was audited, and why."""
+    one = walsup(env=_SHORT).start()
+    wait_protected(one)
+    agent = one.pid_of("agent")
+
+    def look() -> dict[str, Any] | None:
+        for member in one.members():
+            if "walsup.archive.audit.worker" in member.argv:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(member.outer_pid, SIGKILL)
+        found: dict[str, Any] | None = status(one).get("faults", {}).get("audit")
+        return found
+
+    fault = one.wait_for(look, "it is a fault", timeout_s=180)
+    assert fault["kind"] == "out of memory"
+    assert "the archive is not audited since 2" in fault["problem"]
+    assert not status(one)["protected"]
+    wait_protected(one, timeout_s=90)
+    assert one.pid_of("agent") == agent
 
 
 def test_nothing_is_found_where_nothing_is_wrong(walsup: Make) -> None:

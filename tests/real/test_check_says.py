@@ -175,14 +175,14 @@ def test_check_says_which_volume_is_too_small_and_where_postgres_may_not_write(
     """A tablespace's and pg_wal's own; and a check by root speaks for the database's user."""
     with Volume(machine, megabytes=9) as small:
         refused = check(POSTGRES_INITDB_WALDIR=str(small.archive / "wal"))
-        assert refused.returncode == 74
+        assert refused.returncode == 72
         assert f"the file system of {small.archive / 'wal'} has" in refused.stderr
         subprocess.run(["mount", "--bind", str(small.archive), str(story.space)], check=True)
         try:
             refused = check()
         finally:
             subprocess.run(["umount", str(story.space)], check=True)
-        assert refused.returncode == 74, refused.stdout
+        assert refused.returncode == 72, refused.stdout
         assert f"the file system of {story.space} has" in refused.stderr
     closed = walsup(s3=None).layout.base / "closed"
     closed.mkdir(mode=0o755)
@@ -193,6 +193,14 @@ def test_check_says_which_volume_is_too_small_and_where_postgres_may_not_write(
     refused = check()
     story.space.chmod(0o700)
     assert f"{story.space} may not be written by" in refused.stderr
+    # A run that begins as root gives PGDATA to the database's user, and nothing above it.
+    (closed / "below").mkdir(mode=0o700)
+    (closed / "below" / "data").mkdir(mode=0o700)
+    refused = check(PGDATA=str(closed / "below" / "data"))
+    assert refused.returncode == 74, refused.stdout
+    assert f"{closed / 'below'} may not be entered by {machine.db_user}" in refused.stderr
+    (closed / "below").chmod(0o711)
+    assert check(PGDATA=str(closed / "below" / "data")).returncode == 0
 
 
 class _owner_says:  # noqa: N801 (a context like a function)

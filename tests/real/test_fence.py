@@ -11,8 +11,8 @@ import pytest
 from dev.harness import FaultProxy, S3Server, Walsup
 from dev.harness.fleet import Node
 from dev.harness.pair import Pair, make_pair
-from dev.harness.standbys import rows, wait_rows, wait_source, written
-from dev.harness.witness import cli, status, wait_fault, wait_protected
+from dev.harness.standbys import rows, wait_primary, wait_rows, wait_source, written
+from dev.harness.witness import cli, status, wait_fault
 from dev.harness.writers import Writers, writes
 from walsup.archive.lease import now_s
 from walsup.archive.terms import RIVAL_LEASES
@@ -74,7 +74,7 @@ def test_an_outage_of_s3_ends_nobody_while_the_standby_acknowledges_and_silence_
         assert (rows(zero), writes(zero)) == (count, False)
         told = cli(one, "promote")
         assert told.returncode == 0, told.stderr
-        wait_protected(one, timeout_s=90)
+        wait_primary(one)
         assert rows(one) == count
         pair.proxy.pass_through()
         assert zero.wait(60) == 74

@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Callable
 
 from dev.harness import S3Server, Walsup
-from dev.harness.witness import segments, status, wait_protected
+from dev.harness.witness import segments, status, wait_no_lag, wait_protected
 from walsup.postgres.records import has_no_xid
 from walsup.postgres.wal import Segment, parse_lsn
 
@@ -49,7 +49,7 @@ def test_h_an_idle_open_transaction_makes_no_segments(walsup: Make, s3: S3Server
         session.do("begin; insert into t values (1); select 1;")
         # Only behind a later transaction that has ended does a snapshot show an open one.
         one.psql("insert into t values (2)")
-        one.wait_for(lambda: status(one)["lag"]["idle"], "all before is archived", timeout_s=60)
+        wait_no_lag(one)
         before = one.events("segment.switched")
         # PostgreSQL's own switch follows it, and a snapshot for standbys up to 15 s later: that is
         # of no transaction, and PostgreSQL does not switch for it.

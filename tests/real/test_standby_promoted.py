@@ -13,6 +13,7 @@ from dev.harness.standbys import (
     archive_now,
     rows,
     streaming,
+    wait_primary,
     wait_rows,
     written,
 )
@@ -57,7 +58,7 @@ def test_s20_the_new_primary_archives_what_the_dead_one_had_not(walsup: Make, s3
         told = cli(two, "promote")
         assert told.returncode == 0, told.stderr
         assert "timeline 2" in told.stdout
-        wait_protected(two, timeout_s=90)
+        wait_primary(two)
         assert rows(two) == count
         assert set(lost) <= set(segments(s3, one.prefix))
         # An archive_timeout may have ended more segments meanwhile: they are pushed too.
@@ -93,7 +94,7 @@ def test_s04_pg_promote_alone_does_and_exactly_one_backup_is_taken(
     wait_rows(three, count)
     assert one.stop() == 0
     two.psql("select pg_promote()")
-    wait_protected(two, timeout_s=90)
+    wait_primary(two)
     assert len(sentinels(s3, one.prefix)) == 2
     more = written(two, 5)
     archive_now(two)
@@ -129,7 +130,7 @@ def test_s15_promote_proves_the_bucket_first(walsup: Make, s3: S3Server) -> None
         assert two.psql("select pg_is_in_recovery()") == "t"
         assert cli(two, "promote", "--force").returncode == 0
         proxy.pass_through()
-        wait_protected(two, timeout_s=90)
+        wait_primary(two)
         assert rows(two) == count
         assert two.stop() == 0
 
@@ -157,7 +158,7 @@ def test_s13_a_number_that_is_used_is_neither_followed_nor_taken(
     told = cli(two, "promote")
     assert told.returncode == 0, told.stderr
     assert "timeline 3" in told.stdout
-    wait_protected(two, timeout_s=90)
+    wait_primary(two)
     assert s3.get(foreign) == b"1\t0/1000100\tnobody's\n"
     assert rows(two) == count
     assert two.stop() == 0

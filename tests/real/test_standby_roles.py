@@ -9,7 +9,15 @@ from signal import SIGCONT, SIGKILL, SIGSTOP
 import pytest
 
 from dev.harness import FaultProxy, S3Server, Walsup
-from dev.harness.standbys import EAGER, archive_now, rows, wait_rows, wait_source, written
+from dev.harness.standbys import (
+    EAGER,
+    archive_now,
+    rows,
+    wait_primary,
+    wait_rows,
+    wait_source,
+    written,
+)
 from dev.harness.witness import cli, owner, sentinels, status, wait_protected
 
 Make = Callable[..., Walsup]
@@ -57,7 +65,7 @@ def test_s19_an_old_primary_comes_back_as_a_standby(walsup: Make, s3: S3Server) 
         one.wait_accepts()
         told = cli(one, "promote")
         assert told.returncode == 0, told.stderr + told.stdout
-        wait_protected(one, timeout_s=90)
+        wait_primary(one)
         kept = written(one, 5)
         archive_now(one)
         boot = owner(s3, zero.prefix)["boot"]
@@ -127,7 +135,7 @@ def test_s19_a_primary_that_slept_through_its_end_does_not_go_on(
     for member in members:
         os.kill(member.outer_pid, SIGSTOP)
     assert cli(one, "promote").returncode == 0
-    wait_protected(one, timeout_s=90)
+    wait_primary(one)
     more = written(one, 5)
     archive_now(one)
     for member in members:

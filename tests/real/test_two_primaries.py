@@ -11,7 +11,7 @@ from dev.harness import FaultProxy, S3Server, Walsup
 from dev.harness.fleet import Node
 from dev.harness.machine import PYTHON
 from dev.harness.pair import Pair, make_pair
-from dev.harness.standbys import archive_now, rows, wait_rows, wait_source, written
+from dev.harness.standbys import archive_now, rows, wait_primary, wait_rows, wait_source, written
 from dev.harness.witness import cli, owner, status, wait_fault, wait_protected
 from dev.harness.writers import Writers, writes
 
@@ -86,7 +86,7 @@ def test_the_agents_claim_is_made_again_when_the_promotion_renews_meanwhile(
         # What a renewal by `walsup promote` does between the agent's read and its write.
         s3.put(key, json.dumps(owner(s3, zero.prefix) | {"nonce": "of-a-renewal"}).encode())
         proxy.let_go()
-        wait_protected(one, timeout_s=90)
+        wait_primary(one)
         appeared = [e for e in one.events("fault.appeared") if e["kind"] == "overwrite conflict"]
         assert appeared == []
         assert writes(one)
@@ -138,7 +138,7 @@ def test_a_crash_between_claim_and_promotion_leaves_a_retry_and_a_person(
         told = cli(one, "promote")
         assert told.returncode == 0, told.stderr
         assert "timeline 2" in told.stdout
-        wait_protected(one, timeout_s=90)
+        wait_primary(one)
         # Now the archive says what the other one is.
         assert zero.wait(60) == 74
         zero.start()
@@ -190,7 +190,7 @@ def test_a_frozen_owner_that_thaws_finds_the_promotion_and_ends(pair: Pair) -> N
     node.pause()
     told = cli(one, "promote")
     assert told.returncode == 0, told.stderr
-    wait_protected(one, timeout_s=90)
+    wait_primary(one)
     more = written(one, 5)
     archive_now(one)
     node.resume(init_last=True)
