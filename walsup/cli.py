@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from walsup import __version__, settings
+from walsup import __version__, log, settings
 from walsup.errors import WalsupError
 from walsup.postgres import subpath
 from walsup.redaction import redact_known, show_exception
@@ -19,6 +19,7 @@ from walsup.redaction import redact_known, show_exception
 def main() -> None:
     """Keep a PostgreSQL container's WAL in S3, and prove it."""
     sys.excepthook = show_exception
+    log.redact_with(redact_known)
 
 
 @main.command()

@@ -58,3 +58,28 @@ def test_what_an_engine_reads_as_another_place_is_rejected(
     assert "WALSUP_ARCHIVE: it has" in one.log()
     assert not s3.keys(one.prefix)
     assert not list(one.pgdata.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("AWS_REGION", "eu\nwest", "it has a line break inside"),
+        ("AWS_REGION", "'eu-west-1'", "it has quotes around it"),
+        ("AWS_DEFAULT_REGION", "eu\nwest", "it has a line break inside"),
+        ("POSTGRES_PASSWORD", "hush\nhush", "it has a line break inside"),
+        ("POSTGRES_USER", "hush\nhush", "it has a line break inside"),
+        ("POSTGRES_DB", "hush\nhush", "it has a line break inside"),
+        ("WALSUP_ARCHIVE", "s3://b/a//b", "'s3://b/a//b' has two slashes in a row in its prefix"),
+    ],
+)
+def test_a_fault_inside_a_setting_is_named(walsup: Make, name: str, text: str, said: str) -> None:
+    """And nothing else is blamed: not the keys, not initdb, not another database."""
+    one = walsup()
+    one.environment[name] = text
+    one.start()
+    assert one.wait() == 64
+    told = one.layout.termination_log.read_text()
+    assert f"{name}: {said}" in told
+    assert "1 of the settings" in told
+    assert "hush" not in one.log()
+    assert not list(one.pgdata.iterdir())

@@ -15,6 +15,7 @@ from walsup.boot.guarded import guarded
 from walsup.boot.sending import Send
 from walsup.errors import DataDirectoryError, PermissionsError, SettingsError
 from walsup.postgres import guc
+from walsup.redaction import redact
 from walsup.settings import Settings
 
 _TIMEOUT_S = 20.0
@@ -74,7 +75,8 @@ def _check(known: Settings, arguments: Sequence[str], program: str) -> None:
     except (OSError, subprocess.SubprocessError):
         return  # the start itself tells what is wrong with the program
     if done.returncode:
-        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        said = redact(done.stderr.decode(errors="replace"), known.secrets)
+        lines = said.strip().splitlines()
         raise DataDirectoryError(
             f"postgres does not read the settings of {known.pgdata}: {' / '.join(lines[-_LINES:])}",
             hint="correct them, or give arguments in their place; nothing has been touched",
