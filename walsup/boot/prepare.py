@@ -19,6 +19,7 @@ from walsup.boot import (
     handover,
     holdups,
     inspect,
+    leftover,
     phase,
     plan,
     sockets,
@@ -29,7 +30,7 @@ from walsup.boot.elsewhere import operators_gucs
 from walsup.boot.guarded import guarded
 from walsup.boot.sending import Send
 from walsup.errors import SettingsError, WalsupError
-from walsup.postgres import continuity, control, guc, memory, standing, subpath
+from walsup.postgres import continuity, control, guc, memory, restored, standing, subpath
 from walsup.settings import Settings
 
 _PORT = 5432
@@ -180,6 +181,9 @@ def _launch_postgres(
         major=int(major),
         recovery=recovery,
     )
+    if not restored.is_recovering(known.pgdata):
+        ours, follows = guc.from_arguments(line.arguments), known.role != "primary"
+        leftover.check(known.pgdata, int(major), effective, ours, follows=follows)
     for name, value in line.displaced.items():
         log.warning("setting.displaced", name=name, value=value)
     _note_start(known, hand, line.arguments, foreign)
