@@ -1,6 +1,7 @@
 """The last lines of a child's output: to be shown without secrets, or to be classified."""
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -8,12 +9,13 @@ from walsup.redaction import redact
 
 _SHOWN_LINES = 20
 _READ_BYTES = 1 << 16
+_STACK = re.compile(r"goroutine \d+ ")
 
 
 def last_lines(path: Path, secrets: Iterable[str]) -> str:
     """Return the last 20 lines of a child's output, without secrets (S26)."""
     # All that was read: a secret may reach over the end of a line.
-    lines = redact(_end_of(path), secrets).splitlines()
+    lines = _without_dump(redact(_end_of(path), secrets).splitlines())
     return "\n".join(f"  {line}" for line in lines[-_SHOWN_LINES:])
 
 
@@ -22,7 +24,13 @@ def raw_lines(path: Path) -> str:
 
     A secret that is an ordinary word would otherwise hide what the output says.
     """
-    return "\n".join(_end_of(path).splitlines()[-_SHOWN_LINES:])
+    return "\n".join(_without_dump(_end_of(path).splitlines())[-_SHOWN_LINES:])
+
+
+def _without_dump(lines: list[str]) -> list[str]:
+    """Return the lines before the stacks that Go's runtime shows after a crash."""
+    dump = next((at for at, line in enumerate(lines) if _STACK.match(line)), len(lines))
+    return lines[:dump] or lines
 
 
 def _end_of(path: Path) -> str:

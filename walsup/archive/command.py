@@ -39,6 +39,12 @@ def archive_command(engine: Engine, run_dir: Path, push_timeout_s: float) -> str
         _push(engine, '"$r"', '"$e"', push_timeout_s, alone=alone) for alone in (False, True)
     )
     choice = f"if [ $alone ]; then {alone} ; else {push} ; fi"
+    if engine.name == "wal-g":
+        # At an immediate shutdown postgres sends SIGQUIT to shell and client: Go's runtime shows
+        # 150 lines of stacks then, and the shell, which would pass them on, has ended.
+        said = f"m=$({choice} 2>&1)"
+        failed = '{ [ -z "$m" ] || echo "$m" >&2; exit 1; }'
+        return f"{named} m=; {_check()} && {_foreign()} && {said} || {failed}"
     return f"{named}; {_check()} && {_foreign()} && {choice} || exit 1"
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 
 from walsup.archive.answers import Meaning, is_page, meaning
+from walsup.archive.crash import crash
 from walsup.archive.fault import Fault
 from walsup.postgres import interrupted
 from walsup.redaction import redact
@@ -93,7 +94,8 @@ def _of_output(text: str) -> Fault:
         code = found["code"] or ""
         problem = f"{right}{line}" + (f" ({code})" if code else "")
         return Fault(kind=kind, problem=problem, remedy=told.remedy)
-    return _of_words(text) or Fault(kind="engine broken", problem=_line(text.rstrip(), len(text)))
+    said = crash(text) or _line(text.rstrip(), len(text))
+    return _of_words(text) or Fault(kind="engine broken", problem=said)
 
 
 def _of_words(text: str, last_only: tuple[str, ...] = ()) -> Fault | None:

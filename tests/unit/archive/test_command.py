@@ -1,7 +1,10 @@
 """The archive_command under a real shell: its quoting, its codes, and the lease that it asks."""
 
+import os
 import shlex
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -213,3 +216,34 @@ def test_s02_without_a_daemon_a_push_is_killed_by_its_deadline(push_s: float) ->
     assert 0 < kill_after_s <= 5
     assert 0 < term_s <= 60
     assert term_s + kill_after_s <= push_s * 1.0001
+
+
+def test_an_engine_is_silent_when_postgres_ends_its_programs(tmp_path: Path) -> None:
+    """Go's runtime answers SIGQUIT with its stacks; what a push says that fails is shown."""
+    fake = program(tmp_path, "client", 'echo why >&2; [ -z "$DUMPS" ] || sleep 60; exit 7')
+    (tmp_path / LEASE).write_text(f"{int(uptime_s()) + 100} 00000001\n")
+    command = archive_command(Engine(name="wal-g", program=fake, client=fake), tmp_path, 1)
+    done = run(command)
+    assert (done.returncode, done.stderr) == (1, b"why\n")
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", f"export DUMPS=1; {expanded(command, SEGMENT)}"],
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    while b"sleep" not in b"".join(_commands_of(process.pid)):
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGQUIT)
+    assert process.communicate()[1] == b""
+    assert process.returncode == -signal.SIGQUIT
+
+
+def _commands_of(session: int) -> list[bytes]:
+    """The command lines of a session's processes."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.getsid(int(path.name)) == session:
+                found.append((path / "cmdline").read_bytes())
+        except OSError:
+            continue
+    return found
