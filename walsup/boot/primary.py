@@ -6,12 +6,9 @@ A command line can be read by everybody; libpq takes a password from a file of o
 import os
 from pathlib import Path
 
-from walsup.postgres import memory, session, standing
-from walsup.private import write_private
+from walsup.postgres import memory, passfile, session, standing
 from walsup.settings import Settings
 from walsup.settings.conninfo import render
-
-PASSFILE = "primary.pass"
 
 
 def slot(known: Settings) -> str:
@@ -40,13 +37,7 @@ def conninfo(known: Settings, run_dir: Path) -> str:
     parameters.setdefault("application_name", _name(known))
     ours = session.options(session.major_of(known.pgdata))
     parameters["options"] = f"{parameters.get('options', '')} {ours}".lstrip()
-    path = run_dir / PASSFILE
-    password = found.password or known.replication_password
-    if password:
-        # Source: PostgreSQL 15, fe-connect.c, passwordFromFile: a backslash escapes.
-        escaped = password.replace("\\", "\\\\").replace(":", "\\:")
-        write_private(path, f"*:*:*:*:{escaped}\n")
-        parameters["passfile"] = str(path)
-    else:
-        path.unlink(missing_ok=True)
+    passfile.keep(run_dir, known)
+    if passfile.content(known):
+        parameters["passfile"] = str(run_dir / passfile.FILE)
     return render(tuple(parameters.items()))

@@ -15,6 +15,7 @@ from walsup.agent.loops.engine import engine
 from walsup.agent.loops.fence import fence
 from walsup.agent.loops.gate import gate
 from walsup.agent.loops.lag import lag
+from walsup.agent.loops.passfile import passfile
 from walsup.agent.loops.processes import processes
 from walsup.agent.loops.ready import ready
 from walsup.agent.loops.replication import replication
@@ -38,6 +39,7 @@ LOOPS: dict[str, Callable[[World], Awaitable[None]]] = {
     "restore": restore,
     "standby": standby,
     "tablespaces": tablespaces,
+    "passfile": passfile,
     "replication": replication,
     "gate": gate,
     "fence": fence,

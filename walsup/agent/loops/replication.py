@@ -12,6 +12,7 @@ import asyncpg
 from walsup import log
 from walsup.agent.world import World
 from walsup.archive.fault import Fault
+from walsup.errors import WalsupError
 from walsup.postgres import scram
 from walsup.postgres.quoting import identifier, literal
 from walsup.postgres.standing import SLOTS
@@ -48,16 +49,26 @@ async def replication(world: World) -> None:
     if known.replication_password is None:
         await world.stopping.wait()
         return
+    password = known.replication_password
     while not world.stopping.is_set():
         seen = world.board.snapshot.database
         if not seen.observed or seen.role != "primary":
             await asyncio.sleep(_FIRST_LOOK_S)
             continue
+        password = await asyncio.to_thread(_password, world, password)
         try:
-            await _look(world, known.replication_user, known.replication_password)
+            await _look(world, known.replication_user, password)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as raised:
             world.board.fault("replication", _failed(known.replication_user, raised))
         await asyncio.sleep(_EVERY_S)
+
+
+def _password(world: World, before: str) -> str:
+    """Return the password as its file has it now; without one it is the one before."""
+    try:
+        return world.reload_settings().replication_password or before
+    except WalsupError:
+        return before  # the loop of the bucket's secrets names the file
 
 
 async def _look(world: World, user: str, password: str) -> None:

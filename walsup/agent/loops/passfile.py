@@ -1,0 +1,30 @@
+"""Following the password of a standby's primary: its file is written again when it changes.
+
+libpq reads the file at each connection, so postgres needs no reload.
+"""
+
+import asyncio
+
+from walsup import log
+from walsup.agent.events import any_set
+from walsup.agent.world import World
+from walsup.errors import WalsupError
+from walsup.postgres import passfile as file
+from walsup.settings.renewed import renewed
+
+_EVERY_S = 5.0
+
+
+async def passfile(world: World) -> None:
+    """Read the settings every 5 s on an instance that has been told of a primary."""
+    if world.settings.primary_conninfo is None:
+        await world.stopping.wait()
+        return
+    while not world.stopping.is_set():
+        await any_set(world.stopping, timeout_s=_EVERY_S)
+        try:
+            again = await asyncio.to_thread(world.reload_settings)
+        except WalsupError:
+            continue  # a file is missing for a moment; the loop of the bucket's secrets says so
+        if file.keep(world.run_dir, renewed(world.settings, again)):
+            log.info("settings.reloaded", changed=True, of="the primary's password")
