@@ -1,13 +1,12 @@
 """walsup's own log: one event a line on stderr, the same keys in every process.
 
-Standard library only: PID 1 loads it. PostgreSQL and the engine write to the same stderr
-themselves; nothing of walsup reads what they write (a pipe nobody drains hangs queries).
+Standard library only: PID 1 loads it. PostgreSQL and the engine write to the same stderr, a pipe
+that a process of PID 1's copies to the container's (init/pumping.py).
 """
 
 import json
 import os
 import select
-import sys
 import time
 
 TYPE_CHECKING = False
@@ -20,7 +19,10 @@ _PATIENCE_MS = 200
 # What others have written goes into these fields.
 _FREE = frozenset(("problem", "hint", "remedy", "traceback", "why", "reason", "detail"))
 
-_as_json = not sys.stderr.isatty()
+# The container's own stderr; the agent, whose stderr is a pipe, is told.
+TERMINAL = "WALSUP_LOG_ON_TERMINAL"
+_on_terminal = os.isatty(2) or TERMINAL in os.environ
+_as_json = not _on_terminal
 _process = "init"
 _redact: "Callable[[str], str]" = str
 
@@ -29,7 +31,7 @@ def configure(log_format: str, process: str) -> None:
     """Choose `json`, `text` or `auto` (text on a terminal) and name the writing process."""
     global _as_json, _process  # noqa: PLW0603 (a process has one stderr)
     wanted = log_format.lower()
-    _as_json = wanted == "json" or (wanted != "text" and not sys.stderr.isatty())
+    _as_json = wanted == "json" or (wanted != "text" and not _on_terminal)
     _process = process
 
 
@@ -54,21 +56,34 @@ def error(event: str, **fields: object) -> None:
     _write("error", event, fields)
 
 
-def _write(level: str, event: str, fields: dict[str, object]) -> None:
+def environment() -> dict[str, str]:
+    """Return the variable that another process of walsup needs to write alike."""
+    return {TERMINAL: "1"} if _on_terminal else {}
+
+
+def is_json() -> bool:
+    """Return whether lines are JSON."""
+    return _as_json
+
+
+def line(level: str, event: str, fields: dict[str, object]) -> str:
+    """Return a line of this log, its end included."""
     now = time.time()
     for name in _FREE & fields.keys():
         fields[name] = _redact(str(fields[name]))
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
     if _as_json:
         head: dict[str, object] = {"ts": stamp, "level": level, "process": _process, "event": event}
-        line = json.dumps(head | fields, default=str)
-    else:
-        tail = " ".join(f"{key}={_readable(value)}" for key, value in fields.items())
-        line = f"{stamp} walsup[{_process}] {level}: {event} {tail}".rstrip()
+        return json.dumps(head | fields, default=str) + "\n"
+    tail = " ".join(f"{key}={_readable(value)}" for key, value in fields.items())
+    return f"{stamp} walsup[{_process}] {level}: {event} {tail}".rstrip() + "\n"
+
+
+def _write(level: str, event: str, fields: dict[str, object]) -> None:
     try:
         if _has_room():
             # One write(2) a line: lines of several processes on one stderr do not interleave.
-            os.write(2, (line + "\n").encode(errors="replace"))
+            os.write(2, line(level, event, fields).encode(errors="replace"))
     except OSError:
         return  # stderr is gone; a database must not end for that
 

@@ -16,7 +16,8 @@ STAYS = f"#!/bin/bash\ntrap 'exit 0' INT\n{ORPHANS}while :; do sleep 0.05; done\
 
 def strangers(walsup: Walsup) -> list[str]:
     """States of processes that are neither PID 1 nor its children of today."""
-    known = {1, *(int(walsup.state().get(f"{name}_pid") or 0) for name in ("postgres", "agent"))}
+    names = ("postgres", "agent", "log")
+    known = {1, *(int(walsup.state().get(f"{name}_pid") or 0) for name in names)}
     return [
         member.state
         for member in walsup.members()
@@ -88,6 +89,6 @@ def test_a_subreaper_leaves_no_zombie(directly: Callable[..., Pid1], container: 
         return len(file.read_text().split())
 
     one.see(lambda: children() > 20, "adopted orphans")
-    one.see(lambda: children() == 2, "only postgres and the agent are left")
+    one.see(lambda: children() == 3, "only postgres, the agent and the log's are left")
     one.signal(15)
     assert one.wait() == 0

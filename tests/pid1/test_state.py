@@ -19,6 +19,10 @@ KEYS = [
     "reloads",
     "agent_pid",
     "agent_restarts",
+    "log_dropped_lines",
+    "log_stalls",
+    "log_pid",
+    "log_restarts",
 ]
 
 

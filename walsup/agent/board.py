@@ -22,6 +22,8 @@ class Init:
     engine_generation: int = 0
     engine_restarts: int = 0
     agent_restarts: int = 0
+    log_dropped_lines: int = 0
+    log_stalls: str = ""  # why the container's log takes nothing now
     reloads: int = 0
     stop_deadline_s: float = 0.0
 

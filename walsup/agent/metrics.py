@@ -70,6 +70,9 @@ METRICS: tuple[Row, ...] = (
      lambda seen: seen.standby.behind_bytes if seen.standby.phase == "following" else None),
     ("walsup_engine_restarts_total", "counter",
      "Deaths of the engine's daemon in this run.", lambda seen: seen.init.engine_restarts),
+    ("walsup_log_dropped_lines_total", "counter",
+     "Lines that the container's log did not take in this run.",
+     lambda seen: seen.init.log_dropped_lines),
     ("walsup_agent_restarts_total", "counter",
      "Deaths of the agent in this run.", lambda seen: seen.init.agent_restarts),
 )

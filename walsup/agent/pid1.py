@@ -47,6 +47,8 @@ class Pid1:
             engine_generation=number("engine_generation"),
             engine_restarts=number("engine_restarts"),
             agent_restarts=number("agent_restarts"),
+            log_dropped_lines=number("log_dropped_lines"),
+            log_stalls=fields.get("log_stalls", ""),
             reloads=number("reloads"),
             stop_deadline_s=float(fields.get("stop_deadline_monotonic_s") or 0),
         )

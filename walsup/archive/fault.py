@@ -48,6 +48,8 @@ REMEDIES = {
     "tablespace": "mount a volume of this instance's own at that path, or make that"
     " directory, empty, for the database's user, and start again",
     "process stopped": "find out what stopped it, and let it continue with SIGCONT",
+    "log": "look at what reads this container's log (the container's runtime, a log driver), and at"
+    " the room on its disk; the database and its archive do not wait for it",
     "database login": "let the role log in over the unix socket (pg_hba.conf)",
     "commits wait": "start the standbys that are named; to go on without them, take them out of"
     " synchronous_standby_names and reload: the commits that wait then end",

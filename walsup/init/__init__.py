@@ -10,6 +10,7 @@ import signal
 
 from walsup import log
 from walsup.init.basics import Basics
+from walsup.init.logpump import hold_standard_descriptors
 from walsup.init.loop import Init
 from walsup.kernel import adopt_orphans, hide_memory
 
@@ -35,6 +36,7 @@ def main(
     root, before a directory of another user is given away.
     """
     hide_memory()
+    hold_standard_descriptors()
     # Ignored (some runtimes leave it so), the kernel would reap for us and drop the exit codes.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     # Python's handler would make a fork look like a postgres that is ready for INT.

@@ -34,7 +34,7 @@ class Agent(Service):
         except OSError:
             return  # no descriptor left; the next turn of the loop tries again
         writer = self._wire.writer
-        self.start(inherit=(writer,), WALSUP_WIRE=str(writer))
+        self.start(inherit=(writer,), WALSUP_WIRE=str(writer), **log.environment())
         self._wire.close_writer()
         self._heard_s, self._patience_s = time.monotonic(), _STARTS_S
 

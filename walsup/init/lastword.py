@@ -26,6 +26,8 @@ def fields(init: "Init") -> "dict[str, object]":
         "agent_pid": init.agent.pid or "",
         "agent_restarts": init.agent.restarts,
     }
+    found |= init.log.fields()
+    found |= {"log_pid": init.log.pid or "", "log_restarts": init.log.restarts}
     if init.phase == "preparing":
         found |= zip(WAITS, init.waits, strict=False)
     for name, service in init.daemons.items():

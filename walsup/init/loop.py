@@ -9,6 +9,7 @@ from walsup.errors import ArchiveError, InternalError, WalsupError
 from walsup.init import child, claim, disk, ending, fence, handed, hearing, holders, lastword
 from walsup.init.agent import Agent
 from walsup.init.ladder import Ladder
+from walsup.init.logpump import LogPump
 from walsup.init.postgres import Database
 from walsup.init.preparation import ABANDON_AFTER_S, Preparation
 from walsup.init.service import Service
@@ -48,6 +49,7 @@ class Init:
         self.database = Database(basics.pgdata)
         self.agent = Agent(silence_s)
         self.daemons: dict[str, Service] = {}
+        self.log = LogPump()
         self.awaits_verdict = False
         self.verdict = ""
         self.refusal = ""
@@ -143,7 +145,7 @@ class Init:
         elif pid == self.database.pid:
             self._postgres_ended(code)
         else:
-            for service in (self.agent, *self.daemons.values()):
+            for service in (self.log, self.agent, *self.daemons.values()):
                 if pid == service.pid:
                     service.ended(code)
 
@@ -186,8 +188,12 @@ class Init:
             self.verdict or not self.awaits_verdict or now_s >= self.sweep_until_s
         ):
             self.code = lastword.exit_code(self)
-        if self.code is not None:
-            return
+        if self.code is None:
+            self._start_due(now_s)
+
+    def _start_due(self, now_s: float) -> None:
+        if self.log.due_in(now_s) == 0:
+            self.log.begin()
         for service in self.daemons.values():
             if service.end_overdue():
                 self.agent.kill_silent(now_s)
@@ -221,6 +227,7 @@ class Init:
         hide_memory()  # the change of uid has set it anew
         given.keep(self.basics.run_dir)
         holders.clear_stale_pid(self.basics.pgdata)
+        self.log.open()
         self.preparation.start(self.prepare, self.arguments, self.lock)
 
     def _heed_fence(self, now_s: float) -> None:
@@ -264,7 +271,8 @@ class Init:
             pauses.append(self.sweep_until_s - now_s)
         if self.agent.has_more_to_say:
             pauses.append(0.0)
-        starts = (service.due_in(now_s) for service in (self.agent, *self.daemons.values()))
+        services = (self.log, self.agent, *self.daemons.values())
+        starts = (service.due_in(now_s) for service in services)
         pauses.extend(due_in for due_in in starts if due_in is not None)
         pauses.extend(service.left_s() for service in self.daemons.values())
         return max(0.0, min(pauses))
@@ -283,6 +291,7 @@ class Init:
             _wait(0.02)
             self._reap()
         lastword.say(self)
+        self.log.end()
 
 
 def _wait(pause_s: float) -> int:

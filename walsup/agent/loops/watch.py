@@ -2,7 +2,9 @@
 
 import asyncio
 
+from walsup.agent.board import Init
 from walsup.agent.world import World
+from walsup.archive.fault import Fault
 
 _EVERY_S = 1.0
 
@@ -15,6 +17,7 @@ async def watch(world: World) -> None:
         seen = world.pid1.read()
         world.board.put(init=seen)
         waited = _show_wait(world, waited=waited)
+        world.board.attend("log", _of_log(seen))
         if seen.stopping:
             world.stopping.set()
         if seen.phase == "sweeping":
@@ -29,6 +32,15 @@ async def watch(world: World) -> None:
                 await world.pid1.nudged.wait()
         except TimeoutError:
             continue
+
+
+def _of_log(seen: Init) -> Fault | None:
+    """Return what is wrong with the container's log; nothing else waits for it."""
+    if not seen.log_stalls:
+        return None
+    dropped = f"{seen.log_dropped_lines} lines were dropped in this run"
+    problem = f"the container's log takes nothing ({seen.log_stalls}); {dropped}"
+    return Fault(kind="log", problem=problem)
 
 
 def _show_wait(world: World, *, waited: bool) -> bool:

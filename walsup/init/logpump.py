@@ -1,0 +1,123 @@
+"""PID 1's side of the log: pipes as everybody's stdout and stderr, and the program that reads them.
+
+PID 1 keeps both ends of each pipe: while that program is started again, what is written waits.
+"""
+
+# ruff: noqa: PTH118, PTH120 -- pathlib would cost PID 1 a megabyte
+
+import fcntl
+import mmap
+import os
+import struct
+import sys
+import time
+
+from walsup import log
+from walsup.init.child import Launch
+from walsup.init.service import Service
+
+_PIPE_BYTES = 1 << 20
+_ENDS_WITHIN_S = 1.5
+_STANDARD = (1, 2)
+_PROGRAM = os.path.join(os.path.dirname(__file__), "pumping.py")
+# The beginning of pumping.LAYOUT, which PID 1 does not import for its size.
+_LAYOUT = struct.Struct("<QQQ")
+
+
+class LogPump(Service):
+    """The program that reads the pipes; it is started again when it dies."""
+
+    __slots__ = ("_control", "_page", "_routes", "_shared")
+
+    def __init__(self) -> None:
+        super().__init__("log")
+        self._routes: list[int] = []
+        self._control = -1
+        self._shared = -1
+        self._page: mmap.mmap | None = None
+
+    def open(self) -> None:
+        """Put pipes in the place of stdout and stderr; without descriptors for it they stay.
+
+        As the database's user, to whom they then belong: it may open /dev/stderr.
+        """
+        try:
+            self._shared = os.memfd_create("walsup-log")
+            os.ftruncate(self._shared, mmap.PAGESIZE)
+            self._page = mmap.mmap(self._shared, mmap.PAGESIZE)
+            same = os.path.sameopenfile(*_STANDARD)
+            for standard in _STANDARD[1:] if same else _STANDARD:
+                real = os.dup(standard)
+                reader, writer = os.pipe2(os.O_CLOEXEC)
+                self._routes += [reader, real]
+                os.set_blocking(reader, False)
+                _enlarge(writer)
+                for place in _STANDARD if same else (standard,):
+                    os.dup2(writer, place)
+                os.close(writer)
+        except OSError as fault:
+            log.warning("log.not_guarded", problem=str(fault.strerror))
+        if self._routes:
+            self.want(self._launched(()), 1)
+            self.begin()
+
+    def begin(self) -> None:
+        """Start it, with the descriptors that it needs."""
+        self._let_go()
+        try:
+            ends, self._control = os.pipe2(os.O_CLOEXEC)
+        except OSError:
+            return  # no descriptor left; the next turn of the loop tries again
+        inherited = (ends, self._shared, *self._routes)
+        self._launch = self._launched(inherited)
+        self.start(inherit=inherited)
+        os.close(ends)
+
+    def _launched(self, inherited: "tuple[int, ...]") -> Launch:
+        words = ["json" if log.is_json() else "text", *map(str, inherited)]
+        return Launch([sys.executable, "-I", "-S", _PROGRAM, *words], {})
+
+    def fields(self) -> "dict[str, object]":
+        """Return what the state file says of the log."""
+        if self._page is None:
+            return {}
+        dropped, problem, stalls = _LAYOUT.unpack_from(self._page, 0)
+        why = os.strerror(problem) if problem else "it is not read"
+        return {"log_dropped_lines": dropped, "log_stalls": why if stalls else ""}
+
+    def end(self) -> None:
+        """Have everything written that was said until now, unless the log stands still."""
+        if self.generation and not self.pid:
+            self.begin()
+        self.generation = 0
+        self._let_go()
+        deadline_s = time.monotonic() + _ENDS_WITHIN_S
+        while self.pid and time.monotonic() < deadline_s:
+            try:
+                ended, _ = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if ended:
+                return
+            time.sleep(0.005)
+
+    def _let_go(self) -> None:
+        if self._control >= 0:
+            os.close(self._control)
+            self._control = -1
+
+
+def _enlarge(writer: int) -> None:
+    try:
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    except OSError:
+        return  # the limit of this user's pipes is reached: the usual 64 KiB
+
+
+def hold_standard_descriptors() -> None:
+    """Open what the runtime has closed: the next file opened would become everybody's log."""
+    for standard in (0, *_STANDARD):
+        try:
+            os.fstat(standard)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
