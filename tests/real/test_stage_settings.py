@@ -39,6 +39,14 @@ synchronous_standby_names = 'nobody'
 db_user_namespace = on
 shared_preload_libraries = auto_explain
 """
+# With which psql goes elsewhere, or rejects the server that it finds.
+OF_LIBPQ = {
+    "PGTARGETSESSIONATTRS": "standby",
+    "PGREQUIREPEER": "nobody",
+    "PGCHANNELBINDING": "require",
+    "PGGSSENCMODE": "require",
+    "PGOPTIONS": "-c work_mem=5MB -c statement_timeout=50 --default_transaction_read_only=on",
+}
 SCRIPTS = {
     "1.sql": "create table t (n int); select pg_sleep(0.2); insert into t values (1);",
     "2.sh": '(echo "begin; insert into t values (2);"; sleep 0.2; echo "commit;";'
@@ -50,7 +58,7 @@ SCRIPTS = {
     ' -keyout "$PGDATA/server.key" 2>/dev/null && chmod 600 "$PGDATA/server.key"',
     # Where a script writes a line for the database, it finds the database's own file.
     "5.sh": "echo '# mine' >>\"$(psql -XAtc 'show hba_file')\"\n"
-    "psql -XAtc 'show shared_preload_libraries' >\"$REPORTS/preloaded\"",
+    "psql -XAtc 'show shared_preload_libraries' -c 'show work_mem' >\"$REPORTS/kept\"",
 }
 
 
@@ -82,7 +90,7 @@ def make(machine: Machine) -> Iterator[Make]:
 
 def test_settings_that_move_block_or_delay_do_not_reach_the_stage(make: Make) -> None:
     """A file elsewhere names the data directory, and with it everything that can be in the way."""
-    one = make(SCRIPTS)
+    one = make(SCRIPTS, env=OF_LIBPQ)
     base = one.layout.base
     (base / "hba.conf").write_text("local all all reject\n")
     (base / "ident.conf").touch()
@@ -93,7 +101,7 @@ def test_settings_that_move_block_or_delay_do_not_reach_the_stage(make: Make) ->
     assert [Path(each).name for each in one.events("initdb.scripts_ended")[0]["scripts"]] == [
         *sorted(SCRIPTS)
     ]
-    assert (base / "reports" / "preloaded").read_text() == "auto_explain\n"
+    assert (base / "reports" / "kept").read_text() == "auto_explain\n5MB\n"
     assert (one.pgdata / "pg_hba.conf").read_text().endswith("# mine\n")
     # What it says is where a failed start looks for it.
     said = (one.run_dir / "initdb.d-server.log").read_text()

@@ -10,7 +10,9 @@ from walsup.boot import scriptprogress
 from walsup.boot.oneshot import OneShot, end
 from walsup.boot.scriptprogress import scripts_of
 from walsup.boot.stageserver import StageServer
+from walsup.boot.stagesettings import session_settings
 from walsup.errors import BootstrapError, PermissionsError
+from walsup.postgres import session
 from walsup.programs import which
 from walsup.settings import Settings, declared, is_secret
 from walsup.tail import last_lines
@@ -20,8 +22,13 @@ _USUAL = (Path("/docker-entrypoint-initdb.d"), Path("/var/initdb"))
 _RUN = (".sh", ".sql", ".sql.gz", ".sql.xz", ".sql.zst")
 _DRIVER = Path(__file__).with_name("initdb.bash")
 _IGNORES = "walsup: ignoring "
-# Libpq would go elsewhere with one of these.
-_MISLEADING = ("PGHOSTADDR", "PGSERVICE", "PGSERVICEFILE")
+# With one of these libpq would go elsewhere, or reject the stage's server: it is no standby, and
+# lets in by the socket alone. Source: PostgreSQL 18, "Environment Variables" of libpq.
+_MISLEADING = (
+    *("PGHOSTADDR", "PGSERVICE", "PGSERVICEFILE", "PGTARGETSESSIONATTRS"),
+    *("PGREQUIREPEER", "PGREQUIREAUTH", "PGCHANNELBINDING", "PGGSSENCMODE"),
+    *("PGREQUIRESSL", "PGSSLCERTMODE", "PGSSLNEGOTIATION"),
+)
 
 
 class Scripts(NamedTuple):
@@ -112,6 +119,10 @@ def environment(
     password = known.postgres_password or ""
     database = known.postgres_db or known.postgres_user
     path = filter(None, (str(known.pg_bindir or ""), environ.get("PATH")))
+    if "PGOPTIONS" in seen:
+        seen["PGOPTIONS"] += "".join(
+            f" -c{name}={value}" for name, value in session_settings(session.major_of(data)).items()
+        )
     return seen | {
         "PATH": os.pathsep.join(path),
         "PGDATA": str(data),

@@ -31,7 +31,6 @@ _REACHED = {
 _LOGGED = {"logging_collector": "off", "log_destination": "stderr"}
 # What lets a statement fail or stand still that is right.
 _STATEMENTS = {
-    "synchronous_standby_names": "",
     "default_transaction_read_only": "off",
     "default_transaction_deferrable": "off",
     "statement_timeout": "0",
@@ -56,9 +55,10 @@ def stage_settings(
         "external_pid_file": "",
         "unix_socket_directories": '"' + str(socket_dir).replace('"', '""') + '"',
         "archive_mode": "off",  # nothing is archived before the database has its archive
+        "synchronous_standby_names": "",
         **_REACHED,
         **_LOGGED,
-        **statement_settings(major),
+        **session_settings(major),
     }
     if major >= _LIBRARY_SINCE:
         rendered["archive_library"] = ""
@@ -70,8 +70,8 @@ def stage_settings(
     return rendered
 
 
-def statement_settings(major: int) -> dict[str, str]:
-    """Return what keeps a statement from being ended, rejected or delayed by a setting."""
+def session_settings(major: int) -> dict[str, str]:
+    """Return what keeps a script's session and its statements from being ended or hindered."""
     rendered = dict(_STATEMENTS)
     if major >= _IDLE_TIMEOUT_SINCE:
         rendered["idle_session_timeout"] = "0"
