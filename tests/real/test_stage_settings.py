@@ -129,6 +129,20 @@ def test_a_script_that_takes_long_is_said_to_run(make: Make) -> None:
     assert one.state()["detail"] == ""
 
 
+def test_a_file_elsewhere_may_include_the_clusters_own(make: Make) -> None:
+    """Which is in the stage while the scripts run."""
+    script = "psql -XAtc 'show work_mem' -c 'show cluster_name' >\"$REPORTS/shown\""
+    one = make({"1.sh": script})
+    file = one.layout.base / "my.conf"
+    lines = ("cluster_name = 'it''s \\\\ ours'", f"include '{one.pgdata}/postgresql.conf'")
+    file.write_text("\n".join((*lines, "include_if_exists 'absent'", "work_mem = 6MB\n")))
+    one.args = ["-c", f"config_file={file}"]
+    one.start().wait_accepts(timeout_s=60)
+    assert (one.layout.base / "reports" / "shown").read_text() == "6MB\nit's \\ ours\n"
+    assert one.psql("show config_file") == str(file)
+    assert one.psql("show work_mem") == "6MB"
+
+
 def test_a_file_elsewhere_does_not_move_the_database(make: Make) -> None:
     """An empty other place is displaced; another database there is the operator's to decide."""
     one = make({"1.sql": "create table t (n int);"})

@@ -8,6 +8,7 @@ from pathlib import Path
 from walsup import log
 from walsup.boot import anyuid, inspect, scriptprogress, scripts, stage
 from walsup.boot.oneshot import OneShot
+from walsup.boot.stageconfig import with_config
 from walsup.boot.stageserver import StageServer
 from walsup.boot.stagesettings import stage_settings
 from walsup.errors import SettingsError
@@ -75,7 +76,8 @@ def bootstrap(
         _run(one_shot, data, grant)
     if found.any_to_run:
         with StageServer(one_shot, data, settings.pgport) as server:
-            server.start(arguments, one_shot.environment)
+            own = with_config(arguments, settings.pgdata, data, one_shot.run_dir)
+            server.start(own, one_shot.environment)
             seen = scripts.environment(settings, environ, server, data)
             scripts.run(found, settings, one_shot, seen, send)
         stage.move_names(data, settings.pgdata)

@@ -1,7 +1,7 @@
 """The settings that postgres would start with, read without running it."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,6 +70,10 @@ _TIMINGS = {
 _WITH_VALUE = "BCcDdfhkNprStvW-"
 
 
+# Where a file is to be read, by where it is named.
+Place = Callable[[Path], Path]
+
+
 class Assignment(NamedTuple):
     """One `name = value` of a file; an include is one too."""
 
@@ -133,10 +137,22 @@ def _read(path: Path, problems: list[str], *, required: bool) -> list[Assignment
     return []
 
 
+def _same(path: Path) -> Path:
+    return path
+
+
 def _walk(
-    path: Path, problems: list[str], above: tuple[Path, ...] = (), *, required: bool = True
+    path: Path,
+    problems: list[str],
+    above: tuple[Path, ...] = (),
+    *,
+    required: bool = True,
+    place: Place = _same,
 ) -> Iterator[tuple[str, str]]:
-    """Yield the assignments of a file and of what it includes, in the order of their effect."""
+    """Yield the assignments of a file and of what it includes, in the order of their effect.
+
+    `place`: where an included file is to be read.
+    """
     if path in above or len(above) > MAX_DEPTH:
         problems.append(f"{path} is included by itself or deeper than {MAX_DEPTH} files")
         return
@@ -146,11 +162,12 @@ def _walk(
                 problems.append(f"{path} line {line} is malformed: {content}")
             case Assignment(name="include" | "include_if_exists" as name, value=value):
                 below = (*above, path)
-                included = path.parent / value
-                yield from _walk(included, problems, below, required=name == "include")
+                included = place(path.parent / value)
+                found = name == "include"
+                yield from _walk(included, problems, below, required=found, place=place)
             case Assignment(name="include_dir", value=value):
-                for included in _directory(path.parent / value, problems):
-                    yield from _walk(included, problems, (*above, path))
+                for included in _directory(place(path.parent / value), problems):
+                    yield from _walk(included, problems, (*above, path), place=place)
             case Assignment(name=name, value=value):
                 yield name, value
 
@@ -165,6 +182,13 @@ def _directory(path: Path, problems: list[str]) -> list[Path]:
     found = [path / name.decode(errors="surrogateescape") for name in names]
     wanted = (file for file in found if file.name.endswith(".conf") and file.name[0] != ".")
     return [file for file in wanted if not file.is_dir()]
+
+
+def flattened(config_file: Path, place: Place) -> Gucs:
+    """Give what a file sets with its includes, each of which is read where `place` has it."""
+    problems: list[str] = []
+    values = dict(_walk(config_file, problems, place=place))
+    return Gucs(values=values, problems=tuple(problems))
 
 
 def from_files(config_file: Path, data_directory: Path, *, moved: bool = True) -> Gucs:
