@@ -57,6 +57,9 @@ def test_a_clone_never_replays_into_the_files_of_another_server(walsup: Make, s3
     assert f"in {place}: " in verdict(refused)
 
     clone = walsup(s3=None, env=source_of(s3, _of_an_older_walsup(s3, source.prefix)))
+    read = cli(clone, "restore", "--check", "--deep")
+    assert read.returncode == 74
+    assert f"in {place}: " in read.stderr
     for _ in range(2):
         clone.start()
         assert clone.wait(timeout_s=90) == 65

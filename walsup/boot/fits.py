@@ -35,7 +35,7 @@ def unfit(asked: Asked, report: Report) -> Iterator[str]:
             f" these extensions, or start it with -c {guc.PRELOADED}=…"
         )
     if asked.places:
-        yield from latespaces.unfit(asked, report, _not_writable)
+        yield from latespaces.unfit(asked, report, not_writable)
         yield from _unusable_places(asked, backup)
     if asked.pgdata is None:
         return
@@ -45,7 +45,7 @@ def unfit(asked: Asked, report: Report) -> Iterator[str]:
     report.warnings += room.unknown(report, asked.pgdata)
     if problem := _not_fillable(asked.pgdata):
         yield f"the data directory cannot be filled: {problem}"
-    if asked.waldir is not None and (problem := _not_writable(room.existing(asked.waldir))):
+    if asked.waldir is not None and (problem := not_writable(room.existing(asked.waldir))):
         yield f"pg_wal cannot be made in {asked.waldir}: {problem}"
 
 
@@ -61,11 +61,11 @@ def _unusable(directory: Path) -> str:
         if any(directory.iterdir()):
             return "the directory is not empty; move away what is in it"
     except FileNotFoundError:
-        problem = _not_writable(room.existing(directory))
+        problem = not_writable(room.existing(directory))
         return f"{problem}; mount a volume there" if problem else ""
     except OSError as fault:
         return str(fault.strerror).lower()
-    return _not_writable(directory)
+    return not_writable(directory)
 
 
 def _not_fillable(pgdata: Path) -> str:
@@ -75,12 +75,12 @@ def _not_fillable(pgdata: Path) -> str:
     """
     user = _database_user()
     if user is None or os.statvfs(pgdata).f_flag & os.ST_RDONLY:
-        return _not_writable(pgdata)
+        return not_writable(pgdata)
     above = pgdata.parent
     return "" if _may(user, "-x", above) else f"{above} may not be entered by {user.pw_name}"
 
 
-def _not_writable(directory: Path) -> str:
+def not_writable(directory: Path) -> str:
     """Say that the database's user may not write there, whoever asks."""
     if os.statvfs(directory).f_flag & os.ST_RDONLY:
         return f"{directory} is on a file system that is mounted read-only"

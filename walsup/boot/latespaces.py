@@ -1,12 +1,14 @@
 """Tablespaces that were created after the base backup, whose creation a restore replays."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from walsup.boot import room
 from walsup.boot.report import Asked, Report
 from walsup.postgres import locations
+from walsup.postgres.spacerecords import Created
+from walsup.postgres.wal import show_lsn
 
 
 def unfit(asked: Asked, report: Report, not_writable: Callable[[Path], str]) -> Iterator[str]:
@@ -33,6 +35,32 @@ def unfit(asked: Asked, report: Report, not_writable: Callable[[Path], str]) -> 
             yield told
         else:
             report.warnings.append(f"{told}; a recovery that comes to its creation ends there")
+
+
+def created(
+    asked: Asked,
+    report: Report,
+    found: Iterable[Created],
+    target_lsn: int | None,
+    not_writable: Callable[[Path], str],
+) -> None:
+    """Add to the report which creations in the WAL cannot be replayed here.
+
+    `target_lsn`: where the target is, None: that is not known, or it is the end.
+    """
+    backup, told = report.backup, " ".join([*report.faults, *report.warnings])
+    fetched = {int(number) for number, _ in backup.tablespaces} if backup else set[int]()
+    for one in found:
+        beyond = target_lsn is not None and one.lsn > target_lsn
+        if not one.location or one.number in fetched or beyond or f" {one.location}: " in told:
+            continue
+        if problem := unusable(asked, one.location, not_writable):
+            line = (
+                f"the WAL creates tablespace {one.number} at {show_lsn(one.lsn)} in"
+                f" {one.location}: {problem}"
+            )
+            certain = asked.target.kind == "end" or target_lsn is not None
+            (report.faults if certain else report.warnings).append(line)
 
 
 def unusable(asked: Asked, directory: str, not_writable: Callable[[Path], str]) -> str:

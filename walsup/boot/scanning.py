@@ -3,6 +3,7 @@
 At most two segments at a time are on the disk, fetched, decompressed and decrypted by the engine.
 """
 
+import os
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from datetime import datetime
@@ -12,11 +13,16 @@ from walsup.archive import records
 from walsup.archive.fault import FaultError
 from walsup.archive.records import Seen
 from walsup.archive.survey import PERMANENT, Reader
+from walsup.boot import latespaces
+from walsup.boot.fits import not_writable
 from walsup.boot.report import Asked, Report
-from walsup.postgres.wal import Segment, show_lsn
+from walsup.postgres import spacerecords
+from walsup.postgres.spacerecords import Created
+from walsup.postgres.wal import Segment, parse_lsn, show_lsn
 
 # pg_waldump finds the files by one timeline; a page may be of an earlier one.
 _AS_TIMELINE = 1
+_TAIL_BYTES = 1 << 16  # the largest page
 
 
 async def last_end(reader: Reader, report: Report, pg_waldump: str) -> datetime | None:
@@ -58,8 +64,8 @@ async def deep(reader: Reader, asked: Asked, report: Report) -> None:
     wanted, seen = asked.target, Seen()
     name = wanted.value if wanted.kind == "name" else ""
     xid = int(wanted.value) & 0xFFFFFFFF if wanted.kind == "xid" else None
-    folder = _folder(reader)
-    numbers = range(first.number, found.end.number + 1)
+    folder, created = _folder(reader), list[Created]()
+    numbers, before = range(first.number, found.end.number + 1), b""
     try:
         await _place(reader, report, folder, numbers[0])
         for number in numbers:
@@ -69,6 +75,8 @@ async def deep(reader: Reader, asked: Asked, report: Report) -> None:
             await records.scan(
                 asked.pg_waldump, folder, _as(first, number), seen, name=name, xid=xid
             )
+            more, before = _created(folder, _as(first, number), before)
+            created += more
     except FaultError as raised:
         if raised.fault.kind not in PERMANENT:
             raise
@@ -77,6 +85,34 @@ async def deep(reader: Reader, asked: Asked, report: Report) -> None:
     finally:
         _keep_only(folder, ())
     _tell(asked, report, seen, len(numbers))
+    if asked.places:
+        latespaces.created(asked, report, created, _target_lsn(asked, report, seen), not_writable)
+
+
+def _created(folder: Path, segment: Segment, before: bytes) -> tuple[list[Created], bytes]:
+    """Return the tablespaces that a segment creates, and its last pages for the next one."""
+    path = folder / segment.name
+    if not path.exists():
+        return [], b""
+    with path.open("rb") as file:
+        found = spacerecords.in_segment(file, segment.start_lsn, before)
+        file.seek(-min(_TAIL_BYTES, path.stat().st_size), os.SEEK_END)
+        return found, file.read()
+
+
+def _target_lsn(asked: Asked, report: Report, seen: Seen) -> int | None:
+    """Give where the target is, as far as the WAL tells; None: not known, or at the end."""
+    match asked.target.kind:
+        case "lsn":
+            return parse_lsn(asked.target.value)
+        case "name":
+            return seen.name_lsn
+        case "xid":
+            return seen.xid_lsn
+        case "immediate":
+            return report.backup.finish_lsn if report.backup else None
+        case _:
+            return None
 
 
 def _tell(asked: Asked, report: Report, seen: Seen, count: int) -> None:
