@@ -32,6 +32,7 @@ def walrus(code: str, status: int) -> str:
         ("InvalidAccessKeyId", 403, "auth"),
         ("ExpiredToken", 400, "auth"),
         ("AccessDenied", 403, "no rights"),
+        ("InvalidObjectState", 403, "engine disagrees"),  # in GLACIER
         ("RequestTimeTooSkewed", 403, "clock skew"),
         ("InternalError", 500, "server error"),
         ("SlowDown", 503, "throttled"),

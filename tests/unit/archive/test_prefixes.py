@@ -12,6 +12,7 @@ from walsup import settings
 from walsup.archive import prefixes
 from walsup.archive.engine import Engine, choose, render
 from walsup.archive.fault import Fault
+from walsup.errors import SettingsError
 from walsup.settings import ArchiveUrl
 
 _PREFIX = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\t"), min_size=1)
@@ -59,6 +60,20 @@ def test_what_both_engines_carry_is_not_rejected(prefix: str) -> None:
             known, engine=engine, compression="lz4", socket_dir="/", port=1, segment_bytes=1 << 24
         )
         assert json.loads(text)["WALG_S3_PREFIX"] == f"s3://b/{prefix}"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "said"),
+    [
+        ("a\ufffeb", r"U\+FFFE"),
+        ("a\udcffb", r"U\+DCFF"),
+        ("ü" * 451, "its prefix has 902 bytes: 900 is the most"),
+    ],
+)
+def test_what_no_key_can_have_is_rejected_by_name(prefix: str, said: str) -> None:
+    """In a listing, or together with the names that engines give their objects."""
+    with pytest.raises(SettingsError, match=said):
+        settings.load({"WALSUP_ARCHIVE": f"s3://b/{prefix}"})
 
 
 def test_the_engine_that_would_lose_keys_is_not_chosen(tmp_path: object) -> None:

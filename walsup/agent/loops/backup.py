@@ -32,6 +32,7 @@ _FIRST_RETRY_S = 5.0
 _LONGEST_RETRY_S = 60.0
 _PROOF_PATIENCE_S = 60.0
 _LOOK_AGAIN_S = 1.0
+_WALK_EVERY_S = 1800.0
 
 
 async def backup(world: World) -> None:
@@ -52,8 +53,10 @@ async def backup(world: World) -> None:
             world.board.clear("backup")
             # Without one somebody else takes it, and it is looked for.
             is_proven = world.board.snapshot.backup.state == "proven"
-            look_s = None if is_proven else _LONGEST_RETRY_S
-            await any_set(world.stopping, world.hole_found, timeout_s=look_s)
+            look_s = _WALK_EVERY_S if is_proven else _LONGEST_RETRY_S
+            wanted = (world.stopping, world.hole_found)
+            while not await any_set(*wanted, timeout_s=look_s) and is_proven:
+                await leftouts.look(world)  # links are made while the database runs, too
             world.hole_found.clear()
             continue
         attempts += 1
