@@ -7,6 +7,8 @@ from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 from typing import Any
 
+import pytest
+
 from dev.harness import Machine, S3Server, Volume, Walsup
 from dev.harness.fleet import Node
 from dev.harness.restore import restored
@@ -276,6 +278,7 @@ def _damage_directory(one: Walsup, archive: Path) -> None:
     one.close()
 
 
+@pytest.mark.soak
 def test_an_audit_whose_process_is_killed_is_reported_and_ends_nothing(walsup: Make) -> None:
     """As the kernel does that has no memory left: since when nothing was audited, and why."""
     one = walsup(env=_SHORT).start()

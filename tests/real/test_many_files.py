@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable
 from signal import SIGCONT, SIGSTOP, SIGTERM
 
+import pytest
+
 from dev.harness import Machine, S3Server, Walsup
 from dev.harness.witness import segments, status, verdict, wait_protected
 from walsup.archive.partlist import MOST_WHOLE_BYTES
@@ -12,6 +14,7 @@ Make = Callable[..., Walsup]
 _FILES = 100_000  # their list takes 150 MB in memory
 
 
+@pytest.mark.timeout(600)  # two processes read 100,000 files each, on a busy machine
 def test_a_list_of_files_that_is_too_large_for_the_agent_is_read_by_another_process(
     walsup: Make, machine: Machine, s3: S3Server
 ) -> None:
@@ -28,7 +31,7 @@ def test_a_list_of_files_that_is_too_large_for_the_agent_is_read_by_another_proc
     one.environment["WALSUP_INITIAL_BACKUP"] = "1"
     one.start()
     agent = one.outer_pid(one.wait_event("agent.started")["pid"])
-    seen = wait_protected(one, timeout_s=120)
+    seen = wait_protected(one, timeout_s=400)
     (lists,) = (k for k in s3.keys(one.prefix) if k.endswith("/files_metadata.json"))
     assert s3.objects(lists)[lists] > MOST_WHOLE_BYTES
     assert one.pid_of("agent") == agent
