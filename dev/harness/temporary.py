@@ -15,6 +15,7 @@ from dev.harness.refusals import error_document
 from dev.harness.s3 import S3Server
 
 _PATIENCE_S = 120.0
+_PASSED = ("if-match", "if-none-match", "content-md5", "content-type")
 
 
 class TemporaryKeys:
@@ -34,10 +35,22 @@ class TemporaryKeys:
         keys = self
 
         class Handler(BaseHTTPRequestHandler):
+            _tag = ""
+
             def do_HEAD(self) -> None:
                 self.do_GET()
 
+            def do_PUT(self) -> None:
+                self.do_GET()
+
+            def do_POST(self) -> None:
+                self.do_GET()
+
+            def do_DELETE(self) -> None:
+                self.do_GET()
+
             def do_GET(self) -> None:
+                body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 token = self.headers.get("x-amz-security-token", "")
                 if token not in keys.tokens:
                     self._say(403, error_document("ExpiredToken"))
@@ -45,12 +58,14 @@ class TemporaryKeys:
                 keys.asked.append((f"{self.command} {urlsplit(self.path).path}", token))
                 keys.pass_gate(self.path)
                 url = f"http://127.0.0.1:{s3.port}{self.path}"
-                request = AWSRequest(self.command, url)
+                passed = {n: v for n, v in self.headers.items() if n.lower() in _PASSED}
+                request = AWSRequest(self.command, url, headers=passed, data=body)
                 signer.add_auth(request)
                 upstream = http.client.HTTPConnection("127.0.0.1", s3.port, timeout=30)
                 with contextlib.closing(upstream) as line:
-                    line.request(self.command, self.path, headers=dict(request.headers))
+                    line.request(self.command, self.path, body, dict(request.headers))
                     answer = line.getresponse()
+                    self._tag = answer.headers.get("etag", "")
                     self._say(answer.status, answer.read(), answer.headers["content-length"])
 
             def log_message(self, *_: object) -> None:
@@ -59,8 +74,10 @@ class TemporaryKeys:
             def _say(self, status: int, body: bytes, length: str | None = None) -> None:
                 self.send_response(status)
                 self.send_header("Content-Length", length or str(len(body)))
+                if self._tag:
+                    self.send_header("ETag", self._tag)
                 self.end_headers()
-                self.wfile.write(body if self.command == "GET" else b"")
+                self.wfile.write(body if self.command != "HEAD" else b"")
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"

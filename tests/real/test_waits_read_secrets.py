@@ -140,3 +140,25 @@ def test_a_fetch_outlives_its_temporary_keys(
         assert len(parts) == len({what for what, _ in parts})
         assert "token-2" in {token for _, token in parts}
         assert clone.stop() == 0
+
+
+def test_a_base_backup_outlives_its_temporary_keys(walsup: Make, s3: S3Server, engine: str) -> None:
+    """The running engine takes the new keys that the agent has tried: it is not taken again."""
+    with TemporaryKeys(s3) as keys:
+        keys.tokens = {"token-1"}
+        one = walsup(engine=engine, endpoint=keys.endpoint)
+        folder = published(one, "key-1", "secret-1", "token-1")
+        one.environment["WALSUP_SECRETS_DIR"] = str(folder)
+        keys.hold(f"{PART}part_")
+        one.start()
+        one.wait_for(lambda: keys.times(f"{PART}part_"), "the first part is uploaded")
+        keys.tokens = {"token-1", "token-2"}
+        published(one, "key-2", "secret-2", "token-2")
+        one.wait_event("settings.reloaded")
+        over_s = time.monotonic() + keyserver.KEPT_S + 2
+        one.wait_for(lambda: time.monotonic() > over_s, "what was lent before is over")
+        keys.tokens = {"token-2"}
+        keys.release()
+        wait_protected(one)
+        assert len(one.events("backup.began")) == 1
+        assert one.stop() == 0

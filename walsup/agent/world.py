@@ -75,6 +75,7 @@ class World:
         self.asked_to_reread = asyncio.Event()
         self.rotated = asyncio.Event()
         self.backup_refused = asyncio.Event()
+        self.backup_borrows = False  # whether a running base backup takes new keys by itself
         self.adopted = asyncio.Event()
         self.audit_wanted = asyncio.Event()
         # Base backups that the engine could not read back in this run, and why.

@@ -7,6 +7,7 @@ from walsup import log, units
 from walsup.agent import counted, leftouts
 from walsup.agent.audit.needed import lacking
 from walsup.agent.board import BackupSeen
+from walsup.agent.borrowing import borrowed_keys
 from walsup.agent.complete import proven
 from walsup.agent.enginecheck import unread
 from walsup.agent.enginesessions import safe_sessions
@@ -194,9 +195,9 @@ async def _push(world: World, engine: Engine, output: Path, left_out: tuple[Left
     given_up.add_done_callback(lambda _: cancelled.set())
     try:
         note = await asyncio.to_thread(_note, world, left_out)
-        argv = engine.backup_argv(world.engine_config, world.settings.pgdata, note)
-        async with safe_sessions(world) as more:
-            return await oneshot.run(argv, output, cancelled=cancelled, more=more)
+        async with safe_sessions(world) as more, borrowed_keys(world, engine) as (config, keys):
+            argv = engine.backup_argv(config, world.settings.pgdata, note)
+            return await oneshot.run(argv, output, cancelled=cancelled, more={**more, **keys})
     finally:
         given_up.cancel()
 

@@ -105,7 +105,7 @@ class _Watcher:
         """Cancel a backup that began with credentials which are refused by now."""
         if self._old is None:
             return
-        if self._world.board.snapshot.backup.state != "running":
+        if self._world.board.snapshot.backup.state != "running" or self._world.backup_borrows:
             self._old = None
         elif await _refusal(self._old) is not None:
             log.warning("backup.refused", problem="its credentials are not valid any more")
