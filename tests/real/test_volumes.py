@@ -39,7 +39,7 @@ def test_socket_directories_each_work_or_are_named(walsup: Make) -> None:
     """Several, absent, abstract, relative, unusable, none: protected, and walsup's own is first."""
     one = walsup(env={"POSTGRES_USER": "chief"})
     absent, abstract = f"{one.layout.base}/run/pg", f"@walsup-{one.prefix}"
-    one.args = ["-c", f"unix_socket_directories={absent}, {abstract}", "-k", f"{absent},{abstract}"]
+    one.args = ["-c", "unix_socket_directories=/nowhere", "-k", f"{abstract}, {absent}"]
     one.start()
     wait_protected(one)
     for directory in (absent, abstract):

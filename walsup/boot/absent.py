@@ -5,7 +5,7 @@ is what cannot matter to the data. The operator's arguments win, and no file is 
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -262,27 +262,3 @@ def _is_writable(folder: Path) -> bool:
     if folder.exists():
         return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
     return os.access(folder.parent, os.W_OK | os.X_OK)
-
-
-def leftovers(effective: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield each setting in which another program archives or fetches WAL, and that program."""
-    for name in ("archive_command", "restore_command", "archive_library"):
-        text = effective.get(name, "")
-        if found := next((program for word, program in _ARCHIVERS if word in text), ""):
-            yield name, found
-
-
-# Archives in another format; WAL-G's and WAL-RUS's own are continued.
-_ARCHIVERS = (
-    ("pgbackrest", "pgBackRest"),
-    ("barman", "Barman"),
-    ("/controller/manager", "CloudNativePG (Barman)"),
-    ("wal-e", "WAL-E"),
-    ("pg_probackup", "pg_probackup"),
-    ("pghoard", "PGHoard"),
-    ("pgmoneta", "pgmoneta"),
-    ("pg_rman", "pg_rman"),
-    ("basic_archive", "basic_archive"),
-    ("omniptr", "OmniPITR"),
-    ("stackgres", "StackGres"),
-)

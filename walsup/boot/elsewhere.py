@@ -22,7 +22,7 @@ def operators_gucs(pgdata: Path, arguments: Sequence[str]) -> dict[str, str]:
     if given and Path(given) != pgdata:
         raise SettingsError(
             f"the arguments name the data directory {given}, PGDATA is {pgdata}",
-            hint="set PGDATA only",
+            hint=_hint(Path(given)),
         )
     values = guc.effective(pgdata, arguments).values
     named = values.pop(NAME)
@@ -39,3 +39,11 @@ def operators_gucs(pgdata: Path, arguments: Sequence[str]) -> dict[str, str]:
     # The ALTER SYSTEM settings of PGDATA count then.
     values = guc.effective(pgdata, (*arguments, "-c", f"{NAME}={pgdata}")).values
     return values | {NAME: named}
+
+
+def _hint(given: Path) -> str:
+    """Return the remedy; -D of Debian's and Supabase's command names the configuration alone."""
+    conf = given / "postgresql.conf"
+    if conf.exists() and not (given / "PG_VERSION").exists():
+        return f"set PGDATA only, and name the configuration: -c config_file={conf}"
+    return "set PGDATA only"

@@ -20,6 +20,7 @@ from walsup.boot import (
     holdups,
     inspect,
     leftover,
+    otherarchives,
     phase,
     plan,
     sockets,
@@ -36,10 +37,6 @@ from walsup.settings import Settings
 _PORT = 5432
 # The official image's words, which people look for.
 _SKIPPING = "PostgreSQL Database directory appears to contain a database; Skipping initialization"
-_OTHER = (
-    "its archive has another format, which walsup does not continue: keep it until this database is"
-    " protected by a base backup in WALSUP_ARCHIVE, a prefix of its own"
-)
 # The agent's imports take a core for half a second: postgres is to be there first.
 _HEAD_START_S = 0.1
 
@@ -153,8 +150,7 @@ def _launch_postgres(
         arguments = [*configured.complete(known, arguments, _major(known.pgdata)), *arguments]
     effective = operators_gucs(known.pgdata, arguments)
     program = inspect.program("postgres", known.pg_bindir, os.environ.get("PATH", ""))
-    for name, program_of in absent.leftovers(effective):
-        log.warning("archive.of_other_program", setting=name, program=program_of, problem=_OTHER)
+    otherarchives.report(effective, has_archive=known.archive is not None)
     if theirs := absent.instead(effective, known, arguments, program, hand.run_dir):
         arguments = [*theirs, *arguments]
         effective = operators_gucs(known.pgdata, arguments)

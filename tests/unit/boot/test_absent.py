@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from walsup.boot.absent import instead, leftovers
+from walsup.boot.absent import instead
 from walsup.boot.images import recognise
+from walsup.boot.otherarchives import leftovers, report
 from walsup.errors import DataDirectoryError, ProgramMissingError
 from walsup.postgres import guc
 from walsup.settings import load
@@ -197,3 +198,28 @@ def test_archives_of_other_programs_are_named() -> None:
         "restore_command": "pgBackRest",
     }
     assert not dict(leftovers({"archive_command": "wal-g wal-push %p", "restore_command": ""}))
+
+
+@pytest.mark.parametrize(
+    ("settings", "has_archive", "is_said"),
+    [
+        ({"archive_mode": "on", "archive_command": "pgbackrest-x %p"}, False, True),
+        ({"archive_mode": "on", "archive_command": "pgbackrest-x %p"}, True, False),
+        ({"archive_mode": "off", "archive_command": "pgbackrest-x %p"}, False, False),
+        ({"archive_command": "pgbackrest-x %p"}, False, False),
+        ({"archive_mode": "on", "archive_command": "/bin/true"}, False, False),
+        ({"archive_mode": "on", "archive_command": ""}, False, False),
+        ({"archive_mode": "on", "archive_command": "exit 1"}, False, False),
+        ({"archive_mode": "on", "archive_command": "(cp %p /x)"}, False, False),
+        ({"archive_mode": "on", "archive_command": "A=b envdir-x wal-g %p"}, False, True),
+    ],
+)
+def test_a_command_that_is_not_here_keeps_wal(
+    capfd: pytest.CaptureFixture[str],
+    settings: dict[str, str],
+    has_archive: bool,  # noqa: FBT001 (pytest calls it by name)
+    is_said: bool,  # noqa: FBT001 (as above)
+) -> None:
+    """Without an archive of walsup's, which displaces it, the disk would fill."""
+    report(settings, has_archive=has_archive)
+    assert ("WAL is kept until the disk is full" in capfd.readouterr().err) == is_said
