@@ -1,6 +1,6 @@
 """Giving directories to the database's user, as root: the data directory and what it links to."""
 
-# ruff: noqa: PTH103, PTH112, PTH114, PTH116, PTH118, PTH208 -- pathlib would cost PID 1 a megabyte
+# ruff: noqa: PTH103, PTH112, PTH114, PTH116, PTH118, PTH119, PTH208 -- pathlib would cost PID 1 a megabyte
 
 import os
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 _NOT_COUNTED = ("lost+found", ".snapshot")
 _BESIDE_WAL = ("archive_status", "summaries", *_NOT_COUNTED)
 _SEGMENT_DIGITS = 24
-_WAL_BEGINNINGS = ("xlogtemp.", ".wal-g", ".walsup-")
+# Source: xlog.c; WAL-G, internal/databases/postgres/archive_status_manager.go; WAL-E, prefetch.
+_WAL_BEGINNINGS = ("xlogtemp.", "RECOVERY", ".wal-g", "walg_", ".wal-e", ".walsup-")
 _HEX = frozenset("0123456789ABCDEF")
 
 
@@ -39,7 +40,10 @@ def hand_over(pgdata: str, waldir: str, owner: "pwd.struct_passwd") -> None:
     """
     os.makedirs(pgdata, mode=0o700, exist_ok=True)
     before = os.stat(pgdata).st_uid
-    for directory in linked(pgdata, before):
+    ours = list(linked(pgdata, before))
+    if before != owner.pw_uid:
+        _check_others(pgdata, before, ours)
+    for directory in ours:
         _give_all(directory, owner)
     if waldir and (not os.path.isdir(waldir) or _may_hold_wal(waldir)):
         _give_all(waldir, owner)
@@ -52,16 +56,40 @@ def linked(pgdata: str, owner_uid: int) -> "Iterator[str]":
     The database's user can point a link in PGDATA anywhere, so what else a target holds decides. A
     tablespace may be another cluster's: it has to belong to the owner of PGDATA.
     """
-    wal = os.path.join(pgdata, "pg_wal")
-    if os.path.islink(wal) and os.path.isdir(wal) and _holds_wal(wal):
-        yield os.path.realpath(wal)
-    folder = os.path.join(pgdata, "pg_tblspc")
-    for name in _names(folder):
-        link = os.path.join(folder, name)
-        if not (name.isdecimal() and os.path.islink(link) and os.path.isdir(link)):
-            continue
-        if os.stat(link).st_uid == owner_uid and _holds_tables(link):
+    for link in _links(pgdata):
+        is_wal = os.path.basename(link) == "pg_wal"
+        if _holds_wal(link) if is_wal else _is_owned(link, owner_uid) and _holds_tables(link):
             yield os.path.realpath(link)
+
+
+def _links(pgdata: str) -> "Iterator[str]":
+    """Yield the links of pg_wal and of tablespaces that lead to a directory."""
+    folder = os.path.join(pgdata, "pg_tblspc")
+    spaces = (os.path.join(folder, name) for name in _names(folder) if name.isdecimal())
+    for link in (os.path.join(pgdata, "pg_wal"), *spaces):
+        if os.path.islink(link) and os.path.isdir(link):
+            yield link
+
+
+def _is_owned(path: str, uid: int) -> bool:
+    return os.stat(path).st_uid == uid
+
+
+def _check_others(pgdata: str, before: int, ours: "list[str]") -> None:
+    """Reject a directory whose links lead to what would be left behind: it could not start.
+
+    Raises:
+        PermissionsError: with the link; nothing has been given away.
+    """
+    for link in _links(pgdata):
+        target = os.path.realpath(link)
+        if target not in ours and _is_owned(target, before):
+            raise PermissionsError(
+                f"{link} leads to {target}, which uid {before} owns and which holds other files"
+                " than PostgreSQL's",
+                hint="remove what does not belong there, or give all of it to the user that runs"
+                " postgres (chown -R); nothing has been touched",
+            )
 
 
 def _holds_wal(directory: str) -> bool:

@@ -1,11 +1,13 @@
 """Which directories outside of PGDATA are the cluster's own."""
 
 import os
+import pwd
 from pathlib import Path
 
 import pytest
 
-from walsup.init.handing import is_anothers, linked
+from walsup.errors import PermissionsError
+from walsup.init.handing import hand_over, is_anothers, linked
 
 _SEGMENT = "000000010000000000000001"
 
@@ -25,7 +27,7 @@ def outside(pgdata: Path, link: str, *names: str) -> Path:
     ("names", "is_ours"),
     [
         ((_SEGMENT, "archive_status", "00000002.history", "lost+found"), True),
-        ((f"{_SEGMENT}.partial", "summaries", "xlogtemp.7", ".wal-g"), True),
+        ((f"{_SEGMENT}.partial", "summaries", "xlogtemp.7", ".wal-g", "walg_data"), True),
         ((), False),
         (("archive_status",), False),
         ((_SEGMENT, "passwd"), False),
@@ -79,3 +81,21 @@ def test_what_would_be_given_away(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert is_anothers(str(tmp_path), other)
     assert not is_anothers(str(tmp_path), mine)
+
+
+def test_nothing_is_given_away_when_a_part_would_stay_behind(tmp_path: Path) -> None:
+    """The directory would be of no use to either user."""
+    if os.getuid():
+        pytest.skip("needs root")
+    data, owner, other = tmp_path / "data", pwd.getpwnam("nobody"), 4711
+    data.mkdir()
+    target = outside(data, "pg_wal", _SEGMENT)
+    (target / "holiday.jpg").touch()
+    for path in (target, data):
+        os.chown(path, other, other)
+    with pytest.raises(PermissionsError, match="holds other files"):
+        hand_over(str(data), "", owner)
+    assert {path.stat().st_uid for path in (data, target)} == {other}
+    (target / "holiday.jpg").unlink()
+    hand_over(str(data), "", owner)
+    assert {path.stat().st_uid for path in (data, target)} == {owner.pw_uid}
