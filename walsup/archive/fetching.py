@@ -3,7 +3,7 @@
 Pure. A miss has many reasons, and WAL-RUS calls a wrong secret "absent": what a miss means is
 found out by the agent, in the bucket (S14, S16). The messenger is a small program of the standard
 library that waits for the agent, however long it takes; its exit code is restore_command's. It
-also looks into what was fetched, which takes some 20 ms a segment.
+also looks into what was fetched, which takes a core some 35 ms a segment.
 """
 
 import shlex

@@ -9,16 +9,14 @@ What was fetched is looked into before postgres has it: a tablespace that a segm
 where its first server had it, which may be another's files. The judge says whether it may.
 """
 
-import json
 import os
-import re
-import socket
 import sys
 import time
 
 _AGAIN_S = 0.5
 _LONGEST_ANSWER_BYTES = 64
-_SEGMENT = re.compile("[0-9A-F]{24}")
+_SEGMENT_DIGITS = 24
+_DIGITS = frozenset("0123456789ABCDEF")
 _LOG_DIGITS = 16  # of a segment's name, behind the timeline
 _LOG_BYTES = 1 << 32
 _TAIL_BYTES = 1 << 16  # the largest page
@@ -30,7 +28,7 @@ def main(judge: str, name: str, path: str, patience: str = "inf", fetched: str =
     path = os.path.abspath(path)  # noqa: PTH100 (pathlib: 5 ms)
     question: dict[str, object] = {"name": name, "path": path}
     code = 0 if fetched else ask(judge, question, float(patience))
-    if code or not _SEGMENT.fullmatch(name):
+    if code or len(name) != _SEGMENT_DIGITS or not _DIGITS.issuperset(name):
         return code
     if created := _created(name, path):
         return ask(judge, question | {"created": created}, float("inf"))
@@ -39,6 +37,8 @@ def main(judge: str, name: str, path: str, patience: str = "inf", fetched: str =
 
 def ask(judge: str, question: dict[str, object], patience_s: float) -> int:
     """Return the judge's answer, 1 when there is none in time."""
+    import json  # noqa: PLC0415 (most segments ask nothing)
+
     asked = json.dumps(question).encode() + b"\n"
     ends_s = time.monotonic() + patience_s
     while (left_s := ends_s - time.monotonic()) > 0:
@@ -50,6 +50,8 @@ def ask(judge: str, question: dict[str, object], patience_s: float) -> int:
 
 
 def _ask(judge: str, question: bytes, left_s: float) -> bytes:
+    import socket  # noqa: PLC0415 (as above)
+
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
         line.settimeout(None if left_s == float("inf") else left_s)
         try:

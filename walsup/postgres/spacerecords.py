@@ -10,8 +10,6 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from walsup.postgres.control import crc32c
-
 _PAGE = struct.Struct("<HHIQI")  # magic, info, timeline, address, rest of a record before it
 _LONG_HEADER = 0x0002
 _LONG_HEADER_BYTES, _SHORT_HEADER_BYTES = 40, 24
@@ -159,6 +157,8 @@ def _aligned(length: int) -> int:
 
 
 def _read(lsn: int, record: bytes) -> Created | None:
+    from walsup.postgres.control import crc32c  # noqa: PLC0415 (most segments need none)
+
     (stored,) = _LENGTH.unpack_from(record, _CRC_AT)
     if crc32c(record[:_CRC_AT], crc32c(record[_RECORD_HEADER_BYTES:])) != stored:
         return None
