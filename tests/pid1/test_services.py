@@ -123,6 +123,16 @@ def test_a_real_stopped_agent_is_killed_and_comes_back(container: Container) -> 
     assert walsup.stop() == 0
 
 
+def test_a_log_program_that_stands_still_is_replaced(bare: Bare) -> None:
+    """Stopped, it would let the pipes fill up, and then stop whatever writes a line."""
+    one = running(bare(launch("agent", "exec sleep 1000"), POSTGRES))
+    first = one.pid_of("log")
+    one.walsup.kill("log", signal.SIGSTOP)
+    one.walsup.wait_for(lambda: one.state()["log_restarts"] == "1", "another one", timeout_s=90)
+    one.see(lambda: one.pid_of("log") not in (0, first), "it runs")
+    assert stops(one)
+
+
 def test_a_dying_engine_is_restarted_with_backoff(bare: Bare) -> None:
     """At once first, then later and later."""
     one = running(bare(launch("agent", engine(1, "/bin/false") + "exec sleep 1000"), POSTGRES))

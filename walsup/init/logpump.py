@@ -21,13 +21,16 @@ _ENDS_WITHIN_S = 1.5
 _STANDARD = (1, 2)
 _PROGRAM = os.path.join(os.path.dirname(__file__), "pumping.py")
 # The beginning of pumping.LAYOUT, which PID 1 does not import for its size.
-_LAYOUT = struct.Struct("<QQQ")
+_LAYOUT = struct.Struct("<QQQQ")
+# It writes there once a second; PID 1 looks at least every 5 s, unless it stood still itself.
+_SILENT_AFTER_S = 15.0
+_LOOKS_WITHIN_S = 8.0
 
 
 class LogPump(Service):
     """The program that reads the pipes; it is started again when it dies."""
 
-    __slots__ = ("_control", "_page", "_routes", "_shared")
+    __slots__ = ("_beat", "_beat_s", "_control", "_looked_s", "_page", "_routes", "_shared")
 
     def __init__(self) -> None:
         super().__init__("log")
@@ -35,6 +38,8 @@ class LogPump(Service):
         self._control = -1
         self._shared = -1
         self._page: mmap.mmap | None = None
+        self._beat = 0
+        self._beat_s = self._looked_s = 0.0
 
     def open(self) -> None:
         """Put pipes in the place of stdout and stderr; without descriptors for it they stay.
@@ -77,11 +82,24 @@ class LogPump(Service):
         words = ["json" if log.is_json() else "text", *map(str, inherited)]
         return Launch([sys.executable, "-I", "-S", _PROGRAM, *words], {})
 
+    def kill_silent(self, now_s: float) -> None:
+        """Kill it when it stands still, as a stopped process does: the pipes would fill up."""
+        if self._page is None:
+            return
+        *_, beat = _LAYOUT.unpack_from(self._page, 0)
+        if beat != self._beat or not self.pid or now_s - self._looked_s > _LOOKS_WITHIN_S:
+            self._beat, self._beat_s = beat, now_s
+        self._looked_s = now_s
+        if now_s - self._beat_s > _SILENT_AFTER_S:
+            log.warning("log.silent", silent_s=round(now_s - self._beat_s, 1))
+            self._beat_s = now_s
+            self.kill()
+
     def fields(self) -> "dict[str, object]":
         """Return what the state file says of the log."""
         if self._page is None:
             return {}
-        dropped, problem, stalls = _LAYOUT.unpack_from(self._page, 0)
+        dropped, problem, stalls, _ = _LAYOUT.unpack_from(self._page, 0)
         why = os.strerror(problem) if problem else "it is not read"
         return {"log_dropped_lines": dropped, "log_stalls": why if stalls else ""}
 

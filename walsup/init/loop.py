@@ -192,6 +192,7 @@ class Init:
             self._start_due(now_s)
 
     def _start_due(self, now_s: float) -> None:
+        self.log.kill_silent(now_s)
         if self.log.due_in(now_s) == 0:
             self.log.begin()
         for service in self.daemons.values():

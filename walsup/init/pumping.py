@@ -21,9 +21,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Lines dropped since the start, the errno of the last failure, whether the log stalls, dropped
-# lines of which the log does not know yet, lines that are kept: they outlive this process.
-LAYOUT = struct.Struct("<QQQQQ")
+# Lines dropped since the start, the errno of the last failure, whether the log stalls, when this
+# was written (monotonic, in ms), dropped lines of which the log does not know yet, lines that are
+# kept: they outlive this process.
+LAYOUT = struct.Struct("<QQQQQQ")
 MOST_KEPT_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 16
 _LOOK_EVERY_MS = 1000
@@ -144,7 +145,7 @@ def main() -> None:
     pairs = zip(routes[::2], routes[1::2], strict=True)
     streams = {reader: Stream(target, line) for reader, target in pairs}
     *_, last = streams.values()
-    last.dropped, _, _, last.unsaid, lost = LAYOUT.unpack_from(page, 0)
+    last.dropped, _, _, _, last.unsaid, lost = LAYOUT.unpack_from(page, 0)
     last.miss(lost)
     waiting = select.poll()
     for descriptor in (*streams, control):
@@ -168,6 +169,7 @@ def _show(page: mmap.mmap, streams: "list[Stream]") -> None:
         sum(stream.dropped for stream in streams),
         max(stream.problem for stream in streams),
         any(stream.stalls() for stream in streams),
+        int(time.monotonic() * 1000),
         sum(stream.unsaid for stream in streams),
         sum(stream.kept_lines() for stream in streams),
     )
