@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dev.harness import FaultProxy, Machine, S3Server, Walsup
+from dev.harness.certificates import make_certificates
 from dev.harness.rights import LEAST_PREFIX
 from dev.harness.temporary import TemporaryKeys
 from dev.harness.witness import wait_no_lag, wait_protected
@@ -162,3 +163,25 @@ def test_a_base_backup_outlives_its_temporary_keys(walsup: Make, s3: S3Server, e
         wait_protected(one)
         assert len(one.events("backup.began")) == 1
         assert one.stop() == 0
+
+
+def test_a_changed_ca_file_is_followed(walsup: Make, s3: S3Server, tmp_path: Path) -> None:
+    """Wrong at first, for the start that waits; changed later, for the agent and its engine."""
+    one = walsup(endpoint=s3.https_endpoint)
+    file = one.pgdata.parent / "ca.pem"
+    make_certificates(tmp_path)
+    others = (tmp_path / s3.ca_file.name).read_bytes()
+    file.write_bytes(others)
+    one.environment["WALSUP_CA_FILE"] = str(file)
+    one.start()
+    waits_for(one, "tls")
+    file.write_bytes(s3.ca_file.read_bytes())
+    wait_protected(one)
+    before = len(one.events("settings.reloaded"))
+    file.write_bytes(others + s3.ca_file.read_bytes())
+    one.wait_for(lambda: one.events("settings.reloaded")[before:], "the agent takes it")
+    one.psql("create table t (n int)")
+    one.psql("select pg_switch_wal()")
+    wait_no_lag(one)
+    wait_protected(one)
+    assert one.stop() == 0

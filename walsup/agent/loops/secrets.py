@@ -21,7 +21,7 @@ from walsup.settings import Settings
 _EVERY_S = 5.0
 _SETTLE_S = 0.5
 _UNREADABLE_AFTER_S = 15.0
-_REFUSED = ("auth", "no rights")
+_REFUSED = ("auth", "no rights", "tls")
 
 
 async def secrets(world: World) -> None:
@@ -42,20 +42,24 @@ class _Watcher:
         self._unreadable_since_s: float | None = None
         self._said_unreadable = False
         self._old: Bucket | None = None  # whose credentials a running backup still uses
+        self._trusted = _certificates(world.settings)
 
     async def look(self, *, asked: bool) -> None:
         """Read once; take changed credentials into use when they work better than ours."""
         world = self._world
         found = self._read(asked=asked)
-        if found is not None and found != world.settings:
+        trusted = _certificates(world.settings) or self._trusted
+        if found is not None and (found != world.settings or trusted != self._trusted):
             await asyncio.sleep(_SETTLE_S)
-            if found != self._read(asked=False):
+            again = _certificates(world.settings) or self._trusted
+            if found != self._read(asked=False) or trusted != again:
                 world.asked_to_reread.set()  # in the middle of a swap
                 return
             if fault := await self._is_worse(found):
                 world.board.fault("secrets", fault)
                 return
             self._adopt(found)
+            self._trusted = trusted
         elif found is not None and asked:
             log.info("settings.reloaded", changed=False)
         if found is not None:
@@ -111,6 +115,14 @@ class _Watcher:
             log.warning("backup.refused", problem="its credentials are not valid any more")
             self._old = None
             self._world.backup_refused.set()
+
+
+def _certificates(known: Settings) -> bytes:
+    """Return what the file of the CA's certificates holds, nothing while it cannot be read."""
+    try:
+        return known.ca_file.read_bytes() if known.ca_file else b""
+    except OSError:
+        return b""
 
 
 async def _refusal(bucket: Bucket) -> str | None:
