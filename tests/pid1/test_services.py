@@ -13,6 +13,7 @@ import pytest
 
 from dev.harness import Walsup
 from dev.harness.machine import PYTHON
+from dev.harness.waiting import wait_until
 from tests.pid1.programs import Pid1, launch
 
 Container = Callable[..., Walsup]
@@ -127,8 +128,8 @@ def test_a_log_program_that_stands_still_is_replaced(bare: Bare) -> None:
     """Stopped, it would let the pipes fill up, and then stop whatever writes a line."""
     one = running(bare(launch("agent", "exec sleep 1000"), POSTGRES))
     first = one.pid_of("log")
-    one.walsup.kill("log", signal.SIGSTOP)
-    one.walsup.wait_for(lambda: one.state()["log_restarts"] == "1", "another one", timeout_s=90)
+    os.kill(first, signal.SIGSTOP)
+    wait_until(lambda: one.state()["log_restarts"] == "1", "another one", timeout_s=90)
     one.see(lambda: one.pid_of("log") not in (0, first), "it runs")
     assert stops(one)
 
