@@ -12,6 +12,7 @@ from dev.harness.pod import Pod
 from dev.harness.witness import owner, segments, status, verdict, wait_protected
 
 Make = Callable[..., Pod]
+MAJOR = Machine.load().major
 KUBERNETES = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
 
 
@@ -190,7 +191,7 @@ def spilo(s3: S3Server, scope: str) -> dict[str, str]:
         "CLONE_USE_WALG_RESTORE": "true",
         "BACKUP_SCHEDULE": "0 1 * * *",
         "BACKUP_NUM_TO_RETAIN": "5",
-        "PGVERSION": "15",
+        "PGVERSION": MAJOR,
     }
 
 
@@ -198,7 +199,7 @@ def test_spilo_pod(pod: Make, s3: S3Server, engine: str) -> None:
     """A new database in Spilo's volume, archived where Spilo would have."""
     scope = new_prefix()
     one = pod(env=spilo(s3, scope), volume="/home/postgres/pgdata", engine=engine, s3=s3)
-    one.prefix = f"spilo/{scope}/4f2a/wal/15"
+    one.prefix = f"spilo/{scope}/4f2a/wal/{MAJOR}"
     one.pgdata = one.layout.volume / "pgroot" / "data"
     wait_protected(one.start(), timeout_s=90)
     assert one.psql("show data_directory") == "/home/postgres/pgdata/pgroot/data"
@@ -247,7 +248,7 @@ def test_spilo_volume_and_archive_are_continued(
 ) -> None:
     """Its settings want libraries, a certificate and a log directory that are not here."""
     scope = new_prefix()
-    archive = f"spilo/{scope}/4f2a/wal/15"
+    archive = f"spilo/{scope}/4f2a/wal/{MAJOR}"
     before = walsup(prefix=archive).start()
     wait_protected(before)
     before.psql("create table kept as select 1 as n")
