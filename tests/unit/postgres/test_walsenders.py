@@ -39,15 +39,18 @@ def test_others_are_waited_for_first(title: str) -> None:
 def test_only_what_it_was_is_ended() -> None:
     """A number that another process has meanwhile is left alone."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
-        end(Child(other.pid, SLOW.title))
-        assert other.poll() is None
-        other.send_signal(signal.SIGSTOP)
-        while not (child := _child(other.pid)).stopped:
-            time.sleep(0.01)
-        end(child)
-        assert other.poll() is None
-        resume(child)
-        assert other.wait() == -15
+        try:
+            end(Child(other.pid, SLOW.title))
+            assert other.poll() is None
+            other.send_signal(signal.SIGSTOP)
+            while not (child := _child(other.pid)).stopped:
+                time.sleep(0.01)
+            end(child)
+            assert other.poll() is None
+            resume(child)
+            assert other.wait() == -15
+        finally:
+            other.kill()  # a stopped one would be waited for without an end
 
 
 def _child(pid: int) -> Child:
