@@ -147,6 +147,9 @@ def _is_distinct(reduced: bytes) -> bool:
 
 def _as_value(form: str) -> str:
     quoted = re.escape(form)
+    if form.isspace():
+        # After a colon there is a blank in any text.
+        return rf"""(?<=['"`]){quoted}(?=['"`])"""
     return rf"""(?<=['"`=:]){quoted}(?=['"`@\s,;&)]|$)|(?<=^){quoted}(?=$)|^\s+{quoted}\s*$"""
 
 

@@ -133,7 +133,10 @@ def _bare(ground: Ground, source: Walsup, local: Path | None) -> tuple[float, fl
         if local is None:
             daemon = _daemon(ground, carrier.daemon_argv(config, socket), layout)
             wait_until(socket.exists, "the daemon's socket")
-            command = fetching.restore_command(carrier, layout.run_dir).partition(" 2>")[0]
+            ours = fetching.restore_command(carrier, layout.run_dir)
+            # The client alone, at the daemon's own socket.
+            command = ours.partition("}; ")[2].partition(" 2>")[0]
+            command = command.replace(fetching.PROXY_SOCKET, fetching.READER_SOCKET)
         address = tools.start(
             layout.pgdata,
             port=layout.pg_port,

@@ -132,7 +132,7 @@ def test_replay_goes_on_where_nobody_holds_a_new_tablespace(walsup: Make) -> Non
     place = _late(one)
     one.psql("create table later as select 1 n")
     _wait_table(two, "later")
-    assert two.psql("select pg_is_wal_replay_paused()") == "f"
+    two.wait_for(lambda: two.psql("select pg_is_wal_replay_paused()") == "f", "replay goes on")
     fault = wait_fault(one, "tablespaces", timeout_s=90)
     assert str(place) in fault["problem"]
     assert two.stop() == 0

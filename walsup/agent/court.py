@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from walsup import log
+from walsup.agent import fetchproxy
 from walsup.archive.fetching import JUDGE_SOCKET
 from walsup.postgres.spacerecords import Created
 
@@ -20,8 +21,8 @@ Answer = Callable[[str, Path], Awaitable[int]]
 Admit = Callable[[str, Path, list[Created]], Awaitable[int]]
 
 
-async def serve(run_dir: Path, answer: Answer, admit: Admit) -> None:
-    """Answer until cancelled."""
+async def serve(run_dir: Path, pgdata: Path, answer: Answer, admit: Admit) -> None:
+    """Answer until cancelled, and pass fetches on."""
     path = run_dir / JUDGE_SOCKET
     path.unlink(missing_ok=True)
 
@@ -36,7 +37,7 @@ async def serve(run_dir: Path, answer: Answer, admit: Admit) -> None:
     server = await asyncio.start_unix_server(one, str(path), limit=_LONGEST_QUESTION_BYTES)
     path.chmod(0o600)
     try:
-        await asyncio.Event().wait()
+        await fetchproxy.serve(run_dir, pgdata)
     finally:
         server.close()
 

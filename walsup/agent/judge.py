@@ -52,7 +52,7 @@ class Judge:
 
     async def serve(self) -> None:
         """Answer on the socket until cancelled."""
-        await serve(self._world.run_dir, self.answer, self.admit)
+        await serve(self._world.run_dir, self._world.settings.pgdata, self.answer, self.admit)
 
     async def answer(self, name: str, path: Path) -> int:
         """Give the exit code for a file that was not fetched."""

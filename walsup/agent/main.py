@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 from walsup import log
@@ -13,9 +14,13 @@ from walsup.agent.world import World, forever
 from walsup.errors import SettingsError
 from walsup.redaction import redact_known, show_exception
 
+# A thread's stack counts against the bound on this process's memory: 8 MiB each would be its half.
+_STACK_BYTES = 2 << 20
+
 
 def main(run_dir: str) -> None:
     """Run the agent in a run directory that prepare has written."""
+    threading.stack_size(_STACK_BYTES)
     sys.excepthook = show_exception
     log.redact_with(redact_known)
     wire = os.environ.get("WALSUP_WIRE")

@@ -15,11 +15,6 @@ import time
 
 _AGAIN_S = 0.5
 _LONGEST_ANSWER_BYTES = 64
-_SEGMENT_DIGITS = 24
-_DIGITS = frozenset("0123456789ABCDEF")
-_LOG_DIGITS = 16  # of a segment's name, behind the timeline
-_LOG_BYTES = 1 << 32
-_TAIL_BYTES = 1 << 16  # the largest page
 _ROOT = os.path.abspath(__file__).rpartition("/walsup/archive/")[0]  # noqa: PTH100
 
 
@@ -28,7 +23,7 @@ def main(judge: str, name: str, path: str, patience: str = "inf", fetched: str =
     path = os.path.abspath(path)  # noqa: PTH100 (pathlib: 5 ms)
     question: dict[str, object] = {"name": name, "path": path}
     code = 0 if fetched else ask(judge, question, float(patience))
-    if code or len(name) != _SEGMENT_DIGITS or not _DIGITS.issuperset(name):
+    if code:
         return code
     if created := _created(name, path):
         return ask(judge, question | {"created": created}, float("inf"))
@@ -62,33 +57,12 @@ def _ask(judge: str, question: bytes, left_s: float) -> bytes:
             return b""
 
 
-def _created(name: str, path: str) -> list[tuple[int, str, int]]:
+def _created(name: str, path: str) -> "list[tuple[int, str, int]]":
     """Return the tablespaces that a segment creates: number, location, LSN."""
     sys.path.insert(0, _ROOT)
-    from walsup.postgres import spacerecords  # noqa: PLC0415 (not on the path before)
+    from walsup.postgres import segmentlook  # noqa: PLC0415 (not on the path before)
 
-    with open(path, "rb") as segment:  # noqa: PTH123 (pathlib: 5 ms)
-        size = os.fstat(segment.fileno()).st_size or _LOG_BYTES
-        number = int(name[8:16], 16) * (_LOG_BYTES // size) + int(name[16:], 16)
-        before = _tail(os.path.dirname(path), name, number, size)  # noqa: PTH120
-        found = spacerecords.in_segment(segment, number * size, before)
-    return [(one.number, one.location, one.lsn) for one in found]
-
-
-def _tail(pg_wal: str, name: str, number: int, size: int) -> bytes:
-    """Return the last pages of the segment before, b"" when it is not there any more.
-
-    Postgres keeps what it has read until the next restartpoint. Of what was recycled the pages say
-    another position.
-    """
-    log, low = divmod(max(0, number - 1), _LOG_BYTES // size)
-    ending = f"{log:08X}{low:08X}"
-    names = [n for n in os.listdir(pg_wal) if n.endswith(ending) and n[:8] <= name[:8]]  # noqa: PTH208
-    if not names:
-        return b""
-    with open(os.path.join(pg_wal, max(names)), "rb") as before:  # noqa: PTH118, PTH123
-        before.seek(-min(_TAIL_BYTES, size), os.SEEK_END)
-        return before.read()
+    return [(one.number, one.location, one.lsn) for one in segmentlook.created(name, path)]
 
 
 if __name__ == "__main__":

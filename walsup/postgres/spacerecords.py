@@ -25,7 +25,7 @@ _WORD, _WORD_AT = 8, 16
 _TABLESPACE, _CREATE = 5, 0x00
 _INFO_OF_RMGR = 0xF0
 _LONGEST_BYTES = 4096  # a path has at most 1024
-_PIECE_BYTES = 16 << 20
+_PIECE_BYTES = 1 << 20  # at once: the agent's memory is bounded
 
 _DATA_SHORT, _DATA_LONG, _ORIGIN, _TOP_XID = 255, 254, 253, 252
 _HEADER_BYTES = {_ORIGIN: 3, _TOP_XID: 5}

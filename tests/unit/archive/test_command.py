@@ -1,5 +1,6 @@
 """The archive_command under a real shell: its quoting, its codes, and the lease that it asks."""
 
+import contextlib
 import os
 import shlex
 import signal
@@ -226,15 +227,26 @@ def test_an_engine_is_silent_when_postgres_ends_its_programs(tmp_path: Path) -> 
     done = run(command)
     assert (done.returncode, done.stderr) == (1, b"why\n")
     process = subprocess.Popen(
-        ["/bin/sh", "-c", f"export DUMPS=1; {expanded(command, SEGMENT)}"],
+        # Ignored, as in a job that a shell has put into the background, no child could heed it.
+        [
+            "env",
+            "--default-signal=QUIT",
+            "sh",
+            "-c",
+            f"export DUMPS=1; {expanded(command, SEGMENT)}",
+        ],
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
-    while b"sleep" not in b"".join(_commands_of(process.pid)):
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGQUIT)
-    assert process.communicate()[1] == b""
-    assert process.returncode == -signal.SIGQUIT
+    try:
+        while b"sleep\x0060" not in _commands_of(process.pid):
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGQUIT)
+        assert process.communicate()[1] == b""
+        assert process.returncode == -signal.SIGQUIT
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _commands_of(session: int) -> list[bytes]:
@@ -243,7 +255,7 @@ def _commands_of(session: int) -> list[bytes]:
     for path in Path("/proc").glob("[0-9]*"):
         try:
             if os.getsid(int(path.name)) == session:
-                found.append((path / "cmdline").read_bytes())
+                found.append((path / "cmdline").read_bytes().rstrip(b"\0"))
         except OSError:
             continue
     return found

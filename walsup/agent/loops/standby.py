@@ -55,7 +55,8 @@ async def standby(world: World) -> None:
         )
         follower = Follower(world, followed, world.bucket.region)
         await asyncio.to_thread(follower.sweep)
-        works.append(asyncio.create_task(serve(world.run_dir, follower.answer, follower.admit)))
+        served = serve(world.run_dir, world.settings.pgdata, follower.answer, follower.admit)
+        works.append(asyncio.create_task(served))
         works.append(asyncio.create_task(_look(world, follower, followed)))
     try:
         await _until_promoted(world)

@@ -1,0 +1,85 @@
+"""Fetches that are passed on to the reader daemon, over real sockets."""
+
+import asyncio
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.unit.postgres.walbytes import create, laid, record
+from walsup.agent import fetchproxy
+from walsup.archive.fetching import PROXY_SOCKET, READER_SOCKET
+
+NAME = "000000010000000000000007"
+PLAIN = record(0, 0, b"x")
+
+
+def _request(name: str, target: str) -> bytes:
+    words = [name.encode(), target.encode()]
+    body = bytes([len(words)]) + b"".join(struct.pack(">H", len(w)) + w for w in words)
+    return b"f" + struct.pack(">H", 3 + len(body)) + body
+
+
+async def _connected(run_dir: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to the proxy, which has just been started."""
+    for _ in range(1000):
+        try:
+            return await asyncio.open_unix_connection(str(run_dir / PROXY_SOCKET))
+        except OSError:
+            await asyncio.sleep(0.01)
+    raise TimeoutError(PROXY_SOCKET)
+
+
+async def _fetch(run_dir: Path, said: bytes, fetched: Callable[[], object]) -> bytes:
+    """Ask for a segment through the proxy; the daemon writes it, and says `said`."""
+
+    async def daemon(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.readexactly(len(request)) == request
+        fetched()
+        writer.write(said)
+        writer.close()
+
+    request = _request(NAME, "pg_wal/RECOVERYXLOG")
+    server = await asyncio.start_unix_server(daemon, str(run_dir / READER_SOCKET))
+    proxy = asyncio.create_task(fetchproxy.serve(run_dir, run_dir))
+    reader, writer = await _connected(run_dir)
+    writer.write(request)
+    answer = await reader.read()
+    writer.close()
+    proxy.cancel()
+    server.close()
+    return answer
+
+
+@pytest.mark.parametrize("said", [b"O", b"O\0\3", b"E\0\3", b"N", b""])
+async def test_answers_are_passed_on_as_they_are(tmp_path: Path, said: bytes) -> None:
+    """WAL-G's of one byte and WAL-RUS's of three, for a segment that creates nothing."""
+    (tmp_path / "pg_wal").mkdir()
+    wal, _ = laid([PLAIN], 7 << 24)
+    segment = tmp_path / "pg_wal" / "RECOVERYXLOG"
+    assert await _fetch(tmp_path, said, lambda: segment.write_bytes(wal)) == said
+
+
+async def test_a_segment_that_creates_tablespaces_has_no_answer(tmp_path: Path) -> None:
+    """The client fails, and the messenger asks whether it may be replayed."""
+    (tmp_path / "pg_wal").mkdir()
+    name_start = int(NAME[16:], 16) << 20  # segments of 1 MiB, as the pages are laid here
+    wal, _ = laid([PLAIN, create(16384, b"/srv/late"), PLAIN], name_start)
+    segment = tmp_path / "pg_wal" / "RECOVERYXLOG"
+    assert await _fetch(tmp_path, b"O\0\3", lambda: segment.write_bytes(wal)) == b""
+
+
+async def test_what_cannot_be_looked_into_has_no_answer(tmp_path: Path) -> None:
+    """The daemon says that it is there, and it is not."""
+    assert await _fetch(tmp_path, b"O", lambda: None) == b""
+
+
+async def test_without_a_daemon_there_is_no_answer(tmp_path: Path) -> None:
+    """It is being started again."""
+    proxy = asyncio.create_task(fetchproxy.serve(tmp_path, tmp_path))
+    reader, writer = await _connected(tmp_path)
+    writer.write(_request(NAME, "pg_wal/RECOVERYXLOG"))
+    assert await reader.read() == b""
+    writer.close()
+    proxy.cancel()
