@@ -1,11 +1,12 @@
 """Which program has configured a data directory: its settings name what is not in this image.
 
-One table for all of them. A data directory is recognised by a file in it, or by the folders that
-its settings name.
+One table for all of them. A data directory is recognised by a file in it, or by the paths that its
+settings name. One path may be an operator's own, so it alone says nothing.
 """
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,11 +14,18 @@ from walsup.postgres import guc
 
 
 class Image(NamedTuple):
-    """What its data directories have; `event`: under which a replaced setting is logged."""
+    """What its data directories have; `event`: under which a replaced setting is logged.
+
+    One of `files` is enough. A path or a program needs a second sign; `also` (paths) and `beside`
+    (files) are nothing more than that, for others have them too.
+    """
 
     name: str
     files: tuple[str, ...] = ()
-    folders: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     event: str = "setting.of_other_image"
 
 
@@ -27,17 +35,29 @@ class Image(NamedTuple):
 _PATRONIS = (guc.PATRONIS, "patroni.dynamic.json")
 IMAGES = (
     Image("Patroni", files=_PATRONIS, event="setting.of_patroni"),
-    Image("CloudNativePG", folders=("/controller/",)),
-    Image("Bitnami", folders=("/opt/bitnami/", "/bitnami/")),
-    Image("Crunchy", folders=("/pgconf/", "/pgdata/", "/pgbackrest/")),
-    Image("Debian", folders=("/etc/postgresql/", "/etc/ssl/certs/ssl-cert-snakeoil.pem")),
-    Image("Supabase", folders=("/etc/postgresql-custom/",)),
+    Image(
+        "CloudNativePG",
+        paths=("/controller/",),
+        programs=("/controller/manager",),
+        beside=("custom.conf",),
+    ),
+    Image("Bitnami", paths=("/opt/bitnami/", "/bitnami/")),
+    Image("Crunchy", paths=("/pgconf/", r"/pgdata/pg\d+(?:/|$)")),
+    Image(
+        "Debian",
+        paths=(r"/etc/postgresql/\d+/[^/]+/",),
+        also=("/etc/ssl/certs/ssl-cert-snakeoil.pem$", r"(?:/var)?/run/postgresql/\d+-[^/]+$"),
+    ),
+    Image("Supabase", paths=("/etc/postgresql-custom/",)),
 )
+# What is set together is one sign.
 _NAMING = (
-    *("ssl_cert_file", "ssl_key_file", "ssl_ca_file", "log_directory", "hba_file", "ident_file"),
-    *("unix_socket_directories", "external_pid_file", "archive_command", "restore_command"),
-    "stats_temp_directory",
+    ("ssl_cert_file", "ssl_key_file", "ssl_ca_file"),
+    ("hba_file", "ident_file"),
+    *(("log_directory",), ("unix_socket_directories",), ("external_pid_file",)),
+    ("stats_temp_directory",),
 )
+_COMMANDS = ("archive_command", "restore_command")
 
 # Libraries that observe, guard or schedule: the data is whole without them. A library in which
 # tables or WAL are stored (citus, pg_tde) is not among them.
@@ -61,10 +81,28 @@ def without_path(library: str) -> str:
 
 def recognise(pgdata: Path, effective: Mapping[str, str]) -> Image | None:
     """Return the image whose program has configured this directory; None: nobody's, or official."""
-    texts = [effective.get(name, "") for name in _NAMING]
+    named = [
+        [path for name in names for path in _outside(pgdata, effective.get(name, ""))]
+        for names in _NAMING
+    ]
+    run = {effective.get(name, "").partition(" ")[0].strip("'\"") for name in _COMMANDS}
     for image in IMAGES:
         if any(os.path.lexists(pgdata / name) for name in image.files):
             return image
-        if any(folder in text for folder in image.folders for text in texts):
+        signs = _count(image.paths, named) + (not run.isdisjoint(image.programs))
+        beside = any(os.path.lexists(pgdata / name) for name in image.beside)
+        if signs and signs + _count(image.also, named) + beside > 1:
             return image
     return None
+
+
+def _outside(pgdata: Path, text: str) -> Iterator[str]:
+    """Yield the absolute paths of a setting that do not lie in the data directory itself."""
+    for word in text.split(","):
+        path = Path(os.path.normpath(word.strip().strip('"')))
+        if path.is_absolute() and not path.is_relative_to(pgdata):
+            yield str(path)
+
+
+def _count(patterns: tuple[str, ...], named: list[list[str]]) -> int:
+    return sum(any(re.match(one, path) for one in patterns for path in paths) for paths in named)

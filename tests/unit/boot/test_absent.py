@@ -171,20 +171,73 @@ def test_other_settings(
     assert not seen.keys() & settings.keys()
 
 
+_CNPG = {"log_directory": "/controller/log"}
+_CRUNCHY = {"ssl_key_file": "/pgconf/tls/tls.key"}
+_DEBIAN = {"ident_file": "/etc/postgresql/15/main/pg_ident.conf"}
+_PID = {"external_pid_file": "/var/run/postgresql/15-main.pid"}
+_SNAKEOIL = {"ssl_cert_file": "/etc/ssl/certs/ssl-cert-snakeoil.pem"}
+_BITNAMI = "/opt/bitnami/postgresql"
+
+
 @pytest.mark.parametrize(
     ("settings", "image"),
     [
-        ({"ssl_cert_file": "/controller/certificates/server.crt"}, "CloudNativePG"),
-        ({"hba_file": "/opt/bitnami/postgresql/conf/pg_hba.conf"}, "Bitnami"),
-        ({"ssl_key_file": "/pgconf/tls/tls.key"}, "Crunchy"),
-        ({"hba_file": "/etc/postgresql/15/main/pg_hba.conf"}, "Debian"),
+        (_CNPG | {"ssl_cert_file": "/controller/certificates/server.crt"}, "CloudNativePG"),
+        (_CNPG | {"archive_command": "/controller/manager wal-archive %p"}, "CloudNativePG"),
+        (_CNPG | {"unix_socket_directories": '/tmp, "/controller/run"'}, "CloudNativePG"),
+        (
+            {"hba_file": f"{_BITNAMI}/conf/pg_hba.conf", "log_directory": f"{_BITNAMI}/logs"},
+            "Bitnami",
+        ),
+        (_CRUNCHY | {"log_directory": "/pgdata/pg17/log"}, "Crunchy"),
+        (_DEBIAN | _PID, "Debian"),
+        (_DEBIAN | _SNAKEOIL, "Debian"),
         ({"log_directory": "/var/log/pg"}, None),
+        # One may be an operator's own, and so may what is set together.
+        *((one, None) for one in (_CNPG, _CRUNCHY, _DEBIAN, _PID, _SNAKEOIL)),
+        (_DEBIAN | {"hba_file": "/etc/postgresql/15/main/pg_hba.conf"}, None),
+        (_PID | _SNAKEOIL, None),
+        # What has such a name in it, and is none.
+        (_CRUNCHY | {"log_directory": "/var/lib/postgresql/data/pgdata/pg17/log"}, None),
+        (_CRUNCHY | {"log_directory": "/pgdata/log"}, None),
+        (_PID | {"hba_file": "/etc/postgresql/pg_hba.conf"}, None),
+        (_PID | {"hba_file": "/etc/postgresql/15/pg_hba.conf"}, None),
+        (_CNPG | {"ssl_cert_file": "/mnt/controller/server.crt"}, None),
+        (_CNPG | {"archive_command": "cp %p /x || /controller/manager %p"}, None),
+        (_CNPG | {"archive_command": "/controller/manager-of-ours %p"}, None),
     ],
 )
 def test_images_are_recognised(tmp_path: Path, settings: dict[str, str], image: str | None) -> None:
-    """By what their settings name; by a file of theirs in the test of libraries."""
+    """By two signs in what their settings name; by a file of theirs in the test of libraries."""
     seen = recognise(tmp_path, settings)
     assert (seen.name if seen else None) == image
+
+
+def test_a_file_of_cloudnativepg_s_is_a_second_sign(tmp_path: Path) -> None:
+    """By itself it is not: anybody may include a custom.conf."""
+    (tmp_path / "custom.conf").touch()
+    assert recognise(tmp_path, {}) is None
+    seen = recognise(tmp_path, _CNPG)
+    assert seen is not None
+    assert seen.name == "CloudNativePG"
+
+
+def test_the_data_directory_s_own_paths_say_nothing() -> None:
+    """A volume may be mounted anywhere."""
+    for pgdata in ("/pgdata/pg17", "/bitnami/postgresql/data"):
+        own = {"log_directory": f"{pgdata}/log", "ssl_cert_file": f"{pgdata}/server.crt"}
+        assert recognise(Path(pgdata), own) is None
+
+
+def test_one_path_takes_nothing_away(tmp_path: Path, postgres: str) -> None:
+    """It may be the operator's own: TLS and pgaudit are refused with what to set, others stay."""
+    del postgres
+    own = _DEBIAN | {"listen_addresses": "192.0.2.7", "logging_collector": "on"}
+    assert found(tmp_path, own, image=False) == {}
+    with pytest.raises(DataDirectoryError, match=r"(?s)ssl is on, and .*-c ssl=off"):
+        found(tmp_path, own | {"ssl": "on"}, image=False)
+    with pytest.raises(ProgramMissingError, match="pgaudit"):
+        found(tmp_path, own | {"shared_preload_libraries": "pgaudit"}, image=False)
 
 
 def test_archives_of_other_programs_are_named() -> None:
