@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from walsup import log, units
-from walsup.boot import images
+from walsup.boot import images, libraries
 from walsup.boot.images import Image
 from walsup.errors import DataDirectoryError, ProgramMissingError
 from walsup.postgres import guc
@@ -35,7 +35,7 @@ class Place(NamedTuple):
     effective: Mapping[str, str]
     given: Mapping[str, str]
     image: Image | None
-    libraries: frozenset[str]
+    libdir: Path | None
 
     def get(self, name: str, usual: str = "") -> str:
         """Return a setting's text, as the operator has it."""
@@ -74,7 +74,7 @@ def instead(
         effective=effective,
         given=guc.from_arguments(arguments),
         image=images.recognise(known.pgdata, effective),
-        libraries=libraries_of(Path(postgres).resolve()),
+        libdir=_libdir(Path(postgres).resolve()),
     )
     _check_files(place, guc.effective(known.pgdata, arguments).problems)
     _check_locales(place)
@@ -87,12 +87,12 @@ def instead(
     return [word for name, value in found.items() for word in ("-c", f"{name}={value}")]
 
 
-def libraries_of(postgres: Path) -> frozenset[str]:
-    """Return the libraries beside the programs; none when their place is not known."""
+def _libdir(postgres: Path) -> Path | None:
+    """Return the directory of the libraries; None when it is not known."""
     for folder in (postgres.parent.parent / "lib", postgres.parent.parent / "lib/postgresql"):
         if (folder / "plpgsql.so").exists():
-            return frozenset(file.stem for file in folder.glob("*.so"))
-    return frozenset()
+            return folder
+    return None
 
 
 def _check_files(place: Place, problems: Sequence[str]) -> None:
@@ -116,7 +116,9 @@ def _libraries(place: Place) -> dict[str, str]:
     found: dict[str, str] = {}
     for setting in (guc.PRELOADED, *_PER_SESSION):
         names = guc.listed(place.get(setting))
-        lacking = [name for name in names if not _is_here(name, place.libraries)]
+        lacking = libraries.missing(
+            place.get(setting), place.libdir, place.get(libraries.PATH, libraries.LIBDIR)
+        )
         if not lacking:
             continue
         kept = [name for name in names if name not in lacking]
@@ -132,13 +134,6 @@ def _libraries(place: Place) -> dict[str, str]:
         else:
             log.warning("library.missing", setting=setting, names=lacking)
     return found
-
-
-def _is_here(name: str, libraries: frozenset[str]) -> bool:
-    plain = images.without_path(name)
-    if plain.startswith("/"):
-        return any(Path(plain + end).exists() for end in ("", ".so"))
-    return not libraries or plain in libraries
 
 
 def _log(place: Place) -> dict[str, str]:

@@ -1,14 +1,15 @@
-"""The libraries that a restored cluster wants to load, and that this image lacks."""
+"""The libraries that a cluster wants to load, and that this image lacks."""
 
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from walsup import log
 from walsup.boot import images
+from walsup.boot.hidden import is_absent
 from walsup.errors import ProgramMissingError
 from walsup.postgres import guc
 
+PATH, LIBDIR = "dynamic_library_path", "$libdir"
 _OTHERS = ("session_preload_libraries", "local_preload_libraries")
 
 
@@ -28,7 +29,8 @@ def check(data: Path, bindir: Path | None, arguments: Sequence[str]) -> None:
     elsewhere = given.get("config_file", "")
     instead = ("-c", f"config_file={elsewhere}") if Path(elsewhere).is_file() else ()
     values = guc.effective(data, instead).values | given
-    lacking = missing(values.get(guc.PRELOADED, ""), where)
+    search = values.get(PATH, LIBDIR)
+    lacking = missing(values.get(guc.PRELOADED, ""), where, search)
     if images.recognise(data, values):
         # What another image adds of its own is left out at the start.
         lacking = [name for name in lacking if images.without_path(name) not in images.LEFT_OUT]
@@ -39,12 +41,14 @@ def check(data: Path, bindir: Path | None, arguments: Sequence[str]) -> None:
             hint="use an image with these extensions; nothing but the stage was touched",
         )
     for setting in _OTHERS:
-        if lacking := missing(values.get(setting, ""), where):
+        if lacking := missing(values.get(setting, ""), where, search):
             log.warning("library.missing", setting=setting, names=lacking)
 
 
 def folder(bindir: Path | None) -> Path | None:
     """Give the directory of this PostgreSQL's libraries; None: it does not say."""
+    import subprocess  # noqa: PLC0415 (6 ms of every start that needs none)
+
     pg_config = bindir / "pg_config" if bindir else Path("pg_config")
     try:
         answer = subprocess.run(
@@ -55,12 +59,20 @@ def folder(bindir: Path | None) -> Path | None:
     return Path(answer.stdout.strip())
 
 
-def missing(listed: str, where: Path) -> list[str]:
-    """Give those of a setting's list that are not there."""
-    return [name for name in guc.listed(listed) if not _exists(where, name)]
+def missing(listed: str, where: Path | None, search: str = LIBDIR) -> list[str]:
+    """Give those of a setting's list that are certainly not there.
+
+    `where`: the directory of the libraries, None when it is not known; `search`: what is set as
+    dynamic_library_path. Where it leads elsewhere, nothing is known of plain names.
+    """
+    return [name for name in guc.listed(listed) if _is_missing(name, where, search)]
 
 
-def _exists(where: Path, name: str) -> bool:
-    plain = name.replace("$libdir/", "")
-    path = Path(plain) if plain.startswith("/") else where / plain
-    return path.exists() or path.with_name(f"{path.name}.so").exists()
+def _is_missing(name: str, where: Path | None, search: str) -> bool:
+    if "/" not in name and search != LIBDIR:
+        return False
+    plain = name.removeprefix(f"{LIBDIR}/")
+    if where is None and not plain.startswith("/"):
+        return False
+    path = str((where or Path()) / plain)
+    return all(is_absent(Path(path + end)) for end in ("", ".so"))

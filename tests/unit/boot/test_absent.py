@@ -72,6 +72,39 @@ def test_a_library_that_cannot_be_left_out_is_named(
     assert found(tmp_path, {"shared_preload_libraries": given}, argument, image=image) == {}
 
 
+@pytest.mark.parametrize(
+    ("given", "search", "is_refused"),
+    [
+        ("elsewhere", "/opt/lib:$libdir", False),
+        ("$libdir/elsewhere", "/opt/lib:$libdir", True),
+        ("elsewhere", "$libdir", True),
+        ("$libdir/plugins/within,plugins/within,$libdir/plugins/within.so", "", False),
+        ("ours.so,$libdir/ours.so", "", False),
+        ("plugins/ours", "", True),
+        ("/absent/ours", "/opt/lib", True),
+    ],
+)
+def test_only_what_is_certainly_absent_is_refused(
+    tmp_path: Path,
+    postgres: str,
+    given: str,
+    search: str,
+    is_refused: bool,  # noqa: FBT001 (pytest calls it by name)
+) -> None:
+    """A library may be in a folder, or where dynamic_library_path says."""
+    del postgres
+    (tmp_path / "lib" / "plugins").mkdir()
+    (tmp_path / "lib" / "plugins" / "within.so").touch()
+    asked = {"shared_preload_libraries": given} | (
+        {"dynamic_library_path": search} if search else {}
+    )
+    if not is_refused:
+        assert found(tmp_path, asked, image=False) == {}
+        return
+    with pytest.raises(ProgramMissingError, match=given.replace("$", ".")):
+        found(tmp_path, asked, image=False)
+
+
 def test_where_libraries_are_is_not_known(tmp_path: Path, postgres: str) -> None:
     """Then nothing is taken away."""
     del postgres

@@ -48,6 +48,15 @@ def test_the_operator_says_otherwise(places: tuple[Path, Path], tmp_path: Path) 
     libraries.check(*places, ("-c", f"config_file={own}"))
 
 
+def test_another_path_of_libraries_is_not_judged(places: tuple[Path, Path]) -> None:
+    """What is certainly absent is named all the same."""
+    copy, _ = places
+    (copy / "postgresql.conf").write_text(f"dynamic_library_path = '/opt/lib:$libdir'\n{NOWHERE}")
+    libraries.check(*places, ())
+    with pytest.raises(ProgramMissingError):
+        libraries.check(*places, ("-c", "shared_preload_libraries=$libdir/nowhere"))
+
+
 def test_what_spilo_adds_is_no_hindrance(places: tuple[Path, Path]) -> None:
     """It is left out at the start."""
     copy, _ = places
