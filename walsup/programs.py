@@ -8,6 +8,6 @@ def which(name: str, path: str) -> str | None:
     """Give the absolute path of the first executable file `name` on `path`."""
     for folder in filter(None, path.split(os.pathsep)):
         found = Path(folder, name).absolute()
-        if found.is_file() and os.access(found, os.X_OK):
+        if os.access(found, os.X_OK) and found.is_file():
             return str(found)
     return None

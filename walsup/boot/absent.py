@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from walsup import log, units
 from walsup.boot import images, libraries
+from walsup.boot.hidden import is_absent, is_hidden
 from walsup.boot.images import Image
 from walsup.errors import DataDirectoryError, ProgramMissingError
 from walsup.postgres import guc
@@ -52,6 +53,10 @@ class Place(NamedTuple):
         """Return the file that a setting names; None when it names none."""
         text = self.get(name, usual)
         return self.pgdata / text if text else None
+
+    def leaves(self, path: Path) -> bool:
+        """Return whether a file is left to the start itself: its user may read what is hidden."""
+        return self.run_dir is None and is_hidden(self.pgdata, path)
 
 
 def instead(
@@ -102,7 +107,7 @@ def _check_files(place: Place, problems: Sequence[str]) -> None:
     ]
     for name, usual in (("hba_file", "pg_hba.conf"),):
         path = place.path(name, usual)
-        if path is not None and not path.exists():
+        if path is not None and not place.leaves(path) and not path.exists():
             lost.append(f"{path} ({name}) does not exist")
     if lost:
         raise DataDirectoryError(
@@ -152,11 +157,13 @@ def _tls(place: Place) -> dict[str, str]:
     lost = [
         f"{path} ({name})"
         for name, usual in _TLS_FILES
-        if (path := place.path(name, usual)) is not None and not os.access(path, os.R_OK)
+        if (path := place.path(name, usual)) is not None
+        and not os.access(path, os.R_OK)
+        and not place.leaves(path)
     ]
     command = place.get("ssl_passphrase_command").split()
     environment_path = os.environ.get("PATH", "")
-    if command and not which(command[0], environment_path):
+    if command and not which(command[0], environment_path) and not place.leaves(Path(command[0])):
         lost.append(f"{command[0]} (ssl_passphrase_command)")
     if not lost:
         return {}
@@ -176,7 +183,9 @@ def _tls(place: Place) -> dict[str, str]:
 def _statistics(place: Place) -> dict[str, str]:
     """Statistics of PostgreSQL before 15 in a directory that is not here are lost at each stop."""
     folder = place.path("stats_temp_directory", "")
-    return {} if folder is None or folder.is_dir() else {"stats_temp_directory": "pg_stat_tmp"}
+    if folder is None or os.path.isdir(folder):  # noqa: PTH112 (Path's raises where it cannot look)
+        return {}
+    return {"stats_temp_directory": "pg_stat_tmp"}
 
 
 def _memory(place: Place) -> dict[str, str]:
@@ -254,6 +263,6 @@ def _is_local(name: str) -> bool:
 
 
 def _is_writable(folder: Path) -> bool:
-    if folder.exists():
-        return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
-    return os.access(folder.parent, os.W_OK | os.X_OK)
+    if is_absent(folder):
+        return os.access(folder.parent, os.W_OK | os.X_OK)
+    return os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)  # noqa: PTH112 (as above)

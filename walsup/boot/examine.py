@@ -1,6 +1,7 @@
 """As root, before a data directory is given to another user: whether it can start here.
 
-Its old server could not open it afterwards. It is read as its owner, and nothing is written.
+Its old server could not open it afterwards. It is read as its owner, and nothing is written. A file
+outside that only the later user may read is left to the start itself.
 """
 
 import os
@@ -12,6 +13,7 @@ from walsup import log, settings
 from walsup.boot import absent, conf, configured, inspect, plan
 from walsup.boot.elsewhere import NAME, operators_gucs
 from walsup.boot.guarded import guarded
+from walsup.boot.hidden import is_hidden
 from walsup.boot.sending import Send
 from walsup.errors import DataDirectoryError, PermissionsError, SettingsError
 from walsup.postgres import guc
@@ -30,10 +32,10 @@ def examine(arguments: list[str], send: Send) -> int:
 def _examine(arguments: list[str]) -> None:
     known = _settings()
     _become_owner(known.pgdata)
+    given = guc.from_arguments(arguments)
+    elsewhere = "config_file" in given or is_hidden(known.pgdata, known.pgdata / "postgresql.conf")
     try:
-        found = inspect.look(
-            known.pgdata, config_elsewhere="config_file" in guc.from_arguments(arguments)
-        )
+        found = inspect.look(known.pgdata, config_elsewhere=elsewhere)
     except PermissionError as fault:
         raise PermissionsError(
             f"{fault.filename} cannot be read as uid {os.geteuid()}, who owns {known.pgdata}",
@@ -55,9 +57,20 @@ def _examine(arguments: list[str]) -> None:
 
 
 def _check(known: Settings, arguments: Sequence[str], program: str) -> None:
-    if configured.is_absent(known.pgdata, guc.from_arguments(arguments)):
+    try:
+        if configured.is_absent(known.pgdata, guc.from_arguments(arguments)):
+            return
+        problems = guc.effective(known.pgdata, arguments).problems
+        effective = operators_gucs(known.pgdata, arguments)
+    except PermissionError as fault:
+        if is_hidden(known.pgdata, Path(fault.filename)):
+            return
+        raise
+    unread = (
+        file for file, cannot, _ in (one.rpartition(" cannot be ") for one in problems) if cannot
+    )
+    if any(is_hidden(known.pgdata, Path(file)) for file in unread):
         return
-    effective = operators_gucs(known.pgdata, arguments)
     theirs = absent.instead(effective, known, arguments, program, None)
     moved = ("-c", f"{NAME}={known.pgdata}") if NAME in effective else ()
     # Reads all settings, and ends: what postgres would not start with is shown.

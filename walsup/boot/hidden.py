@@ -1,6 +1,7 @@
 """Files that this user may not look at: whether they are there is not known."""
 
 import errno
+import os
 from pathlib import Path
 
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
@@ -13,3 +14,9 @@ def is_absent(path: Path) -> bool:
     except OSError as fault:
         return fault.errno in _ABSENT
     return False
+
+
+def is_hidden(pgdata: Path, path: Path) -> bool:
+    """Return whether a file outside of a data directory may be another user's to read."""
+    inside = Path(os.path.realpath(path)).is_relative_to(os.path.realpath(pgdata))
+    return not inside and not is_absent(path) and not os.access(path, os.R_OK)
