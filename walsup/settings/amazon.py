@@ -25,9 +25,16 @@ _OF_ANY_REGION = (
 )
 
 
-def is_of_any_region(host: str) -> bool:
-    """Return whether the host is Amazon's for every region, so that it says nothing of a place."""
-    return host.lower() in _OF_ANY_REGION
+def is_usual(host: str, bucket: str) -> bool:
+    """Return whether it is the host that is asked without an endpoint too.
+
+    That of all regions, that of one region (s3.eu-central-1.amazonaws.com), and each with the
+    bucket's name in front of it: then the bucket is in the host, or the region is another's.
+    """
+    plain = host.lower().removeprefix(f"{bucket.lower()}.") if bucket else host.lower()
+    suffixes = "|".join(re.escape(suffix) for suffix in (_COMMON, *_SUFFIXES.values()))
+    of_one_region = re.fullmatch(rf"s3[.-]{_REGION}\.(?:{suffixes})", plain)
+    return plain in _OF_ANY_REGION or bool(of_one_region)
 
 
 def region_in(host: str) -> str | None:

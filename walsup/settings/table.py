@@ -101,7 +101,7 @@ class Settings(NamedTuple):
         aliases=("WALG_S3_PREFIX", "WALG_FILE_PREFIX"))
     endpoint: str | None = _declare("AWS_ENDPOINT", values.endpoint,
         "The S3 server, `https://` when no scheme is given; path-style requests. Used as given;"
-        " only `s3.amazonaws.com` means none: the region's own.",
+        " `s3.amazonaws.com` and `s3.REGION.amazonaws.com` are what is asked without it.",
         aliases=("AWS_ENDPOINT_URL", "WALG_S3_ENDPOINT"), shown="Amazon's")
     region: str | None = _declare("AWS_REGION", values.unquoted,
         "The bucket's region.", aliases=("WALG_S3_REGION",),
