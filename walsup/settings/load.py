@@ -18,7 +18,7 @@ from walsup.settings.role import faults_of_role
 from walsup.settings.secretfiles import Found, in_directory, names_in, secret_file
 from walsup.settings.table import Settings, declared, is_secret
 from walsup.settings.theirs import KUBEDB_SECRETS, THEIR_NAMES, Translation
-from walsup.settings.values import FileArchive, HttpAddress
+from walsup.settings.values import ArchiveUrl, FileArchive, HttpAddress
 
 PASSED_ON = ("WALG_", "AWS_", "S3_", "WALE_", "YC_")
 _JSON = ("{", "[")  # which may have several lines
@@ -51,8 +51,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         ContractError: POSTGRES_… and its _FILE are both set, and that is all.
     """
     environ, theirs = _in_our_names(clean(environ))
-    files = names_in(environ.get("WALSUP_SECRETS_DIR") or "")
-    wrong = misspelt.faults({**files, **environ}, _NAMES)
+    wrong = misspelt.faults(environ, _NAMES)
     found = _load(environ, _KNOWN, theirs._replace(faults=(*theirs.faults, *wrong)))
     remember(found.secrets)
     return found
@@ -61,6 +60,8 @@ def load(environ: Mapping[str, str]) -> Settings:
 def _load(environ: Mapping[str, str], wanted: Collection[str], theirs: Translation) -> Settings:
     """Read the settings that are wanted; the source of a restore has none of a restore."""
     faults = list(theirs.faults)
+    # A file that nobody reads is no reason to refuse a start, or new keys while one runs.
+    named = names_in(environ.get("WALSUP_SECRETS_DIR") or "")
     files = in_directory(environ.get("WALSUP_SECRETS_DIR") or "", _is_wanted, faults)
     given = {name: _gather(name, environ, files, faults) for name in wanted}
     hidden = (name for name in wanted if _KNOWN[name].secret and name != _PRIMARY)
@@ -110,7 +111,7 @@ def _load(environ: Mapping[str, str], wanted: Collection[str], theirs: Translati
     return Settings(
         **values,
         passed_on=types.MappingProxyType(passed_on),
-        warnings=tuple(misspelt.warnings(environ, _NAMES)),
+        warnings=tuple(misspelt.warnings(named | dict(environ), _NAMES)),
         foreign=theirs.notes,
         no_new_cluster=theirs.no_new_cluster,
         source=of_source,
@@ -220,13 +221,15 @@ def _gather(
 def _complete(values: dict[str, Any], given: set[str], faults: list[str]) -> None:
     """Add what follows from other values, and find what does not go together."""
     host = str(values.get("endpoint") or "").partition("://")[2].partition(":")[0].lower()
-    if amazon.is_of_any_region(host):
-        values["endpoint"] = None
-    elif region := amazon.region_in(host):
+    archive = values.get("archive")
+    bucket = archive.bucket if isinstance(archive, ArchiveUrl) else ""
+    if region := amazon.region_in(host):
         values["region"] = values["region"] or region
-    elif "AWS_ENDPOINT" in given:
+    if amazon.is_usual(host, bucket):
+        values["endpoint"] = None
+    elif "AWS_ENDPOINT" in given and not region:
         values["region"] = values["region"] or "us-east-1"
-    if isinstance(archive := values.get("archive"), FileArchive):
+    if isinstance(archive, FileArchive):
         names = ("PGDATA", "POSTGRES_INITDB_WALDIR", "WALSUP_RUN_DIR")
         faults += overlaps(archive, {name: values.get(_KNOWN[name].field) for name in names})
     if ("AWS_ACCESS_KEY_ID" in given) != ("AWS_SECRET_ACCESS_KEY" in given):
