@@ -10,6 +10,7 @@ CLEAN_WAIT_S = 2.0
 KILL_AFTER_QUIT_S = 2.0
 VERDICT_MARGIN_S = 0.5
 _SWEEP_RESERVE_S = 8.0
+_CHECKPOINT_S = 6.0
 _ABANDON_AFTER_KILL_S = 1.0
 
 
@@ -23,7 +24,9 @@ class Ladder:
     __slots__ = ("abandon_s", "kill_s", "quit_s", "verdict_s")
 
     def __init__(self, grace_s: float) -> None:
-        self.quit_s = max(grace_s - _SWEEP_RESERVE_S, grace_s / 2)
+        # Of a short one postgres has most: its shutdown checkpoint is worth more than a sweep.
+        shortly_s = min(grace_s - KILL_AFTER_QUIT_S - VERDICT_MARGIN_S, _CHECKPOINT_S)
+        self.quit_s = max(grace_s - _SWEEP_RESERVE_S, grace_s / 2, shortly_s)
         self.kill_s = self.quit_s + KILL_AFTER_QUIT_S
         self.abandon_s = self.kill_s + _ABANDON_AFTER_KILL_S
         self.verdict_s = grace_s - VERDICT_MARGIN_S

@@ -20,7 +20,8 @@ def somebody() -> bool:
 
 
 @pytest.mark.parametrize(
-    ("grace_s", "quit_s", "kill_s"), [(5, 2.5, 4.5), (10, 5, 7), (16, 8, 10), (25, 17, 19)]
+    ("grace_s", "quit_s", "kill_s"),
+    [(5, 2.5, 4.5), (8, 5.5, 7.5), (10, 6, 8), (16, 8, 10), (25, 17, 19)],
 )
 def test_s23_moments(grace_s: float, quit_s: float, kill_s: float) -> None:
     """QUIT at max(grace - 8 s, half the grace), KILL 2 s later."""
