@@ -8,6 +8,7 @@ PID 1 keeps both ends of each pipe: while that program is started again, what is
 import fcntl
 import mmap
 import os
+import select
 import struct
 import sys
 import time
@@ -18,6 +19,8 @@ from walsup.init.service import Service
 
 _PIPE_BYTES = 1 << 20
 _ENDS_WITHIN_S = 1.5
+_LAST_PATIENCE_MS = 200
+_PAGE_BYTES = 4096  # for which a pipe that takes anything has room
 _STANDARD = (1, 2)
 _PROGRAM = os.path.join(os.path.dirname(__file__), "pumping.py")
 # The beginning of pumping.LAYOUT, which PID 1 does not import for its size.
@@ -71,8 +74,9 @@ class LogPump(Service):
         self._let_go()
         try:
             ends, self._control = os.pipe2(os.O_CLOEXEC)
-        except OSError:
-            return  # no descriptor left; the next turn of the loop tries again
+        except OSError as fault:
+            self._fail(problem=f"not started: {fault.strerror}")
+            return
         inherited = (ends, self._shared, *self._routes)
         self._launch = self._launched(inherited)
         self.start(inherit=inherited)
@@ -116,8 +120,22 @@ class LogPump(Service):
             except ChildProcessError:
                 return
             if ended:
-                return
+                break
             time.sleep(0.005)
+        else:
+            self.kill()
+        self._copy()
+
+    def _copy(self) -> None:
+        """Write what that program has left, where it did not run or did not end."""
+        for reader, real in zip(self._routes[::2], self._routes[1::2], strict=True):
+            waiting = select.poll()
+            waiting.register(real, select.POLLOUT)
+            try:
+                while waiting.poll(_LAST_PATIENCE_MS) and (left := os.read(reader, _PAGE_BYTES)):
+                    os.write(real, left)
+            except OSError:
+                continue  # nothing is left, or the log is gone
 
     def _let_go(self) -> None:
         if self._control >= 0:

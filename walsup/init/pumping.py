@@ -1,8 +1,9 @@
 """The program that reads what everything in the container logs, and writes it to the real log.
 
 A program that writes to a log without a reader is ended by SIGPIPE; one whose reader stands still
-stands still too. This program is the only one to meet that: it always reads, keeps 1 MiB, and then
-drops lines, which it counts. Standard library only, without PID 1's environment and its secrets.
+stands still too. This program is the only one to meet that. While the log is slow it reads no more
+than it may keep, 1 MiB; when it stands still, or is gone, lines are dropped and counted. Standard
+library only, without PID 1's environment and its secrets.
 """
 
 import errno
@@ -28,6 +29,7 @@ LAYOUT = struct.Struct("<QQQQQQ")
 MOST_KEPT_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 16
 _LOOK_EVERY_MS = 1000
+_FULL_LOOK_MS = 50
 _STALLS_AFTER_S = 5.0
 _FLUSHED_WITHIN_S = 1.0
 
@@ -49,6 +51,8 @@ class Stream:
         self._kept_bytes = 0
         self._kept_lines = 0
         self._cut = False  # whether the beginning of the next line is lost
+        self._ends_line = True  # whether what was kept last ends with a line
+        self._wrote_line = True  # and what was written last
         self._writes_since_s = 0.0
         self._changed = threading.Condition()
         threading.Thread(target=self._write_all, daemon=True).start()
@@ -62,10 +66,25 @@ class Stream:
             if self._cut:
                 _, newline, chunk = chunk.partition(b"\n")
                 self._cut = not newline
+                if not self._ends_line:  # the rest of that line is lost
+                    chunk = b"\n" + chunk
+            if not chunk:
+                return
+            self._ends_line = chunk.endswith(b"\n")
             self._kept.append(chunk)
             self._kept_bytes += len(chunk)
             self._kept_lines += chunk.count(b"\n")
             self._changed.notify_all()
+
+    def may_take(self) -> bool:
+        """Return whether to read on: there is room, or it is known that the log stands still."""
+        return self._kept_bytes + _CHUNK_BYTES <= MOST_KEPT_BYTES or self.stalls()
+
+    def wait_for_room(self, until_s: float) -> None:
+        """Wait until more can be kept, or until then (monotonic)."""
+        with self._changed:
+            while not self.may_take() and (left_s := until_s - time.monotonic()) > 0:
+                self._changed.wait(left_s)
 
     def stalls(self) -> bool:
         """Return whether a write has not returned for seconds, or the last one failed."""
@@ -102,6 +121,7 @@ class Stream:
             self.problem = self._write(notice + chunk)
             self._writes_since_s = 0.0
             with self._changed:
+                self._wrote_line = chunk.endswith(b"\n")
                 self._kept.popleft()
                 self._kept_bytes -= len(chunk)
                 self._kept_lines -= chunk.count(b"\n")
@@ -113,7 +133,7 @@ class Stream:
 
     def _notice(self) -> bytes:
         """Return the line that says what was dropped, once there is room again."""
-        if not self.unsaid or self._kept_bytes > MOST_KEPT_BYTES // 2:
+        if not self.unsaid or not self._wrote_line or self._kept_bytes > MOST_KEPT_BYTES // 2:
             return b""
         why = os.strerror(self.problem) if self.problem else "the log was not read"
         return self._line(self.unsaid, why).encode()
@@ -147,17 +167,26 @@ def main() -> None:
     *_, last = streams.values()
     last.dropped, _, _, _, last.unsaid, lost = LAYOUT.unpack_from(page, 0)
     last.miss(lost)
-    waiting = select.poll()
-    for descriptor in (*streams, control):
-        waiting.register(descriptor, select.POLLIN)
     ends = False
     while not ends:
-        ready = dict(waiting.poll(_LOOK_EVERY_MS))
+        waiting = select.poll()
+        waiting.register(control, select.POLLIN)
+        full = False
+        for reader, stream in streams.items():
+            if stream.may_take():
+                waiting.register(reader, select.POLLIN)
+            else:
+                full = True
+        ready = dict(waiting.poll(_FULL_LOOK_MS if full else _LOOK_EVERY_MS))
         ends = control in ready
         for reader, stream in streams.items():
-            _drain(reader, stream, to_the_end=ends)
+            if reader in ready:
+                _take(reader, stream)
         _show(page, [*streams.values()])
     until_s = time.monotonic() + _FLUSHED_WITHIN_S
+    for reader, stream in streams.items():
+        while _take(reader, stream):
+            stream.wait_for_room(until_s)
     for stream in streams.values():
         stream.flush(until_s)
 
@@ -175,17 +204,15 @@ def _show(page: mmap.mmap, streams: "list[Stream]") -> None:
     )
 
 
-def _drain(reader: int, stream: Stream, *, to_the_end: bool) -> None:
-    while True:
-        try:
-            chunk = os.read(reader, _CHUNK_BYTES)
-        except BlockingIOError:
-            return
-        if not chunk:
-            return
+def _take(reader: int, stream: Stream) -> bool:
+    """Read what is there, once; returns whether there was anything."""
+    try:
+        chunk = os.read(reader, _CHUNK_BYTES)
+    except BlockingIOError:
+        return False
+    if chunk:
         stream.take(chunk)
-        if not to_the_end:
-            return
+    return bool(chunk)
 
 
 def _json(lines: int, why: str) -> str:
