@@ -9,10 +9,10 @@ from urllib.parse import quote, quote_plus
 # Also in several layers: %2527, \\\\u0027, &amp;#39;.
 _ESCAPE = re.compile(
     r"%(?:25)*(?P<percent>[0-9A-Fa-f]{2})"
-    r"|\\+u(?P<high>[dD][89abAB][0-9A-Fa-f]{2})\\+u(?P<low>[dD][c-fC-F][0-9A-Fa-f]{2})"
-    r"|\\+(?:u\{(?P<rust>[0-9A-Fa-f]{1,6})\}|u(?P<u4>[0-9A-Fa-f]{4})|U(?P<u8>[0-9A-Fa-f]{8}))"
-    r"|\\+(?:x(?P<hex>[0-9A-Fa-f]{2})|(?P<octal>[0-3][0-7]{2}))"
-    r"|\\+[abefnrtv](?P<control>)"
+    r"|\\{1,32}u(?P<high>[dD][89abAB][0-9A-Fa-f]{2})\\{1,32}u(?P<low>[dD][c-fC-F][0-9A-Fa-f]{2})"
+    r"|\\{1,32}(?:u\{(?P<rust>[0-9A-Fa-f]{1,6})\}|u(?P<u4>[0-9A-Fa-f]{4})|U(?P<u8>[0-9A-Fa-f]{8}))"
+    r"|\\{1,32}(?:x(?P<hex>[0-9A-Fa-f]{2})|(?P<octal>[0-3][0-7]{2}))"
+    r"|\\{1,32}[abefnrtv](?P<control>)"
     r"|&(?:amp;)*(?:#(?P<decimal>\d{1,7})|#[xX](?P<entity>[0-9A-Fa-f]{1,6})"
     r"|(?P<name>amp|lt|gt|quot|apos));"
     r"|(?P<one>.)",

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 _PATIENCE_MS = 200
 
 # What others have written goes into these fields.
-_FREE = frozenset(("problem", "hint", "remedy", "traceback", "why", "reason", "detail"))
+_FREE = frozenset(
+    ("problem", "hint", "remedy", "traceback", "why", "reason", "detail", "value", "title")
+)
 
 # The container's own stderr; the agent, whose stderr is a pipe, is told.
 TERMINAL = "WALSUP_LOG_ON_TERMINAL"

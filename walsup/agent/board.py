@@ -335,16 +335,22 @@ class Board:
     def attend(self, subject: str, found: Fault | None) -> None:
         """Show that something needs a person's attention, or that it no longer does (None).
 
-        It takes neither `protected` nor readiness away, and is logged when its text is new.
+        It takes neither `protected` nor readiness away, and is logged when its kind is new for the
+        subject: numbers in its text may change every second.
         """
         standing = dict(self.snapshot.attention)
         before = standing.pop(subject, None)
         if found is not None:
+            found = found._replace(
+                problem=redact_known(found.problem), remedy=redact_known(found.remedy)
+            )
             since = before.since if before is not None else time.time()
             standing[subject] = Standing(fault=found, since=since)
         if standing == self.snapshot.attention:
             return
         self.put(attention=standing)
+        if found is not None and before is not None and before.fault.kind == found.kind:
+            return
         if found is not None:
             log.warning(
                 "attention.wanted",
