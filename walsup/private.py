@@ -1,15 +1,20 @@
 """Files of the run directory that only this user may read."""
 
 import os
+import stat
 from pathlib import Path
 from typing import BinaryIO
 
 
 def open_private(path: Path) -> BinaryIO:
-    """Open an empty file for a child's output, which may show secrets: mode 0600, old or new."""
+    """Open an empty file for a child's output, which may show secrets: mode 0600, old or new.
+
+    A device (/dev/null) keeps its mode.
+    """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        os.fchmod(descriptor, 0o600)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.fchmod(descriptor, 0o600)
         return os.fdopen(descriptor, "wb")
     except BaseException:
         os.close(descriptor)

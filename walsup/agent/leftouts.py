@@ -5,9 +5,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from walsup import log
 from walsup.agent.audit import rounds
 from walsup.agent.world import World
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultError
 from walsup.postgres.leftout import FILE, LINK, NAME, SOCKET, UNREADABLE, LeftOut, shown, walk
 
 _MARK = ".walsup-clock"
@@ -41,15 +42,16 @@ def clock(pgdata: Path) -> float | None:
 async def incomplete(world: World, name: str) -> Fault | None:
     """Return the fault of a base backup of this run whose list lacks data; None: it lacks none.
 
-    Other files that it lacks are shown.
-
-    Raises:
-        FaultError: the comparison failed.
+    Other files that it lacks are shown. A comparison that fails proves nothing either way.
     """
     began_at = world.taken.get(name)
     if began_at is None:
         return None
-    paths = await rounds.unlisted(world, name, began_at - _COARSE_S)
+    try:
+        paths = await rounds.unlisted(world, name, began_at - _COARSE_S)
+    except FaultError as raised:
+        log.warning("backup.not_compared", name=name, problem=raised.fault.problem)
+        return None
     lacking = [LeftOut(path, FILE) for path in paths]
     if data := [one for one in lacking if one.is_data]:
         return Fault(

@@ -4,6 +4,7 @@ walsup reads the archive with a client of its own. Only the engine restores from
 keys of a listing, lack a key for decryption, or not be allowed to read what it has written.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -117,9 +118,14 @@ async def _unlisted(reader: Reader, argv: Sequence[str], what: str, names: set[s
 
 async def _run(reader: Reader, argv: Sequence[str], output: Path, what: str) -> None:
     more: Mapping[str, str] = reader.more
+    began_s = time.monotonic()
     code = await oneshot.run(argv, output, timeout_s=_TIMEOUT_S, inherit=reader.lock, more=more)
     if code == 0:
         return
+    if time.monotonic() - began_s >= _TIMEOUT_S:
+        # A slow network is no disagreement: another base backup would be as slow to read.
+        problem = f"{reader.engine.name} {what} has not ended within {_TIMEOUT_S:g} s"
+        raise FaultError(Fault(kind="timeout", problem=problem))
     told = classify_output(raw_lines(output), reader.secrets)
     problem = f"{reader.engine.name} {what} ended with {code}: {told.problem}"
     raise FaultError(told._replace(problem=problem))

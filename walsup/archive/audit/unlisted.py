@@ -20,6 +20,8 @@ _EMPTIED_TOO = ("pg_serial", "pg_snapshots")
 # Caches that postgres makes again, temporary files and relations, and walsup's own.
 _PASSING = re.compile(
     r"pg_internal\.init(\.\d+)?|pgsql_tmp.*|t\d+_\d+.*|.*\.tmp|\.walsup-.*|\.wal-g"
+    # WAL-G leaves these out at any depth: logs, and what belongs to a recovery.
+    r"|log|pg_log|pg_xlog|recovery\.conf|recovery\.signal|standby\.signal"
 )
 _SPACES = "pg_tblspc"
 _MOST = 20
