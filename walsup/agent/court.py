@@ -11,6 +11,7 @@ from pathlib import Path
 from walsup import log
 from walsup.agent import fetchproxy
 from walsup.archive.fetching import JUDGE_SOCKET
+from walsup.errors import WalsupError
 from walsup.postgres.spacerecords import Created
 
 _LONGEST_QUESTION_BYTES = 64 << 20
@@ -29,7 +30,7 @@ async def serve(run_dir: Path, pgdata: Path, answer: Answer, admit: Admit) -> No
     async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await _one(answer, admit, reader, writer)
-        except (OSError, ValueError, KeyError) as fault:
+        except (OSError, ValueError, KeyError, WalsupError) as fault:
             log.warning("judge.unanswered", problem=str(fault))
         finally:
             writer.close()

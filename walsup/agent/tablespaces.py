@@ -56,6 +56,15 @@ class Held:
         return True
 
 
+def _on_no_volume(pgdata: Path, location: str) -> bool:
+    """Tell whether it lies on the root file system while the data directory has one of its own."""
+    try:
+        device, root, data = (os.stat(path).st_dev for path in (location, "/", pgdata))  # noqa: PTH116
+    except OSError:
+        return False
+    return device == root != data
+
+
 async def make_ready(world: World, created: Created) -> Fault | None:
     """Make the directory of a tablespace; returns why it cannot be replayed here.
 
@@ -69,6 +78,13 @@ async def make_ready(world: World, created: Created) -> Fault | None:
         log.info(
             "tablespace.ready", number=created.number, location=created.location, created_at=at
         )
+        if await asyncio.to_thread(_on_no_volume, pgdata, created.location):
+            log.warning(
+                "tablespace.on_no_volume",
+                location=created.location,
+                effect="it is in the container's own file system, and goes with the container",
+                remedy=f"mount a volume at {created.location}",
+            )
         return None
     return Fault(
         kind="tablespace",

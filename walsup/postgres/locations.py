@@ -123,8 +123,10 @@ def _claim(pgdata: Path, directory: Path, version: str) -> str:
     while not os.path.lexists(made):
         fresh = Path(tempfile.mkdtemp(prefix=_MAKING, dir=directory))
         mark = secrets.token_hex(8)
-        with contextlib.suppress(OSError):
+        try:
             os.setxattr(fresh, _MARK, mark.encode())
+        except OSError:
+            mark = ""  # this file system, or a security module, holds none
         claims[str(directory)] = (fresh.stat().st_ino, mark)
         try:
             write_durable(pgdata / FILE, json.dumps(claims))
@@ -165,7 +167,7 @@ def _is_that(path: Path, claimed: Made) -> bool:
     try:
         if path.lstat().st_ino != inode:
             return False
-        return os.getxattr(path, _MARK, follow_symlinks=False) == mark.encode()
+        return not mark or os.getxattr(path, _MARK, follow_symlinks=False) == mark.encode()
     except OSError as fault:
         return fault.errno == errno.ENOTSUP
 

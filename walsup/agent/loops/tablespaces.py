@@ -40,13 +40,14 @@ async def tablespaces(world: World) -> None:
                 continue
             links = frozenset(locations.links(pgdata))
             is_standby = standing.is_standby(pgdata)
-            if is_standby and before is not None and (fresh := links - before):
+            fresh = links - before if before is not None else frozenset()
+            if is_standby and fresh:
                 shared = await _judge(world, held, links, fresh)
             else:
                 shared = held.hold(links)
             before = links
             if shared and is_standby:
-                await _end(world, shared[0])
+                await _end(world, shared[0], is_new=shared[0] in fresh)
                 return
             _show(world, shared)
             await asyncio.sleep(_STANDBY_EVERY_S if is_standby else _EVERY_S)
@@ -64,10 +65,12 @@ async def _judge(
     paused, sql = False, world.new_sql()
     world.judges_tablespaces = True
     try:
-        with contextlib.suppress(
-            asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError
-        ):
+        try:
             paused = not (await sql.row(_PAUSE))[0]
+        except TimeoutError:
+            paused = True  # perhaps: only its answer may be lost
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            paused = False
         await asyncio.sleep(_PATIENCE_S)
         shared = held.hold(links)
         while paused and not shared and standing.is_standby(pgdata):
@@ -83,11 +86,12 @@ async def _judge(
         sql.drop()
 
 
-async def _end(world: World, shared: Link) -> None:
+async def _end(world: World, shared: Link, *, is_new: bool) -> None:
     """End a standby before it writes more into its primary's files.
 
     A shutdown would write out what it has replayed; without its startup process postgres ends at
-    once. Without the link the next start comes to the record again.
+    once. `is_new`: its creation has just been replayed; without the link the next start comes to
+    that record again. The link of an older one would be made by nothing.
     """
     number, place = shared
     fault = _fault(number, place)
@@ -96,8 +100,9 @@ async def _end(world: World, shared: Link) -> None:
     if pid := recovering.startup_pid(world.board.snapshot.init.postgres_pid):
         log.error("standby.ended", problem=fault.problem, startup_pid=pid)
         os.kill(pid, signal.SIGKILL)
-        with contextlib.suppress(OSError):
-            (world.settings.pgdata / "pg_tblspc" / number).unlink()
+        if is_new:
+            with contextlib.suppress(OSError):
+                (world.settings.pgdata / "pg_tblspc" / number).unlink()
 
 
 def _show(world: World, shared: list[Link]) -> None:
