@@ -33,7 +33,8 @@ def limited_identities(bucket: str) -> tuple[list[dict[str, str]], list[dict[str
 
     The secret of NAME is "secret-NAME". "least-no-wal" may write, but no WAL; "least-no-parts" may
     read, but no parts of base backups. "wipe" and
-    "wipe-no-ACTION" are for wiping, those of "wipe" in the bucket of WIPE_LOCKED too.
+    "wipe-no-N", without the action of that number, are for wiping, those of "wipe" in the bucket of
+    WIPE_LOCKED too. A key that held an action's name would be cut from what is said of it.
     """
     whole = policy(bucket)
     policies = {"least": whole}
@@ -50,8 +51,8 @@ def limited_identities(bucket: str) -> tuple[list[dict[str, str]], list[dict[str
     wiping = policy(bucket, "### Wipe")
     wiping["Statement"] += policy(WIPE_LOCKED, "### Wipe")["Statement"]
     policies["wipe"] = wiping
-    for action in WIPE_ACTIONS:
-        policies[f"wipe-no-{action}"] = _without(wiping, f"s3:{action}")
+    for number, action in enumerate(WIPE_ACTIONS):
+        policies[f"wipe-no-{number}"] = _without(wiping, f"s3:{action}")
     return (
         [{"name": name, "content": json.dumps(policy)} for name, policy in policies.items()],
         [

@@ -65,7 +65,13 @@ def wait_no_lag(walsup: Watched, *, timeout_s: float = 60.0) -> dict[str, Any]:
 
     What a status shows may have been measured before the caller's last statement.
     """
-    written = _lsn(walsup.psql(_WRITTEN))
+
+    def read() -> str | None:
+        with contextlib.suppress(FileNotFoundError, PgToolError):
+            return walsup.psql(_WRITTEN)
+        return None
+
+    written = _lsn(walsup.wait_for(read, "the database says how far it has written"))
 
     def look() -> dict[str, Any] | None:
         seen = status(walsup)

@@ -187,7 +187,7 @@ def test_s32_a_missing_right_is_named(locked: Laid, action: str) -> None:
     locked.begin_upload("basebackups_005/half")
     if action == "GetObjectRetention":
         _hold(locked, "notes/by hand.txt", "ON")
-    name = f"wipe-no-{action}"
+    name = f"wipe-no-{WIPE_ACTIONS.index(action)}"
     key = {"AWS_ACCESS_KEY_ID": name, "AWS_SECRET_ACCESS_KEY": f"secret-{name}"}
     refused = locked.wipe_all(**key)
     assert refused.returncode == 74, refused.stdout
