@@ -9,6 +9,7 @@ from walsup import units
 from walsup.archive.classify import classify
 from walsup.archive.fault import Fault, FaultError
 from walsup.archive.lease import LostError
+from walsup.archive.s3.failures import RefusedError
 from walsup.errors import ArchiveError, WalsupError
 
 T = TypeVar("T")
@@ -34,10 +35,15 @@ async def patiently(work: Callable[[], Awaitable[T]], say: Say) -> T:
         except Exception as raised:
             fault = classify(raised)
             failures += 1
-            if fault.kind not in PASSING or failures >= TRIES:
+            if not _may_pass(raised, fault) or failures >= TRIES:
                 raise refusal(fault) from raised
             say(f"{fault.kind}: {fault.problem}; trying again")
         await asyncio.sleep(pause_s(failures))
+
+
+def _may_pass(raised: Exception, fault: Fault) -> bool:
+    """Return whether another try may succeed: a server that cannot do it never will."""
+    return fault.kind in PASSING and not (isinstance(raised, RefusedError) and raised.cannot)
 
 
 def persistently(work: Callable[[], T]) -> T:
@@ -52,7 +58,7 @@ def persistently(work: Callable[[], T]) -> T:
             return work()
         except Exception as raised:
             failures += 1
-            if classify(raised).kind not in PASSING or failures >= TRIES:
+            if not _may_pass(raised, classify(raised)) or failures >= TRIES:
                 raise
         time.sleep(pause_s(failures))
 
