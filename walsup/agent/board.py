@@ -301,9 +301,7 @@ class Board:
 
     def fault(self, subject: str, found: Fault) -> None:
         """Let a fault stand, without secrets; logged when its class is new for the subject."""
-        found = found._replace(
-            problem=redact_known(found.problem), remedy=redact_known(found.remedy)
-        )
+        found = _without_secrets(found)
         faults = dict(self.snapshot.faults)
         before = faults.get(subject)
         if before is not None and before.fault.kind == found.kind:
@@ -335,22 +333,17 @@ class Board:
     def attend(self, subject: str, found: Fault | None) -> None:
         """Show that something needs a person's attention, or that it no longer does (None).
 
-        It takes neither `protected` nor readiness away, and is logged when its kind is new for the
-        subject: numbers in its text may change every second.
+        It takes neither `protected` nor readiness away, and is logged when its text is new.
         """
         standing = dict(self.snapshot.attention)
         before = standing.pop(subject, None)
         if found is not None:
-            found = found._replace(
-                problem=redact_known(found.problem), remedy=redact_known(found.remedy)
-            )
+            found = _without_secrets(found)
             since = before.since if before is not None else time.time()
             standing[subject] = Standing(fault=found, since=since)
         if standing == self.snapshot.attention:
             return
         self.put(attention=standing)
-        if found is not None and before is not None and before.fault.kind == found.kind:
-            return
         if found is not None:
             log.warning(
                 "attention.wanted",
@@ -379,3 +372,7 @@ class Board:
             self.put(audit=replace(audit, backups_from=0))
         if not self.snapshot.needs_backup_from:
             self.clear("hole")
+
+
+def _without_secrets(found: Fault) -> Fault:
+    return found._replace(problem=redact_known(found.problem), remedy=redact_known(found.remedy))
