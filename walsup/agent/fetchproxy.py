@@ -6,93 +6,55 @@ the judge. In the agent, because a program started for each segment costs more t
 """
 
 import asyncio
-import contextlib
 import struct
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from walsup import log
+from walsup.agent.runsocket import served, unless_gone
+from walsup.archive import daemon
+from walsup.archive.daemon import Request
 from walsup.archive.fetching import PROXY_SOCKET, READER_SOCKET
 from walsup.postgres import segmentlook
 
-_HEADER = struct.Struct(">cH")  # type, length of all
-_ARGUMENT = struct.Struct(">H")
-_FETCH, _OK = b"f", b"O"
 _LONGEST_ANSWER_BYTES = 64
 
 
-async def serve(run_dir: Path, pgdata: Path) -> None:
-    """Pass requests on until cancelled."""
-    path = run_dir / PROXY_SOCKET
-    path.unlink(missing_ok=True)
+def proxy(run_dir: Path, pgdata: Path) -> AbstractAsyncContextManager[None]:
+    """Pass requests on for as long as the block lasts."""
 
     async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # Without an answer the client fails, and the judge is asked.
         try:
-            await _one(run_dir / READER_SOCKET, pgdata, reader, writer)
-        except (OSError, ValueError, EOFError, struct.error) as fault:
+            await _pass_on(run_dir / READER_SOCKET, pgdata, reader, writer)
+        except (OSError, ValueError, IndexError, EOFError, struct.error) as fault:
             log.warning("fetch.not_passed_on", problem=str(fault))
-        finally:
-            writer.close()
 
-    server = await asyncio.start_unix_server(one, str(path))
-    path.chmod(0o600)
-    try:
-        await asyncio.Event().wait()
-    finally:
-        server.close()
+    return served(run_dir, PROXY_SOCKET, one)
 
 
-async def _one(
-    socket: Path, pgdata: Path, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+async def _pass_on(
+    socket: Path, pgdata: Path, client: asyncio.StreamReader, answering: asyncio.StreamWriter
 ) -> None:
-    header = await reader.readexactly(_HEADER.size)
-    kind, length = _HEADER.unpack(header)
-    body = await reader.readexactly(length - _HEADER.size)
-    daemon_reader, daemon = await asyncio.open_unix_connection(str(socket))
+    request = await daemon.read_request(client)
+    reader, writer = await asyncio.open_unix_connection(str(socket))
     try:
-        daemon.write(header + body)
-        answer = await _unless_gone(reader, daemon_reader)
-        if kind == _FETCH and answer[:1] == _OK and await _creates(pgdata, body):
+        writer.write(request.content)
+        answer = await unless_gone(client, reader.read(_LONGEST_ANSWER_BYTES))
+        if answer and answer[:1] == daemon.OK and await _creates(pgdata, request):
             return
         while answer:
-            writer.write(answer)
-            await writer.drain()
-            answer = await _unless_gone(reader, daemon_reader)
+            answering.write(answer)
+            await answering.drain()
+            answer = await unless_gone(client, reader.read(_LONGEST_ANSWER_BYTES))
     finally:
-        daemon.close()
+        writer.close()
 
 
-async def _unless_gone(client: asyncio.StreamReader, daemon: asyncio.StreamReader) -> bytes:
-    """Return what the daemon says next, b"" when it or the client has closed."""
-    said = asyncio.ensure_future(daemon.read(_LONGEST_ANSWER_BYTES))
-    gone = asyncio.ensure_future(client.read(1))
-    try:
-        await asyncio.wait((said, gone), return_when=asyncio.FIRST_COMPLETED)
-        return said.result() if said.done() else b""
-    finally:
-        for task in (said, gone):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, OSError):
-                await task
-
-
-async def _creates(pgdata: Path, body: bytes) -> bool:
+async def _creates(pgdata: Path, request: Request) -> bool:
     """Return whether a fetched file is a segment that creates tablespaces."""
-    name, target = _arguments(body)
+    if request.kind != daemon.FETCH:
+        return False
+    name, target = request.arguments()
     path = pgdata / target  # the client runs in the data directory
     return bool(await asyncio.to_thread(segmentlook.created, name, str(path)))
-
-
-def _arguments(body: bytes) -> list[str]:
-    """Return the arguments of a request: their number, and each with its length before it.
-
-    Raises:
-        ValueError, struct.error: it is no fetch.
-    """
-    found, at = [], 1
-    for _ in range(body[0]):
-        (length,) = _ARGUMENT.unpack_from(body, at)
-        at += _ARGUMENT.size
-        found.append(body[at : at + length].decode(errors="surrogateescape"))
-        at += length
-    return found

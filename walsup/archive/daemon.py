@@ -1,17 +1,22 @@
 """Requests to the engine's daemon over its unix socket, without its client.
 
 A request is type, length of all (u16, big-endian) and body; an answer begins with one letter.
-WAL-RUS sends two more bytes after it, WAL-G none: a reader for both takes one byte.
+WAL-RUS sends two more bytes after it, WAL-G none: a reader for both takes one byte. The body of a
+fetch is the number of its arguments, and each with its length (u16) before it.
 """
 
 import asyncio
 import struct
 import time
 from pathlib import Path
+from typing import NamedTuple
 
+FETCH = b"f"
+OK = b"O"
 _CHECK = b"C"
 _PUSH = b"F"
-_OK = b"O"
+_HEADER = struct.Struct(">cH")
+_LENGTH = struct.Struct(">H")
 _LOOK_EVERY_S = 0.1
 
 
@@ -22,13 +27,47 @@ async def ask(socket: Path, kind: bytes, argument: str, timeout_s: float) -> boo
         async with asyncio.timeout(timeout_s):
             reader, writer = await asyncio.open_unix_connection(str(socket))
             try:
-                writer.write(kind + struct.pack(">H", 3 + len(body)) + body)
+                writer.write(_HEADER.pack(kind, _HEADER.size + len(body)) + body)
                 await writer.drain()
-                return await reader.read(1) == _OK
+                return await reader.read(1) == OK
             finally:
                 writer.close()
     except (OSError, TimeoutError):
         return False
+
+
+class Request(NamedTuple):
+    """A request of a client: its type, its body, and all of its bytes."""
+
+    kind: bytes
+    body: bytes
+    content: bytes
+
+    def arguments(self) -> list[str]:
+        """Return the arguments of a fetch.
+
+        Raises:
+            IndexError, struct.error: it is none.
+        """
+        found, at = [], 1
+        for _ in range(self.body[0]):
+            (length,) = _LENGTH.unpack_from(self.body, at)
+            at += _LENGTH.size
+            found.append(self.body[at : at + length].decode(errors="surrogateescape"))
+            at += length
+        return found
+
+
+async def read_request(reader: asyncio.StreamReader) -> Request:
+    """Read what a client asks.
+
+    Raises:
+        EOFError: it has closed; OSError; ValueError: a request cannot have that length.
+    """
+    header = await reader.readexactly(_HEADER.size)
+    kind, length = _HEADER.unpack(header)
+    body = await reader.readexactly(length - _HEADER.size)
+    return Request(kind, body, header + body)
 
 
 async def check(socket: Path, timeout_s: float = 1.0) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.postgres.walbytes import create, laid, record
-from walsup.agent import fetchproxy
+from walsup.agent.fetchproxy import proxy
 from walsup.archive.fetching import PROXY_SOCKET, READER_SOCKET
 
 NAME = "000000010000000000000007"
@@ -21,14 +21,13 @@ def _request(name: str, target: str) -> bytes:
     return b"f" + struct.pack(">H", 3 + len(body)) + body
 
 
-async def _connected(run_dir: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Connect to the proxy, which has just been started."""
-    for _ in range(1000):
-        try:
-            return await asyncio.open_unix_connection(str(run_dir / PROXY_SOCKET))
-        except OSError:
-            await asyncio.sleep(0.01)
-    raise TimeoutError(PROXY_SOCKET)
+async def _ask(run_dir: Path, request: bytes) -> bytes:
+    """Ask the proxy, as a client does; gives all of its answer."""
+    reader, writer = await asyncio.open_unix_connection(str(run_dir / PROXY_SOCKET))
+    writer.write(request)
+    answer = await reader.read()
+    writer.close()
+    return answer
 
 
 async def _fetch(run_dir: Path, said: bytes, fetched: Callable[[], object]) -> bytes:
@@ -42,12 +41,8 @@ async def _fetch(run_dir: Path, said: bytes, fetched: Callable[[], object]) -> b
 
     request = _request(NAME, "pg_wal/RECOVERYXLOG")
     server = await asyncio.start_unix_server(daemon, str(run_dir / READER_SOCKET))
-    proxy = asyncio.create_task(fetchproxy.serve(run_dir, run_dir))
-    reader, writer = await _connected(run_dir)
-    writer.write(request)
-    answer = await reader.read()
-    writer.close()
-    proxy.cancel()
+    async with proxy(run_dir, run_dir):
+        answer = await _ask(run_dir, request)
     server.close()
     return answer
 
@@ -77,9 +72,5 @@ async def test_what_cannot_be_looked_into_has_no_answer(tmp_path: Path) -> None:
 
 async def test_without_a_daemon_there_is_no_answer(tmp_path: Path) -> None:
     """It is being started again."""
-    proxy = asyncio.create_task(fetchproxy.serve(tmp_path, tmp_path))
-    reader, writer = await _connected(tmp_path)
-    writer.write(_request(NAME, "pg_wal/RECOVERYXLOG"))
-    assert await reader.read() == b""
-    writer.close()
-    proxy.cancel()
+    async with proxy(tmp_path, tmp_path):
+        assert await _ask(tmp_path, _request(NAME, "pg_wal/RECOVERYXLOG")) == b""
