@@ -10,7 +10,7 @@ from pathlib import Path
 
 from walsup.archive import catalog, oneshot
 from walsup.archive.catalog import Backup
-from walsup.archive.fault import Fault, FaultError
+from walsup.archive.fault import UNCLEAR, Fault, FaultError
 from walsup.archive.layout import parts_folder
 from walsup.archive.output import classify_output
 from walsup.archive.survey import Reader
@@ -20,7 +20,6 @@ from walsup.tail import raw_lines
 _TIMEOUT_S = 120.0
 _HEAD_BYTES = 8192
 _TAR = b"ustar"  # Source: tar(5), the magic of a header
-_UNCLEAR = ("engine broken", "unknown")  # classes that say only that it does not work
 _SHOWN = 3
 
 
@@ -46,7 +45,7 @@ async def fault_of(
         await _reads_segment(reader, backup, segment, room=room)
     except FaultError as raised:
         found = raised.fault
-        return found._replace(kind="engine disagrees") if found.kind in _UNCLEAR else found
+        return found._replace(kind="engine disagrees") if found.kind in UNCLEAR else found
     return None
 
 

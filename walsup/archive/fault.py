@@ -2,6 +2,10 @@
 
 from typing import NamedTuple
 
+# The bucket does not answer, or not now: it may later, and nobody has to do anything.
+PASSING = ("timeout", "throttled", "server error", "no S3 server", "refused", "dns")
+# These say only that it does not work.
+UNCLEAR = ("engine broken", "unknown")
 REMEDIES = {
     "auth": "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the role's token",
     "no rights": "give the key the right that is named; README's “Rights of the key” has them all",

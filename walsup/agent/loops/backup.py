@@ -20,7 +20,7 @@ from walsup.archive.bucket import Bucket
 from walsup.archive.catalog import Backup
 from walsup.archive.classify import classify
 from walsup.archive.engine import Engine
-from walsup.archive.fault import Fault
+from walsup.archive.fault import UNCLEAR, Fault
 from walsup.archive.lease import LostError
 from walsup.archive.output import classify_output
 from walsup.postgres import guc, spaces
@@ -28,7 +28,6 @@ from walsup.postgres.leftout import LeftOut
 from walsup.tail import last_lines, raw_lines
 
 _OPERATORS_NOTE = "WALG_SENTINEL_USER_DATA"
-_UNCLEAR = ("engine broken", "unknown")  # classes that say only that it does not work
 _FIRST_RETRY_S = 5.0
 _LONGEST_RETRY_S = 60.0
 _PROOF_PATIENCE_S = 60.0
@@ -132,7 +131,7 @@ def _why(
     """Return the fault of a backup-push that has failed with this output."""
     text = last_lines(output, world.secrets())
     told = classify_output(raw_lines(output), world.secrets())
-    if told.kind in _UNCLEAR and (fault := leftouts.unreadable(left_out, engine.name)):
+    if told.kind in UNCLEAR and (fault := leftouts.unreadable(left_out, engine.name)):
         return fault._replace(problem=f"{fault.problem}\n{text}")
     problem = f"{engine.name} backup-push ended with {code}: {told.problem}\n{text}"
     return told._replace(problem=problem)

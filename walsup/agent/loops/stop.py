@@ -19,6 +19,7 @@ from walsup.agent.world import World
 from walsup.archive.bucket import Bucket
 from walsup.archive.catalog import Run
 from walsup.archive.classify import classify
+from walsup.archive.fault import PASSING
 from walsup.archive.lease import Lease, LostError, now_s
 from walsup.errors import WalsupError
 from walsup.postgres import archiver, control, standing
@@ -32,10 +33,7 @@ _LONG_HEADER_BYTES = 40
 _RETRY_S = 0.2
 _ASK_AGAIN_S = 1.0
 # With one of these the bucket does not answer: it may yet. Others need a person.
-_MAY_PASS = (
-    *("dns", "refused", "timeout", "throttled", "server error", "no S3 server"),
-    "overwrite conflict",
-)
+_MAY_PASS = (*PASSING, "overwrite conflict")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from walsup import units
 from walsup.archive.classify import classify
-from walsup.archive.fault import Fault, FaultError
+from walsup.archive.fault import PASSING, Fault, FaultError
 from walsup.archive.lease import LostError
 from walsup.archive.s3.failures import RefusedError
 from walsup.errors import ArchiveError, WalsupError
@@ -15,7 +15,6 @@ from walsup.errors import ArchiveError, WalsupError
 T = TypeVar("T")
 Say = Callable[[str], None]
 
-PASSING = ("timeout", "throttled", "server error", "no S3 server", "refused", "dns")
 TRIES = 8
 _LONGEST_PAUSE_S = 8.0
 

@@ -7,12 +7,12 @@ from typing import TypeVar
 
 from walsup import units
 from walsup.archive.answers import kind_of
-from walsup.archive.fault import Fault, FaultError
+from walsup.archive.fault import PASSING, Fault, FaultError
 from walsup.archive.lease import Lease
 from walsup.archive.terms import longest_push_s
 from walsup.archive.wipe.found import Stay, archive_below, odd
 from walsup.archive.wipe.hold import keep
-from walsup.archive.wipe.patience import PASSING, TRIES, Say, once, patiently, pause_s, refusal
+from walsup.archive.wipe.patience import TRIES, Say, once, patiently, pause_s, refusal
 from walsup.archive.wipe.place import AGAIN, Entry, Lock, Place, Refused, Upload
 from walsup.errors import ArchiveError
 
