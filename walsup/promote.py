@@ -13,8 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-import asyncpg
-
 from walsup.archive import fence
 from walsup.archive.bucket import open_bucket
 from walsup.archive.classify import classify
@@ -24,7 +22,7 @@ from walsup.archive.takeover import Promotion, claimant
 from walsup.archive.terms import RIVAL_LEASES, STREAM_LEASES
 from walsup.errors import ArchiveError, DataDirectoryError
 from walsup.postgres import memory, standing
-from walsup.postgres.server import Sql
+from walsup.postgres.server import UNANSWERED, Sql
 from walsup.settings import Settings
 
 _ASK_EVERY_S = 0.5
@@ -285,7 +283,7 @@ async def _asked(known: Settings, question: Awaitable[T]) -> T:
 async def _received(sql: Sql) -> Received:
     try:
         lsn, streams = await sql.row(_RECEIVED)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as raised:
+    except UNANSWERED as raised:
         raise DataDirectoryError(
             f"the standby cannot be asked: {raised}",
             hint="see postgres's own lines in the log; `walsup status` shows what it is",
@@ -338,7 +336,7 @@ async def _promote(known: Settings, lease: Lease | None, say: Say) -> int:
             if not recovers:
                 return int(name[:8], 16)
             await asyncio.sleep(_ASK_EVERY_S)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as raised:
+    except UNANSWERED as raised:
         raise DataDirectoryError(
             f"postgres does not promote: {raised}",
             hint="see postgres's own lines in the log; `walsup status` shows what it is",

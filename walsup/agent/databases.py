@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import asyncpg
 
 from walsup.agent.world import World
+from walsup.postgres.server import UNANSWERED
 
 _ALL = "select d.datname from pg_catalog.pg_database d where d.datallowconn order by d.datname"
 
@@ -33,13 +34,7 @@ async def ask_all(world: World, statement: str) -> AsyncIterator[Answer]:
         except asyncpg.InvalidCatalogNameError:
             continue  # it has been dropped meanwhile
         # ValueError: a name that is not in the database's own encoding.
-        except (
-            asyncpg.PostgresError,
-            asyncpg.InterfaceError,
-            OSError,
-            TimeoutError,
-            ValueError,
-        ) as raised:
+        except (*UNANSWERED, ValueError) as raised:
             yield Answer(str(name), [], f"{type(raised).__name__}: {raised}")
         finally:
             sql.drop()

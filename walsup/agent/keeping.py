@@ -5,11 +5,10 @@ nobody would archive what the dead primary had not. A replication slot of the st
 them, no longer than max_slot_wal_keep_size allows.
 """
 
-import asyncpg
-
 from walsup import log
 from walsup.agent.world import World
 from walsup.archive.fault import Fault
+from walsup.postgres.server import UNANSWERED
 
 SLOT = "walsup_unarchived"
 _SEEN = (
@@ -37,7 +36,7 @@ class Keep:
             return
         try:
             await self._move(archived_lsn)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as raised:
+        except UNANSWERED as raised:
             board.fault("kept", _fault(raised))
         else:
             board.clear("kept")
@@ -62,7 +61,7 @@ async def let_go(world: World) -> None:
     """Drop the slot: what it kept is in the archive. One that stays is bounded."""
     try:
         await world.sql.row(_DROP, SLOT)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as raised:
+    except UNANSWERED as raised:
         log.warning("slot.kept", name=SLOT, problem=str(raised))
 
 

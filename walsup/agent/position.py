@@ -3,11 +3,10 @@
 import asyncio
 from pathlib import Path
 
-import asyncpg
-
 from walsup.agent.lag import Position
 from walsup.agent.world import World
 from walsup.postgres import control
+from walsup.postgres.server import UNANSWERED
 from walsup.postgres.wal import LONG_PAGE_HEADER_BYTES, Segment, long_page_header
 
 _ASK = "select pg_catalog.pg_current_wal_lsn()"
@@ -33,7 +32,7 @@ async def asked(world: World) -> int | None:
     """Return the server's position as of now, None: it does not answer."""
     try:
         (lsn,) = await world.sql.row(_ASK)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+    except UNANSWERED:
         return None
     return int(lsn)
 

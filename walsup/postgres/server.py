@@ -11,6 +11,9 @@ import asyncpg
 from walsup.postgres import session
 from walsup.postgres.session import Purpose
 
+# What a question raises that the server does not answer.
+UNANSWERED = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+
 _CONNECT_TIMEOUT_S = 3.0
 _STATEMENT_TIMEOUT_S = 5.0
 

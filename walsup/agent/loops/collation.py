@@ -6,13 +6,12 @@ and lets duplicates in. Looked at once after every start; walsup never refreshes
 
 import asyncio
 
-import asyncpg
-
 from walsup import log
 from walsup.agent.databases import ask_all
 from walsup.agent.world import World
 from walsup.archive.fault import Fault
 from walsup.postgres.quoting import shown
+from walsup.postgres.server import UNANSWERED
 
 _RETRY_S = 10.0
 _SHOWN = 5
@@ -53,7 +52,7 @@ async def collation(world: World) -> None:
             continue
         try:
             different, unknown = await _different(world)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as raised:
+        except UNANSWERED as raised:
             log.warning("collation.unknown", problem=f"{type(raised).__name__}: {raised}")
             await asyncio.sleep(_RETRY_S)
             continue

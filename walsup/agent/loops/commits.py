@@ -4,10 +4,9 @@ import asyncio
 import contextlib
 import time
 
-import asyncpg
-
 from walsup.agent.syncwaits import SyncWaits, Waits
 from walsup.agent.world import World
+from walsup.postgres.server import UNANSWERED
 
 _EVERY_S = 5.0
 _SUBJECT = "commits"
@@ -35,9 +34,7 @@ async def commits(world: World) -> None:
         seen = world.board.snapshot.database
         if seen.observed and seen.role == "primary":
             # The database's own loop says what is wrong with its sessions.
-            with contextlib.suppress(
-                asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError
-            ):
+            with contextlib.suppress(*UNANSWERED):
                 world.board.attend(_SUBJECT, waits.look(await _look(world), time.monotonic()))
         elif seen.observed:
             world.board.attend(_SUBJECT, None)

@@ -13,7 +13,7 @@ from walsup.agent.world import World
 from walsup.archive.fault import Fault
 from walsup.postgres import interrupted, restored
 from walsup.postgres import superuser as superuser_file
-from walsup.postgres.server import postmaster
+from walsup.postgres.server import UNANSWERED, postmaster
 
 _EVERY_S = 1.0
 _WAITING_EVERY_S = 5.0
@@ -86,7 +86,7 @@ async def _observe(world: World) -> Database:
     except asyncpg.CannotConnectNowError:
         world.sql.drop()
         return Database()
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as raised:
+    except UNANSWERED as raised:
         if not world.stopping.is_set():
             role = world.settings.database_role
             world.board.fault("database", login_fault(raised, role, world.settings.pgdata))

@@ -3,13 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 
-import asyncpg
-
 from walsup import units
 from walsup.agent.world import World
 from walsup.archive.fault import Fault
 from walsup.archive.lease import now_s
-from walsup.postgres.server import Sql
+from walsup.postgres.server import UNANSWERED, Sql
 from walsup.postgres.standing import SLOTS
 
 _EVERY_S = 1.0
@@ -41,7 +39,7 @@ async def fence(world: World) -> None:
         if seen.accepting and seen.role == "primary":
             try:
                 await _look(world, sql)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            except UNANSWERED:
                 sql.drop()  # nothing acknowledged: the deadline stays where it is
         await asyncio.sleep(min(_EVERY_S, known.lease_s / _IN_A_LEASE))
     sql.drop()

@@ -7,14 +7,13 @@ verifier is, in a session that logs nothing.
 
 import asyncio
 
-import asyncpg
-
 from walsup import log
 from walsup.agent.world import World
 from walsup.archive.fault import Fault
 from walsup.errors import WalsupError
 from walsup.postgres import scram
 from walsup.postgres.quoting import identifier, literal
+from walsup.postgres.server import UNANSWERED
 from walsup.postgres.standing import SLOTS
 
 _FIRST_LOOK_S = 0.5
@@ -58,7 +57,7 @@ async def replication(world: World) -> None:
         password = await asyncio.to_thread(_password, world, password)
         try:
             await _look(world, known.replication_user, password)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as raised:
+        except UNANSWERED as raised:
             world.board.fault("replication", _failed(known.replication_user, raised))
         await asyncio.sleep(_EVERY_S)
 

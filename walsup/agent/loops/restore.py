@@ -27,7 +27,7 @@ from walsup.errors import SettingsError, WalsupError
 from walsup.postgres import control, locations, recovering, replay, restored
 from walsup.postgres.control import DBState
 from walsup.postgres.restored import Restored
-from walsup.postgres.server import postmaster
+from walsup.postgres.server import UNANSWERED, postmaster
 from walsup.postgres.wal import Segment, show_lsn
 
 _LOOK_EVERY_S = 0.05
@@ -118,7 +118,7 @@ async def _end_low(world: World) -> bool:
     try:
         at = await replay.observe(world.sql)
         low = await asyncio.to_thread(too_low, world.settings.pgdata, at.limits)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, WalsupError):
+    except (*UNANSWERED, WalsupError):
         return False
     if not at.paused or not low:
         return False
@@ -148,7 +148,7 @@ async def _become_own(world: World) -> None:
     while not world.stopping.is_set():
         try:
             await disable_subscriptions(world)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as raised:
+        except UNANSWERED as raised:
             role = world.settings.database_role
             world.board.fault("restore", login_fault(raised, role, world.settings.pgdata))
             await asyncio.sleep(_SHOW_EVERY_S)

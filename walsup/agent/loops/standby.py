@@ -5,8 +5,6 @@ import contextlib
 import time
 from dataclasses import replace
 
-import asyncpg
-
 from walsup import log
 from walsup.agent import slot
 from walsup.agent.board import Standby
@@ -24,7 +22,7 @@ from walsup.archive.classify import classify
 from walsup.errors import WalsupError
 from walsup.postgres import control, history, locations, memory, recovering, replay, standing
 from walsup.postgres.replay import Replay
-from walsup.postgres.server import postmaster
+from walsup.postgres.server import UNANSWERED, postmaster
 
 _LOOK_EVERY_S = 0.05
 _SAMPLE_EVERY_S = 1.0
@@ -94,9 +92,7 @@ async def _sample(world: World) -> None:
         await asyncio.sleep(_SAMPLE_EVERY_S)
         if not world.board.snapshot.database.observed:
             continue
-        with contextlib.suppress(
-            asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError
-        ):
+        with contextlib.suppress(*UNANSWERED):
             at = await replay.observe(world.sql)
             at = at._replace(paused=at.paused and not world.judges_tablespaces)
             if not at.streaming and time.monotonic() - asked_s > _SLOT_EVERY_S:

@@ -19,6 +19,7 @@ from walsup.agent.world import World
 from walsup.archive.fault import Fault
 from walsup.errors import DataDirectoryError
 from walsup.postgres import locations, recovering, standing
+from walsup.postgres.server import UNANSWERED
 
 _EVERY_S = 0.2
 _STANDBY_EVERY_S = 0.05
@@ -74,9 +75,7 @@ async def _judge(
         await asyncio.sleep(_PATIENCE_S)
         shared = held.hold(links)
         while paused and not shared and standing.is_standby(pgdata):
-            with contextlib.suppress(
-                asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError
-            ):
+            with contextlib.suppress(*UNANSWERED):
                 await sql.row(_RESUME)
                 break
             await asyncio.sleep(_EVERY_S)
