@@ -89,7 +89,7 @@ def instead(
     event = place.image.event if place.image else "setting.not_here"
     for name, value in found.items() if run_dir else ():
         log.warning(event, name=name, value=value, instead_of=effective.get(name, ""))
-    return [word for name, value in found.items() for word in ("-c", f"{name}={value}")]
+    return guc.as_arguments(found)
 
 
 def _libdir(postgres: Path) -> Path | None:
@@ -105,10 +105,9 @@ def _check_files(place: Place, problems: Sequence[str]) -> None:
     lost = [
         one for one in problems if one.endswith("does not exist") or " cannot be listed: " in one
     ]
-    for name, usual in (("hba_file", "pg_hba.conf"),):
-        path = place.path(name, usual)
-        if path is not None and not place.leaves(path) and not path.exists():
-            lost.append(f"{path} ({name}) does not exist")
+    rules = place.path("hba_file", "pg_hba.conf")
+    if rules is not None and not place.leaves(rules) and not rules.exists():
+        lost.append(f"{rules} (hba_file) does not exist")
     if lost:
         raise DataDirectoryError(
             "; ".join(lost),

@@ -9,7 +9,7 @@ from walsup.archive.classify import classify
 from walsup.archive.names import BACKUP_FOLDER, WAL_FOLDER
 from walsup.boot import waiting
 from walsup.boot.current import Current
-from walsup.boot.waiting import Send
+from walsup.boot.sending import Send
 from walsup.postgres import subpath
 from walsup.settings import Settings
 

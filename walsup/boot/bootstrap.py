@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from walsup import log
-from walsup.boot import anyuid, inspect, scriptprogress, scripts, stage
+from walsup.boot import anyuid, inspect, scripts, stage
 from walsup.boot.oneshot import OneShot
+from walsup.boot.sending import Send
 from walsup.boot.stageconfig import with_config
 from walsup.boot.stageserver import StageServer
 from walsup.boot.stagesettings import stage_settings
@@ -33,7 +34,7 @@ def bootstrap(
     one_shot: OneShot,
     arguments: Sequence[str],
     environ: Mapping[str, str],
-    send: scriptprogress.Send,
+    send: Send,
 ) -> None:
     """Create the cluster and move it to its place; `arguments` are postgres's.
 
@@ -159,7 +160,7 @@ def _configure(settings: Settings, data: Path, arguments: Sequence[str]) -> None
 
 def _password_encryption(data: Path, arguments: Sequence[str]) -> str:
     """Give how the superuser's password was stored: another method would let nobody in."""
-    usual = "md5" if _major(data) < _SCRAM_SINCE else "scram-sha-256"
+    usual = "md5" if inspect.major_of(data) < _SCRAM_SINCE else "scram-sha-256"
     found = guc.effective(data, arguments).values.get("password_encryption", usual)
     return found if found in ("md5", "scram-sha-256") else "md5"
 
@@ -178,21 +179,17 @@ def _create_database(one_shot: OneShot, data: Path, name: str, owner: str) -> No
     statement = f"CREATE DATABASE {identifier(name)}"
     if owner:
         statement += f" OWNER {identifier(owner)}"
-    if _major(data) >= _STRATEGY_SINCE:
+    if inspect.major_of(data) >= _STRATEGY_SINCE:
         statement += " STRATEGY file_copy"
     _run(one_shot, data, statement)
 
 
 def _run(one_shot: OneShot, data: Path, statement: str) -> None:
     # postgresql.conf includes settings of the operator's where there are any (_USER_CONF).
-    ours = stage_settings(data, one_shot.run_dir, {}, _major(data)) | {"exit_on_error": "on"}
-    settings = [word for name, value in ours.items() for word in ("-c", f"{name}={value}")]
+    ours = stage_settings(data, one_shot.run_dir, {}, inspect.major_of(data))
+    settings = guc.as_arguments(ours | {"exit_on_error": "on"})
     one_shot.run(
         "postgres",
         ["--single", "-F", "-D", str(data), *settings, "template1"],
         script=f"{statement};\n",
     )
-
-
-def _major(data: Path) -> int:
-    return int((data / "PG_VERSION").read_text(encoding="ascii"))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from walsup import units
 from walsup.boot import sockets
+from walsup.postgres import guc
 from walsup.settings import declared
 
 _BELOW_REPLICA = ("minimal",)
@@ -56,7 +57,7 @@ def command_line(  # noqa: PLR0913 (each is one fact)
     if "data_directory" in effective:
         # A file names another place than PGDATA, and would win over -D.
         ours["data_directory"] = pgdata
-    after = [word for name, value in ours.items() for word in ("-c", f"{name}={value}")]
+    after = guc.as_arguments(ours)
     if socket_dirs:
         after += ["-c", f"{sockets.NAME}={','.join(map(_as_list_item, socket_dirs))}"]
     displaced = {

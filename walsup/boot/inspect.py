@@ -157,6 +157,15 @@ def program(name: str, bindir: Path | None, path: str) -> str:
     return str(next((found for found in candidates if found.exists()), Path("/usr/bin") / name))
 
 
+def major_of(pgdata: Path) -> int:
+    """Return the major version that a data directory is of.
+
+    Raises:
+        OSError, ValueError: it does not say.
+    """
+    return int(_version(pgdata).partition(".")[0])
+
+
 def binaries_major(postgres: str) -> str | None:
     """Give the programs' major version from their path, else from pg_config; None if neither."""
     real = os.path.realpath(postgres)

@@ -147,14 +147,15 @@ def _launch_postgres(
     if not (known.pgdata / "postgresql.conf").exists():
         from walsup.boot import configured  # noqa: PLC0415 (not for every start)
 
-        arguments = [*configured.complete(known, arguments, _major(known.pgdata)), *arguments]
+        version = str(inspect.major_of(known.pgdata))
+        arguments = [*configured.complete(known, arguments, version), *arguments]
     effective = operators_gucs(known.pgdata, arguments)
     program = inspect.program("postgres", known.pg_bindir, os.environ.get("PATH", ""))
     otherarchives.report(effective, has_archive=known.archive is not None)
     if theirs := absent.instead(effective, known, arguments, program, hand.run_dir):
         arguments = [*theirs, *arguments]
         effective = operators_gucs(known.pgdata, arguments)
-    major = _major(known.pgdata)
+    major = inspect.major_of(known.pgdata)
     foreign = memory.foreign(known.pgdata, str(known.archive)) if known.archive else ""
     if foreign:
         log.error("archive.foreign", problem=foreign, effect="archive_mode=off in this run")
@@ -164,7 +165,7 @@ def _launch_postgres(
     with contextlib.suppress(OSError):
         memory.remember_straying(known.pgdata, "" if foreign else str(known.archive))
     socket_dirs = _socket_dirs(known, arguments, effective, hand.run_dir)
-    recovery = phase.settings(known, hand, effective, int(major)) | holdups.of_logins(effective)
+    recovery = phase.settings(known, hand, effective, major) | holdups.of_logins(effective)
     line = conf.command_line(
         arguments,
         effective,
@@ -174,12 +175,12 @@ def _launch_postgres(
         archive_command=_archive_command(known, engine, hand.run_dir),
         archive_mode=not foreign,
         archive_timeout_s=known.archive_timeout_s,
-        major=int(major),
+        major=major,
         recovery=recovery,
     )
     if not restored.is_recovering(known.pgdata):
         ours, follows = guc.from_arguments(line.arguments), known.role != "primary"
-        leftover.check(known.pgdata, int(major), effective, ours, follows=follows)
+        leftover.check(known.pgdata, major, effective, ours, follows=follows)
     for name, value in line.displaced.items():
         log.warning("setting.displaced", name=name, value=value)
     _note_start(known, hand, line.arguments, foreign)
@@ -247,7 +248,7 @@ def _socket_dirs(
     known: Settings, arguments: list[str], effective: dict[str, str], run_dir: Path
 ) -> tuple[str, ...]:
     listed = effective.get(sockets.NAME, "")
-    major = int(_major(known.pgdata))
+    major = inspect.major_of(known.pgdata)
     is_argument = sockets.NAME in guc.from_arguments(arguments)
     found = sockets.choose(known, listed, run_dir, major, argument=is_argument)
     for name, reason in found.left_out:
@@ -258,7 +259,3 @@ def _socket_dirs(
         if not folder.startswith("@"):
             directory.clear_stale_socket(Path(folder), port, known.pgdata)
     return found.directories
-
-
-def _major(pgdata: Path) -> str:
-    return (pgdata / "PG_VERSION").read_text(encoding="ascii").partition(".")[0].strip()

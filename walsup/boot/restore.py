@@ -9,7 +9,7 @@ archive, shows how far it is, and ends the reader. Nothing writes into the sourc
 import asyncio
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,6 +24,7 @@ from walsup.boot.fetched import fetch
 from walsup.boot.oneshot import OneShot
 from walsup.boot.preflight import examine
 from walsup.boot.report import Asked, Report
+from walsup.boot.sending import Send
 from walsup.boot.source import configure, reader
 from walsup.boot.target import target
 from walsup.boot.telling import Patience
@@ -31,8 +32,6 @@ from walsup.errors import ArchiveError, DiskFullError
 from walsup.postgres import guc, restored
 from walsup.postgres.restored import Restored
 from walsup.settings import Settings, origin
-
-Send = Callable[[dict[str, object]], None]
 
 _SECOND_LOOK_S = 0.5
 

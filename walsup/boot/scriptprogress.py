@@ -3,18 +3,16 @@
 import os
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from walsup import log, units
+from walsup.boot.sending import Send
 
 _SAYS = (b"walsup: running ", b"walsup: sourcing ")
 _LOOK_EVERY_S = 0.2
 _FIRST_LOGGED_AFTER_S = 10.0
 _LONGEST_PAUSE_S = 300.0
-
-Send = Callable[[dict[str, object]], None]
 
 
 def scripts_of(output: Path) -> list[str]:

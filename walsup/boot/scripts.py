@@ -9,6 +9,7 @@ from walsup import log
 from walsup.boot import scriptprogress
 from walsup.boot.oneshot import OneShot, end
 from walsup.boot.scriptprogress import scripts_of
+from walsup.boot.sending import Send
 from walsup.boot.stageserver import StageServer
 from walsup.boot.stagesettings import session_settings
 from walsup.errors import BootstrapError, PermissionsError
@@ -72,7 +73,7 @@ def run(
     known: Settings,
     one_shot: OneShot,
     environ: Mapping[str, str],
-    send: scriptprogress.Send,
+    send: Send,
 ) -> None:
     """Run them; `environ` leads them to the stage's server; `send` tells PID 1 which one runs.
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from walsup.errors import BootstrapError
+from walsup.postgres.durable import sync
 
 STAGE = ".walsup-stage"
 DATA = "data"
@@ -46,8 +47,8 @@ def begin(pgdata: Path, waldir: Path | None) -> Path:
     stage.mkdir(mode=0o700)
     if waldir:
         _note(stage / _WALDIR, str(waldir))
-    _sync(stage)
-    _sync(pgdata)
+    sync(stage)
+    sync(pgdata)
     return stage / DATA
 
 
@@ -58,7 +59,7 @@ def remember_outside(pgdata: Path, directories: Iterable[str]) -> None:
     """
     stage = pgdata / STAGE
     _note(stage / _OUTSIDE, "\0".join(directories))
-    _sync(stage)
+    sync(stage)
 
 
 def filled_beside(pgdata: Path) -> set[str]:
@@ -111,10 +112,10 @@ def move_names(data: Path, pgdata: Path) -> None:
 def complete(pgdata: Path) -> None:
     """Declare the stage whole. Its files must have been synced."""
     stage = pgdata / STAGE
-    _sync(stage / DATA)
+    sync(stage / DATA)
     (stage / _COMPLETE).touch()
-    _sync(stage / _COMPLETE)
-    _sync(stage)
+    sync(stage / _COMPLETE)
+    sync(stage)
 
 
 def finish(pgdata: Path) -> None:
@@ -125,10 +126,10 @@ def finish(pgdata: Path) -> None:
     (stage / _OUTSIDE).unlink(missing_ok=True)
     for entry in sorted((stage / DATA).iterdir(), key=lambda path: (path.name == "global", path)):
         if entry.name == "global":
-            _sync(stage)
-            _sync(pgdata)
+            sync(stage)
+            sync(pgdata)
         entry.rename(pgdata / entry.name)
-    _sync(pgdata)
+    sync(pgdata)
     remove_leftover(pgdata)
 
 
@@ -137,14 +138,14 @@ def remove_leftover(pgdata: Path) -> None:
     stage = pgdata / STAGE
     if (pgdata / "global").exists() and stage.exists():
         _remove_tree(stage)
-        _sync(pgdata)
+        sync(pgdata)
 
 
 def _note(path: Path, text: str) -> None:
     """Write by rename: half a path in the memory would be another directory to wipe."""
     fresh = path.with_name(f"{path.name}.new")
     fresh.write_text(text, encoding="utf-8", errors="surrogateescape")
-    _sync(fresh)
+    sync(fresh)
     fresh.rename(path)
 
 
@@ -159,14 +160,6 @@ def _read(memory: Path) -> list[str]:
 def _empty(directory: Path) -> None:
     for entry in directory.iterdir() if directory.is_absolute() and directory.is_dir() else ():
         _remove_tree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _remove_tree(path: Path) -> None:

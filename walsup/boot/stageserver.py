@@ -51,7 +51,7 @@ class StageServer:
         major = session.major_of(self._data)
         effective = guc.effective(self._data, arguments).values
         ours = stage_settings(self._data, self.socket_dir, effective, major)
-        settings = [word for name, value in ours.items() for word in ("-c", f"{name}={value}")]
+        settings = guc.as_arguments(ours)
         # -D again: the operator's may name the place that the stage is moved to. -F: one sync of
         # the whole stage follows.
         last = ["-D", str(self._data), "-p", str(self.port), "-F", *settings]

@@ -7,7 +7,7 @@ primary that is known, pg_basebackup takes a copy; otherwise the first base back
 import asyncio
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from walsup.boot import (
 from walsup.boot.current import Current
 from walsup.boot.oneshot import OneShot
 from walsup.boot.report import Report
+from walsup.boot.sending import Send
 from walsup.boot.source import configure, reader
 from walsup.boot.target import Target
 from walsup.boot.telling import Patience
@@ -39,7 +40,6 @@ from walsup.settings import Settings
 
 _SIGNAL_SINCE = 12
 
-Send = Callable[[dict[str, object]], None]
 
 _NO_BACKUP = Fault(
     kind="hole",

@@ -1,11 +1,8 @@
 """Saying what prepare waits for: to PID 1 in one line, and to the agent as the fault that it is."""
 
-from collections.abc import Callable
-
 from walsup import log
 from walsup.archive.fault import Fault
-
-Send = Callable[[dict[str, object]], None]
+from walsup.boot.sending import Send
 
 
 def tell(send: Send, fault: Fault, told: str, *, before: str = "") -> str:

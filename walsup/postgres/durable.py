@@ -16,6 +16,19 @@ def write_durable(path: Path, text: str) -> None:
         raise OSError(fault.errno, fault.strerror, fault.filename or str(path)) from fault
 
 
+def sync(path: Path) -> None:
+    """Have a file, or the names in a directory, on the disk.
+
+    Raises:
+        OSError: it cannot be.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _write(path: Path, text: str) -> None:
     descriptor = os.open(path.with_name(path.name + ".new"), os.O_WRONLY | os.O_CREAT, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -26,11 +39,7 @@ def _write(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     path.with_name(path.name + ".new").replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(path.parent)
 
 
 def _owner_of(directory: Path) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """The settings that postgres would start with, read without running it."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -255,6 +255,11 @@ def from_arguments(argv: Sequence[str]) -> dict[str, str]:
     values = dict(_assigned(argv))
     directory = values.pop("-D", None)
     return values if directory is None else {"data_directory": directory, **values}
+
+
+def as_arguments(values: Mapping[str, str]) -> list[str]:
+    """Return postgres's arguments that set these values."""
+    return [word for name, value in values.items() for word in ("-c", f"{name}={value}")]
 
 
 def effective(data_directory: Path, argv: Sequence[str]) -> Gucs:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from walsup.kernel import rename_to_free
 from walsup.postgres import control
-from walsup.postgres.durable import write_durable
+from walsup.postgres.durable import sync, write_durable
 
 FILE = ".walsup-tablespaces"
 _MAP = "tablespace_map"
@@ -134,7 +134,7 @@ def _claim(pgdata: Path, directory: Path, version: str) -> str:
         except FileExistsError:
             fresh.rmdir()
         else:
-            _sync(directory)
+            sync(directory)
     claimed = claims.get(str(directory))
     if claimed and _is_that(made, claimed):
         return ""
@@ -174,11 +174,3 @@ def _is_that(path: Path, claimed: Made) -> bool:
 
 def _real(path: str | Path) -> str:
     return os.path.realpath(path)
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
