@@ -3,7 +3,6 @@
 At most two segments at a time are on the disk, fetched, decompressed and decrypted by the engine.
 """
 
-import os
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from datetime import datetime
@@ -16,13 +15,12 @@ from walsup.archive.survey import PERMANENT, Reader
 from walsup.boot import latespaces
 from walsup.boot.fits import not_writable
 from walsup.boot.report import Asked, Report
-from walsup.postgres import spacerecords
+from walsup.postgres import segmentlook, spacerecords
 from walsup.postgres.spacerecords import Created
 from walsup.postgres.wal import Segment, parse_lsn, show_lsn
 
 # pg_waldump finds the files by one timeline; a page may be of an earlier one.
 _AS_TIMELINE = 1
-_TAIL_BYTES = 1 << 16  # the largest page
 
 
 async def last_end(reader: Reader, report: Report, pg_waldump: str) -> datetime | None:
@@ -96,8 +94,7 @@ def _created(folder: Path, segment: Segment, before: bytes) -> tuple[list[Create
         return [], b""
     with path.open("rb") as file:
         found = spacerecords.in_segment(file, segment.start_lsn, before)
-        file.seek(-min(_TAIL_BYTES, path.stat().st_size), os.SEEK_END)
-        return found, file.read()
+        return found, segmentlook.last_pages(file)
 
 
 def _target_lsn(asked: Asked, report: Report, seen: Seen) -> int | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 # Made again by walsup or postgres, whatever is in them.
-_EMPTIED = frozenset(
+EMPTIED = frozenset(
     ("pg_wal", "pg_replslot", "pg_dynshmem", "pg_notify", "pg_stat_tmp", "pg_subtrans")
 )
 _OURS = (".walsup-", "pgsql_tmp")
@@ -92,7 +92,7 @@ def _walk(pgdata: str, directory: str, before: str) -> Iterator[LeftOut]:
     with entries:
         for entry in entries:
             path = before + entry.name
-            if (not before and entry.name in _EMPTIED) or entry.name.startswith(_OURS):
+            if (not before and entry.name in EMPTIED) or entry.name.startswith(_OURS):
                 continue
             try:
                 yield from _look(pgdata, entry, path)

@@ -3,6 +3,7 @@
 # ruff: noqa: PTH118, PTH120, PTH123, PTH208 -- pathlib would cost each start of it 5 ms
 
 import os
+from typing import BinaryIO
 
 from walsup.postgres import spacerecords
 from walsup.postgres.spacerecords import Created
@@ -40,5 +41,10 @@ def _tail(pg_wal: str, name: str, number: int, size: int) -> bytes:
     if not names:
         return b""
     with open(os.path.join(pg_wal, max(names)), "rb") as before:
-        before.seek(-min(_TAIL_BYTES, size), os.SEEK_END)
-        return before.read()
+        return last_pages(before)
+
+
+def last_pages(segment: BinaryIO) -> bytes:
+    """Return the end of a segment, in which a record of the next one may begin."""
+    segment.seek(-min(_TAIL_BYTES, os.fstat(segment.fileno()).st_size), os.SEEK_END)
+    return segment.read()

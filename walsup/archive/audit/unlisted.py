@@ -9,14 +9,15 @@ import re
 from collections.abc import Container, Iterator
 from pathlib import Path
 
+from walsup.postgres.leftout import EMPTIED
+
 _NOT_COPIED = frozenset(
     (
         *("global/pg_control", "postmaster.pid", "postmaster.opts", "backup_manifest"),
         *("backup_label", "tablespace_map", "backup_label.old", "tablespace_map.old"),
     )
 )
-_EMPTIED = ("pg_wal", "pg_replslot", "pg_dynshmem", "pg_notify", "pg_stat_tmp", "pg_subtrans")
-_EMPTIED_TOO = ("pg_serial", "pg_snapshots")
+_EMPTIED = EMPTIED | {"pg_serial", "pg_snapshots"}
 # Caches that postgres makes again, temporary files and relations, and walsup's own.
 _PASSING = re.compile(
     r"pg_internal\.init(\.\d+)?|pgsql_tmp.*|t\d+_\d+.*|.*\.tmp|\.walsup-.*|\.wal-g"
@@ -47,7 +48,7 @@ def _files(directory: str, above: str, before: float) -> Iterator[str]:
             path = above + entry.name
             if path in _NOT_COPIED or _PASSING.fullmatch(entry.name):
                 continue
-            if not above and entry.name in (*_EMPTIED, *_EMPTIED_TOO):
+            if not above and entry.name in _EMPTIED:
                 continue
             is_space = above == f"{_SPACES}/" and entry.name.isdecimal()
             if entry.is_dir(follow_symlinks=is_space):
