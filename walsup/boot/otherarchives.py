@@ -18,7 +18,7 @@ _ARCHIVERS = (
     ("pgmoneta", "pgmoneta"),
     ("pg_rman", "pg_rman"),
     ("basic_archive", "basic_archive"),
-    ("omniptr", "OmniPITR"),
+    ("omnipitr", "OmniPITR"),
     ("stackgres", "StackGres"),
 )
 _PROGRAM = re.compile(r"[A-Za-z0-9_./-]+")
