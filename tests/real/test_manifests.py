@@ -1,8 +1,7 @@
 """The manifests of KubeDB and Spilo with only the image changed, and of the official image."""
 
 import functools
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
@@ -14,24 +13,6 @@ from dev.harness.witness import owner, segments, status, verdict, wait_protected
 Make = Callable[..., Pod]
 MAJOR = Machine.load().major
 KUBERNETES = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
-
-
-@pytest.fixture
-def pod(machine: Machine) -> Iterator[Make]:
-    """Makes pods; their logs are shown with a failure."""
-    if not machine.db_user:
-        pytest.skip("needs root: a container has a root file system of its own")
-    made: list[Pod] = []
-
-    def make(**chosen: Any) -> Pod:  # noqa: ANN401 - Pod's own arguments
-        made.append(Pod(machine, **chosen))
-        return made[-1]
-
-    yield make
-    for one in made:
-        if one.layout.log_file.exists():
-            print(one.tail())  # noqa: T201 - pytest keeps it for a failure's report
-        one.close()
 
 
 def kubedb(s3: S3Server, prefix: str) -> dict[str, str]:

@@ -1,9 +1,8 @@
 """Volumes and settings that were made for another image."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,24 +14,6 @@ from dev.harness.witness import status, verdict, wait_fault, wait_protected
 
 Make = Callable[..., Walsup]
 MakePod = Callable[..., Pod]
-
-
-@pytest.fixture
-def pod(machine: Machine) -> Iterator[MakePod]:
-    """Makes pods; their logs are shown with a failure."""
-    if not machine.db_user:
-        pytest.skip("needs root: a container has a root file system of its own")
-    made: list[Pod] = []
-
-    def make(**chosen: Any) -> Pod:  # noqa: ANN401 - Pod's own arguments
-        made.append(Pod(machine, **chosen))
-        return made[-1]
-
-    yield make
-    for one in made:
-        if one.layout.log_file.exists():
-            print(one.tail())  # noqa: T201 - pytest keeps it for a failure's report
-        one.close()
 
 
 def test_socket_directories_each_work_or_are_named(walsup: Make) -> None:

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.postgres.controlbytes import control_file, pgdata_with
 from walsup.agent.tablespaces import Held
-from walsup.postgres import locations
 
 
 @pytest.fixture(autouse=True)
-def _version(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locations, "version_folder", lambda _: "PG_15_202209061")
+def _pgdata(tmp_path: Path) -> None:
+    (pgdata_with(tmp_path, control_file()) / "PG_VERSION").write_text("15\n")
 
 
 def test_the_second_sees_what_the_first_holds(tmp_path: Path) -> None:

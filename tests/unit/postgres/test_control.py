@@ -1,54 +1,14 @@
 """pg_control, from bytes made by hand in the layout of every version."""
 
-import struct
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.postgres.controlbytes import EXPECTED, control_file, pgdata_with
 from walsup.errors import DataDirectoryError, VersionError
 from walsup.postgres.control import CONTROL_FILE_BYTES, ControlData, DBState, crc32c, parse, read
-
-MB = 1 << 20
-EXPECTED = ControlData(
-    system_id=0xFEDC_BA98_7654_3210,
-    control_version=1300,
-    catalog_version=202209061,
-    state=DBState.IN_PRODUCTION,
-    checkpoint_lsn=0x1_0000_0060,
-    redo_lsn=0x1_0000_0028,
-    timeline=12,
-    segment_size=16 * MB,
-)
-
-
-def control_file(
-    *, crc_at: int = 288, float_at: int = 216, version: int = 1300, state: int = 6, size: int = 16
-) -> bytes:
-    """A pg_control; where the later fields lie differs between versions."""
-    head = struct.pack(
-        "<QIIIIqQQI",
-        EXPECTED.system_id,
-        version,
-        EXPECTED.catalog_version,
-        state,
-        0,
-        1_700_000_000,
-        EXPECTED.checkpoint_lsn,
-        EXPECTED.redo_lsn,
-        EXPECTED.timeline,
-    )
-    sizes = struct.pack("<dIIII", 1234567.0, 8192, 131072, 8192, size * MB)
-    body = (head.ljust(float_at, b"\x01") + sizes).ljust(crc_at, b"\x02")
-    return (body + struct.pack("<I", crc32c(body))).ljust(CONTROL_FILE_BYTES, b"\0")
-
-
-def pgdata_with(tmp_path: Path, data: bytes) -> Path:
-    """A data directory with this control file."""
-    (tmp_path / "global").mkdir()
-    (tmp_path / "global" / "pg_control").write_bytes(data)
-    return tmp_path
 
 
 def _plain(found: ControlData) -> ControlData:

@@ -4,18 +4,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.postgres.controlbytes import control_file, pgdata_with
 from walsup.postgres import locations
 
 _VERSION = "PG_15_202209061"
 
 
 @pytest.fixture
-def pgdata(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def pgdata(tmp_path: Path) -> Path:
     """A data directory as far as this goes."""
     made = tmp_path / "pgdata"
     (made / "pg_tblspc").mkdir(parents=True)
-    monkeypatch.setattr(locations, "version_folder", lambda _: _VERSION)
-    return made
+    (made / "PG_VERSION").write_text("15\n")
+    return pgdata_with(made, control_file())
 
 
 def _names(directory: Path) -> list[str]:
