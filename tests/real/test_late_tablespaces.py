@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -137,3 +138,38 @@ def test_replay_goes_on_where_nobody_holds_a_new_tablespace(walsup: Make) -> Non
     assert str(place) in fault["problem"]
     assert two.stop() == 0
     one.wait_for(lambda: "tablespaces" not in status(one)["faults"], "it is alone again")
+
+
+_UNTIL_PAUSED = """
+do $$ begin
+  while not pg_is_wal_replay_paused() loop perform pg_sleep(0.005); end loop;
+end $$
+"""
+
+
+def test_replay_goes_on_when_the_agent_dies_while_it_judges_a_tablespace(walsup: Make) -> None:
+    """The restarted agent resumes what walsup paused; a pause by hand stays, whatever dies."""
+    one = walsup(env=LEASE).start()
+    wait_protected(one)
+    one.psql("create table near as select 1 n")
+    two = streaming(walsup, one)
+    _wait_table(two, "near")
+    one.kill("agent", signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as pool:
+        paused = pool.submit(two.psql, _UNTIL_PAUSED)
+        _late(one)
+        paused.result()
+        died = two.kill("agent")
+    one.psql("create table later as select 1 n")
+    _wait_table(two, "later")
+    two.wait_for(lambda: two.psql("select pg_is_wal_replay_paused()") == "f", "replay goes on")
+
+    two.wait_for(
+        lambda: two.state().get("agent_pid") not in ("", "0", str(died)), "its agent is back"
+    )
+    two.psql("select pg_wal_replay_pause()")
+    two.kill("agent")
+    fault = wait_fault(two, "replay", timeout_s=90)
+    assert "pg_wal_replay_resume()" in fault["remedy"]
+    assert two.psql("select pg_is_wal_replay_paused()") == "t"
+    assert two.stop() == 0

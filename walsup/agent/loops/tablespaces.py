@@ -11,27 +11,23 @@ import os
 import signal
 from pathlib import Path
 
-import asyncpg
-
 from walsup import log
+from walsup.agent.replaypause import ReplayPause
 from walsup.agent.tablespaces import Held, Link
 from walsup.agent.world import World
 from walsup.archive.fault import Fault
 from walsup.errors import DataDirectoryError
 from walsup.postgres import locations, recovering, standing
-from walsup.postgres.server import UNANSWERED
 
 _EVERY_S = 0.2
 _STANDBY_EVERY_S = 0.05
 _PATIENCE_S = 1.2  # several looks of the primary's agent; less than a stopped process may stand
 
-_PAUSE = "select pg_catalog.pg_is_wal_replay_paused(), pg_catalog.pg_wal_replay_pause()"
-_RESUME = "select pg_catalog.pg_wal_replay_resume()"
-
 
 async def tablespaces(world: World) -> None:
     """Look several times a second, while postgres runs."""
     pgdata, held = world.settings.pgdata, Held(world.settings.pgdata)
+    pause = ReplayPause(world.run_dir, pgdata)
     before: frozenset[Link] | None = None
     try:
         while not world.stopping.is_set():
@@ -41,9 +37,11 @@ async def tablespaces(world: World) -> None:
                 continue
             links = frozenset(locations.links(pgdata))
             is_standby = standing.is_standby(pgdata)
-            fresh = links - before if before is not None else frozenset()
+            # An agent that ended while it judged is continued: replay is still paused.
+            begun = pause.recorded() if is_standby and before is None else frozenset()
+            fresh = links - before if before is not None else begun
             if is_standby and fresh:
-                shared = await _judge(world, held, links, fresh)
+                shared = await _judge(world, held, links, fresh, pause)
             else:
                 shared = held.hold(links)
             before = links
@@ -57,26 +55,21 @@ async def tablespaces(world: World) -> None:
 
 
 async def _judge(
-    world: World, held: Held, links: frozenset[Link], fresh: frozenset[Link]
+    world: World, held: Held, links: frozenset[Link], fresh: frozenset[Link], pause: ReplayPause
 ) -> list[Link]:
     """Return which new ones are another server's, with replay paused until that is known."""
-    pgdata = world.settings.pgdata
-    if all(locations.is_claimed(pgdata, place) for _, place in fresh):
+    pgdata, postgres_pid = world.settings.pgdata, world.board.snapshot.init.postgres_pid
+    is_paused = bool(pause.recorded())
+    if not is_paused and all(locations.is_claimed(pgdata, place) for _, place in fresh):
         return held.hold(links)
-    paused, sql = False, world.new_sql()
+    sql = world.new_sql()
     world.judges_tablespaces = True
     try:
-        try:
-            paused = not (await sql.row(_PAUSE))[0]
-        except TimeoutError:
-            paused = True  # perhaps: only its answer may be lost
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-            paused = False
+        is_paused = is_paused or await pause.begin(sql, fresh)
         await asyncio.sleep(_PATIENCE_S)
         shared = held.hold(links)
-        while paused and not shared and standing.is_standby(pgdata):
-            with contextlib.suppress(*UNANSWERED):
-                await sql.row(_RESUME)
+        while is_paused and not shared and not await pause.end(sql):
+            if world.board.snapshot.init.postgres_pid != postgres_pid:
                 break
             await asyncio.sleep(_EVERY_S)
         return shared
