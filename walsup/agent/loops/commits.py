@@ -4,26 +4,26 @@ import asyncio
 import contextlib
 import time
 
-from walsup.agent.syncwaits import SyncWaits, Waits
+from walsup.agent.syncwaits import SyncWaits, Wait, Waits
 from walsup.agent.world import World
 from walsup.postgres.server import UNANSWERED
 
 _EVERY_S = 5.0
 _SUBJECT = "commits"
 
-# The start of a statement tells one wait of a session from the next.
 _WAITING = """
-select a.pid, a.query_start
+select a.pid, a.query_start, a.xact_start, a.backend_xid
   from pg_catalog.pg_stat_activity a
  where a.wait_event operator(pg_catalog.=) 'SyncRep'
  limit 1000
 """
 _STANDBYS = """
-select r.application_name
+select r.application_name, r.sync_state
   from pg_catalog.pg_stat_replication r
  where r.state operator(pg_catalog.=) 'streaming'
  limit 100
 """
+_MAY_CONFIRM = ("sync", "quorum")
 _NAMES = "select pg_catalog.current_setting('synchronous_standby_names')"
 
 
@@ -45,6 +45,11 @@ async def _look(world: World) -> Waits:
     (names,) = await world.sql.row(_NAMES)
     if not names:
         return Waits("", (), ())
-    waiting = tuple((pid, start) for pid, start in await world.sql.rows(_WAITING))
-    standbys = tuple(name for (name,) in await world.sql.rows(_STANDBYS)) if waiting else ()
-    return Waits(names, standbys, waiting)
+    waiting = tuple(Wait(*found) for found in await world.sql.rows(_WAITING))
+    standbys = await world.sql.rows(_STANDBYS)
+    return Waits(
+        names,
+        tuple(name for name, _ in standbys),
+        waiting,
+        synchronous=sum(state in _MAY_CONFIRM for _, state in standbys),
+    )
