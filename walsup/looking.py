@@ -24,7 +24,7 @@ from walsup.boot.restore import asks
 from walsup.boot.target import target
 from walsup.errors import ArchiveError, DiskFullError, SettingsError
 from walsup.postgres.wal import Segment, show_lsn
-from walsup.settings import Settings
+from walsup.settings import Settings, origin
 
 T = TypeVar("T")
 
@@ -39,6 +39,7 @@ def check(known: Settings, *, deep: bool = False) -> str:
             that it needs; SettingsError, EngineError.
     """
     own = _is_own(known)
+    source.check_key(origin(known, own=own))
     with tempfile.TemporaryDirectory(prefix="walsup-") as scratch:
         reader = source.reader(Current(known, os.environ), Path(scratch), -1, own=own)
         asked = asks(known, (), own=own, disk=known.pgdata.is_dir(), deep=deep)

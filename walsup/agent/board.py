@@ -94,12 +94,22 @@ class Disk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupSeen:
-    """The newest base backup in the bucket, and what is done about it."""
+    """The newest base backup in the bucket, and what is done about it.
+
+    `state`: `proven` when the engine has read it, `listed` when all of it is in the bucket and
+    nothing here can decrypt it. `verified`: how, in words; "": not yet.
+    """
 
     state: str = "unknown"
     name: str = ""
     finished_at: str = ""
     attempts: int = 0
+    verified: str = ""
+
+    @property
+    def counts(self) -> bool:
+        """Whether a restore is to begin with it."""
+        return self.state in ("proven", "listed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

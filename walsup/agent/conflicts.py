@@ -14,7 +14,7 @@ from walsup import log
 from walsup.agent.audit import contents
 from walsup.agent.lag import Position
 from walsup.agent.world import World
-from walsup.archive import ahead, catalog
+from walsup.archive import ahead, catalog, decryption
 from walsup.archive.ahead import Sides
 from walsup.archive.audit.scope import Stamp
 from walsup.archive.bucket import Bucket
@@ -202,6 +202,8 @@ class Conflicts:
         if not is_early and (not waits or name in self._world.swept):
             self._compared.pop(name, None)
             return True
+        if decryption.lacking(self._world.settings):
+            return not waits  # a push replaces it, and is confirmed when it has
         now_s = time.monotonic()
         if not is_early and now_s - self._since_s[name] < self._settle_s:
             return False
@@ -213,6 +215,9 @@ class Conflicts:
 
     async def _problem(self, bucket: Bucket, segment: Segment) -> str | None:
         """Compare an object with pg_wal, a second time when it seems to be damaged."""
+        if decryption.lacking(self._world.settings):
+            status = self._world.settings.pgdata / "pg_wal" / "archive_status"
+            return None if (status / f"{segment.name}.ready").exists() else ""
         problem = await self._compare(bucket, segment)
         if problem not in ("", _OTHER_BYTES):
             # An engine that was ended may say the same as of a damaged object.

@@ -5,7 +5,7 @@ import time
 
 from walsup import log
 from walsup.agent.world import World
-from walsup.archive import engine, oneshot
+from walsup.archive import decryption, engine, oneshot
 from walsup.archive.classify import classify
 from walsup.archive.lease import Lease
 from walsup.archive.room import Room
@@ -29,6 +29,8 @@ def render(world: World, compression: str) -> bool:
         port=server.port if server else 5432,
         segment_bytes=world.board.snapshot.segment_bytes,
         room=carrier.room if isinstance(carrier, engine.Engine) else Room(),
+        # Without the private key a push whose answer was lost could never be repeated.
+        overwrites=bool(decryption.lacking(world.settings)),
     )
     try:
         if world.engine_config.read_text(encoding="utf-8") == text:

@@ -18,6 +18,7 @@ from walsup.archive import (
     conditions,
     continued,
     daemon,
+    decryption,
     encryption,
     engine,
     lineage,
@@ -138,7 +139,10 @@ class Doorkeeper:
                     bucket, self._carrier, world.engine_config, pgdata, place, world.secrets()
                 )
                 # The last proven one itself: what is listed has to be on this disk too.
-                readable = not continued.is_other_key(wanted, claimant.encryption)
+                readable = not (
+                    continued.is_other_key(wanted, claimant.encryption)
+                    or decryption.lacking(world.settings)
+                )
                 # One that was promoted has replayed what the archive has.
                 was_standby = world.board.snapshot.standby.phase != "none"
                 at_lsn = 0 if was_standby else continued.began_at(wanted, note, world.boot)

@@ -4,7 +4,7 @@ from walsup import log
 from walsup.agent import leftouts
 from walsup.agent.audit.needed import own_segments
 from walsup.agent.world import World
-from walsup.archive import enginesees
+from walsup.archive import decryption, enginesees
 from walsup.archive.bucket import Bucket
 from walsup.archive.catalog import Backup
 from walsup.archive.engine import Engine
@@ -41,13 +41,19 @@ async def unread(world: World, bucket: Bucket, engine: Engine, found: Backup) ->
             )
             last = own_segments(world, found)[-1]
             archive = str(known.archive)
-            fault = await enginesees.fault_of(reader, archive, found, last, room=place is not None)
+            reads = not decryption.lacking(known)
+            if reads := not decryption.lacking(known):
+                fault = await enginesees.fault_of(
+                    reader, archive, found, last, room=place is not None
+                )
+            else:
+                fault = await enginesees.fault_of_listing(reader, archive, found)
     finally:
         config.unlink(missing_ok=True)
     fault = fault or await leftouts.incomplete(world, found.name)
     if fault is None:
         world.unreadable.pop(found.name, None)
-        log.info("backup.read", name=found.name, engine=engine.name)
+        log.info("backup.read" if reads else "backup.listed", name=found.name, engine=engine.name)
     else:
         world.unreadable[found.name] = fault.problem
     return fault

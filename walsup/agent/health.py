@@ -67,7 +67,7 @@ def unprotected(seen: Snapshot) -> list[str]:
     if seen.gate.state != "open":
         reason = seen.gate.reason or "not opened yet"
         reasons.append(f"not protected: the gate of the archive is {seen.gate.state} ({reason})")
-    if seen.backup.state != "proven":
+    if not seen.backup.counts:
         reasons.append(f"not protected: no base backup is proven ({seen.backup.state})")
     if seen.gate.state == "open":
         reasons += [*_not_audited(seen), *freshness.stale(seen)]

@@ -6,7 +6,7 @@ Segments of a timeline whose beginning nobody knows restore nothing, and their n
 from walsup import log
 from walsup.agent import daemons
 from walsup.agent.world import World
-from walsup.archive import ahead, catalog, oneshot
+from walsup.archive import ahead, catalog, decryption, oneshot
 from walsup.archive.bucket import Bucket
 from walsup.archive.engine import Engine
 from walsup.archive.fault import Fault
@@ -29,6 +29,9 @@ async def prove_history(world: World, carrier: Engine, lease: Lease, timeline: i
         return None
     daemons.render(world, lease.owner.compression)
     if await _is_archived(world.bucket, name):
+        if why := decryption.lacking(world.settings):
+            log.warning("history.not_compared", name=name, reason=why)
+            return None
         sides = ahead.Sides(
             world.bucket,
             carrier,

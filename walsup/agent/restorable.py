@@ -6,7 +6,7 @@ from typing import NamedTuple
 from walsup.agent import counted
 from walsup.agent.audit import parts
 from walsup.agent.world import World
-from walsup.archive import catalog
+from walsup.archive import catalog, decryption
 from walsup.archive.bucket import Bucket
 from walsup.archive.catalog import Backup
 from walsup.archive.window import Line, reach
@@ -20,7 +20,10 @@ _SHOWN = 3
 
 
 class Restorable(NamedTuple):
-    """The base backup that a restore would begin with, and what is `missing` ("": nothing)."""
+    """The base backup that a restore would begin with, and what is `missing` ("": nothing).
+
+    `backup`: its name, and that it was only listed where nothing here can decrypt it.
+    """
 
     backup: str
     missing: str
@@ -46,7 +49,8 @@ async def look(world: World, bucket: Bucket, found: ControlData, last: Segment) 
     missing = world.unreadable.get(newest.name, "")
     missing = missing or await _missing_part(world, bucket, backups, newest)
     missing = missing or await _missing_wal(bucket, line, newest, last)
-    return Restorable(newest.name, missing)
+    unread = ", listed and not read" if decryption.lacking(world.settings) else ""
+    return Restorable(f"{newest.name}{unread}", missing)
 
 
 def _no_backup(world: World, backups: Sequence[Backup]) -> str:

@@ -116,7 +116,8 @@ def as_text(status: Mapping[str, Any]) -> str:
         f"protected  {'yes' if status['protected'] else 'NO'}",
         f"archive    {status['archive'] or 'none'}{beside}, gate {gate['state']}{engine}",
         f"postgres   {status['init']['phase']}, {accepts} as {database['role']}",
-        f"backup     {backup['state']} {backup['name']} {backup['finished_at']}".rstrip(),
+        f"backup     {backup['state']} {backup['name']} {backup['finished_at']}".rstrip()
+        + (f" (verified {backup['verified']})" if backup["state"] == "listed" else ""),
     ]
     if lag["known"]:
         idle = " (idle: everything is in the bucket)" if lag["idle"] else ""

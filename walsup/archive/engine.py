@@ -129,10 +129,13 @@ def render(  # noqa: PLR0913 (each is one fact)
     port: int,
     segment_bytes: int,
     room: Room = Room(),  # noqa: B008 (immutable)
+    overwrites: bool = False,
 ) -> str:
     """Give the configuration for an engine (JSON; both read the same names), for a 0600 file.
 
     Settings of the engine that walsup does not own come first, so none of them can undo ours.
+    `overwrites`: a push replaces an object of its name. Otherwise the engine compares, for which it
+    has to decrypt, and rejects other bytes.
     """
     push_s = push_timeout_s(settings.push_grace_s, settings.lease_s)
     rendered: dict[str, str] = {
@@ -144,7 +147,7 @@ def render(  # noqa: PLR0913 (each is one fact)
         **settings.passed_on,
         **_place(settings, engine),
         "WALG_COMPRESSION_METHOD": compression,
-        "WALG_PREVENT_WAL_OVERWRITE": "true",
+        "WALG_PREVENT_WAL_OVERWRITE": "false" if overwrites else "true",
         "WALG_DAEMON_WAL_UPLOAD_TIMEOUT": f"{push_s:g}s",
         "WALG_PG_WAL_SIZE": str(segment_bytes // _MEBIBYTE),  # WAL-G believes in 16 otherwise
         "PGDATA": str(settings.pgdata),

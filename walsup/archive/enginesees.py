@@ -34,19 +34,41 @@ async def fault_of(
     Raises:
         what the bucket raises.
     """
-    folder = parts_folder(backup.name)
     try:
-        pages = reader.bucket.pages(folder)
-        sizes = {one.key: one.size_bytes async for page in pages for one in page.objects}
-        await _lists_backup(reader, place, backup)
-        await _lists_parts(reader, folder, list(sizes))
+        sizes = await _lists(reader, place, backup)
         if sizes:
             await _reads_part(reader, min(sizes, key=lambda key: (sizes[key], key)))
         await _reads_segment(reader, backup, segment, room=room)
     except FaultError as raised:
-        found = raised.fault
-        return found._replace(kind="engine disagrees") if found.kind in UNCLEAR else found
+        return _disagreement(raised.fault)
     return None
+
+
+async def fault_of_listing(reader: Reader, place: str, backup: Backup) -> Fault | None:
+    """Return why the engine does not list this base backup; nothing is decrypted.
+
+    Raises:
+        what the bucket raises.
+    """
+    try:
+        await _lists(reader, place, backup)
+    except FaultError as raised:
+        return _disagreement(raised.fault)
+    return None
+
+
+def _disagreement(found: Fault) -> Fault:
+    return found._replace(kind="engine disagrees") if found.kind in UNCLEAR else found
+
+
+async def _lists(reader: Reader, place: str, backup: Backup) -> dict[str, int]:
+    """Return the sizes of the base backup's parts, once the engine has listed them too."""
+    folder = parts_folder(backup.name)
+    pages = reader.bucket.pages(folder)
+    sizes = {one.key: one.size_bytes async for page in pages for one in page.objects}
+    await _lists_backup(reader, place, backup)
+    await _lists_parts(reader, folder, list(sizes))
+    return sizes
 
 
 async def _lists_backup(reader: Reader, place: str, backup: Backup) -> None:

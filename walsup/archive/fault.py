@@ -41,6 +41,7 @@ REMEDIES = {
     "engine unable": "take the settings away that this engine ignores, or use the other engine",
     "engine disagrees": "restores need the engine to list and read it: check the key's rights"
     " (s3:ListBucket, s3:GetObject, kms:Decrypt), the encryption key and the storage class",
+    "no private key": "give this container the private key, with its passphrase",
     "engine broken": "look at the engine's own lines in this log",
     "left out": "move what is named into the data directory, or give it to the database's user",
     "not continued": "restores end before it: take a new base backup with the engine (backup-push)",

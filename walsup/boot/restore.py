@@ -25,7 +25,7 @@ from walsup.boot.oneshot import OneShot
 from walsup.boot.preflight import examine
 from walsup.boot.report import Asked, Report
 from walsup.boot.sending import Send
-from walsup.boot.source import configure, reader
+from walsup.boot.source import check_key, configure, reader
 from walsup.boot.target import target
 from walsup.boot.telling import Patience
 from walsup.errors import ArchiveError, DiskFullError
@@ -50,6 +50,7 @@ def restore(
     known = current.known
     source = origin(known, own=own)
     send({"detail": f"restore: looking into {source.archive}"})
+    check_key(source)
     # What a killed fetch has left, in the directories of tablespaces too.
     stage.wipe(known.pgdata)
     patience = Patience(send, current)

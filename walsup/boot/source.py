@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from walsup.archive import decryption
 from walsup.archive import engine as engines
 from walsup.archive.bucket import Bucket, Object, Page, open_bucket
 from walsup.archive.engine import Engine
@@ -28,6 +29,16 @@ def carrier(source: Settings) -> Engine:
     if isinstance(found, Fault):
         raise EngineError(f"nothing can be restored: {found.problem}", hint=found.cure)
     return bounded(found, source)
+
+
+def check_key(source: Settings) -> None:
+    """Refuse an archive that these settings cannot decrypt, before anything of it is fetched.
+
+    Raises:
+        EngineError: only the key that encrypts is here.
+    """
+    if fault := decryption.refusal(source):
+        raise EngineError(f"nothing can be restored: {fault.problem}", hint=fault.cure)
 
 
 class SourceBucket:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from walsup import log
-from walsup.archive import survey
+from walsup.archive import decryption, survey
 from walsup.archive.fault import Fault
 from walsup.archive.survey import Reader
 from walsup.boot import (
@@ -31,7 +31,7 @@ from walsup.boot.current import Current
 from walsup.boot.oneshot import OneShot
 from walsup.boot.report import Report
 from walsup.boot.sending import Send
-from walsup.boot.source import configure, reader
+from walsup.boot.source import check_key, configure, reader
 from walsup.boot.target import Target
 from walsup.boot.telling import Patience
 from walsup.errors import VersionError
@@ -62,7 +62,9 @@ def build(current: Current, one_shot: OneShot, send: Send, arguments: Sequence[s
     while True:
         began_at, known = time.time(), current.known
         lacking = _NO_BACKUP
-        if known.archive and (data := _from_archive(current, one_shot, patience, arguments)):
+        if _reads_archive(known) and (
+            data := _from_archive(current, one_shot, patience, arguments)
+        ):
             break
         if known.primary_conninfo:
             send({"detail": "standby: copying the primary"})
@@ -79,6 +81,13 @@ def build(current: Current, one_shot: OneShot, send: Send, arguments: Sequence[s
     stage.complete(known.pgdata)
     stage.finish(known.pgdata)
     log.info("standby.built", seconds=round(time.time() - began_at, 1))
+
+
+def _reads_archive(known: Settings) -> bool:
+    """Return whether to build from the archive: not where only the primary can be read."""
+    if known.archive is None:
+        return False
+    return not (known.primary_conninfo and decryption.lacking(known))
 
 
 def _check_major(known: Settings) -> None:
@@ -98,6 +107,7 @@ def _from_archive(
     """Fetch the newest base backup into the stage; None: there is none."""
     known = current.known
     patience.send({"detail": f"standby: looking into {known.archive}"})
+    check_key(known)
     stage.wipe(known.pgdata)
     archive = reader(current, one_shot.run_dir, one_shot.lock, own=True, on_fault=patience.wait)
     report = _look(known, archive, patience, disk=True)

@@ -230,7 +230,7 @@ class Auditor:
         before = world.board.snapshot.holes
         since_lsn = max(lease.owner.backups_from if lease else 0, self._demanded)
         shown = world.board.snapshot.backup
-        fresh = shown.name if shown.state == "proven" and shown != proven else ""
+        fresh = shown.name if shown.counts and shown != proven else ""
         judged = judging.judge(scope, found, lost, before, since_lsn=since_lsn, fresh=fresh)
         world.board.put(holes=judged.gaps)
         showing.losses(world, judged)
@@ -238,7 +238,7 @@ class Auditor:
         if showing.gaps(world, before, judged):
             world.hole_found.set()
         oldest = judged.good[0] if judged.good else None
-        if proven.state != "proven" or world.board.snapshot.backup != proven:
+        if not proven.counts or world.board.snapshot.backup != proven:
             return oldest
         problem = judged.unfit.get(proven.name, "")
         if proven.name not in {one.name for one in found.backups}:

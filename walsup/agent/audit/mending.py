@@ -9,6 +9,7 @@ from walsup import log
 from walsup.agent.audit import contents, repair, showing
 from walsup.agent.audit.judging import Stretch
 from walsup.agent.world import World
+from walsup.archive import decryption
 from walsup.archive.audit.found import Found, Suspect
 from walsup.archive.audit.scope import Scope, Stamp
 from walsup.archive.engine import Engine
@@ -19,6 +20,7 @@ from walsup.postgres.wal import Segment
 _MOST_READ = 16
 _MOST_PUSHED = 64
 _AGAIN_S = 30.0
+_ENCRYPTION_VARIES_BYTES = 8
 
 
 class Reading(NamedTuple):
@@ -71,6 +73,8 @@ class Mender:
         world = self._world
         if world.bucket is None or not isinstance(world.engine, Engine):
             return None
+        if decryption.lacking(world.settings):
+            return _unread(scope, suspect)
         pgdata = world.settings.pgdata
         expected = _expected(scope, Segment.parse(suspect.name, scope.size))
         with scratch(world.run_dir, pgdata, scope.size, name="audit-scratch") as place:
@@ -116,6 +120,18 @@ class Mender:
             else:
                 found.append(segment)
         return found
+
+
+def _unread(scope: Scope, suspect: Suspect) -> str | None:
+    """Judge by its size an object that nothing here can decrypt; None: that says nothing.
+
+    A push that was repeated differs by the random numbers of its encryption alone.
+    """
+    before = scope.known.get(suspect.name)
+    if before is None:
+        return None
+    is_alike = abs(before.size_bytes - suspect.stamp.size_bytes) <= _ENCRYPTION_VARIES_BYTES
+    return "" if is_alike else f"it has {suspect.stamp.size_bytes} bytes, not {before.size_bytes}"
 
 
 def _expected(scope: Scope, segment: Segment) -> contents.Expected:

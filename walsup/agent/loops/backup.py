@@ -15,7 +15,7 @@ from walsup.agent.events import any_set
 from walsup.agent.holding import renew
 from walsup.agent.loops.lag import switch
 from walsup.agent.world import World
-from walsup.archive import catalog, oneshot
+from walsup.archive import catalog, decryption, oneshot
 from walsup.archive.bucket import Bucket
 from walsup.archive.catalog import Backup
 from walsup.archive.classify import classify
@@ -52,7 +52,7 @@ async def backup(world: World) -> None:
             attempts = 0
             world.board.clear("backup")
             # Without one somebody else takes it, and it is looked for.
-            is_proven = world.board.snapshot.backup.state == "proven"
+            is_proven = world.board.snapshot.backup.counts
             look_s = _WALK_EVERY_S if is_proven else _LONGEST_RETRY_S
             wanted = (world.stopping, world.hole_found)
             while not await any_set(*wanted, timeout_s=look_s) and is_proven:
@@ -80,6 +80,8 @@ async def _until_open(world: World) -> None:
 async def _attempt(world: World, bucket: Bucket, engine: Engine, attempts: int) -> Fault | None:
     """Give None when a backup of this cluster is proven in the bucket."""
     left_out = await leftouts.look(world)
+    why = decryption.lacking(world.settings)
+    world.board.attend("decryption", decryption.attention(why) if why else None)
     return leftouts.lost_data(left_out) or await _found_or_taken(
         world, bucket, engine, attempts, left_out
     )
@@ -254,10 +256,7 @@ async def _prove(world: World, bucket: Bucket, engine: Engine, found: Backup) ->
                 return _damaged(found, lacks.problem)
             if fault := await unread(world, bucket, engine, found):
                 return fault
-            log.info("backup.proven", name=found.name, finished_at=found.finished_at)
-            world.board.put(
-                backup=BackupSeen(state="proven", name=found.name, finished_at=found.finished_at)
-            )
+            _show_verified(world, found)
             world.board.cover(found.name, found.start_lsn)
             world.board.clear("continuity")
             world.audit_wanted.set()
@@ -269,6 +268,19 @@ async def _prove(world: World, bucket: Bucket, engine: Engine, found: Backup) ->
         kind="hole",
         problem=f"the WAL of backup {found.name} is not in the bucket up to its end",
     )
+
+
+def _show_verified(world: World, found: Backup) -> None:
+    """Show that a base backup counts, and whether the engine has read it."""
+    why = decryption.lacking(world.settings)
+    state, verified = "proven", "listed, and read by the engine"
+    if why:
+        state, verified = "listed", f"by listing, not read: no private key here ({why})"
+    log.info(f"backup.{state}", name=found.name, finished_at=found.finished_at)
+    seen = BackupSeen(
+        state=state, name=found.name, finished_at=found.finished_at, verified=verified
+    )
+    world.board.put(backup=seen)
 
 
 def _damaged(found: Backup, problem: str) -> Fault:

@@ -221,7 +221,7 @@ def _lost(world: World) -> str:
     if first := [hole.first for hole in seen.holes if not hole.covered_by]:
         return f"{', '.join(first[:_SHOWN])} is lost, and no base backup lies behind it"
     from_lsn = world.lease.owner.backups_from if world.lease else 0
-    if from_lsn and seen.backup.state != "proven":
+    if from_lsn and not seen.backup.counts:
         because = world.lease.owner.backups_because if world.lease else ""
         why = f" ({because})" if because else ""
         return (
