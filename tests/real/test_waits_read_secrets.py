@@ -1,6 +1,8 @@
 """S28: a start that waits reads its secrets again, and a fetch goes on with new keys."""
 
+import os
 import secrets
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -115,7 +117,7 @@ def test_a_fetch_begins_again_with_new_keys_when_the_old_ones_are_revoked(
 def test_a_fetch_outlives_its_temporary_keys(
     walsup: Make, s3: S3Server, archive: str, engine: str
 ) -> None:
-    """The running engine takes new keys: nothing is fetched twice."""
+    """The running engine takes new keys, though what lends them was killed: nothing comes twice."""
     with TemporaryKeys(s3) as keys:
         keys.tokens = {"token-1"}
         clone = walsup(s3=None, engine=engine)
@@ -128,6 +130,7 @@ def test_a_fetch_outlives_its_temporary_keys(
         keys.hold(f"{PART}part_")
         clone.start()
         clone.wait_for(lambda: keys.times(f"{PART}part_"), "the first part is asked for")
+        _kill_key_server(clone)
         keys.tokens = {"token-1", "token-2"}
         published(clone, "key-2", "secret-2", "token-2")
         clone.wait_event("settings.reloaded")
@@ -144,7 +147,10 @@ def test_a_fetch_outlives_its_temporary_keys(
 
 
 def test_a_base_backup_outlives_its_temporary_keys(walsup: Make, s3: S3Server, engine: str) -> None:
-    """The running engine takes the new keys that the agent has tried: it is not taken again."""
+    """The running engine takes the new keys that the agent has tried: it is not taken again.
+
+    Nor when the program that lends them is killed meanwhile.
+    """
     with TemporaryKeys(s3) as keys:
         keys.tokens = {"token-1"}
         one = walsup(engine=engine, endpoint=keys.endpoint)
@@ -153,6 +159,7 @@ def test_a_base_backup_outlives_its_temporary_keys(walsup: Make, s3: S3Server, e
         keys.hold(f"{PART}part_")
         one.start()
         one.wait_for(lambda: keys.times(f"{PART}part_"), "the first part is uploaded")
+        _kill_key_server(one)
         keys.tokens = {"token-1", "token-2"}
         published(one, "key-2", "secret-2", "token-2")
         one.wait_event("settings.reloaded")
@@ -163,6 +170,24 @@ def test_a_base_backup_outlives_its_temporary_keys(walsup: Make, s3: S3Server, e
         wait_protected(one)
         assert len(one.events("backup.began")) == 1
         assert one.stop() == 0
+
+
+def _kill_key_server(one: Walsup) -> None:
+    """Kill the program that answers the engine, and wait until there is another one."""
+    (found,) = (
+        int(path.parent.name)
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if b"keyserver.py" in (line := _read(path)) and bytes(one.layout.base) in line
+    )
+    os.kill(found, signal.SIGKILL)
+    one.wait_event("keys.server_restarted")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""  # it has ended
 
 
 def test_a_changed_ca_file_is_followed(walsup: Make, s3: S3Server, tmp_path: Path) -> None:

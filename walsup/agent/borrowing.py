@@ -39,12 +39,13 @@ async def borrowed_keys(
 
 
 async def _follow(world: World, loan: lending.Loan) -> None:
-    """Lend what the agent itself uses: new keys are tried before."""
+    """Lend what the agent itself uses, new keys once they are tried, for as long as it takes."""
     lent = world.settings
     while True:
         await asyncio.sleep(_LOOK_EVERY_S)
         found = world.settings
-        if found != lent:
-            with contextlib.suppress(OSError):  # no room for the file: it is tried again
+        with contextlib.suppress(OSError):  # no process or no room now: it is tried again
+            loan.keep_serving()
+            if found != lent:
                 loan.put(found)
                 lent = found

@@ -10,6 +10,7 @@ Source: EC2's instance metadata service version 2 and ECS's container credential
 """
 
 import json
+import select
 import socket
 import sys
 import time
@@ -18,38 +19,89 @@ _ROLES = "/latest/meta-data/iam/security-credentials/"
 _ROLE = "walsup"
 _SESSION = "/latest/api/token"
 _LONGEST_REQUEST_BYTES = 16 << 10
-_PATIENCE_S = 2.0
+_PATIENCE_S = 2.0  # for a whole request
+_LOOK_EVERY_MS = 100
+MOST_CLIENTS = 64
 # Both engines ask again 300 s before the end.
 _MARGIN_S = 300
 KEPT_S = 5
 
 
+class _Client:
+    """A connection whose request is not complete yet."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        connection.settimeout(0)
+        self.connection = connection
+        self.until_s = time.monotonic() + _PATIENCE_S
+        self._said = b""
+
+    def request(self) -> str:
+        """Read what is there; return the request's method and path, "" until it is complete.
+
+        Raises:
+            OSError: it is gone; ValueError: it is no request.
+        """
+        part = self.connection.recv(_LONGEST_REQUEST_BYTES)
+        self._said += part
+        if b"\r\n\r\n" not in self._said:
+            if not part or len(self._said) >= _LONGEST_REQUEST_BYTES:
+                raise ValueError("no request")
+            return ""
+        method, path, _ = self._said.split(b"\r\n", 1)[0].decode("ascii").split(" ")
+        return f"{method} {path}"
+
+
 def main() -> None:
     """Serve on the listening socket 0; the argument is the keys' file."""
-    path = sys.argv[1]
     listener = socket.socket(fileno=0)
+    listener.settimeout(0)
+    clients: dict[int, _Client] = {}
     while True:
+        _turn(listener, clients, sys.argv[1])
+
+
+def _turn(listener: socket.socket, clients: "dict[int, _Client]", path: str) -> None:
+    """Wait for what comes next, accept it or answer it, and close whoever says nothing."""
+    waiting = select.poll()
+    for descriptor in (0, *clients):
+        waiting.register(descriptor, select.POLLIN)
+    for descriptor, _ in waiting.poll(_LOOK_EVERY_MS if clients else None):
+        if descriptor == 0:
+            _accept(listener, clients)
+        elif (client := clients.get(descriptor)) and _serve(client, path):
+            _close(clients, descriptor)
+    for descriptor in [one for one, client in clients.items() if client.until_s < time.monotonic()]:
+        _close(clients, descriptor)
+
+
+def _accept(listener: socket.socket, clients: "dict[int, _Client]") -> None:
+    try:
         connection, _ = listener.accept()
-        with connection:
-            try:
-                connection.settimeout(_PATIENCE_S)
-                with open(path, encoding="utf-8") as file:  # noqa: PTH123 (pathlib: 5 ms)
-                    lent = json.load(file)
-                connection.sendall(answer(_request(connection), lent, time.time()))
-            except (OSError, ValueError, KeyError):
-                continue  # the engine asks again
+    except OSError:
+        return  # it has gone away again
+    if len(clients) >= MOST_CLIENTS:
+        _close(clients, next(iter(clients)))  # the one that has said nothing for longest
+    clients[connection.fileno()] = _Client(connection)
 
 
-def _request(connection: socket.socket) -> str:
-    """Return the request's method and path."""
-    said = b""
-    while b"\r\n\r\n" not in said and len(said) < _LONGEST_REQUEST_BYTES:
-        part = connection.recv(_LONGEST_REQUEST_BYTES)
-        if not part:
-            break
-        said += part
-    method, path, _ = said.split(b"\r\n", 1)[0].decode("ascii").split(" ")
-    return f"{method} {path}"
+def _serve(client: _Client, path: str) -> bool:
+    """Answer a request that is complete; returns whether the connection is done with."""
+    try:
+        if not (request := client.request()):
+            return False
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 (pathlib: 5 ms)
+            lent = json.load(file)
+        client.connection.sendall(answer(request, lent, time.time()))
+    except BlockingIOError:
+        return False
+    except (OSError, ValueError, KeyError):
+        pass  # the engine asks again
+    return True
+
+
+def _close(clients: "dict[int, _Client]", descriptor: int) -> None:
+    clients.pop(descriptor).connection.close()
 
 
 def answer(request: str, lent: "dict[str, str]", now: float) -> bytes:

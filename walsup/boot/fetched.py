@@ -1,6 +1,7 @@
 """Fetching a base backup into the stage, again and again while the archive cannot be asked."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -100,9 +101,17 @@ def _renewal(current: Current, loan: lending.Loan | None, *, own: bool) -> Calla
     def accepts(found: Settings) -> bool:
         return not _rejects(origin(found, own=own)) or _rejects(origin(current.known, own=own))
 
+    due = False
+
     def renew() -> None:
-        if current.look(accepts) and loan:
-            loan.put(origin(current.known, own=own))
+        nonlocal due
+        due |= current.look(accepts)
+        if loan:
+            with contextlib.suppress(OSError):  # no process or no room now: the next look
+                loan.keep_serving()
+                if due:
+                    loan.put(origin(current.known, own=own))
+                    due = False
 
     return renew
 
