@@ -13,6 +13,7 @@ _LINE_BREAKS = "\r\n"
 _SOURCES = ("RESTORE_", "CLONE_")
 _ENGINES = ("WALG_", "WALE_", "S3_", "YC_")
 _KEYS = ("_KEY", "_PASSPHRASE", "_TOKEN", "_SSE_C")
+_SECRETS = (*_KEYS, "_SECRET")
 _NO_CHARACTERS = ("Cc", "Cf", "Zl", "Zp")  # Unicode's: controls, invisible ones, line separators
 
 
@@ -26,6 +27,15 @@ def cut(name: str, text: str) -> str:
 def clean(environ: "Mapping[str, str]") -> "dict[str, str]":
     """Return an environment with each text cut."""
     return {name: cut(name, text) for name, text in environ.items()}
+
+
+def secrets(environ: "Mapping[str, str]") -> "list[str]":
+    """Return the texts of an environment whose names say that they are secret."""
+    return [
+        text
+        for name, text in environ.items()
+        if _is_password(name) or (name.endswith(_SECRETS) and not name.endswith("_KEY_ID"))
+    ]
 
 
 def fault_in(name: str, text: str) -> str:

@@ -9,16 +9,35 @@ from typing import NoReturn
 import click
 
 from walsup import __version__, log, settings
-from walsup.errors import WalsupError
+from walsup.errors import InternalError, WalsupError
 from walsup.postgres import subpath
-from walsup.redaction import redact_known, show_exception
+from walsup.redaction import redact_known
 
 
-@click.group(epilog="`walsup run [arguments of postgres]` is what a container runs.")
+class _Commands(click.Group):
+    """Commands whose bugs are logged and have an exit code of their own."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, OSError):
+            raise  # click's own; a reader of the output that has ended
+        except Exception as bug:  # noqa: BLE001 (the last resort of a process)
+            log.unexpected("command.failed", bug, command=ctx.invoked_subcommand)
+            _refuse(
+                InternalError(
+                    f"{type(bug).__name__}: {bug}",
+                    hint="this is a bug of walsup: report the line above",
+                )
+            )
+
+
+@click.group(cls=_Commands, epilog="`walsup run [arguments of postgres]` is what a container runs.")
 @click.version_option(__version__)
 def main() -> None:
     """Keep a PostgreSQL container's WAL in S3, and prove it."""
-    sys.excepthook = show_exception
+    log.configure(os.environ.get("WALSUP_LOG_FORMAT", "auto").strip(), "cli")
     log.redact_with(redact_known)
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from walsup.archive import fence
 from walsup.archive.bucket import open_bucket
-from walsup.archive.classify import classify
+from walsup.archive.classify import classify, note
 from walsup.archive.lease import Lease, LostError, Proven, now_s
 from walsup.archive.letin import Kept, Take, Wait
 from walsup.archive.takeover import Promotion, claimant
@@ -251,8 +251,8 @@ async def _keep(known: Settings, plan: Plan, lease: Lease) -> None:
             _arm(known, plan, lease)
         except LostError:
             return
-        except Exception:  # noqa: BLE001, S112 (tried again until the lease is over)
-            continue
+        except Exception as raised:  # noqa: BLE001 (tried again until the lease is over)
+            note(raised)
 
 
 def _alive(what: str) -> ArchiveError:

@@ -1,13 +1,10 @@
 """Cut secrets from what a program, a server or an exception has written; see `redactor` for how."""
 
 import functools
-import sys
 from collections.abc import Iterable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from walsup.redactor import Redactor
 
 _MOST_REMEMBERED = 64
@@ -36,15 +33,6 @@ def redact_known(text: str, *, words: bool = False) -> str:
     own that would hide names: a database may be called as its key is.
     """
     return _redactor(tuple(_remembered), words=words).redact(text)
-
-
-def show_exception(
-    kind: type[BaseException], raised: BaseException, trace: "TracebackType | None"
-) -> None:
-    """Write an exception with its traceback to stderr, as `sys.excepthook` does."""
-    import traceback  # noqa: PLC0415 (only for a bug)
-
-    sys.stderr.write(redact_known("".join(traceback.format_exception(kind, raised, trace))))
 
 
 @functools.lru_cache(maxsize=4)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from walsup import units
 from walsup.archive.bucket import Bucket, open_bucket
+from walsup.archive.classify import note
 from walsup.archive.fault import FaultError
 from walsup.archive.lease import Lease, LostError
 from walsup.archive.names import CONDITIONS_KEY, OWNER_KEY
@@ -136,8 +137,10 @@ async def _carry_out(wanted: Wanted, bucket: Bucket, place: Place) -> str:
 async def _leave(lease: Lease, sweep: Sweep) -> None:
     """Let the next run begin at once, unless a request may still be on its way somewhere."""
     if not sweep.in_doubt:
-        with contextlib.suppress(Exception):  # then the next one waits for the lease
+        try:
             await lease.leave()
+        except Exception as raised:  # noqa: BLE001 (then the next one waits for the lease)
+            note(raised)
 
 
 async def _verdict(wanted: Wanted, place: Place, sweep: Sweep, bucket: Bucket) -> str:

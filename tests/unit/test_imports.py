@@ -36,4 +36,10 @@ def test_a_start_loads_nothing_slow(module: str) -> None:
 
 def test_pid_1_stays_small() -> None:
     """Nothing of what only its children need (init: no typing, no paths as objects)."""
-    assert not loaded("walsup.init") & {"typing", "pathlib", "walsup.settings", "walsup.boot"}
+    assert not loaded("walsup.init") & {
+        "traceback",
+        "typing",
+        "pathlib",
+        "walsup.settings",
+        "walsup.boot",
+    }

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from walsup import log
+from walsup.archive.classify import note
 from walsup.postgres import continuity, control
 from walsup.postgres.continuity import Ended, Note, Position
 
@@ -61,6 +62,7 @@ class Continuity:
 
             await self._change(ended, found.system_id, position)
         except Exception as raised:  # noqa: BLE001 (the stop goes on; the next start is strict)
+            note(raised)
             log.warning("continuity.not_noted", problem=f"{type(raised).__name__}: {raised}")
 
     async def close(self, verdict: str) -> None:

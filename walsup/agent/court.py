@@ -27,8 +27,10 @@ async def serve(run_dir: Path, pgdata: Path, answer: Answer, admit: Admit) -> No
     async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await _one(answer, admit, reader, writer)
-        except (OSError, ValueError, KeyError, WalsupError) as fault:
+        except (OSError, WalsupError) as fault:
             log.warning("judge.unanswered", problem=str(fault))
+        except Exception as raised:  # noqa: BLE001 (one question must not end the others)
+            log.unexpected("judge.failed", raised)
 
     async with served(run_dir, JUDGE_SOCKET, one), proxy(run_dir, pgdata):
         await asyncio.Event().wait()

@@ -29,6 +29,8 @@ def proxy(run_dir: Path, pgdata: Path) -> AbstractAsyncContextManager[None]:
             await _pass_on(run_dir / READER_SOCKET, pgdata, reader, writer)
         except (OSError, ValueError, IndexError, EOFError, struct.error) as fault:
             log.warning("fetch.not_passed_on", problem=str(fault))
+        except Exception as raised:  # noqa: BLE001 (as above)
+            log.unexpected("fetch.failed", raised)
 
     return served(run_dir, PROXY_SOCKET, one)
 

@@ -12,7 +12,7 @@ from walsup.agent.repeats import REPEATS
 from walsup.agent.unreadable import answering, until_readable
 from walsup.agent.world import World, forever
 from walsup.errors import SettingsError
-from walsup.redaction import redact_known, show_exception
+from walsup.redaction import redact_known
 
 # A thread's stack counts against the bound on this process's memory: 8 MiB each would be its half.
 _STACK_BYTES = 2 << 20
@@ -21,10 +21,16 @@ _STACK_BYTES = 2 << 20
 def main(run_dir: str) -> None:
     """Run the agent in a run directory that prepare has written."""
     threading.stack_size(_STACK_BYTES)
-    sys.excepthook = show_exception
+    sys.excepthook = log.uncaught
+    threading.excepthook = _thread_failed
     log.redact_with(redact_known)
     wire = os.environ.get("WALSUP_WIRE")
     asyncio.run(_run(Path(run_dir), int(wire) if wire else None))
+
+
+def _thread_failed(failed: threading.ExceptHookArgs) -> None:
+    if failed.exc_value is not None:
+        log.unexpected("thread.failed", failed.exc_value)
 
 
 async def _run(run_dir: Path, wire: int | None) -> None:

@@ -1,7 +1,6 @@
 """Errors that may come thousands of times a minute: the first is logged, the others are counted."""
 
 import asyncio
-import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -34,10 +33,8 @@ class Repeats:
 
     def exception(self, event: str, raised: BaseException, **fields: object) -> None:
         """Log an unexpected exception with its traceback, or count it."""
-        shown = "".join(traceback.format_exception(raised))
-        problem = f"{type(raised).__name__}: {raised}"
         kind = f"{type(raised).__name__} {fields}"
-        self.error(event, kind, **fields, problem=problem, traceback=shown)
+        self.error(event, kind, **log.described(event, raised, fields))
 
     def handle(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Handle what asyncio reports; its own handler writes a traceback each time."""

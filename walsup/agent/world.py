@@ -182,6 +182,11 @@ def show_identity(board: Board, content: Mapping[str, Any]) -> None:
     board.put(boot=str(content["boot"]), pgdata=str(pgdata), place=place)
 
 
+def begin(name: str, work: Callable[[], Awaitable[None]]) -> "asyncio.Task[None]":
+    """Begin a task that runs `forever`."""
+    return asyncio.create_task(forever(name, work))
+
+
 async def forever(name: str, work: Callable[[], Awaitable[None]]) -> None:
     """Run a loop until it returns: whatever it raises is logged, and it begins again."""
     failures = 0

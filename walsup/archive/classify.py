@@ -1,9 +1,15 @@
 """What an exception of the archive's client means, in the classes of `fault`."""
 
+from walsup import log
 from walsup.archive.bucket import ConflictError
 from walsup.archive.fault import Fault, FaultError
 from walsup.archive.fileerrors import fault_of
+from walsup.errors import WalsupError
 from walsup.redaction import redact_known
+
+# Not a bug: a server, a disk, the network or the machine is behind it. asyncpg's are told by name,
+# because most processes do not load it.
+_EXPECTED = (OSError, EOFError, MemoryError, ConflictError, FaultError, WalsupError)
 
 
 def is_conflict(raised: BaseException) -> bool:
@@ -25,6 +31,12 @@ def classify(raised: BaseException) -> Fault:
     return fault._replace(problem=redact_known(fault.problem))
 
 
+def note(raised: BaseException) -> None:
+    """Log an exception with its traceback when it points to a bug of walsup."""
+    if not isinstance(raised, _EXPECTED) and not type(raised).__module__.startswith("asyncpg"):
+        log.unexpected("work.failed", raised)
+
+
 def _fault_behind(raised: BaseException) -> Fault:
     if isinstance(raised, FaultError):
         return raised.fault
@@ -39,4 +51,5 @@ def _fault_behind(raised: BaseException) -> Fault:
         )
     if isinstance(raised, TimeoutError):
         return Fault(kind="timeout", problem=said or "timed out")
+    note(raised)
     return Fault(kind="unknown", problem=f"{type(raised).__name__}: {said}")

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from walsup import log
 from walsup.archive.bucket import ConflictError, Listed, Object, Page
 from walsup.archive.devices import Device
 from walsup.archive.fileerrors import OF_ARCHIVE
@@ -91,7 +92,7 @@ class Worker:
                 [sys.executable, "-I", "-S", "-c", _PROGRAM, self._directory],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
-                env={},
+                env=log.environment(),
             )
         self._line = ours
         return ours

@@ -7,8 +7,10 @@ While it reads a long folder it sends empty lines. Standard library only: it sta
 import errno
 import json
 import os
+import sys
 import time
 
+from walsup import log
 from walsup.archive.directory import ConditionError, Directory
 
 _LIVELY_EVERY_S = 0.5
@@ -17,6 +19,8 @@ _CHUNK_BYTES = 1 << 16
 
 def main(root: str) -> None:
     """Answer until the other side has gone."""
+    sys.excepthook = log.uncaught
+    log.configure(os.environ.get("WALSUP_LOG_FORMAT", "auto"), "archive")
     told_s = time.monotonic()
 
     def lively() -> None:

@@ -14,13 +14,25 @@ import sys
 import time
 
 _AGAIN_S = 0.5
+_REFUSED = 255
 _LONGEST_ANSWER_BYTES = 64
 _ROOT = os.path.abspath(__file__).rpartition("/walsup/archive/")[0]  # noqa: PTH100
 
 
 def main(judge: str, name: str, path: str, patience: str = "inf", fetched: str = "") -> int:
     """Ask until there is an answer; what is there is looked into."""
-    path = os.path.abspath(path)  # noqa: PTH100 (pathlib: 5 ms)
+    try:
+        return _answer(judge, name, os.path.abspath(path), patience, fetched)  # noqa: PTH100 (5 ms)
+    except Exception as bug:  # noqa: BLE001 (Python's own code would be 1: the archive has ended)
+        sys.path.insert(0, _ROOT)
+        from walsup import log  # noqa: PLC0415 (only for a bug)
+
+        log.configure(os.environ.get("WALSUP_LOG_FORMAT", "auto"), "restore_command")
+        log.unexpected("restore_command.failed", bug, name=name)
+        return _REFUSED if patience == "inf" else 1
+
+
+def _answer(judge: str, name: str, path: str, patience: str, fetched: str) -> int:
     question: dict[str, object] = {"name": name, "path": path}
     code = 0 if fetched else ask(judge, question, float(patience))
     if code:

@@ -10,7 +10,7 @@ from walsup.archive import catalog, clock, oneshot, partlist
 from walsup.archive.audit.scope import least_segment_bytes
 from walsup.archive.bucket import Readable
 from walsup.archive.catalog import Backup
-from walsup.archive.classify import is_absent
+from walsup.archive.classify import is_absent, note
 from walsup.archive.engine import Engine
 from walsup.archive.fault import FaultError
 from walsup.archive.layout import parts_folder
@@ -91,7 +91,8 @@ class Reader:
         try:
             key = await catalog.key_of(self.asked, name)
             return bool(key and (await self.asked.get(key)).content)
-        except Exception:  # noqa: BLE001 (whatever it is: then the bucket is at fault)
+        except Exception as raised:  # noqa: BLE001 (then the bucket is at fault)
+            note(raised)
             return False
 
     async def _fetch(self, name: str) -> Path:

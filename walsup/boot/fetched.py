@@ -8,7 +8,7 @@ from pathlib import Path
 
 from walsup.archive import lending
 from walsup.archive.bucket import open_bucket
-from walsup.archive.classify import classify
+from walsup.archive.classify import classify, note
 from walsup.archive.names import BACKUP_FOLDER
 from walsup.archive.output import classify_output
 from walsup.archive.survey import PERMANENT, Reader
@@ -129,7 +129,8 @@ async def _answers(archive: Reader) -> bool:
     """Tell whether the bucket can be asked now, so that the failure was not its silence."""
     try:
         await archive.asked.folder(BACKUP_FOLDER)
-    except Exception:  # noqa: BLE001 (whatever it is)
+    except Exception as raised:  # noqa: BLE001 (whatever it is)
+        note(raised)
         return False
     return True
 

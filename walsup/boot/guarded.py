@@ -7,7 +7,7 @@ from collections.abc import Callable
 from walsup import log
 from walsup.boot.sending import Send, without_secrets
 from walsup.errors import DiskFullError, InternalError, PermissionsError, WalsupError
-from walsup.redaction import redact_known, show_exception
+from walsup.redaction import redact_known
 
 
 def guarded(work: Callable[[Send], None], send: Send) -> int:
@@ -22,9 +22,9 @@ def guarded(work: Callable[[Send], None], send: Send) -> int:
     except OSError as fault:
         error = _os_error(fault)
     except Exception as bug:  # noqa: BLE001 (the last resort of a process)
-        show_exception(type(bug), bug, bug.__traceback__)
+        log.unexpected("prepare.failed", bug)
         error = InternalError(
-            f"{type(bug).__name__}: {bug}", hint="this is a bug of walsup: report the lines above"
+            f"{type(bug).__name__}: {bug}", hint="this is a bug of walsup: report the line above"
         )
     else:
         return 0

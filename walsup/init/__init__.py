@@ -7,8 +7,9 @@ signals, starts and reaps children, and keeps the state file.
 import gc
 import os
 import signal
+import sys
 
-from walsup import log
+from walsup import cleaning, log
 from walsup.init.basics import Basics
 from walsup.init.logpump import hold_standard_descriptors
 from walsup.init.loop import Init
@@ -45,6 +46,8 @@ def main(
         arguments = arguments[1:]
     basics = Basics(os.environ, os.geteuid())
     log.configure(basics.log_format, "init")
+    log.redact_unexpected_with(_without_secrets)
+    sys.excepthook = log.uncaught
     if os.getpid() != 1:
         adopt_orphans()
     os.environ["WALSUP_RUN_DIR"] = basics.run_dir  # decided once, for prepare too
@@ -52,3 +55,9 @@ def main(
     init = Init(basics, arguments, prepare, agent_silence_s)
     init.examine = examine
     os._exit(init.run())
+
+
+def _without_secrets(text: str) -> str:
+    from walsup.redaction import redact  # noqa: PLC0415 (only for a bug)
+
+    return redact(text, cleaning.secrets(os.environ))

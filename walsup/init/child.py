@@ -3,7 +3,6 @@
 import errno
 import os
 import signal
-import sys
 
 from walsup import kernel, log
 
@@ -61,7 +60,10 @@ def spawn(launch: Launch, *, inherit: "tuple[int, ...]" = (), orphan: bool = Fal
     try:
         _exec(launch, inherit, 0 if orphan else parent)
     except Exception as fault:  # noqa: BLE001 (a fork must never return into PID 1's loop)
-        log.error("program.failed", program=launch.argv[0], problem=str(fault))
+        if isinstance(fault, OSError):
+            log.error("program.failed", program=launch.argv[0], problem=str(fault))
+        else:
+            log.unexpected("program.failed", fault, program=launch.argv[0])
         missing = getattr(fault, "errno", 0) in (errno.ENOENT, errno.ENOTDIR)
         os._exit(NOT_FOUND if missing else NOT_EXECUTABLE)
     finally:
@@ -82,8 +84,8 @@ def fork_into(work: "Callable[[], int]") -> int:
         kernel.die_with_parent(parent)
         _be_ordinary()
         code = work()
-    except BaseException:  # noqa: BLE001 (a fork must never return into PID 1's loop)
-        sys.excepthook(*sys.exc_info())
+    except BaseException as bug:  # noqa: BLE001 (a fork must never return into PID 1's loop)
+        log.unexpected("process.failed", bug)
     finally:
         os._exit(code)
 

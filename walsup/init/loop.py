@@ -75,7 +75,10 @@ class Init:
         except WalsupError as refusal:
             log.error("start.refused", problem=refusal.problem, hint=refusal.hint)
             self.refusal, self.code = str(refusal), refusal.exit_code
-        self._finish()
+        try:
+            self._finish()
+        except Exception as bug:  # noqa: BLE001 (the exit code is known already)
+            log.unexpected("init.failed", bug)
         return self.code or 0
 
     def _turn(self) -> None:
@@ -85,12 +88,12 @@ class Init:
         except WalsupError:
             raise
         except Exception as bug:
-            problem = f"{type(bug).__name__}: {bug}"
+            log.unexpected("init.failed", bug)
             if not self.database.pid:
                 raise InternalError(
-                    problem, hint="report this, unless memory, processes or files ran out"
+                    f"{type(bug).__name__}: {bug}",
+                    hint="report this, unless memory, processes or files ran out",
                 ) from bug
-            log.error("init.failed", problem=problem)
             time.sleep(_AFTER_A_BUG_S)
 
     def _step(self) -> None:

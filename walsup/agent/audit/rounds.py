@@ -8,6 +8,7 @@ from asyncio.subprocess import Process
 from signal import SIGKILL
 from typing import Any
 
+from walsup import log
 from walsup.agent.world import World
 from walsup.archive import oneshot
 from walsup.archive.audit.found import Found
@@ -67,8 +68,7 @@ async def _ask(world: World, question: dict[str, Any], wanted: str, silent_s: fl
         *(sys.executable, "-I", "-m", "walsup.archive.audit.worker", str(world.run_dir)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env=oneshot.environment(),
+        env=oneshot.environment() | log.environment(),
         preexec_fn=prepare,
         limit=_LONGEST_LINE,
     )

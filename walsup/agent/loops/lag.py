@@ -11,7 +11,7 @@ from walsup.agent.conflicts import Conflicts
 from walsup.agent.lag import Lag, Meter
 from walsup.agent.world import World
 from walsup.archive.bucket import Bucket
-from walsup.archive.classify import classify
+from walsup.archive.classify import classify, note
 from walsup.postgres import records
 from walsup.postgres.wal import show_lsn
 
@@ -112,6 +112,7 @@ async def switch(world: World) -> None:
             " pg_catalog.pg_switch_wal() from pg_catalog.txid_current_snapshot() s"
         )
     except Exception as raised:  # noqa: BLE001 (the database loop says what is wrong with SQL)
+        note(raised)
         log.warning("switch.failed", problem=str(raised))
         return
     if world.meter:

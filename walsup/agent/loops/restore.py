@@ -19,7 +19,7 @@ from walsup.agent.loops.database import login_fault
 from walsup.agent.lowsettings import too_low
 from walsup.agent.reclaim import Reclaim
 from walsup.agent.unreadable import fault_of
-from walsup.agent.world import World
+from walsup.agent.world import World, begin
 from walsup.archive.fault import Fault
 from walsup.archive.fetching import PROGRESS
 from walsup.archive.window import Leg, Line
@@ -57,9 +57,9 @@ async def restore(world: World) -> None:
     claim = Reclaim(world, found, line) if found.own else None
     works = []
     if judge := await _judge(world, found, line, claim):
-        works.append(asyncio.create_task(judge.serve()))
+        works.append(begin("judge", judge.serve))
     if claim is not None:
-        works.append(asyncio.create_task(claim.run()))
+        works.append(begin("claim", claim.run))
     try:
         await _until_promoted(world, found)
     finally:

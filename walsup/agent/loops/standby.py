@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from dataclasses import replace
+from functools import partial
 
 from walsup import log
 from walsup.agent import slot
@@ -16,9 +17,9 @@ from walsup.agent.lowsettings import too_low
 from walsup.agent.progress import Progress
 from walsup.agent.standstill import Standstill
 from walsup.agent.stepdown import Unsure
-from walsup.agent.world import World
+from walsup.agent.world import World, begin
 from walsup.archive.bucket import Bucket
-from walsup.archive.classify import classify
+from walsup.archive.classify import classify, note
 from walsup.errors import WalsupError
 from walsup.postgres import control, history, locations, memory, recovering, replay, standing
 from walsup.postgres.replay import Replay
@@ -42,7 +43,7 @@ async def standby(world: World) -> None:
         return
     streams = world.settings.primary_conninfo is not None
     world.board.put(standby=Standby(phase="following", streams=streams))
-    works = [asyncio.create_task(_sample(world))]
+    works = [begin("standby replay", lambda: _sample(world))]
     follower = None
     if world.bucket is not None and world.settings.role != "primary":
         archive = str(world.settings.archive)
@@ -53,9 +54,9 @@ async def standby(world: World) -> None:
         )
         follower = Follower(world, followed, world.bucket.region)
         await asyncio.to_thread(follower.sweep)
-        served = serve(world.run_dir, world.settings.pgdata, follower.answer, follower.admit)
-        works.append(asyncio.create_task(served))
-        works.append(asyncio.create_task(_look(world, follower, followed)))
+        answer, admit = follower.answer, follower.admit
+        works.append(begin("judge", lambda: serve(world.run_dir, pgdata, answer, admit)))
+        works.append(begin("standby archive", partial(_look, world, follower, followed)))
     try:
         await _until_promoted(world)
     finally:
@@ -171,5 +172,6 @@ async def _gap(followed: Followed, bucket: Bucket, seen: Standby) -> str:
     try:
         async with asyncio.timeout(_PATIENCE_S):
             return await followed.gap(bucket)
-    except Exception:  # noqa: BLE001 (the look before it says what is wrong with the bucket)
+    except Exception as raised:  # noqa: BLE001 (the look before it names what the bucket does)
+        note(raised)
         return ""

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from walsup import settings
+from walsup import log, settings
 from walsup.archive import survey
 from walsup.archive.audit.backupwalk import BackupWalk, Sentinel
 from walsup.archive.audit.found import Found
@@ -26,6 +26,7 @@ from walsup.archive.bucket import Bucket, Listed, open_bucket
 from walsup.archive.classify import classify, is_absent
 from walsup.archive.names import BACKUP_FOLDER, WAL_FOLDER
 from walsup.postgres import subpath
+from walsup.redaction import redact_known
 
 _MOST_CPU_S = 600
 _NICENESS = 3
@@ -34,6 +35,9 @@ _MOST_COMPARED_BYTES = 48 << 20  # read whole, it takes ten times that in memory
 
 def main(run_dir: str) -> None:
     """Carry out one round."""
+    sys.excepthook = log.uncaught
+    log.configure(os.environ.get("WALSUP_LOG_FORMAT", "auto"), "audit")
+    log.redact_with(redact_known)
     os.nice(_NICENESS)
     resource.setrlimit(resource.RLIMIT_CPU, (_MOST_CPU_S, _MOST_CPU_S))
     question = json.loads(sys.stdin.buffer.read())
