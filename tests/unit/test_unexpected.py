@@ -17,7 +17,7 @@ from walsup.agent.world import begin
 from walsup.archive import messenger
 from walsup.archive.bucket import ConflictError
 from walsup.archive.classify import classify
-from walsup.archive.fault import Fault, FaultError
+from walsup.archive.fault import Fault, FaultError, FaultKind
 from walsup.boot.guarded import guarded
 from walsup.errors import InternalError, SettingsError
 from walsup.init.basics import Basics
@@ -154,7 +154,7 @@ def test_a_bug_behind_the_bucket_is_logged_and_a_fault_is_not(
 ) -> None:
     """What a loop shows as a fault of class `unknown` has a traceback when a bug is behind it."""
     expected = (
-        FaultError(Fault("timeout", "late")),
+        FaultError(Fault(FaultKind.TIMEOUT, "late")),
         ConflictError("lost"),
         TimeoutError(),
         FileNotFoundError(2, "No such file or directory", "x"),
@@ -164,7 +164,7 @@ def test_a_bug_behind_the_bucket_is_logged_and_a_fault_is_not(
     for raised in expected:
         classify(raised)
     assert not shown(capfd)
-    assert classify(bug("behind")).kind == "unknown"
+    assert classify(bug("behind")).kind == FaultKind.UNKNOWN
     (line,) = shown(capfd)
     assert "in deeper" in str(line["traceback"])
 

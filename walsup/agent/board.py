@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from walsup import log
 from walsup.agent.lag import Lag
+from walsup.agent.subject import Subject
 from walsup.archive.fault import Fault
 from walsup.postgres.leftout import LeftOut
 from walsup.redaction import redact_known
@@ -265,8 +266,8 @@ class Snapshot:
     previous: Previous = field(default_factory=Previous)
     holes: tuple[Hole, ...] = ()
     audit: Audit = field(default_factory=Audit)
-    faults: Mapping[str, Standing] = field(default_factory=dict)
-    attention: Mapping[str, Standing] = field(default_factory=dict)
+    faults: Mapping[Subject, Standing] = field(default_factory=dict)
+    attention: Mapping[Subject, Standing] = field(default_factory=dict)
     times: Mapping[str, float] = field(default_factory=dict)
     at: float = 0.0
     now_s: float = 0.0
@@ -309,7 +310,7 @@ class Board:
         """Return the snapshot with the time at which it is shown."""
         return replace(self.snapshot, at=time.time(), now_s=time.monotonic())
 
-    def fault(self, subject: str, found: Fault) -> None:
+    def fault(self, subject: Subject, found: Fault) -> None:
         """Let a fault stand, without secrets; logged when its class is new for the subject."""
         found = _without_secrets(found)
         faults = dict(self.snapshot.faults)
@@ -327,7 +328,7 @@ class Board:
             faults[subject] = Standing(fault=found, since=time.time())
         self.put(faults=faults)
 
-    def clear(self, subject: str) -> None:
+    def clear(self, subject: Subject) -> None:
         """Take a fault away."""
         if subject in self.snapshot.faults:
             faults = dict(self.snapshot.faults)
@@ -340,7 +341,7 @@ class Board:
             )
             self.put(faults=faults)
 
-    def attend(self, subject: str, found: Fault | None) -> None:
+    def attend(self, subject: Subject, found: Fault | None) -> None:
         """Show that something needs a person's attention, or that it no longer does (None).
 
         It takes neither `protected` nor readiness away, and is logged when its text is new.
@@ -381,7 +382,7 @@ class Board:
         if audit.backups_from and start_lsn >= audit.backups_from:
             self.put(audit=replace(audit, backups_from=0))
         if not self.snapshot.needs_backup_from:
-            self.clear("hole")
+            self.clear(Subject.HOLE)
 
 
 def _without_secrets(found: Fault) -> Fault:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from walsup import log
 from walsup.agent.audit import contents
 from walsup.agent.lag import Position
+from walsup.agent.subject import Subject
 from walsup.agent.world import World
 from walsup.archive import ahead, catalog, decryption
 from walsup.archive.ahead import Sides
@@ -20,13 +21,12 @@ from walsup.archive.audit.scope import Stamp
 from walsup.archive.bucket import Bucket
 from walsup.archive.catalog import Run
 from walsup.archive.engine import Engine
-from walsup.archive.fault import Fault, FaultError
+from walsup.archive.fault import Fault, FaultError, FaultKind
 from walsup.archive.scratch import scratch, scratch_if_room
 from walsup.archive.survey import PERMANENT, Reader
 from walsup.postgres import control, history
 from walsup.postgres.wal import Segment, show_lsn
 
-SUBJECT = "names"
 _SETTLE_S = 3.0  # a push that has uploaded its object is confirmed a moment later
 _AGAIN_S = 10.0
 _UNCOMPARED_S = 30.0  # for how long an object that cannot be compared may be this server's
@@ -143,9 +143,9 @@ class Conflicts:
         await self._compare_ahead(bucket, finished)
         lsn = reached.lsn if now_lsn is None else now_lsn
         if fault := self.fault([one for one in confirmed if one not in finished], lsn):
-            self._world.board.fault(SUBJECT, fault)
+            self._world.board.fault(Subject.NAMES, fault)
         elif now_lsn is not None and not self.is_unsure:
-            self._world.board.clear(SUBJECT)
+            self._world.board.clear(Subject.NAMES)
 
     def at_end(self, run: Run, end: Position) -> str:
         """Return what is wrong when the server has ended at `end` for good, "" when nothing is."""
@@ -171,7 +171,7 @@ class Conflicts:
                 f" archive: this server writes at {show_lsn(lsn)} and has not finished it"
             )
         remedy = _REMEDY if is_proven else _LOOK_REMEDY
-        return Fault("overwrite conflict", "; ".join(told), remedy) if told else None
+        return Fault(FaultKind.OVERWRITE_CONFLICT, "; ".join(told), remedy) if told else None
 
     def _is_finished(self, name: str) -> bool:
         """Tell whether PostgreSQL has finished the segment, which its archiver can push then."""

@@ -4,6 +4,7 @@ import asyncio
 import time
 
 from walsup import log
+from walsup.agent.subject import Subject
 from walsup.agent.world import World
 from walsup.archive import decryption, engine, oneshot
 from walsup.archive.classify import classify
@@ -61,9 +62,9 @@ def keep_configuration(world: World) -> None:
         try:
             render(world, lease.owner.compression)
         except OSError as raised:
-            world.board.fault("engine", classify(raised))
+            world.board.fault(Subject.ENGINE, classify(raised))
             return
-        world.board.clear("engine")
+        world.board.clear(Subject.ENGINE)
         log.warning("engine.configured_again", reason=f"{world.engine_config} had gone")
 
 

@@ -30,7 +30,7 @@ from walsup.archive.claim import Ask, Rivals, claim
 from walsup.archive.conditions import Conditional
 from walsup.archive.engine import Engine
 from walsup.archive.evidence import Evidence, gather
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.archive.lease import Lease
 from walsup.archive.letin import Claimant, Kept, Wait
 from walsup.archive.owner import Owner
@@ -90,7 +90,7 @@ class Doorkeeper:
             world.fencing.renewed(answer.began_s, answer.owner.heirs)
         if not archives(pgdata):
             return Fault(
-                kind="not the owner",
+                kind=FaultKind.NOT_THE_OWNER,
                 problem="the archive is ours now, but this run began with archive_mode=off",
                 remedy="restart the container: archive_mode changes only then",
             )
@@ -212,7 +212,7 @@ class Doorkeeper:
             world.meter = self._meter(owner)
         if generation and not await self._answers(generation):
             return Fault(
-                kind="engine broken",
+                kind=FaultKind.ENGINE_BROKEN,
                 problem=f"{carrier.name} was started, but does not answer on {world.engine_socket}",
             )
         grant(world, lease)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from walsup.archive import catalog, clock
 from walsup.archive.bucket import Bucket
-from walsup.archive.fault import Fault, FaultError
+from walsup.archive.fault import Fault, FaultError, FaultKind
 from walsup.archive.owner import Owner
 from walsup.archive.window import Line
 from walsup.postgres.wal import Segment, parse_history
@@ -60,7 +60,7 @@ class Followed:
         if owner.epoch < self.epoch:
             raise FaultError(
                 Fault(
-                    "not following",
+                    FaultKind.NOT_FOLLOWING,
                     f"the archive's owner object has epoch {owner.epoch}, and epoch {self.epoch}"
                     " was seen before: the bucket has an older state, which is not followed",
                     "find out who has put an older state of the bucket back",

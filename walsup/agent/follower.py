@@ -12,11 +12,12 @@ from walsup import log
 from walsup.agent import tablespaces
 from walsup.agent.followed import Followed, Origin
 from walsup.agent.source import Source
+from walsup.agent.subject import Subject
 from walsup.agent.world import World
 from walsup.archive import catalog
 from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify
-from walsup.archive.fault import Fault, FaultError
+from walsup.archive.fault import Fault, FaultError, FaultKind
 from walsup.archive.fetching import STANDBY_PATIENCE_S
 from walsup.errors import DataDirectoryError
 from walsup.postgres import control, history, memory, pages
@@ -61,13 +62,15 @@ class Follower:
         except FaultError as raised:
             fault = raised.fault
         except TimeoutError:
-            fault = Fault("timeout", f"{name}: the archive has not answered within {_ANSWER_S:g} s")
+            fault = Fault(
+                FaultKind.TIMEOUT, f"{name}: the archive has not answered within {_ANSWER_S:g} s"
+            )
         except Exception as raised:  # noqa: BLE001 (whatever it is, it is not there now)
             fault = classify(raised)
         if fault is None:
-            self._world.board.clear("archive")
+            self._world.board.clear(Subject.ARCHIVE)
             return code
-        self._world.board.fault("archive", fault)
+        self._world.board.fault(Subject.ARCHIVE, fault)
         await self.source.heed(fault)
         return ABSENT
 
@@ -78,7 +81,7 @@ class Follower:
         """
         for one in created:
             if fault := await tablespaces.make_ready(self._world, one):
-                self._world.board.fault("standby", fault)
+                self._world.board.fault(Subject.STANDBY, fault)
                 log.error("segment.withheld", name=name, path=str(path))
                 self._world.pid1.end(
                     f"{fault.problem}\nHINT: {fault.cure}", DataDirectoryError.exit_code

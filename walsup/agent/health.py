@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from walsup import units
 from walsup.agent import freshness
 from walsup.agent.board import Snapshot
+from walsup.agent.subject import Subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +76,10 @@ def unprotected(seen: Snapshot) -> list[str]:
         reasons.append(
             "not protected: whether archive and data directory are on one device is not known yet"
         )
-    shut = seen.faults.get("gate") if seen.gate.state != "open" else None
+    shut = seen.faults.get(Subject.GATE) if seen.gate.state != "open" else None
     if shut is not None:
         reasons[0] += f"; {shut.fault.cure}"
-    reasons += _faults(seen, without="gate" if shut else "")
+    reasons += _faults(seen, without=Subject.GATE if shut else None)
     if seen.disk.full_in_s is not None:
         shown = units.show_duration(_rounded(seen.disk.full_in_s))
         reasons.append(f"at the present rate pg_wal is full in about {shown}; postgres ends then")
@@ -102,7 +103,7 @@ def _ago(seen: Snapshot) -> str:
     return units.show_duration(round(max(0.0, seen.at - seen.audit.finished_at)))
 
 
-def _faults(seen: Snapshot, without: str = "") -> list[str]:
+def _faults(seen: Snapshot, without: Subject | None = None) -> list[str]:
     return [
         f"{subject}: {fault.kind}: {fault.problem}; {fault.cure}"
         for subject, fault in ((s, standing.fault) for s, standing in seen.faults.items())

@@ -9,7 +9,7 @@ from walsup.agent.world import World
 from walsup.archive import ahead, catalog, decryption, oneshot
 from walsup.archive.bucket import Bucket
 from walsup.archive.engine import Engine
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.archive.lease import Lease, now_s
 from walsup.archive.output import classify_output
 from walsup.tail import raw_lines
@@ -54,7 +54,7 @@ async def prove_history(world: World, carrier: Engine, lease: Lease, timeline: i
 
 def _taken(name: str) -> Fault:
     return Fault(
-        kind="bucket ahead",
+        kind=FaultKind.BUCKET_AHEAD,
         problem=f"{name} in the archive is another's: its timeline's number was taken before, and"
         " this database has begun one of the same number",
         remedy="give this one a prefix of its own; or, if the other is to go on, build this one"

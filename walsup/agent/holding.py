@@ -10,10 +10,11 @@ from pathlib import Path
 
 from walsup import log
 from walsup.agent.complete import proven
+from walsup.agent.subject import Subject
 from walsup.agent.world import World
 from walsup.archive.classify import classify
 from walsup.archive.command import LEASE, lease_line
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.archive.lease import Lease, LostError, Proven, now_s
 from walsup.errors import WalsupError
 from walsup.postgres import history
@@ -37,7 +38,7 @@ async def hold(world: World, lease: Lease) -> Fault | None:
         if lease.owner.state != "running":
             await asyncio.Event().wait()  # given up by the stop: what is left is to be ended
         if now_s() >= lease.until_s:
-            over = failed or Fault("timeout", "this container stood still for 2.4 leases")
+            over = failed or Fault(FaultKind.TIMEOUT, "this container stood still for 2.4 leases")
             log.warning("lease.over", kind=over.kind, problem=over.problem)
             return over
         ends_s = lease.until_s
@@ -47,7 +48,7 @@ async def hold(world: World, lease: Lease) -> Fault | None:
             world.rival = lost.owner
             return lost.fault
         if failed is not None:
-            world.board.fault("lease", failed)
+            world.board.fault(Subject.LEASE, failed)
         elif now_s() >= ends_s:
             return None  # too late for PID 1, which has ended the daemon meanwhile
         pause_s = lease_s / _RETRIES_IN_A_LEASE if failed else lease_s
@@ -68,7 +69,9 @@ async def _renew(world: World, lease: Lease) -> Fault | None:
     except LostError:
         raise
     except TimeoutError:
-        return Fault("timeout", f"the owner object could not be renewed within {lease_s:g} s")
+        return Fault(
+            FaultKind.TIMEOUT, f"the owner object could not be renewed within {lease_s:g} s"
+        )
     except Exception as raised:  # noqa: BLE001 (retried until the lease is over)
         return classify(raised)
     if lease.is_held:
@@ -92,7 +95,7 @@ async def renew(world: World, lease: Lease, proven: Proven) -> None:
 
 def grant(world: World, lease: Lease) -> None:
     """Let pushes through until the lease ends."""
-    world.board.clear("lease")
+    world.board.clear(Subject.LEASE)
     world.withdrawn.clear()
     world.pid1.lease(lease.until_s)
     # A container may have an uptime of its own (lxcfs): what archive_command reads is read here.
@@ -123,7 +126,7 @@ def withdraw(world: World) -> None:
     """Shut: without the file every push fails at once, without a daemon those under way too."""
     # What is listed from now on may be another's.
     world.lease = None
-    world.board.clear("lease")  # the gate's own fault says it now
+    world.board.clear(Subject.LEASE)  # the gate's own fault says it now
     world.withdrawn.set()
     (world.run_dir / LEASE).unlink(missing_ok=True)
     world.pid1.no_engine()

@@ -12,10 +12,11 @@ from walsup.agent import tablespaces, targets
 from walsup.agent.court import serve
 from walsup.agent.reclaim import Reclaim, free_timeline_of
 from walsup.agent.source import Source
+from walsup.agent.subject import Subject
 from walsup.agent.world import World
 from walsup.archive import catalog, judging
 from walsup.archive.classify import classify
-from walsup.archive.fault import Fault, FaultError
+from walsup.archive.fault import Fault, FaultError, FaultKind
 from walsup.archive.fetching import ENDED
 from walsup.archive.judging import Miss
 from walsup.archive.window import Line
@@ -31,7 +32,7 @@ _FIRST_RETRY_S = 0.5
 _LONGEST_RETRY_S = 15.0
 _HOLE_LOOKS = 8  # an archive that is being written shows later segments first, for a moment
 _BROKEN_TRIES = 5
-_PERMANENT = ("engine broken", "engine unable", "unknown")
+_PERMANENT = (FaultKind.ENGINE_BROKEN, FaultKind.ENGINE_UNABLE, FaultKind.UNKNOWN)
 
 
 class Judge:
@@ -65,18 +66,18 @@ class Judge:
             except Exception as raised:  # noqa: BLE001 (whatever it is, it proves nothing)
                 code, fault = None, classify(raised)
             if code is not None:
-                self._world.board.clear("restore")
+                self._world.board.clear(Subject.RESTORE)
                 return code
             if fault is None:
                 continue
-            looks += fault.kind == "hole"
+            looks += fault.kind == FaultKind.HOLE
             broken += fault.kind in _PERMANENT
             if looks > _HOLE_LOOKS or broken > _BROKEN_TRIES:
                 return self._refuse(fault)
             failures += 1
-            self._world.board.fault("restore", fault)
+            self._world.board.fault(Subject.RESTORE, fault)
             await self._source.heed(fault)
-            longest_s = 2.0 if fault.kind == "hole" else _LONGEST_RETRY_S
+            longest_s = 2.0 if fault.kind == FaultKind.HOLE else _LONGEST_RETRY_S
             await asyncio.sleep(units.backoff(failures, _FIRST_RETRY_S, longest_s))
 
     async def admit(self, name: str, path: Path, created: list[Created]) -> int:
@@ -89,7 +90,7 @@ class Judge:
             if await targets.ends_before(self._world, self._found, path, segment, one.lsn):
                 log.info("tablespace.not_reached", location=one.location, lsn=show_lsn(one.lsn))
                 continue
-            self._world.board.fault("restore", fault)
+            self._world.board.fault(Subject.RESTORE, fault)
             remedy = (
                 f"{fault.cure}; or empty the data directory, and end the restore before it:"
                 f" WALSUP_RESTORE_TARGET_LSN={show_lsn(one.lsn)} with"
@@ -117,7 +118,7 @@ class Judge:
                 return None, _hole(name, listed)
             case Miss.LOST:
                 return None, Fault(
-                    kind="hole",
+                    kind=FaultKind.HOLE,
                     problem=f"a listing shows neither {name} nor the segment before it, which was"
                     " fetched from there",
                     remedy="find out who deletes objects below the archive's prefix",
@@ -174,7 +175,7 @@ class Judge:
         seen = self._world.board.snapshot
         at = recovering.segment(seen.init.postgres_pid) or seen.restore.segment or "a segment"
         return Fault(
-            kind="hole",
+            kind=FaultKind.HOLE,
             problem=f"postgres has stopped reading WAL in {at}, and the archive goes up to"
             f" {self._found.last}: {at} has other bytes than were written",
             remedy="start again: the segment is fetched anew; when that does not help, end the"
@@ -182,7 +183,7 @@ class Judge:
         )
 
     def _refuse(self, fault: Fault) -> int:
-        self._world.board.fault("restore", fault)
+        self._world.board.fault(Subject.RESTORE, fault)
         self._world.pid1.doom(f"{fault.problem}\nHINT: {fault.cure}", ArchiveError.exit_code)
         return REFUSED
 
@@ -192,7 +193,7 @@ def _hole(name: str, listed: frozenset[str]) -> Fault:
         (n for n in listed if kind_of(n) is Kind.SEGMENT and n > name), default="later ones"
     )
     return Fault(
-        kind="hole",
+        kind=FaultKind.HOLE,
         problem=f"{name} is not in the archive, but {later} is: a hole is never taken for the end",
         remedy="bring the object back (an older version of it, perhaps); to end the restore there,"
         f" and give up what lies behind, set WALSUP_RESTORE_ACCEPT_HOLE={name}",

@@ -6,8 +6,9 @@ them, no longer than max_slot_wal_keep_size allows.
 """
 
 from walsup import log
+from walsup.agent.subject import Subject
 from walsup.agent.world import World
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.postgres.server import UNANSWERED
 
 SLOT = "walsup_unarchived"
@@ -37,9 +38,9 @@ class Keep:
         try:
             await self._move(archived_lsn)
         except UNANSWERED as raised:
-            board.fault("kept", _fault(raised))
+            board.fault(Subject.KEPT, _fault(raised))
         else:
-            board.clear("kept")
+            board.clear(Subject.KEPT)
 
     async def _move(self, archived_lsn: int) -> None:
         sql = self._world.sql
@@ -67,7 +68,7 @@ async def let_go(world: World) -> None:
 
 def _fault(raised: BaseException) -> Fault:
     return Fault(
-        kind="not following",
+        kind=FaultKind.NOT_FOLLOWING,
         problem=f"what is not yet archived cannot be kept here ({raised}): after a promotion it may"
         " be missing in the archive",
         remedy="let max_replication_slots have room for one more, and the role that walsup logs in"

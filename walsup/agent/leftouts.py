@@ -7,8 +7,9 @@ from pathlib import Path
 
 from walsup import log
 from walsup.agent.audit import rounds
+from walsup.agent.subject import Subject
 from walsup.agent.world import World
-from walsup.archive.fault import Fault, FaultError
+from walsup.archive.fault import Fault, FaultError, FaultKind
 from walsup.postgres.leftout import FILE, LINK, NAME, SOCKET, UNREADABLE, LeftOut, shown, walk
 
 _MARK = ".walsup-clock"
@@ -20,7 +21,7 @@ async def look(world: World) -> tuple[LeftOut, ...]:
     """Walk through the data directory and show what a base backup would leave out of it."""
     found = tuple(await asyncio.to_thread(walk, world.settings.pgdata))
     world.board.put(left_out=found)
-    world.board.attend("left out", _attention(found))
+    world.board.attend(Subject.LEFT_OUT, _attention(found))
     return found
 
 
@@ -55,7 +56,7 @@ async def incomplete(world: World, name: str) -> Fault | None:
     lacking = [LeftOut(path, FILE) for path in paths]
     if data := [one for one in lacking if one.is_data]:
         return Fault(
-            kind="left out",
+            kind=FaultKind.LEFT_OUT,
             problem=f"base backup {name} does not hold {shown(data)}, which were there before it"
             " began",
             remedy="report it with the engine's version; take a base backup with the other engine",
@@ -63,7 +64,7 @@ async def incomplete(world: World, name: str) -> Fault | None:
     if lacking:
         found = (*(world.board.snapshot.left_out or ()), *lacking)
         world.board.put(left_out=found)
-        world.board.attend("left out", _attention(found))
+        world.board.attend(Subject.LEFT_OUT, _attention(found))
     return None
 
 
@@ -73,7 +74,7 @@ def _attention(found: Sequence[LeftOut]) -> Fault | None:
     if not told:
         return None
     return Fault(
-        kind="left out",
+        kind=FaultKind.LEFT_OUT,
         problem=f"base backups do not hold {shown(told)}",
         remedy="a restore makes links again where what they lead to is mounted at the same path,"
         " and refuses to start otherwise: keep these files with the container's configuration",
@@ -86,7 +87,7 @@ def lost_data(found: Sequence[LeftOut]) -> Fault | None:
     if not data:
         return None
     return Fault(
-        kind="left out",
+        kind=FaultKind.LEFT_OUT,
         problem=f"a base backup does not hold {shown(data)}, and a restore would lack this data",
         remedy="stop the database, move what the links lead to back to its place in the data"
         " directory, and start it again; data on another disk belongs into a tablespace",
@@ -99,7 +100,7 @@ def unreadable(found: Sequence[LeftOut], engine: str) -> Fault | None:
     if not stopping:
         return None
     return Fault(
-        kind="left out",
+        kind=FaultKind.LEFT_OUT,
         problem=f"{engine} cannot take a base backup with {shown(stopping)} in the data directory",
         remedy="give unreadable files to the database's user (chown), and move or remove the"
         " others; where it is a volume's lost+found, set PGDATA to a directory in the volume",

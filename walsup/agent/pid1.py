@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from walsup.agent.board import Init
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 
 
 class Pid1:
@@ -37,7 +37,7 @@ class Pid1:
         self.waits = None
         if kind := fields.get("waits_kind"):
             self.waits = Fault(
-                kind, fields.get("waits_problem", ""), fields.get("waits_remedy", "")
+                FaultKind.of(kind), fields.get("waits_problem", ""), fields.get("waits_remedy", "")
             )
         self._last = Init(
             phase=fields.get("phase", "starting"),

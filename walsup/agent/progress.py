@@ -7,7 +7,7 @@ from datetime import datetime
 
 from walsup import units
 from walsup.agent.board import Standby
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.postgres.replay import Replay
 from walsup.postgres.wal import show_lsn
 
@@ -44,21 +44,21 @@ class Progress:
             self._heard_at, self._heard_s = at.heard_at, now_s
         if at.paused and low:
             return Fault(
-                kind="not following",
+                kind=FaultKind.NOT_FOLLOWING,
                 problem=f"replay is paused at {show_lsn(seen.replay_lsn)}: {low}",
                 remedy="start this instance again: walsup raises what is too low by itself (when"
                 " replay is resumed instead, postgres ends)",
             )
         if at.paused:
             return Fault(
-                kind="not following",
+                kind=FaultKind.NOT_FOLLOWING,
                 problem=f"replay is paused at {show_lsn(seen.replay_lsn)}",
                 remedy="continue it: select pg_wal_replay_resume()",
             )
         silent_s = now_s - self._heard_s
         if at.receiver_timeout_s and silent_s > at.receiver_timeout_s + _SILENT_MARGIN_S:
             return Fault(
-                kind="not following",
+                kind=FaultKind.NOT_FOLLOWING,
                 problem="the WAL receiver says that it streams, and has received nothing for"
                 f" {units.show_duration(round(silent_s))}",
                 remedy="look for a hung WAL receiver or network; ending that process makes"
@@ -68,7 +68,7 @@ class Progress:
         if stood_s <= _PATIENCE_S + at.apply_delay_s:
             return None
         return Fault(
-            kind="not following",
+            kind=FaultKind.NOT_FOLLOWING,
             problem=f"replay has stood at {show_lsn(seen.replay_lsn)} for"
             f" {units.show_duration(round(stood_s))}, and the primary is at"
             f" {show_lsn(seen.primary_lsn)}",

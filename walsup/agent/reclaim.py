@@ -7,12 +7,13 @@ line, and is fetched. The number of the new timeline stands in the object before
 import asyncio
 
 from walsup import log
+from walsup.agent.subject import Subject
 from walsup.agent.world import World
 from walsup.archive import catalog, clock, conditions, engine, lineage
 from walsup.archive.bucket import Bucket
 from walsup.archive.claim import Rivals
 from walsup.archive.classify import classify, is_absent
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.archive.lease import Lease, LostError, Proven, now_s, write
 from walsup.archive.letin import Claimant, Kept, Take, Wait, reclaim
 from walsup.archive.names import OWNER_KEY
@@ -48,10 +49,10 @@ class Reclaim:
         while True:
             fault = await self._once(rivals)
             if fault is not None:
-                self._world.board.fault("owner", fault)
+                self._world.board.fault(Subject.OWNER, fault)
                 await asyncio.sleep(_RETRY_S)
                 continue
-            self._world.board.clear("owner")
+            self._world.board.clear(Subject.OWNER)
             self.held.set()
             await self._renew()
             self.held.clear()
@@ -59,7 +60,7 @@ class Reclaim:
     async def _once(self, rivals: Rivals) -> Fault | None:
         bucket = self._world.bucket
         if bucket is None:
-            return Fault("no bucket", "no archive is configured")
+            return Fault(FaultKind.NO_BUCKET, "no archive is configured")
         try:
             decided, etag, before = await self._decide(bucket, rivals)
             if isinstance(decided, (Wait, Kept)):
@@ -78,7 +79,7 @@ class Reclaim:
         except Exception as raised:  # noqa: BLE001 (asked again until it answers)
             return classify(raised)
         if written is None:
-            return Fault("overwrite conflict", "another start was faster; looking again")
+            return Fault(FaultKind.OVERWRITE_CONFLICT, "another start was faster; looking again")
         self._lease = Lease(conditional, written)
         owner = written.owner
         log.info("timeline.claimed", timeline=owner.next_timeline, epoch=owner.epoch)
@@ -140,13 +141,13 @@ class Reclaim:
                 async with asyncio.timeout(owner.lease_s):
                     await lease.renew(Proven(owner.timeline, owner.lsn, owner.backups_from))
             except LostError as lost:
-                self._world.board.fault("owner", lost.fault)
+                self._world.board.fault(Subject.OWNER, lost.fault)
                 self._lease = None
             except Exception as raised:  # noqa: BLE001 (tried again until the lease is over)
-                self._world.board.fault("owner", classify(raised))
+                self._world.board.fault(Subject.OWNER, classify(raised))
                 await asyncio.sleep(_RETRY_S)
             else:
-                self._world.board.clear("owner")
+                self._world.board.clear(Subject.OWNER)
 
 
 async def free_timeline(bucket: Bucket, line: Line, owner: Owner | None, instance: str = "") -> int:

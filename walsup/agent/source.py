@@ -12,7 +12,7 @@ from walsup.archive import engine as engines
 from walsup.archive.bucket import Bucket, open_bucket
 from walsup.archive.classify import classify as classify_raised
 from walsup.archive.engine import Engine
-from walsup.archive.fault import Fault, FaultError
+from walsup.archive.fault import Fault, FaultError, FaultKind
 from walsup.archive.fetching import READER_CONFIG, READER_SOCKET
 from walsup.archive.output import classify_output
 from walsup.archive.reading import bounded, render_reader, trust
@@ -93,9 +93,9 @@ class Source:
             return
         fresh.unlink(missing_ok=True)
         told = classify_output(raw_lines(output), world.secrets())
-        if await self._look(name, segment_bytes) and told.kind != "disk full":
+        if await self._look(name, segment_bytes) and told.kind != FaultKind.DISK_FULL:
             # It can be read whole: what it holds is at fault, and not the way to it.
-            told = told._replace(kind="engine broken", remedy=_DAMAGED)
+            told = told._replace(kind=FaultKind.ENGINE_BROKEN, remedy=_DAMAGED)
         what = f"ended with {code}: {told.problem}" if code else f"gave {size} bytes"
         raise FaultError(
             told._replace(problem=f"{name} is in the archive, but {carrier.name} wal-fetch {what}")
@@ -128,7 +128,10 @@ class Source:
     async def heed(self, fault: Fault) -> None:
         """When credentials are refused: read the secret files again, and use what is new."""
         now_s = time.monotonic()
-        if fault.kind not in ("auth", "no rights") or now_s - self._reread_s < _REREAD_EVERY_S:
+        if (
+            fault.kind not in (FaultKind.AUTH, FaultKind.NO_RIGHTS)
+            or now_s - self._reread_s < _REREAD_EVERY_S
+        ):
             return
         self._reread_s = now_s
         try:

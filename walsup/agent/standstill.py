@@ -3,7 +3,7 @@
 from walsup import units
 from walsup.agent.board import Standby
 from walsup.agent.progress import waits_for_queries
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.postgres.wal import show_lsn
 
 _PATIENCE_S = 60.0
@@ -31,7 +31,7 @@ class Standstill:
             self._gap, self._gap_since_s = gap, now_s
         if gap and now_s - self._gap_since_s >= _GAP_PATIENCE_S:
             return Fault(
-                kind="not following",
+                kind=FaultKind.NOT_FOLLOWING,
                 problem=f"replay stands at {show_lsn(seen.replay_lsn)} before a gap: {gap}",
                 remedy="let the primary push it again (`walsup status` there names its faults), or"
                 " empty this data directory: it is built anew from a newer base backup",
@@ -40,7 +40,7 @@ class Standstill:
         if stood_s < _PATIENCE_S + seen.apply_delay_s:
             return None
         return Fault(
-            kind="not following",
+            kind=FaultKind.NOT_FOLLOWING,
             problem=f"replay has stood at {show_lsn(seen.replay_lsn)} for"
             f" {units.show_duration(round(stood_s))}, and the archive goes on to"
             f" {show_lsn(seen.archived_lsn)}",

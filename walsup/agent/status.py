@@ -9,6 +9,7 @@ from typing import Any
 from walsup import __version__, units
 from walsup.agent import freshness, health
 from walsup.agent.board import Snapshot, Standing
+from walsup.agent.subject import Subject
 from walsup.postgres.wal import show_lsn
 
 
@@ -62,7 +63,7 @@ def as_json(seen: Snapshot) -> dict[str, Any]:
     }
 
 
-def _standing(shown: Mapping[str, Standing]) -> dict[str, dict[str, Any]]:
+def _standing(shown: Mapping[Subject, Standing]) -> dict[str, dict[str, Any]]:
     """Return faults or points of attention by their subject."""
     return {
         subject: {

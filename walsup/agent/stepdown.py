@@ -5,13 +5,14 @@ Only a start can change what a directory is: the container is ended, and prepare
 
 from walsup import log
 from walsup.agent import daemons
+from walsup.agent.subject import Subject
 from walsup.agent.world import World
 from walsup.archive import ranking, takeover
 from walsup.archive.bucket import Bucket
 from walsup.archive.claim import Rivals
 from walsup.archive.classify import classify
 from walsup.archive.engine import DEFAULT_COMPRESSION, Engine
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.archive.letin import Kept, Wait
 from walsup.archive.rank import Held, Neither, Rank, Stay, StepDown
 from walsup.archive.reading import bounded
@@ -24,7 +25,7 @@ from walsup.postgres.wal import show_lsn
 async def step_down(world: World, fault: Fault) -> None:
     """End a primary whose archive another has taken over, where its role allows it."""
     known = world.settings
-    if known.role == "primary" or fault.kind != "not the owner" or world.stopping.is_set():
+    if known.role == "primary" or fault.kind != FaultKind.NOT_THE_OWNER or world.stopping.is_set():
         return
     if standing.is_standby(known.pgdata) or world.bucket is None:
         return
@@ -68,13 +69,15 @@ class Unsure:
         match await _ask(world, bucket):
             case Stay(why=why):
                 if fault := await self._claim(bucket):
-                    world.board.fault("role", Fault("not following", fault.problem, fault.remedy))
+                    world.board.fault(
+                        Subject.ROLE, Fault(FaultKind.NOT_FOLLOWING, fault.problem, fault.remedy)
+                    )
                     return
                 what = f"the archive says that this is the primary: {why}"
             case StepDown():
                 what = "the archive says that another is the primary"
             case Neither(problem=problem, hint=hint) | Held(problem=problem, hint=hint):
-                world.board.fault("role", Fault("not following", problem, hint))
+                world.board.fault(Subject.ROLE, Fault(FaultKind.NOT_FOLLOWING, problem, hint))
                 return
             case None:
                 return

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from walsup import units
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 
 # A busy server always has some that have just begun to wait.
 _PATIENCE_S = 10.0
@@ -63,7 +63,7 @@ class SyncWaits:
         if max(waited_s, lacking_s) < _PATIENCE_S:
             return None
         return Fault(
-            kind="commits wait",
+            kind=FaultKind.COMMITS_WAIT,
             problem="sessions wait for a synchronous standby to confirm their commit, for more than"
             f" {units.show_duration(int(_PATIENCE_S))}:"
             f" synchronous_standby_names = '{seen.names}', connected standbys:"

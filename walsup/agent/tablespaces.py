@@ -8,7 +8,7 @@ from pathlib import Path
 
 from walsup import log
 from walsup.agent.world import World
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.errors import WalsupError
 from walsup.postgres import locations
 from walsup.postgres.spacerecords import Created
@@ -87,7 +87,7 @@ async def make_ready(world: World, created: Created) -> Fault | None:
             )
         return None
     return Fault(
-        kind="tablespace",
+        kind=FaultKind.TABLESPACE,
         problem=f"tablespace {created.number}, created at {at} in {created.location}, cannot be"
         f" replayed here: {problem}",
         remedy=f"mount a volume of this instance's own at {created.location}, or make that"

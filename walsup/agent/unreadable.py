@@ -10,9 +10,10 @@ from pathlib import Path
 from walsup import log, settings
 from walsup.agent.board import Board, Database
 from walsup.agent.pid1 import Pid1
+from walsup.agent.subject import Subject
 from walsup.agent.web import serve, serve_commands
 from walsup.agent.world import World, forever, show_identity
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.errors import SettingsError
 from walsup.postgres.server import postmaster
 
@@ -22,7 +23,7 @@ _EVERY_S = 1.0
 def fault_of(wrong: SettingsError) -> Fault:
     """Give the fault of settings that cannot be read any more."""
     return Fault(
-        kind="auth",
+        kind=FaultKind.AUTH,
         problem=" ".join(wrong.problem.split()),
         remedy="put the file back as it was, or correct it: it is looked at again every few"
         " seconds, and the next start needs it too",
@@ -48,7 +49,7 @@ async def until_readable(
     pgdata, pid1 = Path(content["pgdata"]), Pid1(run_dir, wire)
     log.configure(environment.get("WALSUP_LOG_FORMAT", "auto").strip(), "agent")
     board = Board(environment.get("WALSUP_ARCHIVE") or "not known")
-    board.fault("secrets", fault_of(wrong))
+    board.fault(Subject.SECRETS, fault_of(wrong))
     show_identity(board, content)
     web = answering(board, settings.http(environment), run_dir)
     while True:
@@ -64,5 +65,5 @@ async def until_readable(
             world = World(run_dir, wire, board)
         except SettingsError:
             continue
-        board.clear("secrets")
+        board.clear(Subject.SECRETS)
         return world, web

@@ -15,7 +15,8 @@ from walsup.agent.connections import MOST_CONNECTIONS, Connection, Connections
 from walsup.agent.listeners import STATUS_SOCKET, listen_in, listen_on_tcp
 from walsup.agent.pages import READS, Page, page, problem
 from walsup.agent.repeats import REPEATS
-from walsup.archive.fault import Fault
+from walsup.agent.subject import Subject
+from walsup.archive.fault import Fault, FaultKind
 from walsup.settings import HttpAddress
 
 _BIND_RETRY_S = 5.0
@@ -32,10 +33,10 @@ async def serve(board: Board, address: HttpAddress) -> None:
         try:
             listener = listen_on_tcp(address)
         except OSError as raised:
-            board.fault("http", _cannot_listen(str(address), raised))
+            board.fault(Subject.HTTP, _cannot_listen(str(address), raised))
             await asyncio.sleep(_BIND_RETRY_S)
             continue
-        board.clear("http")
+        board.clear(Subject.HTTP)
         log.info("http.listening", host=listener.getsockname()[0], port=address.port)
         await Connections(MOST_CONNECTIONS, Conversation(board).hold).accept_at(listener)
 
@@ -48,10 +49,10 @@ async def serve_commands(board: Board, run_dir: Path) -> None:
             listener = listen_in(run_dir)
             made = path.stat()
         except OSError as raised:
-            board.fault("status socket", _cannot_listen(str(path), raised))
+            board.fault(Subject.STATUS_SOCKET, _cannot_listen(str(path), raised))
             await asyncio.sleep(_BIND_RETRY_S)
             continue
-        board.clear("status socket")
+        board.clear(Subject.STATUS_SOCKET)
         connections = Connections(_MOST_COMMANDS, Conversation(board).hold)
         accepting = asyncio.create_task(connections.accept_at(listener))
         try:
@@ -70,8 +71,10 @@ def _is_there(path: Path, made: os.stat_result) -> bool:
 
 
 def _cannot_listen(where: str, raised: OSError) -> Fault:
-    kind = "address in use" if raised.errno == errno.EADDRINUSE else "unknown"
-    remedy = "" if kind == "address in use" else "set WALSUP_HTTP to an address of this machine"
+    kind = FaultKind.ADDRESS_IN_USE if raised.errno == errno.EADDRINUSE else FaultKind.UNKNOWN
+    remedy = (
+        "" if kind == FaultKind.ADDRESS_IN_USE else "set WALSUP_HTTP to an address of this machine"
+    )
     if where.startswith("/"):
         remedy = "make the run directory writable for this user, and make room in it"
     return Fault(kind, f"cannot listen on {where}: {raised.strerror}", remedy)

@@ -13,7 +13,7 @@ credentials from the environment, into which WAL-G copies its configuration).
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.settings import FileArchive, Settings
 
 WALG, WALRUS = "wal-g", "walrus"
@@ -113,13 +113,13 @@ def refusal(settings: Settings, engine: str) -> Fault | None:
     asked = "; ".join(f"{name} asks for {ability.what}" for name, ability in lost.items())
     if all(WALG in ability.engines for ability in lost.values()):
         return Fault(
-            kind="engine unable",
+            kind=FaultKind.ENGINE_UNABLE,
             problem=f"{engine} would ignore it: {asked}",
             remedy=f"put {WALG} and walg-daemon-client on PATH, with WALSUP_ENGINE=auto, and"
             f" start again; or take {', '.join(lost)} away",
         )
     return Fault(
-        kind="engine unable",
+        kind=FaultKind.ENGINE_UNABLE,
         problem=f"walsup's own requests to the bucket cannot follow: {asked}",
         remedy=f"take {', '.join(lost)} away; credentials can be AWS_ACCESS_KEY_ID and"
         " AWS_SECRET_ACCESS_KEY (also as _FILE), a web identity, a container's or an instance's",

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from walsup.archive import catalog, oneshot, streamed
 from walsup.archive.bucket import Bucket
 from walsup.archive.engine import Engine
-from walsup.archive.fault import Fault, FaultError
+from walsup.archive.fault import Fault, FaultError, FaultKind
 from walsup.archive.output import classify_output
 from walsup.postgres import control
 from walsup.postgres.control import ControlData
@@ -183,5 +183,5 @@ def _equal(one: Path, other: Path) -> bool:
 
 def _ahead(problem: str) -> Fault:
     return Fault(
-        kind="bucket ahead", problem=f"the archive has WAL that this disk lacks: {problem}"
+        kind=FaultKind.BUCKET_AHEAD, problem=f"the archive has WAL that this disk lacks: {problem}"
     )

@@ -8,61 +8,63 @@ the HTTP statuses where a server gives no code (an answer to HEAD has no body).
 import re
 from typing import NamedTuple
 
+from walsup.archive.fault import FaultKind
+
 _BY_CODE = {
-    "RequestTimeTooSkewed": "clock skew",
-    "RequestExpired": "clock skew",
-    "RequestInTheFuture": "clock skew",
-    "NoSuchBucket": "no bucket",
-    "NotImplemented": "no conditional writes",
-    "AccessDenied": "no rights",
-    "AllAccessDisabled": "no rights",
-    "UnauthorizedOperation": "no rights",
-    "KMS.DisabledException": "no rights",
-    "KMSNotConfigured": "no rights",
-    "InvalidAccessKeyId": "auth",
-    "SignatureDoesNotMatch": "auth",
-    "ExpiredToken": "auth",
-    "ExpiredTokenException": "auth",
-    "InvalidToken": "auth",
-    "InvalidIdentityToken": "auth",
-    "TokenRefreshRequired": "auth",
-    "InvalidClientTokenId": "auth",
-    "NotSignedUp": "auth",
-    "AccountProblem": "auth",
-    "UserSuspended": "auth",
-    "UserDisable": "auth",
-    "NoCredentialProviders": "auth",
-    "AuthorizationHeaderMalformed": "wrong region",
-    "PermanentRedirect": "wrong region",
-    "TemporaryRedirect": "wrong region",
-    "BucketRegionError": "wrong region",
-    "IllegalLocationConstraintException": "wrong region",
-    "SlowDown": "throttled",
-    "Throttling": "throttled",
-    "ThrottlingException": "throttled",
-    "RequestLimitExceeded": "throttled",
-    "TooManyRequests": "throttled",
-    "RequestTimeout": "timeout",
-    "PreconditionFailed": "overwrite conflict",
-    "ConditionalRequestConflict": "overwrite conflict",
-    "InvalidObjectState": "engine disagrees",  # in a storage class that cannot be read
-    "InternalError": "server error",
-    "ServiceUnavailable": "server error",
-    "InsufficientCapacity": "server error",
-    "OperationAborted": "server error",
-    "EntityTooLarge": "server error",
-    "XMinioServerNotInitialized": "server error",
-    "XMinioBackendDown": "server error",
-    "SlowDownRead": "server error",
-    "SlowDownWrite": "server error",
-    "XMinioStorageFull": "archive full",
-    "XMinioAdminBucketQuotaExceeded": "archive full",
-    "QuotaExceeded": "archive full",
-    "StorageLimitExceeded": "archive full",
-    "InsufficientStorage": "archive full",
-    "SecondLevelDomainForbidden": "no S3 server",
-    "VirtualHostDomainRequired": "no S3 server",
-    "MethodNotAllowed": "no S3 server",
+    "RequestTimeTooSkewed": FaultKind.CLOCK_SKEW,
+    "RequestExpired": FaultKind.CLOCK_SKEW,
+    "RequestInTheFuture": FaultKind.CLOCK_SKEW,
+    "NoSuchBucket": FaultKind.NO_BUCKET,
+    "NotImplemented": FaultKind.NO_CONDITIONAL_WRITES,
+    "AccessDenied": FaultKind.NO_RIGHTS,
+    "AllAccessDisabled": FaultKind.NO_RIGHTS,
+    "UnauthorizedOperation": FaultKind.NO_RIGHTS,
+    "KMS.DisabledException": FaultKind.NO_RIGHTS,
+    "KMSNotConfigured": FaultKind.NO_RIGHTS,
+    "InvalidAccessKeyId": FaultKind.AUTH,
+    "SignatureDoesNotMatch": FaultKind.AUTH,
+    "ExpiredToken": FaultKind.AUTH,
+    "ExpiredTokenException": FaultKind.AUTH,
+    "InvalidToken": FaultKind.AUTH,
+    "InvalidIdentityToken": FaultKind.AUTH,
+    "TokenRefreshRequired": FaultKind.AUTH,
+    "InvalidClientTokenId": FaultKind.AUTH,
+    "NotSignedUp": FaultKind.AUTH,
+    "AccountProblem": FaultKind.AUTH,
+    "UserSuspended": FaultKind.AUTH,
+    "UserDisable": FaultKind.AUTH,
+    "NoCredentialProviders": FaultKind.AUTH,
+    "AuthorizationHeaderMalformed": FaultKind.WRONG_REGION,
+    "PermanentRedirect": FaultKind.WRONG_REGION,
+    "TemporaryRedirect": FaultKind.WRONG_REGION,
+    "BucketRegionError": FaultKind.WRONG_REGION,
+    "IllegalLocationConstraintException": FaultKind.WRONG_REGION,
+    "SlowDown": FaultKind.THROTTLED,
+    "Throttling": FaultKind.THROTTLED,
+    "ThrottlingException": FaultKind.THROTTLED,
+    "RequestLimitExceeded": FaultKind.THROTTLED,
+    "TooManyRequests": FaultKind.THROTTLED,
+    "RequestTimeout": FaultKind.TIMEOUT,
+    "PreconditionFailed": FaultKind.OVERWRITE_CONFLICT,
+    "ConditionalRequestConflict": FaultKind.OVERWRITE_CONFLICT,
+    "InvalidObjectState": FaultKind.ENGINE_DISAGREES,  # in a storage class that cannot be read
+    "InternalError": FaultKind.SERVER_ERROR,
+    "ServiceUnavailable": FaultKind.SERVER_ERROR,
+    "InsufficientCapacity": FaultKind.SERVER_ERROR,
+    "OperationAborted": FaultKind.SERVER_ERROR,
+    "EntityTooLarge": FaultKind.SERVER_ERROR,
+    "XMinioServerNotInitialized": FaultKind.SERVER_ERROR,
+    "XMinioBackendDown": FaultKind.SERVER_ERROR,
+    "SlowDownRead": FaultKind.SERVER_ERROR,
+    "SlowDownWrite": FaultKind.SERVER_ERROR,
+    "XMinioStorageFull": FaultKind.ARCHIVE_FULL,
+    "XMinioAdminBucketQuotaExceeded": FaultKind.ARCHIVE_FULL,
+    "QuotaExceeded": FaultKind.ARCHIVE_FULL,
+    "StorageLimitExceeded": FaultKind.ARCHIVE_FULL,
+    "InsufficientStorage": FaultKind.ARCHIVE_FULL,
+    "SecondLevelDomainForbidden": FaultKind.NO_S3_SERVER,
+    "VirtualHostDomainRequired": FaultKind.NO_S3_SERVER,
+    "MethodNotAllowed": FaultKind.NO_S3_SERVER,
 }
 _KEY_ID = (
     "check AWS_ACCESS_KEY_ID: this server does not know it; and AWS_ENDPOINT: is it the server that"
@@ -120,13 +122,13 @@ _TLS_WANTED = re.compile(
 _PAGE = re.compile(r"\s*(<!doctype\s+html|<html|<head|<body|<h1)", re.IGNORECASE)
 _PROXYS = (502, 503, 504)
 _REDIRECTS = (301, 307)
-_NO_S3_SERVER = "no S3 server"
+_NO_S3_SERVER = FaultKind.NO_S3_SERVER
 
 
 class Meaning(NamedTuple):
     """The class of an answer, None when nothing says one; and what to do, "" as the class says."""
 
-    kind: str | None
+    kind: FaultKind | None
     remedy: str = ""
 
 
@@ -135,7 +137,7 @@ def is_page(text: str) -> bool:
     return bool(_PAGE.match(text))
 
 
-def kind_of(code: str, status: int) -> str | None:
+def kind_of(code: str, status: int) -> FaultKind | None:
     """Give the class of an answer; None when neither code nor status says one.
 
     `code` "": there was none; `status` 0: it is not known.
@@ -148,7 +150,7 @@ def meaning(code: str, status: int, said: str = "") -> Meaning:
     if _CONSOLE.search(said):
         return Meaning(_NO_S3_SERVER, _CONSOLE_REMEDY)
     if code in _MAY_BE_FULL and status != 429 and _FULL.search(said):  # noqa: PLR2004 (HTTP)
-        return Meaning("archive full")
+        return Meaning(FaultKind.ARCHIVE_FULL)
     if code:
         return _of_code(code, said) or _of_status(status)
     if said.strip():
@@ -158,13 +160,15 @@ def meaning(code: str, status: int, said: str = "") -> Meaning:
 
 def _of_code(code: str, said: str) -> Meaning | None:
     if code == "AuthorizationHeaderMalformed" and _OF_A_KEY.search(said):
-        return Meaning("auth")  # a key that is empty, or holds a slash
+        return Meaning(FaultKind.AUTH)  # a key that is empty, or holds a slash
     if code == "AccessDenied" and _KMS_WORDS.search(said):
-        return Meaning("no rights", _KMS)
+        return Meaning(FaultKind.NO_RIGHTS, _KMS)
     if code == "InvalidRequest" and _OBJECT_LOCK.search(said):
-        return Meaning("no rights", "take Object Lock's default retention away from the bucket")
+        return Meaning(
+            FaultKind.NO_RIGHTS, "take Object Lock's default retention away from the bucket"
+        )
     kind = _BY_CODE.get(code)
-    if kind == "wrong region" and (expected := _EXPECTED_REGION.search(said)):
+    if kind == FaultKind.WRONG_REGION and (expected := _EXPECTED_REGION.search(said)):
         return Meaning(kind, f"set AWS_REGION={expected[1]}")
     return Meaning(kind, _BY_CODE_REMEDY.get(code, "")) if kind else None
 
@@ -172,17 +176,19 @@ def _of_code(code: str, said: str) -> Meaning | None:
 def _of_page(status: int, said: str) -> Meaning:
     """Give what a text that is no S3 document means: a proxy's or another program's."""
     if _TLS_WANTED.search(said):
-        return Meaning("tls", "write https:// before the host in AWS_ENDPOINT: it speaks TLS")
+        return Meaning(
+            FaultKind.TLS, "write https:// before the host in AWS_ENDPOINT: it speaks TLS"
+        )
     if status == 407:  # noqa: PLR2004 (HTTP)
         return Meaning(
             _NO_S3_SERVER,
             "let requests to the S3 server past the proxy: it asks for a login of its own",
         )
     if status == 413:  # noqa: PLR2004 (HTTP)
-        return Meaning("server error", _TOO_LARGE)
+        return Meaning(FaultKind.SERVER_ERROR, _TOO_LARGE)
     if status in _PROXYS:
         return Meaning(
-            "server error",
+            FaultKind.SERVER_ERROR,
             "look at whether the S3 server runs: a proxy or load balancer answers in its place; it"
             " is retried",
         )
@@ -193,12 +199,17 @@ def _of_page(status: int, said: str) -> Meaning:
 
 def _of_status(status: int) -> Meaning:
     if status in (401, 403):
-        return Meaning("auth")
+        return Meaning(FaultKind.AUTH)
     if status in _REDIRECTS:
-        return Meaning("wrong region")
+        return Meaning(FaultKind.WRONG_REGION)
     if status in (404, 405, 411):
         return Meaning(None)
-    kinds = {408: "timeout", 412: "overwrite conflict", 429: "throttled", 507: "archive full"}
+    kinds = {
+        408: FaultKind.TIMEOUT,
+        412: FaultKind.OVERWRITE_CONFLICT,
+        429: FaultKind.THROTTLED,
+        507: FaultKind.ARCHIVE_FULL,
+    }
     if status in kinds:
         return Meaning(kinds[status])
-    return Meaning("server error" if status >= 500 else None)  # noqa: PLR2004 (HTTP)
+    return Meaning(FaultKind.SERVER_ERROR if status >= 500 else None)  # noqa: PLR2004 (HTTP)

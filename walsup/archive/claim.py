@@ -10,7 +10,7 @@ from walsup.archive.bucket import Bucket
 from walsup.archive.classify import is_absent
 from walsup.archive.conditions import Conditional
 from walsup.archive.evidence import Evidence
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.archive.lease import Clock, Lease, now_s, removed, write
 from walsup.archive.letin import Claimant, Kept, Take, Wait
 from walsup.archive.names import CONDITIONS_KEY, OWNER_KEY
@@ -80,7 +80,7 @@ async def claim(
         if answer is not None or not await _is_own(bucket, claimant):
             break
     return answer or Wait(
-        Fault(kind="overwrite conflict", problem="another start was faster; looking again")
+        Fault(kind=FaultKind.OVERWRITE_CONFLICT, problem="another start was faster; looking again")
     )
 
 
@@ -168,7 +168,7 @@ async def _without_owner(
     if evidence.system_id not in (None, claimant.control.system_id):
         return Kept(
             Fault(
-                kind="not the owner",
+                kind=FaultKind.NOT_THE_OWNER,
                 problem=f"{evidence.seen_in} in the archive is of the cluster with system"
                 f" identifier {evidence.system_id}, this one is {claimant.control.system_id}",
             )
@@ -178,7 +178,7 @@ async def _without_owner(
         # It may have been removed a moment ago, under a holder that finds out at its next renewal.
         return Wait(
             Fault(
-                kind="owner removed",
+                kind=FaultKind.OWNER_REMOVED,
                 problem=f"{OWNER_KEY} was here, and has gone; who held it is taken for dead after"
                 f" {patience_s:g} s, of which {absent_s:.0f} s are over",
                 remedy="nothing; but find out who deletes objects there",

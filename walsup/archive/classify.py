@@ -2,7 +2,7 @@
 
 from walsup import log
 from walsup.archive.bucket import ConflictError
-from walsup.archive.fault import Fault, FaultError
+from walsup.archive.fault import Fault, FaultError, FaultKind
 from walsup.archive.fileerrors import fault_of
 from walsup.errors import WalsupError
 from walsup.redaction import redact_known
@@ -44,12 +44,12 @@ def _fault_behind(raised: BaseException) -> Fault:
         return fault
     said = redact_known(str(raised).strip().partition("\n")[0])[:400]
     if is_conflict(raised):
-        return Fault(kind="overwrite conflict", problem=said)
+        return Fault(kind=FaultKind.OVERWRITE_CONFLICT, problem=said)
     if isinstance(raised, MemoryError):
         return Fault(
-            kind="out of memory", problem=f"no memory is left{f': {said}' if said else ''}"
+            kind=FaultKind.OUT_OF_MEMORY, problem=f"no memory is left{f': {said}' if said else ''}"
         )
     if isinstance(raised, TimeoutError):
-        return Fault(kind="timeout", problem=said or "timed out")
+        return Fault(kind=FaultKind.TIMEOUT, problem=said or "timed out")
     note(raised)
-    return Fault(kind="unknown", problem=f"{type(raised).__name__}: {said}")
+    return Fault(kind=FaultKind.UNKNOWN, problem=f"{type(raised).__name__}: {said}")

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 from walsup import log
 from walsup.archive.bucket import Bucket, ConflictError, Object
 from walsup.archive.classify import classify, is_absent, is_conflict
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.archive.names import CONDITIONS_KEY
 
 _SETTLE_S = 2.0
@@ -62,7 +62,7 @@ async def _allows_the_right_one(bucket: Bucket) -> bool:
 def unmet() -> Fault:
     """The fault of a server that honours them not."""
     return Fault(
-        kind="no conditional writes",
+        kind=FaultKind.NO_CONDITIONAL_WRITES,
         problem="the S3 server ignores If-None-Match or If-Match: two databases could own one"
         " archive at the same time",
     )

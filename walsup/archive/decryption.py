@@ -3,11 +3,10 @@
 from pathlib import Path
 
 from walsup.archive.abilities import unprefixed
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.archive.pgpkeys import Halves, halves
 from walsup.settings import Settings
 
-KIND = "no private key"
 # WAL-G takes the first of them that is set.
 _KEYS = ("PGP_KEY", "PGP_KEY_PATH")
 _PASSPHRASE = "PGP_KEY_PASSPHRASE"  # noqa: S105 (a name)
@@ -41,7 +40,7 @@ def lacking(source: Settings) -> str:
 def attention(why: str) -> Fault:
     """Return what a person should know of a container that archives what it cannot read."""
     return Fault(
-        kind=KIND,
+        kind=FaultKind.NO_PRIVATE_KEY,
         problem=f"{why}: this container can encrypt, and not decrypt, so base backups and WAL are"
         " verified by listing, not read: names, sizes, parts and contiguity are verified in the"
         " bucket, contents are not",
@@ -54,7 +53,7 @@ def refusal(source: Settings) -> Fault | None:
     """Return why nothing can be restored with these settings; None: the key can decrypt."""
     if why := lacking(source):
         return Fault(
-            kind=KIND,
+            kind=FaultKind.NO_PRIVATE_KEY,
             problem=f"{why}: what is in the archive cannot be decrypted",
             remedy="give WALG_PGP_KEY or WALG_PGP_KEY_PATH the private key (gpg --armor"
             " --export-secret-keys), with WALG_PGP_KEY_PASSPHRASE if it has one, and start again;"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from walsup.archive.abilities import unprefixed
-from walsup.archive.fault import Fault, FaultError
+from walsup.archive.fault import Fault, FaultError, FaultKind
 from walsup.settings import Settings
 
 NONE = "none"
@@ -102,7 +102,7 @@ def _content(path: str) -> str:
     except OSError as fault:
         raise FaultError(
             Fault(
-                kind="engine unable",
+                kind=FaultKind.ENGINE_UNABLE,
                 problem=f"the encryption key file {path} cannot be read: {fault.strerror}",
                 remedy=f"mount the key at {path}, readable for the user that the container runs as",
             )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from walsup.archive import abilities, prefixes
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.archive.room import DAEMON_OOM_SCORE, ONE_SHOT_OOM_SCORE, Room
 from walsup.archive.terms import longest_push_s
 from walsup.programs import which
@@ -103,7 +103,9 @@ def choose(settings: Settings, path: str) -> Engine | Fault:
         wanted = "wal-g" if walg else "walrus"
     program = walg if wanted == "wal-g" else walrus
     if not program:
-        return Fault(kind="engine missing", problem=f"the engine {wanted} is not on PATH ({path})")
+        return Fault(
+            kind=FaultKind.ENGINE_MISSING, problem=f"the engine {wanted} is not on PATH ({path})"
+        )
     unable = abilities.refusal(settings, wanted) or prefixes.refusal(settings.archive, wanted)
     if unable:
         return unable

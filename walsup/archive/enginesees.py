@@ -10,7 +10,7 @@ from pathlib import Path
 
 from walsup.archive import catalog, oneshot
 from walsup.archive.catalog import Backup
-from walsup.archive.fault import UNCLEAR, Fault, FaultError
+from walsup.archive.fault import UNCLEAR, Fault, FaultError, FaultKind
 from walsup.archive.layout import parts_folder
 from walsup.archive.output import classify_output
 from walsup.archive.survey import Reader
@@ -58,7 +58,7 @@ async def fault_of_listing(reader: Reader, place: str, backup: Backup) -> Fault 
 
 
 def _disagreement(found: Fault) -> Fault:
-    return found._replace(kind="engine disagrees") if found.kind in UNCLEAR else found
+    return found._replace(kind=FaultKind.ENGINE_DISAGREES) if found.kind in UNCLEAR else found
 
 
 async def _lists(reader: Reader, place: str, backup: Backup) -> dict[str, int]:
@@ -146,11 +146,11 @@ async def _run(reader: Reader, argv: Sequence[str], output: Path, what: str) -> 
     if time.monotonic() - began_s >= _TIMEOUT_S:
         # A slow network is no disagreement: another base backup would be as slow to read.
         problem = f"{reader.engine.name} {what} has not ended within {_TIMEOUT_S:g} s"
-        raise FaultError(Fault(kind="timeout", problem=problem))
+        raise FaultError(Fault(kind=FaultKind.TIMEOUT, problem=problem))
     told = classify_output(raw_lines(output), reader.secrets)
     problem = f"{reader.engine.name} {what} ended with {code}: {told.problem}"
     raise FaultError(told._replace(problem=problem))
 
 
 def _unseen(problem: str) -> FaultError:
-    return FaultError(Fault(kind="engine disagrees", problem=problem))
+    return FaultError(Fault(kind=FaultKind.ENGINE_DISAGREES, problem=problem))

@@ -8,7 +8,7 @@ from walsup.archive import catalog, oneshot
 from walsup.archive.bucket import Bucket
 from walsup.archive.catalog import Backup
 from walsup.archive.engine import Engine
-from walsup.archive.fault import Fault, FaultError
+from walsup.archive.fault import Fault, FaultError, FaultKind
 from walsup.archive.output import classify_output
 from walsup.postgres.wal import long_page_header, strip_extension
 from walsup.tail import raw_lines
@@ -52,7 +52,7 @@ async def gather(
     if not newest and backups:
         raise FaultError(
             Fault(
-                kind="not the owner",
+                kind=FaultKind.NOT_THE_OWNER,
                 problem=f"{backups[-1].name} in the archive does not tell whose it is (WAL-G before"
                 " 1.0 wrote no system identifier), and there is no segment that does",
             )

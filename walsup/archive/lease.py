@@ -9,7 +9,7 @@ from typing import NamedTuple
 from walsup.archive.bucket import Object
 from walsup.archive.classify import is_absent, is_conflict
 from walsup.archive.conditions import Conditional
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.archive.names import OWNER_KEY
 from walsup.archive.owner import NOBODY, Owner, Tablespace
 from walsup.archive.terms import HOLDER_LEASES
@@ -268,7 +268,7 @@ def _gives_up(owner: Owner) -> bool:
 
 def removed() -> Fault:
     """The fault of an owner object that we have owned."""
-    return Fault(kind="owner removed", problem=f"{OWNER_KEY} was there, and has gone")
+    return Fault(kind=FaultKind.OWNER_REMOVED, problem=f"{OWNER_KEY} was there, and has gone")
 
 
 def _taken(owner: Owner | None) -> Fault:
@@ -279,7 +279,7 @@ def _taken(owner: Owner | None) -> Fault:
         else ""
     )
     return Fault(
-        kind="not the owner",
+        kind=FaultKind.NOT_THE_OWNER,
         problem=f"another start has taken the archive{by}",
         remedy="stop one of the two databases, or give one a prefix of its own",
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.archive.owner import Owner
 from walsup.archive.terms import RIVAL_LEASES
 from walsup.postgres.continuity import Position
@@ -148,7 +148,7 @@ def judge(
         return allowed
     return Wait(
         Fault(
-            kind="not the owner",
+            kind=FaultKind.NOT_THE_OWNER,
             problem=f"another start of instance {owner.instance} holds the archive (epoch"
             f" {owner.epoch}); it has not renewed for {unchanged_s:.0f} s, and is taken for dead"
             f" after {_patience_s(owner, claimant):g} s",
@@ -235,7 +235,7 @@ def reclaim(
     if owner.boot != claimant.boot and not _is_free(owner, claimant, unchanged_s):
         return Wait(
             Fault(
-                kind="not the owner",
+                kind=FaultKind.NOT_THE_OWNER,
                 problem=f"instance {owner.instance} holds the archive (epoch {owner.epoch}), and"
                 f" has not renewed for {unchanged_s:.0f} s; the restore goes on, and ends when it"
                 f" is taken for dead, after {_patience_s(owner, claimant):g} s",
@@ -268,7 +268,7 @@ def promotion(
     if not ours and not _is_free(owner, claimant, unchanged_s):
         return Wait(
             Fault(
-                kind="not the owner",
+                kind=FaultKind.NOT_THE_OWNER,
                 problem=f"instance {owner.instance} holds the archive (epoch {owner.epoch}), and"
                 f" has not renewed its lease for {unchanged_s:.0f} s; it is dead after"
                 f" {_patience_s(owner, claimant):g} s",
@@ -320,4 +320,4 @@ def _patience_s(owner: Owner, claimant: Claimant) -> float:
 
 
 def _fault(problem: str, remedy: str) -> Fault:
-    return Fault(kind="not the owner", problem=problem, remedy=remedy)
+    return Fault(kind=FaultKind.NOT_THE_OWNER, problem=problem, remedy=remedy)

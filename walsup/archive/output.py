@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from walsup.archive.answers import Meaning, is_page, meaning
 from walsup.archive.crash import crash
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.postgres import interrupted
 from walsup.redaction import redact
 
@@ -31,27 +31,30 @@ _RIGHTS = (
     (re.compile(r"\blist (\S+): http 40[13]"), "s3:ListBucket"),
 )
 # In this order: WAL-G tries localhost after a refused login, and is refused there for nothing.
-_WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
+_WORDS: tuple[tuple[FaultKind, tuple[str, ...]], ...] = (
     (
-        "database login",
+        FaultKind.DATABASE_LOGIN,
         (
             *("no pg_hba.conf entry", "password authentication failed", "pgpassword unset"),
             *("md5 password auth not supported", "failed to connect to `", "connect to unix:"),
             *("postgres connection failed", "(sqlstate 28", "auth: fatal"),
         ),
     ),
-    ("engine unable", ("was not compiled with", "openpgp encryption is not supported")),
-    ("disk full", ("no space left on device", "disk quota exceeded")),
+    (FaultKind.ENGINE_UNABLE, ("was not compiled with", "openpgp encryption is not supported")),
+    (FaultKind.DISK_FULL, ("no space left on device", "disk quota exceeded")),
     (
-        "overwrite conflict",
+        FaultKind.OVERWRITE_CONFLICT,
         ("contents differ, unable to overwrite", "already present with different bytes"),
     ),
-    ("auth", ("nocredentialproviders", "auth error: imds", "incomplete static credentials")),
-    ("dns", ("no such host", "failed to lookup address", "dns error")),
-    ("tls", ("x509:", "tls certificate", "server gave http response to https", "tls: ")),
-    ("timeout", ("i/o timeout", "deadline exceeded", "timed out", "client.timeout")),
     (
-        "refused",
+        FaultKind.AUTH,
+        ("nocredentialproviders", "auth error: imds", "incomplete static credentials"),
+    ),
+    (FaultKind.DNS, ("no such host", "failed to lookup address", "dns error")),
+    (FaultKind.TLS, ("x509:", "tls certificate", "server gave http response to https", "tls: ")),
+    (FaultKind.TIMEOUT, ("i/o timeout", "deadline exceeded", "timed out", "client.timeout")),
+    (
+        FaultKind.REFUSED,
         (
             *("connection refused", "connection reset", "error sending request"),
             *("broken pipe", "unexpected eof"),
@@ -59,7 +62,12 @@ _WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
 )
 _MOST_SHOWN = 400
-_FIRST = ("database login", "engine unable", "disk full", "overwrite conflict")
+_FIRST = (
+    FaultKind.DATABASE_LOGIN,
+    FaultKind.ENGINE_UNABLE,
+    FaultKind.DISK_FULL,
+    FaultKind.OVERWRITE_CONFLICT,
+)
 _UNTOLD = (
     "look at the fault of the bucket: WAL-RUS does not say whether the name, the port, the"
     " certificate or the network is wrong"
@@ -80,7 +88,7 @@ def _of_output(text: str) -> Fault:
     if setting:
         # Before the rest: what a client says of a session that was ended is of the network.
         problem = f"{setting} ends or hinders the engine's session: {_line(line, 0)}"
-        return Fault("database setting", problem, interrupted.remedy(setting))
+        return Fault(FaultKind.DATABASE_SETTING, problem, interrupted.remedy(setting))
     if words := _of_words(text, last_only=_FIRST):
         return words
     answers = [
@@ -88,24 +96,24 @@ def _of_output(text: str) -> Fault:
     ]
     if answers:
         told, found = answers[-1]
-        kind = told.kind or ""
+        kind = told.kind or FaultKind.UNKNOWN
         line = _line(text, found.start())
-        right = _right(text[: found.end()]) if kind == "no rights" else ""
+        right = _right(text[: found.end()]) if kind == FaultKind.NO_RIGHTS else ""
         code = found["code"] or ""
         problem = f"{right}{line}" + (f" ({code})" if code else "")
         return Fault(kind=kind, problem=problem, remedy=told.remedy)
     said = crash(text) or _line(text.rstrip(), len(text))
-    return _of_words(text) or Fault(kind="engine broken", problem=said)
+    return _of_words(text) or Fault(kind=FaultKind.ENGINE_BROKEN, problem=said)
 
 
-def _of_words(text: str, last_only: tuple[str, ...] = ()) -> Fault | None:
+def _of_words(text: str, last_only: tuple[FaultKind, ...] = ()) -> Fault | None:
     lower = text.lower()
     for kind, words in _WORDS:
         if last_only and kind not in last_only:
             continue
         if told := next((word for word in words if word in lower), None):
             line = _line(text, lower.rfind(told))
-            untold = kind == "refused" and "error sending request" in line
+            untold = kind == FaultKind.REFUSED and "error sending request" in line
             return Fault(kind=kind, problem=line, remedy=_UNTOLD if untold else "")
     return None
 

@@ -5,7 +5,7 @@ import os
 from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple, Self
 
-from walsup.archive.fault import Fault, FaultError
+from walsup.archive.fault import Fault, FaultError, FaultKind
 from walsup.archive.names import OWNER_KEY
 from walsup.archive.terms import DEFAULT_LEASE_S
 from walsup.postgres.continuity import Position
@@ -139,7 +139,7 @@ class Owner:
         except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as fault:
             raise OwnerError(
                 Fault(
-                    kind="owner removed",
+                    kind=FaultKind.OWNER_REMOVED,
                     problem=f"{OWNER_KEY} cannot be read: {type(fault).__name__}: {fault}",
                     remedy="put its last good version back; where there is none, remove it, and"
                     " then, to claim the archive anew with a new base backup, run: walsup adopt",
@@ -162,7 +162,7 @@ def _check_version(found: int) -> None:
     if found > VERSION:
         raise OwnerError(
             Fault(
-                kind="not the owner",
+                kind=FaultKind.NOT_THE_OWNER,
                 problem=f"{OWNER_KEY} cannot be read: its version is {found}, this walsup knows"
                 f" {VERSION}",
                 remedy="start the version of walsup that has written it, or a later one",

@@ -5,7 +5,7 @@ it is written, and drops what stands before the last XML entity of a key that a 
 Tried with every printable ASCII character and with a server that answers as S3 does.
 """
 
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.settings import ArchiveUrl, FileArchive
 
 WALG, WALRUS = "wal-g", "walrus"
@@ -27,7 +27,7 @@ def refusal(archive: ArchiveUrl | FileArchive | None, engine: str) -> Fault | No
     if not lost:
         return None
     return Fault(
-        kind="engine unable",
+        kind=FaultKind.ENGINE_UNABLE,
         problem=f"{archive} has {' '.join(lost)} in its prefix; {engine} loses a part of such keys"
         " when it lists them, so that it could not restore any backup",
         remedy=f"choose a prefix without & < > \" and '; or put {WALG} and walg-daemon-client on"

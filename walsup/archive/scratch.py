@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from walsup import units
-from walsup.archive.fault import Fault, FaultError
+from walsup.archive.fault import Fault, FaultError, FaultKind
 from walsup.postgres.reserve import Disk
 
 _IN_RUN_DIR = "scratch"
@@ -37,7 +37,7 @@ def scratch(
         else:
             raise FaultError(
                 Fault(
-                    kind="disk full",
+                    kind=FaultKind.DISK_FULL,
                     problem=f"neither {run_dir} nor {pgdata} has room for an archived segment"
                     f" ({units.show_bytes(segment_bytes)}), which is to be compared",
                     remedy=f"make room on the file system of {run_dir}",

@@ -12,7 +12,7 @@ from walsup.archive.bucket import Readable
 from walsup.archive.catalog import Backup
 from walsup.archive.classify import is_absent, note
 from walsup.archive.engine import Engine
-from walsup.archive.fault import FaultError
+from walsup.archive.fault import FaultError, FaultKind
 from walsup.archive.layout import parts_folder
 from walsup.archive.names import BACKUP_FOLDER
 from walsup.archive.output import classify_output
@@ -35,7 +35,12 @@ _FETCH_TIMEOUT_S = 120.0
 _TRIES = 3
 _DAMAGED = "bring the object back as it was written, an older version of it perhaps"
 # Kinds of faults of an engine that trying again does not mend.
-PERMANENT = ("engine broken", "engine unable", "engine missing", "unknown")
+PERMANENT = (
+    FaultKind.ENGINE_BROKEN,
+    FaultKind.ENGINE_UNABLE,
+    FaultKind.ENGINE_MISSING,
+    FaultKind.UNKNOWN,
+)
 _PAGE_BYTES = 8192
 _COMPRESSION = {"": "none", ".lz4": "lz4", ".zst": "zstd"}
 
@@ -80,7 +85,7 @@ class Reader:
                     raised.fault.kind in PERMANENT or await self._has(name)
                 )
                 if lasts:
-                    broken = raised.fault._replace(kind="engine broken", remedy=_DAMAGED)
+                    broken = raised.fault._replace(kind=FaultKind.ENGINE_BROKEN, remedy=_DAMAGED)
                     raise FaultError(broken) from raised
                 if self.on_fault is None:
                     raise

@@ -16,7 +16,7 @@ from walsup.archive.classify import is_absent
 from walsup.archive.conditions import Conditional
 from walsup.archive.engine import Engine
 from walsup.archive.evidence import Evidence
-from walsup.archive.fault import Fault, FaultError
+from walsup.archive.fault import Fault, FaultError, FaultKind
 from walsup.archive.lease import Clock, Lease, now_s, removed, write
 from walsup.archive.letin import Claimant, Kept, Wait
 from walsup.archive.names import OWNER_KEY
@@ -25,7 +25,7 @@ from walsup.postgres import control, history, memory, restored
 from walsup.postgres.wal import Kind, Switch, classify
 from walsup.settings import Settings
 
-_FASTER = Fault("overwrite conflict", "another instance was faster; looking again")
+_FASTER = Fault(FaultKind.OVERWRITE_CONFLICT, "another instance was faster; looking again")
 
 
 def claimant(known: Settings, boot: str, engine_name: str = "") -> Claimant:

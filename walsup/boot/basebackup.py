@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from walsup import log
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.boot import backupfetch, copy, inspect, primary, room, stage, startfiles
 from walsup.boot.oneshot import OneShot
 from walsup.errors import ArchiveError, DiskFullError
@@ -44,7 +44,7 @@ def take(known: Settings, one_shot: OneShot, arguments: Sequence[str]) -> Path |
         )
     except OSError as fault:
         return Fault(
-            kind="unknown",
+            kind=FaultKind.UNKNOWN,
             problem=f"{argv[0]} cannot be run: {fault.strerror}",
             remedy="set PG_BINDIR to the directory of PostgreSQL's programs",
         )
@@ -56,7 +56,7 @@ def take(known: Settings, one_shot: OneShot, arguments: Sequence[str]) -> Path |
                 hint="make the volume larger, start again",
             )
         return Fault(
-            kind="unknown",
+            kind=FaultKind.UNKNOWN,
             problem=f"the primary could not be copied, pg_basebackup ended with {code}: {text}",
             remedy="see its words: is the primary up, do WALSUP_PRIMARY_CONNINFO and the primary's"
             " pg_hba.conf (a line for the database `replication`) fit? It is tried again",

@@ -9,6 +9,7 @@ from pathlib import Path
 from walsup.archive import lending
 from walsup.archive.bucket import open_bucket
 from walsup.archive.classify import classify, note
+from walsup.archive.fault import FaultKind
 from walsup.archive.names import BACKUP_FOLDER
 from walsup.archive.output import classify_output
 from walsup.archive.survey import PERMANENT, Reader
@@ -83,7 +84,7 @@ def fetch(  # noqa: PLR0913 (each is one fact)
         answers = asyncio.run(_answers(archive))
         broken += -broken if not answers else 1 if permanent else _PART_OF_A_TRY
         problem = f"{archive.engine.name} backup-fetch of {report.backup.name} ended with {code}"
-        if fault.kind == "disk full":
+        if fault.kind == FaultKind.DISK_FULL:
             raise DiskFullError(f"{problem}:\n{text}", hint="make the volume larger, start again")
         if broken >= _TRIES:
             raise EngineError(
@@ -121,7 +122,7 @@ def _rejects(source: Settings) -> bool:
     try:
         asyncio.run(open_bucket(source).folder(BACKUP_FOLDER))
     except Exception as raised:  # noqa: BLE001 (whatever it is)
-        return classify(raised).kind in ("auth", "no rights")
+        return classify(raised).kind in (FaultKind.AUTH, FaultKind.NO_RIGHTS)
     return False
 
 

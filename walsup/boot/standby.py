@@ -13,7 +13,7 @@ from pathlib import Path
 
 from walsup import log
 from walsup.archive import decryption, survey
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.archive.survey import Reader
 from walsup.boot import (
     basebackup,
@@ -42,7 +42,7 @@ _SIGNAL_SINCE = 12
 
 
 _NO_BACKUP = Fault(
-    kind="hole",
+    kind=FaultKind.HOLE,
     problem="the archive has no finished base backup yet",
     remedy="nothing, while the primary takes its first; a standby can also be copied from the"
     " primary itself (WALSUP_PRIMARY_CONNINFO)",

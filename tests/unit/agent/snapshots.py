@@ -13,7 +13,7 @@ from walsup.agent.board import (
     Waiting,
 )
 from walsup.agent.lag import Lag
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 
 STARTING = Snapshot(archive="s3://b/p")
 PROTECTED = Snapshot(
@@ -32,7 +32,9 @@ PROTECTED = Snapshot(
     ),
     now_s=1000.0,
 )
-FAULT = Standing(fault=Fault(kind="auth", problem='403 for "key"\nand a second line'), since=1.0)
+FAULT = Standing(
+    fault=Fault(kind=FaultKind.AUTH, problem='403 for "key"\nand a second line'), since=1.0
+)
 RECOVERING = Restore(
     phase="recovering",
     source="s3://b/source",

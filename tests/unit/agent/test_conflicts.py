@@ -9,11 +9,12 @@ import pytest
 from tests.unit.archive.test_layout import SIZE, Shelf
 from walsup.agent.conflicts import Ahead, Conflicts
 from walsup.agent.lag import Position
+from walsup.agent.subject import Subject
 from walsup.agent.world import World
 from walsup.archive.bucket import Bucket
 from walsup.archive.catalog import Run
 from walsup.archive.engine import Engine
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.postgres.wal import Segment
 
 MARK = Segment(timeline=1, number=4, size=SIZE)
@@ -54,7 +55,7 @@ def _list(world: World, conflicts: Conflicts, *, times: int = 2) -> str:
             await conflicts.note(bucket, Run(MARK, beyond=(NEXT,)), REACHED, REACHED.lsn)
 
     asyncio.run(go())
-    fault = world.board.snapshot.faults.get("names")
+    fault = world.board.snapshot.faults.get(Subject.NAMES)
     return f"{fault.fault.problem} {fault.fault.remedy}" if fault else ""
 
 
@@ -89,7 +90,7 @@ def test_another_object_ahead_of_the_server_is_a_conflict(world: World, suffix: 
 def test_an_object_that_cannot_be_compared_is_not_to_be_removed(world: World) -> None:
     """It is looked at again, and told after a while, without such advice."""
     _status(world, ".done")
-    world.engine = Fault("engine missing", "it is not on PATH")
+    world.engine = Fault(FaultKind.ENGINE_MISSING, "it is not on PATH")
     conflicts = Conflicts(world)
     assert _list(world, conflicts) == ""
     assert conflicts.is_unsure

@@ -5,14 +5,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from walsup.agent import health, metrics, status
 from walsup.agent.board import Board
-from walsup.archive.fault import REMEDIES, Fault
+from walsup.agent.subject import Subject
+from walsup.archive.fault import REMEDIES, Fault, FaultKind
 
 
-@pytest.mark.parametrize("kind", REMEDIES)
-def test_one_class_in_the_same_words(kind: str, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("kind", FaultKind)
+def test_one_class_in_the_same_words(kind: FaultKind, capfd: pytest.CaptureFixture[str]) -> None:
     """With what happened, and one line of what to do."""
     board = Board("s3://bucket/prefix")
-    board.fault("backup", Fault(kind=kind, problem="what happened"))
+    board.fault(Subject.BACKUP, Fault(kind=kind, problem="what happened"))
     seen = board.snapshot
     remedy = REMEDIES[kind]
     assert "\n" not in remedy

@@ -7,10 +7,11 @@ import pytest
 from tests.unit.agent.snapshots import FAULT, PROTECTED, RECOVERING, STARTING
 from walsup.agent import health
 from walsup.agent.board import BackupSeen, Database, Disk, Gate, Init, Snapshot
+from walsup.agent.subject import Subject
 
 
 @pytest.mark.parametrize(
-    "seen", [STARTING, PROTECTED, replace(PROTECTED, faults={"bucket": FAULT})]
+    "seen", [STARTING, PROTECTED, replace(PROTECTED, faults={Subject.BUCKET: FAULT})]
 )
 def test_s27_liveness_asks_for_nothing(seen: Snapshot) -> None:
     """Neither S3 nor lag nor a long recovery may let Kubernetes kill a database."""
@@ -29,7 +30,7 @@ def test_s27_waiting_for_the_archive_has_started() -> None:
 def test_readiness_is_that_connections_are_accepted() -> None:
     """An archive that is away takes no readiness, it is told as detail."""
     assert health.ready(PROTECTED) == health.Answer(ok=True)
-    faulty = health.ready(replace(PROTECTED, faults={"bucket": FAULT}))
+    faulty = health.ready(replace(PROTECTED, faults={Subject.BUCKET: FAULT}))
     assert faulty.ok
     assert "auth" in faulty.reasons[0]
     assert not health.ready(replace(PROTECTED, database=Database())).ok
@@ -64,7 +65,7 @@ def test_what_stops_is_not_ready(phase: str) -> None:
         (replace(PROTECTED, gate=Gate()), "not opened yet"),
         (replace(PROTECTED, backup=BackupSeen()), "no base backup"),
         (replace(PROTECTED, backup=BackupSeen(state="running")), "running"),
-        (replace(PROTECTED, faults={"gate": FAULT}), "AWS_ACCESS_KEY_ID"),
+        (replace(PROTECTED, faults={Subject.GATE: FAULT}), "AWS_ACCESS_KEY_ID"),
         (replace(PROTECTED, disk=Disk(full_in_s=11_000.0)), "pg_wal is full in about 3h;"),
         (replace(PROTECTED, disk=Disk(full_in_s=400.0)), "pg_wal is full in about 7min;"),
         (replace(PROTECTED, disk=Disk(full_in_s=90.4)), "pg_wal is full in about 1min 30s;"),

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import cast
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.unit.agent.snapshots import FAULT, FOLLOWING, PROTECTED, STARTING
 from walsup.agent.board import Disk, Snapshot
 from walsup.agent.metrics import render, table
+from walsup.agent.subject import Subject
 
 
 def parsed(seen: Snapshot) -> dict[str, tuple[str, dict[str, str], float]]:
@@ -34,7 +36,7 @@ def test_names_are_unique_and_ours() -> None:
 
 def test_every_metric_is_rendered() -> None:
     """What the table promises is there, with its type, and nothing else."""
-    shown = replace(PROTECTED, faults={"bucket": FAULT}, attention={"gap": FAULT})
+    shown = replace(PROTECTED, faults={Subject.BUCKET: FAULT}, attention={Subject.GAP: FAULT})
     found = parsed(replace(shown, disk=Disk(full_in_s=60.0), standby=FOLLOWING))
     assert {name: kind for name, (kind, _, _) in found.items()} == {
         name: kind for name, kind, _ in table()
@@ -43,7 +45,7 @@ def test_every_metric_is_rendered() -> None:
 
 def test_values() -> None:
     """The values are the snapshot's, in base units."""
-    found = parsed(replace(PROTECTED, faults={"bucket": FAULT}))
+    found = parsed(replace(PROTECTED, faults={Subject.BUCKET: FAULT}))
     wanted = {
         "walsup_protected": 0,
         "walsup_gate_open": 1,
@@ -60,7 +62,7 @@ def test_values() -> None:
         assert math.isclose(found[name][2], value), name
     assert found["walsup_fault"][1] == {"subject": "bucket", "kind": "auth"}
     assert parsed(PROTECTED)["walsup_protected"][2] == 1
-    attention = parsed(replace(PROTECTED, attention={"gap": FAULT}))
+    attention = parsed(replace(PROTECTED, attention={Subject.GAP: FAULT}))
     assert attention["walsup_attention"][1] == {"subject": "gap", "kind": "auth"}
     assert attention["walsup_protected"][2] == 1
 
@@ -77,6 +79,6 @@ def test_what_is_not_known_is_absent() -> None:
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_labels_are_read_as_they_are(subject: str) -> None:
     """Whatever a subject has in it: quotes, backslashes, ends of lines."""
-    text = render(replace(PROTECTED, faults={subject: FAULT})).decode()
+    text = render(replace(PROTECTED, faults={cast("Subject", subject): FAULT})).decode()
     (read,) = (one for one in text_string_to_metric_families(text) if one.name == "walsup_fault")
     assert [one.labels["subject"] for one in read.samples] == [subject]

@@ -6,11 +6,11 @@ import pytest
 
 from walsup.agent.silence import Silence, ask
 from walsup.archive.bucket import Object
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.archive.s3.exchange import Answer
 from walsup.archive.s3.failures import refused, unanswered
 
-REFUSED = Fault("refused", "nothing listens there")
+REFUSED = Fault(FaultKind.REFUSED, "nothing listens there")
 _HANGS_S = 60.0
 
 

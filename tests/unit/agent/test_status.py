@@ -9,9 +9,10 @@ from tests.unit.agent.snapshots import FAULT, FETCHING, PROTECTED, RECOVERING, S
 from walsup.agent.board import Snapshot
 from walsup.agent.lag import Lag
 from walsup.agent.status import as_json, as_text
+from walsup.agent.subject import Subject
 
 NO_ARCHIVE = Snapshot(archive=None)
-FAULTY = replace(PROTECTED, faults={"bucket": FAULT})
+FAULTY = replace(PROTECTED, faults={Subject.BUCKET: FAULT})
 
 
 @pytest.mark.parametrize("seen", [STARTING, PROTECTED, NO_ARCHIVE, FAULTY])
@@ -39,7 +40,7 @@ def test_json_for_people_and_programs() -> None:
 
 def test_attention_is_shown_and_takes_no_protection_away() -> None:
     """It has a line, class, remedy and time, and readiness says nothing of it."""
-    status = as_json(replace(PROTECTED, attention={"gap": FAULT}))
+    status = as_json(replace(PROTECTED, attention={Subject.GAP: FAULT}))
     assert (status["protected"], status["reasons"], status["ready"]) == (True, [], True)
     assert status["attention"]["gap"]["since"] == 1.0
     text = as_text(status)

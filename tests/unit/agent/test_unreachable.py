@@ -5,8 +5,9 @@ import pytest
 from walsup.agent.audit import unreachable
 from walsup.agent.audit.judging import Judged
 from walsup.agent.board import Board, Hole
+from walsup.agent.subject import Subject
 from walsup.archive.audit.scope import Counted
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 
 
 def _backup(number: int) -> Counted:
@@ -59,13 +60,13 @@ def test_attention_keeps_its_beginning_and_ends(capfd: pytest.CaptureFixture[str
     """Other words of the same subject begin nothing; the same words are not logged again."""
     board = Board("s3://b/a")
     for problem in ("one", "one", "two"):
-        board.attend("gap", Fault("hole", problem))
-    first = board.snapshot.attention["gap"].since
-    assert board.snapshot.attention["gap"].fault.problem == "two"
-    board.attend("gap", Fault("hole", "three"))
-    assert board.snapshot.attention["gap"].since == first
-    board.attend("gap", None)
-    board.attend("gap", None)
+        board.attend(Subject.GAP, Fault(FaultKind.HOLE, problem))
+    first = board.snapshot.attention[Subject.GAP].since
+    assert board.snapshot.attention[Subject.GAP].fault.problem == "two"
+    board.attend(Subject.GAP, Fault(FaultKind.HOLE, "three"))
+    assert board.snapshot.attention[Subject.GAP].since == first
+    board.attend(Subject.GAP, None)
+    board.attend(Subject.GAP, None)
     assert board.snapshot.attention == {}
     logged = capfd.readouterr().err
     assert logged.count("attention.wanted") == 3

@@ -19,8 +19,9 @@ from walsup.agent.board import Board
 from walsup.agent.connections import MOST_CONNECTIONS, Connection, longest_idle
 from walsup.agent.listeners import STATUS_SOCKET, short_path
 from walsup.agent.pages import page
+from walsup.agent.subject import Subject
 from walsup.agent.web import serve, serve_commands
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.settings import HttpAddress
 
 
@@ -220,7 +221,7 @@ async def test_a_port_in_use_is_a_fault_and_commands_are_answered(tmp_path: Path
             asyncio.create_task(serve_commands(board, run_dir)),
         ]
         await asyncio.sleep(0.1)
-        assert board.snapshot.faults["http"].fault.kind == "address in use"
+        assert board.snapshot.faults[Subject.HTTP].fault.kind == FaultKind.ADDRESS_IN_USE
         with short_path(run_dir / STATUS_SOCKET) as path:
             line = await asyncio.open_unix_connection(path)
         assert b" 200 OK" in (await said(line, b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"))[0]
@@ -323,7 +324,7 @@ async def test_a_broken_body_is_no_request(method: bytes) -> None:
 
 def test_a_name_that_is_no_text_is_shown() -> None:
     """A file's name in another encoding, in a fault's words."""
-    fault = Fault(kind="unknown", problem="/archive/\udcfc: not a directory")
+    fault = Fault(kind=FaultKind.UNKNOWN, problem="/archive/\udcfc: not a directory")
     for path in ("/status", "/readyz", "/metrics"):
-        seen = replace(PROTECTED, faults={"archive\udcfc": replace(FAULT, fault=fault)})
+        seen = replace(PROTECTED, faults={Subject.ARCHIVE: replace(FAULT, fault=fault)})
         assert page("GET", path, seen).code in (200, 503)

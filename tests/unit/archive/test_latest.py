@@ -10,7 +10,7 @@ import pytest
 from walsup.archive import latest, lineage
 from walsup.archive.bucket import Listed, Page
 from walsup.archive.catalog import Backup
-from walsup.archive.fault import Fault, FaultError
+from walsup.archive.fault import Fault, FaultError, FaultKind
 from walsup.archive.latest import ForkError
 from walsup.archive.owner import Owner
 from walsup.archive.survey import Offer, Reader
@@ -65,7 +65,7 @@ class Archive:
     async def fetch(self, name: str) -> Path:
         """Give a history file."""
         if int(name[:8], 16) not in self._histories:
-            raise FaultError(Fault("engine broken", f"{name} not found"))
+            raise FaultError(Fault(FaultKind.ENGINE_BROKEN, f"{name} not found"))
         path = self._scratch / name
         path.write_text(self._histories[int(name[:8], 16)])
         return path

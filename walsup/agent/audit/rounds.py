@@ -13,7 +13,7 @@ from walsup.agent.world import World
 from walsup.archive import oneshot
 from walsup.archive.audit.found import Found
 from walsup.archive.audit.scope import Scope
-from walsup.archive.fault import Fault, FaultError
+from walsup.archive.fault import Fault, FaultError, FaultKind
 from walsup.kernel import die_with_parent, take_less
 
 # Without any answer of the bucket for so long, the process hangs.
@@ -94,13 +94,16 @@ async def _answer(process: Process, question: bytes, wanted: str, silent_s: floa
                 line = await process.stdout.readline()
         except TimeoutError:
             raise FaultError(
-                Fault("timeout", f"the audit's listing has had no answer for {silent_s:g} s")
+                Fault(
+                    FaultKind.TIMEOUT, f"the audit's listing has had no answer for {silent_s:g} s"
+                )
             ) from None
         if not line:
             raise FaultError(_ended(await process.wait()))
         told: dict[str, Any] = json.loads(line)
         if "fault" in told:
-            raise FaultError(Fault(*told["fault"]))
+            kind, problem, remedy = told["fault"]
+            raise FaultError(Fault(FaultKind.of(kind), problem, remedy))
         if wanted in told:
             return told[wanted]
 
@@ -109,5 +112,5 @@ def _ended(code: int) -> Fault:
     """Return the fault of a process that ended without an answer."""
     if code == -SIGKILL:
         problem = "the audit's process was killed, by the kernel for want of memory perhaps"
-        return Fault("out of memory", problem)
-    return Fault("unknown", f"the audit's process ended with {code}")
+        return Fault(FaultKind.OUT_OF_MEMORY, problem)
+    return Fault(FaultKind.UNKNOWN, f"the audit's process ended with {code}")

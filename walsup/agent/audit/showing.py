@@ -11,9 +11,10 @@ from walsup.agent.audit.judging import Judged
 from walsup.agent.audit.result import Result
 from walsup.agent.audit.state import State
 from walsup.agent.board import Audit, BackupSeen, Hole
+from walsup.agent.subject import Subject
 from walsup.agent.world import World
 from walsup.archive.audit.found import Branch, Found
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 
 _SHOWN = 3
 # Three times what a full round of an archive of that size is due after.
@@ -37,9 +38,9 @@ def went_back(world: World, epoch: int, known_epoch: int) -> None:
     """Show that the archive was put back to an earlier state."""
     wanted = world.settings.initial_backup
     world.board.fault(
-        "hole",
+        Subject.HOLE,
         Fault(
-            kind="hole",
+            kind=FaultKind.HOLE,
             problem="the archive was put back to an earlier state: its owner object has epoch"
             f" {epoch}, this data directory has already had {known_epoch}; what was verified there"
             " since then may be gone, and its base backups do not count any more",
@@ -51,9 +52,9 @@ def went_back(world: World, epoch: int, known_epoch: int) -> None:
 def pushing(world: World, name: str) -> None:
     """Show that a segment is pushed again."""
     world.board.fault(
-        "audit",
+        Subject.AUDIT,
         Fault(
-            kind="damaged",
+            kind=FaultKind.DAMAGED,
             problem=f"segment {name} is missing or damaged in the archive after it was verified; it"
             " is pushed again from pg_wal",
             remedy="find out what deletes or overwrites objects below the archive's prefix",
@@ -70,15 +71,15 @@ def gaps(world: World, before: Sequence[Hole], judged: Judged) -> bool:
             log.warning("gap.found", first=gap.first, last=gap.last, covered_by=gap.covered_by)
     if not still:
         if not world.board.snapshot.audit.backups_from:
-            world.board.clear("hole")
+            world.board.clear(Subject.HOLE)
         return False
     gap = still[-1]
     upto = f" to {gap.last}" if gap.last != gap.first else ""
     wanted = world.settings.initial_backup
     world.board.fault(
-        "hole",
+        Subject.HOLE,
         Fault(
-            kind="hole",
+            kind=FaultKind.HOLE,
             problem=f"segment {gap.first}{upto} is missing or damaged in the archive, and is no"
             f" longer in pg_wal ({len(still)} gaps)",
             remedy="bring the objects back (an older version of them, a replica); no restore goes"
@@ -93,9 +94,9 @@ def base_backup(world: World, proven: BackupSeen, problem: str) -> None:
     """Show that the base backup does not count any more."""
     wanted = world.settings.initial_backup
     world.board.fault(
-        "backup",
+        Subject.BACKUP,
         Fault(
-            kind="base backup damaged",
+            kind=FaultKind.BASE_BACKUP_DAMAGED,
             problem=f"base backup {proven.name} does not count any more: {problem}",
             remedy="find out what deletes or overwrites objects below the archive's prefix; "
             + ("a new base backup is taken by itself" if wanted else "take a new base backup"),
@@ -107,18 +108,18 @@ def base_backup(world: World, proven: BackupSeen, problem: str) -> None:
 def publish(world: World, found: Found, result: Result, took_s: float, state: State) -> None:
     """Show a round's result."""
     # A round over the newest day does not see all branches.
-    if result.whole or (found.branches and "timeline" not in world.board.snapshot.faults):
+    if result.whole or (found.branches and Subject.TIMELINE not in world.board.snapshot.faults):
         _branches(world, found.branches)
     if found.twice:
-        world.board.fault("archive", duplicates(found.twice))
+        world.board.fault(Subject.ARCHIVE, duplicates(found.twice))
     elif result.whole:
-        world.board.clear("archive")
-    if result.unread and "audit" not in world.board.snapshot.faults:
-        world.board.fault("audit", _unread(result.unread))
+        world.board.clear(Subject.ARCHIVE)
+    if result.unread and Subject.AUDIT not in world.board.snapshot.faults:
+        world.board.fault(Subject.AUDIT, _unread(result.unread))
     elif result.is_settled:
-        world.board.clear("audit")
+        world.board.clear(Subject.AUDIT)
     seen = world.board.snapshot
-    clean = result.is_settled and not seen.needs_backup_from and "timeline" not in seen.faults
+    clean = result.is_settled and not seen.needs_backup_from and Subject.TIMELINE not in seen.faults
     first = result.oldest
     now = time.time()
     world.board.put(
@@ -155,8 +156,8 @@ def losses(world: World, judged: Judged) -> None:
     shown = world.board.snapshot.backup
     in_fault = shown.name if shown.state == "damaged" else ""
     steady = world.board.snapshot.audit.unfit_backups
-    world.board.attend("older base backup", unreachable.backups(judged, steady, in_fault))
-    world.board.attend("gap", unreachable.gaps(judged))
+    world.board.attend(Subject.OLDER_BASE_BACKUP, unreachable.backups(judged, steady, in_fault))
+    world.board.attend(Subject.GAP, unreachable.gaps(judged))
 
 
 def unfit(world: World, backups: Mapping[str, str]) -> None:
@@ -170,13 +171,13 @@ def unfit(world: World, backups: Mapping[str, str]) -> None:
 
 def _branches(world: World, branches: Sequence[Branch]) -> None:
     if not branches:
-        world.board.clear("timeline")
+        world.board.clear(Subject.TIMELINE)
         return
     told = "; ".join(_branch(one) for one in branches[:_SHOWN])
     world.board.fault(
-        "timeline",
+        Subject.TIMELINE,
         Fault(
-            kind="foreign timeline",
+            kind=FaultKind.FOREIGN_TIMELINE,
             problem=f"the archive has WAL that is not of this database's history: {told}",
             remedy="find the other server whose archive_command points to this archive, and give it"
             " a prefix of its own; then remove what it has written here",
@@ -193,7 +194,7 @@ def _branch(one: Branch) -> str:
 def duplicates(names: Sequence[str]) -> Fault:
     """Give the fault of segments that are there under two extensions."""
     return Fault(
-        kind="overwrite conflict",
+        kind=FaultKind.OVERWRITE_CONFLICT,
         problem=f"{', '.join(names[:_SHOWN])} in the archive twice, in two compressions: two"
         " programs have written there",
         remedy="find the other writer (an archive_command elsewhere?), and remove what it has"
@@ -203,7 +204,7 @@ def duplicates(names: Sequence[str]) -> Fault:
 
 def _unread(count: int) -> Fault:
     return Fault(
-        kind="damaged",
+        kind=FaultKind.DAMAGED,
         problem=f"{count} objects may have changed after they were verified; they are read again",
         remedy="find out what writes below the archive's prefix",
     )

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from walsup.agent.audit.judging import Judged
 from walsup.agent.board import Hole
 from walsup.archive.audit.scope import Counted
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 
 _SHOWN = 3
 _BRING_BACK = "bring the objects back (an older version of them, a replica)"
@@ -27,7 +27,7 @@ def backups(judged: Judged, steady: Collection[str], in_fault: str) -> Fault | N
     shown = "; ".join(f"base backup {name}: {judged.unfit[name]}" for name in names[:_SHOWN])
     more = f"; and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return Fault(
-        kind="base backup damaged",
+        kind=FaultKind.BASE_BACKUP_DAMAGED,
         problem=f"{len(names)} of the base backups cannot be restored ({shown}{more});"
         f" {_reach(judged.whole)}",
         remedy=f"{_BRING_BACK}; or delete what is left of the backup with the engine: delete target"
@@ -52,7 +52,7 @@ def gaps(judged: Judged) -> Fault | None:
     more = f"; and {len(covered) - _SHOWN} more" if len(covered) > _SHOWN else ""
     newest = covered[-1].covered_by
     return Fault(
-        kind="hole",
+        kind=FaultKind.HOLE,
         problem=f"WAL is missing or damaged in the archive, and no longer in pg_wal: {shown}{more}",
         remedy=f"{_BRING_BACK}; or, when no restore to a time before it is needed, delete the older"
         f" base backups with the engine: delete before {newest} --confirm",

@@ -4,6 +4,7 @@ import asyncio
 import time
 
 from walsup.agent.audit.auditor import Auditor
+from walsup.agent.subject import Subject
 from walsup.agent.world import World
 from walsup.archive.classify import classify
 from walsup.postgres.wal import Segment
@@ -37,7 +38,7 @@ async def _once(world: World, last: Segment) -> str | None:
     try:
         result = await auditor.look(whole=auditor.is_small, head=last, confirm_s=_CONFIRM_S)
     except Exception as raised:  # noqa: BLE001 (retried until the deadline)
-        world.board.fault("bucket", classify(raised))
+        world.board.fault(Subject.BUCKET, classify(raised))
         return None
     if result is None:
         return "the archive is no longer this instance's"
@@ -46,7 +47,7 @@ async def _once(world: World, last: Segment) -> str | None:
     seen = world.board.snapshot
     if gap := next((hole for hole in reversed(seen.holes) if not hole.covered_by), None):
         return f"{gap.first} is lost, and no base backup lies behind it"
-    for subject in ("timeline", "archive"):
+    for subject in (Subject.TIMELINE, Subject.ARCHIVE):
         if subject in seen.faults:
             return seen.faults[subject].fault.problem
     return ""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from walsup import log
 from walsup.agent.audit.auditor import Auditor
+from walsup.agent.subject import Subject
 from walsup.agent.world import World
 from walsup.archive.classify import classify
 from walsup.archive.fault import Fault
@@ -32,7 +33,7 @@ async def audit(world: World) -> None:
             world.audit_wanted.clear()
         # A bucket that does not answer the lag would not answer here: a directory's processes that
         # hang in the kernel are not to become more.
-        if time.monotonic() < due_s or "bucket" in seen.faults:
+        if time.monotonic() < due_s or Subject.BUCKET in seen.faults:
             continue
         began_s = time.monotonic()
         try:
@@ -44,7 +45,7 @@ async def audit(world: World) -> None:
             fault = classify(raised)
             log.warning("audit.failed", kind=fault.kind, problem=fault.problem)
             if failures >= _FAILURES_SHOWN:
-                world.board.fault("audit", _not_done(world, fault))
+                world.board.fault(Subject.AUDIT, _not_done(world, fault))
         due_s = began_s + (auditor.requests * _REQUEST_EVERY_S if settled else _SOON_S)
 
 

@@ -14,13 +14,14 @@ from walsup.agent.enginesessions import safe_sessions
 from walsup.agent.events import any_set
 from walsup.agent.holding import renew
 from walsup.agent.loops.lag import switch
+from walsup.agent.subject import Subject
 from walsup.agent.world import World
 from walsup.archive import catalog, decryption, oneshot
 from walsup.archive.bucket import Bucket
 from walsup.archive.catalog import Backup
 from walsup.archive.classify import classify
 from walsup.archive.engine import Engine
-from walsup.archive.fault import UNCLEAR, Fault
+from walsup.archive.fault import UNCLEAR, Fault, FaultKind
 from walsup.archive.lease import LostError
 from walsup.archive.output import classify_output
 from walsup.postgres import guc, spaces
@@ -50,7 +51,7 @@ async def backup(world: World) -> None:
             done = classify(raised)
         if done is None:
             attempts = 0
-            world.board.clear("backup")
+            world.board.clear(Subject.BACKUP)
             # Without one somebody else takes it, and it is looked for.
             is_proven = world.board.snapshot.backup.counts
             look_s = _WALK_EVERY_S if is_proven else _LONGEST_RETRY_S
@@ -61,7 +62,7 @@ async def backup(world: World) -> None:
             continue
         attempts += 1
         if not world.stopping.is_set():
-            world.board.fault("backup", done)
+            world.board.fault(Subject.BACKUP, done)
             seen = world.board.snapshot.backup
             world.board.put(backup=BackupSeen(state="failed", name=seen.name, attempts=attempts))
             pause_s = units.backoff(attempts, _FIRST_RETRY_S, _LONGEST_RETRY_S)
@@ -81,7 +82,7 @@ async def _attempt(world: World, bucket: Bucket, engine: Engine, attempts: int) 
     """Give None when a backup of this cluster is proven in the bucket."""
     left_out = await leftouts.look(world)
     why = decryption.lacking(world.settings)
-    world.board.attend("decryption", decryption.attention(why) if why else None)
+    world.board.attend(Subject.DECRYPTION, decryption.attention(why) if why else None)
     return leftouts.lost_data(left_out) or await _found_or_taken(
         world, bucket, engine, attempts, left_out
     )
@@ -99,7 +100,7 @@ async def _found_or_taken(
         fault = await _prove(world, bucket, engine, found)
         if fault is None or not _wants_another(world, fault):
             return fault
-        world.board.fault("backup", fault)
+        world.board.fault(Subject.BACKUP, fault)
     _say_why(world)
     if not world.settings.initial_backup:
         world.board.put(backup=BackupSeen(state="none"))
@@ -121,7 +122,7 @@ async def _found_or_taken(
             world.taken[newest.name] = began_at
         return await _prove(world, bucket, engine, newest)
     return Fault(
-        kind="engine disagrees",
+        kind=FaultKind.ENGINE_DISAGREES,
         problem=f"{engine.name} backup-push reports success, and no new base backup is below"
         f" {world.settings.archive}: it writes to another place, or its sentinel is deleted",
     )
@@ -142,9 +143,9 @@ def _why(
 def _wants_another(world: World, fault: Fault) -> bool:
     """Return whether a new base backup may help: one more that nothing can read does not."""
     match fault.kind:
-        case "base backup damaged":
+        case FaultKind.BASE_BACKUP_DAMAGED:
             return True
-        case "engine disagrees":
+        case FaultKind.ENGINE_DISAGREES:
             return not world.has_taken_backup
         case _:
             return False
@@ -161,13 +162,13 @@ async def _hindered(world: World) -> Fault | None:
     """
     if not await _first_segment(world):
         return Fault(
-            kind="timeout",
+            kind=FaultKind.TIMEOUT,
             problem="no segment has been proven in the bucket yet",
             remedy="see the other faults: pg_backup_stop would wait for the archive for ever",
         )
     lease, meter = world.lease, world.meter
     if lease is None or meter is None:
-        return Fault("timeout", "archiving was disabled meanwhile")
+        return Fault(FaultKind.TIMEOUT, "archiving was disabled meanwhile")
     try:
         async with asyncio.timeout(lease.owner.lease_s):
             await renew(world, lease, proven(world, meter.mark))
@@ -183,7 +184,7 @@ def _say_why(world: World) -> None:
     if because:
         wanted = world.settings.initial_backup
         remedy = "none: a new base backup is taken" if wanted else "take a new base backup"
-        world.board.fault("continuity", Fault("not continued", because, remedy))
+        world.board.fault(Subject.CONTINUITY, Fault(FaultKind.NOT_CONTINUED, because, remedy))
 
 
 async def _push(world: World, engine: Engine, output: Path, left_out: tuple[LeftOut, ...]) -> int:
@@ -258,14 +259,14 @@ async def _prove(world: World, bucket: Bucket, engine: Engine, found: Backup) ->
                 return fault
             _show_verified(world, found)
             world.board.cover(found.name, found.start_lsn)
-            world.board.clear("continuity")
+            world.board.clear(Subject.CONTINUITY)
             world.audit_wanted.set()
             return None
         if world.stopping.is_set():
             break
         await asyncio.sleep(0.25)
     return Fault(
-        kind="hole",
+        kind=FaultKind.HOLE,
         problem=f"the WAL of backup {found.name} is not in the bucket up to its end",
     )
 
@@ -285,7 +286,7 @@ def _show_verified(world: World, found: Backup) -> None:
 
 def _damaged(found: Backup, problem: str) -> Fault:
     return Fault(
-        kind="base backup damaged",
+        kind=FaultKind.BASE_BACKUP_DAMAGED,
         problem=f"base backup {found.name} does not count: {problem}",
         remedy="find out what deletes objects below the archive's prefix; a new base backup is"
         " taken by itself unless WALSUP_INITIAL_BACKUP is off",
@@ -294,6 +295,6 @@ def _damaged(found: Backup, problem: str) -> Fault:
 
 def _behind_hole(found: Backup | None) -> Fault:
     return Fault(
-        kind="hole",
+        kind=FaultKind.HOLE,
         problem=f"the newest base backup ({found.name if found else 'none'}) begins before a hole",
     )

@@ -8,8 +8,9 @@ import asyncio
 
 from walsup import log
 from walsup.agent.databases import ask_all
+from walsup.agent.subject import Subject
 from walsup.agent.world import World
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.postgres.quoting import shown
 from walsup.postgres.server import UNANSWERED
 
@@ -57,7 +58,7 @@ async def collation(world: World) -> None:
             await asyncio.sleep(_RETRY_S)
             continue
         if different:
-            world.board.fault("collation", _fault(different))
+            world.board.fault(Subject.COLLATION, _fault(different))
         if not unknown:
             return
         log.warning("collation.unknown", problem="; ".join(unknown))
@@ -87,7 +88,7 @@ async def _different(world: World) -> tuple[list[str], list[str]]:
 def _fault(different: list[str]) -> Fault:
     more = f" and {len(different) - _SHOWN} more" if len(different) > _SHOWN else ""
     return Fault(
-        kind="collation",
+        kind=FaultKind.COLLATION,
         problem="text was sorted by another version of the collation: "
         + ", ".join(different[:_SHOWN])
         + more,

@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 import time
 
+from walsup.agent.subject import Subject
 from walsup.agent.syncwaits import SyncWaits, Wait, Waits
 from walsup.agent.world import World
 from walsup.postgres.server import UNANSWERED
 
 _EVERY_S = 5.0
-_SUBJECT = "commits"
 
 _WAITING = """
 select a.pid, a.query_start, a.xact_start, a.backend_xid
@@ -35,9 +35,11 @@ async def commits(world: World) -> None:
         if seen.observed and seen.role == "primary":
             # The database's own loop says what is wrong with its sessions.
             with contextlib.suppress(*UNANSWERED):
-                world.board.attend(_SUBJECT, waits.look(await _look(world), time.monotonic()))
+                world.board.attend(
+                    Subject.COMMITS, waits.look(await _look(world), time.monotonic())
+                )
         elif seen.observed:
-            world.board.attend(_SUBJECT, None)
+            world.board.attend(Subject.COMMITS, None)
         await asyncio.sleep(_EVERY_S)
 
 

@@ -9,8 +9,9 @@ import asyncpg
 
 from walsup import units
 from walsup.agent.board import Database, Waiting
+from walsup.agent.subject import Subject
 from walsup.agent.world import World
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.postgres import interrupted, restored
 from walsup.postgres import superuser as superuser_file
 from walsup.postgres.server import UNANSWERED, postmaster
@@ -89,9 +90,9 @@ async def _observe(world: World) -> Database:
     except UNANSWERED as raised:
         if not world.stopping.is_set():
             role = world.settings.database_role
-            world.board.fault("database", login_fault(raised, role, world.settings.pgdata))
+            world.board.fault(Subject.DATABASE, login_fault(raised, role, world.settings.pgdata))
         return accepting
-    world.board.clear("database")
+    world.board.clear(Subject.DATABASE)
     return Database(
         accepting=True,
         role="standby" if standby else "primary",
@@ -113,7 +114,7 @@ def login_fault(raised: BaseException, role: str, pgdata: Path) -> Fault:
     setting, line = interrupted.setting_behind(str(raised))
     if setting:
         problem = f"{setting} ends or hinders the agent's session: {line}"
-        return Fault("database setting", problem, interrupted.remedy(setting) + meanwhile)
+        return Fault(FaultKind.DATABASE_SETTING, problem, interrupted.remedy(setting) + meanwhile)
     match raised:
         case asyncpg.InvalidPasswordError():
             remedy = (
@@ -135,7 +136,7 @@ def login_fault(raised: BaseException, role: str, pgdata: Path) -> Fault:
             remedy = "create the database postgres, in which agent and engine log in"
         case _:
             remedy = "look at postgres's own lines in this log"
-    return Fault(kind="database login", problem=problem, remedy=remedy + meanwhile)
+    return Fault(kind=FaultKind.DATABASE_LOGIN, problem=problem, remedy=remedy + meanwhile)
 
 
 def _other_role(raised: asyncpg.PostgresError, role: str, pgdata: Path) -> str:

@@ -4,10 +4,11 @@ import asyncio
 
 from walsup import log
 from walsup.agent.repeats import REPEATS
+from walsup.agent.subject import Subject
 from walsup.agent.world import World
 from walsup.archive import devices
 from walsup.archive.classify import classify
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.archive.files import FileBucket
 from walsup.settings import FileArchive
 
@@ -43,7 +44,7 @@ async def _look(world: World) -> bool:
         log.info("archive.device", archive=str(archive), shared_with=shared or "nothing of ours")
     if shared and not world.settings.accept_same_device:
         problem = f"{archive} and {shared} are on one device, and are lost together"
-        world.board.fault("archive device", Fault("same device", problem))
+        world.board.fault(Subject.ARCHIVE_DEVICE, Fault(FaultKind.SAME_DEVICE, problem))
     else:
-        world.board.clear("archive device")
+        world.board.clear(Subject.ARCHIVE_DEVICE)
     return True

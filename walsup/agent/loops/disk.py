@@ -10,8 +10,9 @@ import asyncpg
 from walsup import log, units
 from walsup.agent.board import Snapshot
 from walsup.agent.forecast import Forecast
+from walsup.agent.subject import Subject
 from walsup.agent.world import World
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.errors import WalsupError
 from walsup.postgres import control, reserve
 from walsup.postgres.reserve import Disk
@@ -44,9 +45,9 @@ async def disk(world: World) -> None:
         full_in_s = forecast.full_in_s(shut=seen.gate.state != "open") if _behind(seen) else None
         world.board.put(disk=replace(seen.disk, full_in_s=full_in_s))
         if fault := await asyncio.to_thread(_low, world, pg_wal, segment_bytes):
-            world.board.fault("disk", fault)
+            world.board.fault(Subject.DISK, fault)
         else:
-            world.board.clear("disk")
+            world.board.clear(Subject.DISK)
         if segment_bytes and now_s - refilled_s >= _REFILL_EVERY_S:
             refilled_s = now_s
             held = await asyncio.to_thread(reserve.refill, pgdata / "pg_wal", segment_bytes)
@@ -97,7 +98,7 @@ def _low(world: World, pg_wal: Disk | None, segment_bytes: int) -> Fault | None:
     """Give the fault of the first file system that is full, or nearly."""
     if pg_wal is not None and pg_wal.free_bytes < _LOW_SEGMENTS * segment_bytes:
         return Fault(
-            kind="disk full",
+            kind=FaultKind.DISK_FULL,
             problem=f"{units.show_bytes(pg_wal.free_bytes)} are free beside pg_wal, a segment takes"
             f" {units.show_bytes(segment_bytes)}: without room for one postgres ends",
             remedy="make the volume larger, or let the archive take WAL again",
@@ -106,7 +107,7 @@ def _low(world: World, pg_wal: Disk | None, segment_bytes: int) -> Fault | None:
         found = _disk(path)
         if found is not None and found.free_bytes < _LEAST_BYTES:
             return Fault(
-                kind="disk full",
+                kind=FaultKind.DISK_FULL,
                 problem=f"the file system of the {name} directory {path} is full",
                 remedy=f"make room on the file system of {path}",
             )

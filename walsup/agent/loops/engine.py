@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from walsup.agent.board import Snapshot
+from walsup.agent.subject import Subject
 from walsup.agent.world import World
 from walsup.archive import oneshot
 from walsup.archive.engine import Engine
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.tail import last_lines
 
 _EVERY_S = 1.0
@@ -66,9 +67,9 @@ async def engine(world: World) -> None:
         if world.stopping.is_set():
             return
         if fault is not None:
-            world.board.fault("engine", fault)
+            world.board.fault(Subject.ENGINE, fault)
         else:
-            world.board.clear("engine")
+            world.board.clear(Subject.ENGINE)
         await asyncio.sleep(_EVERY_S)
 
 
@@ -86,7 +87,9 @@ class Programs:
             try:
                 file = await asyncio.to_thread(_file, path)
             except OSError as raised:
-                return Fault("engine missing", f"{path}: {raised.strerror}; nothing can be pushed")
+                return Fault(
+                    FaultKind.ENGINE_MISSING, f"{path}: {raised.strerror}; nothing can be pushed"
+                )
             tried = self._tried.get(path)
             if tried is None or tried.is_due(file, now_s):
                 before = tried.failures if tried is not None and tried.file == file else 0
@@ -121,7 +124,7 @@ def _file(path: Path) -> File:
 
 def _broken(path: Path, why: str) -> Fault:
     return Fault(
-        kind="engine broken",
+        kind=FaultKind.ENGINE_BROKEN,
         problem=f"{path} cannot be started: {why}",
         remedy="install the engine for this machine's architecture, with the libraries it needs",
     )
@@ -149,7 +152,7 @@ class _Daemon:
             return None
         what = f"has not run for {absent_s:.0f} s" if absent_s >= _ABSENT_S else "does not stay"
         return Fault(
-            kind="engine broken",
+            kind=FaultKind.ENGINE_BROKEN,
             problem=f"the engine's daemon {what}; it was started again {seen.init.engine_restarts}"
             " times in this run",
             remedy="look at the engine's own lines in this log: it refuses its configuration, or"

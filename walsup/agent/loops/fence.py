@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import Sequence
 
 from walsup import units
+from walsup.agent.subject import Subject
 from walsup.agent.world import World
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.archive.lease import now_s
 from walsup.postgres.server import UNANSWERED, Sql
 from walsup.postgres.standing import SLOTS
 
 _EVERY_S = 1.0
 _IN_A_LEASE = 3
-_LAG = "standby lag"
 _ENDS_BELOW_LEASES = 0.5
 # It waits for no standby: synchronous_commit is for this one statement.
 _WRITE = (
@@ -59,15 +59,15 @@ async def _look(world: World, sql: Sql) -> None:
     fencing.streaming = frozenset(flushed)
     fencing.fence.acknowledged(flushed)
     fencing.write()
-    is_shown = _LAG in world.board.snapshot.attention
+    is_shown = Subject.STANDBY_LAG in world.board.snapshot.attention
     late = fencing.fence.lagging(now_s(), _ENDS_BELOW_LEASES if is_shown else 1.0)
-    world.board.attend(_LAG, _lags(late, world.settings.lease_s) if late else None)
+    world.board.attend(Subject.STANDBY_LAG, _lags(late, world.settings.lease_s) if late else None)
 
 
 def _lags(names: Sequence[str], lease_s: float) -> Fault:
     lease = units.show_duration(lease_s)
     return Fault(
-        kind="not following",
+        kind=FaultKind.NOT_FOLLOWING,
         problem=f"standby {', '.join(names)} lacks WAL that was written more than a lease ({lease})"
         " ago: if S3 does not answer meanwhile, this primary ends although the standby streams",
         remedy="find out why its disk or the network is slow (flush_lag in pg_stat_replication), or"

@@ -8,6 +8,7 @@ from walsup.agent.board import Gate
 from walsup.agent.doorkeeper import Doorkeeper
 from walsup.agent.holding import hold, withdraw
 from walsup.agent.stepdown import step_down
+from walsup.agent.subject import Subject
 from walsup.agent.succession import until_primary
 from walsup.agent.world import World
 from walsup.archive.classify import classify
@@ -32,7 +33,7 @@ async def gate(world: World) -> None:
         fault = await _try_open(world, keeper)
         if fault is None and world.lease is not None:
             failures = 0
-            world.board.clear("gate")
+            world.board.clear(Subject.GATE)
             fault = await hold(world, world.lease)
         if fault is not None:
             failures += 1
@@ -67,7 +68,7 @@ def _running(world: World) -> bool:
 
 def _shut(world: World, fault: Fault) -> None:
     withdraw(world)
-    world.board.fault("gate", fault)
+    world.board.fault(Subject.GATE, fault)
     world.board.put(gate=Gate(state="shut", reason=f"{fault.kind}: {fault.problem}"))
 
 

@@ -9,6 +9,7 @@ from walsup.agent import position
 from walsup.agent.audit.showing import duplicates
 from walsup.agent.conflicts import Conflicts
 from walsup.agent.lag import Lag, Meter
+from walsup.agent.subject import Subject
 from walsup.agent.world import World
 from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify, note
@@ -33,7 +34,7 @@ async def lag(world: World) -> None:
             continue
         listed = listed or (listing is not None and listing.done())
         if listing is None or listing.done():
-            faulty = "bucket" in world.board.snapshot.faults
+            faulty = Subject.BUCKET in world.board.snapshot.faults
             overdue = time.monotonic() - listed_s >= _CHECK_S
             if world.meter.has_finished_segments or faulty or overdue or conflicts.is_unsure:
                 listed_s = time.monotonic()
@@ -61,12 +62,12 @@ async def _list(world: World, bucket: Bucket, meter: Meter, conflicts: Conflicts
                 now_lsn = await position.asked(world) if run.beyond else reached.lsn
                 await conflicts.note(bucket, run, reached, now_lsn)
             if run.twice:
-                world.board.fault("archive", duplicates(run.twice))
+                world.board.fault(Subject.ARCHIVE, duplicates(run.twice))
         await bucket.probe(meter.mark.size)
         world.board.saw("bucket")
-        world.board.clear("bucket")
+        world.board.clear(Subject.BUCKET)
     except Exception as raised:  # noqa: BLE001 (whatever the client raises is a fault)
-        world.board.fault("bucket", classify(raised))
+        world.board.fault(Subject.BUCKET, classify(raised))
     finally:
         world.asked_s, world.answered_in_s = None, time.monotonic() - began_s
 

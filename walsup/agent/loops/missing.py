@@ -12,12 +12,13 @@ from walsup import log
 from walsup.agent import daemons
 from walsup.agent.board import Hole
 from walsup.agent.lag import Meter
+from walsup.agent.subject import Subject
 from walsup.agent.world import World
 from walsup.archive import catalog, daemon, oneshot
 from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify
 from walsup.archive.engine import Engine
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.archive.lease import now_s
 from walsup.archive.output import classify_output
 from walsup.postgres import history
@@ -58,7 +59,7 @@ async def examine(world: World, let_go: asyncio.Event, *, failing: bool) -> Faul
             return await _push_again(world, bucket, engine, name, let_go)
         await _declare_hole(world, bucket, meter, pg_wal)
     except Exception as raised:  # noqa: BLE001 (whatever the client raises is a fault)
-        world.board.fault("bucket", classify(raised))
+        world.board.fault(Subject.BUCKET, classify(raised))
     return None
 
 
@@ -69,7 +70,9 @@ async def _replaced_silent(world: World) -> bool:
     if await daemon.answers(world.engine_socket, _CHECK_TIMEOUT_S):
         return False
     problem = "pushes fail, and the engine's daemon does not answer"
-    world.board.fault("segments", Fault(kind="engine broken", problem=f"{problem}; it is replaced"))
+    world.board.fault(
+        Subject.SEGMENTS, Fault(kind=FaultKind.ENGINE_BROKEN, problem=f"{problem}; it is replaced")
+    )
     return daemons.replace(world, problem)
 
 
@@ -96,9 +99,9 @@ async def _push_again(
 ) -> Fault | None:
     log.warning("segment.pushed_again", name=name)
     world.board.fault(
-        "segments",
+        Subject.SEGMENTS,
         Fault(
-            kind="hole",
+            kind=FaultKind.HOLE,
             problem=f"segment {name} was reported archived, but is not in the bucket; it is pushed"
             " again from pg_wal",
             remedy="find out who deletes objects below the archive's prefix",
@@ -109,7 +112,7 @@ async def _push_again(
     if fault or let_go.is_set() or await catalog.key_of(bucket, name):
         return fault
     return Fault(
-        kind="engine disagrees",
+        kind=FaultKind.ENGINE_DISAGREES,
         problem=f"{engine.name} reports that it has stored {name}, and nothing of that name is"
         f" below {world.settings.archive}/wal_005/: it writes to another place",
         remedy="restores find only what lies below WALSUP_ARCHIVE: look for a setting of the engine"
@@ -134,9 +137,9 @@ async def _declare_hole(world: World, bucket: Bucket, meter: Meter, pg_wal: Path
     world.board.put(holes=(*world.board.snapshot.holes, hole))
     wanted = world.settings.initial_backup
     world.board.fault(
-        "hole",
+        Subject.HOLE,
         Fault(
-            kind="hole",
+            kind=FaultKind.HOLE,
             problem=f"segment {hole.first} was reported archived; it is not in the bucket, and no"
             f" longer in pg_wal (lost: up to {hole.last})",
             remedy="no restore goes across it; "

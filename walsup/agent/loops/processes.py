@@ -2,8 +2,9 @@
 
 import asyncio
 
+from walsup.agent.subject import Subject
 from walsup.agent.world import World
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.postgres.processes import Process, Processes
 
 _EVERY_S = 1.5
@@ -15,9 +16,9 @@ async def processes(world: World) -> None:
     while not world.stopping.is_set():
         found = await asyncio.to_thread(seen.stopped, world.board.snapshot.init.postgres_pid)
         if stopped := [each for each in found if each in before]:
-            world.board.fault("processes", _fault(stopped))
+            world.board.fault(Subject.PROCESSES, _fault(stopped))
         else:
-            world.board.clear("processes")
+            world.board.clear(Subject.PROCESSES)
         before = set(found)
         await asyncio.sleep(_EVERY_S)
 
@@ -26,7 +27,7 @@ def _fault(stopped: list[Process]) -> Fault:
     names = ", ".join(f"{each.name} (pid {each.pid})" for each in stopped)
     pids = " ".join(str(each.pid) for each in stopped)
     return Fault(
-        kind="process stopped",
+        kind=FaultKind.PROCESS_STOPPED,
         problem=f"a signal has stopped postgres's {names}",
         remedy=f"find out what stopped it, and let it continue: kill -CONT {pids} (walsup signals"
         " only what it has started itself)",

@@ -10,11 +10,12 @@ import math
 import time
 
 from walsup import log
+from walsup.agent.subject import Subject
 from walsup.agent.world import World
 from walsup.archive import oneshot
 from walsup.archive.command import MANY
 from walsup.archive.engine import Engine
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.archive.lease import now_s
 from walsup.postgres.ready import SUFFIX, Ready, ready_names
 from walsup.postgres.wal import Kind, classify
@@ -35,16 +36,16 @@ async def ready(world: World) -> None:
         await asyncio.sleep(_EVERY_S)
         seen = world.board.snapshot
         if seen.gate.state != "open" or seen.database.role != "primary":
-            world.board.clear("ready")
+            world.board.clear(Subject.READY)
             (world.run_dir / MANY).unlink(missing_ok=True)
             continue
         found = await asyncio.to_thread(ready_names, world.settings.pgdata)
         _tell_archive_command(world, found)
         if not found.foreign:
-            world.board.clear("ready")
+            world.board.clear(Subject.READY)
             continue
         blocked = seen.database.last_failed_wal in found.foreign
-        world.board.fault("ready", _fault(world, found, blocked=blocked))
+        world.board.fault(Subject.READY, _fault(world, found, blocked=blocked))
         if blocked:
             await push_own(world, found, due_s)
 
@@ -69,7 +70,7 @@ def _fault(world: World, found: Ready, *, blocked: bool) -> Fault:
         else ""
     )
     return Fault(
-        kind="foreign timeline",
+        kind=FaultKind.FOREIGN_TIMELINE,
         problem=f"{status} has {', '.join(names[:_SHOWN])}{more}, of a timeline that is not in this"
         f" cluster's history: it is not archived{held}",
         remedy=f"find out who has made it, and remove it: rm {status}/{names[0]}",

@@ -8,8 +8,9 @@ verifier is, in a session that logs nothing.
 import asyncio
 
 from walsup import log
+from walsup.agent.subject import Subject
 from walsup.agent.world import World
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.errors import WalsupError
 from walsup.postgres import scram
 from walsup.postgres.quoting import identifier, literal
@@ -58,7 +59,7 @@ async def replication(world: World) -> None:
         try:
             await _look(world, known.replication_user, password)
         except UNANSWERED as raised:
-            world.board.fault("replication", _failed(known.replication_user, raised))
+            world.board.fault(Subject.REPLICATION, _failed(known.replication_user, raised))
         await asyncio.sleep(_EVERY_S)
 
 
@@ -79,9 +80,9 @@ async def _look(world: World, user: str, password: str) -> None:
     if lost := await world.sql.row(_LOST, SLOTS):
         log.warning("slot.dropped", name=lost[0], why="it was lost: max_slot_wal_keep_size")
     if (await world.sql.row(_LINES, user))[0]:
-        world.board.clear("replication")
+        world.board.clear(Subject.REPLICATION)
     else:
-        world.board.fault("replication", _not_let_in(user))
+        world.board.fault(Subject.REPLICATION, _not_let_in(user))
 
 
 async def _set_role(world: World, user: str, verifier: str, *, exists: bool) -> None:
@@ -103,7 +104,7 @@ def _fits(password: str, stored: str | None) -> bool:
 
 def _not_let_in(user: str) -> Fault:
     return Fault(
-        kind="database login",
+        kind=FaultKind.DATABASE_LOGIN,
         problem=f"pg_hba.conf lets no standby in as {user}",
         remedy="add the line and reload: host replication"
         f" {user} all scram-sha-256 (walsup edits no file of yours)",
@@ -112,7 +113,7 @@ def _not_let_in(user: str) -> Fault:
 
 def _failed(user: str, raised: BaseException) -> Fault:
     return Fault(
-        kind="database login",
+        kind=FaultKind.DATABASE_LOGIN,
         problem=f"the role {user} for standbys cannot be made: {raised}",
         remedy="let the role that walsup logs in as be a superuser, or make it yourself:"
         f" create role {user} login replication",

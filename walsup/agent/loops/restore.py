@@ -18,9 +18,10 @@ from walsup.agent.judge import Judge
 from walsup.agent.loops.database import login_fault
 from walsup.agent.lowsettings import too_low
 from walsup.agent.reclaim import Reclaim
+from walsup.agent.subject import Subject
 from walsup.agent.unreadable import fault_of
 from walsup.agent.world import World, begin
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.archive.fetching import PROGRESS
 from walsup.archive.window import Leg, Line
 from walsup.errors import SettingsError, WalsupError
@@ -80,10 +81,10 @@ async def _judge(world: World, found: Restored, line: Line, claim: Reclaim | Non
         try:
             judge = Judge(world, found, line, claim)
         except SettingsError as wrong:
-            world.board.fault("restore", fault_of(wrong))
+            world.board.fault(Subject.RESTORE, fault_of(wrong))
             await asyncio.sleep(_SHOW_EVERY_S)
         else:
-            world.board.clear("restore")
+            world.board.clear(Subject.RESTORE)
             return judge
     return None
 
@@ -124,7 +125,7 @@ async def _end_low(world: World) -> bool:
         return False
     problem = f"recovery is paused before its target: {low}"
     remedy = "start it again: walsup raises what is too low by itself, and the recovery goes on"
-    world.board.fault("restore", Fault("not following", problem, remedy))
+    world.board.fault(Subject.RESTORE, Fault(FaultKind.NOT_FOLLOWING, problem, remedy))
     world.pid1.end(f"{problem}\nHINT: {remedy}", SettingsError.exit_code)
     return True
 
@@ -150,7 +151,7 @@ async def _become_own(world: World) -> None:
             await disable_subscriptions(world)
         except UNANSWERED as raised:
             role = world.settings.database_role
-            world.board.fault("restore", login_fault(raised, role, world.settings.pgdata))
+            world.board.fault(Subject.RESTORE, login_fault(raised, role, world.settings.pgdata))
             await asyncio.sleep(_SHOW_EVERY_S)
         else:
             return
@@ -212,8 +213,8 @@ def _end(world: World, found: Restored) -> None:
     restored.write(pgdata, done)
     world.pid1.doom("", 0)
     world.pid1.no_reader()
-    world.board.clear("restore")
-    world.board.clear("owner")
+    world.board.clear(Subject.RESTORE)
+    world.board.clear(Subject.OWNER)
     world.board.put(restore=_done(done))
     log.info(
         "restore.ended",

@@ -9,11 +9,12 @@ import time
 
 from walsup import log
 from walsup.agent.events import any_set
+from walsup.agent.subject import Subject
 from walsup.agent.unreadable import fault_of
 from walsup.agent.world import World
 from walsup.archive.bucket import Bucket, open_bucket
 from walsup.archive.classify import classify, is_absent
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.archive.names import OWNER_KEY
 from walsup.errors import SettingsError
 from walsup.settings import Settings
@@ -21,7 +22,7 @@ from walsup.settings import Settings
 _EVERY_S = 5.0
 _SETTLE_S = 0.5
 _UNREADABLE_AFTER_S = 15.0
-_REFUSED = ("auth", "no rights", "tls")
+_REFUSED = (FaultKind.AUTH, FaultKind.NO_RIGHTS, FaultKind.TLS)
 
 
 async def secrets(world: World) -> None:
@@ -56,14 +57,14 @@ class _Watcher:
                 world.asked_to_reread.set()  # in the middle of a swap
                 return
             if fault := await self._is_worse(found):
-                world.board.fault("secrets", fault)
+                world.board.fault(Subject.SECRETS, fault)
                 return
             self._adopt(found)
             self._trusted = trusted
         elif found is not None and asked:
             log.info("settings.reloaded", changed=False)
         if found is not None:
-            world.board.clear("secrets")
+            world.board.clear(Subject.SECRETS)
         await self._look_after_backup()
 
     def _read(self, *, asked: bool) -> Settings | None:
@@ -80,7 +81,7 @@ class _Watcher:
             if asked or (lasts and not self._said_unreadable):
                 self._said_unreadable = True
                 log.error("settings.wrong", problem=fault.problem, hint="the old ones are kept")
-                self._world.board.fault("secrets", fault_of(fault))
+                self._world.board.fault(Subject.SECRETS, fault_of(fault))
             return None
         self._unreadable_since_s, self._said_unreadable = None, False
         return found
@@ -92,7 +93,7 @@ class _Watcher:
         if problem is None or current is None or await _refusal(current) is not None:
             return None
         return Fault(
-            kind="auth",
+            kind=FaultKind.AUTH,
             problem=f"the new credentials are refused, the old ones are kept: {problem}",
             remedy="correct the secret files; they are tried again every 5 s",
         )

@@ -17,6 +17,7 @@ from walsup.agent.lowsettings import too_low
 from walsup.agent.progress import Progress
 from walsup.agent.standstill import Standstill
 from walsup.agent.stepdown import Unsure
+from walsup.agent.subject import Subject
 from walsup.agent.world import World, begin
 from walsup.archive.bucket import Bucket
 from walsup.archive.classify import classify, note
@@ -25,6 +26,14 @@ from walsup.postgres import control, history, locations, memory, recovering, rep
 from walsup.postgres.replay import Replay
 from walsup.postgres.server import UNANSWERED, postmaster
 
+_OF_A_STANDBY = (
+    Subject.ARCHIVE,
+    Subject.BUCKET,
+    Subject.KEPT,
+    Subject.REPLAY,
+    Subject.STANDBY,
+    Subject.ROLE,
+)
 _LOOK_EVERY_S = 0.05
 _SAMPLE_EVERY_S = 1.0
 _ARCHIVE_EVERY_S = 3.0
@@ -71,7 +80,7 @@ async def standby(world: World) -> None:
     memory.forget_promotion(pgdata)
     history.remove_taken(pgdata)
     await asyncio.to_thread(locations.let_go, pgdata)
-    for subject in ("archive", "bucket", "kept", "replay", "standby", "role"):
+    for subject in _OF_A_STANDBY:
         world.board.clear(subject)
     world.board.put(standby=replace(world.board.snapshot.standby, phase="promoted"))
     log.info("standby.promoted")
@@ -116,9 +125,9 @@ async def _sample(world: World) -> None:
             low = await asyncio.to_thread(_low, world, at) if at.paused else ""
             found = progress.look(world.board.snapshot.standby, at, time.monotonic(), low=low)
             if found is not None:
-                world.board.fault("replay", found)
+                world.board.fault(Subject.REPLAY, found)
             else:
-                world.board.clear("replay")
+                world.board.clear(Subject.REPLAY)
 
 
 def _low(world: World, at: Replay) -> str:
@@ -144,10 +153,10 @@ async def _look(world: World, follower: Follower, followed: Followed) -> None:
                 await followed.look(bucket)
         except Exception as raised:  # noqa: BLE001 (whatever the client raises is a fault)
             fault = classify(raised)
-            world.board.fault("bucket", fault)
+            world.board.fault(Subject.BUCKET, fault)
             await follower.source.heed(fault)
         else:
-            world.board.clear("bucket")
+            world.board.clear(Subject.BUCKET)
             world.board.saw("bucket")
             await unsure.look(bucket)
             if followed.mark is not None:
@@ -158,9 +167,9 @@ async def _look(world: World, follower: Follower, followed: Followed) -> None:
                 world.board.put(standby=replace(seen, looked_at=began_at))
                 gap = await _gap(followed, bucket, seen)
                 if stands := still.look(seen, time.monotonic(), gap=gap):
-                    world.board.fault("standby", stands)
+                    world.board.fault(Subject.STANDBY, stands)
                 else:
-                    world.board.clear("standby")
+                    world.board.clear(Subject.STANDBY)
                 await keep.upto(followed.mark.end_lsn)
         await asyncio.sleep(_ARCHIVE_EVERY_S)
 

@@ -14,12 +14,13 @@ from walsup.agent.holding import withdraw
 from walsup.agent.lag import Meter, Position
 from walsup.agent.position import on_disk
 from walsup.agent.silence import until_silent
+from walsup.agent.subject import Subject
 from walsup.agent.sweep import Sweep
 from walsup.agent.world import World
 from walsup.archive.bucket import Bucket
 from walsup.archive.catalog import Run
 from walsup.archive.classify import classify
-from walsup.archive.fault import PASSING
+from walsup.archive.fault import PASSING, FaultKind
 from walsup.archive.lease import Lease, LostError, now_s
 from walsup.errors import WalsupError
 from walsup.postgres import archiver, control, standing
@@ -33,7 +34,7 @@ _LONG_HEADER_BYTES = 40
 _RETRY_S = 0.2
 _ASK_AGAIN_S = 1.0
 # With one of these the bucket does not answer: it may yet. Others need a person.
-_MAY_PASS = (*PASSING, "overwrite conflict")
+_MAY_PASS = (*PASSING, FaultKind.OVERWRITE_CONFLICT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +173,7 @@ async def _restorable(
         try:
             return await restorable.look(world, bucket, found, last)
         except Exception as raised:  # noqa: BLE001 (retried until the deadline)
-            world.board.fault("bucket", classify(raised))
+            world.board.fault(Subject.BUCKET, classify(raised))
             await asyncio.sleep(_RETRY_S)
 
 
@@ -181,7 +182,7 @@ async def _until_open(world: World) -> None:
     asked_s = -_ASK_AGAIN_S
     while (seen := world.board.snapshot).gate.state != "open":
         if seen.gate.state == "shut":
-            shut = seen.faults.get("gate")
+            shut = seen.faults.get(Subject.GATE)
             if shut is None or shut.fault.kind not in _MAY_PASS:
                 return
             if time.monotonic() - asked_s >= _ASK_AGAIN_S:
@@ -250,7 +251,7 @@ async def _advance(
     try:
         return await conflicts.advance(bucket, mark, end)
     except Exception as raised:  # noqa: BLE001 (retried until the deadline)
-        world.board.fault("bucket", classify(raised))
+        world.board.fault(Subject.BUCKET, classify(raised))
         await asyncio.sleep(_RETRY_S)
         return None
 
@@ -260,7 +261,7 @@ async def _push_ready(world: World, sweep: Sweep) -> bool:
     try:
         return await sweep.push_ready()
     except Exception as raised:  # noqa: BLE001 (retried until the deadline)
-        world.board.fault("bucket", classify(raised))
+        world.board.fault(Subject.BUCKET, classify(raised))
         return False
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from walsup import log
 from walsup.agent.replaypause import ReplayPause
+from walsup.agent.subject import Subject
 from walsup.agent.tablespaces import Held, Link
 from walsup.agent.world import World
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.errors import DataDirectoryError
 from walsup.postgres import locations, recovering, standing
 
@@ -87,7 +88,7 @@ async def _end(world: World, shared: Link, *, is_new: bool) -> None:
     """
     number, place = shared
     fault = _fault(number, place)
-    world.board.fault("tablespaces", fault)
+    world.board.fault(Subject.TABLESPACES, fault)
     world.pid1.doom(f"{fault.problem}\nHINT: {fault.cure}", DataDirectoryError.exit_code)
     if pid := recovering.startup_pid(world.board.snapshot.init.postgres_pid):
         log.error("standby.ended", problem=fault.problem, startup_pid=pid)
@@ -99,14 +100,14 @@ async def _end(world: World, shared: Link, *, is_new: bool) -> None:
 
 def _show(world: World, shared: list[Link]) -> None:
     if shared:
-        world.board.fault("tablespaces", _fault(*shared[0]))
+        world.board.fault(Subject.TABLESPACES, _fault(*shared[0]))
     else:
-        world.board.clear("tablespaces")
+        world.board.clear(Subject.TABLESPACES)
 
 
 def _fault(number: str, place: Path) -> Fault:
     return Fault(
-        kind="tablespace",
+        kind=FaultKind.TABLESPACE,
         problem=f"the directory {place} of tablespace {number} is in use by another server on this"
         " machine",
         remedy=f"give each of the two a volume of its own at {place}: a standby, or a copy of a"

@@ -13,10 +13,11 @@ from walsup import log, units
 from walsup.agent import daemons
 from walsup.agent.board import Snapshot
 from walsup.agent.loops.missing import examine
+from walsup.agent.subject import Subject
 from walsup.agent.world import World
 from walsup.archive import daemon
 from walsup.archive.engine import push_timeout_s
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 from walsup.postgres import archiver
 from walsup.postgres.archiver import Archiver
 
@@ -90,8 +91,8 @@ class _Watcher:
             self._let_go.set()
         if not seen.lag.segments or seen.lag.proven_lsn != self._episode.proven_lsn:
             self._episode = self._new(seen, now_s)
-            self._world.board.clear("segments")
-            self._world.board.clear("archiver")
+            self._world.board.clear(Subject.SEGMENTS)
+            self._world.board.clear(Subject.ARCHIVER)
         if seen.gate.state != "open" or not seen.lag.segments:
             return
         self._look_at_archiver(seen, now_s)
@@ -101,7 +102,7 @@ class _Watcher:
             self._episode.wakes += 1
             self._episode.woken_s = now_s
             await self._wake(seen, "better" if better else "no progress")
-        if "bucket" not in seen.faults:
+        if Subject.BUCKET not in seen.faults:
             self._say_why(seen, now_s)
 
     def _new(self, seen: Snapshot, now_s: float) -> _Episode:
@@ -115,7 +116,7 @@ class _Watcher:
 
     def _is_better(self, seen: Snapshot, now_s: float) -> bool:
         """Tell whether something is well again that was not: the bucket, or the daemon."""
-        faulty = "bucket" in seen.faults
+        faulty = Subject.BUCKET in seen.faults
         better = self._was_faulty and not faulty
         self._was_faulty = faulty
         self._faulty_s = now_s if faulty else self._faulty_s
@@ -131,7 +132,7 @@ class _Watcher:
         )
         if hung and daemons.replace(self._world, f"no answer within {_CHECK_TIMEOUT_S:g} s"):
             return  # its new pid is what gets better
-        if "bucket" not in seen.faults:
+        if Subject.BUCKET not in seen.faults:
             log.info("archiver.woken", reason=reason)
             self._world.pid1.reload()
 
@@ -139,19 +140,19 @@ class _Watcher:
         found = archiver.find(seen.init.postgres_pid) if seen.init.postgres_pid else None
         if found is not None and not found.stopped:
             self._episode.archiver_well_s = now_s
-            self._world.board.clear("archiver")
+            self._world.board.clear(Subject.ARCHIVER)
         elif (
             now_s - self._episode.archiver_well_s > _ARCHIVER_PATIENCE_S
             and seen.database.observed
             and seen.database.role == "primary"
         ):
-            self._world.board.fault("archiver", _archiver_fault(found))
+            self._world.board.fault(Subject.ARCHIVER, _archiver_fault(found))
         push = found.push if found else 0
         if push != self._push[0]:
             lasted_s = now_s - self._push[1]
             timed_out = self._push[0] != 0 and lasted_s >= self._push_timeout_s - _SAMPLED_S
             self._push = (push, now_s)
-            if timed_out and "bucket" not in seen.faults:
+            if timed_out and Subject.BUCKET not in seen.faults:
                 # WAL-RUS's daemon would let the next push wait for the one that hangs.
                 daemons.replace(self._world, f"a push has not ended within {lasted_s:.0f} s")
         deadline_s = self._push_timeout_s + _OVERDUE_S
@@ -175,18 +176,18 @@ class _Watcher:
         )
         if not failing:
             self._fails_since_s = now_s
-        elif now_s - self._fails_since_s > _ANSWER_S and "segments" not in seen.faults:
+        elif now_s - self._fails_since_s > _ANSWER_S and Subject.SEGMENTS not in seen.faults:
             # What an engine of our own says would have been better; it takes its time.
             asked_s = self._world.asked_s
             silent_s = max(now_s - (asked_s or now_s), self._world.answered_in_s)
-            self._world.board.fault("segments", _failing_fault(seen, silent_s))
+            self._world.board.fault(Subject.SEGMENTS, _failing_fault(seen, silent_s))
         if self._examination is not None:
             if not self._examination.done():
                 return
             fault = self._examination.result()
             self._examination = None
             if fault is not None and episode.examined:
-                self._world.board.fault("segments", fault)
+                self._world.board.fault(Subject.SEGMENTS, fault)
         pause_s = units.backoff(episode.examined, _EXAMINE_AFTER_S, _LONGEST_PATIENCE_S)
         due_s = episode.examined_s + pause_s if episode.examined else episode.began_s
         if not episode.examined and not failing:
@@ -206,11 +207,11 @@ def _failing_fault(seen: Snapshot, silent_s: float) -> Fault:
     failing = f"pushing {database.last_failed_wal or 'a segment'} fails"
     if silent_s > _SILENT_S:
         return Fault(
-            kind="timeout",
+            kind=FaultKind.TIMEOUT,
             problem=f"{failing}, and a listing takes {silent_s:.0f} s and more",
         )
     return Fault(
-        kind="engine broken",
+        kind=FaultKind.ENGINE_BROKEN,
         problem=f"{failing}, and the bucket can be read; failed so far: {database.failed_count}",
     )
 
@@ -218,13 +219,13 @@ def _failing_fault(seen: Snapshot, silent_s: float) -> Fault:
 def _archiver_fault(found: Archiver | None) -> Fault:
     if found is None:
         return Fault(
-            kind="engine broken",
+            kind=FaultKind.ENGINE_BROKEN,
             problem="segments wait, and postgres has no archiver process",
             remedy="wait a minute, postgres starts it again; else see postgres's log and that"
             " archive_mode is on",
         )
     return Fault(
-        kind="engine broken",
+        kind=FaultKind.ENGINE_BROKEN,
         problem=f"segments wait, and {found.stopped} has been stopped by a signal",
         remedy="find out who stopped it, and let it go on: kill -CONT (walsup signals only what it"
         " has started itself)",

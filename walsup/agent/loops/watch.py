@@ -3,8 +3,9 @@
 import asyncio
 
 from walsup.agent.board import Init
+from walsup.agent.subject import Subject
 from walsup.agent.world import World
-from walsup.archive.fault import Fault
+from walsup.archive.fault import Fault, FaultKind
 
 _EVERY_S = 1.0
 
@@ -17,7 +18,7 @@ async def watch(world: World) -> None:
         seen = world.pid1.read()
         world.board.put(init=seen)
         waited = _show_wait(world, waited=waited)
-        world.board.attend("log", _of_log(seen))
+        world.board.attend(Subject.LOG, _of_log(seen))
         if seen.stopping:
             world.stopping.set()
         if seen.phase == "sweeping":
@@ -40,7 +41,7 @@ def _of_log(seen: Init) -> Fault | None:
         return None
     # Without a number that grows: each new text is logged, in that very log.
     problem = f"the container's log takes nothing ({seen.log_stalls}), and lines are dropped"
-    return Fault(kind="log", problem=problem)
+    return Fault(kind=FaultKind.LOG, problem=problem)
 
 
 def _show_wait(world: World, *, waited: bool) -> bool:
@@ -49,7 +50,7 @@ def _show_wait(world: World, *, waited: bool) -> bool:
     The bucket's own loop begins when prepare has ended.
     """
     if world.pid1.waits is not None:
-        world.board.fault("bucket", world.pid1.waits)
+        world.board.fault(Subject.BUCKET, world.pid1.waits)
     elif waited:
-        world.board.clear("bucket")
+        world.board.clear(Subject.BUCKET)
     return world.pid1.waits is not None

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from urllib.parse import unquote_plus
 
-from walsup.archive.fault import Fault, FaultError
+from walsup.archive.fault import Fault, FaultError, FaultKind
 
 # Which of an answer's words become which of the next request's, by the listing's kind.
 _CONTINUED = {
@@ -32,8 +32,10 @@ _KEYS = ("NextKeyMarker", "Prefix", "Key")
 class OddAnswerError(FaultError):
     """The server has answered something else than what was asked for."""
 
-    def __init__(self, problem: str, kind: str = "server error") -> None:
-        super().__init__(Fault(kind, problem))
+    def __init__(
+        self, problem: str, kind: FaultKind = FaultKind.SERVER_ERROR, *, remedy: str = ""
+    ) -> None:
+        super().__init__(Fault(kind, problem, remedy))
 
 
 class Document:
@@ -50,7 +52,7 @@ class Document:
             self._root = ET.fromstring(body)  # noqa: S314 (see above)
         except (ET.ParseError, LookupError, ValueError) as raised:  # also: an unknown encoding
             problem = f"the server's answer is no XML: {raised}"
-            raise OddAnswerError(problem, "no S3 server") from raised
+            raise OddAnswerError(problem, FaultKind.NO_S3_SERVER) from raised
         self.kind = _plain(self._root.tag)
         if kind:
             self.must_be(kind)
@@ -64,7 +66,7 @@ class Document:
         """
         if self.kind != kind:
             problem = f"the server answers {self.kind[:40]}, not {kind}"
-            raise OddAnswerError(problem, "no S3 server")
+            raise OddAnswerError(problem, FaultKind.NO_S3_SERVER)
 
     def text(self, name: str) -> str:
         """Give the text of the first element of this name, anywhere in it."""

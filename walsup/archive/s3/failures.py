@@ -8,19 +8,19 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from walsup.archive.answers import is_page, meaning
-from walsup.archive.fault import Fault, FaultError
+from walsup.archive.fault import Fault, FaultError, FaultKind
 from walsup.archive.s3.document import Document, OddAnswerError, clock
 from walsup.archive.s3.exchange import Answer, UnsendableError
 from walsup.archive.s3.lines import CutOffError
 from walsup.archive.s3.protocols import OtherProtocolError
 from walsup.redaction import redact_known
 
-_KINDS: tuple[tuple[type[Exception], str], ...] = (
-    (socket.gaierror, "dns"),
-    (ssl.SSLError, "tls"),
-    (TimeoutError, "timeout"),
-    (UnsendableError, "auth"),
-    (ValueError, "dns"),  # no name that could be resolved, no port
+_KINDS: tuple[tuple[type[Exception], FaultKind], ...] = (
+    (socket.gaierror, FaultKind.DNS),
+    (ssl.SSLError, FaultKind.TLS),
+    (TimeoutError, FaultKind.TIMEOUT),
+    (UnsendableError, FaultKind.AUTH),
+    (ValueError, FaultKind.DNS),  # no name that could be resolved, no port
 )
 _MOST_SHOWN = 200
 _FIRST_REFUSAL = 400
@@ -63,13 +63,13 @@ class RefusedError(FaultError):
         return self.code in _CANNOT or self.status in (405, 501)
 
 
-def kind_of_failure(raised: Exception) -> str:
+def kind_of_failure(raised: Exception) -> FaultKind:
     """Give the class of what prevented an answer."""
     if isinstance(raised, OSError) and raised.errno in (errno.EMFILE, errno.ENFILE):
-        return "unknown"  # this machine's own
+        return FaultKind.UNKNOWN  # this machine's own
     if isinstance(raised, OtherProtocolError):
-        return "tls" if raised.is_tls else "no S3 server"
-    return next((kind for of, kind in _KINDS if isinstance(raised, of)), "refused")
+        return FaultKind.TLS if raised.is_tls else FaultKind.NO_S3_SERVER
+    return next((kind for of, kind in _KINDS if isinstance(raised, of)), FaultKind.REFUSED)
 
 
 def unanswered(raised: Exception, where: str, address: str) -> FaultError:
@@ -123,20 +123,23 @@ def refused(
         region = document.text("Region")
     page = "" if code else answer.body[:4096].decode(errors="replace")
     found = meaning(code, answer.status, message or page)
-    kind, remedy = found.kind or "unknown", found.remedy
+    kind, remedy = found.kind or FaultKind.UNKNOWN, found.remedy
     if found.kind is None and not code:
-        kind = "no S3 server"
+        kind = FaultKind.NO_S3_SERVER
     if code == "NotImplemented" and not conditional:
-        kind, remedy = "server error", "use another S3 server: this one lacks the request's kind"
+        kind, remedy = (
+            FaultKind.SERVER_ERROR,
+            "use another S3 server: this one lacks the request's kind",
+        )
     region = answer.headers.get("x-amz-bucket-region", region)
-    if kind == "wrong region" and region:
+    if kind == FaultKind.WRONG_REGION and region:
         remedy = f"set AWS_REGION={region}"
     elif answer.status < _FIRST_REFUSAL and (location := answer.headers.get("location")):
         kind, remedy = _redirected(location, host, kind, remedy)
-    if kind == "no bucket" and bucket and host.startswith(f"{bucket}."):
+    if kind == FaultKind.NO_BUCKET and bucket and host.startswith(f"{bucket}."):
         remedy = f"take {bucket}. away from the host in AWS_ENDPOINT: requests are path-style"
     said = _said(answer, code, message, page)
-    if kind == "clock skew":
+    if kind == FaultKind.CLOCK_SKEW:
         said += _skew(answer)
     return RefusedError(Fault(kind, f"{where}: {said}", remedy), answer.status, code)
 
@@ -149,7 +152,7 @@ def not_s3(answer: Answer, where: str) -> RefusedError | None:
     if not is_page(answer.body[:256].decode(errors="replace")):
         return None
     said = _said(answer, "", "", "page")
-    return RefusedError(Fault("no S3 server", f"{where}: {said}"), answer.status, "")
+    return RefusedError(Fault(FaultKind.NO_S3_SERVER, f"{where}: {said}"), answer.status, "")
 
 
 def _said(answer: Answer, code: str, message: str, page: str) -> str:
@@ -161,16 +164,23 @@ def _said(answer: Answer, code: str, message: str, page: str) -> str:
     return f"status {answer.status}" + (f" ({told}{of}, no S3 answer)" if page.strip() else "")
 
 
-def _redirected(location: str, host: str, kind: str, remedy: str) -> tuple[str, str]:
+def _redirected(location: str, host: str, kind: FaultKind, remedy: str) -> tuple[FaultKind, str]:
     """Give the class of a redirection and what to do: the same host with TLS, or another one."""
     to = urlsplit(location)
     if not to.netloc:
-        return "no S3 server", ""
+        return FaultKind.NO_S3_SERVER, ""
     if to.scheme == "https" and to.hostname == host.partition(":")[0]:
-        return "tls", f"set AWS_ENDPOINT=https://{to.netloc}: the server takes no plain HTTP"
-    if kind != "wrong region" or to.hostname is None or to.hostname.endswith("amazonaws.com"):
+        return (
+            FaultKind.TLS,
+            f"set AWS_ENDPOINT=https://{to.netloc}: the server takes no plain HTTP",
+        )
+    if (
+        kind != FaultKind.WRONG_REGION
+        or to.hostname is None
+        or to.hostname.endswith("amazonaws.com")
+    ):
         return kind, remedy
-    return "no S3 server", (
+    return FaultKind.NO_S3_SERVER, (
         f"set AWS_ENDPOINT to the S3 server itself: this one sends requests on to {to.netloc}"
     )
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-from walsup.archive.fault import Fault, FaultError
+from walsup.archive.fault import Fault, FaultError, FaultKind
 from walsup.archive.s3 import web
 from walsup.archive.s3.document import Document
 from walsup.archive.s3.lines import CutOffError
@@ -76,7 +76,7 @@ class KeyRing:
                 return kept.keys  # they are good for a while
             said = f"{type(why).__name__}: {why}"
             problem = f"no credentials: neither AWS_ACCESS_KEY_ID nor a role's ({said})"
-            raise FaultError(Fault(kind="auth", problem=problem)) from why
+            raise FaultError(Fault(kind=FaultKind.AUTH, problem=problem)) from why
         self._ask_again_s = time.monotonic() + _KEPT_S
         return self._kept.keys
 

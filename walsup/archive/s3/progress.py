@@ -31,7 +31,7 @@ class Progress:
                 raise OddAnswerError(
                     f"the server's listing is not in the order of keys: {listed.key[:100]} comes"
                     f" after {self._last_key[:100]}",
-                    "use a server that lists objects in the order of their keys",
+                    remedy="use a server that lists objects in the order of their keys",
                 )
             if listed.key > max(self._last_key, self._after):
                 fresh.append(listed)

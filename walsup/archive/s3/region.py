@@ -6,7 +6,7 @@ it (WAL-G's own lookup needs s3:GetBucketLocation).
 
 from pathlib import Path
 
-from walsup.archive.fault import Fault, FaultError
+from walsup.archive.fault import Fault, FaultError, FaultKind
 from walsup.archive.s3 import web
 from walsup.archive.s3.failures import kind_of_failure
 from walsup.archive.s3.lines import CutOffError
@@ -31,10 +31,12 @@ def look_up(bucket: str, endpoint: str = AMAZON, ca_file: Path | None = None) ->
     if region := answer.headers.get(_HEADER):
         return region
     if answer.status == _NOT_FOUND:
-        raise FaultError(Fault(kind="no bucket", problem=f"{endpoint} knows no bucket {bucket}"))
+        raise FaultError(
+            Fault(kind=FaultKind.NO_BUCKET, problem=f"{endpoint} knows no bucket {bucket}")
+        )
     raise FaultError(
         Fault(
-            kind="wrong region",
+            kind=FaultKind.WRONG_REGION,
             problem=f"AWS_REGION is not set, and {endpoint} does not tell where {bucket} is"
             f" (status {answer.status})",
         )

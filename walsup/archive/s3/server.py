@@ -6,6 +6,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from walsup import __version__
+from walsup.archive.fault import FaultKind
 from walsup.archive.s3 import blocking, web
 from walsup.archive.s3.connections import Connections
 from walsup.archive.s3.document import clock
@@ -106,7 +107,7 @@ class Server:
                 host=self.host,
                 conditional=any(name.startswith("if-") for name in call.headers),
             )
-            if refusal.fault.kind == "auth":
+            if refusal.fault.kind == FaultKind.AUTH:
                 ring.doubt()
             raise refusal
         if page := not_s3(answer, self._where(call)):

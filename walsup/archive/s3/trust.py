@@ -3,7 +3,7 @@
 import ssl
 from pathlib import Path
 
-from walsup.archive.fault import Fault, FaultError
+from walsup.archive.fault import Fault, FaultError, FaultKind
 
 
 def trust(ca_file: Path | None) -> ssl.SSLContext:
@@ -22,5 +22,5 @@ def trust(ca_file: Path | None) -> ssl.SSLContext:
             context.load_verify_locations(ca_file)
         except (OSError, ssl.SSLError) as raised:
             problem = f"WALSUP_CA_FILE cannot be read: {raised}"
-            raise FaultError(Fault(kind="tls", problem=problem)) from raised
+            raise FaultError(Fault(kind=FaultKind.TLS, problem=problem)) from raised
     return context

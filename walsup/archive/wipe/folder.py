@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 
 from walsup.archive.directory import LOCK
-from walsup.archive.fault import Fault, FaultError
+from walsup.archive.fault import Fault, FaultError, FaultKind
 from walsup.archive.names import OWNER_KEY
 from walsup.archive.wipe.place import Entry, Lock, Refused, Upload
 from walsup.settings import FileArchive
@@ -159,7 +159,7 @@ class Folder:
             if raised.errno in (errno.ELOOP, errno.ENOTDIR):
                 raise FaultError(
                     Fault(
-                        kind="no rights",
+                        kind=FaultKind.NO_RIGHTS,
                         problem=f"{self._root} is a symbolic link, or no directory",
                         remedy="name the directory itself in WALSUP_ARCHIVE",
                     )
@@ -178,7 +178,7 @@ class Folder:
                 if point.startswith(root):
                     raise FaultError(
                         Fault(
-                            kind="no rights",
+                            kind=FaultKind.NO_RIGHTS,
                             problem=f"another file system is mounted at {point}",
                             remedy="unmount it: a wipe does not leave the archive's own",
                         )

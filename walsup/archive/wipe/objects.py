@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from walsup.archive.fault import FaultKind
 from walsup.archive.names import OWNER_KEY
 from walsup.archive.s3.document import Document, moment
 from walsup.archive.s3.failures import RefusedError
@@ -121,7 +122,7 @@ class Objects:
         try:
             return self._read(call).text("ObjectLockEnabled") == "Enabled"
         except RefusedError as refused:
-            return None if refused.fault.kind == "no rights" else False
+            return None if refused.fault.kind == FaultKind.NO_RIGHTS else False
 
     def lock(self, entry: Entry) -> Lock | None:
         """Ask for its retention, then for a legal hold."""
@@ -191,7 +192,7 @@ class Objects:
         try:
             self._server.ask(Call("DELETE", "s3:DeleteObject", query, self._prefix + entry.key))
         except RefusedError as refused:
-            if refused.fault.kind == "no rights":
+            if refused.fault.kind == FaultKind.NO_RIGHTS:
                 return [Refused(entry, refused.code, "")]
             if refused.status != 404:  # noqa: PLR2004 (HTTP: it has gone)
                 raise

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from walsup import units
 from walsup.archive.classify import classify
-from walsup.archive.fault import PASSING, Fault, FaultError
+from walsup.archive.fault import PASSING, Fault, FaultError, FaultKind
 from walsup.archive.lease import LostError
 from walsup.archive.s3.failures import RefusedError
 from walsup.errors import ArchiveError, WalsupError
@@ -82,5 +82,5 @@ def pause_s(failures: int) -> float:
 def refusal(fault: Fault) -> ArchiveError:
     """Give a fault as what a person is told."""
     rights = "give the key the right that is named; README's “Wipe” has all that it needs"
-    hint = rights if fault.kind == "no rights" and not fault.remedy else fault.cure
+    hint = rights if fault.kind == FaultKind.NO_RIGHTS and not fault.remedy else fault.cure
     return ArchiveError(f"{fault.kind}: {fault.problem}", hint=hint)

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from walsup import units
 from walsup.archive.answers import kind_of
-from walsup.archive.fault import PASSING, Fault, FaultError
+from walsup.archive.fault import PASSING, Fault, FaultError, FaultKind
 from walsup.archive.lease import Lease
 from walsup.archive.terms import longest_push_s
 from walsup.archive.wipe.found import Stay, archive_below, odd
@@ -23,7 +23,7 @@ _SMALL = 1000
 _MOST_SMALL_PASSES = 6
 _AT_A_TIME = 8
 _SAID_EVERY_S = 5.0
-_UNANSWERED = ("timeout", "refused")
+_UNANSWERED = (FaultKind.TIMEOUT, FaultKind.REFUSED)
 _GONE = ("NoSuchKey", "NoSuchVersion")
 
 
@@ -139,7 +139,7 @@ class Sweep:
         try:
             return self._place.lock(refused.entry)
         except FaultError as raised:
-            if raised.fault.kind != "no rights":
+            if raised.fault.kind != FaultKind.NO_RIGHTS:
                 raise refusal(raised.fault) from raised
             raise ArchiveError(
                 f"{_denied(refused).problem}; it may be locked, which may not be asked either:"
@@ -193,7 +193,9 @@ async def pages(listing: Callable[[], Iterator[list[T]]]) -> AsyncIterator[list[
 
 def _timely(lease: Lease | None, work: Callable[[], T]) -> T:
     if lease is not None and not lease.is_held:
-        raise FaultError(Fault("timeout", "this machine stood still for longer than the lease"))
+        raise FaultError(
+            Fault(FaultKind.TIMEOUT, "this machine stood still for longer than the lease")
+        )
     return work()
 
 
@@ -203,6 +205,6 @@ def _passes(refused: Refused) -> bool:
 
 def _denied(refused: Refused) -> ArchiveError:
     right = "s3:DeleteObjectVersion" if refused.entry.version else "s3:DeleteObject"
-    kind = kind_of(refused.code, 0) or "unknown"
+    kind = kind_of(refused.code, 0) or FaultKind.UNKNOWN
     fault = Fault(kind, f"{right} on {refused.entry.key}: {refused.code} {refused.message}".strip())
     return refusal(fault)

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.archive.s3.scripted import Scripted
 from walsup import settings
 from walsup.archive.classify import classify, is_absent, is_conflict
-from walsup.archive.fault import Fault, FaultError
+from walsup.archive.fault import Fault, FaultError, FaultKind
 from walsup.archive.s3.bucket import S3Bucket
 
 Request = Callable[[S3Bucket], Awaitable[object]]
@@ -93,7 +93,7 @@ async def test_a_condition_that_did_not_hold(request_: Request, status: int, cod
     """With its word or without."""
     found = await raised(request_, error(status, code) if code else answer(status))
     assert is_conflict(found)
-    assert classify(found).kind == "overwrite conflict"
+    assert classify(found).kind == FaultKind.OVERWRITE_CONFLICT
 
 
 @pytest.mark.parametrize("request_", [get, keys, folder, create])
@@ -110,7 +110,7 @@ async def test_what_is_no_s3_server_is_named(request_: Request, page: bytes) -> 
 async def test_a_page_is_no_empty_listing(request_: Request, page: str) -> None:
     """An initdb waits for a listing; this is none, whatever its status says."""
     fault = classify(await raised(request_, answer(200, page)))
-    assert fault.kind == "no S3 server"
+    assert fault.kind == FaultKind.NO_S3_SERVER
     assert "AWS_ENDPOINT" in fault.cure
 
 
@@ -133,7 +133,7 @@ async def test_only_what_a_person_needs_is_shown() -> None:
     more = f"<Message>{'m' * 500}</Message><StringToSign>AWS4 secrets</StringToSign>"
     fault = classify(await raised(get, error(403, "SignatureDoesNotMatch", more)))
     assert fault._replace(remedy="") == Fault(
-        "auth",
+        FaultKind.AUTH,
         f"s3:GetObject on b/db/walsup/owner.json: status 403 (SignatureDoesNotMatch: {'m' * 200})",
     )
 
@@ -252,8 +252,10 @@ async def test_a_listing_out_of_order_proves_nothing() -> None:
         [listing("db/wal_005/b", cut=True), listing("db/wal_005/a")],
     ):
         server = Scripted(pages)
-        with server, pytest.raises(FaultError, match="not in the order of keys"):
+        with server, pytest.raises(FaultError, match="not in the order of keys") as raised:
             await keys(_bucket(server))
+        assert raised.value.fault.kind is FaultKind.SERVER_ERROR
+        assert raised.value.fault.cure.startswith("use a server that lists objects in the order")
 
 
 async def test_a_server_that_begins_a_page_with_what_it_has_shown() -> None:
