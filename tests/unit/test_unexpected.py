@@ -216,7 +216,10 @@ async def test_a_bug_of_the_judge_leaves_its_socket(
     await asyncio.gather(serving, return_exceptions=True)
     assert said == [b"", b"0\n"]
     (line,) = shown(capfd)
-    assert (line["event"], "in deeper" in str(line["traceback"])) == ("judge.failed", True)
+    assert (line["event"], "in deeper" in str(line["traceback"])) == (
+        "restore_command.failed",
+        True,
+    )
 
 
 @pytest.mark.parametrize(("patience", "code"), [("inf", 255), ("2", 1)])

@@ -30,7 +30,7 @@ async def serve(run_dir: Path, pgdata: Path, answer: Answer, admit: Admit) -> No
         except (OSError, WalsupError) as fault:
             log.warning("judge.unanswered", problem=str(fault))
         except Exception as raised:  # noqa: BLE001 (one question must not end the others)
-            log.unexpected("judge.failed", raised)
+            log.unexpected("restore_command.failed", raised)
 
     async with served(run_dir, JUDGE_SOCKET, one), proxy(run_dir, pgdata):
         await asyncio.Event().wait()

@@ -30,7 +30,7 @@ async def examine(reader: Reader, asked: Asked) -> Report:
     """
     report = Report(offer=(offer := await survey.look(reader.bucket)))
     if offer.owner is not None and offer.owner.state == "wiping":
-        report.faults.append("the archive is being wiped (S32): what is left of it is not whole")
+        report.faults.append("the archive is being wiped: what is left of it is not whole")
         return report
     if not offer.backups:
         report.faults.append(

@@ -11,10 +11,10 @@ from walsup.archive.fault import REMEDIES, Fault, FaultKind
 WORDS = """
 auth;no rights;clock skew;dns;tls;refused;timeout;throttled;archive full;no S3 server;server error
 no bucket;wrong region;overwrite conflict;not the owner;owner removed;bucket ahead
-no private key;no conditional writes;address in use;same device;disk full;out of memory;engine missing
+no conditional writes;address in use;same device;disk full;out of memory;engine missing
 engine unable;engine disagrees;engine broken;left out;not continued;hole;damaged
 base backup damaged;foreign timeline;not following;tablespace;process stopped;log;database login
-commits wait;database setting;collation;unknown
+no private key;commits wait;database setting;collation;unknown
 """
 
 

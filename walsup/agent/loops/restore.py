@@ -58,7 +58,7 @@ async def restore(world: World) -> None:
     claim = Reclaim(world, found, line) if found.own else None
     works = []
     if judge := await _judge(world, found, line, claim):
-        works.append(begin("judge", judge.serve))
+        works.append(begin("restore_command", judge.serve))
     if claim is not None:
         works.append(begin("claim", claim.run))
     try:

@@ -64,7 +64,7 @@ async def standby(world: World) -> None:
         follower = Follower(world, followed, world.bucket.region)
         await asyncio.to_thread(follower.sweep)
         answer, admit = follower.answer, follower.admit
-        works.append(begin("judge", lambda: serve(world.run_dir, pgdata, answer, admit)))
+        works.append(begin("restore_command", lambda: serve(world.run_dir, pgdata, answer, admit)))
         works.append(begin("standby archive", partial(_look, world, follower, followed)))
     try:
         await _until_promoted(world)
