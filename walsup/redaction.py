@@ -10,11 +10,13 @@ if TYPE_CHECKING:
 _MOST_REMEMBERED = 64
 
 _remembered: dict[str, None] = {}
+_public: frozenset[str] = frozenset()
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
     """Return the text with `***` for each secret in it; the number of its lines stays."""
-    return _redactor(tuple(dict.fromkeys(filter(None, secrets))), words=True).redact(text)
+    known = tuple(dict.fromkeys(filter(None, secrets)))
+    return _redactor(known, _public, words=True).redact(text)
 
 
 def remember(secrets: Iterable[str]) -> None:
@@ -26,17 +28,23 @@ def remember(secrets: Iterable[str]) -> None:
         del _remembered[next(iter(_remembered))]
 
 
+def publish(words: Iterable[str]) -> None:
+    """Name what is no secret from now on: a secret of the same text is cut only as a password."""
+    global _public  # noqa: PLW0603 (a process has one set of settings)
+    _public = frozenset(filter(None, words))
+
+
 def redact_known(text: str, *, words: bool = False) -> str:
     """Return the text without the secrets that this process has been given.
 
     `words`: also without one that is an ordinary word, as `redact` does it. In a text of walsup's
     own that would hide names: a database may be called as its key is.
     """
-    return _redactor(tuple(_remembered), words=words).redact(text)
+    return _redactor(tuple(_remembered), _public, words=words).redact(text)
 
 
 @functools.lru_cache(maxsize=4)
-def _redactor(secrets: tuple[str, ...], *, words: bool) -> "Redactor":
+def _redactor(secrets: tuple[str, ...], public: frozenset[str], *, words: bool) -> "Redactor":
     from walsup.redactor import Redactor  # noqa: PLC0415 (5 ms, not of a start without a fault)
 
-    return Redactor(secrets, words=words)
+    return Redactor(secrets, words=words, public=public)

@@ -2,15 +2,16 @@
 
 A secret is found as it is, as programs quote and escape it (SQL, JSON, URLs, XML, shells, base64,
 hexadecimal), and in part when it is long. One that is an ordinary word is cut as a whole word, one
-of up to three characters only where a value stands: cut everywhere, it would leave no text. What
-SQL, a connection string or a header calls a password is cut whether or not it is known.
+of up to three characters only where a value stands: cut everywhere, it would leave no text. One
+that is public besides (a role's name, "postgres") is cut only where the text calls it a password.
+What SQL, a connection string or a header calls a password is cut whether or not it is known.
 """
 
 import base64
 import binascii
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import pairwise
 
 from walsup.escapes import forms, plain
@@ -39,6 +40,21 @@ _STRUCTURES = tuple(
         r"\b(?P<md5>md5[0-9a-f]{32})\b",
     )
 )
+# What calls the word that follows a password. `user:word@host` does, too.
+_CALLED = (
+    r"(?:(?i:password|passwd|passphrase|pwd|secret|token|access_?key)[\"'`]?(?:\s*[:=]\s*|\s+)"
+    r"[\"'`]?(?P<after>WORD)(?![A-Za-z0-9_])|:(?P<userinfo>WORD)@)"
+)
+# Names of roles, databases and programs, and words of theirs, that people use as passwords.
+_WORDS = """
+admin administrator app application archive backup base bucket client cluster connection data
+database default demo demouser dev error example file files host key local localhost log login
+main master minio minioadmin name password passwd pgbouncer pguser postgres postgresql primary
+prod public replica replication replicator repmgr restore role root secret segment server
+service standby start stop streaming_replica superuser system template0 template1 test token
+user username volume walsup
+"""
+_ORDINARY = frozenset(_WORDS.split())
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{6,}={0,2}")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2}){4,}")
 
@@ -48,13 +64,22 @@ Span = tuple[int, int]
 class Redactor:
     """What is looked for of a fixed set of secrets."""
 
-    def __init__(self, secrets: Iterable[str], *, words: bool) -> None:
-        """`words`: whether a secret that is an ordinary word is cut wherever it is a word."""
+    def __init__(
+        self, secrets: Iterable[str], *, words: bool, public: Collection[str] = ()
+    ) -> None:
+        """`words`: whether a secret that is an ordinary word is cut wherever it is a word.
+
+        `public`: names of this installation, which everybody may read.
+        """
         self._literal: set[str] = set()
         self._plain: dict[bytes, int] = {}  # with the shortest text that counts
         self._bytes: set[bytes] = set()
         patterns: list[str] = []
+        called: list[str] = []
         for secret in {variant for given in secrets for variant in _variants(given)}:
+            if secret in public or secret.lower() in _ORDINARY:
+                called += [re.escape(form) for form in forms(secret)]
+                continue
             if (_is_word(secret) and not words) or (len(secret) < _TINY and secret.isascii()):
                 patterns += [_as_value(form) for form in forms(secret)]
                 continue
@@ -68,6 +93,7 @@ class Redactor:
                 # An ordinary word counts only with what makes it the secret, or escaped.
                 self._plain[reduced] = 0 if _is_distinct(reduced) else len(secret)
         self._pattern = re.compile("|".join(patterns), re.MULTILINE) if patterns else None
+        self._called = re.compile(_CALLED.replace("WORD", "|".join(called))) if called else None
         self._parts = {
             reduced[at : at + _PART_BYTES]
             for reduced in self._plain
@@ -91,6 +117,9 @@ class Redactor:
             yield from _places(text, literal)
         if self._pattern:
             yield from (found.span() for found in self._pattern.finditer(text))
+        if self._called:
+            for found in self._called.finditer(text):
+                yield found.span("after" if found["after"] else "userinfo")
         if self._plain:
             yield from self._escaped(text)
         yield from self._encoded(text)

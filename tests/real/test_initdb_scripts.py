@@ -248,3 +248,14 @@ def test_s30_any_uid_runs_scripts(make: Make, machine: Machine) -> None:
     assert one.psql("select count(*) from mine") == "0"
     assert (one.pgdata / "PG_VERSION").stat().st_uid == uid
     assert one.stop() == 0
+
+
+def test_a_password_that_is_the_users_name_does_not_hide_the_text(make: Make) -> None:
+    """What is called a password is cut; the role's name, and the program's, are shown."""
+    said = 'role "postgres" of postgres, postgres://postgres:postgres@h/postgres'
+    one = make({"10.sh": f"echo '{said}'; exit 3"}, POSTGRES_PASSWORD="postgres").start()
+    assert one.wait() == 70
+    (told,) = one.events("setting.guessable")
+    assert "POSTGRES_PASSWORD is the same as POSTGRES_USER" in told["problem"]
+    shown = 'role "postgres" of postgres, postgres://postgres:***@h/postgres'
+    assert shown in verdict(one)

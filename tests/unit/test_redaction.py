@@ -5,15 +5,16 @@ import html
 import json
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from walsup.redaction import redact, redact_known, remember
+from walsup.redaction import publish, redact, redact_known, remember
 from walsup.redactor import Redactor
+from walsup.settings import load
 
 ENCODERS: tuple[Callable[[str], str], ...] = (
     str,
@@ -38,6 +39,16 @@ ENCODERS: tuple[Callable[[str], str], ...] = (
     lambda text: "".join(f"\\u{{{ord(one):x}}}" for one in text),
     lambda text: "".join(f"&#{ord(one)};" for one in text),
 )
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_public() -> Iterator[None]:
+    """Whatever settings another test has read in this process."""
+    publish(())
+    yield
+    publish(())
+
+
 ALPHABET = st.characters(codec="utf-8", exclude_categories=("Cs", "Cc"))
 
 
@@ -70,10 +81,70 @@ def test_a_short_secret_is_cut_where_a_value_stands(secret: str) -> None:
 
 def test_a_word_is_cut_as_a_word_and_a_letter_leaves_the_text() -> None:
     """A password that is a word of ours, or a letter, does not destroy what is told."""
-    text = "postgres: /usr/lib/postgresql/15 has user postgres, a word"
-    assert redact(text, ["postgres"]) == "***: /usr/lib/postgresql/15 has user ***, a word"
+    text = "orders: /usr/lib/orders2/15 has user orders, a word"
+    assert redact(text, ["orders"]) == "***: /usr/lib/orders2/15 has user ***, a word"
     assert redact(text, ["a", "o", "1"]) == text
     assert redact("a\n", ["a"]) == "***\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'FATAL:  role "postgres" does not exist',
+        "postgres: could not access file 'postgres'",
+        'FATAL:  password authentication failed for user "postgres"',
+        "run: psql -U postgres -d postgres, or user=postgres dbname=postgres",
+        "/usr/lib/postgresql/15/bin/postgres -D /var/lib/postgresql/data",
+        "s3://postgres/archive: listen on 0.0.0.0:5432",
+        "postgres",
+        "cG9zdGdyZXM6cG9zdGdyZXM=",
+    ],
+)
+def test_a_secret_that_is_an_ordinary_word_leaves_the_text(text: str) -> None:
+    """It hides nothing: everybody tries it first."""
+    assert redact(text, ["postgres"]) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("PGPASSWORD=postgres psql -U postgres", "PGPASSWORD=*** psql -U postgres"),
+        ("POSTGRES_PASSWORD: postgres", "POSTGRES_PASSWORD: ***"),
+        ("postgres://postgres:postgres@h/postgres", "postgres://postgres:***@h/postgres"),
+        ("postgres:postgres@h", "postgres:***@h"),
+        ("user=postgres password='postgres'", "user=postgres password='***'"),
+        ("alter role postgres password 'postgres'", "alter role postgres password '***'"),
+        ('{"user": "postgres", "password": "postgres"}', '{"user": "postgres", "password": "***"}'),
+        ("psql --password postgres", "psql --password ***"),
+        ('the password "postgres" is wrong', 'the password "***" is wrong'),
+    ],
+)
+def test_an_ordinary_word_is_cut_where_it_is_called_a_password(text: str, shown: str) -> None:
+    """In the forms of shells, URIs, SQL and JSON."""
+    assert redact(text, ["postgres"]) == shown
+
+
+def test_the_name_of_a_role_is_no_secret_though_its_password_is_the_same() -> None:
+    """Whatever it is; another secret beside it is cut everywhere."""
+    known = Redactor(["Zeus-of-olympus", "s3cret-of-zeus"], words=True, public={"Zeus-of-olympus"})
+    text = 'role "Zeus-of-olympus" said s3cret-of-zeus, password=Zeus-of-olympus'
+    assert known.redact(text) == 'role "Zeus-of-olympus" said ***, password=***'
+    assert "Zeus" not in redact("role Zeus-of-olympus", ["Zeus-of-olympus"])
+
+
+def test_a_process_knows_the_names_of_its_settings() -> None:
+    """Roles, databases, the archive's parts."""
+    load(
+        {
+            "PGDATA": "/d",
+            "POSTGRES_USER": "hera",
+            "POSTGRES_PASSWORD": "hera",
+            "WALSUP_ARCHIVE": "s3://olympus/argos",
+            "AWS_ACCESS_KEY_ID": "k",
+            "AWS_SECRET_ACCESS_KEY": "argos",
+        }
+    )
+    assert redact("role hera in argos", ["hera", "argos"]) == "role hera in argos"
 
 
 def test_a_part_of_a_long_secret_is_cut() -> None:

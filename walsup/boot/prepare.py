@@ -32,7 +32,7 @@ from walsup.boot.guarded import guarded
 from walsup.boot.sending import Send
 from walsup.errors import SettingsError, WalsupError
 from walsup.postgres import continuity, control, guc, memory, restored, standing, subpath
-from walsup.settings import Settings
+from walsup.settings import Settings, guessable
 
 _PORT = 5432
 # The official image's words, which people look for.
@@ -49,12 +49,7 @@ def prepare(arguments: list[str], lock: int, send: Send) -> int:
 def _prepare(arguments: list[str], lock: int, send: Send) -> None:
     configured = settings.load(os.environ)
     known = subpath.where(configured)
-    for warning in known.warnings:
-        log.warning("setting.unknown", problem=warning)
-    for note in known.foreign:
-        log.warning("setting.foreign", problem=note)
-    for problem in known.source_faults:
-        log.warning("setting.of_source", problem=problem)
+    _warn(known)
     run_dir = Path(os.environ["WALSUP_RUN_DIR"])
     gucs = operators_gucs(known.pgdata, arguments)
     sockets.check_length(run_dir, sockets.LONGEST_RUN_DIR_BYTES)
@@ -98,6 +93,18 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
     _execute(found, hand, lock, arguments, wish=wish, archived=archived, hindrance=hindrance)
     hand.move()
     _launch_postgres(current.known, arguments, engine, hand)
+
+
+def _warn(known: Settings) -> None:
+    """Log what is odd in the settings, and no reason to refuse them."""
+    for warning in known.warnings:
+        log.warning("setting.unknown", problem=warning)
+    for problem in guessable.problems(known):
+        log.warning("setting.guessable", problem=problem, hint="choose another password or key")
+    for note in known.foreign:
+        log.warning("setting.foreign", problem=note)
+    for problem in known.source_faults:
+        log.warning("setting.of_source", problem=problem)
 
 
 def _execute(  # noqa: PLR0913 (each is one fact)

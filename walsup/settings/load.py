@@ -9,7 +9,7 @@ from typing import Any
 from walsup import grace, pgdata
 from walsup.cleaning import clean, cut, fault_in
 from walsup.errors import SettingsError
-from walsup.redaction import remember
+from walsup.redaction import publish, remember
 from walsup.settings import amazon, misspelt, source
 from walsup.settings.overlap import overlaps
 from walsup.settings.refusal import BOTH_SET, refusal
@@ -54,7 +54,17 @@ def load(environ: Mapping[str, str]) -> Settings:
     wrong = misspelt.faults(environ, _NAMES)
     found = _load(environ, _KNOWN, theirs._replace(faults=(*theirs.faults, *wrong)))
     remember(found.secrets)
+    publish(_public(found))
     return found
+
+
+def _public(found: Settings) -> tuple[str, ...]:
+    """Return the names that a text shows in clear, though a password may be the same."""
+    sources = _public(found.source) if found.source else ()
+    own = (found.postgres_user, found.postgres_db, found.app_user, found.pguser)
+    others = (found.replication_user, found.access_key_id, found.region)
+    archive = str(found.archive or "").split("/")
+    return tuple(text for text in (*own, *others, *archive, *sources) if text)
 
 
 def _load(environ: Mapping[str, str], wanted: Collection[str], theirs: Translation) -> Settings:

@@ -127,7 +127,7 @@ def test_every_class_has_a_remedy(code: str, status: int) -> None:
 
 
 def test_a_secret_is_cut_and_does_not_hide_the_class() -> None:
-    """A password that is one of the words by which an output is told."""
+    """Nor does one that is an ordinary word hide what is told."""
     told = classify_output("postgres connection failed: postgres:p/w'x", ("postgres", "p/w'x"))
     assert told.kind == "database login"
-    assert told.problem == "*** connection failed: ***:***"
+    assert told.problem == "postgres connection failed: postgres:***"
