@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # A reader of the log that hangs must not hang PID 1 or the agent's loop.
 _PATIENCE_MS = 200
+_PAGE_BYTES = 4096  # for which a pipe that takes anything has room. Source: pipe(7), PIPE_BUF
+_MOST_KEPT_BYTES = 1 << 16
 
 # What others have written goes into these fields.
 _FREE = frozenset(
@@ -38,6 +40,9 @@ _redact: "Callable[[str], str]" = str
 _redact_unexpected: "Callable[[str], str]" = str
 # When the same exception was last logged, and how often it was not since then.
 _logged: "dict[tuple[str, str, tuple[tuple[str, int], ...]], tuple[float, int]]" = {}
+_own = -1
+_kept = bytearray()
+_dropped = 0
 
 
 def configure(log_format: str, process: str) -> None:
@@ -149,13 +154,62 @@ def line(level: str, event: str, fields: dict[str, object]) -> str:
     return f"{stamp} walsup[{_process}] {level}: {event} {tail}".rstrip() + "\n"
 
 
+def never_wait(descriptor: int) -> None:
+    """Write to this descriptor from now on, which does not block: what finds no room is kept.
+
+    The caller calls `flush` as long as `is_kept`.
+    """
+    global _own  # noqa: PLW0603 (as above)
+    _own = descriptor
+
+
+def is_kept() -> bool:
+    """Return whether lines wait for room in the log."""
+    return bool(_kept) or bool(_dropped)
+
+
+def flush() -> None:
+    """Write what is kept as far as there is room, and how many lines were dropped meanwhile."""
+    global _dropped
+    _drain()
+    if _dropped and not _kept:
+        lost, _dropped = _dropped, 0
+        _kept.extend(line("warning", "log.dropped", {"lines": lost}).encode())
+        _drain()
+
+
 def _write(level: str, event: str, fields: dict[str, object]) -> None:
+    global _dropped  # noqa: PLW0603 (as above)
+    written = line(level, event, fields).encode(errors="replace")
+    if _own < 0:
+        _write_patiently(written)
+        return
+    flush()
+    # The rest of a line that is half written comes first, and a line is kept whole.
+    if len(_kept) + len(written) > _MOST_KEPT_BYTES and _kept:
+        _dropped += 1
+        return
+    _kept.extend(written)
+    _drain()
+
+
+def _drain() -> None:
     try:
-        if _has_room():
-            # One write(2) a line: lines of several processes on one stderr do not interleave.
-            os.write(2, line(level, event, fields).encode(errors="replace"))
+        while _kept:
+            del _kept[: os.write(_own, _kept)]
+    except BlockingIOError:
+        return
     except OSError:
-        return  # stderr is gone; a database must not end for that
+        _kept.clear()  # stderr is gone; a database must not end for that
+
+
+def _write_patiently(written: bytes) -> None:
+    try:
+        # One write(2) a page: lines of several processes on one stderr do not interleave.
+        while written and _has_room():
+            written = written[os.write(2, written[:_PAGE_BYTES]) :]
+    except OSError:
+        return  # as above
 
 
 def _readable(value: object) -> str:

@@ -1,6 +1,8 @@
 """Agent and engine are restarted, and nothing they do reaches postgres."""
 
+import contextlib
 import fcntl
+import functools
 import json
 import os
 import signal
@@ -229,6 +231,32 @@ def test_s26_a_log_that_nobody_reads_does_not_hang_pid_1(bare: Bare) -> None:
     one.see(lambda: one.state()["reloads"] == "1", "the reload")
     one.signal(signal.SIGTERM)
     assert one.wait() == 128 + signal.SIGINT
+
+
+def test_lines_of_pid_1_wait_while_the_log_program_does_not_read(bare: Bare) -> None:
+    """Its pipe is full: PID 1 goes on at once, and what it said is in the log afterwards."""
+    one = running(bare(launch("agent", "exec sleep 1000"), POSTGRES))
+    reader = one.pid_of("log")
+    os.kill(reader, signal.SIGSTOP)
+    _fill(Path(f"/proc/{one.init_pid}/fd/2"))
+    for number in ("1", "2", "3"):
+        one.signal(signal.SIGHUP)
+        one.see(functools.partial(_has_reloaded, one, number), "the reload")
+    os.kill(reader, signal.SIGCONT)
+    one.see(lambda: len(one.walsup.events("reload.asked")) == 3, "the lines")
+    assert stops(one)
+
+
+def _fill(pipe: Path) -> None:
+    writer = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 4095 + b"\n")
+    os.close(writer)
+
+
+def _has_reloaded(one: Pid1, number: str) -> bool:
+    return one.state()["reloads"] == number
 
 
 def full(one: Pid1) -> bool:

@@ -20,8 +20,10 @@ from walsup.init.service import Service
 _PIPE_BYTES = 1 << 20
 _ENDS_WITHIN_S = 1.5
 _LAST_PATIENCE_MS = 200
+_RETRY_S = 0.1
 _PAGE_BYTES = 4096  # for which a pipe that takes anything has room
 _STANDARD = (1, 2)
+_STDERR = 2
 _PROGRAM = os.path.join(os.path.dirname(__file__), "pumping.py")
 # The beginning of pumping.LAYOUT, which PID 1 does not import for its size.
 _LAYOUT = struct.Struct("<QQQQ")
@@ -62,6 +64,8 @@ class LogPump(Service):
                 _enlarge(writer)
                 for place in _STANDARD if same else (standard,):
                     os.dup2(writer, place)
+                if same or standard == _STDERR:
+                    _write_without_waiting(writer)
                 os.close(writer)
         except OSError as fault:
             log.warning("log.not_guarded", problem=str(fault.strerror))
@@ -85,6 +89,20 @@ class LogPump(Service):
     def _launched(self, inherited: "tuple[int, ...]") -> Launch:
         words = ["json" if log.is_json() else "text", *map(str, inherited)]
         return Launch([sys.executable, "-I", "-S", _PROGRAM, *words], {})
+
+    def due_in(self, now_s: float) -> "float | None":
+        """Return the seconds until it is to be looked at, None: it need not be."""
+        due_s = super().due_in(now_s)
+        if not log.is_kept():
+            return due_s
+        return _RETRY_S if due_s is None else min(due_s, _RETRY_S)
+
+    def tend(self, now_s: float) -> None:
+        """Start it again when that is due, and write what PID 1 has kept."""
+        log.flush()
+        self.kill_silent(now_s)
+        if self.due_in(now_s) == 0:
+            self.begin()
 
     def kill_silent(self, now_s: float) -> None:
         """Kill it when it stands still, as a stopped process does: the pipes would fill up."""
@@ -121,9 +139,12 @@ class LogPump(Service):
                 return
             if ended:
                 break
+            log.flush()
             time.sleep(0.005)
         else:
             self.kill()
+        self._copy()
+        log.flush()
         self._copy()
 
     def _copy(self) -> None:
@@ -148,6 +169,17 @@ def _enlarge(writer: int) -> None:
         fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     except OSError:
         return  # the limit of this user's pipes is reached: the usual 64 KiB
+
+
+def _write_without_waiting(writer: int) -> None:
+    """Have PID 1 write its own lines without ever waiting for room in the pipe.
+
+    A second opening of the pipe: O_NONBLOCK on the one that is everybody's would lose their lines.
+    """
+    try:
+        log.never_wait(os.open(f"/proc/self/fd/{writer}", os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:
+        return  # without /proc it looks for room before it writes
 
 
 def hold_standard_descriptors() -> None:

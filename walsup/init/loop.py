@@ -195,9 +195,7 @@ class Init:
             self._start_due(now_s)
 
     def _start_due(self, now_s: float) -> None:
-        self.log.kill_silent(now_s)
-        if self.log.due_in(now_s) == 0:
-            self.log.begin()
+        self.log.tend(now_s)
         for service in self.daemons.values():
             if service.end_overdue():
                 self.agent.kill_silent(now_s)
