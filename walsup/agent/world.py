@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,7 @@ class World:
         self._environment: dict[str, str] = content["environment"]
         self.settings = subpath.where(settings.load(self._environment))
         self._kept = self.settings
+        self._read: tuple[float, settings.Settings] | None = None  # when they were read again
         self.pid1 = Pid1(run_dir, wire)
         archive = self.settings.archive
         self.board = board or Board(None)
@@ -119,7 +121,7 @@ class World:
         Raises:
             SettingsError: a file cannot be read, or holds something wrong.
         """
-        again = subpath.where(settings.load(self._environment))
+        again = self.reload_settings()
         found = self.settings._replace(
             access_key_id=again.access_key_id,
             secret_access_key=again.secret_access_key,
@@ -131,13 +133,21 @@ class World:
         self._kept = again
         return found
 
-    def reload_settings(self) -> settings.Settings:
+    def reload_settings(self, within_s: float = 0.0) -> settings.Settings:
         """Give all settings as the environment and the secret files have them now.
+
+        `within_s`: what another loop has read no longer ago than that is as good.
 
         Raises:
             SettingsError: a file cannot be read, or holds something wrong.
         """
-        return subpath.where(settings.load(self._environment))
+        read = self._read
+        if read is not None and time.monotonic() - read[0] <= within_s:
+            return read[1]
+        began_s = time.monotonic()
+        found = subpath.where(settings.load(self._environment))
+        self._read = (began_s, found)
+        return found
 
     def new_sql(self) -> Sql:
         """Return a session like the agent's own that is not open yet; the caller drops it."""

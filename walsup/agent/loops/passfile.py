@@ -23,7 +23,7 @@ async def passfile(world: World) -> None:
     while not world.stopping.is_set():
         await any_set(world.stopping, timeout_s=_EVERY_S)
         try:
-            again = await asyncio.to_thread(world.reload_settings)
+            again = await asyncio.to_thread(world.reload_settings, _EVERY_S)
         except WalsupError:
             continue  # a file is missing for a moment; the loop of the bucket's secrets says so
         if file.keep(world.run_dir, renewed(world.settings, again)):

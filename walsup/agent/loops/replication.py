@@ -19,6 +19,7 @@ from walsup.postgres.standing import SLOTS
 
 _FIRST_LOOK_S = 0.5
 _EVERY_S = 15.0
+_SHARED_S = 5.0  # the loop of the bucket's secrets reads as often
 
 _ROLE = (
     "select a.rolcanlogin and a.rolreplication, a.rolpassword from pg_catalog.pg_authid a"
@@ -66,7 +67,7 @@ async def replication(world: World) -> None:
 def _password(world: World, before: str) -> str:
     """Return the password as its file has it now; without one it is the one before."""
     try:
-        return world.reload_settings().replication_password or before
+        return world.reload_settings(_SHARED_S).replication_password or before
     except WalsupError:
         return before  # the loop of the bucket's secrets names the file
 
