@@ -50,6 +50,7 @@ class Readable(Protocol):
     @property
     def region(self) -> str | None: ...  # noqa: D102 (as Bucket has them)
     async def get(self, key: str) -> Object: ...  # noqa: D102
+    async def piece(self, key: str, begin: int, size_bytes: int) -> bytes: ...  # noqa: D102
     def keys(self, under: str, after: str = "") -> AsyncIterator[str]: ...  # noqa: D102
     async def folder(self, under: str) -> list[tuple[str, float]]: ...  # noqa: D102
     def pages(self, under: str, after: str = "") -> AsyncIterator[Page]: ...  # noqa: D102
@@ -68,6 +69,9 @@ class Bucket(Protocol):
 
     async def get(self, key: str) -> Object:
         """Read a small object whole."""
+
+    async def piece(self, key: str, begin: int, size_bytes: int) -> bytes:
+        """Read a part of an object; one that begins at or after its end is empty."""
 
     async def create(self, key: str, content: bytes) -> str:
         """Write an object that must not exist; gives its tag."""

@@ -53,6 +53,13 @@ class Directory:
             "changed_at": changed_at,
         }
 
+    def piece(self, key: str, begin: int, size_bytes: int) -> str:
+        """Read a part of a file."""
+        self._check_root()
+        with open(self._path(key), "rb") as file:
+            file.seek(begin)
+            return file.read(size_bytes).decode("latin-1")
+
     def create(self, key: str, content: str) -> str:
         """Write a file that must not exist."""
         self._make_root()

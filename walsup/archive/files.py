@@ -173,6 +173,11 @@ class FileBucket:
         content = found["content"].encode("latin-1")
         return Object(content=content, etag=found["etag"], changed_at=found["changed_at"])
 
+    async def piece(self, key: str, begin: int, size_bytes: int) -> bytes:
+        """Read a part of a file; one that begins at or after its end is empty."""
+        found = await self._ask(do="piece", key=key, begin=begin, size_bytes=size_bytes)
+        return str(found).encode("latin-1")
+
     async def create(self, key: str, content: bytes) -> str:
         """Write an object that must not exist; makes the directory on a mounted volume."""
         return str(await self._ask(do="create", key=key, content=content.decode("latin-1")))

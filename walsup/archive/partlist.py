@@ -1,4 +1,4 @@
-"""The parts that a base backup's list of files names, without reading all of the list. Pure.
+"""The parts of a base backup and their files, read piece by piece out of its list. Pure.
 
 A database of a million files has a list of 140 MB; read whole, it takes ten times that in memory.
 Source: WAL-G 3.0.9 and WAL-RUS 0.4.1, files_metadata.json: `Files` has an object for each file,
@@ -7,59 +7,107 @@ Source: WAL-G 3.0.9 and WAL-RUS 0.4.1, files_metadata.json: `Files` has an objec
 
 import json
 import re
+from typing import NamedTuple
 
 from walsup.postgres.wal import strip_extension
 
-# Read whole up to here, which shows more of what may be wrong with it.
+# The agent itself reads a list up to here; a larger one is read by the audit's process.
 MOST_WHOLE_BYTES = 4 << 20
 
-_BEGINS = re.compile(rb'"TarFileSets"\s*:\s*\{')
-_PART = re.compile(rb'\s*("(?:[^"\\]|\\.)*")\s*:\s*(?:\[|null\b)')
-_FILE = re.compile(rb'\s*(?:"(?:[^"\\]|\\.)*"\s*,?|(\]))')
-_FOLLOWS = re.compile(rb"\s*([,}])")
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+', re.DOTALL)
+_PUNCTUATION = frozenset(b"{}[],:")
+_SETS = b'"TarFileSets"'
+_OPENING, _CLOSING = (b"{", b"["), (b"}", b"]")
+_TOP, _PARTS, _FILES = 1, 2, 3
 
 
-def names(content: bytes, most_whole_bytes: int = MOST_WHOLE_BYTES) -> frozenset[str]:
-    """Return the names of the parts without extension, none when the list does not say.
+class Held(NamedTuple):
+    """A file, by its path in the data directory, and the part that holds it."""
 
-    Raises:
-        ValueError, TypeError, AttributeError, RecursionError: it is no such list.
-    """
-    if len(content) <= most_whole_bytes:
-        parts = json.loads(content).get("TarFileSets") or {}
-        return frozenset(strip_extension(str(part)) for part in parts)
-    if not content.rstrip().endswith(b"}"):
-        raise ValueError("it is cut off")
-    for begins in _BEGINS.finditer(content):
-        # A file may be called TarFileSets too: what it has are no lists.
-        if (found := _parts(content, begins.end())) is not None:
-            return frozenset(strip_extension(json.loads(part)) for part in found)
-    raise ValueError("it names no parts")
+    part: str
+    file: str
 
 
-def _parts(content: bytes, at: int) -> list[bytes] | None:
-    """Return the names of an object's fields that are lists, None when one is none."""
-    found: list[bytes] = []
-    while part := _PART.match(content, at):
-        found.append(part[1])
-        at = part.end()
-        if content[at - 1 : at] == b"[":
-            at = _end_of_list(content, at)
-            if at < 0:
-                return None
-        follows = _FOLLOWS.match(content, at)
-        if follows is None:
-            return None
-        at = follows.end()
-        if follows[1] == b"}":
-            return found
-    return None
+class PartList:
+    """Takes the list in pieces. `parts`: their names without extension, so far."""
 
+    def __init__(self) -> None:
+        self.parts: set[str] = set()
+        self._rest = b""
+        self._open: list[bytes] = []
+        self._key = b""  # the last one of the outermost object
+        self._part = ""
+        self._last = b""
+        self._is_inside = False  # of TarFileSets
 
-def _end_of_list(content: bytes, at: int) -> int:
-    """Return where a list of names ends, -1 when it is none."""
-    while item := _FILE.match(content, at):
-        at = item.end()
-        if item[1]:
-            return at
-    return -1
+    def feed(self, piece: bytes) -> list[Held]:
+        """Return the files that the next piece names.
+
+        Raises:
+            ValueError: it is no such list.
+        """
+        files: list[Held] = []
+        content, at = self._rest + piece, 0
+        for token in _TOKEN.finditer(content):
+            if content[at : token.start()].strip():
+                break  # a name that goes on in the next piece
+            # So does perhaps what ends with this one.
+            if token.end() == len(content) and content[token.start()] not in _PUNCTUATION:
+                break
+            self._take(token[0], files)
+            at = token.end()
+        self._rest = content[at:].lstrip()
+        if len(self._rest) > 2 * len(piece) + MOST_WHOLE_BYTES:
+            raise ValueError("it has a name without an end")
+        return files
+
+    def end(self) -> None:
+        """Check that it was whole.
+
+        Raises:
+            ValueError: it was not.
+        """
+        if self._open or self._rest or not self._last:
+            raise ValueError("it is cut off")
+
+    def _take(self, token: bytes, files: list[Held]) -> None:
+        if token in _OPENING:
+            self._enter(token)
+        elif token in _CLOSING:
+            if not self._open or _CLOSING[_OPENING.index(self._open.pop())] != token:
+                raise ValueError("its brackets do not match")
+            self._is_inside = self._is_inside and len(self._open) >= _PARTS
+        elif not self._open:
+            raise ValueError("it is no list of files")
+        elif self._is_inside:
+            self._inside(token, files)
+        elif len(self._open) == _TOP and self._last in (b"{", b","):
+            self._key = token
+        self._last = token
+
+    def _enter(self, token: bytes) -> None:
+        depth = len(self._open)
+        if depth == 0 and (token != b"{" or self._last):
+            raise ValueError("it is no list of files")
+        if self._is_inside and (depth != _PARTS or token != b"[" or self._last != b":"):
+            raise ValueError("its parts have other things than files")
+        if depth == _TOP and self._key == _SETS:
+            if token != b"{":
+                raise ValueError("it names no parts")
+            self._is_inside = True
+        self._open.append(token)
+
+    def _inside(self, token: bytes, files: list[Held]) -> None:
+        """Take what is no bracket: names of parts with colons and nulls, names of files."""
+        depth, is_name = len(self._open), token[:1] == b'"'
+        if token in (b",", b":"):
+            return
+        if depth == _FILES and is_name:
+            # WAL-G writes files with a slash before.
+            files.append(Held(self._part, str(json.loads(token)).lstrip("/")))
+        elif depth == _PARTS and is_name and self._last in (b"{", b","):
+            # WAL-G writes parts with the extension of their compression.
+            self._part = strip_extension(json.loads(token))
+            self.parts.add(self._part)
+        elif not (depth == _PARTS and token == b"null" and self._last == b":"):
+            raise ValueError("its parts have other things than files")

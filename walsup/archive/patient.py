@@ -5,11 +5,13 @@ never end where every second request fails.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
 
 from walsup.archive.bucket import Object, Page, Readable
 from walsup.archive.classify import classify, is_absent
 from walsup.archive.fault import Fault
 
+T = TypeVar("T")
 # Told of the fault and of how many there were in a row; returns when it may be tried again.
 OnFault = Callable[[Fault, int], Awaitable[None]]
 
@@ -32,10 +34,21 @@ class Patient:
         Raises:
             FileNotFoundError: it is absent.
         """
+        return await self._answer(lambda: self._bucket.get(key))
+
+    async def piece(self, key: str, begin: int, size_bytes: int) -> bytes:
+        """Read a part of an object; one that begins at or after its end is empty.
+
+        Raises:
+            FileNotFoundError: it is absent.
+        """
+        return await self._answer(lambda: self._bucket.piece(key, begin, size_bytes))
+
+    async def _answer(self, ask: Callable[[], Awaitable[T]]) -> T:
         failures = 0
         while True:
             try:
-                return await self._bucket.get(key)
+                return await ask()
             except Exception as raised:  # (any failure but absence is no answer)
                 if is_absent(raised):
                     raise

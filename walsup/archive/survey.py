@@ -1,12 +1,11 @@
 """What an archive offers to a restore, read from the bucket before anything is touched."""
 
 import asyncio
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from walsup.archive import catalog, clock, oneshot, partlist
+from walsup.archive import catalog, clock, oneshot
 from walsup.archive.audit.scope import least_segment_bytes
 from walsup.archive.bucket import Readable
 from walsup.archive.catalog import Backup
@@ -17,6 +16,7 @@ from walsup.archive.layout import parts_folder
 from walsup.archive.names import BACKUP_FOLDER
 from walsup.archive.output import classify_output
 from walsup.archive.owner import Owner
+from walsup.archive.partlist import Held, PartList
 from walsup.archive.patient import OnFault
 from walsup.archive.window import Line, segment_size
 from walsup.postgres.wal import (
@@ -31,6 +31,7 @@ from walsup.postgres.wal import (
 from walsup.tail import raw_lines
 
 _METADATA = "files_metadata.json"
+_PIECE_BYTES = 2 << 20
 _FETCH_TIMEOUT_S = 120.0
 _TRIES = 3
 _DAMAGED = "bring the object back as it was written, an older version of it perhaps"
@@ -193,24 +194,46 @@ async def first_page(reader: Reader, segment: Segment) -> PageHeader:
         path.unlink(missing_ok=True)
 
 
-async def parts(bucket: Readable, name: str) -> dict[str, tuple[str, ...]]:
-    """Give the files of a base backup by the part that holds them; {} when it does not say.
+async def held_files(bucket: Readable, name: str) -> AsyncIterator[list[Held]]:
+    """Give the files of a base backup, some at a time; none when it does not say.
 
     Raises:
         what the bucket raises; ValueError: the list cannot be read.
     """
-    try:
-        found = await bucket.get(f"{BACKUP_FOLDER}/{name}/{_METADATA}")
-    except FileNotFoundError as raised:
-        if not is_absent(raised):
-            raise
-        return {}
-    listed = json.loads(found.content).get("TarFileSets") or {}
-    # WAL-G writes parts with the extension of their compression, and files with a slash before.
-    return {
-        strip_extension(str(part)): tuple(str(file).lstrip("/") for file in files)
-        for part, files in listed.items()
-    }
+    found = PartList()
+    async for files in _read(bucket, name, found):
+        yield files
+
+
+async def part_names(bucket: Readable, name: str) -> frozenset[str]:
+    """Give the names of a base backup's parts as its list of files has them; none without a list.
+
+    Raises:
+        as `held_files` does.
+    """
+    found = PartList()
+    async for _ in _read(bucket, name, found):
+        pass
+    return frozenset(found.parts)
+
+
+async def _read(bucket: Readable, name: str, found: PartList) -> AsyncIterator[list[Held]]:
+    key, begin = f"{BACKUP_FOLDER}/{name}/{_METADATA}", 0
+    while True:
+        try:
+            piece = await bucket.piece(key, begin, _PIECE_BYTES)
+        except FileNotFoundError as raised:
+            if begin or not is_absent(raised):
+                raise
+            return
+        try:
+            yield await asyncio.to_thread(found.feed, piece)
+            if len(piece) < _PIECE_BYTES:
+                found.end()
+                return
+        except ValueError as odd:
+            raise ValueError(f"{_METADATA} of {name} cannot be read: {odd}") from odd
+        begin += len(piece)
 
 
 async def metadata_bytes(bucket: Readable, name: str) -> int:
@@ -246,7 +269,7 @@ async def missing_parts(bucket: Readable, name: str, compressed_bytes: int = 0) 
     }
     if not there:
         return (f"{folder}/",)
-    wanted = {"pg_control.tar", *await _part_names(bucket, name)}
+    wanted = {"pg_control.tar", *await part_names(bucket, name)}
     missing = [f"{folder}/{part}" for part in sorted(wanted - there.keys())]
     missing += [f"{folder}/{part} (0 bytes)" for part, size in sorted(there.items()) if size == 0]
     total_bytes = sum(there.values())
@@ -257,26 +280,13 @@ async def missing_parts(bucket: Readable, name: str, compressed_bytes: int = 0) 
     return tuple(missing)
 
 
-async def _part_names(bucket: Readable, name: str) -> frozenset[str]:
-    try:
-        found = await bucket.get(f"{BACKUP_FOLDER}/{name}/{_METADATA}")
-    except FileNotFoundError as raised:
-        if not is_absent(raised):
-            raise
-        return frozenset()
-    try:
-        return await asyncio.to_thread(partlist.names, found.content)
-    except (TypeError, AttributeError, RecursionError) as odd:
-        raise ValueError(f"{_METADATA} of {name} cannot be read: {odd}") from odd
-
-
 async def space_bytes(bucket: Readable, backup: Backup) -> dict[str, int]:
     """Give the least that each tablespace takes, by its number.
 
     As walsup has noted it; of another's backup the parts that hold nothing else, compressed.
 
     Raises:
-        as `parts` does.
+        as `held_files` does.
     """
     found = dict.fromkeys([number for number, _ in backup.tablespaces], 0)
     if not found:
@@ -286,9 +296,13 @@ async def space_bytes(bucket: Readable, backup: Backup) -> dict[str, int]:
         async for page in bucket.pages(parts_folder(backup.name))
         for one in page.objects
     }
-    for part, names in (await parts(bucket, backup.name)).items():
-        owners = {name.split("/")[1] if name.startswith("pg_tblspc/") else "" for name in names}
-        if len(owners) == 1 and (number := owners.pop()) in found:
+    owners: dict[str, set[str]] = {}
+    async for files in held_files(bucket, backup.name):
+        for part, name in files:
+            number = name.split("/")[1] if name.startswith("pg_tblspc/") else ""
+            owners.setdefault(part, set()).add(number)
+    for part, numbers in owners.items():
+        if len(numbers) == 1 and (number := numbers.pop()) in found:
             found[number] += max(0, sizes.get(part, 0))
     return {number: max(size, backup.space_bytes(number)) for number, size in found.items()}
 

@@ -3,17 +3,19 @@
 import asyncio
 import contextlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
-from walsup.archive import lending
-from walsup.archive.bucket import open_bucket
+from walsup.archive import lending, survey
+from walsup.archive.bucket import Readable, open_bucket
+from walsup.archive.catalog import Backup
 from walsup.archive.classify import classify, note
 from walsup.archive.fault import FaultKind
 from walsup.archive.names import BACKUP_FOLDER
 from walsup.archive.output import classify_output
 from walsup.archive.survey import PERMANENT, Reader
-from walsup.boot import backupfetch, inside, stage
+from walsup.boot import backupfetch, inside, linked, stage
 from walsup.boot.current import Current
 from walsup.boot.oneshot import OneShot
 from walsup.boot.report import Report
@@ -94,6 +96,23 @@ def fetch(  # noqa: PLR0913 (each is one fact)
             )
         told = fault._replace(problem=f"{problem}: {fault.problem}")
         asyncio.run(patience.wait(told, failures))
+
+
+async def absent(bucket: Readable, backup: Backup, data: Path) -> list[str]:
+    """Return the files that a base backup's list names and that a copy in `data` lacks.
+
+    Raises:
+        what the bucket raises; ValueError: the list cannot be read.
+    """
+    found: list[str] = []
+    async for files in survey.held_files(bucket, backup.name):
+        names = linked.expected((held.file for held in files), backup.left_out)
+        found += await asyncio.to_thread(_absent, data, names)
+    return found
+
+
+def _absent(data: Path, names: list[str]) -> list[str]:
+    return [name for name in names if not os.path.lexists(data / name)]
 
 
 def _renewal(current: Current, loan: lending.Loan | None, *, own: bool) -> Callable[[], None]:

@@ -1,7 +1,7 @@
 """The links that a base backup leaves out of its data directory: made again, or named."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from walsup import log
@@ -29,13 +29,13 @@ def unmet(left_out: Sequence[LeftOut] | None, pgdata: Path) -> Iterator[str]:
         yield f"the base backup leaves out {more[0].path} more files than it could note"
 
 
-def expected(files: Mapping[str, Sequence[str]], left_out: Sequence[LeftOut] | None) -> list[str]:
-    """Return the files that a copy has to have, of those by part that a list names.
+def expected(names: Iterable[str], left_out: Sequence[LeftOut] | None) -> list[str]:
+    """Return the files that a copy has to have, of those that a base backup's list names.
 
     WAL-G lists pipes and devices, and restores none.
     """
     special = {one.path for one in left_out or ()}
-    return [name for names in files.values() for name in names if name not in special]
+    return [name for name in names if name not in special]
 
 
 def make(data: Path, pgdata: Path, left_out: Sequence[LeftOut] | None) -> None:

@@ -14,13 +14,21 @@ from pathlib import Path
 from typing import NoReturn
 
 from walsup import log
-from walsup.archive import survey
 from walsup.archive.classify import classify
 from walsup.archive.fault import FaultError
 from walsup.archive.survey import Reader
-from walsup.boot import copy, inside, inspect, libraries, linked, readerdaemon, stage, startfiles
+from walsup.boot import (
+    copy,
+    fetched,
+    inside,
+    inspect,
+    libraries,
+    linked,
+    readerdaemon,
+    stage,
+    startfiles,
+)
 from walsup.boot.current import Current
-from walsup.boot.fetched import fetch
 from walsup.boot.oneshot import OneShot
 from walsup.boot.preflight import examine
 from walsup.boot.report import Asked, Report
@@ -77,14 +85,13 @@ def restore(
     region = archive.bucket.region
     run_dir, size = one_shot.run_dir, report.first.size
     configure(current, run_dir, own=own, segment_bytes=size, region=region)
-    data = fetch(current, archive, one_shot, report, patience, own=own)
+    data = fetched.fetch(current, archive, one_shot, report, patience, own=own)
     # It is awake when postgres asks for its first segment, with the keys of now.
     source = origin(current.known, own=own)
     readerdaemon.launch(send, archive.engine, source, run_dir, known.pgdata)
-    files = asyncio.run(survey.parts(archive.bucket, report.backup.name))
     copy.check_files(
         data,
-        linked.expected(files, report.backup.left_out),
+        asyncio.run(fetched.absent(archive.bucket, report.backup, data)),
         [number for number, _ in report.backup.tablespaces],
     )
     linked.make(data, known.pgdata, report.backup.left_out)

@@ -62,6 +62,10 @@ class SourceBucket:
         """Read a small object whole."""
         return await self._newest().get(key)
 
+    async def piece(self, key: str, begin: int, size_bytes: int) -> bytes:
+        """Read a part of an object; one that begins at or after its end is empty."""
+        return await self._newest().piece(key, begin, size_bytes)
+
     def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
         """Give the keys directly in a folder in order, continued after a key."""
         return self._newest().keys(under, after)

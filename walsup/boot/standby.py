@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from walsup import log
-from walsup.archive import decryption, survey
+from walsup.archive import decryption
 from walsup.archive.fault import Fault, FaultKind
 from walsup.archive.survey import Reader
 from walsup.boot import (
@@ -117,10 +117,9 @@ def _from_archive(
     region, size = archive.bucket.region, report.first.size
     configure(current, one_shot.run_dir, own=True, segment_bytes=size, region=region)
     data = fetched.fetch(current, archive, one_shot, report, patience, own=True)
-    files = asyncio.run(survey.parts(archive.bucket, report.backup.name))
     copy.check_files(
         data,
-        linked.expected(files, report.backup.left_out),
+        asyncio.run(fetched.absent(archive.bucket, report.backup, data)),
         [number for number, _ in report.backup.tablespaces] if report.backup else (),
     )
     linked.make(data, known.pgdata, report.backup.left_out)

@@ -74,6 +74,16 @@ async def test_s2_a_kill_leaves_the_old_or_the_new_content(bucket: FileBucket) -
     assert (await bucket.get(OWNER)).content == b"last"
 
 
+async def test_a_piece_of_a_file(bucket: FileBucket) -> None:
+    """What begins after the end is empty; what is absent is absent."""
+    await bucket.create(OWNER, b"ab\xffcdef")
+    assert await bucket.piece(OWNER, 2, 3) == b"\xffcd"
+    assert await bucket.piece(OWNER, 5, 9) == b"ef"
+    assert await bucket.piece(OWNER, 7, 9) == b""
+    with pytest.raises(FileNotFoundError):
+        await bucket.piece("nothing", 0, 1)
+
+
 async def test_a_listing_is_in_the_order_of_s3(bucket: FileBucket, tmp_path: Path) -> None:
     """By the whole key, continued after a key, without what is half, without what lies deeper."""
     _touch(

@@ -84,6 +84,10 @@ class Shelf:
         """Nothing is read."""
         raise FileNotFoundError(key)
 
+    async def piece(self, key: str, begin: int, size_bytes: int) -> bytes:
+        """A part of it."""
+        return (await self.get(key)).content[begin:][:size_bytes]
+
     async def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
         """Give what lies directly there."""
         direct = [key for key in self._keys if layout.is_direct(under, key) and key > after]

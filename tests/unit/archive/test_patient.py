@@ -29,6 +29,10 @@ class Moody:
             raise FileNotFoundError(key)
         return Object(content=key.encode(), etag="1")
 
+    async def piece(self, key: str, begin: int, size_bytes: int) -> bytes:
+        """A part of it."""
+        return (await self.get(key)).content[begin:][:size_bytes]
+
     async def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
         """Give the keys of the pages."""
         async for page in self.pages(under, after):

@@ -48,7 +48,7 @@ async def missing_parts(world: World, name: str, compressed_bytes: int) -> tuple
 async def unlisted(world: World, name: str, before: float) -> tuple[str, ...]:
     """Have the data directory compared with a base backup's list of files; returns what it lacks.
 
-    Nothing, where there is no list, or one that is too large to be compared.
+    Nothing, where there is no list.
 
     Raises:
         FaultError: they could not be.

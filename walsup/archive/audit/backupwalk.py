@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from walsup.archive import partlist
 from walsup.archive.audit.scope import CLOCK_SLACK_S, Counted, Scope
 from walsup.archive.bucket import Listed
 from walsup.archive.layout import backup_name
@@ -25,12 +24,12 @@ _UPLOADED_WITHIN_S = 1200.0
 
 
 class Sentinel(NamedTuple):
-    """A sentinel whose backup has to be compared part by part: `wants_metadata` is its list."""
+    """A sentinel whose backup has to be compared part by part, with its list of files."""
 
     name: str
     key: str
     uploaded_at: float
-    metadata_key: str
+    has_list: bool
 
 
 @dataclass(slots=True)
@@ -75,8 +74,7 @@ class BackupWalk:
             self._folders.pop(name, None)
             self._counted.append(replace(known, chain_problem=""))
             return None
-        metadata_key = f"{BACKUP_FOLDER}/{name}/{_METADATA}" if folder.has_metadata else ""
-        return Sentinel(name, listed.key, listed.changed_at, metadata_key)
+        return Sentinel(name, listed.key, listed.changed_at, folder.has_metadata)
 
     def _part(self, folder: _Folder, inner: str, listed: Listed) -> None:
         part = inner.removeprefix(_PARTS)
@@ -91,7 +89,7 @@ class BackupWalk:
             return
         folder.digest.update(f"{inner} {listed.size_bytes} {listed.changed_at}\n".encode())
 
-    def compare(self, sentinel: Sentinel, content: bytes, metadata: bytes | None) -> None:
+    def compare(self, sentinel: Sentinel, content: bytes, parts: frozenset[str] | None) -> None:
         """Compare a backup with its sentinel and its list of parts; None: it cannot be read."""
         folder = self._folders.pop(sentinel.name, _Folder())
         known = self._scope.backups.get(sentinel.name)
@@ -112,7 +110,7 @@ class BackupWalk:
                 )
             )
             return
-        problem = _problem(folder, told, metadata, sentinel.uploaded_at)
+        problem = _problem(folder, told, parts, sentinel.uploaded_at)
         whole_print = known.whole_print if known else ""
         if not problem and whole_print not in ("", folder.print):
             problem = "its parts have changed after it was verified"
@@ -168,7 +166,7 @@ class _Told:
 
 
 def _problem(  # noqa: PLR0911 (a list of cases)
-    folder: _Folder, told: _Told, metadata: bytes | None, uploaded_at: float
+    folder: _Folder, told: _Told, parts: frozenset[str] | None, uploaded_at: float
 ) -> str:
     """Give what is wrong with a backup's parts, "" when nothing is."""
     if not folder.sizes:
@@ -176,11 +174,9 @@ def _problem(  # noqa: PLR0911 (a list of cases)
     if empty := sorted(part for part, size in folder.sizes.items() if size == 0):
         return f"{_some(empty)} of it is empty"
     there = {strip_extension(part).removesuffix(".enc") for part in folder.sizes}
-    try:
-        wanted = {"pg_control.tar", *(partlist.names(metadata) if metadata is not None else ())}
-    except (ValueError, TypeError, AttributeError, RecursionError):
+    if parts is None:
         return f"its {_METADATA} cannot be read"
-    if missing := sorted(wanted - there):
+    if missing := sorted({"pg_control.tar", *parts} - there):
         return f"{_some(missing)} of it is missing"
     total_bytes = sum(folder.sizes.values())
     # Both engines count what they have uploaded; sizes that are not told are -1.

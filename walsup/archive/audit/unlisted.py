@@ -1,12 +1,15 @@
 """Files of a data directory that a base backup's own list of files does not name.
 
 Source: WAL-G 3.0.8 and WAL-RUS 0.4.1, whose lists were compared with the directory: they leave out
-only what is named here. Runs in the audit's process: both sides take much memory.
+only what is named here. Runs in the audit's process: the list takes much memory.
 """
 
+import heapq
 import os
 import re
-from collections.abc import Container, Iterator
+from array import array
+from bisect import bisect_left
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
 from walsup.postgres.leftout import EMPTIED
@@ -28,14 +31,38 @@ _SPACES = "pg_tblspc"
 _MOST = 20
 
 
+class Names:
+    """Names of very many files, eight bytes each: that two have the same hash is improbable."""
+
+    def __init__(self) -> None:
+        self._hashes = array("q")
+        self._is_sorted = True
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    def __contains__(self, name: object) -> bool:
+        if not self._is_sorted:
+            self._hashes = array("q", sorted(self._hashes))
+            self._is_sorted = True
+        wanted = hash(name)
+        at = bisect_left(self._hashes, wanted)
+        return at < len(self._hashes) and self._hashes[at] == wanted
+
+    def add(self, names: Iterable[str]) -> None:
+        """Take more of them."""
+        self._hashes.extend(hash(name) for name in names)
+        self._is_sorted = False
+
+
 def unlisted(pgdata: Path, listed: Container[str], before: float) -> list[str]:
     """Return the paths of regular files that are not listed, the first of them in their order.
 
     `before`: only files that have not changed since this time (of the directory's file system,
     Unix seconds) count: others may be younger than the base backup.
     """
-    found = sorted(path for path in _files(str(pgdata), "", before) if path not in listed)
-    return found[:_MOST]
+    found = (path for path in _files(str(pgdata), "", before) if path not in listed)
+    return heapq.nsmallest(_MOST, found)
 
 
 def _files(directory: str, above: str, before: float) -> Iterator[str]:

@@ -20,7 +20,7 @@ from walsup.archive import survey
 from walsup.archive.audit.backupwalk import BackupWalk, Sentinel
 from walsup.archive.audit.found import Found
 from walsup.archive.audit.scope import Counted, Scope
-from walsup.archive.audit.unlisted import unlisted
+from walsup.archive.audit.unlisted import Names, unlisted
 from walsup.archive.audit.walwalk import WalWalk
 from walsup.archive.bucket import Bucket, Listed, open_bucket
 from walsup.archive.classify import classify, is_absent
@@ -30,7 +30,6 @@ from walsup.redaction import redact_known
 
 _MOST_CPU_S = 600
 _NICENESS = 3
-_MOST_COMPARED_BYTES = 48 << 20  # read whole, it takes ten times that in memory
 
 
 def main(run_dir: str) -> None:
@@ -72,12 +71,10 @@ async def _answer(run_dir: str, question: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _unlisted(bucket: Bucket, pgdata: Path, name: str, before: float) -> list[str] | None:
-    """Return files that the base backup's list lacks; None: it has none, or too large a one."""
-    size_bytes = await survey.metadata_bytes(bucket, name)
-    if not 0 < size_bytes <= _MOST_COMPARED_BYTES:
-        return None
-    listed = await survey.parts(bucket, name)
-    names = {name for part in listed.values() for name in part}
+    """Return files that the base backup's list lacks; None: it has no list."""
+    names = Names()
+    async for files in survey.held_files(bucket, name):
+        names.add(held.file for held in files)
     return unlisted(pgdata, names, before) if names else None
 
 
@@ -158,14 +155,22 @@ def _is_ours(scope: Scope, backup: Counted) -> bool:
 async def _compare(bucket: Bucket, walk: BackupWalk, sentinel: Sentinel) -> None:
     try:
         content = (await bucket.get(sentinel.key)).content
-        metadata = None
-        if sentinel.metadata_key:
-            metadata = (await bucket.get(sentinel.metadata_key)).content
+        parts = await _part_names(bucket, sentinel)
     except FileNotFoundError as raised:
         if not is_absent(raised):
             raise
         return  # removed since it was listed
-    walk.compare(sentinel, content, metadata)
+    walk.compare(sentinel, content, parts)
+
+
+async def _part_names(bucket: Bucket, sentinel: Sentinel) -> frozenset[str] | None:
+    """Return the parts that a backup's list names; None: it cannot be read."""
+    if not sentinel.has_list:
+        return frozenset()
+    try:
+        return await survey.part_names(bucket, sentinel.name)
+    except ValueError:
+        return None
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ REQUEST_TIMEOUT_S = 5.0
 _LIST_OF_FILES = "/files_metadata.json"
 _LIST_TIMEOUT_S = 50.0
 _MOST_LIST_BYTES = 256 << 20
+_IN_PART, _PAST_THE_END = 206, 416
+_MOST_REFUSAL_BYTES = 1 << 16
 _PAGE = "1000"
 _LISTS, _READS, _WRITES = "s3:ListBucket", "s3:GetObject", "s3:PutObject"
 # A condition that does not hold; two conditional writes at the same time.
@@ -67,6 +69,21 @@ class S3Bucket:
     async def put(self, key: str, content: bytes) -> None:
         """Write an object, whatever was there."""
         await self._write(key, content, {})
+
+    async def piece(self, key: str, begin: int, size_bytes: int) -> bytes:
+        """Read a part of an object; one that begins at or after its end is empty."""
+        headers = {"range": f"bytes={begin}-{begin + size_bytes - 1}"}
+        most_bytes = size_bytes + _MOST_REFUSAL_BYTES
+        call = Call("GET", _READS, key=self._prefix + key, headers=headers, most_bytes=most_bytes)
+        try:
+            with _absence():
+                answer = await self._server.ask(call, REQUEST_TIMEOUT_S)
+        except RefusedError as refusal:
+            if refusal.status == _PAST_THE_END:
+                return b""
+            raise
+        # A server that does not know ranges gives all of an object.
+        return answer.body if answer.status == _IN_PART else answer.body[begin:]
 
     async def create(self, key: str, content: bytes) -> str:
         """Write an object that must not exist (If-None-Match); gives its tag."""

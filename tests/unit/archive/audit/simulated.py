@@ -30,6 +30,10 @@ class Store:
             raise FileNotFoundError(key)
         return Object(content=self.objects[key][1], etag="")
 
+    async def piece(self, key: str, begin: int, size_bytes: int) -> bytes:
+        """A part of it."""
+        return (await self.get(key)).content[begin:][:size_bytes]
+
     async def tree(self, under: str, after: str = "") -> AsyncIterator[Sequence[Listed]]:
         """List everything below a folder, in pages that see what happens between them."""
         while True:

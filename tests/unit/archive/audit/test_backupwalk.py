@@ -13,7 +13,7 @@ SIZE = 16 << 20
 NAME = "base_000000010000000000000002"
 PARTS = {"part_001.tar.zst": 70, "part_002.tar.zst": 20, "pg_control.tar.zst": 10}
 SENTINEL = {"LSN": 2 * SIZE + 40, "FinishLSN": 2 * SIZE + 256, "SystemIdentifier": 7}
-METADATA = {"TarFileSets": {"part_001.tar.zst": ["a"], "part_002.tar.zst": ["b"]}}
+LISTED = frozenset(("part_001.tar", "part_002.tar"))
 
 
 def rows(
@@ -31,7 +31,7 @@ def rows(
 def look(
     shown: list[Listed],
     known: tuple[Counted, ...] = (),
-    metadata: bytes | None = json.dumps(METADATA).encode(),
+    listed: frozenset[str] | None = LISTED,
     **told: object,
 ) -> tuple[Counted, ...]:
     """Show a listing, with what the sentinels say."""
@@ -42,7 +42,7 @@ def look(
     for row in sorted(shown):
         if sentinel := walk.add(row):
             content = SENTINEL | {"CompressedSize": 100} | told
-            walk.compare(sentinel, json.dumps(content).encode(), metadata)
+            walk.compare(sentinel, json.dumps(content).encode(), listed)
     return walk.end()
 
 
@@ -50,7 +50,7 @@ def test_a_whole_backup_is_whole_and_is_known_again() -> None:
     """The second look asks for nothing; `wal-g backup-mark` rewrites metadata.json alone."""
     (whole,) = look(rows(PARTS))
     assert (whole.problem, whole.start_lsn, whole.finish_lsn) == ("", 2 * SIZE + 40, 2 * SIZE + 256)
-    again = look(rows(PARTS, times={"metadata.json": 900.0}), (whole,), b"not read")
+    again = look(rows(PARTS, times={"metadata.json": 900.0}), (whole,), None)
     assert again == (whole,)
 
 
@@ -116,7 +116,7 @@ def test_a_delta_is_as_whole_as_what_it_is_a_delta_of() -> None:
 
 def test_a_backup_that_cannot_be_read_hides_no_other() -> None:
     """Its sentinel or list of parts is no JSON, or something else."""
-    assert "files_metadata.json cannot be read" in look(rows(PARTS), metadata=b"{")[0].problem
+    assert "files_metadata.json cannot be read" in look(rows(PARTS), listed=None)[0].problem
     assert "sentinel cannot be read" in look(rows(PARTS), LSN="x")[0].problem
     other = "base_000000010000000000000004"
     found = look(rows({}) + rows(PARTS, other))

@@ -75,6 +75,27 @@ def _bucket(server: Scripted) -> S3Bucket:
     return S3Bucket(settings.load(environment))
 
 
+@pytest.mark.parametrize(
+    ("told", "piece"),
+    [
+        (answer(206, "cdef"), b"cdef"),
+        (answer(206, "c"), b"c"),
+        (error(416, "InvalidRange"), b""),
+        (answer(200, "abcdefghi"), b"cdefghi"),  # a server that knows no ranges
+        (answer(200, "ab"), b""),
+    ],
+)
+async def test_a_piece_of_an_object(told: bytes, piece: bytes) -> None:
+    """What begins after the end is empty; what is absent is absent."""
+
+    async def ask(bucket: S3Bucket) -> object:
+        return await bucket.piece("walsup/owner.json", 2, 4)
+
+    found, _ = await given(ask, told)
+    assert found == piece
+    assert is_absent(await raised(ask, error(404, "NoSuchKey")))
+
+
 async def test_only_s3s_own_word_is_absence() -> None:
     """A 404 of something else in the server's place must not start a new archive."""
     assert is_absent(await raised(get, error(404, "NoSuchKey")))
