@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from dev.harness import Machine, S3Server, Walsup
+from dev.harness.clones import source_of
 from dev.harness.layout import archive_environment, new_prefix
 from dev.harness.pg import Address, PgToolError
 from dev.harness.pod import Pod
+from dev.harness.standbys import archive_now
 from dev.harness.witness import status, verdict, wait_fault, wait_protected
 
 Make = Callable[..., Walsup]
@@ -38,7 +40,8 @@ def test_socket_directories_each_work_or_are_named(walsup: Make) -> None:
     fault = wait_fault(one, "database")
     assert 'set POSTGRES_USER to the superuser of this cluster, "chief"' in fault["remedy"]
     left_out = {event["directory"] for event in one.events("socket.left_out")}
-    assert left_out == {"sock", "/controller/none/run"}
+    in_pgdata = {"sock"} if one.engine == "wal-g" else set()
+    assert left_out == {"/controller/none/run"} | in_pgdata
     assert one.psql("show unix_socket_directories", user="chief").endswith('/tmp"')
     assert one.stop() == 0
 
@@ -51,11 +54,32 @@ def test_socket_directories_each_work_or_are_named(walsup: Make) -> None:
     assert one.stop() == 0
     assert ": yes (" in verdict(one)
 
-    for words in ("sock", "/controller/none/run", "/tmp,", '"/tmp'):
+    for words in (*in_pgdata, "/controller/none/run", "/tmp,", '"/tmp'):
         one.args = ["-c", f"unix_socket_directories={words}"]
         one.start()
         assert one.wait() == 64
         assert "unix_socket_directories" in verdict(one)
+
+
+def test_a_socket_in_the_data_directory_works_where_the_engine_leaves_it_out(
+    walsup: Make, s3: S3Server
+) -> None:
+    """WAL-RUS: protected, and a clone starts beside a copy of the lock. WAL-G: refused, and why."""
+    one = walsup(args=["-k", "."]).start()
+    if one.engine == "wal-g":
+        assert one.wait() == 64
+        assert "a socket ends each base backup of wal-g" in verdict(one)
+        one.args = []
+        one.start()
+        wait_protected(one)
+        return
+    wait_protected(one)
+    assert one.tools.psql(one.address._replace(socket_dir=one.pgdata), "select 1") == "1"
+    one.psql("create table t as select 7 n")
+    archive_now(one)
+    clone = walsup(s3=None, env=source_of(s3, one.prefix), args=["-k", "."]).start()
+    clone.wait_accepts(timeout_s=90)
+    assert clone.tools.psql(clone.address._replace(socket_dir=clone.pgdata), "table t") == "7"
 
 
 def _over_tcp(one: Walsup, password: str, user: str, database: str = "postgres") -> str:

@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 from walsup import log
+from walsup.boot import sockets
 from walsup.errors import PermissionsError
 from walsup.postgres import reserve
 
@@ -58,8 +59,8 @@ def clear_stale_socket(folder: Path, port: int, pgdata: Path) -> None:
         lines = lock.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return
-    # Source: miscinit.c, CreateLockFile: the process, then the data directory.
-    if lines[1:2] == [str(pgdata)]:
+    # Source: miscinit.c, CreateLockFile: the process, then the data directory. A copy's is another.
+    if lines[1:2] == [str(pgdata)] or sockets.is_inside(folder, pgdata):
         lock.unlink(missing_ok=True)
         log.warning("socket_lock.removed", path=str(lock), pid=lines[0])
 

@@ -171,7 +171,8 @@ def _launch_postgres(
     # A full disk must not keep the database from running.
     with contextlib.suppress(OSError):
         memory.remember_straying(known.pgdata, "" if foreign else str(known.archive))
-    socket_dirs = _socket_dirs(known, arguments, effective, hand.run_dir)
+    taking = engine.name if isinstance(engine, Engine) else ""
+    socket_dirs = _socket_dirs(known, arguments, effective, hand.run_dir, taking)
     recovery = phase.settings(known, hand, effective, major) | holdups.of_logins(effective)
     line = conf.command_line(
         arguments,
@@ -252,12 +253,16 @@ def _archive_command(known: Settings, engine: Engine | Fault | None, run_dir: Pa
 
 
 def _socket_dirs(
-    known: Settings, arguments: list[str], effective: dict[str, str], run_dir: Path
+    known: Settings,
+    arguments: list[str],
+    effective: dict[str, str],
+    run_dir: Path,
+    engine: str,
 ) -> tuple[str, ...]:
     listed = effective.get(sockets.NAME, "")
     major = inspect.major_of(known.pgdata)
     is_argument = sockets.NAME in guc.from_arguments(arguments)
-    found = sockets.choose(known, listed, run_dir, major, argument=is_argument)
+    found = sockets.choose(known, listed, run_dir, major, argument=is_argument, engine=engine)
     for name, reason in found.left_out:
         log.warning("socket.left_out", directory=name, reason=reason, setting=sockets.NAME)
     given = effective.get("port", "").strip()

@@ -18,6 +18,7 @@ NAME = "unix_socket_directories"
 LONGEST_BYTES = 100 - len("/.s.PGSQL.65535")
 # During a base backup the engine's sessions go through a socket in a folder of the run directory.
 LONGEST_RUN_DIR_BYTES = LONGEST_BYTES - len("/sessions")
+_STOPS_AT_SOCKETS = "wal-g"
 _USUAL = Path("/var/run/postgresql")
 _ABSTRACT_SINCE = 14
 _OWNER_WRITES = 0o200
@@ -37,20 +38,27 @@ class Sockets(NamedTuple):
     left_out: tuple[Unusable, ...] = ()
 
 
-def choose(
-    known: Settings, listed: str, run_dir: Path, major: int, *, argument: bool = False
+def choose(  # noqa: PLR0913 (each is one fact)
+    known: Settings,
+    listed: str,
+    run_dir: Path,
+    major: int,
+    *,
+    argument: bool = False,
+    engine: str = "",
 ) -> Sockets:
     """Return the directories; `listed` is the operator's setting, "" when there is none.
 
     `argument`: it was given for this very start, so what cannot be used is rejected. A file of the
-    volume may have been written for another image: what cannot be used is left out.
+    volume may have been written for another image: what cannot be used is left out. `engine`: the
+    one that takes base backups, "" when none does.
 
     Raises:
         SettingsError: a directory is rejected, or WALSUP_SOCKET_DIR cannot be used.
     """
     own = known.socket_dir or (_USUAL if _is_private() else run_dir)
     check_length(own)
-    if reason := known.socket_dir and _unusable(own):
+    if reason := known.socket_dir and _rejection(str(own), own, known.pgdata, major, engine):
         raise SettingsError(
             f"WALSUP_SOCKET_DIR: {own} {reason}",
             hint="name a directory in which this user may make files",
@@ -63,7 +71,7 @@ def choose(
     left_out: list[Unusable] = []
     for directory in directories:
         path = directory if directory.startswith("@") else str(known.pgdata / directory)
-        if reason := _rejection(directory, Path(path), known.pgdata, major):
+        if reason := _rejection(directory, Path(path), known.pgdata, major, engine):
             left_out.append(Unusable(directory, reason))
             continue
         found.setdefault(path if path.startswith("@") else os.path.realpath(path), path)
@@ -125,6 +133,11 @@ def check_length(directory: Path, most_bytes: int = LONGEST_BYTES) -> None:
         )
 
 
+def is_inside(path: Path, pgdata: Path) -> bool:
+    """Return whether a directory is in the data directory, or is it."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(pgdata))
+
+
 def permissions(effective: Mapping[str, str]) -> dict[str, str]:
     """Return the mode of the sockets when the operator's locks out postgres's own user."""
     text = effective.get("unix_socket_permissions", "0777").strip()
@@ -135,11 +148,15 @@ def permissions(effective: Mapping[str, str]) -> dict[str, str]:
     return {} if mode & _OWNER_WRITES else {"unix_socket_permissions": f"0{mode | 0o200:03o}"}
 
 
-def _rejection(directory: str, path: Path, pgdata: Path, major: int) -> str:
+def _rejection(directory: str, path: Path, pgdata: Path, major: int, engine: str) -> str:
     if directory.startswith("@"):
         return "" if major >= _ABSTRACT_SINCE else f"is abstract, which PostgreSQL {major} is not"
-    if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(pgdata)):
-        return "is inside the data directory, and a base backup cannot hold a socket"
+    # WAL-RUS leaves sockets out; WAL-G ends with "archive/tar: sockets not supported".
+    if engine == _STOPS_AT_SOCKETS and is_inside(path, pgdata):
+        return (
+            f"is inside the data directory, where a socket ends each base backup of {engine}; name"
+            " a directory outside of it, or use WAL-RUS"
+        )
     if len(os.fsencode(path)) > LONGEST_BYTES:
         return f"is too long for a socket's path: it may have {LONGEST_BYTES} bytes"
     return _unusable(path)

@@ -25,11 +25,13 @@ def tmp_path() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def found(tmp_path: Path, listed: str, *, argument: bool = False, major: int = _MAJOR) -> Sockets:
+def found(
+    tmp_path: Path, listed: str, *, argument: bool = False, major: int = _MAJOR, engine: str = ""
+) -> Sockets:
     """The sockets of a server whose own directory is tmp_path/own."""
     (tmp_path / "own").mkdir(exist_ok=True)
     environ = {"PGDATA": str(tmp_path / "data"), "WALSUP_SOCKET_DIR": str(tmp_path / "own")}
-    return choose(load(environ), listed, tmp_path, major, argument=argument)
+    return choose(load(environ), listed, tmp_path, major, argument=argument, engine=engine)
 
 
 @pytest.mark.parametrize(
@@ -93,13 +95,33 @@ def test_what_cannot_be_used(tmp_path: Path, directory: str, reason: str) -> Non
     """Left out when a file of the volume names it, rejected by name when an argument does."""
     if directory == "/proc/sys" and os.geteuid() == 0:
         pytest.skip("root may write everywhere, as far as access(2) knows")
-    seen = found(tmp_path, f"{directory},{tmp_path}")
+    seen = found(tmp_path, f"{directory},{tmp_path}", engine="wal-g")
     assert seen.directories == (f"{tmp_path}/own", str(tmp_path))
     assert [one.directory for one in seen.left_out] == [directory]
     assert reason in seen.left_out[0].reason
     with pytest.raises(SettingsError, match=reason) as refusal:
-        found(tmp_path, directory, argument=True)
+        found(tmp_path, directory, argument=True, engine="wal-g")
     assert "unix_socket_directories" in str(refusal.value)
+
+
+@pytest.mark.parametrize("taking", ["walrus", ""])
+def test_the_data_directory_may_hold_sockets_that_no_engine_meets(
+    tmp_path: Path, taking: str
+) -> None:
+    """WAL-RUS leaves them out, and without an archive there is no base backup."""
+    (tmp_path / "data").mkdir()
+    for directory in (".", "sock"):
+        wanted = (f"{tmp_path}/own", str(tmp_path / "data" / directory))
+        assert found(tmp_path, directory, argument=True, engine=taking).directories == wanted
+
+
+def test_an_own_directory_in_the_data_directory_is_rejected_with_wal_g(tmp_path: Path) -> None:
+    """By the name of its setting."""
+    environ = {"PGDATA": str(tmp_path), "WALSUP_SOCKET_DIR": f"{tmp_path}/own"}
+    with pytest.raises(
+        SettingsError, match=r"WALSUP_SOCKET_DIR: .* ends each base backup of wal-g"
+    ):
+        choose(load(environ), "", tmp_path, _MAJOR, engine="wal-g")
 
 
 def test_abstract_sockets_need_a_version_that_has_them(tmp_path: Path) -> None:
@@ -117,7 +139,7 @@ def test_a_relative_directory_outside_is_made_absolute(tmp_path: Path) -> None:
 def test_an_own_directory_that_cannot_be_used_is_rejected(tmp_path: Path) -> None:
     """By the name of its setting."""
     environ = {"PGDATA": str(tmp_path), "WALSUP_SOCKET_DIR": "/nowhere/at/all"}
-    with pytest.raises(SettingsError, match="WALSUP_SOCKET_DIR: /nowhere/at/all does not exist"):
+    with pytest.raises(SettingsError, match=r"WALSUP_SOCKET_DIR: /nowhere/at/all does not exist"):
         choose(load(environ), "", tmp_path, _MAJOR)
 
 
