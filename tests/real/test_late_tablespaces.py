@@ -6,11 +6,14 @@ import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from dev.harness import S3Server, Walsup
+from dev.harness import Machine, S3Server, Walsup
 from dev.harness.clones import source_of
+from dev.harness.layout import archive_environment, new_prefix
+from dev.harness.pod import Pod
 from dev.harness.standbys import EAGER, LEASE, STANDBY, streaming
 from dev.harness.witness import cli, owner, status, verdict, wait_fault, wait_no_lag, wait_protected
 
@@ -173,3 +176,31 @@ def test_replay_goes_on_when_the_agent_dies_while_it_judges_a_tablespace(walsup:
     assert "pg_wal_replay_resume()" in fault["remedy"]
     assert two.psql("select pg_is_wal_replay_paused()") == "t"
     assert two.stop() == 0
+
+
+def test_a_tablespace_in_the_containers_own_file_system_is_shown(
+    pod: Callable[..., Pod], walsup: Make, machine: Machine, s3: S3Server
+) -> None:
+    """While the database runs, and to a check of a restore on another machine."""
+    prefix = new_prefix()
+    env = {"PGDATA": "/pv/data", "POSTGRES_PASSWORD": "x", "WALSUP_ARCHIVE_TIMEOUT": "2s"}
+    one = pod(env=env | archive_environment(s3, prefix, None), volume="/pv", s3=s3)
+    wait_protected(one.start(), timeout_s=90)
+    place = f"/var/tmp/late-of-{prefix}"
+    there = Path(f"/proc/{one.init_pid}/root{place}")
+    there.mkdir(mode=0o700)
+    machine.give_to_database(there)
+    assert "tablespaces" not in status(one)["attention"]
+    one.psql(f"create tablespace late location '{place}'")
+    said = one.wait_for(lambda: status(one)["attention"].get("tablespaces"), "it is shown")
+    assert f"tablespaces in {place} are in the container's own file system" in said["problem"]
+    assert f"move what is in {place} to a volume" in said["remedy"]
+    one.wait_for(lambda: owner(s3, prefix)["tablespaces"], "the owner tells where")
+
+    with TemporaryDirectory(dir="/dev/shm") as volume:
+        data = {"PGDATA": volume}
+        checked = cli(walsup(s3=None, env=source_of(s3, prefix) | data), "restore", "--check")
+    told = checked.stdout + checked.stderr
+    assert f"a tablespace would be in {place}, in the container's own file system" in told
+    one.psql("drop tablespace late")
+    one.wait_for(lambda: "tablespaces" not in status(one)["attention"], "it is gone")

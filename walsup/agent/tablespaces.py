@@ -56,13 +56,19 @@ class Held:
         return True
 
 
-def _on_no_volume(pgdata: Path, location: str) -> bool:
-    """Tell whether it lies on the root file system while the data directory has one of its own."""
-    try:
-        device, root, data = (os.stat(path).st_dev for path in (location, "/", pgdata))  # noqa: PTH116
-    except OSError:
-        return False
-    return device == root != data
+def unkept(pgdata: Path, links: Iterable[Link]) -> Fault | None:
+    """Return which tablespaces lie in the container's own file system; None: none does."""
+    places = [place for _, place in sorted(links) if locations.on_no_volume(pgdata, place)]
+    if not places:
+        return None
+    named = ", ".join(map(str, places))
+    return Fault(
+        kind=FaultKind.TABLESPACE,
+        problem=f"tablespaces in {named} are in the container's own file system, and are lost with"
+        " the container: the data directory alone does not start without them",
+        remedy=f"stop the database, move what is in {places[0]} to a volume, and mount the volume"
+        " at that path; or drop the tablespace and create it on a volume",
+    )
 
 
 async def make_ready(world: World, created: Created) -> Fault | None:
@@ -78,13 +84,6 @@ async def make_ready(world: World, created: Created) -> Fault | None:
         log.info(
             "tablespace.ready", number=created.number, location=created.location, created_at=at
         )
-        if await asyncio.to_thread(_on_no_volume, pgdata, created.location):
-            log.warning(
-                "tablespace.on_no_volume",
-                location=created.location,
-                effect="it is in the container's own file system, and goes with the container",
-                remedy=f"mount a volume at {created.location}",
-            )
         return None
     return Fault(
         kind=FaultKind.TABLESPACE,

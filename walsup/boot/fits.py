@@ -37,6 +37,7 @@ def unfit(asked: Asked, report: Report) -> Iterator[str]:
     if asked.places:
         yield from latespaces.unfit(asked, report, not_writable)
         yield from _unusable_places(asked, backup)
+        report.warnings += latespaces.unkept(asked, report)
     if asked.pgdata is None:
         return
     yield from linked.unmet(backup.left_out, asked.pgdata)

@@ -37,6 +37,25 @@ def unfit(asked: Asked, report: Report, not_writable: Callable[[Path], str]) -> 
             report.warnings.append(f"{told}; a recovery that comes to its creation ends there")
 
 
+def unkept(asked: Asked, report: Report) -> Iterator[str]:
+    """Say which tablespaces a restore would make in the container's own file system."""
+    backup, owner = report.backup, report.offer.owner if report.offer else None
+    if backup is None or asked.pgdata is None:
+        return
+    places = {directory for _, directory in backup.tablespaces}
+    places |= {one.directory for one in (owner.tablespaces or () if owner else ())}
+    yield from _unkept(asked.pgdata, places)
+
+
+def _unkept(pgdata: Path, places: Iterable[str]) -> Iterator[str]:
+    for place in sorted(places):
+        if locations.on_no_volume(room.existing(pgdata), Path(place)):
+            yield (
+                f"a tablespace would be in {place}, in the container's own file system, and lost"
+                " with the container: mount a volume there"
+            )
+
+
 def created(
     asked: Asked,
     report: Report,
@@ -61,6 +80,11 @@ def created(
             )
             certain = asked.target.kind == "end" or target_lsn is not None
             (report.faults if certain else report.warnings).append(line)
+        elif asked.pgdata:
+            known = {*report.warnings}
+            report.warnings += [
+                line for line in _unkept(asked.pgdata, [one.location]) if line not in known
+            ]
 
 
 def unusable(asked: Asked, directory: str, not_writable: Callable[[Path], str]) -> str:

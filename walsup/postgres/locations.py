@@ -38,6 +38,20 @@ def links(pgdata: Path) -> Iterator[tuple[str, Path]]:
                 yield link.name, link.readlink()
 
 
+def on_no_volume(pgdata: Path, location: Path) -> bool:
+    """Return whether it is, or would be made, in the root file system, and `pgdata` is not.
+
+    A container's root file system is its own writable layer, which is removed with it.
+    """
+    try:
+        while not location.exists() and location != location.parent:
+            location = location.parent
+        device, root, data = (path.stat().st_dev for path in (location, Path("/"), pgdata))
+    except OSError:
+        return False
+    return device == root != data
+
+
 def version_folder(pgdata: Path) -> str:
     """Return the directory that this version of PostgreSQL uses inside a tablespace's.
 

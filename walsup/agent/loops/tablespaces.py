@@ -14,7 +14,7 @@ from pathlib import Path
 from walsup import log
 from walsup.agent.replaypause import ReplayPause
 from walsup.agent.subject import Subject
-from walsup.agent.tablespaces import Held, Link
+from walsup.agent.tablespaces import Held, Link, unkept
 from walsup.agent.world import World
 from walsup.archive.fault import Fault, FaultKind
 from walsup.errors import DataDirectoryError
@@ -45,6 +45,8 @@ async def tablespaces(world: World) -> None:
                 shared = await _judge(world, held, links, fresh, pause)
             else:
                 shared = held.hold(links)
+            if links != before:
+                world.board.attend(Subject.TABLESPACES, unkept(pgdata, links))
             before = links
             if shared and is_standby:
                 await _end(world, shared[0], is_new=shared[0] in fresh)
