@@ -15,8 +15,8 @@ from bench.process import Ending
 from dev.harness import Address, PgTools, Walsup, wait_until
 from dev.harness.layout import Layout, archive_environment, new_prefix
 from walsup import settings
-from walsup.archive import engine
-from walsup.archive.command import push_command
+from walsup.archive.engine import adapter
+from walsup.archive.engine.archive_command import push_command
 
 # A checkpoint in one side's round and not in the other's would be the whole difference.
 _SETTINGS = {"max_wal_size": "4GB", "checkpoint_timeout": "1h", "archive_timeout": "60s"}
@@ -159,15 +159,15 @@ class Bare:
         environment = self._layout.environment(ground.machine, ground.engine)
         environment |= archive_environment(ground.s3, self.prefix, None)
         known = settings.load(environment)
-        carrier = engine.choose(known, environment["PATH"])
-        if not isinstance(carrier, engine.Engine):
+        carrier = adapter.choose(known, environment["PATH"])
+        if not isinstance(carrier, adapter.Engine):
             raise FileNotFoundError(carrier.problem)
-        compression = engine.DEFAULT_COMPRESSION[carrier.name]
+        compression = adapter.DEFAULT_COMPRESSION[carrier.name]
         config = self._layout.run_dir / "engine.json"
         config.touch(mode=0o600)
         ground.machine.give_to_database(config)
         config.write_text(
-            engine.render(
+            adapter.render(
                 known,
                 engine=carrier.name,
                 compression=compression,
@@ -177,7 +177,7 @@ class Bare:
             )
         )
         self._daemon_argv = carrier.daemon_argv(config, self._socket)
-        timeout_s = engine.push_timeout_s(known.push_grace_s, known.lease_s)
+        timeout_s = adapter.push_timeout_s(known.push_grace_s, known.lease_s)
         bare = push_command(carrier, self._layout.run_dir, timeout_s)
         self._archive_command = f"{bare} || exit 1"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from dev.harness.machine import ROOT
 from walsup import settings
-from walsup.agent import metrics
+from walsup.agent.http import metrics
 from walsup.errors import exit_code_rows
 
 README = ROOT / "README.md"

@@ -80,7 +80,9 @@ def problems(statement: str) -> list[str]:
     """Return what in a statement depends on search_path, in its order."""
     tokens = _tokens(statement)
     if isinstance(tokens, list) and tokens and tokens[0].text in ("set", "reset"):
-        return [f"{tokens[0].text}: what a session sets stands in walsup/postgres/session.py"]
+        return [
+            f"{tokens[0].text}: a session's settings are in walsup/postgres/sql/startup_settings.py"
+        ]
     return list(_Reader(tokens).read()) if isinstance(tokens, list) else [tokens]
 
 

@@ -7,7 +7,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from walsup.init.preparation import Send
+    from walsup.init.prepare_process import Send
 
 
 _AGENT_NICENESS = 5
@@ -26,7 +26,7 @@ def main() -> None:
         # started through `env --block-signal`, as entrypoint.sh does.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         if not _POSTGRES_SAYS.isdisjoint(sys.argv[2:]):
-            from walsup.passthrough import become_postgres  # noqa: PLC0415 (seldom)
+            from walsup.init.passthrough import become_postgres  # noqa: PLC0415 (seldom)
 
             become_postgres(sys.argv[3:] if sys.argv[2] == "postgres" else sys.argv[2:])
         # Collecting while importing takes 5 ms of every start; init turns it on again.
@@ -37,7 +37,7 @@ def main() -> None:
     elif sys.argv[1:2] == ["agent"]:
         # Below the database, which starts at the same moment, and so are its base backups.
         os.nice(_AGENT_NICENESS)
-        from walsup.kernel import take_less  # noqa: PLC0415 (one command, one import)
+        from walsup.system.prctl import take_less  # noqa: PLC0415 (one command, one import)
 
         take_less(_AGENT_BYTES + _AGENT_BYTES_A_CORE * (os.cpu_count() or 1), _AGENT_OOM_SCORE)
         from walsup.agent.main import main as agent  # noqa: PLC0415 (one command, one import)
@@ -54,7 +54,7 @@ def _examine(arguments: list[str], lock: int, send: "Send") -> int:
     """Look at the data directory before it is given to the database's user; in a fork too."""
     gc.disable()
     del lock
-    from walsup.boot.examine import examine  # noqa: PLC0415 (only in the fork)
+    from walsup.boot.root_examination import examine  # noqa: PLC0415 (only in the fork)
 
     return examine(arguments, send)
 

@@ -9,8 +9,8 @@ from typing import NoReturn
 import click
 
 from walsup import __version__, log, settings
+from walsup.datadir import archive_subpath
 from walsup.errors import InternalError, WalsupError
-from walsup.postgres import subpath
 from walsup.redaction import redact_known
 
 
@@ -45,8 +45,8 @@ def main() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print /status as it is.")
 def status(*, as_json: bool) -> None:
     """Show whether the database is protected; exits 1 when it is not, 2 without an answer."""
-    from walsup import agent_client  # noqa: PLC0415 (one command, one import)
-    from walsup.agent.status import as_text  # noqa: PLC0415 (as above)
+    from walsup.agent.http.status import as_text  # noqa: PLC0415 (as above)
+    from walsup.commands import agent_client  # noqa: PLC0415 (one command, one import)
 
     try:
         known = settings.load(os.environ)
@@ -74,10 +74,10 @@ def adopt(*, yes: bool) -> None:
     It takes effect when the other has stopped, or has been silent for four leases; a full base
     backup is taken then. Run it where the container runs, with its environment.
     """
-    from walsup import adopt as adoption  # noqa: PLC0415 (one command, one import)
+    from walsup.commands import adopt as adoption  # noqa: PLC0415 (one command, one import)
 
     try:
-        known = subpath.where(settings.load(os.environ))
+        known = archive_subpath.where(settings.load(os.environ))
         decided, words = adoption.find(known)
         click.echo(words)
         if not yes:
@@ -102,13 +102,13 @@ def wipe(*, confirmed: str | None, even_if_fresh: bool) -> None:
     alive on the archive; interrupted, it goes on when it is run again. Run it with the
     environment of the database's container.
     """
-    from walsup import wipe as wiping  # noqa: PLC0415 (one command, one import)
+    from walsup.commands import wipe as wiping  # noqa: PLC0415 (one command, one import)
 
     def say(words: str) -> None:
         click.echo(words, err=True)
 
     try:
-        known = subpath.where(settings.load(os.environ))
+        known = archive_subpath.where(settings.load(os.environ))
         wanted = wiping.Wanted(known, even_if_fresh, say)
         if confirmed is None:
             click.echo(wiping.show(wanted))
@@ -135,11 +135,11 @@ def promote(*, force: bool, wait: float) -> None:
     owner is a refusal all the same. Run it where the container of the standby runs, with its
     environment.
     """
-    from walsup import agent_client  # noqa: PLC0415 (one command, one import)
-    from walsup import promote as promotion  # noqa: PLC0415 (as above)
+    from walsup.commands import agent_client  # noqa: PLC0415 (one command, one import)
+    from walsup.commands import promote as promotion  # noqa: PLC0415 (as above)
 
     try:
-        known = subpath.where(settings.load(os.environ))
+        known = archive_subpath.where(settings.load(os.environ))
         promotion.check(known)
         start = agent_client.start(known, os.environ)
         plan = promotion.Plan(
@@ -166,13 +166,13 @@ def restore(*, check: bool, deep: bool, listed: bool) -> None:
     A restore itself is a start (`run`) with an empty data directory and WALSUP_RESTORE_FROM, or
     WALSUP_ON_EMPTY_PGDATA=restore for the database's own archive. Exits 74 when it would not work.
     """
-    from walsup import looking  # noqa: PLC0415 (one command, one import)
+    from walsup.commands import restore_check  # noqa: PLC0415 (one command, one import)
 
     if check == listed or (deep and not check):
         raise click.UsageError("say either --check (with --deep or without) or --list")
     try:
-        known = subpath.where(settings.load(os.environ))
-        words = looking.check(known, deep=deep) if check else looking.show(known)
+        known = archive_subpath.where(settings.load(os.environ))
+        words = restore_check.check(known, deep=deep) if check else restore_check.show(known)
     except WalsupError as fault:
         _refuse(fault)
     click.echo(words)

@@ -1,7 +1,7 @@
 """walsup's own log: one event a line on stderr, the same keys in every process.
 
 Standard library only: PID 1 loads it. PostgreSQL and the engine write to the same stderr, a pipe
-that a process of PID 1's copies to the container's (init/pumping.py).
+that a process of PID 1's copies to the container's (init/log_program.py).
 """
 
 import json

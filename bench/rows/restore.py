@@ -20,8 +20,8 @@ from dev.harness.layout import Layout
 from dev.harness.pg import PgToolError, PgTools
 from dev.harness.witness import wait_no_lag, wait_protected
 from walsup import settings
-from walsup.archive import engine, fetching
-from walsup.archive.reading import render_reader
+from walsup.archive.engine import adapter, restore_command
+from walsup.archive.engine.reader_config import render_reader
 
 _WALSUP, _PEER, _FLOOR = "walsup", "bare engine", "ln"
 _SEGMENTS = 50
@@ -113,10 +113,10 @@ def _bare(ground: Ground, source: Walsup, local: Path | None) -> tuple[float, fl
     tools = PgTools(ground.machine.bindir, db_user=ground.machine.db_user)
     environment = layout.environment(ground.machine, ground.engine)
     known = settings.load(environment | source_of(ground.s3, source.prefix)).source
-    carrier = engine.choose(known, environment["PATH"])
-    if not isinstance(carrier, engine.Engine):
+    carrier = adapter.choose(known, environment["PATH"])
+    if not isinstance(carrier, adapter.Engine):
         raise FileNotFoundError(carrier.problem)
-    config = layout.run_dir / fetching.READER_CONFIG
+    config = layout.run_dir / restore_command.READER_CONFIG
     config.write_text(render_reader(known, layout.run_dir, 1 << 24, known.region, carrier))
     ground.machine.give_to_database(config)
     layout.pgdata.mkdir(mode=0o700)
@@ -128,15 +128,15 @@ def _bare(ground: Ground, source: Walsup, local: Path | None) -> tuple[float, fl
         signal = layout.pgdata / "recovery.signal"
         signal.touch()
         ground.machine.give_to_database(signal)
-        socket = layout.run_dir / fetching.READER_SOCKET
+        socket = layout.run_dir / restore_command.READER_SOCKET
         command = f"ln {local}/%f %p"
         if local is None:
             daemon = _daemon(ground, carrier.daemon_argv(config, socket), layout)
             wait_until(socket.exists, "the daemon's socket")
-            ours = fetching.restore_command(carrier, layout.run_dir)
+            ours = restore_command.restore_command(carrier, layout.run_dir)
             # The client alone, at the daemon's own socket.
             command = ours.partition("}; ")[2].partition(" 2>")[0]
-            command = command.replace(fetching.PROXY_SOCKET, fetching.READER_SOCKET)
+            command = command.replace(restore_command.PROXY_SOCKET, restore_command.READER_SOCKET)
         address = tools.start(
             layout.pgdata,
             port=layout.pg_port,

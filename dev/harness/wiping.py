@@ -14,7 +14,7 @@ from dev.harness.faults import FaultProxy
 from dev.harness.machine import PYTHON
 from dev.harness.s3 import Boto, S3Server
 from dev.harness.waiting import wait_until
-from walsup.archive.owner import Owner
+from walsup.archive.owner_record import Owner
 
 OWNER = "walsup/owner.json"
 # Odd names, which a person may have put there: they go too.

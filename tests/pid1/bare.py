@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from walsup.init.preparation import Send
+    from walsup.init.prepare_process import Send
 
 
 def prepare(arguments: list[str], _lock: int, send: "Send") -> int:

@@ -5,11 +5,11 @@ import secrets
 from dev.harness import S3Server
 from dev.harness.layout import archive_environment
 from walsup import settings
-from walsup.archive import catalog
-from walsup.archive.audit.scope import Scope
 from walsup.archive.audit.worker import look
-from walsup.archive.bucket import Bucket, open_bucket
-from walsup.archive.window import Line
+from walsup.archive.catalog import listing
+from walsup.archive.catalog.scope import Scope
+from walsup.archive.catalog.timelines import Line
+from walsup.archive.storage.bucket import Bucket, open_bucket
 from walsup.postgres.wal import Segment
 
 SIZE = 1 << 24
@@ -33,9 +33,9 @@ def _mark(number: int) -> Segment:
 async def test_s33_a_later_segment_proves_nothing_about_an_earlier_one(s3: S3Server) -> None:
     """Uploads are parallel: 5 is seen before 4."""
     bucket = _bucket(s3, *(f"{_name(n)}.zst" for n in (1, 2, 3, 5, 6)))
-    assert (await catalog.advance(bucket, _mark(0))).mark == _mark(3)
-    assert (await catalog.advance(bucket, _mark(3))).mark == _mark(3)
-    assert (await catalog.advance(bucket, _mark(4))).mark == _mark(6)
+    assert (await listing.advance(bucket, _mark(0))).mark == _mark(3)
+    assert (await listing.advance(bucket, _mark(3))).mark == _mark(3)
+    assert (await listing.advance(bucket, _mark(4))).mark == _mark(6)
 
 
 async def test_s33_what_is_no_segment_of_the_timeline_is_passed_over(s3: S3Server) -> None:
@@ -51,7 +51,7 @@ async def test_s33_what_is_no_segment_of_the_timeline_is_passed_over(s3: S3Serve
         f"{_name(3, 2)}.lz4",
         "00000002.history",
     )
-    assert (await catalog.advance(bucket, _mark(0))).mark == _mark(2)
+    assert (await listing.advance(bucket, _mark(0))).mark == _mark(2)
 
 
 async def test_s06_two_objects_of_one_segment_are_found(s3: S3Server) -> None:
@@ -77,11 +77,11 @@ async def test_s33_the_run_crosses_pages_of_the_listing_and_the_log_boundary(
 ) -> None:
     """A listing answers 1000 keys at a time; segment 255 is followed by another log number."""
     bucket = _bucket(s3, *(_name(n) for n in range(1, 1101)))
-    assert (await catalog.advance(bucket, _mark(0))).mark == _mark(1100)
+    assert (await listing.advance(bucket, _mark(0))).mark == _mark(1100)
 
 
 async def test_the_newest_segment_is_told_by_timeline_and_number(s3: S3Server) -> None:
     """Whose archive it is, is read from it."""
     bucket = _bucket(s3, f"{_name(9)}.lz4", f"{_name(4, 10)}.zst", "0000000A.history")
-    assert (await catalog.newest_segment(bucket)).endswith(f"{_name(4, 10)}.zst")
-    assert await catalog.newest_segment(_bucket(s3)) == ""
+    assert (await listing.newest_segment(bucket)).endswith(f"{_name(4, 10)}.zst")
+    assert await listing.newest_segment(_bucket(s3)) == ""

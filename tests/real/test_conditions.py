@@ -4,8 +4,8 @@ import asyncio
 
 from dev.harness import S3Server
 from walsup import settings
-from walsup.archive.bucket import open_bucket
-from walsup.archive.conditions import honoured
+from walsup.archive.ownership.conditional_writes import honoured
+from walsup.archive.storage.bucket import open_bucket
 
 
 async def test_s02_many_may_ask_at_once(s3: S3Server) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dev.harness import Machine
-from walsup.postgres.control import DBState, read
+from walsup.postgres.pg_control import DBState, read
 from walsup.postgres.wal import Segment, long_page_header, parse_lsn
 
 BINDIR = Machine.load().bindir

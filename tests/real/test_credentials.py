@@ -9,10 +9,10 @@ from dev.harness import S3Server, Walsup
 from dev.harness.cloud import Cloud, kinds
 from dev.harness.witness import segments, status, wait_fault, wait_protected
 from walsup import settings
-from walsup.archive.fault import FaultError
-from walsup.archive.s3.blocking import carry
-from walsup.archive.s3.bucket import S3Bucket
-from walsup.archive.s3.region import look_up
+from walsup.archive.faults import FaultError
+from walsup.archive.storage.s3.blocking import carry
+from walsup.archive.storage.s3.bucket import S3Bucket
+from walsup.archive.storage.s3.region import look_up
 
 Make = Callable[..., Walsup]
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")

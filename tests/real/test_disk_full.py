@@ -19,7 +19,7 @@ from dev.harness.witness import (
     wait_protected,
 )
 from walsup.errors import DiskFullError
-from walsup.init.disk import full
+from walsup.init.disk_full import full
 
 Make = Callable[..., Walsup]
 

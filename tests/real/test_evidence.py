@@ -9,10 +9,10 @@ import pytest
 from dev.harness import S3Server
 from dev.harness.layout import archive_environment
 from walsup import settings
-from walsup.archive.bucket import Bucket, open_bucket
-from walsup.archive.engine import Engine
-from walsup.archive.evidence import Evidence, gather
-from walsup.archive.fault import FaultError
+from walsup.archive.engine.adapter import Engine
+from walsup.archive.faults import FaultError
+from walsup.archive.ownership.identity import Evidence, gather
+from walsup.archive.storage.bucket import Bucket, open_bucket
 
 
 def _bucket(s3: S3Server, *, segments: bool, **system_ids: int | None) -> Bucket:

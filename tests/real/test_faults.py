@@ -8,10 +8,10 @@ import pytest
 
 from dev.harness import FaultProxy, Machine, S3Server
 from walsup import settings
-from walsup.archive.bucket import Bucket, open_bucket
-from walsup.archive.classify import classify, is_absent, is_conflict
-from walsup.archive.engine import Engine, choose, render
-from walsup.archive.output import classify_output
+from walsup.archive.engine.adapter import Engine, choose, render
+from walsup.archive.engine.output import classify_output
+from walsup.archive.storage.bucket import Bucket, open_bucket
+from walsup.archive.storage.fault_mapping import classify, is_absent, is_conflict
 
 SECRET = "not-the-secret-key-of-anyone"
 

@@ -14,8 +14,8 @@ from dev.harness.pair import Pair, make_pair
 from dev.harness.standbys import rows, wait_primary, wait_rows, wait_source, written
 from dev.harness.witness import cli, status, wait_fault
 from dev.harness.writers import Writers, writes
-from walsup.archive.lease import now_s
-from walsup.archive.terms import RIVAL_LEASES
+from walsup.archive.lease_terms import RIVAL_LEASES
+from walsup.archive.ownership.lease import now_s
 
 Make = Callable[..., Walsup]
 

@@ -69,7 +69,7 @@ def test_s29_a_frozen_archive_stops_nothing_but_archiving(walsup: Make, volume: 
         assert one.http("/livez", timeout_s=1)[0] == 200
         assert one.http("/status", timeout_s=1)[0] == 200
         one.wait_for(lambda: ledger.acknowledged > before + 10, "rows are written meanwhile")
-        assert len([words for words in _hung(one) if "fileworker" in words]) == 1
+        assert len([words for words in _hung(one) if "directory_worker" in words]) == 1
         volume.thaw()
         one.wait_for(lambda: not status(one)["faults"], "no fault stands", timeout_s=60)
     assert ledger.failures == 0

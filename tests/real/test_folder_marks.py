@@ -4,7 +4,7 @@ import pytest
 
 from dev.harness import S3Server
 from walsup import settings
-from walsup.archive.bucket import Bucket, open_bucket
+from walsup.archive.storage.bucket import Bucket, open_bucket
 
 
 @pytest.mark.parametrize("marks", [(), ("", "basebackups_005/", "wal_005/", "walsup/")])

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from dev.harness import S3Server, Walsup
 from dev.harness.witness import segments, status, wait_no_lag, wait_protected
-from walsup.postgres.records import has_no_xid
 from walsup.postgres.wal import Segment, parse_lsn
+from walsup.postgres.wal_files.transactions import has_no_xid
 
 Make = Callable[..., Walsup]
 # walsup switches 5 s after archive_timeout when PostgreSQL does not.

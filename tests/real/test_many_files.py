@@ -8,7 +8,7 @@ import pytest
 
 from dev.harness import Machine, S3Server, Walsup
 from dev.harness.witness import segments, status, verdict, wait_protected
-from walsup.archive.partlist import MOST_WHOLE_BYTES
+from walsup.archive.catalog.backup_parts import MOST_WHOLE_BYTES
 
 Make = Callable[..., Walsup]
 _FILES = 100_000  # their list takes 150 MB in memory

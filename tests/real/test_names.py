@@ -16,8 +16,9 @@ from dev.harness.witness import (
     wait_protected,
 )
 from walsup import settings
-from walsup.archive import catalog, layout
-from walsup.archive.bucket import open_bucket
+from walsup.archive import valid_keys
+from walsup.archive.catalog import listing
+from walsup.archive.storage.bucket import open_bucket
 from walsup.postgres.wal import Segment
 
 Make = Callable[..., Walsup]
@@ -33,7 +34,7 @@ async def test_a_name_is_not_the_object_however_many_lie_deeper(s3: S3Server) ->
     for key in (*direct, *(f"wal_005/old/{n:08X}.history" for n in range(1, MANY))):
         s3.put(f"{prefix}/{key}", b"x")
     s3.put(f"{prefix}/wal_005/{first.next().next().name}.zst/part", b"x")
-    s3.put(f"{prefix}/basebackups_005/old/base_1{layout.SENTINEL}", b"{}")
+    s3.put(f"{prefix}/basebackups_005/old/base_1{valid_keys.SENTINEL}", b"{}")
     with PickyProxy(s3.port) as proxy:
         environment = archive_environment(s3, prefix, proxy.endpoint)
         bucket = open_bucket(settings.load(environment))
@@ -41,10 +42,10 @@ async def test_a_name_is_not_the_object_however_many_lie_deeper(s3: S3Server) ->
         assert len(pages) == 1
         assert [listed.key for listed in pages[0].objects] == direct
         assert pages[0].folders == ("wal_005/000000010000000000000003.zst/", "wal_005/old/")
-        assert await catalog.timelines(bucket) == (1,)
-        assert (await catalog.advance(bucket, first.previous())).mark == first.next()
-        assert await catalog.backups(bucket) == ()
-        assert not await catalog.is_empty(bucket)
+        assert await listing.timelines(bucket) == (1,)
+        assert (await listing.advance(bucket, first.previous())).mark == first.next()
+        assert await listing.backups(bucket) == ()
+        assert not await listing.is_empty(bucket)
         assert sum(proxy.seen.values()) < 10
 
 

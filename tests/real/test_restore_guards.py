@@ -24,7 +24,7 @@ from dev.harness.witness import (
     wait_no_lag,
     wait_protected,
 )
-from walsup.boot import backupfetch
+from walsup.boot.restore import backup_fetch
 
 Make = Callable[..., Walsup]
 ROWS = "select count(*) || '|' || max(n) from ledger"
@@ -191,8 +191,8 @@ def test_s04_after_a_restore_there_is_one_new_backup_and_no_more(
 @pytest.mark.parametrize(("program", "code"), [("import time; time.sleep(60)", -9), ("1 / 0", 1)])
 def test_a_fetch_that_moves_nothing_is_given_up(tmp_path: Path, program: str, code: int) -> None:
     """There is no other limit."""
-    told: list[backupfetch.Fetched] = []
-    found = backupfetch.run(
+    told: list[backup_fetch.Fetched] = []
+    found = backup_fetch.run(
         [sys.executable, "-c", program],
         tmp_path / "output",
         lock=-1,

@@ -9,8 +9,8 @@ from dev.harness import S3Server, Walsup
 from dev.harness.rights import LEAST_PREFIX
 from dev.harness.witness import segments, sentinels, status, wait_fault, wait_protected
 from walsup import settings
-from walsup.archive.classify import classify
-from walsup.archive.s3.bucket import S3Bucket
+from walsup.archive.storage.fault_mapping import classify
+from walsup.archive.storage.s3.bucket import S3Bucket
 
 Make = Callable[..., Walsup]
 

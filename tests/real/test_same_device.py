@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dev.harness import Volume, Walsup
 from dev.harness.witness import cli, status, wait_fault, wait_protected
-from walsup.archive.devices import device, lost_together
+from walsup.system.devices import device, lost_together
 
 Make = Callable[..., Walsup]
 

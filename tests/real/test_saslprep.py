@@ -5,7 +5,7 @@ import pytest
 from dev.harness import Machine, PgTools
 from dev.harness.layout import Layout
 from dev.harness.ports import free_ports
-from walsup.postgres import scram
+from walsup.postgres.sql import scram
 
 PASSWORDS = {
     "ascii": "plain it's \\ %s",

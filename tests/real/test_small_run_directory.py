@@ -10,10 +10,10 @@ import pytest
 from dev.harness import S3Server, Walsup
 from dev.harness.witness import segments, status, wait_no_lag, wait_protected
 from tests.real.test_disk_full import Mounts
-from walsup.archive import streamed
-from walsup.archive.engine import Engine
-from walsup.archive.fault import FaultError
-from walsup.programs import which
+from walsup.archive.engine import streamed_comparison
+from walsup.archive.engine.adapter import Engine
+from walsup.archive.faults import FaultError
+from walsup.system.programs import which
 
 Make = Callable[..., Walsup]
 
@@ -91,17 +91,19 @@ async def test_s05_other_bytes_are_found_while_they_are_read(
     program = Path(which(one.engine, one.environment["PATH"]) or "")
     engine = Engine(name=one.engine, program=program, client=None)
     config, here = one.run_dir / "engine.json", one.pgdata / "pg_wal" / names[-1]
-    assert await streamed.same(engine.cat_argv(config, second), here, 60, ())
-    assert not await streamed.same(engine.cat_argv(config, first), here, 60, ())
+    assert await streamed_comparison.same(engine.cat_argv(config, second), here, 60, ())
+    assert not await streamed_comparison.same(engine.cat_argv(config, first), here, 60, ())
     for size in (here.stat().st_size - 1, here.stat().st_size + 1, 0):
         copy = tmp_path / "copy"
         copy.write_bytes(here.read_bytes())
         os.truncate(copy, size)
-        assert not await streamed.same(engine.cat_argv(config, second), copy, 60, ())
+        assert not await streamed_comparison.same(engine.cat_argv(config, second), copy, 60, ())
     with pytest.raises(FaultError, match="could not be read to compare it"):
-        await streamed.same(engine.cat_argv(config, "wal_005/" + "0" * 24 + ".lz4"), here, 60, ())
+        await streamed_comparison.same(
+            engine.cat_argv(config, "wal_005/" + "0" * 24 + ".lz4"), here, 60, ()
+        )
     with pytest.raises(FaultError, match="no end within"):
-        await streamed.same(["sleep", "60"], here, 0.2, ())
+        await streamed_comparison.same(["sleep", "60"], here, 0.2, ())
 
 
 def _configuration_is_written_when_there_is_room(one: Walsup) -> None:

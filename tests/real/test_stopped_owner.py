@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dev.harness import FaultProxy, S3Server, Walsup
 from dev.harness.standbys import LEASE, streaming, written
 from dev.harness.witness import Ledger, cli, owner, wait_protected
-from walsup.archive.names import OWNER_KEY
+from walsup.archive.paths import OWNER_KEY
 
 Make = Callable[..., Walsup]
 

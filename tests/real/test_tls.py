@@ -9,10 +9,10 @@ import pytest
 from dev.harness import S3Server, Walsup
 from dev.harness.witness import segments, wait_fault, wait_protected
 from walsup import settings
-from walsup.archive.classify import classify
-from walsup.archive.fault import FaultError
-from walsup.archive.s3.bucket import S3Bucket
-from walsup.archive.s3.trust import trust
+from walsup.archive.faults import FaultError
+from walsup.archive.storage.fault_mapping import classify
+from walsup.archive.storage.s3.bucket import S3Bucket
+from walsup.archive.storage.s3.trust import trust
 
 Make = Callable[..., Walsup]
 

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 import pytest
 
 from dev.harness import S3Server
-from walsup.archive.s3.blocking import carry
-from walsup.archive.s3.connections import Connections
-from walsup.archive.s3.exchange import Asked
-from walsup.archive.s3.lines import CutOffError
-from walsup.archive.s3.steps import Peer
-from walsup.archive.s3.trust import trust
+from walsup.archive.storage.s3.blocking import carry
+from walsup.archive.storage.s3.connections import Connections
+from walsup.archive.storage.s3.exchange import Asked
+from walsup.archive.storage.s3.lines import CutOffError
+from walsup.archive.storage.s3.steps import Peer
+from walsup.archive.storage.s3.trust import trust
 
 GET = Asked("GET", "/b/k", {"host": "h"})
 VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)

@@ -17,8 +17,8 @@ from dev.harness.pg import PgTools
 from dev.harness.ports import free_ports
 from dev.harness.standbys import LEASE, streaming
 from dev.harness.witness import cli, status
-from walsup.postgres import session
-from walsup.postgres.session import Purpose
+from walsup.postgres.sql import startup_settings
+from walsup.postgres.sql.startup_settings import Purpose
 
 Make = Callable[..., Walsup]
 STATEMENTS = sorted(
@@ -105,7 +105,7 @@ def test_b_no_statement_springs_a_trap_by_the_settings_of_its_session(trapped: T
     """Not even when no name in it is qualified: the startup packet decides."""
     for database in ("app", "postgres"):
         for purpose in Purpose:
-            for choice in session.settings(purpose, MAJOR):
+            for choice in startup_settings.settings(purpose, MAJOR):
                 for statement in STATEMENTS:
                     asyncio.run(trapped.run(unqualified(statement), database, choice))
     assert trapped.is_unsprung(), trapped.log()

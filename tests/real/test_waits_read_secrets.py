@@ -14,7 +14,7 @@ from dev.harness.certificates import make_certificates
 from dev.harness.rights import LEAST_PREFIX
 from dev.harness.temporary import TemporaryKeys
 from dev.harness.witness import wait_no_lag, wait_protected
-from walsup.archive import keyserver
+from walsup.archive.engine import key_server
 
 Make = Callable[..., Walsup]
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
@@ -134,7 +134,7 @@ def test_a_fetch_outlives_its_temporary_keys(
         keys.tokens = {"token-1", "token-2"}
         published(clone, "key-2", "secret-2", "token-2")
         clone.wait_event("settings.reloaded")
-        over_s = time.monotonic() + keyserver.KEPT_S + 1
+        over_s = time.monotonic() + key_server.KEPT_S + 1
         clone.wait_for(lambda: time.monotonic() > over_s, "what was lent before is over")
         keys.tokens = {"token-2"}
         keys.release()
@@ -163,7 +163,7 @@ def test_a_base_backup_outlives_its_temporary_keys(walsup: Make, s3: S3Server, e
         keys.tokens = {"token-1", "token-2"}
         published(one, "key-2", "secret-2", "token-2")
         one.wait_event("settings.reloaded")
-        over_s = time.monotonic() + keyserver.KEPT_S + 2
+        over_s = time.monotonic() + key_server.KEPT_S + 2
         one.wait_for(lambda: time.monotonic() > over_s, "what was lent before is over")
         keys.tokens = {"token-2"}
         keys.release()

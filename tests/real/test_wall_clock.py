@@ -6,9 +6,11 @@ import time
 
 from dev.harness.machine import PYTHON, ROOT
 from dev.harness.skew import Skew
-from walsup.archive.lease import now_s
+from walsup.archive.ownership.lease import now_s
 
-_ASKED = "import time; from walsup.archive.lease import now_s; print(time.time(), now_s())"
+_ASKED = (
+    "import time; from walsup.archive.ownership.lease import now_s; print(time.time(), now_s())"
+)
 # What reckons with leases: who holds, who waits, who ends the daemon, who refuses a push.
 _RECKON = (
     *("archive/lease", "archive/claim", "archive/letin", "archive/owner", "archive/command"),

@@ -9,7 +9,7 @@ import pytest
 
 from dev.harness import FaultProxy, S3Server, wait_until
 from dev.harness.wiping import OWNER, Laid, kill_and_go_on, owner, start
-from walsup.postgres.subpath import remember
+from walsup.datadir.archive_subpath import remember
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from dataclasses import replace
 from dev.harness import S3Server, Walsup
 from dev.harness.wiping import OWNER, Laid
 from dev.harness.witness import cli, owner, status, wait_fault, wait_protected
-from walsup.archive.owner import Owner
+from walsup.archive.owner_record import Owner
 
 Make = Callable[..., Walsup]
 

@@ -10,13 +10,13 @@ from dev.harness import LooseS3, S3Server
 from dev.harness.cloud import Cloud, kinds
 from dev.harness.wiping import OWNER, Laid, owner, wipe
 from walsup import settings
-from walsup.archive.fault import FaultError
-from walsup.archive.s3.blocking import carry
-from walsup.archive.s3.keys import KeyRing
-from walsup.archive.s3.server import Server as BucketServer
-from walsup.archive.wipe.objects import Objects
-from walsup.archive.wipe.place import Entry
-from walsup.archive.wipe.server import Server
+from walsup.archive.faults import FaultError
+from walsup.archive.storage.s3.blocking import carry
+from walsup.archive.storage.s3.keys import KeyRing
+from walsup.archive.storage.s3.server import Server as BucketServer
+from walsup.archive.wipe.s3_server import Server
+from walsup.archive.wipe.s3_target import Objects
+from walsup.archive.wipe.target import Entry
 from walsup.settings import ArchiveUrl
 
 

@@ -11,9 +11,9 @@ from dev.harness import S3Server, wait_until
 from dev.harness.rights import LEAST_PREFIX, WIPE_ACTIONS, WIPE_LOCKED
 from dev.harness.wiping import OWNER, Laid, owner
 from walsup import settings
-from walsup.archive.wipe.objects import Objects
-from walsup.archive.wipe.place import Entry
-from walsup.archive.wipe.server import Server
+from walsup.archive.wipe.s3_server import Server
+from walsup.archive.wipe.s3_target import Objects
+from walsup.archive.wipe.target import Entry
 from walsup.settings import ArchiveUrl
 
 HELD, KEPT = "basebackups_005/held", "wal_005/kept"

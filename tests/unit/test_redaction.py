@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from walsup.redaction import publish, redact, redact_known, remember
-from walsup.redactor import Redactor
+from walsup.redaction.redactor import Redactor
 from walsup.settings import load
 
 ENCODERS: tuple[Callable[[str], str], ...] = (

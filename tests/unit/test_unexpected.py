@@ -11,20 +11,22 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from walsup import agent_client, cleaning, cli, log
-from walsup.agent.court import serve as serve_judge
-from walsup.agent.world import begin
-from walsup.archive import messenger
-from walsup.archive.bucket import ConflictError
-from walsup.archive.classify import classify
-from walsup.archive.fault import Fault, FaultError, FaultKind
-from walsup.boot.guarded import guarded
+from walsup import cli, log
+from walsup.agent.context import begin
+from walsup.agent.recovery.miss_socket import serve as serve_judge
+from walsup.archive.engine import restore_client
+from walsup.archive.faults import Fault, FaultError, FaultKind
+from walsup.archive.storage.bucket import ConflictError
+from walsup.archive.storage.fault_mapping import classify
+from walsup.boot.fork_guard import guarded
+from walsup.commands import agent_client
 from walsup.errors import InternalError, SettingsError
-from walsup.init.basics import Basics
-from walsup.init.child import fork_into
-from walsup.init.loop import Init
-from walsup.postgres import segmentlook
+from walsup.init.early_settings import Basics
+from walsup.init.spawn import fork_into
+from walsup.init.supervisor import Init
+from walsup.postgres.tablespaces import in_segment
 from walsup.redaction import redact
+from walsup.system import setting_text
 
 ROOT = Path(__file__).parents[2]
 SECRET = "kuhmilch-4711-abcdefgh"
@@ -232,8 +234,8 @@ def test_a_bug_of_the_restore_client_does_not_end_the_archive(
         del name, path
         raise bug("in the segment")
 
-    monkeypatch.setattr(segmentlook, "created", created)
-    assert messenger.main("/nowhere", "0" * 24, "x", patience, "fetched") == code
+    monkeypatch.setattr(in_segment, "created", created)
+    assert restore_client.main("/nowhere", "0" * 24, "x", patience, "fetched") == code
     (line,) = shown(capfd)
     assert line["event"] == "restore_command.failed"
     assert "in deeper" in str(line["traceback"])
@@ -319,13 +321,13 @@ def test_pid_1_knows_its_secrets_by_their_names() -> None:
         "POSTGRES_PASSWORD_FILE": "f",
         "PGDATA": "g",
     }
-    assert cleaning.secrets(environ) == ["a", "b", "c", "d"]
+    assert setting_text.secrets(environ) == ["a", "b", "c", "d"]
 
 
 @pytest.mark.parametrize(
     ("module", "call"),
     [
-        ("walsup.archive.fileworker", "fileworker.main('/nowhere')"),
+        ("walsup.archive.storage.directory_worker", "directory_worker.main('/nowhere')"),
         ("walsup.archive.audit.worker", "worker.main('/nowhere')"),
     ],
 )

@@ -8,9 +8,9 @@ import threading
 from pathlib import Path
 
 from walsup import log
-from walsup.agent.repeats import REPEATS
-from walsup.agent.unreadable import answering, until_readable
-from walsup.agent.world import World, forever
+from walsup.agent.context import World, forever
+from walsup.agent.repeated_errors import REPEATS
+from walsup.agent.startup_retry import answering, until_readable
 from walsup.errors import SettingsError
 from walsup.redaction import redact_known
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from walsup import log, settings
-from walsup.boot.conf import CommandLine
-from walsup.boot.current import Current
-from walsup.postgres import restored
-from walsup.private import write_private
+from walsup.boot.command_line import CommandLine
+from walsup.boot.current_settings import Current
+from walsup.datadir import restore_state
+from walsup.system.private_files import write_private
 
 AGENT_FILE = "agent.json"
 PROBE_FILE = "probe"
@@ -55,7 +55,7 @@ class Handover:
         A restore ends as a primary, so until then nothing is ready.
         """
         known, path = self.current.known, self.run_dir / PROBE_FILE
-        restores = restored.is_under_way(known.pgdata)
+        restores = restore_state.is_under_way(known.pgdata)
         fields = {
             "role": "primary" if restores else known.role,
             "pgdata": known.pgdata,

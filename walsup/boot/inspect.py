@@ -4,11 +4,12 @@ import os
 import re
 from pathlib import Path
 
-from walsup.boot import stage
+from walsup.boot import staging
 from walsup.boot.plan import Broken, Cluster, Empty, Found, Recovering, Staged
+from walsup.datadir import restore_state
 from walsup.errors import DataDirectoryError, WalsupError
-from walsup.postgres import control, restored, standing
-from walsup.programs import which
+from walsup.postgres import pg_control, standby_signal
+from walsup.system.programs import which
 
 _NOT_OURS_TO_COUNT = ("lost+found", ".snapshot")
 _SHOWN = 5
@@ -26,11 +27,11 @@ def look(pgdata: Path, *, config_elsewhere: bool = False) -> Found:
         if entry.name not in _NOT_OURS_TO_COUNT and not entry.name.startswith(".walsup-")
     )
     has_global = "global" in entries
-    if stage.exists(pgdata) and not has_global:
+    if staging.exists(pgdata) and not has_global:
         # `global` is moved last: without it the move has not ended, or not begun.
-        if stage.is_complete(pgdata):
+        if staging.is_complete(pgdata):
             return _complete(pgdata)
-        entries = [name for name in entries if name not in stage.filled_beside(pgdata)]
+        entries = [name for name in entries if name not in staging.filled_beside(pgdata)]
         return Staged(complete=False) if not entries else _foreign(pgdata, entries)
     if not entries:
         return Empty()
@@ -40,12 +41,12 @@ def look(pgdata: Path, *, config_elsewhere: bool = False) -> Found:
 
 
 def _complete(pgdata: Path) -> Found:
-    data = pgdata / stage.STAGE / stage.DATA
+    data = pgdata / staging.STAGE / staging.DATA
     if not (data / "global").is_dir():
         return Broken(
             error=DataDirectoryError(
                 f"{pgdata} has lost its files while a new cluster was moved to its place",
-                hint=f"remove {pgdata / stage.STAGE} if this database may begin anew",
+                hint=f"remove {pgdata / staging.STAGE} if this database may begin anew",
             )
         )
     version = next((p for p in (data, pgdata) if (p / "PG_VERSION").exists()), None)
@@ -65,11 +66,11 @@ def _cluster(pgdata: Path, *, config_elsewhere: bool) -> Found:
                 hint="the directory is damaged: restore it from a backup",
             )
         )
-    if restored.is_recovering(pgdata):
+    if restore_state.is_recovering(pgdata):
         return Recovering(major=major)
     try:
         return _missing(pgdata, major, config_elsewhere=config_elsewhere) or Cluster(
-            major=major, control=control.read(pgdata), standby=standing.is_standby(pgdata)
+            major=major, control=pg_control.read(pgdata), standby=standby_signal.is_standby(pgdata)
         )
     except WalsupError as fault:
         return Broken(error=fault, major=major)
@@ -88,9 +89,9 @@ def _missing(pgdata: Path, major: str, *, config_elsewhere: bool) -> Broken | No
         # Bitnami and Debian keep it elsewhere, so that alone is no loss.
         if conf.is_symlink():
             return _unmounted(conf, major, "which does not exist")
-        from walsup.boot import whole  # noqa: PLC0415 (not for every start)
+        from walsup.boot import completeness  # noqa: PLC0415 (not for every start)
 
-        if lost := whole.lacking(pgdata):
+        if lost := completeness.lacking(pgdata):
             return _incomplete(pgdata, major, ["postgresql.conf", *lost])
     wal = pgdata / "pg_wal"
     recovers = any((pgdata / name).exists() for name in _RECOVERS)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from walsup import log
-from walsup.boot import images
-from walsup.boot.hidden import is_absent
+from walsup.boot.existing_cluster import other_images
+from walsup.boot.hidden_files import is_absent
 from walsup.errors import ProgramMissingError
-from walsup.postgres import guc
+from walsup.postgres import config
 
 PATH, LIBDIR = "dynamic_library_path", "$libdir"
 _OTHERS = ("session_preload_libraries", "local_preload_libraries")
@@ -24,19 +24,21 @@ def check(data: Path, bindir: Path | None, arguments: Sequence[str]) -> None:
     where = folder(bindir)
     if where is None:
         return
-    given = guc.from_arguments(arguments)
+    given = config.from_arguments(arguments)
     # An operator's own file is read in the copy's place; the copy's is not in its place yet.
     elsewhere = given.get("config_file", "")
     instead = ("-c", f"config_file={elsewhere}") if Path(elsewhere).is_file() else ()
-    values = guc.effective(data, instead).values | given
+    values = config.effective(data, instead).values | given
     search = values.get(PATH, LIBDIR)
-    lacking = missing(values.get(guc.PRELOADED, ""), where, search)
-    if images.recognise(data, values):
+    lacking = missing(values.get(config.PRELOADED, ""), where, search)
+    if other_images.recognise(data, values):
         # What another image adds of its own is left out at the start.
-        lacking = [name for name in lacking if images.without_path(name) not in images.LEFT_OUT]
+        lacking = [
+            name for name in lacking if other_images.without_path(name) not in other_images.LEFT_OUT
+        ]
     if lacking:
         raise ProgramMissingError(
-            f"the restored cluster loads {', '.join(lacking)} ({guc.PRELOADED}), which"
+            f"the restored cluster loads {', '.join(lacking)} ({config.PRELOADED}), which"
             f" {where} does not have",
             hint="use an image with these extensions; nothing but the stage was touched",
         )
@@ -65,7 +67,7 @@ def missing(listed: str, where: Path | None, search: str = LIBDIR) -> list[str]:
     `where`: the directory of the libraries, None when it is not known; `search`: what is set as
     dynamic_library_path. Where it leads elsewhere, nothing is known of plain names.
     """
-    return [name for name in guc.listed(listed) if _is_missing(name, where, search)]
+    return [name for name in config.listed(listed) if _is_missing(name, where, search)]
 
 
 def _is_missing(name: str, where: Path | None, search: str) -> bool:

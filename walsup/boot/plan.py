@@ -2,13 +2,8 @@
 
 from typing import NamedTuple, assert_never
 
-from walsup.errors import (
-    ArchiveNotEmptyError,
-    ContractError,
-    VersionError,
-    WalsupError,
-)
-from walsup.postgres.control import ControlData
+from walsup.errors import ArchiveNotEmptyError, ContractError, VersionError, WalsupError
+from walsup.postgres.pg_control import ControlData
 
 
 class Empty:

@@ -7,31 +7,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from walsup import log, settings
-from walsup.archive import fence
-from walsup.archive.abilities import unheeded
-from walsup.archive.command import LEASE, MANY, MOST_BYTES, archive_command, longest
-from walsup.archive.engine import Engine, choose, push_timeout_s
-from walsup.archive.fault import Fault
-from walsup.boot import (
-    absent,
-    conf,
-    directory,
-    handover,
-    holdups,
-    inspect,
-    leftover,
-    otherarchives,
-    phase,
-    plan,
-    sockets,
-    stage,
+from walsup.archive.engine.adapter import Engine, choose, push_timeout_s
+from walsup.archive.engine.archive_command import LEASE, MANY, MOST_BYTES, archive_command, longest
+from walsup.archive.engine.capabilities import unheeded
+from walsup.archive.faults import Fault
+from walsup.archive.ownership import fence
+from walsup.boot import command_line, handover, inspect, permissions, plan, recovery_phase, staging
+from walsup.boot.current_settings import Current
+from walsup.boot.existing_cluster import (
+    blocking_settings,
+    leftover_recovery,
+    missing_files,
+    other_archivers,
+    socket_directories,
 )
-from walsup.boot.current import Current
-from walsup.boot.elsewhere import operators_gucs
-from walsup.boot.guarded import guarded
-from walsup.boot.sending import Send
+from walsup.boot.existing_cluster.directory_settings import operators_gucs
+from walsup.boot.fork_guard import guarded
+from walsup.boot.pid1_messages import Send
+from walsup.datadir import archive_subpath, continuity, markers, restore_state
 from walsup.errors import SettingsError, WalsupError
-from walsup.postgres import continuity, control, guc, memory, restored, standing, subpath
+from walsup.postgres import config, pg_control, standby_signal
 from walsup.settings import Settings, guessable
 
 _PORT = 5432
@@ -48,13 +43,13 @@ def prepare(arguments: list[str], lock: int, send: Send) -> int:
 
 def _prepare(arguments: list[str], lock: int, send: Send) -> None:
     configured = settings.load(os.environ)
-    known = subpath.where(configured)
+    known = archive_subpath.where(configured)
     _warn(known)
     run_dir = Path(os.environ["WALSUP_RUN_DIR"])
     gucs = operators_gucs(known.pgdata, arguments)
-    sockets.check_length(run_dir, sockets.LONGEST_RUN_DIR_BYTES)
-    directory.check_mode(known.pgdata)
-    directory.check_linked(known.pgdata)
+    socket_directories.check_length(run_dir, socket_directories.LONGEST_RUN_DIR_BYTES)
+    permissions.check_mode(known.pgdata)
+    permissions.check_linked(known.pgdata)
     found = inspect.look(known.pgdata, config_elsewhere="config_file" in gucs)
     engine = choose(known, os.environ.get("PATH", "")) if known.archive else None
     if isinstance(engine, Fault):
@@ -64,11 +59,11 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
             log.warning("setting.unheeded", problem=warning)
     current = Current(known, os.environ)
     hand = handover.Handover(current, run_dir, os.urandom(16).hex(), send)
-    found = phase.taken_for(known, found, hand)
+    found = recovery_phase.taken_for(known, found, hand)
     wish = plan.Wish(
         known.on_empty_pgdata,
         restores=known.restore_from is not None,
-        pod=standing.ordinal(os.environ.get("HOSTNAME", "")),
+        pod=standby_signal.ordinal(os.environ.get("HOSTNAME", "")),
     )
     if isinstance(found, (plan.Cluster, plan.Broken)):
         _execute(found, hand, lock, arguments, wish=wish)
@@ -80,16 +75,16 @@ def _prepare(arguments: list[str], lock: int, send: Send) -> None:
     hand.launch_agent()
     archived = hindrance = None
     if plan.needs_archive(found):
-        from walsup.boot.fresh import hindrance as look  # noqa: PLC0415 (not for every start)
+        from walsup.boot.new_cluster.preconditions import hindrance as look  # noqa: PLC0415 (not for every start)
 
         hindrance = look(known, os.environ)
     if known.archive and plan.needs_archive(found) and hindrance is None:
-        from walsup.boot.ask import ask_archive  # noqa: PLC0415 (h11, ssl: when it matters)
+        from walsup.boot.new_cluster.archive_check import ask_archive  # noqa: PLC0415 (h11, ssl: when it matters)
 
         current.known = current.known._replace(archive=configured.archive)
         archived, current.known = ask_archive(current, send)
         wish = wish._replace(moved=current.known.archive != configured.archive)
-    wish = wish._replace(standby=phase.follows(current.known, archived))
+    wish = wish._replace(standby=recovery_phase.follows(current.known, archived))
     _execute(found, hand, lock, arguments, wish=wish, archived=archived, hindrance=hindrance)
     hand.move()
     _launch_postgres(current.known, arguments, engine, hand)
@@ -132,49 +127,51 @@ def _execute(  # noqa: PLR0913 (each is one fact)
         case plan.Refuse(error=error):
             raise error
         case plan.Bootstrap() | plan.BootstrapBeside() | plan.Restore() | plan.Follow():
-            from walsup.boot.make import make  # noqa: PLC0415 (not for every start)
+            from walsup.boot.create import make  # noqa: PLC0415 (not for every start)
 
             make(decided, hand, lock, arguments)
         case plan.Recover():
             log.info("restore.resumed", message="a copy of the archive is recovered further")
         case plan.Finish():
             log.info("bootstrap.finished", message="a complete stage is moved to its place")
-            stage.finish(known.pgdata)
+            staging.finish(known.pgdata)
         case plan.Start():
             log.info("bootstrap.skipped", message=_SKIPPING)
             hand.continues = True
-            stage.remove_leftover(known.pgdata)
+            staging.remove_leftover(known.pgdata)
             if isinstance(found, plan.Cluster):
-                directory.make_room(known.pgdata / "pg_wal", found.control.segment_size)
+                permissions.make_room(known.pgdata / "pg_wal", found.control.segment_size)
 
 
 def _launch_postgres(
     known: Settings, arguments: list[str], engine: Engine | Fault | None, hand: handover.Handover
 ) -> None:
     if not (known.pgdata / "postgresql.conf").exists():
-        from walsup.boot import configured  # noqa: PLC0415 (not for every start)
+        from walsup.boot.existing_cluster import external_config  # noqa: PLC0415 (not for every start)
 
         version = str(inspect.major_of(known.pgdata))
-        arguments = [*configured.complete(known, arguments, version), *arguments]
+        arguments = [*external_config.complete(known, arguments, version), *arguments]
     effective = operators_gucs(known.pgdata, arguments)
     program = inspect.program("postgres", known.pg_bindir, os.environ.get("PATH", ""))
-    otherarchives.report(effective, has_archive=known.archive is not None)
-    if theirs := absent.instead(effective, known, arguments, program, hand.run_dir):
+    other_archivers.report(effective, has_archive=known.archive is not None)
+    if theirs := missing_files.instead(effective, known, arguments, program, hand.run_dir):
         arguments = [*theirs, *arguments]
         effective = operators_gucs(known.pgdata, arguments)
     major = inspect.major_of(known.pgdata)
-    foreign = memory.foreign(known.pgdata, str(known.archive)) if known.archive else ""
+    foreign = markers.foreign(known.pgdata, str(known.archive)) if known.archive else ""
     if foreign:
         log.error("archive.foreign", problem=foreign, effect="archive_mode=off in this run")
     if not known.archive:
         log.warning("archive.none", problem="not protected: WALSUP_ARCHIVE is not set")
     # A full disk must not keep the database from running.
     with contextlib.suppress(OSError):
-        memory.remember_straying(known.pgdata, "" if foreign else str(known.archive))
+        markers.remember_straying(known.pgdata, "" if foreign else str(known.archive))
     taking = engine.name if isinstance(engine, Engine) else ""
     socket_dirs = _socket_dirs(known, arguments, effective, hand.run_dir, taking)
-    recovery = phase.settings(known, hand, effective, major) | holdups.of_logins(effective)
-    line = conf.command_line(
+    recovery = recovery_phase.settings(known, hand, effective, major) | blocking_settings.of_logins(
+        effective
+    )
+    line = command_line.command_line(
         arguments,
         effective,
         pgdata=str(known.pgdata),
@@ -186,9 +183,9 @@ def _launch_postgres(
         major=major,
         recovery=recovery,
     )
-    if not restored.is_recovering(known.pgdata):
-        ours, follows = guc.from_arguments(line.arguments), known.role != "primary"
-        leftover.check(known.pgdata, major, effective, ours, follows=follows)
+    if not restore_state.is_recovering(known.pgdata):
+        ours, follows = config.from_arguments(line.arguments), known.role != "primary"
+        leftover_recovery.check(known.pgdata, major, effective, ours, follows=follows)
     for name, value in line.displaced.items():
         log.warning("setting.displaced", name=name, value=value)
     _note_start(known, hand, line.arguments, foreign)
@@ -202,7 +199,7 @@ def _launch_postgres(
     hand.launch_postgres(
         program,
         line,
-        conf.postgres_environment(os.environ, known.postgres_env),
+        command_line.postgres_environment(os.environ, known.postgres_env),
     )
 
 
@@ -222,7 +219,7 @@ def _note_start(
             known.pgdata,
             str(known.archive),
             hand.boot,
-            control.read(known.pgdata),
+            pg_control.read(known.pgdata),
             arguments,
             continues=hand.continues,
             broken=broken,
@@ -259,15 +256,19 @@ def _socket_dirs(
     run_dir: Path,
     engine: str,
 ) -> tuple[str, ...]:
-    listed = effective.get(sockets.NAME, "")
+    listed = effective.get(socket_directories.NAME, "")
     major = inspect.major_of(known.pgdata)
-    is_argument = sockets.NAME in guc.from_arguments(arguments)
-    found = sockets.choose(known, listed, run_dir, major, argument=is_argument, engine=engine)
+    is_argument = socket_directories.NAME in config.from_arguments(arguments)
+    found = socket_directories.choose(
+        known, listed, run_dir, major, argument=is_argument, engine=engine
+    )
     for name, reason in found.left_out:
-        log.warning("socket.left_out", directory=name, reason=reason, setting=sockets.NAME)
+        log.warning(
+            "socket.left_out", directory=name, reason=reason, setting=socket_directories.NAME
+        )
     given = effective.get("port", "").strip()
     port = known.pgport or (int(given) if given.isdecimal() else _PORT)
     for folder in found.directories:
         if not folder.startswith("@"):
-            directory.clear_stale_socket(Path(folder), port, known.pgdata)
+            permissions.clear_stale_socket(Path(folder), port, known.pgdata)
     return found.directories

@@ -9,17 +9,18 @@ import os
 import signal
 import sys
 
-from walsup import cleaning, log
-from walsup.init.basics import Basics
-from walsup.init.logpump import hold_standard_descriptors
-from walsup.init.loop import Init
-from walsup.kernel import adopt_orphans, hide_memory
+from walsup import log
+from walsup.init.early_settings import Basics
+from walsup.init.log_pipe import hold_standard_descriptors
+from walsup.init.supervisor import Init
+from walsup.system import setting_text
+from walsup.system.prctl import adopt_orphans, hide_memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from walsup.init.preparation import Prepare
+    from walsup.init.prepare_process import Prepare
 
 AGENT_SILENCE_S = 30.0
 
@@ -60,4 +61,4 @@ def main(
 def _without_secrets(text: str) -> str:
     from walsup.redaction import redact  # noqa: PLC0415 (only for a bug)
 
-    return redact(text, cleaning.secrets(os.environ))
+    return redact(text, setting_text.secrets(os.environ))

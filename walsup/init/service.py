@@ -5,12 +5,12 @@ import signal
 import time
 
 from walsup import log
-from walsup.init import child
+from walsup.init import spawn
 from walsup.units import backoff
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from walsup.init.child import Launch
+    from walsup.init.spawn import Launch
 
 _FIRST_DELAY_S = 0.25
 _LONGEST_DELAY_S = 10.0
@@ -78,10 +78,10 @@ class Service:
         """Start it now; `extra` is added to its environment. No room for it counts as a death."""
         if self._launch is None:
             return
-        launch = child.Launch(self._launch.argv, self._launch.environment | extra, self._launch.cwd)
+        launch = spawn.Launch(self._launch.argv, self._launch.environment | extra, self._launch.cwd)
         self._started_s = time.monotonic()
         try:
-            self.pid = child.spawn(launch, inherit=inherit)
+            self.pid = spawn.spawn(launch, inherit=inherit)
         except OSError as fault:
             self._fail(problem=f"not started: {fault.strerror}")
             return

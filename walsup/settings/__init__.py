@@ -1,9 +1,9 @@
 """The one reader of the environment and of secret files."""
 
-from walsup.settings.load import http, load, relevant
-from walsup.settings.source import origin
-from walsup.settings.table import Settings, declared, is_secret
-from walsup.settings.values import ArchiveUrl, FileArchive, HttpAddress
+from walsup.settings.loader import http, load, relevant
+from walsup.settings.parsers import ArchiveUrl, FileArchive, HttpAddress
+from walsup.settings.restore_source import origin
+from walsup.settings.schema import Settings, declared, is_secret
 
 __all__ = [
     "ArchiveUrl",

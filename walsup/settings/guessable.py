@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from walsup.settings.table import Settings
+from walsup.settings.schema import Settings
 
 _PAIRS = (
     ("POSTGRES_PASSWORD", "postgres_password", "POSTGRES_USER", "postgres_user"),

@@ -3,7 +3,7 @@
 from types import MappingProxyType
 from typing import Any
 
-from walsup.settings.table import Settings, declared, is_secret
+from walsup.settings.schema import Settings, declared, is_secret
 
 _KEYS = ("access_key_id", "secret_access_key", "session_token")
 

@@ -1,6 +1,7 @@
 """Snapshots that the tests of health, metrics and status share."""
 
-from walsup.agent.board import (
+from walsup.agent.lag_meter import Lag
+from walsup.agent.state import (
     Audit,
     BackupSeen,
     Database,
@@ -12,8 +13,7 @@ from walsup.agent.board import (
     Standing,
     Waiting,
 )
-from walsup.agent.lag import Lag
-from walsup.archive.fault import Fault, FaultKind
+from walsup.archive.faults import Fault, FaultKind
 
 STARTING = Snapshot(archive="s3://b/p")
 PROTECTED = Snapshot(

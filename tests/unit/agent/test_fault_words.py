@@ -3,10 +3,10 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from walsup.agent import health, metrics, status
-from walsup.agent.board import Board
+from walsup.agent.http import health, metrics, status
+from walsup.agent.state import Board
 from walsup.agent.subject import Subject
-from walsup.archive.fault import REMEDIES, Fault, FaultKind
+from walsup.archive.faults import REMEDIES, Fault, FaultKind
 
 
 @pytest.mark.parametrize("kind", FaultKind)

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.agent.snapshots import FOLLOWING, PROTECTED
-from walsup.agent import freshness, health
-from walsup.agent.board import Board, Connection, Database, Init, Snapshot
-from walsup.agent.status import as_json, as_text
+from walsup.agent import freshness
+from walsup.agent.http import health
+from walsup.agent.http.status import as_json, as_text
+from walsup.agent.state import Board, Connection, Database, Init, Snapshot
 
 
 def aged(name: str, age_s: float | None, seen: Snapshot = PROTECTED) -> Snapshot:

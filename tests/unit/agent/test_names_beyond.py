@@ -5,8 +5,8 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.archive.test_layout import SIZE, Shelf
-from walsup.archive import catalog
+from tests.unit.archive.test_valid_keys import SIZE, Shelf
+from walsup.archive.catalog import listing
 from walsup.postgres.wal import Segment
 
 
@@ -22,7 +22,7 @@ def test_no_segment_counts_that_ends_after_the_position(
     shelf = Shelf([f"wal_005/{_segment(number).name}.zst" for number in numbers])
     upto_lsn = current * SIZE + into
 
-    run = asyncio.run(catalog.advance(shelf, _segment(0), upto_lsn))  # type: ignore[arg-type]
+    run = asyncio.run(listing.advance(shelf, _segment(0), upto_lsn))  # type: ignore[arg-type]
 
     last = 0
     while last + 1 in numbers and last + 1 < current:

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from dev.harness import Machine
-from walsup.boot import stage
+from walsup.boot import staging
 from walsup.boot.inspect import binaries_major, look, program
 from walsup.boot.plan import Broken, Cluster, Empty, Staged
 from walsup.errors import DataDirectoryError
-from walsup.postgres import control
+from walsup.postgres import pg_control
 
 
 def broken(pgdata: Path, *, config_elsewhere: bool = False) -> str:
@@ -25,7 +25,7 @@ def broken(pgdata: Path, *, config_elsewhere: bool = False) -> str:
 
 def test_real_cluster(cluster: Path, machine: Machine) -> None:
     """What initdb made is a cluster, with its major version and its identity."""
-    assert look(cluster) == Cluster(major=machine.major, control=control.read(cluster))
+    assert look(cluster) == Cluster(major=machine.major, control=pg_control.read(cluster))
 
 
 @pytest.mark.parametrize("names", [(), ("lost+found",), (".snapshot", ".walsup-instance")])
@@ -41,7 +41,7 @@ def test_s10_anything_else_is_foreign(tmp_path: Path, name: str) -> None:
     """Nothing is made beside files that we do not know; they are named."""
     (tmp_path / name).mkdir()
     assert name in broken(tmp_path)
-    stage.begin(tmp_path, None)
+    staging.begin(tmp_path, None)
     assert name in broken(tmp_path)
 
 
@@ -142,12 +142,12 @@ def test_damaged_pg_control(pgdata: Path, spoil: Callable[[Path], object]) -> No
 
 def test_stages(tmp_path: Path, cluster: Path, machine: Machine) -> None:
     """A stage is cut off, complete, being moved, or lost, in this order."""
-    stage.begin(tmp_path, None)
+    staging.begin(tmp_path, None)
     assert look(tmp_path) == Staged(complete=False)
-    data = tmp_path / stage.STAGE / stage.DATA
+    data = tmp_path / staging.STAGE / staging.DATA
     shutil.copytree(cluster, data)
     assert look(tmp_path) == Staged(complete=False)
-    stage.complete(tmp_path)
+    staging.complete(tmp_path)
     assert look(tmp_path) == Staged(complete=True, major=machine.major)
     for name in ("PG_VERSION", "base"):
         (data / name).rename(tmp_path / name)
@@ -158,7 +158,7 @@ def test_stages(tmp_path: Path, cluster: Path, machine: Machine) -> None:
 
 def test_cluster_wins_over_a_stage_beside_it(pgdata: Path) -> None:
     """With `global` in its place the move has ended."""
-    stage.begin(pgdata, None)
+    staging.begin(pgdata, None)
     assert isinstance(look(pgdata), Cluster)
 
 

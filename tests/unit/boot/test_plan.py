@@ -31,7 +31,7 @@ from walsup.errors import (
     VersionError,
     WalsupError,
 )
-from walsup.postgres.control import ControlData, DBState
+from walsup.postgres.pg_control import ControlData, DBState
 
 CONTROL = ControlData(
     system_id=1,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from walsup.boot.sockets import LONGEST_RUN_DIR_BYTES, check_length
+from walsup.boot.existing_cluster.socket_directories import LONGEST_RUN_DIR_BYTES, check_length
 from walsup.errors import SettingsError
 
 _LONGEST_PATH_BYTES = 107  # unix(7): sun_path has 108 bytes with its final zero

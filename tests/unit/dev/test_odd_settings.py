@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from walsup.boot import holdups
-from walsup.boot.stagesettings import stage_settings
-from walsup.postgres import session
-from walsup.postgres.session import Purpose
+from walsup.boot.existing_cluster import blocking_settings
+from walsup.boot.new_cluster.temporary_settings import stage_settings
+from walsup.postgres.sql import startup_settings
+from walsup.postgres.sql.startup_settings import Purpose
 
 PAGE = Path(__file__).parents[3] / "docs" / "odd-settings.md"
 # docs/database-sessions.md has them: they are about meaning and secrecy, not about standing still.
@@ -28,12 +28,12 @@ def test_every_setting_that_is_displaced_is_on_the_page() -> None:
         "wal_retrieve_retry_interval": "1d",
     }
     names = {
-        *(name for choice in session.settings(Purpose.OWN, 18) for name in choice),
+        *(name for choice in startup_settings.settings(Purpose.OWN, 18) for name in choice),
         *stage_settings(Path("/d"), Path("/s"), {"wal_level": "minimal"}, 16),
         *stage_settings(Path("/d"), Path("/s"), {}, 18),
-        *holdups.of_logins(odd),
-        *holdups.of_recovery(odd),
-        *holdups.of_standby(odd),
+        *blocking_settings.of_logins(odd),
+        *blocking_settings.of_recovery(odd),
+        *blocking_settings.of_standby(odd),
     }
     assert odd.keys() <= names
     assert not {name for name in names - ELSEWHERE if f"`{name}`" not in page}

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from dev.sourcelint import SOURCES, defined, handlers, main, words
-from walsup.agent.metrics import table
+from walsup.agent.http.metrics import table
 
 CLASSES = defined("class LostError(Exception):\n    pass\n\n\nclass Restore:\n    pass\n")
 
@@ -17,8 +17,8 @@ CLASSES = defined("class LostError(Exception):\n    pass\n\n\nclass Restore:\n  
         "S14",
         "by S6b it stays shut",
         "programs are found on PATH by design (rule 7)",
-        "see walsup.agent.board for what it holds",
-        "look into archive/fault.py for the others",
+        "see walsup.agent.state for what it holds",
+        "look into archive/faults.py for the others",
         "the loop called classify() and failed",
         "the field _board has no snapshot",
         "a LostError came from the lease",

@@ -12,22 +12,22 @@ from typing import Any, cast
 
 from tests.unit.ownership.net import Sleep, wait
 from tests.unit.ownership.rules import LEASE_S, Naive, Rules, rivals
-from walsup.archive import clock as owners
-from walsup.archive import rank, takeover
-from walsup.archive.ahead import Compared
-from walsup.archive.bucket import Bucket
-from walsup.archive.claim import Ask, Rivals, claim
-from walsup.archive.fence import Fence
-from walsup.archive.lease import Lease, LostError, Proven
-from walsup.archive.letin import Claimant, Kept, Take, Wait
-from walsup.archive.owner import Owner
-from walsup.archive.rank import Held, Neither, Self, Stay, StepDown
-from walsup.archive.terms import RIVAL_LEASES, STREAM_LEASES
-from walsup.archive.window import Line
-from walsup.postgres.control import ControlData, DBState
-from walsup.postgres.memory import Adoption
+from walsup.archive.catalog import commit_times as owners
+from walsup.archive.catalog.timelines import Line
+from walsup.archive.lease_terms import RIVAL_LEASES, STREAM_LEASES
+from walsup.archive.owner_record import Owner
+from walsup.archive.ownership import role, takeover
+from walsup.archive.ownership.admission import Claimant, Kept, Take, Wait
+from walsup.archive.ownership.claim import Ask, Rivals, claim
+from walsup.archive.ownership.divergence import Compared
+from walsup.archive.ownership.fence import Fence
+from walsup.archive.ownership.lease import Lease, LostError, Proven
+from walsup.archive.ownership.role import Held, Neither, Self, Stay, StepDown
+from walsup.archive.storage.bucket import Bucket
+from walsup.commands.promote import Stream
+from walsup.datadir.markers import Adoption
+from walsup.postgres.pg_control import ControlData, DBState
 from walsup.postgres.wal import Switch
-from walsup.promote import Stream
 
 SIZE = 1 << 20
 SYSTEM = 7
@@ -133,7 +133,7 @@ class Member:
             standby_name=self.name if self.rules.only_heirs else "m1",
         )
 
-    async def _rank(self) -> rank.Rank:
+    async def _rank(self) -> role.Rank:
         d = self.disk
         owner = await owners.owner(self.bucket)
         lines: dict[int, tuple[Switch, ...]] = await self.link.ask(
@@ -149,7 +149,7 @@ class Member:
             known_epoch=d.known_epoch if self.rules.epoch else 0,
         )
         above = [Line.of(number, left) for number, left in lines.items() if number > d.timeline]
-        return rank.judge(own, owner, above, empty=False)
+        return role.judge(own, owner, above, empty=False)
 
     # --- a start --------------------------------------------------------------------------------
 

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
 
-from walsup.archive.bucket import ConflictError, Listed, Object, Page
-from walsup.archive.names import OWNER_KEY
+from walsup.archive.paths import OWNER_KEY
+from walsup.archive.storage.bucket import ConflictError, Listed, Object, Page
 from walsup.postgres.wal import Switch
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.unit.ownership.net import Link, Store
-from walsup.archive.claim import Rivals
-from walsup.archive.names import OWNER_KEY
-from walsup.archive.owner import Owner
+from walsup.archive.owner_record import Owner
+from walsup.archive.ownership.claim import Rivals
+from walsup.archive.paths import OWNER_KEY
 
 LEASE_S = 6.0
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from tests.unit.ownership.member import SIZE, SYSTEM, Agent, Member
 from tests.unit.ownership.net import Request, Sleep, State, Store
 from tests.unit.ownership.rules import LEASE_S, Naive, Rules, owner_in
-from walsup.archive.names import OWNER_KEY
-from walsup.archive.owner import Owner
-from walsup.init.fence import KILL_LEASES
-from walsup.postgres.memory import Adoption
+from walsup.archive.owner_record import Owner
+from walsup.archive.paths import OWNER_KEY
+from walsup.datadir.markers import Adoption
+from walsup.init.fence_deadline import KILL_LEASES
 
 TICK_S = LEASE_S / 12
 _ROUNDS = 6

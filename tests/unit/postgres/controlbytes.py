@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from walsup.postgres.control import CONTROL_FILE_BYTES, LIMITS, ControlData, DBState, crc32c
+from walsup.postgres.pg_control import CONTROL_FILE_BYTES, LIMITS, ControlData, DBState, crc32c
 
 MB = 1 << 20
 EXPECTED = ControlData(

@@ -2,7 +2,7 @@
 
 import struct
 
-from walsup.postgres.control import crc32c
+from walsup.postgres.pg_control import crc32c
 
 PAGE_BYTES, SEGMENT_BYTES = 8192, 1 << 20
 START_LSN = 7 * SEGMENT_BYTES

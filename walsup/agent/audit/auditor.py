@@ -6,20 +6,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from walsup import log
-from walsup.agent.audit import judging, rounds, showing
-from walsup.agent.audit import state as remembered
-from walsup.agent.audit.judging import Stretch
-from walsup.agent.audit.mending import Mender, Reading
-from walsup.agent.audit.result import Result
-from walsup.agent.audit.state import SAVE_EVERY_S, State, compared
-from walsup.agent.board import BackupSeen, Hole
-from walsup.agent.world import World
-from walsup.archive.audit.found import Found
-from walsup.archive.audit.scope import Counted, Scope
-from walsup.archive.lease import Lease
-from walsup.archive.window import Line
-from walsup.postgres import control, history
+from walsup.agent.audit import board_report, restore_window, rounds
+from walsup.agent.audit import ledger as remembered
+from walsup.agent.audit.ledger import SAVE_EVERY_S, State, compared
+from walsup.agent.audit.repairs import Mender, Reading
+from walsup.agent.audit.restore_window import Stretch
+from walsup.agent.audit.round_result import Result
+from walsup.agent.context import World
+from walsup.agent.state import BackupSeen, Hole
+from walsup.archive.audit.findings import Found
+from walsup.archive.catalog.scope import Counted, Scope
+from walsup.archive.catalog.timelines import Line
+from walsup.archive.ownership.lease import Lease
+from walsup.postgres import pg_control
 from walsup.postgres.wal import Segment
+from walsup.postgres.wal_files import timeline_history
 
 _CONFIRM_S = 3.0
 _SMALL_PAGES = 6  # an archive of so few answers is always looked at whole
@@ -92,18 +93,18 @@ class Auditor:
             began_s, proven = time.monotonic(), world.board.snapshot.backup
             scope = self._scope(lease, whole=whole, head=head)
             found = await rounds.look(world, scope)
-            if judging.minus(found.missing, self._bad):
+            if restore_window.minus(found.missing, self._bad):
                 # A deletion by retention may be under way: what it removes soon counts no more.
                 await asyncio.sleep(confirm_s)
                 again = await rounds.look(world, scope)
-                found = replace(again, missing=judging.both(again.missing, found.missing))
+                found = replace(again, missing=restore_window.both(again.missing, found.missing))
             now = world.lease
             if now is None or not now.is_held or not self._holds_under(now):
                 return None
             result = await self._settle(scope, found, proven)
             took_s = time.monotonic() - began_s
             if self._state is not None:
-                showing.publish(world, found, result, took_s, self._state)
+                board_report.publish(world, found, result, took_s, self._state)
             return result
 
     def _holds_under(self, lease: Lease | None) -> bool:
@@ -147,7 +148,7 @@ class Auditor:
         known = {hole.first for hole in world.board.snapshot.holes}
         more = (gap for gap in state.gaps if gap.first not in known)
         world.board.put(holes=(*world.board.snapshot.holes, *more))
-        showing.waiting(world, state)
+        board_report.waiting(world, state)
 
     def _went_back(self, here: State, lease: Lease) -> State:
         """Begin everything again in an archive that was put back to an earlier state.
@@ -159,7 +160,7 @@ class Auditor:
         if mark is None:
             return here
         log.warning("archive.went_back", epoch=owner.epoch, known_epoch=here.epoch)
-        showing.went_back(world, owner.epoch, here.epoch)
+        board_report.went_back(world, owner.epoch, here.epoch)
         world.hole_found.set()
         head = here.last.head if here.last else 0
         return State(
@@ -177,8 +178,8 @@ class Auditor:
         if state is None or world.meter is None:
             raise RuntimeError("an audit without a state or a meter")
         pgdata, mark = world.settings.pgdata, head or world.meter.mark
-        timeline = max(control.read(pgdata).timeline, world.board.snapshot.database.timeline)
-        line = Line.of(timeline, history.left(pgdata, timeline))
+        timeline = max(pg_control.read(pgdata).timeline, world.board.snapshot.database.timeline)
+        line = Line.of(timeline, timeline_history.left(pgdata, timeline))
         # The last number that has the name of a timeline which was left.
         ends = [leg.end_lsn for leg in line.legs if leg.timeline == mark.timeline]
         last = ends[0] // mark.size - 1 if ends and ends[0] is not None else mark.number
@@ -204,11 +205,13 @@ class Auditor:
         world, whole = self._world, scope.first == 0
         reading = await self._mender.read(scope, found)
         names = (*reading.damaged, *found.damaged)
-        bad = judging.merged((*found.missing, *judging.numbers_of(names, scope.size)))
+        bad = restore_window.merged((*found.missing, *restore_window.numbers_of(names, scope.size)))
         if not whole:
-            bad = judging.merged((*bad, *judging.minus(self._bad, [(scope.first, 1 << 62)])))
+            bad = restore_window.merged(
+                (*bad, *restore_window.minus(self._bad, [(scope.first, 1 << 62)]))
+            )
         pushed, waits = await self._mender.repair(scope, bad)
-        lost = judging.without(bad, pushed | waits)
+        lost = restore_window.without(bad, pushed | waits)
         unfit = world.board.snapshot.audit.unfit_backups
         oldest = self._conclude(scope, found, lost, proven)
         is_new = bool(world.board.snapshot.audit.unfit_backups.keys() - unfit.keys())
@@ -231,11 +234,11 @@ class Auditor:
         since_lsn = max(lease.owner.backups_from if lease else 0, self._demanded)
         shown = world.board.snapshot.backup
         fresh = shown.name if shown.counts and shown != proven else ""
-        judged = judging.judge(scope, found, lost, before, since_lsn=since_lsn, fresh=fresh)
+        judged = restore_window.judge(scope, found, lost, before, since_lsn=since_lsn, fresh=fresh)
         world.board.put(holes=judged.gaps)
-        showing.losses(world, judged)
-        showing.unfit(world, judged.unfit)
-        if showing.gaps(world, before, judged):
+        board_report.losses(world, judged)
+        board_report.unfit(world, judged.unfit)
+        if board_report.gaps(world, before, judged):
             world.hole_found.set()
         oldest = judged.good[0] if judged.good else None
         if not proven.counts or world.board.snapshot.backup != proven:
@@ -244,7 +247,7 @@ class Auditor:
         if proven.name not in {one.name for one in found.backups}:
             problem = "its sentinel is no longer in the archive"
         if problem:
-            showing.base_backup(world, proven, problem)
+            board_report.base_backup(world, proven, problem)
             world.hole_found.set()
         return oldest
 

@@ -9,12 +9,12 @@ from signal import SIGKILL
 from typing import Any
 
 from walsup import log
-from walsup.agent.world import World
-from walsup.archive import oneshot
-from walsup.archive.audit.found import Found
-from walsup.archive.audit.scope import Scope
-from walsup.archive.fault import Fault, FaultError, FaultKind
-from walsup.kernel import die_with_parent, take_less
+from walsup.agent.context import World
+from walsup.archive.audit.findings import Found
+from walsup.archive.catalog.scope import Scope
+from walsup.archive.engine import run_once
+from walsup.archive.faults import Fault, FaultError, FaultKind
+from walsup.system.prctl import die_with_parent, take_less
 
 # Without any answer of the bucket for so long, the process hangs.
 _SILENT_S = 60.0
@@ -68,7 +68,7 @@ async def _ask(world: World, question: dict[str, Any], wanted: str, silent_s: fl
         *(sys.executable, "-I", "-m", "walsup.archive.audit.worker", str(world.run_dir)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        env=oneshot.environment() | log.environment(),
+        env=run_once.environment() | log.environment(),
         preexec_fn=prepare,
         limit=_LONGEST_LINE,
     )

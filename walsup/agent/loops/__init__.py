@@ -2,33 +2,33 @@
 
 from collections.abc import Awaitable, Callable
 
+from walsup.agent.context import World
+from walsup.agent.loops.archive_device import device
+from walsup.agent.loops.archiver_watchdog import wake
 from walsup.agent.loops.audit import audit
-from walsup.agent.loops.backup import backup
+from walsup.agent.loops.base_backup import backup
 from walsup.agent.loops.collation import collation
-from walsup.agent.loops.commits import commits
-from walsup.agent.loops.connection import connection
+from walsup.agent.loops.commit_waits import commits
 from walsup.agent.loops.continuity import continuity
+from walsup.agent.loops.credentials import secrets
 from walsup.agent.loops.database import database
-from walsup.agent.loops.device import device
 from walsup.agent.loops.disk import disk
-from walsup.agent.loops.engine import engine
+from walsup.agent.loops.engine_health import engine
 from walsup.agent.loops.fence import fence
 from walsup.agent.loops.gate import gate
+from walsup.agent.loops.hung_walsenders import walsenders
 from walsup.agent.loops.lag import lag
+from walsup.agent.loops.new_connections import connection
+from walsup.agent.loops.partial_segments import torn
 from walsup.agent.loops.passfile import passfile
-from walsup.agent.loops.processes import processes
-from walsup.agent.loops.ready import ready
+from walsup.agent.loops.pid1 import watch
 from walsup.agent.loops.replication import replication
 from walsup.agent.loops.restore import restore
-from walsup.agent.loops.secrets import secrets
+from walsup.agent.loops.shared_tablespaces import tablespaces
+from walsup.agent.loops.shutdown import stop
 from walsup.agent.loops.standby import standby
-from walsup.agent.loops.stop import stop
-from walsup.agent.loops.tablespaces import tablespaces
-from walsup.agent.loops.torn import torn
-from walsup.agent.loops.wake import wake
-from walsup.agent.loops.walsenders import walsenders
-from walsup.agent.loops.watch import watch
-from walsup.agent.world import World
+from walsup.agent.loops.stopped_processes import processes
+from walsup.agent.loops.unknown_timelines import ready
 
 LOOPS: dict[str, Callable[[World], Awaitable[None]]] = {
     "watch": watch,

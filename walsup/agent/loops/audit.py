@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 from walsup import log
 from walsup.agent.audit.auditor import Auditor
+from walsup.agent.context import World
 from walsup.agent.subject import Subject
-from walsup.agent.world import World
-from walsup.archive.classify import classify
-from walsup.archive.fault import Fault
+from walsup.archive.faults import Fault
+from walsup.archive.storage.fault_mapping import classify
 
 _POLL_S = 0.5
 # With the lag's own, two listing requests in 10 s on average.

@@ -7,12 +7,12 @@ and lets duplicates in. Looked at once after every start; walsup never refreshes
 import asyncio
 
 from walsup import log
-from walsup.agent.databases import ask_all
+from walsup.agent.context import World
+from walsup.agent.recovery.every_database import ask_all
 from walsup.agent.subject import Subject
-from walsup.agent.world import World
-from walsup.archive.fault import Fault, FaultKind
-from walsup.postgres.quoting import shown
-from walsup.postgres.server import UNANSWERED
+from walsup.archive.faults import Fault, FaultKind
+from walsup.postgres.sql.connection import UNANSWERED
+from walsup.postgres.sql.quoting import shown
 
 _RETRY_S = 10.0
 _SHOWN = 5

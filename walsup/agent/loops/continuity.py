@@ -3,11 +3,11 @@
 import asyncio
 
 from walsup import log
-from walsup.agent.board import Previous
-from walsup.agent.world import World
-from walsup.archive import encryption
-from walsup.postgres import control
-from walsup.postgres.continuity import Ended
+from walsup.agent.context import World
+from walsup.agent.state import Previous
+from walsup.archive.engine import encryption_key
+from walsup.datadir.continuity import Ended
+from walsup.postgres import pg_control
 
 _EVERY_S = 1.0
 
@@ -18,7 +18,7 @@ async def continuity(world: World) -> None:
         return
     seen: tuple[int, int] | None = None
     shown = False
-    keys = encryption.key_files(world.settings)
+    keys = encryption_key.key_files(world.settings)
     while not world.sweeping.is_set():
         if world.board.snapshot.init.postgres_pid:
             written = _written(world)
@@ -29,7 +29,7 @@ async def continuity(world: World) -> None:
                 shown = True
                 if (note := world.continuity.note) is not None and not note.is_first:
                     world.board.put(previous=_previous(note.before))
-        found = await asyncio.to_thread(encryption.key_files, world.settings)
+        found = await asyncio.to_thread(encryption_key.key_files, world.settings)
         if found != keys:
             keys = found
             log.info("encryption.key_file_changed")
@@ -45,5 +45,5 @@ def _previous(ended: Ended | None) -> Previous:
 
 def _written(world: World) -> tuple[int, int]:
     """Return what changes with each write of pg_control."""
-    status = (world.settings.pgdata / control.PATH).stat()
+    status = (world.settings.pgdata / pg_control.PATH).stat()
     return status.st_mtime_ns, status.st_ino

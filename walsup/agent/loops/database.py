@@ -8,13 +8,14 @@ from pathlib import Path
 import asyncpg
 
 from walsup import units
-from walsup.agent.board import Database, Waiting
+from walsup.agent.context import World
+from walsup.agent.state import Database, Waiting
 from walsup.agent.subject import Subject
-from walsup.agent.world import World
-from walsup.archive.fault import Fault, FaultKind
-from walsup.postgres import interrupted, restored
+from walsup.archive.faults import Fault, FaultKind
+from walsup.datadir import restore_state
 from walsup.postgres import superuser as superuser_file
-from walsup.postgres.server import UNANSWERED, postmaster
+from walsup.postgres.sql import session_interrupts
+from walsup.postgres.sql.connection import UNANSWERED, postmaster
 
 _EVERY_S = 1.0
 _WAITING_EVERY_S = 5.0
@@ -73,7 +74,7 @@ async def _observe(world: World) -> Database:
     if server is None or not server.accepts or not world.board.snapshot.init.postgres_pid:
         world.sql.drop()
         return Database()
-    if server.status == "standby" and restored.is_under_way(world.settings.pgdata):
+    if server.status == "standby" and restore_state.is_under_way(world.settings.pgdata):
         # It says so too when it recovers without letting anybody in (hot_standby=off), and a
         # refused login ten times a second would take a tenth of what recovers.
         return Database()
@@ -111,10 +112,12 @@ def login_fault(raised: BaseException, role: str, pgdata: Path) -> Fault:
     """Give the fault behind a failed login or question, with what helps against it."""
     problem = f"{type(raised).__name__}: {raised}"
     meanwhile = "; archiving goes on meanwhile, without a measured lag"
-    setting, line = interrupted.setting_behind(str(raised))
+    setting, line = session_interrupts.setting_behind(str(raised))
     if setting:
         problem = f"{setting} ends or hinders the agent's session: {line}"
-        return Fault(FaultKind.DATABASE_SETTING, problem, interrupted.remedy(setting) + meanwhile)
+        return Fault(
+            FaultKind.DATABASE_SETTING, problem, session_interrupts.remedy(setting) + meanwhile
+        )
     match raised:
         case asyncpg.InvalidPasswordError():
             remedy = (

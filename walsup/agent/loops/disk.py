@@ -8,15 +8,16 @@ from pathlib import Path
 import asyncpg
 
 from walsup import log, units
-from walsup.agent.board import Snapshot
-from walsup.agent.forecast import Forecast
+from walsup.agent.context import World
+from walsup.agent.disk_forecast import Forecast
+from walsup.agent.state import Snapshot
 from walsup.agent.subject import Subject
-from walsup.agent.world import World
-from walsup.archive.fault import Fault, FaultKind
+from walsup.archive.faults import Fault, FaultKind
 from walsup.errors import WalsupError
-from walsup.postgres import control, reserve
-from walsup.postgres.reserve import Disk
-from walsup.postgres.server import Sql
+from walsup.postgres import pg_control
+from walsup.postgres.sql.connection import Sql
+from walsup.postgres.wal_files import reserve
+from walsup.postgres.wal_files.reserve import Disk
 
 _EVERY_S = 1.0
 _REFILL_EVERY_S = 10.0
@@ -116,6 +117,6 @@ def _low(world: World, pg_wal: Disk | None, segment_bytes: int) -> Fault | None:
 
 def _segment_bytes(pgdata: Path) -> int:
     try:
-        return control.read(pgdata).segment_size
+        return pg_control.read(pgdata).segment_size
     except WalsupError:
         return 0

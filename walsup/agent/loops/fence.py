@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Sequence
 
 from walsup import units
+from walsup.agent.context import World
 from walsup.agent.subject import Subject
-from walsup.agent.world import World
-from walsup.archive.fault import Fault, FaultKind
-from walsup.archive.lease import now_s
-from walsup.postgres.server import UNANSWERED, Sql
-from walsup.postgres.standing import SLOTS
+from walsup.archive.faults import Fault, FaultKind
+from walsup.archive.ownership.lease import now_s
+from walsup.postgres.sql.connection import UNANSWERED, Sql
+from walsup.postgres.standby_signal import SLOTS
 
 _EVERY_S = 1.0
 _IN_A_LEASE = 3

@@ -4,18 +4,18 @@ import asyncio
 import contextlib
 
 from walsup import units
-from walsup.agent.board import Gate
-from walsup.agent.doorkeeper import Doorkeeper
-from walsup.agent.holding import hold, withdraw
-from walsup.agent.stepdown import step_down
+from walsup.agent.archiving.gate_opening import Doorkeeper
+from walsup.agent.archiving.lease_holder import hold, withdraw
+from walsup.agent.archiving.promotion import until_primary
+from walsup.agent.context import World
+from walsup.agent.standby.demotion import step_down
+from walsup.agent.state import Gate
 from walsup.agent.subject import Subject
-from walsup.agent.succession import until_primary
-from walsup.agent.world import World
-from walsup.archive.classify import classify
-from walsup.archive.engine import Engine
-from walsup.archive.fault import Fault
-from walsup.postgres import memory, restored
-from walsup.postgres.server import postmaster
+from walsup.archive.engine.adapter import Engine
+from walsup.archive.faults import Fault
+from walsup.archive.storage.fault_mapping import classify
+from walsup.datadir import markers, restore_state
+from walsup.postgres.sql.connection import postmaster
 
 _FIRST_RETRY_S = 0.5
 _LONGEST_RETRY_S = 15.0
@@ -49,9 +49,9 @@ async def _try_open(world: World, keeper: Doorkeeper | None) -> Fault | None:
         return world.engine if isinstance(world.engine, Fault) else None
     while not _running(world) and not world.sweeping.is_set():  # noqa: ASYNC110 (files have no event)
         await asyncio.sleep(0.05)
-    if restored.is_under_way(world.settings.pgdata):
+    if restore_state.is_under_way(world.settings.pgdata):
         world.board.put(gate=Gate(state="shut", reason="a restore is under way"))
-        while restored.is_under_way(world.settings.pgdata) and not world.sweeping.is_set():  # noqa: ASYNC110 (as above)
+        while restore_state.is_under_way(world.settings.pgdata) and not world.sweeping.is_set():  # noqa: ASYNC110 (as above)
             await asyncio.sleep(0.05)
     await until_primary(world)
     world.rival = None
@@ -75,10 +75,10 @@ def _shut(world: World, fault: Fault) -> None:
 async def _until_worth_trying(world: World, pause_s: float) -> None:
     """Wait, but not when a person has decided meanwhile (`walsup adopt`)."""
     archive = str(world.settings.archive)
-    before = memory.adoption(world.settings.pgdata, archive)
+    before = markers.adoption(world.settings.pgdata, archive)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(pause_s):
-            while memory.adoption(world.settings.pgdata, archive) == before:
+            while markers.adoption(world.settings.pgdata, archive) == before:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_LOOK_EVERY_S):
                         await world.reopen.wait()

@@ -5,16 +5,16 @@ import time
 from pathlib import Path
 
 from walsup import log
-from walsup.agent import position
-from walsup.agent.audit.showing import duplicates
-from walsup.agent.conflicts import Conflicts
-from walsup.agent.lag import Lag, Meter
+from walsup.agent.archiving import write_position
+from walsup.agent.archiving.name_conflicts import Conflicts
+from walsup.agent.audit.board_report import duplicates
+from walsup.agent.context import World
+from walsup.agent.lag_meter import Lag, Meter
 from walsup.agent.subject import Subject
-from walsup.agent.world import World
-from walsup.archive.bucket import Bucket
-from walsup.archive.classify import classify, note
-from walsup.postgres import records
+from walsup.archive.storage.bucket import Bucket
+from walsup.archive.storage.fault_mapping import classify, note
 from walsup.postgres.wal import show_lsn
+from walsup.postgres.wal_files import transactions
 
 _EVERY_S = 1.0
 _CHECK_S = 15.0
@@ -52,14 +52,14 @@ async def lag(world: World) -> None:
 async def _list(world: World, bucket: Bucket, meter: Meter, conflicts: Conflicts) -> None:
     world.asked_s = began_s = time.monotonic()
     try:
-        reached = await position.sampled(world)
+        reached = await write_position.sampled(world)
         if reached is not None:
             run = await conflicts.advance(bucket, meter.mark, reached)
             # Without the lease another start may have written what is listed.
             if world.lease is not None and world.lease.is_held:
                 meter.proven(run.mark)
                 world.note_verified(run.verified)
-                now_lsn = await position.asked(world) if run.beyond else reached.lsn
+                now_lsn = await write_position.asked(world) if run.beyond else reached.lsn
                 await conflicts.note(bucket, run, reached, now_lsn)
             if run.twice:
                 world.board.fault(Subject.ARCHIVE, duplicates(run.twice))
@@ -83,7 +83,7 @@ async def _look_into_wal(pgdata: Path, meter: Meter) -> None:
     path = pgdata / "pg_wal" / segment.name
     data = await asyncio.to_thread(_beginning, path, lsn - segment.start_lsn)
     if data:
-        quiet = records.has_no_xid(data, segment.start_lsn, lsn, segment.timeline)
+        quiet = transactions.has_no_xid(data, segment.start_lsn, lsn, segment.timeline)
         meter.looked(lsn, quiet=quiet)
 
 

@@ -6,10 +6,10 @@ libpq reads the file at each connection, so postgres needs no reload.
 import asyncio
 
 from walsup import log
+from walsup.agent.context import World
 from walsup.agent.events import any_set
-from walsup.agent.world import World
 from walsup.errors import WalsupError
-from walsup.postgres import passfile as file
+from walsup.postgres.sql import passfile as file
 from walsup.settings.renewed import renewed
 
 _EVERY_S = 5.0

@@ -8,14 +8,14 @@ verifier is, in a session that logs nothing.
 import asyncio
 
 from walsup import log
+from walsup.agent.context import World
 from walsup.agent.subject import Subject
-from walsup.agent.world import World
-from walsup.archive.fault import Fault, FaultKind
+from walsup.archive.faults import Fault, FaultKind
 from walsup.errors import WalsupError
-from walsup.postgres import scram
-from walsup.postgres.quoting import identifier, literal
-from walsup.postgres.server import UNANSWERED
-from walsup.postgres.standing import SLOTS
+from walsup.postgres.sql import scram
+from walsup.postgres.sql.connection import UNANSWERED
+from walsup.postgres.sql.quoting import identifier, literal
+from walsup.postgres.standby_signal import SLOTS
 
 _FIRST_LOOK_S = 0.5
 _EVERY_S = 15.0

@@ -12,23 +12,27 @@ from pathlib import Path
 import asyncpg
 
 from walsup import log, units
-from walsup.agent.board import Restore
-from walsup.agent.clone import disable_subscriptions
-from walsup.agent.judge import Judge
+from walsup.agent.context import World, begin
 from walsup.agent.loops.database import login_fault
-from walsup.agent.lowsettings import too_low
-from walsup.agent.reclaim import Reclaim
+from walsup.agent.recovery.low_settings import too_low
+from walsup.agent.recovery.miss_handler import Judge
+from walsup.agent.recovery.subscriptions import disable_subscriptions
+from walsup.agent.recovery.timeline_claim import Reclaim
+from walsup.agent.startup_retry import fault_of
+from walsup.agent.state import Restore
 from walsup.agent.subject import Subject
-from walsup.agent.unreadable import fault_of
-from walsup.agent.world import World, begin
-from walsup.archive.fault import Fault, FaultKind
-from walsup.archive.fetching import PROGRESS
-from walsup.archive.window import Leg, Line
+from walsup.archive.catalog.timelines import Leg, Line
+from walsup.archive.engine.restore_command import PROGRESS
+from walsup.archive.faults import Fault, FaultKind
+from walsup.datadir import restore_state
+from walsup.datadir.restore_state import Restored
 from walsup.errors import SettingsError, WalsupError
-from walsup.postgres import control, locations, recovering, replay, restored
-from walsup.postgres.control import DBState
-from walsup.postgres.restored import Restored
-from walsup.postgres.server import UNANSWERED, postmaster
+from walsup.postgres import pg_control
+from walsup.postgres.pg_control import DBState
+from walsup.postgres.processes import recovery
+from walsup.postgres.sql import replay_progress
+from walsup.postgres.sql.connection import UNANSWERED, postmaster
+from walsup.postgres.tablespaces import locations
 from walsup.postgres.wal import Segment, show_lsn
 
 _LOOK_EVERY_S = 0.05
@@ -40,7 +44,7 @@ _STILL_S = 600.0
 async def restore(world: World) -> None:
     """Wait for a restore in this data directory, and see it through."""
     while not world.stopping.is_set():
-        found = restored.read(world.settings.pgdata)
+        found = restore_state.read(world.settings.pgdata)
         if found is not None and not found.ended_at:
             break
         if world.board.snapshot.init.postgres_pid and found is None:
@@ -77,7 +81,7 @@ async def restore(world: World) -> None:
 
 async def _judge(world: World, found: Restored, line: Line, claim: Reclaim | None) -> Judge | None:
     """Give the judge once the source's keys can be read; None: it is not needed any more."""
-    while restored.is_recovering(world.settings.pgdata) and not world.stopping.is_set():
+    while restore_state.is_recovering(world.settings.pgdata) and not world.stopping.is_set():
         try:
             judge = Judge(world, found, line, claim)
         except SettingsError as wrong:
@@ -117,7 +121,7 @@ async def _end_low(world: World) -> bool:
     if not world.board.snapshot.database.observed:
         return False
     try:
-        at = await replay.observe(world.sql)
+        at = await replay_progress.observe(world.sql)
         low = await asyncio.to_thread(too_low, world.settings.pgdata, at.limits)
     except (*UNANSWERED, WalsupError):
         return False
@@ -132,13 +136,13 @@ async def _end_low(world: World) -> bool:
 
 def _is_promoted(pgdata: Path) -> bool:
     """Tell whether the end is behind us; "ready" is said of read-only sessions in recovery too."""
-    signalled = os.path.exists(pgdata / restored.SIGNAL)  # noqa: PTH110 (asked twenty times a second)
-    return not signalled and control.read(pgdata).state is DBState.IN_PRODUCTION
+    signalled = os.path.exists(pgdata / restore_state.SIGNAL)  # noqa: PTH110 (asked twenty times a second)
+    return not signalled and pg_control.read(pgdata).state is DBState.IN_PRODUCTION
 
 
 async def _until_on_new_timeline(world: World, found: Restored) -> None:
     """Wait for the checkpoint that says so: promoted out of a pause, it is not yet made."""
-    while control.read(world.settings.pgdata).timeline <= found.legs[-1][0]:
+    while pg_control.read(world.settings.pgdata).timeline <= found.legs[-1][0]:
         with contextlib.suppress(asyncpg.PostgresError, OSError, TimeoutError):
             await world.sql.row("checkpoint")
         await asyncio.sleep(_SHOW_EVERY_S / 4)
@@ -168,7 +172,7 @@ def _progress(world: World, found: Restored, elapsed_s: float) -> Restore:
         target=found.target,
         total_segments=last.number - first.number + 1,
     )
-    name = recovering.segment(world.board.snapshot.init.postgres_pid)
+    name = recovery.segment(world.board.snapshot.init.postgres_pid)
     try:
         at = Segment.parse(name, found.segment_size)
     except ValueError:
@@ -207,10 +211,10 @@ def _end(world: World, found: Restored) -> None:
     """Note that it is done: what was the copy of an archive is a database of its own now."""
     pgdata = world.settings.pgdata
     now = time.time()
-    done = found._replace(ended_at=now, timeline_after=control.read(pgdata).timeline)
+    done = found._replace(ended_at=now, timeline_after=pg_control.read(pgdata).timeline)
     shutil.rmtree(pgdata / "pg_wal" / ".wal-g", ignore_errors=True)
     locations.let_go(pgdata)
-    restored.write(pgdata, done)
+    restore_state.write(pgdata, done)
     world.pid1.doom("", 0)
     world.pid1.no_reader()
     world.board.clear(Subject.RESTORE)

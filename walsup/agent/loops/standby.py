@@ -7,24 +7,29 @@ from dataclasses import replace
 from functools import partial
 
 from walsup import log
-from walsup.agent import slot
-from walsup.agent.board import Standby
-from walsup.agent.court import serve
-from walsup.agent.followed import Followed
-from walsup.agent.follower import Follower
-from walsup.agent.keeping import Keep
-from walsup.agent.lowsettings import too_low
-from walsup.agent.progress import Progress
-from walsup.agent.standstill import Standstill
-from walsup.agent.stepdown import Unsure
+from walsup.agent.archiving.unarchived_slot import Keep
+from walsup.agent.context import World, begin
+from walsup.agent.recovery.low_settings import too_low
+from walsup.agent.recovery.miss_socket import serve
+from walsup.agent.standby import slot
+from walsup.agent.standby.demotion import Unsure
+from walsup.agent.standby.followed_timeline import Followed
+from walsup.agent.standby.miss_answers import Follower
+from walsup.agent.standby.replay_stall import Standstill
+from walsup.agent.standby.stream_progress import Progress
+from walsup.agent.state import Standby
 from walsup.agent.subject import Subject
-from walsup.agent.world import World, begin
-from walsup.archive.bucket import Bucket
-from walsup.archive.classify import classify, note
+from walsup.archive.storage.bucket import Bucket
+from walsup.archive.storage.fault_mapping import classify, note
+from walsup.datadir import markers
 from walsup.errors import WalsupError
-from walsup.postgres import control, history, locations, memory, recovering, replay, standing
-from walsup.postgres.replay import Replay
-from walsup.postgres.server import UNANSWERED, postmaster
+from walsup.postgres import pg_control, standby_signal
+from walsup.postgres.processes import recovery
+from walsup.postgres.sql import replay_progress
+from walsup.postgres.sql.connection import UNANSWERED, postmaster
+from walsup.postgres.sql.replay_progress import Replay
+from walsup.postgres.tablespaces import locations
+from walsup.postgres.wal_files import timeline_history
 
 _OF_A_STANDBY = (
     Subject.ARCHIVE,
@@ -48,7 +53,7 @@ async def standby(world: World) -> None:
         if world.stopping.is_set():
             return
         await asyncio.sleep(_LOOK_EVERY_S)
-    if not standing.is_standby(pgdata):
+    if not standby_signal.is_standby(pgdata):
         return
     streams = world.settings.primary_conninfo is not None
     world.board.put(standby=Standby(phase="following", streams=streams))
@@ -57,9 +62,9 @@ async def standby(world: World) -> None:
     if world.bucket is not None and world.settings.role != "primary":
         archive = str(world.settings.archive)
         followed = Followed(
-            segment_bytes=control.read(pgdata).segment_size,
-            epoch=memory.known_epoch(pgdata, archive),
-            remember=lambda epoch: memory.remember_epoch(pgdata, archive, epoch),
+            segment_bytes=pg_control.read(pgdata).segment_size,
+            epoch=markers.known_epoch(pgdata, archive),
+            remember=lambda epoch: markers.remember_epoch(pgdata, archive, epoch),
         )
         follower = Follower(world, followed, world.bucket.region)
         await asyncio.to_thread(follower.sweep)
@@ -77,8 +82,8 @@ async def standby(world: World) -> None:
     if follower is not None:
         await asyncio.to_thread(follower.end)
     world.pid1.no_reader()
-    memory.forget_promotion(pgdata)
-    history.remove_taken(pgdata)
+    markers.forget_promotion(pgdata)
+    timeline_history.remove_taken(pgdata)
     await asyncio.to_thread(locations.let_go, pgdata)
     for subject in _OF_A_STANDBY:
         world.board.clear(subject)
@@ -90,7 +95,11 @@ async def _until_promoted(world: World) -> None:
     pgdata = world.settings.pgdata
     while not world.stopping.is_set():
         server = postmaster(pgdata)
-        if server is not None and server.status == "ready" and not standing.is_standby(pgdata):
+        if (
+            server is not None
+            and server.status == "ready"
+            and not standby_signal.is_standby(pgdata)
+        ):
             return
         await asyncio.sleep(_LOOK_EVERY_S)
 
@@ -103,7 +112,7 @@ async def _sample(world: World) -> None:
         if not world.board.snapshot.database.observed:
             continue
         with contextlib.suppress(*UNANSWERED):
-            at = await replay.observe(world.sql)
+            at = await replay_progress.observe(world.sql)
             at = at._replace(paused=at.paused and not world.judges_tablespaces)
             if not at.streaming and time.monotonic() - asked_s > _SLOT_EVERY_S:
                 asked_s = time.monotonic()
@@ -161,7 +170,7 @@ async def _look(world: World, follower: Follower, followed: Followed) -> None:
             await unsure.look(bucket)
             if followed.mark is not None:
                 seen = world.board.snapshot.standby
-                awaited = recovering.awaited(world.board.snapshot.init.postgres_pid)
+                awaited = recovery.awaited(world.board.snapshot.init.postgres_pid)
                 at_end = followed.is_read(seen.replay_lsn, awaited)
                 seen = replace(seen, archived_lsn=followed.mark.end_lsn, at_end=at_end)
                 world.board.put(standby=replace(seen, looked_at=began_at))

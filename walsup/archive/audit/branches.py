@@ -2,8 +2,8 @@
 
 import heapq
 
-from walsup.archive.audit.found import Branch
-from walsup.archive.audit.scope import Counted, Scope
+from walsup.archive.audit.findings import Branch
+from walsup.archive.catalog.scope import Counted, Scope
 
 _MOST = 64
 _MOST_TIMELINES = 16

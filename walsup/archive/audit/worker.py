@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from walsup import log, settings
-from walsup.archive import survey
-from walsup.archive.audit.backupwalk import BackupWalk, Sentinel
-from walsup.archive.audit.found import Found
-from walsup.archive.audit.scope import Counted, Scope
-from walsup.archive.audit.unlisted import Names, unlisted
-from walsup.archive.audit.walwalk import WalWalk
-from walsup.archive.bucket import Bucket, Listed, open_bucket
-from walsup.archive.classify import classify, is_absent
-from walsup.archive.names import BACKUP_FOLDER, WAL_FOLDER
-from walsup.postgres import subpath
+from walsup.archive.audit.backup_walk import BackupWalk, Sentinel
+from walsup.archive.audit.findings import Found
+from walsup.archive.audit.unlisted_files import Names, unlisted
+from walsup.archive.audit.wal_walk import WalWalk
+from walsup.archive.catalog import inventory
+from walsup.archive.catalog.scope import Counted, Scope
+from walsup.archive.paths import BACKUP_FOLDER, WAL_FOLDER
+from walsup.archive.storage.bucket import Bucket, Listed, open_bucket
+from walsup.archive.storage.fault_mapping import classify, is_absent
+from walsup.datadir import archive_subpath
 from walsup.redaction import redact_known
 
 _MOST_CPU_S = 600
@@ -56,11 +56,11 @@ def _tell(answer: dict[str, Any]) -> None:
 async def _answer(run_dir: str, question: dict[str, Any]) -> dict[str, Any]:
     """Carry out a round, or look for the parts of one base backup."""
     content = json.loads((Path(run_dir) / "agent.json").read_text(encoding="utf-8"))
-    known = subpath.where(settings.load(content["environment"]))
+    known = archive_subpath.where(settings.load(content["environment"]))
     bucket = open_bucket(known._replace(region=known.region or question["region"]))
     try:
         if (backup := question.get("backup")) is not None:
-            return {"missing": await survey.missing_parts(bucket, **backup)}
+            return {"missing": await inventory.missing_parts(bucket, **backup)}
         if (compared := question.get("compared")) is not None:
             return {"unlisted": await _unlisted(bucket, known.pgdata, **compared)}
         return {"found": (await look(bucket, Scope.from_json(question["scope"]))).to_json()}
@@ -73,7 +73,7 @@ async def _answer(run_dir: str, question: dict[str, Any]) -> dict[str, Any]:
 async def _unlisted(bucket: Bucket, pgdata: Path, name: str, before: float) -> list[str] | None:
     """Return files that the base backup's list lacks; None: it has no list."""
     names = Names()
-    async for files in survey.held_files(bucket, name):
+    async for files in inventory.held_files(bucket, name):
         names.add(held.file for held in files)
     return unlisted(pgdata, names, before) if names else None
 
@@ -168,7 +168,7 @@ async def _part_names(bucket: Bucket, sentinel: Sentinel) -> frozenset[str] | No
     if not sentinel.has_list:
         return frozenset()
     try:
-        return await survey.part_names(bucket, sentinel.name)
+        return await inventory.part_names(bucket, sentinel.name)
     except ValueError:
         return None
 

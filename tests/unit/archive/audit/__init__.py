@@ -1,1 +1,1 @@
-"""Tests of walsup.archive.wipe."""
+"""Tests of walsup.archive.audit."""

@@ -4,9 +4,9 @@ import json
 import random
 from collections.abc import AsyncIterator, Sequence
 
-from walsup.archive.audit.scope import Scope, Stamp
-from walsup.archive.bucket import Listed, Object
-from walsup.archive.window import Line
+from walsup.archive.catalog.scope import Scope, Stamp
+from walsup.archive.catalog.timelines import Line
+from walsup.archive.storage.bucket import Listed, Object
 from walsup.postgres.wal import Segment, Switch
 
 SIZE = 16 << 20

@@ -3,13 +3,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from walsup.agent.audit.state import State, compared
-from walsup.archive.audit.blocks import BLOCK, Digests
-from walsup.archive.audit.found import Found, Suspect
-from walsup.archive.audit.scope import Scope, Stamp
-from walsup.archive.audit.walwalk import WalWalk
-from walsup.archive.bucket import Listed
-from walsup.archive.window import Line
+from walsup.agent.audit.ledger import State, compared
+from walsup.archive.audit.digests import BLOCK, Digests
+from walsup.archive.audit.findings import Found, Suspect
+from walsup.archive.audit.wal_walk import WalWalk
+from walsup.archive.catalog.scope import Scope, Stamp
+from walsup.archive.catalog.timelines import Line
+from walsup.archive.storage.bucket import Listed
 from walsup.postgres.wal import Segment
 
 SIZE = 16 << 20

@@ -3,11 +3,11 @@
 import pytest
 
 from tests.unit.archive.audit.simulated import SIZE, Database, Store
-from walsup.agent.audit import judging
-from walsup.agent.audit.state import State, compared
-from walsup.archive.audit.found import Found
-from walsup.archive.audit.scope import Scope
+from walsup.agent.audit import restore_window
+from walsup.agent.audit.ledger import State, compared
+from walsup.archive.audit.findings import Found
 from walsup.archive.audit.worker import look
+from walsup.archive.catalog.scope import Scope
 
 _DAY_S = 86400.0
 
@@ -35,10 +35,10 @@ class Watch:
         found = await self._look(scope)
         if found.missing:
             again = await self._look(scope)
-            missing = judging.both(again.missing, found.missing)
+            missing = restore_window.both(again.missing, found.missing)
             assert missing == found.missing or len(missing) <= len(found.missing)
             found = again
-        judged = judging.judge(scope, found, found.missing, (), since_lsn=0, fresh="")
+        judged = restore_window.judge(scope, found, found.missing, (), since_lsn=0, fresh="")
         assert judged.gaps == ()
         assert judged.unfit == {}
         assert (found.damaged, found.twice, found.branches) == ((), (), ())

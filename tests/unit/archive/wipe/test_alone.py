@@ -10,14 +10,14 @@ ROOT = Path(walsup.__file__).parent
 WIPE = ("archive/wipe/",)
 # What removes a file at all, and which one of the archive's that can be.
 REMOVES_FILES = {
-    "archive/directory.py": "half files of WAL-G, and its own temporary ones",
-    "archive/enginesees.py": "what an engine has listed and read in its scratch directory",
-    "archive/evidence.py": "a fetched segment in the run directory",
-    "archive/ahead.py": "as evidence",
-    "archive/fence.py": "the temporary name of its own file in the run directory",
-    "archive/scratch.py": "as evidence",
-    "archive/lending.py": "the keys that it lent, in the run directory",
-    "archive/survey.py": "as evidence, where a restore is looked into beforehand",
+    "archive/storage/directory_operations.py": "half files of WAL-G, and its own temporary ones",
+    "agent/backup/engine_readback.py": "what an engine has listed and read in its scratch space",
+    "archive/ownership/identity.py": "a fetched segment in the run directory",
+    "archive/ownership/divergence.py": "as evidence",
+    "archive/ownership/fence.py": "the temporary name of its own file in the run directory",
+    "archive/engine/scratch.py": "as evidence",
+    "archive/engine/lent_keys.py": "the keys that it lent, in the run directory",
+    "archive/catalog/inventory.py": "as evidence, where a restore is looked into beforehand",
 }
 _REMOVERS = ("unlink", "remove", "rmdir", "rmtree", "removedirs")
 # Aborting an upload is a DELETE request too.
@@ -79,6 +79,6 @@ def test_s32_only_the_command_leads_there() -> None:
         if not name.startswith(WIPE)
         and any(one.startswith("walsup.archive.wipe") for one in _imports(tree))
     }
-    assert reaches == {"wipe.py"}
-    reaches = {name for name, tree in _modules() if "walsup.wipe" in _imports(tree)}
+    assert reaches == {"commands/wipe.py"}
+    reaches = {name for name, tree in _modules() if "walsup.commands.wipe" in _imports(tree)}
     assert reaches == {"cli.py"}

@@ -1,0 +1,63 @@
+"""What a sentinel tells, whoever has written it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from walsup.archive.catalog import listing
+from walsup.archive.storage.bucket import Listed, Object, Page
+
+KEY = "basebackups_005/base_000000010000000000000002_backup_stop_sentinel.json"
+
+
+class Shelf:
+    """An archive with one base backup."""
+
+    region = None
+
+    def __init__(self, fields: object) -> None:
+        self._content = json.dumps(fields).encode()
+
+    async def get(self, key: str) -> Object:
+        """Its sentinel."""
+        assert key == KEY
+        return Object(content=self._content, etag="tag")
+
+    async def piece(self, key: str, begin: int, size_bytes: int) -> bytes:
+        """A part of it."""
+        return (await self.get(key)).content[begin:][:size_bytes]
+
+    async def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
+        """Nothing else."""
+        for key in (KEY,):
+            if key.startswith(under) and key > after:
+                yield key
+
+    async def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
+        """The same as a page."""
+        yield Page(tuple([Listed(key, 1, 1.0) async for key in self.keys(under, after)]))
+
+    async def folder(self, under: str) -> list[tuple[str, float]]:
+        """Its listing."""
+        return [(KEY, 1.0)] if KEY.startswith(under) else []
+
+
+@pytest.mark.parametrize(
+    ("told", "preloads"),
+    [
+        ({"walsup": {"shared_preload_libraries": "a, b"}}, "a, b"),
+        ({"walsup": {"shared_preload_libraries": ""}}, ""),
+        ({"walsup": {}}, ""),
+        ({"walsup": "mine"}, ""),
+        ({"owner": "somebody"}, ""),
+        ("a word of the operator's", ""),
+        (["a", "list"], ""),
+        (None, ""),
+    ],
+)
+def test_what_a_cluster_loads(told: object, preloads: str) -> None:
+    """Only walsup's own note is read; an operator's says nothing, and hides no backup."""
+    found = asyncio.run(listing.backups(Shelf({"LSN": 1, "UserData": told})))
+    assert [backup.preloads for backup in found] == [preloads]

@@ -1,0 +1,1 @@
+"""Tests of walsup.boot.existing_cluster."""

@@ -1,0 +1,93 @@
+"""Where a target of time leads, and which moment a refusal names."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from walsup.archive.catalog.inventory import Offer
+from walsup.archive.catalog.listing import Backup
+from walsup.archive.catalog.timelines import Line, Reach
+from walsup.archive.owner_record import Owner
+from walsup.boot.restore import reachability
+from walsup.boot.restore.report import Report
+from walsup.boot.restore.target import Target
+from walsup.postgres.wal import Segment
+
+SIZE = 1 << 24
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+TICK = timedelta(microseconds=1)
+BACKUP = Backup(
+    name="base_000000010000000000000002",
+    system_id=1,
+    start_lsn=2 * SIZE + 40,
+    finish_lsn=2 * SIZE + 300,
+    finished_at=(NOON - timedelta(hours=1)).isoformat(),
+    uploaded_at=0.0,
+    delta=False,
+)
+
+
+def _report(until: datetime | None, complete_until: datetime | None) -> Report:
+    owner = Owner(
+        system_id=1,
+        instance="i",
+        boot="b",
+        epoch=1,
+        timeline=1,
+        lsn=5 * SIZE,
+        state="stopped",
+        compression="zstd",
+        complete_until=complete_until.timestamp() if complete_until else 0.0,
+    )
+    return Report(
+        offer=Offer(backups=(BACKUP,), timelines=(1,), owner=owner),
+        line=Line.of(1, ()),
+        backup=BACKUP,
+        reach=Reach(end=Segment(timeline=1, number=5, size=SIZE)),
+        until=until,
+        ends="target",
+    )
+
+
+def _at(moment: datetime, *, inclusive: bool = True) -> Target:
+    return Target("time", moment.isoformat(sep=" ", timespec="microseconds"), inclusive)
+
+
+@pytest.mark.parametrize(
+    ("target", "inclusive", "complete_until", "ends"),
+    [
+        (NOON - TICK, True, None, "target"),
+        (NOON, False, None, "target"),
+        (NOON, True, None, "quiet"),
+        (NOON + TICK, True, NOON + TICK, "quiet"),
+        (NOON + TICK, True, NOON, ""),
+        (NOON + TICK, False, None, ""),
+        (NOON + TICK, True, None, ""),
+    ],
+)
+def test_s18_where_a_moment_leads(
+    target: datetime, complete_until: datetime | None, ends: str, *, inclusive: bool
+) -> None:
+    """The last commit was at noon: postgres needs a later one to stop at."""
+    report = _report(NOON, complete_until)
+    reachability._aim_at_time(report, _at(target, inclusive=inclusive), "")  # noqa: SLF001 (the pure core)
+    assert ("" if report.faults else report.ends) == ends
+
+
+@pytest.mark.parametrize("until", [NOON, None, NOON - timedelta(hours=2)])
+@pytest.mark.parametrize("complete_until", [None, NOON + timedelta(seconds=3)])
+def test_the_moment_that_a_refusal_names_is_reached(
+    until: datetime | None, complete_until: datetime | None
+) -> None:
+    """None is named that would be refused in its turn, or lead to another base backup."""
+    report = _report(until, complete_until)
+    reachability._aim_at_time(report, _at(NOON + timedelta(hours=1)), "")  # noqa: SLF001
+    said = report.faults[0].partition("moment that can be reached is ")[2]
+    if not said:
+        assert "to restore to the end" in report.faults[0]
+        return
+    named = datetime.fromisoformat(said)
+    assert named > datetime.fromisoformat(BACKUP.finished_at)
+    again = _report(until, complete_until)
+    reachability._aim_at_time(again, _at(named), "")  # noqa: SLF001
+    assert again.faults == []

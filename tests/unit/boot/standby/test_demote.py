@@ -1,0 +1,70 @@
+"""A former primary's directory: what is kept of it, and how it is emptied (S19)."""
+
+import gzip
+import re
+import struct
+from pathlib import Path
+
+import pytest
+
+from walsup.archive.ownership.role import Self, StepDown
+from walsup.archive.storage.directory_bucket import FileBucket
+from walsup.boot.standby import demote, diverged_wal
+from walsup.errors import DataDirectoryError
+from walsup.postgres.wal_files.pages import PAGE_BYTES
+from walsup.settings import FileArchive, load
+
+SIZE = 1 << 20
+OWN = Self(system_id=7, instance="ab" * 16, timeline=1)
+FORK = StepDown(2, 3 * SIZE + 100)
+
+
+def _segment(pg_wal: Path, number: int, pages: int, timeline: int = 1) -> None:
+    head = (
+        struct.pack("<HHIQ", 0xD110, 0, timeline, number * SIZE + n * PAGE_BYTES)
+        for n in range(pages)
+    )
+    content = b"".join(page.ljust(PAGE_BYTES, b"\1") for page in head)
+    (pg_wal / f"{timeline:08X}00000000{number:08X}").write_bytes(content.ljust(SIZE, b"\0"))
+
+
+async def test_s19_what_lies_behind_the_fork_is_brought_away(tmp_path: Path) -> None:
+    """Written pages only, and under no key that WAL-G would take for WAL (S6c)."""
+    pg_wal = tmp_path / "data" / "pg_wal"
+    pg_wal.mkdir(parents=True)
+    for number, pages in ((2, SIZE // PAGE_BYTES), (3, SIZE // PAGE_BYTES), (4, 2), (5, 0)):
+        _segment(pg_wal, number, pages)
+    (tmp_path / "archive").mkdir()
+    bucket = FileBucket(FileArchive(directory=str(tmp_path / "archive")))
+    for _ in range(2):  # as after a start that was cut off
+        assert await diverged_wal.bring(bucket, tmp_path / "data", OWN, FORK, SIZE) == 2
+    folders = [f async for page in bucket.pages(diverged_wal.FOLDER) for f in page.folders]
+    keys = [key for folder in folders async for key in bucket.keys(folder.rstrip("/"))]
+    assert not any(re.search("[0-9A-F]{24}", key.upper()) for key in keys)
+    parts = [key for key in keys if ".00000004." in key]
+    content = b"".join([gzip.decompress((await bucket.get(key)).content) for key in parts])
+    bucket.close()
+    assert content == (pg_wal / "000000010000000000000004").read_bytes()[: 2 * PAGE_BYTES]
+
+
+def test_s19_an_encrypted_archive_gets_nothing_in_the_clear() -> None:
+    """A person copies it."""
+    known = load({"WALG_LIBSODIUM_KEY": "x" * 32})
+    with pytest.raises(DataDirectoryError, match="encrypted"):
+        diverged_wal.check(known)
+
+
+def test_s19_emptying_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
+    """Nothing in between looks like a database; what lies outside is emptied too."""
+    pgdata, wal, space = (tmp_path / name for name in ("data", "wal", "space"))
+    for directory in (pgdata / "global", pgdata / "pg_tblspc", wal, space / "PG_15"):
+        directory.mkdir(parents=True)
+    (pgdata / "pg_wal").symlink_to(wal)
+    (pgdata / "pg_tblspc" / "16384").symlink_to(space)
+    (pgdata / ".walsup-rebuild").touch()
+    (pgdata / "PG_VERSION").write_text("15\n")
+    (wal / "000000010000000000000001").touch()
+    assert demote.is_due(pgdata)
+    demote.empty(pgdata)
+    assert not demote.is_due(pgdata)
+    assert [*pgdata.iterdir(), *wal.iterdir(), *space.iterdir()] == []

@@ -1,0 +1,1 @@
+"""What the loops call to enable archiving and to keep it going."""

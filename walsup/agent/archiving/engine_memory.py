@@ -1,0 +1,53 @@
+"""The engine's room in memory, from the container's limit and what postgres was started with."""
+
+import re
+from pathlib import Path
+
+from walsup import log
+from walsup.archive.engine import memory_budget
+from walsup.archive.engine.adapter import Engine
+from walsup.archive.engine.memory_budget import Room
+from walsup.postgres import config
+from walsup.postgres.config_sizes import shared_buffers_bytes
+from walsup.settings import Settings
+from walsup.system.cgroup import memory_limit_bytes
+
+_WANTED = "WALG_UPLOAD_CONCURRENCY"
+
+
+def find(settings: Settings, engine: Engine) -> Room:
+    """Give the room of this start; logged, and warned of when it is too small."""
+    limit_bytes = memory_limit_bytes()
+    buffers_bytes = shared_buffers_bytes(
+        config.effective(settings.pgdata, _arguments(settings.pgdata)).values.get("shared_buffers")
+    )
+    found = memory_budget.share(
+        engine.name, limit_bytes, buffers_bytes, settings.passed_on.get(_WANTED, "")
+    )
+    log.info(
+        "memory.planned",
+        limit_bytes=limit_bytes,
+        shared_buffers_bytes=buffers_bytes,
+        uploads=found.uploads,
+        engine_bytes=found.hard_bytes,
+    )
+    if found.warning:
+        log.warning(
+            "memory.tight",
+            problem=found.warning,
+            remedy="raise the memory limit, or lower shared_buffers or WALG_UPLOAD_CONCURRENCY"
+            + ("; WAL-RUS takes less (WALSUP_ENGINE=walrus)" if engine.name == "wal-g" else ""),
+        )
+    return found
+
+
+def _arguments(pgdata: Path) -> list[str]:
+    """Give what the running postgres was started with; it leaves that beside its data.
+
+    Source: PostgreSQL 15, postmaster.c, CreateOptsFile: the program, then each word in quotes.
+    """
+    try:
+        text = (pgdata / "postmaster.opts").read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return []
+    return re.findall(r' "(.*?)"(?= "|\n?\Z)', text, re.DOTALL)

@@ -1,0 +1,70 @@
+"""The history file of a new timeline, proven in the bucket before anything else of it (S13).
+
+Segments of a timeline whose beginning nobody knows restore nothing, and their number looks free.
+"""
+
+from walsup import log
+from walsup.agent.archiving import engine_daemon
+from walsup.agent.context import World
+from walsup.archive.catalog import listing
+from walsup.archive.engine import decryption, run_once
+from walsup.archive.engine.adapter import Engine
+from walsup.archive.engine.output import classify_output
+from walsup.archive.faults import Fault, FaultKind
+from walsup.archive.ownership import divergence
+from walsup.archive.ownership.lease import Lease, now_s
+from walsup.archive.storage.bucket import Bucket
+from walsup.system.output_tail import raw_lines
+
+_PUSH_TIMEOUT_S = 30.0
+
+
+async def prove_history(world: World, carrier: Engine, lease: Lease, timeline: int) -> Fault | None:
+    """Push it unless it is there; gives why it is not.
+
+    Raises:
+        what the bucket raises.
+    """
+    name = f"{timeline:08X}.history"
+    path = world.settings.pgdata / "pg_wal" / name
+    if timeline == 1 or world.bucket is None or not path.exists():
+        return None
+    engine_daemon.render(world, lease.owner.compression)
+    if await _is_archived(world.bucket, name):
+        if why := decryption.lacking(world.settings):
+            log.warning("history.not_compared", name=name, reason=why)
+            return None
+        sides = divergence.Sides(
+            world.bucket,
+            carrier,
+            world.engine_config,
+            world.settings.pgdata,
+            world.run_dir,
+            world.secrets(),
+        )
+        return None if await divergence.same(sides, name) else _taken(name)
+    output = world.run_dir / "wal-push.log"
+    timeout_s = min(_PUSH_TIMEOUT_S, max(0.0, lease.until_s - now_s()))
+    argv = carrier.push_argv(world.engine_config, path)
+    code = await run_once.run(argv, output, timeout_s=timeout_s)
+    if code == 0 and await _is_archived(world.bucket, name):
+        log.info("history.proven", name=name)
+        return None
+    told = classify_output(raw_lines(output), world.secrets())
+    return told._replace(problem=f"{name} could not be archived ({code}): {told.problem}")
+
+
+def _taken(name: str) -> Fault:
+    return Fault(
+        kind=FaultKind.BUCKET_AHEAD,
+        problem=f"{name} in the archive is another's: its timeline's number was taken before, and"
+        " this database has begun one of the same number",
+        remedy="give this one a prefix of its own; or, if the other is to go on, build this one"
+        " anew from the archive (empty its data directory)",
+    )
+
+
+async def _is_archived(bucket: Bucket, name: str) -> bool:
+    async for found in listing.from_name(bucket, name):
+        return found == name
+    return False

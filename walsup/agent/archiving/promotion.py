@@ -1,0 +1,48 @@
+"""From a standby to the primary: nothing is claimed before the new timeline has begun on disk."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import asyncpg
+
+from walsup.agent.context import World
+from walsup.agent.state import Gate
+from walsup.postgres import pg_control, standby_signal
+from walsup.postgres.pg_control import DBState
+from walsup.postgres.wal import Kind, classify
+
+_LOOK_EVERY_S = 0.05
+_ASK_EVERY_S = 0.25
+
+
+async def until_primary(world: World) -> None:
+    """Wait for as long as this is a standby; does not return when it is stopped as one.
+
+    pg_control has the old timeline until the first checkpoint behind a promotion, which postgres
+    takes its time for: it is asked for at once.
+    """
+    pgdata = world.settings.pgdata
+    if standby_signal.is_standby(pgdata):
+        world.board.put(gate=Gate(state="standby", reason="a standby archives nothing"))
+    while standby_signal.is_standby(pgdata):  # noqa: ASYNC110 (files have no event)
+        await asyncio.sleep(_LOOK_EVERY_S)
+    while not await asyncio.to_thread(_is_settled, world) and not world.sweeping.is_set():
+        with contextlib.suppress(asyncpg.PostgresError, OSError, TimeoutError):
+            await world.sql.row("checkpoint")
+        await asyncio.sleep(_ASK_EVERY_S)
+
+
+def _is_settled(world: World) -> bool:
+    """Tell whether pg_control knows the timeline on which postgres writes."""
+    pgdata, seen = world.settings.pgdata, world.board.snapshot.database
+    found = pg_control.read(pgdata)
+    if found.state is DBState.IN_ARCHIVE_RECOVERY:
+        return False
+    return found.timeline in (seen.timeline, _newest_history(pgdata))
+
+
+def _newest_history(pgdata: Path) -> int:
+    """Give the highest timeline that begins in pg_wal, 1 when none does."""
+    names = (path.name for path in (pgdata / "pg_wal").glob("*.history"))
+    return max((int(n[:8], 16) for n in names if classify(n) is Kind.HISTORY), default=1)

@@ -1,0 +1,76 @@
+"""What a standby keeps for the archive (S20): its WAL from the archive's end on.
+
+Segments that were streamed are `.done` here, so a restartpoint removes them, and after a promotion
+nobody would archive what the dead primary had not. A replication slot of the standby's own keeps
+them, no longer than max_slot_wal_keep_size allows.
+"""
+
+from walsup import log
+from walsup.agent.context import World
+from walsup.agent.subject import Subject
+from walsup.archive.faults import Fault, FaultKind
+from walsup.postgres.sql.connection import UNANSWERED
+
+SLOT = "walsup_unarchived"
+_SEEN = (
+    "select s.restart_lsn, s.wal_status from pg_catalog.pg_replication_slots s"
+    " where s.slot_name operator(pg_catalog.=) $1"
+)
+_MAKE = "select s.slot_name from pg_catalog.pg_create_physical_replication_slot($1, true) s"
+_MOVE = "select s.slot_name from pg_catalog.pg_replication_slot_advance($1, $2) s"
+_DROP = (
+    "select pg_catalog.pg_drop_replication_slot(s.slot_name)"
+    " from pg_catalog.pg_replication_slots s where s.slot_name operator(pg_catalog.=) $1"
+)
+
+
+class Keep:
+    """The slot, moved on as the archive goes on."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def upto(self, archived_lsn: int) -> None:
+        """Keep what lies behind this LSN; what cannot be kept is told."""
+        board = self._world.board
+        if not board.snapshot.database.observed or not board.snapshot.standby.streams:
+            return
+        try:
+            await self._move(archived_lsn)
+        except UNANSWERED as raised:
+            board.fault(Subject.KEPT, _fault(raised))
+        else:
+            board.clear(Subject.KEPT)
+
+    async def _move(self, archived_lsn: int) -> None:
+        sql = self._world.sql
+        seen = await sql.row(_SEEN, SLOT)
+        if seen and seen[1] == "lost":
+            await sql.row(_DROP, SLOT)
+            log.warning("slot.lost", name=SLOT, why="max_slot_wal_keep_size")
+            seen = ()
+        if not seen:
+            await sql.row(_MAKE, SLOT)
+            return
+        replay_lsn = self._world.board.snapshot.standby.replay_lsn
+        wanted = min(archived_lsn, replay_lsn)
+        if seen[0] and wanted > seen[0]:
+            await sql.row(_MOVE, SLOT, wanted)
+
+
+async def let_go(world: World) -> None:
+    """Drop the slot: what it kept is in the archive. One that stays is bounded."""
+    try:
+        await world.sql.row(_DROP, SLOT)
+    except UNANSWERED as raised:
+        log.warning("slot.kept", name=SLOT, problem=str(raised))
+
+
+def _fault(raised: BaseException) -> Fault:
+    return Fault(
+        kind=FaultKind.NOT_FOLLOWING,
+        problem=f"what is not yet archived cannot be kept here ({raised}): after a promotion it may"
+        " be missing in the archive",
+        remedy="let max_replication_slots have room for one more, and the role that walsup logs in"
+        " as be a superuser",
+    )

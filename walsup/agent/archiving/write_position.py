@@ -1,0 +1,61 @@
+"""Where the server writes: what bounds the segments that it can have archived."""
+
+import asyncio
+from pathlib import Path
+
+from walsup.agent.context import World
+from walsup.agent.lag_meter import Position
+from walsup.postgres import pg_control
+from walsup.postgres.sql.connection import UNANSWERED
+from walsup.postgres.wal import LONG_PAGE_HEADER_BYTES, Segment, long_page_header
+
+_ASK = "select pg_catalog.pg_current_wal_lsn()"
+
+
+async def sampled(world: World) -> Position | None:
+    """Return the position of the last sample; None: not known, so nothing counts as archived.
+
+    A server that answers no statement of walsup is asked through its files.
+
+    Raises:
+        OSError, WalsupError: they cannot be read.
+    """
+    known = world.meter.position if world.meter else None
+    seen = world.board.snapshot.database
+    if seen.observed or not seen.accepting:
+        return known
+    found = await asyncio.to_thread(on_disk, world.settings.pgdata)
+    return found if known is None or found.lsn > known.lsn else known
+
+
+async def asked(world: World) -> int | None:
+    """Return the server's position as of now, None: it does not answer."""
+    try:
+        (lsn,) = await world.sql.row(_ASK)
+    except UNANSWERED:
+        return None
+    return int(lsn)
+
+
+def on_disk(pgdata: Path) -> Position:
+    """Return the start of the last segment that the server has begun to write.
+
+    A file that PostgreSQL keeps to use it again has another segment's address in its first page.
+
+    Raises:
+        OSError, WalsupError: pg_control cannot be read.
+    """
+    found = pg_control.read(pgdata)
+    current = Segment.containing(found.checkpoint_lsn, found.timeline, found.segment_size)
+    while _is_begun(pgdata / "pg_wal", following := current.next()):
+        current = following
+    return Position(current.timeline, current.start_lsn)
+
+
+def _is_begun(pg_wal: Path, segment: Segment) -> bool:
+    try:
+        with (pg_wal / segment.name).open("rb") as file:
+            head = long_page_header(file.read(LONG_PAGE_HEADER_BYTES))
+    except (OSError, ValueError):
+        return False
+    return head.page_lsn == segment.start_lsn and head.timeline <= segment.timeline

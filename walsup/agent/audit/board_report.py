@@ -1,0 +1,212 @@
+"""What an audit has found, on the board: its own section, gaps, base backups, faults."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from walsup import log
+from walsup.agent.audit import unreachable_times
+from walsup.agent.audit.ledger import State
+from walsup.agent.audit.restore_window import Judged
+from walsup.agent.audit.round_result import Result
+from walsup.agent.context import World
+from walsup.agent.state import Audit, BackupSeen, Hole
+from walsup.agent.subject import Subject
+from walsup.archive.audit.findings import Branch, Found
+from walsup.archive.faults import Fault, FaultKind
+
+_SHOWN = 3
+# Three times what a full round of an archive of that size is due after.
+_DUE_PER_PAGE_S = 30.0
+_LEAST_DUE_S = 600.0
+
+
+def waiting(world: World, state: State) -> None:
+    """Show that this lease's first full round is still to come, with the last one's age."""
+    world.board.put(
+        audit=Audit(
+            state="waiting",
+            finished_at=state.finished_at,
+            looked_at=state.finished_at,
+            backups_from=state.backups_from,
+        )
+    )
+
+
+def went_back(world: World, epoch: int, known_epoch: int) -> None:
+    """Show that the archive was put back to an earlier state."""
+    wanted = world.settings.initial_backup
+    world.board.fault(
+        Subject.HOLE,
+        Fault(
+            kind=FaultKind.HOLE,
+            problem="the archive was put back to an earlier state: its owner object has epoch"
+            f" {epoch}, this data directory has already had {known_epoch}; what was verified there"
+            " since then may be gone, and its base backups do not count any more",
+            remedy="a new base backup is taken by itself" if wanted else "take a new base backup",
+        ),
+    )
+
+
+def pushing(world: World, name: str) -> None:
+    """Show that a segment is pushed again."""
+    world.board.fault(
+        Subject.AUDIT,
+        Fault(
+            kind=FaultKind.DAMAGED,
+            problem=f"segment {name} is missing or damaged in the archive after it was verified; it"
+            " is pushed again from pg_wal",
+            remedy="find out what deletes or overwrites objects below the archive's prefix",
+        ),
+    )
+
+
+def gaps(world: World, before: Sequence[Hole], judged: Judged) -> bool:
+    """Show the gaps; tells whether a base backup is wanted after a new one."""
+    known = {hole.first for hole in before if not hole.covered_by}
+    still = [gap for gap in judged.gaps if not gap.covered_by]
+    for gap in judged.gaps:
+        if gap.covered_by and gap.first not in {hole.first for hole in before}:
+            log.warning("gap.found", first=gap.first, last=gap.last, covered_by=gap.covered_by)
+    if not still:
+        if not world.board.snapshot.audit.backups_from:
+            world.board.clear(Subject.HOLE)
+        return False
+    gap = still[-1]
+    upto = f" to {gap.last}" if gap.last != gap.first else ""
+    wanted = world.settings.initial_backup
+    world.board.fault(
+        Subject.HOLE,
+        Fault(
+            kind=FaultKind.HOLE,
+            problem=f"segment {gap.first}{upto} is missing or damaged in the archive, and is no"
+            f" longer in pg_wal ({len(still)} gaps)",
+            remedy="bring the objects back (an older version of them, a replica); no restore goes"
+            " across a gap: "
+            + ("a new base backup is taken by itself" if wanted else "take a new base backup"),
+        ),
+    )
+    return any(one.first not in known for one in still)
+
+
+def base_backup(world: World, proven: BackupSeen, problem: str) -> None:
+    """Show that the base backup does not count any more."""
+    wanted = world.settings.initial_backup
+    world.board.fault(
+        Subject.BACKUP,
+        Fault(
+            kind=FaultKind.BASE_BACKUP_DAMAGED,
+            problem=f"base backup {proven.name} does not count any more: {problem}",
+            remedy="find out what deletes or overwrites objects below the archive's prefix; "
+            + ("a new base backup is taken by itself" if wanted else "take a new base backup"),
+        ),
+    )
+    world.board.put(backup=replace(proven, state="damaged"))
+
+
+def publish(world: World, found: Found, result: Result, took_s: float, state: State) -> None:
+    """Show a round's result."""
+    # A round over the newest day does not see all branches.
+    if result.whole or (found.branches and Subject.TIMELINE not in world.board.snapshot.faults):
+        _branches(world, found.branches)
+    if found.twice:
+        world.board.fault(Subject.ARCHIVE, duplicates(found.twice))
+    elif result.whole:
+        world.board.clear(Subject.ARCHIVE)
+    if result.unread and Subject.AUDIT not in world.board.snapshot.faults:
+        world.board.fault(Subject.AUDIT, _unread(result.unread))
+    elif result.is_settled:
+        world.board.clear(Subject.AUDIT)
+    seen = world.board.snapshot
+    clean = result.is_settled and not seen.needs_backup_from and Subject.TIMELINE not in seen.faults
+    first = result.oldest
+    now = time.time()
+    world.board.put(
+        audit=replace(
+            seen.audit,
+            state=("passed" if clean else "findings")
+            if result.whole or seen.audit.state != "waiting"
+            else "waiting",
+            finished_at=state.finished_at,
+            looked_at=now,
+            took_s=round(took_s, 3),
+            due_s=due_s(state.pages),
+            objects=found.objects if result.whole else seen.audit.objects,
+            ignored=found.ignored if result.whole else seen.audit.ignored,
+            backups=len(found.backups),
+            from_backup=first.name if first else "",
+            from_lsn=first.start_lsn if first else 0,
+            until_lsn=(result.scope.head + 1) * result.scope.size,
+            missing=sum(b - a + 1 for a, b in found.missing),
+            damaged=sum(b - a + 1 for a, b in result.bad)
+            - sum(b - a + 1 for a, b in found.missing),
+            unread=result.unread,
+        )
+    )
+
+
+def due_s(pages: int) -> float:
+    """Give how old a full round may become before it says nothing any more."""
+    return max(_LEAST_DUE_S, pages * _DUE_PER_PAGE_S)
+
+
+def losses(world: World, judged: Judged) -> None:
+    """Show the times that no restore reaches, although later ones can be reached."""
+    shown = world.board.snapshot.backup
+    in_fault = shown.name if shown.state == "damaged" else ""
+    steady = world.board.snapshot.audit.unfit_backups
+    world.board.attend(
+        Subject.OLDER_BASE_BACKUP, unreachable_times.backups(judged, steady, in_fault)
+    )
+    world.board.attend(Subject.GAP, unreachable_times.gaps(judged))
+
+
+def unfit(world: World, backups: Mapping[str, str]) -> None:
+    """Keep which base backups do not count, for whoever looks for one that does."""
+    seen = world.board.snapshot.audit
+    if seen.unfit_backups != backups:
+        for name in backups.keys() - seen.unfit_backups.keys():
+            log.warning("backup.unfit", name=name, problem=backups[name])
+        world.board.put(audit=replace(seen, unfit_backups=dict(backups)))
+
+
+def _branches(world: World, branches: Sequence[Branch]) -> None:
+    if not branches:
+        world.board.clear(Subject.TIMELINE)
+        return
+    told = "; ".join(_branch(one) for one in branches[:_SHOWN])
+    world.board.fault(
+        Subject.TIMELINE,
+        Fault(
+            kind=FaultKind.FOREIGN_TIMELINE,
+            problem=f"the archive has WAL that is not of this database's history: {told}",
+            remedy="find the other server whose archive_command points to this archive, and give it"
+            " a prefix of its own; then remove what it has written here",
+        ),
+    )
+
+
+def _branch(one: Branch) -> str:
+    since = datetime.fromtimestamp(one.since, UTC).isoformat(timespec="seconds")
+    backup = f", base backup {one.backup}" if one.backup else ""
+    return f"timeline {one.timeline} since {since} ({one.first}, {one.objects} objects{backup})"
+
+
+def duplicates(names: Sequence[str]) -> Fault:
+    """Give the fault of segments that are there under two extensions."""
+    return Fault(
+        kind=FaultKind.OVERWRITE_CONFLICT,
+        problem=f"{', '.join(names[:_SHOWN])} in the archive twice, in two compressions: two"
+        " programs have written there",
+        remedy="find the other writer (an archive_command elsewhere?), and remove what it has"
+        " written; or give this database a prefix of its own",
+    )
+
+
+def _unread(count: int) -> Fault:
+    return Fault(
+        kind=FaultKind.DAMAGED,
+        problem=f"{count} objects may have changed after they were verified; they are read again",
+        remedy="find out what writes below the archive's prefix",
+    )

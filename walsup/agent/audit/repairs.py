@@ -1,0 +1,140 @@
+"""Reading what looks odd in the archive, and pushing again what it has lost."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from walsup import log
+from walsup.agent import segment_contents
+from walsup.agent.audit import board_report, push_again
+from walsup.agent.audit.restore_window import Stretch
+from walsup.agent.context import World
+from walsup.archive.audit.findings import Found, Suspect
+from walsup.archive.catalog.inventory import Reader
+from walsup.archive.catalog.scope import Scope, Stamp
+from walsup.archive.engine import decryption
+from walsup.archive.engine.adapter import Engine
+from walsup.archive.engine.scratch import scratch
+from walsup.postgres.wal import Segment
+
+_MOST_READ = 16
+_MOST_PUSHED = 64
+_AGAIN_S = 30.0
+_ENCRYPTION_VARIES_BYTES = 8
+
+
+class Reading(NamedTuple):
+    """What was read: damaged objects, those that are right, and how many are still to be read.
+
+    `until`: number of the first segment that is still to be read, -1: none is.
+    """
+
+    damaged: dict[str, Stamp]
+    accepted: dict[str, Stamp]
+    unread: int
+    until: int
+
+
+class Mender:
+    """Remembers when it has pushed what, so that a push that changes nothing is not repeated."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._pushed_s: dict[int, float] = {}
+
+    async def read(self, scope: Scope, found: Found) -> Reading:
+        """Read so many of the suspects; the order of times alone is a weak reason, and optional."""
+        strong = sorted(one for one in found.suspects if one.why != "order")
+        weak = [one for one in found.suspects if one.why == "order"]
+        damaged: dict[str, Stamp] = {}
+        accepted: dict[str, Stamp] = {}
+        unread, reads = found.more_suspects, 0
+        left = [found.least_unshown] if found.more_suspects else []
+        for suspect in (*strong, *weak):
+            problem: str | None = None
+            if suspect.why == "empty":
+                problem = "it is empty"
+            elif reads < _MOST_READ:
+                reads += 1
+                problem = await self._problem(scope, suspect)
+            if problem is None:
+                if suspect.why != "order":
+                    unread += 1
+                    left.append(Segment.parse(suspect.name, scope.size).number)
+            elif problem:
+                damaged[suspect.name] = suspect.stamp
+                log.warning("segment.damaged", name=suspect.name, problem=problem)
+            else:
+                accepted[suspect.name] = suspect.stamp
+                log.info("segment.read", name=suspect.name, why=suspect.why)
+        return Reading(damaged, accepted, unread, min(left, default=-1))
+
+    async def _problem(self, scope: Scope, suspect: Suspect) -> str | None:
+        world = self._world
+        if world.bucket is None or not isinstance(world.engine, Engine):
+            return None
+        if decryption.lacking(world.settings):
+            return _unread(scope, suspect)
+        pgdata = world.settings.pgdata
+        expected = _expected(scope, Segment.parse(suspect.name, scope.size))
+        with scratch(world.run_dir, pgdata, scope.size, name="audit-scratch") as place:
+            reader = Reader(
+                bucket=world.bucket,
+                engine=world.engine,
+                config=world.engine_config,
+                scratch=place,
+                secrets=world.secrets(),
+            )
+            return await segment_contents.problem(reader, pgdata / "pg_wal", expected)
+
+    async def repair(self, scope: Scope, bad: Sequence[Stretch]) -> tuple[set[int], set[int]]:
+        """Push what is still in pg_wal; gives what was pushed, and what waits for another try."""
+        pushed: set[int] = set()
+        waits: set[int] = set()
+        for segment in await asyncio.to_thread(self._here, scope, bad):
+            tried_s = self._pushed_s.get(segment.number, -_AGAIN_S)
+            if len(pushed) >= _MOST_PUSHED or time.monotonic() - tried_s < _AGAIN_S:
+                waits.add(segment.number)
+                continue
+            self._pushed_s[segment.number] = time.monotonic()
+            self._world.verified.pop(segment.name, None)
+            board_report.pushing(self._world, segment.name)
+            done = await push_again.push(self._world, segment.name)
+            (pushed if done else waits).add(segment.number)
+        return pushed, waits
+
+    def _here(self, scope: Scope, bad: Sequence[Stretch]) -> list[Segment]:
+        """Give what of it is in pg_wal, whole."""
+        pg_wal = self._world.settings.pgdata / "pg_wal"
+        found = []
+        for path in sorted(pg_wal.iterdir()) if bad else ():
+            try:
+                segment = Segment.parse(path.name, scope.size)
+            except ValueError:
+                continue
+            is_bad = any(first <= segment.number <= last for first, last in bad)
+            if not is_bad or scope.segment(segment.number) != segment:
+                continue
+            if problem := segment_contents.wrong(path, _expected(scope, segment)):
+                log.warning("segment.not_pushed", name=segment.name, problem=problem)
+            else:
+                found.append(segment)
+        return found
+
+
+def _unread(scope: Scope, suspect: Suspect) -> str | None:
+    """Judge by its size an object that nothing here can decrypt; None: that says nothing.
+
+    A push that was repeated differs by the random numbers of its encryption alone.
+    """
+    before = scope.known.get(suspect.name)
+    if before is None:
+        return None
+    is_alike = abs(before.size_bytes - suspect.stamp.size_bytes) <= _ENCRYPTION_VARIES_BYTES
+    return "" if is_alike else f"it has {suspect.stamp.size_bytes} bytes, not {before.size_bytes}"
+
+
+def _expected(scope: Scope, segment: Segment) -> segment_contents.Expected:
+    timelines = (leg.timeline for leg in scope.line.legs if leg.timeline <= segment.timeline)
+    return segment_contents.Expected(segment, scope.system_id, frozenset(timelines))

@@ -1,0 +1,53 @@
+"""The audit before a stop's verdict."""
+
+import asyncio
+import time
+
+from walsup.agent.audit.auditor import Auditor
+from walsup.agent.context import World
+from walsup.agent.subject import Subject
+from walsup.archive.storage.fault_mapping import classify
+from walsup.postgres.wal import Segment
+
+_CONFIRM_S = 0.3
+_AGAIN_S = 0.2
+
+
+async def audited(world: World, last: Segment, deadline_s: float) -> str:
+    """Look at the newest day of the archive, or at all of it when it is small.
+
+    Returns "" when everything up to `last` is there without a gap and nothing of another timeline,
+    else what is wrong; whether a base backup counts is looked at by others. What is still in
+    pg_wal is pushed again meanwhile. `deadline_s`: when there must be an answer
+    (`time.monotonic`).
+    """
+    try:
+        async with asyncio.timeout(max(0.0, deadline_s - time.monotonic())):
+            while True:
+                problem = await _once(world, last)
+                if problem is not None:
+                    return problem
+                await asyncio.sleep(_AGAIN_S)
+    except TimeoutError:
+        return "the archive could not be listed again in time"
+
+
+async def _once(world: World, last: Segment) -> str | None:
+    """Look once; None: look again."""
+    auditor = Auditor.of(world)
+    try:
+        result = await auditor.look(whole=auditor.is_small, head=last, confirm_s=_CONFIRM_S)
+    except Exception as raised:  # noqa: BLE001 (retried until the deadline)
+        world.board.fault(Subject.BUCKET, classify(raised))
+        return None
+    if result is None:
+        return "the archive is no longer this instance's"
+    if not result.is_settled:
+        return None
+    seen = world.board.snapshot
+    if gap := next((hole for hole in reversed(seen.holes) if not hole.covered_by), None):
+        return f"{gap.first} is lost, and no base backup lies behind it"
+    for subject in (Subject.TIMELINE, Subject.ARCHIVE):
+        if subject in seen.faults:
+            return seen.faults[subject].fault.problem
+    return ""

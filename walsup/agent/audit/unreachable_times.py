@@ -1,0 +1,70 @@
+"""Which times no restore can reach any more although newer ones can be reached. Pure.
+
+A damaged base backup, and a gap, that a newer base backup comes after: a loss of the disk loses no
+more than the lag, so they are points of attention and no faults.
+"""
+
+from collections.abc import Collection, Sequence
+
+from walsup.agent.audit.restore_window import Judged
+from walsup.agent.state import Hole
+from walsup.archive.catalog.scope import Counted
+from walsup.archive.faults import Fault, FaultKind
+
+_SHOWN = 3
+_BRING_BACK = "bring the objects back (an older version of them, a replica)"
+
+
+def backups(judged: Judged, steady: Collection[str], in_fault: str) -> Fault | None:
+    """Return what to do about base backups that are not whole, None when all are.
+
+    `steady`: those that were not whole in the round before; a deletion by retention removes the
+    others in a moment. `in_fault`: the one that a fault names.
+    """
+    names = [name for name in judged.unfit if name in steady and name != in_fault]
+    if not names:
+        return None
+    shown = "; ".join(f"base backup {name}: {judged.unfit[name]}" for name in names[:_SHOWN])
+    more = f"; and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return Fault(
+        kind=FaultKind.BASE_BACKUP_DAMAGED,
+        problem=f"{len(names)} of the base backups cannot be restored ({shown}{more});"
+        f" {_reach(judged.whole)}",
+        remedy=f"{_BRING_BACK}; or delete what is left of the backup with the engine: delete target"
+        f" {names[0]} --confirm",
+    )
+
+
+def _reach(whole: Sequence[Counted]) -> str:
+    if not whole:
+        return "no base backup that can be restored is left"
+    first = whole[0]
+    return f"restores are possible from {_end(first)} on"
+
+
+def gaps(judged: Judged) -> Fault | None:
+    """Return what to do about gaps that a newer base backup comes after, None without one."""
+    covered = [gap for gap in judged.gaps if gap.covered_by]
+    if not covered:
+        return None
+    ends = {one.name: _end(one) for one in judged.whole}
+    shown = "; ".join(_gap(gap, ends) for gap in covered[:_SHOWN])
+    more = f"; and {len(covered) - _SHOWN} more" if len(covered) > _SHOWN else ""
+    newest = covered[-1].covered_by
+    return Fault(
+        kind=FaultKind.HOLE,
+        problem=f"WAL is missing or damaged in the archive, and no longer in pg_wal: {shown}{more}",
+        remedy=f"{_BRING_BACK}; or, when no restore to a time before it is needed, delete the older"
+        f" base backups with the engine: delete before {newest} --confirm",
+    )
+
+
+def _gap(gap: Hole, ends: dict[str, str]) -> str:
+    upto = f" to {gap.last}" if gap.last != gap.first else ""
+    end = ends.get(gap.covered_by, f"the end of base backup {gap.covered_by}")
+    return f"no restore reaches a time from segment {gap.first}{upto} until {end}"
+
+
+def _end(backup: Counted) -> str:
+    at = f" ({backup.finished_at})" if backup.finished_at else ""
+    return f"the end of base backup {backup.name}{at}"

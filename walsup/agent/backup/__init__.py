@@ -1,0 +1,1 @@
+"""What the loops call for base backups."""

@@ -1,0 +1,157 @@
+"""Whether the engine itself lists and reads a base backup, as a restore would have it do.
+
+walsup reads the archive with a client of its own. Only the engine restores from it: it may lose
+keys of a listing, lack a key for decryption, or not be allowed to read what it has written.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from walsup.archive.catalog import listing
+from walsup.archive.catalog.inventory import Reader
+from walsup.archive.catalog.listing import Backup
+from walsup.archive.engine import run_once
+from walsup.archive.engine.output import classify_output
+from walsup.archive.faults import UNCLEAR, Fault, FaultError, FaultKind
+from walsup.archive.valid_keys import parts_folder
+from walsup.postgres.wal import long_page_header, strip_extension
+from walsup.system.output_tail import raw_lines
+
+_TIMEOUT_S = 120.0
+_HEAD_BYTES = 8192
+_TAR = b"ustar"  # Source: tar(5), the magic of a header
+_SHOWN = 3
+
+
+async def fault_of(
+    reader: Reader, place: str, backup: Backup, segment: str, *, room: bool
+) -> Fault | None:
+    """Return why a restore from this base backup would fail in the engine; None: it would not.
+
+    `place`: the archive, for the words; `segment`: the last one that the backup itself needs;
+    `room`: whether the scratch directory has room for it.
+
+    Raises:
+        what the bucket raises.
+    """
+    try:
+        sizes = await _lists(reader, place, backup)
+        if sizes:
+            await _reads_part(reader, min(sizes, key=lambda key: (sizes[key], key)))
+        await _reads_segment(reader, backup, segment, room=room)
+    except FaultError as raised:
+        return _disagreement(raised.fault)
+    return None
+
+
+async def fault_of_listing(reader: Reader, place: str, backup: Backup) -> Fault | None:
+    """Return why the engine does not list this base backup; nothing is decrypted.
+
+    Raises:
+        what the bucket raises.
+    """
+    try:
+        await _lists(reader, place, backup)
+    except FaultError as raised:
+        return _disagreement(raised.fault)
+    return None
+
+
+def _disagreement(found: Fault) -> Fault:
+    return found._replace(kind=FaultKind.ENGINE_DISAGREES) if found.kind in UNCLEAR else found
+
+
+async def _lists(reader: Reader, place: str, backup: Backup) -> dict[str, int]:
+    """Return the sizes of the base backup's parts, once the engine has listed them too."""
+    folder = parts_folder(backup.name)
+    pages = reader.bucket.pages(folder)
+    sizes = {one.key: one.size_bytes async for page in pages for one in page.objects}
+    await _lists_backup(reader, place, backup)
+    await _lists_parts(reader, folder, list(sizes))
+    return sizes
+
+
+async def _lists_backup(reader: Reader, place: str, backup: Backup) -> None:
+    argv = reader.engine.list_backups_argv(reader.config)
+    if await _unlisted(reader, argv, "backup-list", {backup.name}):
+        raise _unseen(
+            f"{reader.engine.name} backup-list does not show base backup {backup.name} below"
+            f" {place}, where walsup sees it"
+        )
+
+
+async def _lists_parts(reader: Reader, folder: str, parts: Sequence[str]) -> None:
+    argv = reader.engine.list_argv(reader.config, f"{folder}/")
+    names = {key.rpartition("/")[2] for key in parts}
+    if lost := sorted(await _unlisted(reader, argv, "st ls", names)):
+        raise _unseen(
+            f"{reader.engine.name} does not list {len(lost)} of the base backup's {len(parts)}"
+            f" parts, such as {', '.join(lost[:_SHOWN])}"
+        )
+
+
+async def _reads_part(reader: Reader, key: str) -> None:
+    argv = reader.engine.cat_argv(reader.config, key, compressed=strip_extension(key) != key)
+    target = reader.scratch / "smallest-part"
+    try:
+        await _run(reader, argv, target, f"st cat of {key}")
+        with target.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    finally:
+        target.unlink(missing_ok=True)
+    if _TAR not in head:
+        raise _unseen(f"what {reader.engine.name} reads of {key} is no tar: is the key the same?")
+
+
+async def _reads_segment(reader: Reader, backup: Backup, name: str, *, room: bool) -> None:
+    if not room:
+        key = await listing.key_of(reader.bucket, name)
+        argv = reader.engine.cat_argv(reader.config, key, compressed=strip_extension(key) != key)
+        await _run(reader, argv, Path("/dev/null"), f"st cat of {key}")
+        return
+    path = await reader.fetch(name)
+    try:
+        with path.open("rb") as file:
+            page = long_page_header(file.read(_HEAD_BYTES))
+    except ValueError as fault:
+        raise _unseen(f"what {reader.engine.name} fetches as {name} is no WAL: {fault}") from fault
+    finally:
+        path.unlink(missing_ok=True)
+    if backup.system_id not in (None, page.system_id):
+        raise _unseen(
+            f"what {reader.engine.name} fetches as {name} is of the cluster with system identifier"
+            f" {page.system_id}, the base backup is of {backup.system_id}"
+        )
+
+
+async def _unlisted(reader: Reader, argv: Sequence[str], what: str, names: set[str]) -> set[str]:
+    """Return those of some names that a list of the engine's does not have."""
+    target = reader.scratch / "listed"
+    try:
+        await _run(reader, argv, target, what)
+        with target.open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                names = names.difference(line.split())
+        return names
+    finally:
+        target.unlink(missing_ok=True)
+
+
+async def _run(reader: Reader, argv: Sequence[str], output: Path, what: str) -> None:
+    more: Mapping[str, str] = reader.more
+    began_s = time.monotonic()
+    code = await run_once.run(argv, output, timeout_s=_TIMEOUT_S, inherit=reader.lock, more=more)
+    if code == 0:
+        return
+    if time.monotonic() - began_s >= _TIMEOUT_S:
+        # A slow network is no disagreement: another base backup would be as slow to read.
+        problem = f"{reader.engine.name} {what} has not ended within {_TIMEOUT_S:g} s"
+        raise FaultError(Fault(kind=FaultKind.TIMEOUT, problem=problem))
+    told = classify_output(raw_lines(output), reader.secrets)
+    problem = f"{reader.engine.name} {what} ended with {code}: {told.problem}"
+    raise FaultError(told._replace(problem=problem))
+
+
+def _unseen(problem: str) -> FaultError:
+    return FaultError(Fault(kind=FaultKind.ENGINE_DISAGREES, problem=problem))

@@ -1,0 +1,56 @@
+"""What a base backup needs to be restored, looked for in the bucket itself."""
+
+from typing import NamedTuple
+
+from walsup.agent.audit import part_check
+from walsup.agent.context import World
+from walsup.archive.catalog import listing
+from walsup.archive.catalog.listing import Backup
+from walsup.archive.catalog.timelines import Line
+from walsup.archive.storage.bucket import Bucket
+from walsup.postgres.wal import Segment
+from walsup.postgres.wal_files import timeline_history
+
+
+class Lacks(NamedTuple):
+    """What a base backup lacks. `comes`: it is still in pg_wal, and is pushed again."""
+
+    problem: str
+    comes: bool = False
+
+
+def own_segments(world: World, found: Backup) -> list[str]:
+    """Return the names of the segments from a base backup's start to its end.
+
+    Raises:
+        OSError, ValueError: a history file cannot be read.
+    """
+    size = world.board.snapshot.segment_bytes
+    timeline = found.timeline or world.board.snapshot.database.timeline
+    line = Line.of(timeline, timeline_history.left(world.settings.pgdata, timeline))
+    numbers = range(found.start_lsn // size, max(0, found.finish_lsn - 1) // size + 1)
+    return [
+        Segment(timeline=line.at(number, size).timeline, number=number, size=size).name
+        for number in numbers
+    ]
+
+
+async def lacking(world: World, bucket: Bucket, found: Backup) -> Lacks | None:
+    """Return what of a base backup's parts and of the WAL from its start to its end is not there.
+
+    Raises:
+        what the bucket raises; OSError, ValueError: a list or history file cannot be read.
+    """
+    if missing := await part_check.missing(world, bucket, found):
+        return Lacks(f"{', '.join(missing[:3])} is missing")
+    wanted = own_segments(world, found)
+    there: set[str] = set()
+    async for name in listing.from_name(bucket, wanted[0]):
+        if name[:24] > wanted[-1]:
+            break
+        there.add(name)
+    lost = [name for name in wanted if name not in there]
+    if not lost:
+        return None
+    pg_wal = world.settings.pgdata / "pg_wal"
+    return Lacks(f"segment {lost[0]} is missing", all((pg_wal / n).exists() for n in lost))

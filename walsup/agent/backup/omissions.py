@@ -1,0 +1,116 @@
+"""What the next base backup leaves out of the data directory: shown, noted with it, or a fault."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from walsup import log
+from walsup.agent.audit import rounds
+from walsup.agent.context import World
+from walsup.agent.subject import Subject
+from walsup.archive.faults import Fault, FaultError, FaultKind
+from walsup.postgres.backup_exclusions import (
+    FILE,
+    LINK,
+    NAME,
+    SOCKET,
+    UNREADABLE,
+    LeftOut,
+    shown,
+    walk,
+)
+
+_MARK = ".walsup-clock"
+_COARSE_S = 2.0  # a file system may mark its files by whole seconds only
+_STOPS = {"walrus": (UNREADABLE,), "wal-g": (UNREADABLE, SOCKET, NAME)}
+
+
+async def look(world: World) -> tuple[LeftOut, ...]:
+    """Walk through the data directory and show what a base backup would leave out of it."""
+    found = tuple(await asyncio.to_thread(walk, world.settings.pgdata))
+    world.board.put(left_out=found)
+    world.board.attend(Subject.LEFT_OUT, _attention(found))
+    return found
+
+
+def clock(pgdata: Path) -> float | None:
+    """Return the time (Unix seconds) by which the data directory's file system marks its files.
+
+    None: no file can be written there.
+    """
+    place = pgdata / _MARK
+    try:
+        with place.open("wb") as file:
+            found = os.fstat(file.fileno()).st_ctime
+        place.unlink()
+    except OSError:
+        return None
+    return found
+
+
+async def incomplete(world: World, name: str) -> Fault | None:
+    """Return the fault of a base backup of this run whose list lacks data; None: it lacks none.
+
+    Other files that it lacks are shown. A comparison that fails proves nothing either way.
+    """
+    began_at = world.taken.get(name)
+    if began_at is None:
+        return None
+    try:
+        paths = await rounds.unlisted(world, name, began_at - _COARSE_S)
+    except FaultError as raised:
+        log.warning("backup.not_compared", name=name, problem=raised.fault.problem)
+        return None
+    lacking = [LeftOut(path, FILE) for path in paths]
+    if data := [one for one in lacking if one.is_data]:
+        return Fault(
+            kind=FaultKind.LEFT_OUT,
+            problem=f"base backup {name} does not hold {shown(data)}, which were there before it"
+            " began",
+            remedy="report it with the engine's version; take a base backup with the other engine",
+        )
+    if lacking:
+        found = (*(world.board.snapshot.left_out or ()), *lacking)
+        world.board.put(left_out=found)
+        world.board.attend(Subject.LEFT_OUT, _attention(found))
+    return None
+
+
+def _attention(found: Sequence[LeftOut]) -> Fault | None:
+    """Return what a person should know of; links that lead nowhere, and sockets, are no loss."""
+    told = [one for one in found if not one.dangling and one.kind != SOCKET]
+    if not told:
+        return None
+    return Fault(
+        kind=FaultKind.LEFT_OUT,
+        problem=f"base backups do not hold {shown(told)}",
+        remedy="a restore makes links again where what they lead to is mounted at the same path,"
+        " and refuses to start otherwise: keep these files with the container's configuration",
+    )
+
+
+def lost_data(found: Sequence[LeftOut]) -> Fault | None:
+    """Return the fault of data that no base backup holds; None: there is none."""
+    data = [one for one in found if one.is_data and one.kind == LINK]
+    if not data:
+        return None
+    return Fault(
+        kind=FaultKind.LEFT_OUT,
+        problem=f"a base backup does not hold {shown(data)}, and a restore would lack this data",
+        remedy="stop the database, move what the links lead to back to its place in the data"
+        " directory, and start it again; data on another disk belongs into a tablespace",
+    )
+
+
+def unreadable(found: Sequence[LeftOut], engine: str) -> Fault | None:
+    """Return the fault of files at which this engine's base backup ends; None: there are none."""
+    stopping = [one for one in found if one.kind in _STOPS[engine]]
+    if not stopping:
+        return None
+    return Fault(
+        kind=FaultKind.LEFT_OUT,
+        problem=f"{engine} cannot take a base backup with {shown(stopping)} in the data directory",
+        remedy="give unreadable files to the database's user (chown), and move or remove the"
+        " others; where it is a volume's lost+found, set PGDATA to a directory in the volume",
+    )

@@ -1,0 +1,134 @@
+"""What the probes answer: pure functions of one snapshot, each with its reasons (S27)."""
+
+from dataclasses import dataclass
+
+from walsup import units
+from walsup.agent import freshness
+from walsup.agent.state import Snapshot
+from walsup.agent.subject import Subject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer of a probe."""
+
+    ok: bool
+    reasons: tuple[str, ...] = ()
+
+
+def live(_: Snapshot) -> Answer:
+    """Liveness: that somebody answers. Never S3, never lag, never how long recovery takes."""
+    return Answer(ok=True)
+
+
+def startup(seen: Snapshot) -> Answer:
+    """Startup: a plan is in progress, waiting for the archive included."""
+    return Answer(ok=True, reasons=tuple(filter(None, (seen.init.detail, _restoring(seen)))))
+
+
+def ready(seen: Snapshot) -> Answer:
+    """Readiness: connections are accepted in the wanted role; the rest is detail."""
+    details = tuple(unprotected(seen))
+    if seen.init.stopping:
+        return Answer(ok=False, reasons=("it is being stopped", *details))
+    if not seen.database.accepting or seen.restore.phase == "recovering":
+        phase = seen.init.detail or _restoring(seen) or f"phase {seen.init.phase}"
+        return Answer(
+            ok=False, reasons=(f"postgres does not accept connections ({phase})", *details)
+        )
+    if silence := freshness.unanswered(seen):
+        return Answer(ok=False, reasons=(silence, *details))
+    if (seen.wanted_role, seen.database.role) == ("primary", "standby"):
+        reason = "this is a standby; `walsup promote` makes it the primary"
+        return Answer(ok=False, reasons=(reason, *details))
+    if seen.connection.full:
+        full = "postgres answers, and all its connection slots are taken"
+        return Answer(ok=True, reasons=(full, *details))
+    return Answer(ok=True, reasons=details)
+
+
+def _restoring(seen: Snapshot) -> str:
+    """Say how far recovery is; the fetch before it is told by PID 1's detail."""
+    restore = seen.restore
+    if restore.phase != "recovering":
+        return ""
+    return (
+        f"restore: recovering {restore.segment or 'its first segment'}, {restore.segments} of"
+        f" {restore.total_segments} segments ({restore.percent}%)"
+    )
+
+
+def unprotected(seen: Snapshot) -> list[str]:
+    """Say why a loss of this disk would now lose more than the lag; empty: protected."""
+    if seen.standby.phase == "following":
+        return [*_not_following(seen), *freshness.stale(seen), *_faults(seen)]
+    if seen.archive is None:
+        return ["not protected: WALSUP_ARCHIVE is not set", *_faults(seen)]
+    reasons = []
+    if seen.gate.state != "open":
+        reason = seen.gate.reason or "not opened yet"
+        reasons.append(f"not protected: the gate of the archive is {seen.gate.state} ({reason})")
+    if not seen.backup.counts:
+        reasons.append(f"not protected: no base backup is proven ({seen.backup.state})")
+    if seen.gate.state == "open":
+        reasons += [*_not_audited(seen), *freshness.stale(seen)]
+    if seen.archive.startswith("file://") and seen.shared_with is None:
+        reasons.append(
+            "not protected: whether archive and data directory are on one device is not known yet"
+        )
+    shut = seen.faults.get(Subject.GATE) if seen.gate.state != "open" else None
+    if shut is not None:
+        reasons[0] += f"; {shut.fault.cure}"
+    reasons += _faults(seen, without=Subject.GATE if shut else None)
+    if seen.disk.full_in_s is not None:
+        shown = units.show_duration(_rounded(seen.disk.full_in_s))
+        reasons.append(f"at the present rate pg_wal is full in about {shown}; postgres ends then")
+    return reasons
+
+
+def _not_audited(seen: Snapshot) -> list[str]:
+    """Say why what was once verified may be there no more."""
+    audit = seen.audit
+    if audit.state == "waiting" or not audit.finished_at:
+        before = f"; the last one ended {_ago(seen)} ago" if audit.finished_at else ""
+        return [f"not protected: the archive is not yet audited in this run{before}"]
+    if audit.due_s and seen.at - audit.finished_at > audit.due_s:
+        return [f"not protected: the last full audit of the archive ended {_ago(seen)} ago"]
+    if audit.state == "findings":
+        return ["not protected: the last audit of the archive has found something missing or odd"]
+    return []
+
+
+def _ago(seen: Snapshot) -> str:
+    return units.show_duration(round(max(0.0, seen.at - seen.audit.finished_at)))
+
+
+def _faults(seen: Snapshot, without: Subject | None = None) -> list[str]:
+    return [
+        f"{subject}: {fault.kind}: {fault.problem}; {fault.cure}"
+        for subject, fault in ((s, standing.fault) for s, standing in seen.faults.items())
+        if subject != without
+    ]
+
+
+def _not_following(seen: Snapshot) -> list[str]:
+    """Say why a standby does not have what its primary has, or only what is archived."""
+    standby = seen.standby
+    if standby.source == "nowhere":
+        return ["not following: neither the primary nor the archive gives this standby its WAL"]
+    if standby.streams and standby.source != "streaming":
+        return ["not streaming: the primary is not reached; what is archived is followed meanwhile"]
+    return []
+
+
+def _rounded(duration_s: float) -> float:
+    """Give no more than a forecast knows."""
+    return next(
+        (round(duration_s / unit_s) * unit_s for unit_s in (3600, 60) if duration_s >= 2 * unit_s),
+        round(duration_s),
+    )
+
+
+def protected(seen: Snapshot) -> bool:
+    """Whether gate, backup and bucket are as they should be."""
+    return not unprotected(seen)

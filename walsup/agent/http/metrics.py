@@ -1,0 +1,131 @@
+"""Metrics: one snapshot in Prometheus's text form, no gauge of its own. Pure.
+
+Only what postgres_exporter and WAL-G's exporter do not have. Written here, for three lines of
+format: prometheus_client takes 5 MB of the agent. Tests read it with that library and promtool.
+
+Source: Prometheus, "Exposition formats", text format 0.0.4.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from walsup import __version__
+from walsup.agent.http import health
+from walsup.agent.state import Snapshot
+
+# name, type, what it says (README's table), value
+Row = tuple[str, str, str, Callable[[Snapshot], float | None]]
+
+
+def _of_lag(field: str) -> Callable[[Snapshot], float | None]:
+    return lambda seen: getattr(seen.lag, field) if seen.lag.known else None
+
+
+def _findings(seen: Snapshot) -> float:
+    audit = seen.audit
+    return audit.missing + audit.damaged + audit.unread + len(audit.unfit_backups)
+
+
+# fmt: off
+METRICS: tuple[Row, ...] = (
+    ("walsup_protected", "gauge",
+     "1: the gate is open, a base backup is proven, no fault is active; a standby replays.",
+     health.protected),
+    ("walsup_gate_open", "gauge",
+     "1: the archive is confirmed as this instance's own, and WAL is archived.",
+     lambda seen: seen.gate.state == "open"),
+    ("walsup_lag_segments", "gauge",
+     "Finished WAL segments on the disk that are not yet seen in the bucket.", _of_lag("segments")),
+    ("walsup_lag_bytes", "gauge",
+     "WAL on the disk that is not yet seen in the bucket; 0 while the database is idle.",
+     _of_lag("bytes")),
+    ("walsup_lag_seconds", "gauge",
+     "Age of the oldest WAL not yet seen in the bucket; 0 while the database is idle.",
+     _of_lag("seconds")),
+    ("walsup_proven_lsn_bytes", "gauge",
+     "LSN before which all WAL since the archive was claimed was seen in the bucket.",
+     lambda seen: seen.lag.proven_lsn or None),
+    ("walsup_ready_files", "gauge",
+     "Files in pg_wal that wait for PostgreSQL's archiver.", lambda seen: seen.waiting.ready),
+    ("walsup_ready_oldest_seconds", "gauge",
+     "Age of the oldest file in pg_wal that waits for PostgreSQL's archiver.",
+     lambda seen: seen.waiting.oldest_age_s),
+    ("walsup_wal_free_bytes", "gauge",
+     "Free bytes in the file system of pg_wal.", lambda seen: seen.waiting.free_bytes or None),
+    ("walsup_wal_full_seconds", "gauge",
+     "Seconds until the file system of pg_wal is full; only while archiving does not keep up.",
+     lambda seen: seen.disk.full_in_s),
+    ("walsup_wal_reserve_bytes", "gauge",
+     "Bytes set aside in the file system of pg_wal for a start on a full disk.",
+     lambda seen: seen.disk.reserve_bytes),
+    ("walsup_backup_proven", "gauge",
+     "1: a base backup and the WAL for its restore are in the bucket, and the engine reads both.",
+     lambda seen: seen.backup.state == "proven"),
+    ("walsup_backup_attempts", "gauge",
+     "Failed attempts at the initial base backup since the container's start.",
+     lambda seen: seen.backup.attempts),
+    ("walsup_audit_age_seconds", "gauge",
+     "Time since the whole archive was last listed and compared.",
+     lambda seen: seen.at - seen.audit.finished_at if seen.audit.finished_at else None),
+    ("walsup_audit_findings", "gauge",
+     "WAL segments and base backups missing or damaged in the archive, and objects to be read.",
+     lambda seen: _findings(seen) if seen.audit.finished_at else None),
+    ("walsup_standby_behind_bytes", "gauge",
+     "WAL by which a standby's replay is behind the end of the archive.",
+     lambda seen: seen.standby.behind_bytes if seen.standby.phase == "following" else None),
+    ("walsup_engine_restarts_total", "counter",
+     "Deaths of the engine's daemon since the container's start.",
+     lambda seen: seen.init.engine_restarts),
+    ("walsup_log_dropped_lines_total", "counter",
+     "Lines that the container's log did not take since the container's start.",
+     lambda seen: seen.init.log_dropped_lines),
+    ("walsup_agent_restarts_total", "counter",
+     "Deaths of walsup's agent since the container's start.",
+     lambda seen: seen.init.agent_restarts),
+)
+# fmt: on
+FAULT_METRIC = ("walsup_fault", "gauge", "1 for each active fault, by subject and kind.")
+ATTENTION_METRIC = (
+    "walsup_attention",
+    "gauge",
+    "1 for each point that needs a person and takes no protection away, by subject and kind.",
+)
+BUILD_METRIC = ("walsup_build_info", "gauge", "1, with walsup's version as a label.")
+
+
+def table() -> list[tuple[str, str, str]]:
+    """Give name, type and meaning of every metric, for README."""
+    rows = [(name, kind, says) for name, kind, says, _ in METRICS]
+    return [*rows, FAULT_METRIC, ATTENTION_METRIC, BUILD_METRIC]
+
+
+def render(seen: Snapshot) -> bytes:
+    """Give `/metrics`."""
+    return "".join(_lines(seen)).encode(errors="backslashreplace")
+
+
+def _lines(seen: Snapshot) -> Iterator[str]:
+    for name, kind, says, value in METRICS:
+        if (found := value(seen)) is not None:
+            yield _head(name, kind, says) + _sample(name, {}, found)
+    for metric, shown in ((FAULT_METRIC, seen.faults), (ATTENTION_METRIC, seen.attention)):
+        yield _head(*metric)
+        for subject, standing in shown.items():
+            yield _sample(metric[0], {"kind": standing.fault.kind, "subject": subject}, 1)
+    yield _head(*BUILD_METRIC) + _sample(BUILD_METRIC[0], {"version": __version__}, 1)
+
+
+def _head(name: str, kind: str, says: str) -> str:
+    return f"# HELP {name} {_escaped(says)}\n# TYPE {name} {kind}\n"
+
+
+def _sample(name: str, labels: Mapping[str, str], value: float) -> str:
+    shown = ",".join(f"{label}={_quoted(text)}" for label, text in labels.items())
+    return f"{name}{{{shown}}} {float(value)!r}\n" if shown else f"{name} {float(value)!r}\n"
+
+
+def _quoted(text: str) -> str:
+    return '"{}"'.format(_escaped(text).replace('"', r"\""))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace("\n", r"\n")

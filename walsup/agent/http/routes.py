@@ -1,0 +1,60 @@
+"""What each path shows: probes, metrics, status, pure functions of the moment's snapshot."""
+
+import json
+from collections.abc import Callable
+from typing import NamedTuple
+
+from walsup.agent.http import health, metrics, status
+from walsup.agent.state import Snapshot
+
+_JSON = "application/json"
+_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+READS = ("GET", "HEAD")
+
+
+class Page(NamedTuple):
+    """An answer: its status code, the type of its content, and that."""
+
+    code: int
+    kind: str
+    body: bytes
+
+
+def page(method: str, path: str, seen: Snapshot) -> Page:
+    """Give the answer to a request; a HEAD's is a GET's."""
+    show = _PAGES.get(path.rstrip("/"))
+    if show is None:
+        return Page(404, _JSON, _as_json({"problem": "not found", "paths": list(_PAGES)}))
+    if method not in READS:
+        return problem(405, f"{method} is not answered here")
+    return show(seen)
+
+
+def problem(code: int, said: str) -> Page:
+    """Give a page that says what is wrong with the request."""
+    return Page(code, _JSON, _as_json({"problem": said}))
+
+
+def _probe(
+    judge: Callable[[Snapshot], health.Answer],
+) -> Callable[[Snapshot], Page]:
+    def show(seen: Snapshot) -> Page:
+        found = judge(seen)
+        body = {"ok": found.ok, "reasons": list(found.reasons)}
+        return Page(200 if found.ok else 503, _JSON, _as_json(body))
+
+    return show
+
+
+def _as_json(content: object) -> bytes:
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode(errors="backslashreplace")  # a file's name need not be UTF-8
+
+
+_PAGES: dict[str, Callable[[Snapshot], Page]] = {
+    "/livez": _probe(health.live),
+    "/readyz": _probe(health.ready),
+    "/startupz": _probe(health.startup),
+    "/metrics": lambda seen: Page(200, _METRICS_TYPE, metrics.render(seen)),
+    "/status": lambda seen: Page(200, _JSON, _as_json(status.as_json(seen))),
+}

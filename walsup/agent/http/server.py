@@ -1,0 +1,157 @@
+"""HTTP: answers requests with pages, from the agent's own loop: one that hangs answers none."""
+
+import asyncio
+import errno
+import os
+import socket
+from http import HTTPStatus
+from pathlib import Path
+
+import h11
+
+from walsup import log
+from walsup.agent.http.connection_limit import MOST_CONNECTIONS, Connection, Connections
+from walsup.agent.http.listeners import STATUS_SOCKET, listen_in, listen_on_tcp
+from walsup.agent.http.routes import READS, Page, page, problem
+from walsup.agent.repeated_errors import REPEATS
+from walsup.agent.state import Board
+from walsup.agent.subject import Subject
+from walsup.archive.faults import Fault, FaultKind
+from walsup.settings import HttpAddress
+
+_BIND_RETRY_S = 5.0
+# For a whole request, for an answer to be taken, and between two requests.
+_PATIENCE_S = 5.0
+_MOST_COMMANDS = 16
+_PIECE = 1 << 14
+_NO_REQUEST = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+async def serve(board: Board, address: HttpAddress) -> None:
+    """Answer on TCP for ever; a port that is in use is a fault, not an end."""
+    while True:
+        try:
+            listener = listen_on_tcp(address)
+        except OSError as raised:
+            board.fault(Subject.HTTP, _cannot_listen(str(address), raised))
+            await asyncio.sleep(_BIND_RETRY_S)
+            continue
+        board.clear(Subject.HTTP)
+        log.info("http.listening", host=listener.getsockname()[0], port=address.port)
+        await Connections(MOST_CONNECTIONS, Conversation(board).hold).accept_at(listener)
+
+
+async def serve_commands(board: Board, run_dir: Path) -> None:
+    """Answer on the unix socket in the run directory for ever; make it again when it is removed."""
+    path = run_dir / STATUS_SOCKET
+    while True:
+        try:
+            listener = listen_in(run_dir)
+            made = path.stat()
+        except OSError as raised:
+            board.fault(Subject.STATUS_SOCKET, _cannot_listen(str(path), raised))
+            await asyncio.sleep(_BIND_RETRY_S)
+            continue
+        board.clear(Subject.STATUS_SOCKET)
+        connections = Connections(_MOST_COMMANDS, Conversation(board).hold)
+        accepting = asyncio.create_task(connections.accept_at(listener))
+        try:
+            while not accepting.done() and _is_there(path, made):
+                await asyncio.wait({accepting}, timeout=_BIND_RETRY_S)
+        finally:
+            accepting.cancel()
+            await asyncio.gather(accepting, return_exceptions=True)
+
+
+def _is_there(path: Path, made: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(path.stat(), made)
+    except OSError:
+        return False
+
+
+def _cannot_listen(where: str, raised: OSError) -> Fault:
+    kind = FaultKind.ADDRESS_IN_USE if raised.errno == errno.EADDRINUSE else FaultKind.UNKNOWN
+    remedy = (
+        "" if kind == FaultKind.ADDRESS_IN_USE else "set WALSUP_HTTP to an address of this machine"
+    )
+    if where.startswith("/"):
+        remedy = "make the run directory writable for this user, and make room in it"
+    return Fault(kind, f"cannot listen on {where}: {raised.strerror}", remedy)
+
+
+class Conversation:
+    """Answers the requests of connections, one answer in a turn of the loop over all of them."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._desk = asyncio.Lock()
+
+    async def hold(self, connection: Connection) -> None:
+        """Answer one request after the other, until the client ends or is too slow.
+
+        Raises:
+            OSError: it has gone, or was too slow.
+        """
+        http = h11.Connection(h11.SERVER)
+        sock = connection.sock
+        loop = asyncio.get_running_loop()
+        while True:
+            connection.wait_for_client()
+            async with asyncio.timeout(_PATIENCE_S):
+                try:
+                    request = await _request(http, sock)
+                except h11.RemoteProtocolError:
+                    await loop.sock_sendall(sock, _NO_REQUEST)
+                    break
+            if request is None:
+                break
+            connection.is_served()
+            # Requests sent ahead, by any number of clients, must not keep the loop: the lease is
+            # renewed in it.
+            async with self._desk:
+                shown = self._answer(request)
+                await asyncio.sleep(0)
+            connection.wait_for_client()
+            async with asyncio.timeout(_PATIENCE_S):
+                written = _written(http, shown, bodiless=request.method == b"HEAD")
+                await loop.sock_sendall(sock, written)
+            if http.our_state is not h11.DONE or http.their_state is not h11.DONE:
+                break
+            http.start_next_cycle()
+        sock.shutdown(socket.SHUT_WR)
+
+    def _answer(self, request: h11.Request) -> Page:
+        path = request.target.decode().partition("?")[0]
+        try:
+            return page(request.method.decode(), path, self._board.shown())
+        except Exception as raised:  # noqa: BLE001 (a page must not end the others)
+            REPEATS.exception("http.failed", raised, path=path)
+            return problem(500, "walsup cannot show this; its log says why")
+
+
+async def _request(http: h11.Connection, sock: socket.socket) -> h11.Request | None:
+    """Give the next request, None at the connection's end; its body is read and dropped."""
+    request = None
+    loop = asyncio.get_running_loop()
+    while True:
+        event = http.next_event()
+        if event is h11.NEED_DATA:
+            http.receive_data(await loop.sock_recv(sock, _PIECE))
+        elif isinstance(event, h11.Request):
+            request = event
+        elif isinstance(event, (h11.EndOfMessage, h11.ConnectionClosed)):
+            return request
+
+
+def _written(http: h11.Connection, shown: Page, *, bodiless: bool = False) -> bytes:
+    headers = [("content-type", shown.kind), ("content-length", str(len(shown.body)))]
+    if shown.code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers.append(("allow", ", ".join(READS)))
+    reason = HTTPStatus(shown.code).phrase
+    events = [
+        h11.Response(status_code=shown.code, headers=headers, reason=reason),
+        *([] if bodiless else [h11.Data(data=shown.body)]),
+        h11.EndOfMessage(),
+    ]
+    return b"".join(http.send(event) or b"" for event in events)

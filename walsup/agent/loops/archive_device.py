@@ -1,0 +1,50 @@
+"""Whether an archive in a directory is lost together with the database that it protects."""
+
+import asyncio
+
+from walsup import log
+from walsup.agent.context import World
+from walsup.agent.repeated_errors import REPEATS
+from walsup.agent.subject import Subject
+from walsup.archive.faults import Fault, FaultKind
+from walsup.archive.storage.directory_bucket import FileBucket
+from walsup.archive.storage.fault_mapping import classify
+from walsup.settings import FileArchive
+from walsup.system import devices
+
+_EVERY_S = 10.0
+_UNKNOWN_EVERY_S = 1.0
+
+
+async def device(world: World) -> None:
+    """Compare the file systems, again and again: a volume may be unmounted or moved."""
+    if not isinstance(world.settings.archive, FileArchive):
+        await world.stopping.wait()
+        return
+    while not world.stopping.is_set():
+        known = await _look(world)
+        await asyncio.sleep(_EVERY_S if known else _UNKNOWN_EVERY_S)
+
+
+async def _look(world: World) -> bool:
+    """Put on the board what was found; returns whether it is known."""
+    archive, bucket = world.settings.archive, world.bucket
+    if not isinstance(bucket, FileBucket) or not world.board.snapshot.init.postgres_pid:
+        return False  # the data directory is still being made
+    try:
+        there = await bucket.device()
+        own = await asyncio.to_thread(devices.parts, str(world.settings.pgdata))
+    except Exception as raised:  # noqa: BLE001 (the gate says what is wrong with the archive)
+        problem = classify(raised).problem
+        REPEATS.error("archive.device_unknown", problem, problem=problem)
+        return False
+    shared = devices.shared(there, own)
+    if shared != world.board.snapshot.shared_with:
+        world.board.put(shared_with=shared)
+        log.info("archive.device", archive=str(archive), shared_with=shared or "nothing of ours")
+    if shared and not world.settings.accept_same_device:
+        problem = f"{archive} and {shared} are on one device, and are lost together"
+        world.board.fault(Subject.ARCHIVE_DEVICE, Fault(FaultKind.SAME_DEVICE, problem))
+    else:
+        world.board.clear(Subject.ARCHIVE_DEVICE)
+    return True

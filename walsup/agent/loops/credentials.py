@@ -1,0 +1,136 @@
+"""Following the secret files (S28): changed credentials are tried, then taken into use.
+
+Files are read, not watched: Kubernetes swaps a symlink, and what one of two files says may be
+older than the other for a moment.
+"""
+
+import asyncio
+import time
+
+from walsup import log
+from walsup.agent.context import World
+from walsup.agent.events import any_set
+from walsup.agent.startup_retry import fault_of
+from walsup.agent.subject import Subject
+from walsup.archive.faults import Fault, FaultKind
+from walsup.archive.paths import OWNER_KEY
+from walsup.archive.storage.bucket import Bucket, open_bucket
+from walsup.archive.storage.fault_mapping import classify, is_absent
+from walsup.errors import SettingsError
+from walsup.settings import Settings
+
+_EVERY_S = 5.0
+_SETTLE_S = 0.5
+_UNREADABLE_AFTER_S = 15.0
+_REFUSED = (FaultKind.AUTH, FaultKind.NO_RIGHTS, FaultKind.TLS)
+
+
+async def secrets(world: World) -> None:
+    """Read the files every 5 s, and at once when asked to."""
+    if world.bucket is None:
+        await world.stopping.wait()
+        return
+    watcher = _Watcher(world)
+    while not world.stopping.is_set():
+        asked = await any_set(world.asked_to_reread, timeout_s=_EVERY_S)
+        world.asked_to_reread.clear()
+        await watcher.look(asked=asked)
+
+
+class _Watcher:
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._unreadable_since_s: float | None = None
+        self._said_unreadable = False
+        self._old: Bucket | None = None  # whose credentials a running backup still uses
+        self._trusted = _certificates(world.settings)
+
+    async def look(self, *, asked: bool) -> None:
+        """Read once; take changed credentials into use when they work better than ours."""
+        world = self._world
+        found = self._read(asked=asked)
+        trusted = _certificates(world.settings) or self._trusted
+        if found is not None and (found != world.settings or trusted != self._trusted):
+            await asyncio.sleep(_SETTLE_S)
+            again = _certificates(world.settings) or self._trusted
+            if found != self._read(asked=False) or trusted != again:
+                world.asked_to_reread.set()  # in the middle of a swap
+                return
+            if fault := await self._is_worse(found):
+                world.board.fault(Subject.SECRETS, fault)
+                return
+            self._adopt(found)
+            self._trusted = trusted
+        elif found is not None and asked:
+            log.info("settings.reloaded", changed=False)
+        if found is not None:
+            world.board.clear(Subject.SECRETS)
+        await self._look_after_backup()
+
+    def _read(self, *, asked: bool) -> Settings | None:
+        """Give what the files say; None, and the old credentials are kept, when they say nothing.
+
+        A file that is missing for a moment is no news; one that stays away is said once.
+        """
+        now_s = time.monotonic()
+        try:
+            found = self._world.read_credentials()
+        except SettingsError as fault:
+            since_s = self._unreadable_since_s = self._unreadable_since_s or now_s
+            lasts = now_s - since_s > _UNREADABLE_AFTER_S
+            if asked or (lasts and not self._said_unreadable):
+                self._said_unreadable = True
+                log.error("settings.wrong", problem=fault.problem, hint="the old ones are kept")
+                self._world.board.fault(Subject.SECRETS, fault_of(fault))
+            return None
+        self._unreadable_since_s, self._said_unreadable = None, False
+        return found
+
+    async def _is_worse(self, found: Settings) -> Fault | None:
+        """Give why new credentials are not taken: the bucket refuses them, and not the old."""
+        problem = await _refusal(open_bucket(found))
+        current = self._world.bucket
+        if problem is None or current is None or await _refusal(current) is not None:
+            return None
+        return Fault(
+            kind=FaultKind.AUTH,
+            problem=f"the new credentials are refused, the old ones are kept: {problem}",
+            remedy="correct the secret files; they are tried again every 5 s",
+        )
+
+    def _adopt(self, found: Settings) -> None:
+        world = self._world
+        self._old = world.bucket
+        world.adopt(found)
+        log.info("settings.reloaded", changed=True)
+        world.reopen.set()
+        world.rotated.set()
+
+    async def _look_after_backup(self) -> None:
+        """Cancel a backup that began with credentials which are refused by now."""
+        if self._old is None:
+            return
+        if self._world.board.snapshot.backup.state != "running" or self._world.backup_borrows:
+            self._old = None
+        elif await _refusal(self._old) is not None:
+            log.warning("backup.refused", problem="its credentials are not valid any more")
+            self._old = None
+            self._world.backup_refused.set()
+
+
+def _certificates(known: Settings) -> bytes:
+    """Return what the file of the CA's certificates holds, nothing while it cannot be read."""
+    try:
+        return known.ca_file.read_bytes() if known.ca_file else b""
+    except OSError:
+        return b""
+
+
+async def _refusal(bucket: Bucket) -> str | None:
+    """Give how the bucket refuses these credentials, None when it does not."""
+    try:
+        await bucket.get(OWNER_KEY)
+    except Exception as raised:  # noqa: BLE001 (whatever else it is, the loops name it)
+        fault = classify(raised)
+        return fault.problem if not is_absent(raised) and fault.kind in _REFUSED else None
+    return None

@@ -1,0 +1,68 @@
+"""A stop that waits for processes of postgres that hang: they are ended in time."""
+
+import asyncio
+import time
+
+from walsup import log
+from walsup.agent.context import World
+from walsup.errors import WalsupError
+from walsup.postgres import pg_control
+from walsup.postgres.pg_control import DBState
+from walsup.postgres.processes.walsenders import Child, children, end, resume, waited_for
+
+_LOOK_EVERY_S = 0.25
+_AGAIN_EVERY_S = 0.5
+# Of the grace: what is left of it is for the checkpoint and for what is not archived yet.
+_PATIENCE_PART = 8
+_LONGEST_PATIENCE_S = 10.0
+_ASKED_BEFORE_NEXT = 2
+
+
+async def walsenders(world: World) -> None:
+    """End walsenders that keep the shutdown checkpoint, or after it the end, waiting.
+
+    What was stopped by a signal, of whatever kind, is resumed: it has been asked to end.
+    """
+    await world.stopping.wait()
+    patience_s = min(_LONGEST_PATIENCE_S, world.settings.stop_grace_s / _PATIENCE_PART)
+    seen: list[Child] = []
+    began_s, since_s, rounds = time.monotonic(), time.monotonic(), 0
+    while pid := world.pid1.read().postgres_pid:
+        found = await asyncio.to_thread(children, pid)
+        waited = await asyncio.to_thread(_waited_for, world, found)
+        if time.monotonic() - began_s >= patience_s:
+            _resume(found)
+        if not rounds and waited != seen:  # one that sends shows in its title how far it is
+            since_s = time.monotonic()
+        seen = waited
+        if not waited:
+            rounds = 0
+        elif rounds or time.monotonic() - since_s >= patience_s:
+            _end(waited[: 1 + rounds // _ASKED_BEFORE_NEXT], first=not rounds)
+            rounds += 1
+        await asyncio.sleep(_AGAIN_EVERY_S if rounds else _LOOK_EVERY_S)
+
+
+def _end(hung: list[Child], *, first: bool) -> None:
+    if first:
+        log.warning("walsender.ended", title=hung[0].title, problem="its client reads nothing")
+    for child in hung:
+        end(child)
+
+
+def _resume(found: list[Child]) -> None:
+    """Let what was stopped by a signal end: it has been asked to by postgres."""
+    for child in found:
+        if child.stopped:
+            log.warning("process.resumed", pid=child.pid, title=child.title)
+            resume(child)
+
+
+def _waited_for(world: World, found: list[Child]) -> list[Child]:
+    """Return the walsenders that are waited for, none while the checkpoint is being written."""
+    try:
+        if pg_control.read(world.settings.pgdata).state is DBState.SHUTTING_DOWN:
+            return []
+    except WalsupError:
+        return []
+    return waited_for(found)

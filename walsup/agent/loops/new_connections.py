@@ -1,0 +1,66 @@
+"""Whether postgres answers a new connection, asked by a schedule of its own.
+
+postmaster.pid keeps saying what a postmaster said that hangs by now, and a session that is open
+already still works then.
+"""
+
+import asyncio
+
+import asyncpg
+
+from walsup.agent.context import World
+from walsup.agent.state import Connection
+from walsup.datadir import restore_state
+from walsup.postgres.sql.connection import Sql, postmaster
+from walsup.redaction import redact_known
+
+_EVERY_S = 2.0
+_LOOK_EVERY_S = 0.1
+_DEADLINE_S = 3.0
+_QUESTION = "select pg_catalog.pg_is_in_recovery()"
+
+
+async def connection(world: World) -> None:
+    """Try a new connection every two seconds while postgres says that it accepts some."""
+    while not world.stopping.is_set():
+        if not _accepts(world):
+            await asyncio.sleep(_LOOK_EVERY_S)
+            continue
+        problem, full = await _try(world.new_sql())
+        if not problem:
+            world.board.saw("answer")
+        world.board.put(connection=Connection(problem=problem, full=full))
+        await asyncio.sleep(_EVERY_S)
+
+
+def _accepts(world: World) -> bool:
+    """Tell whether there is something to ask; a restore lets nobody in, and says otherwise."""
+    pgdata = world.settings.pgdata
+    server = postmaster(pgdata)
+    if server is None or not server.accepts or not world.board.snapshot.init.postgres_pid:
+        return False
+    return not (server.status == "standby" and restore_state.is_under_way(pgdata))
+
+
+async def _try(sql: Sql) -> tuple[str, bool]:
+    """Connect and ask; give why there is no answer, "" for one, and whether all slots are taken.
+
+    A refusal is an answer too, unless postgres starts or stops: a full connection table is no
+    reason to take a database out of its Service, where its other clients would lose it as well.
+    """
+    try:
+        async with asyncio.timeout(_DEADLINE_S):
+            await sql.row(_QUESTION)
+    except asyncpg.CannotConnectNowError as raised:
+        return redact_known(str(raised)), False
+    except asyncpg.TooManyConnectionsError:
+        return "", True
+    except asyncpg.PostgresError:
+        return "", False  # such as a role that may not log in: the database loop says so
+    except TimeoutError:
+        return f"no answer within {_DEADLINE_S:g} s", False
+    except (asyncpg.InterfaceError, OSError) as raised:
+        return f"{type(raised).__name__}: {raised}", False
+    finally:
+        sql.drop()
+    return "", False

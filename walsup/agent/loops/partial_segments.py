@@ -1,0 +1,47 @@
+"""Removing half segments from a directory: WAL-G before 3.0.9 leaves them, and replaces none.
+
+It writes under the final name, so a kill or a full disk leaves a part; its next push of that
+segment reads it, cannot, and fails for ever.
+"""
+
+import asyncio
+import time
+
+from walsup import log
+from walsup.agent.context import World
+from walsup.archive.paths import WAL_FOLDER
+from walsup.archive.storage.bucket import Bucket
+from walsup.archive.storage.fault_mapping import classify
+from walsup.postgres.wal import Segment, strip_extension
+from walsup.settings import FileArchive
+
+_EVERY_S = 5.0
+_STUCK_AFTER_S = 15.0
+
+
+async def torn(world: World) -> None:
+    """Look for half segments while the archive is ours and nothing moves."""
+    if not isinstance(world.settings.archive, FileArchive):
+        await world.stopping.wait()
+        return
+    proven_lsn, moved_s = 0, time.monotonic()
+    while not world.stopping.is_set():
+        await asyncio.sleep(_EVERY_S)
+        seen = world.board.snapshot
+        if seen.lag.proven_lsn != proven_lsn or not seen.lag.segments or seen.gate.state != "open":
+            proven_lsn, moved_s = seen.lag.proven_lsn, time.monotonic()
+        elif time.monotonic() - moved_s > _STUCK_AFTER_S and world.meter and world.bucket:
+            try:
+                await _discard(world, world.bucket, world.meter.mark)
+            except Exception as raised:  # noqa: BLE001 (the lag's listing says what is wrong)
+                log.warning("segment.torn_unknown", problem=classify(raised).problem)
+
+
+async def _discard(world: World, bucket: Bucket, mark: Segment) -> None:
+    """Remove those that are whole in pg_wal: of another, half is better than nothing."""
+    pg_wal = world.settings.pgdata / "pg_wal"
+    for key in await bucket.torn(WAL_FOLDER, f"{WAL_FOLDER}/{mark.name}"):
+        name = strip_extension(key).rpartition("/")[2]
+        if (pg_wal / name).exists() and await bucket.discard_torn(key):
+            log.warning("segment.torn", key=key, effect="removed; it is pushed again")
+            world.pid1.reload()

@@ -1,0 +1,56 @@
+"""Following PID 1: its state file, read when nudged and every second, and the heartbeat."""
+
+import asyncio
+
+from walsup.agent.context import World
+from walsup.agent.state import Init
+from walsup.agent.subject import Subject
+from walsup.archive.faults import Fault, FaultKind
+
+_EVERY_S = 1.0
+
+
+async def watch(world: World) -> None:
+    """Put PID 1's state on the board; have secrets read again when it was asked to."""
+    reloads: int | None = None
+    waited = False
+    while True:
+        seen = world.pid1.read()
+        world.board.put(init=seen)
+        waited = _show_wait(world, waited=waited)
+        world.board.attend(Subject.LOG, _of_log(seen))
+        if seen.stopping:
+            world.stopping.set()
+        if seen.phase == "sweeping":
+            world.sweeping.set()
+        if reloads is not None and seen.reloads != reloads:
+            world.asked_to_reread.set()
+        reloads = seen.reloads
+        world.pid1.beat()
+        world.pid1.nudged.clear()
+        try:
+            async with asyncio.timeout(_EVERY_S):
+                await world.pid1.nudged.wait()
+        except TimeoutError:
+            continue
+
+
+def _of_log(seen: Init) -> Fault | None:
+    """Return what is wrong with the container's log; nothing else waits for it."""
+    if not seen.log_stalls:
+        return None
+    # Without a number that grows: each new text is logged, in that very log.
+    problem = f"the container's log takes nothing ({seen.log_stalls}), and lines are dropped"
+    return Fault(kind=FaultKind.LOG, problem=problem)
+
+
+def _show_wait(world: World, *, waited: bool) -> bool:
+    """Show why prepare waits for the archive, as any fault of the bucket; tells whether it does.
+
+    The bucket's own loop begins when prepare has ended.
+    """
+    if world.pid1.waits is not None:
+        world.board.fault(Subject.BUCKET, world.pid1.waits)
+    elif waited:
+        world.board.clear(Subject.BUCKET)
+    return world.pid1.waits is not None

@@ -1,0 +1,119 @@
+"""Tablespaces that two servers on one machine would share, found by a lock on each of them.
+
+Whoever runs on a data directory locks the directories of its tablespaces. A standby that streams
+replays what it receives at once: its replay is paused when a tablespace appears, until it is known
+that its primary, which has created it in the same directory perhaps, does not hold the lock.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+from walsup import log
+from walsup.agent.context import World
+from walsup.agent.recovery.replay_pause import ReplayPause
+from walsup.agent.recovery.tablespace_directories import Held, Link, unkept
+from walsup.agent.subject import Subject
+from walsup.archive.faults import Fault, FaultKind
+from walsup.errors import DataDirectoryError
+from walsup.postgres import standby_signal
+from walsup.postgres.processes import recovery
+from walsup.postgres.tablespaces import locations
+
+_EVERY_S = 0.2
+_STANDBY_EVERY_S = 0.05
+_PATIENCE_S = 1.2  # several looks of the primary's agent; less than a stopped process may stand
+
+
+async def tablespaces(world: World) -> None:
+    """Look several times a second, while postgres runs."""
+    pgdata, held = world.settings.pgdata, Held(world.settings.pgdata)
+    pause = ReplayPause(world.run_dir, pgdata)
+    before: frozenset[Link] | None = None
+    try:
+        while not world.stopping.is_set():
+            if not world.board.snapshot.init.postgres_pid:
+                before = None
+                await asyncio.sleep(_EVERY_S)
+                continue
+            links = frozenset(locations.links(pgdata))
+            is_standby = standby_signal.is_standby(pgdata)
+            # An agent that ended while it judged is continued: replay is still paused.
+            begun = pause.recorded() if is_standby and before is None else frozenset()
+            fresh = links - before if before is not None else begun
+            if is_standby and fresh:
+                shared = await _judge(world, held, links, fresh, pause)
+            else:
+                shared = held.hold(links)
+            if links != before:
+                world.board.attend(Subject.TABLESPACES, unkept(pgdata, links))
+            before = links
+            if shared and is_standby:
+                await _end(world, shared[0], is_new=shared[0] in fresh)
+                return
+            _show(world, shared)
+            await asyncio.sleep(_STANDBY_EVERY_S if is_standby else _EVERY_S)
+    finally:
+        held.release()
+
+
+async def _judge(
+    world: World, held: Held, links: frozenset[Link], fresh: frozenset[Link], pause: ReplayPause
+) -> list[Link]:
+    """Return which new ones are another server's, with replay paused until that is known."""
+    pgdata, postgres_pid = world.settings.pgdata, world.board.snapshot.init.postgres_pid
+    is_paused = bool(pause.recorded())
+    if not is_paused and all(locations.is_claimed(pgdata, place) for _, place in fresh):
+        return held.hold(links)
+    sql = world.new_sql()
+    world.judges_tablespaces = True
+    try:
+        is_paused = is_paused or await pause.begin(sql, fresh)
+        await asyncio.sleep(_PATIENCE_S)
+        shared = held.hold(links)
+        while is_paused and not shared and not await pause.end(sql):
+            if world.board.snapshot.init.postgres_pid != postgres_pid:
+                break
+            await asyncio.sleep(_EVERY_S)
+        return shared
+    finally:
+        world.judges_tablespaces = False
+        sql.drop()
+
+
+async def _end(world: World, shared: Link, *, is_new: bool) -> None:
+    """End a standby before it writes more into its primary's files.
+
+    A shutdown would write out what it has replayed; without its startup process postgres ends at
+    once. `is_new`: its creation has just been replayed; without the link the next start comes to
+    that record again. The link of an older one would be made by nothing.
+    """
+    number, place = shared
+    fault = _fault(number, place)
+    world.board.fault(Subject.TABLESPACES, fault)
+    world.pid1.doom(f"{fault.problem}\nHINT: {fault.cure}", DataDirectoryError.exit_code)
+    if pid := recovery.startup_pid(world.board.snapshot.init.postgres_pid):
+        log.error("standby.ended", problem=fault.problem, startup_pid=pid)
+        os.kill(pid, signal.SIGKILL)
+        if is_new:
+            with contextlib.suppress(OSError):
+                (world.settings.pgdata / "pg_tblspc" / number).unlink()
+
+
+def _show(world: World, shared: list[Link]) -> None:
+    if shared:
+        world.board.fault(Subject.TABLESPACES, _fault(*shared[0]))
+    else:
+        world.board.clear(Subject.TABLESPACES)
+
+
+def _fault(number: str, place: Path) -> Fault:
+    return Fault(
+        kind=FaultKind.TABLESPACE,
+        problem=f"the directory {place} of tablespace {number} is in use by another server on this"
+        " machine",
+        remedy=f"give each of the two a volume of its own at {place}: a standby, or a copy of a"
+        " data directory, must not see the directories of its original",
+    )

@@ -1,0 +1,34 @@
+"""Postgres's own processes: one that a signal has stopped works on nothing, and says nothing."""
+
+import asyncio
+
+from walsup.agent.context import World
+from walsup.agent.subject import Subject
+from walsup.archive.faults import Fault, FaultKind
+from walsup.postgres.processes.stopped import Process, Processes
+
+_EVERY_S = 1.5
+
+
+async def processes(world: World) -> None:
+    """Look every 1.5 s; what is stopped at two looks is a fault: a debugger passes by sooner."""
+    seen, before = Processes(), set[Process]()
+    while not world.stopping.is_set():
+        found = await asyncio.to_thread(seen.stopped, world.board.snapshot.init.postgres_pid)
+        if stopped := [each for each in found if each in before]:
+            world.board.fault(Subject.PROCESSES, _fault(stopped))
+        else:
+            world.board.clear(Subject.PROCESSES)
+        before = set(found)
+        await asyncio.sleep(_EVERY_S)
+
+
+def _fault(stopped: list[Process]) -> Fault:
+    names = ", ".join(f"{each.name} (pid {each.pid})" for each in stopped)
+    pids = " ".join(str(each.pid) for each in stopped)
+    return Fault(
+        kind=FaultKind.PROCESS_STOPPED,
+        problem=f"a signal has stopped postgres's {names}",
+        remedy=f"find out what stopped it, and let it continue: kill -CONT {pids} (walsup signals"
+        " only what it has started itself)",
+    )

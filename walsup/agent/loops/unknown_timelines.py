@@ -1,0 +1,110 @@
+"""A `.ready` of a timeline that is not in this cluster's history: reported, and never pushed.
+
+archive_command refuses it, so postgres's archiver tries it again for ever, a history file before
+everything else. While it stands in the way, the agent pushes this cluster's own segments.
+"""
+
+import asyncio
+import contextlib
+import math
+import time
+
+from walsup import log
+from walsup.agent.context import World
+from walsup.agent.subject import Subject
+from walsup.archive.engine import run_once
+from walsup.archive.engine.adapter import Engine
+from walsup.archive.engine.archive_command import MANY
+from walsup.archive.faults import Fault, FaultKind
+from walsup.archive.ownership.lease import now_s
+from walsup.postgres.wal import Kind, classify
+from walsup.postgres.wal_files.ready_files import SUFFIX, Ready, ready_names
+from walsup.system.private_files import write_private
+
+_EVERY_S = 2.0
+_PUSH_TIMEOUT_S = 60.0
+_UNPROVEN_S = 60.0  # a pushed segment that the listing does not show then is pushed again
+_FAILED_S = 30.0  # another file that could not be pushed must not hold up the segments
+_SHOWN = 3
+_MANY = 300
+
+
+async def ready(world: World) -> None:
+    """Look every few seconds, as long as this database archives."""
+    due_s: dict[str, float] = {}
+    while not world.stopping.is_set():
+        await asyncio.sleep(_EVERY_S)
+        seen = world.board.snapshot
+        if seen.gate.state != "open" or seen.database.role != "primary":
+            world.board.clear(Subject.READY)
+            (world.run_dir / MANY).unlink(missing_ok=True)
+            continue
+        found = await asyncio.to_thread(ready_names, world.settings.pgdata)
+        _tell_archive_command(world, found)
+        if not found.foreign:
+            world.board.clear(Subject.READY)
+            continue
+        blocked = seen.database.last_failed_wal in found.foreign
+        world.board.fault(Subject.READY, _fault(world, found, blocked=blocked))
+        if blocked:
+            await push_own(world, found, due_s)
+
+
+def _tell_archive_command(world: World, found: Ready) -> None:
+    """Spare it from looking at every file each time; on a full run directory it does."""
+    path = world.run_dir / MANY
+    if len(found.own) <= _MANY:
+        path.unlink(missing_ok=True)
+        return
+    with contextlib.suppress(OSError):
+        write_private(path, "1\n" if found.foreign else "\n")
+
+
+def _fault(world: World, found: Ready, *, blocked: bool) -> Fault:
+    status = world.settings.pgdata / "pg_wal" / "archive_status"
+    names = [f"{name}{SUFFIX}" for name in found.foreign]
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    held = (
+        "; postgres's archiver goes no further meanwhile, and walsup pushes the segments itself"
+        if blocked
+        else ""
+    )
+    return Fault(
+        kind=FaultKind.FOREIGN_TIMELINE,
+        problem=f"{status} has {', '.join(names[:_SHOWN])}{more}, of a timeline that is not in this"
+        f" cluster's history: it is not archived{held}",
+        remedy=f"find out who has made it, and remove it: rm {status}/{names[0]}",
+    )
+
+
+async def push_own(world: World, found: Ready, due_s: dict[str, float]) -> None:
+    """Push what the bucket lacks; the `.ready` files stay, and postgres keeps the segments.
+
+    `due_s`: when a name is pushed again, by the monotonic clock; the next call needs it.
+    """
+    meter, engine = world.meter, world.engine
+    if meter is None or not isinstance(engine, Engine):
+        return
+    for name in due_s.keys() - set(found.own):
+        del due_s[name]
+    for name in found.own:
+        is_segment = classify(name) is Kind.SEGMENT
+        is_proven = is_segment and name <= meter.mark.name
+        if is_proven or due_s.get(name, -math.inf) > time.monotonic():
+            continue
+        left_s = world.lease.until_s - now_s() if world.lease else 0.0
+        timeout_s = min(_PUSH_TIMEOUT_S, left_s)
+        if timeout_s <= 0 or world.stopping.is_set():
+            return
+        # Past the daemon: it would push along what it must not.
+        argv = engine.push_argv(world.engine_config, world.settings.pgdata / "pg_wal" / name)
+        output = world.run_dir / "ready-push.log"
+        done = await run_once.run(argv, output, timeout_s=timeout_s) == 0
+        log.info("segment.pushed", name=name, done=done)
+        if done:
+            world.swept.add(name)
+            due_s[name] = time.monotonic() + _UNPROVEN_S if is_segment else math.inf
+        elif is_segment:
+            return
+        else:
+            due_s[name] = time.monotonic() + _FAILED_S

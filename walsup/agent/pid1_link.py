@@ -1,0 +1,119 @@
+"""The agent's line to PID 1: its state file to read, a pipe to write to, a nudge to wait for."""
+
+import asyncio
+import json
+import os
+from pathlib import Path
+
+from walsup.agent.state import Init
+from walsup.archive.faults import Fault, FaultKind
+
+
+class Pid1:
+    """What PID 1 says and hears."""
+
+    def __init__(self, run_dir: Path, wire: int | None) -> None:
+        """`wire`: the descriptor of the pipe, None when the agent was started by hand."""
+        self._path = run_dir / "state"
+        self._wire = wire
+        self._last = Init()
+        self.waits: Fault | None = None
+        self.nudged = asyncio.Event()
+
+    def read(self) -> Init:
+        """Read the state file; PID 1 replaces it by rename, so it is never half.
+
+        `waits` is then why prepare waits for the archive, None when it does not.
+        """
+        try:
+            lines = self._path.read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return self._last  # it has been removed: PID 1 writes it again within 5 s
+        fields = dict(line.partition("=")[::2] for line in lines)
+
+        def number(name: str) -> int:
+            return int(fields.get(name) or 0)
+
+        self.waits = None
+        if kind := fields.get("waits_kind"):
+            self.waits = Fault(
+                FaultKind.of(kind), fields.get("waits_problem", ""), fields.get("waits_remedy", "")
+            )
+        self._last = Init(
+            phase=fields.get("phase", "starting"),
+            detail=fields.get("detail", ""),
+            postgres_pid=number("postgres_pid"),
+            engine_pid=number("engine_pid"),
+            engine_generation=number("engine_generation"),
+            engine_restarts=number("engine_restarts"),
+            agent_restarts=number("agent_restarts"),
+            log_dropped_lines=number("log_dropped_lines"),
+            log_stalls=fields.get("log_stalls", ""),
+            reloads=number("reloads"),
+            stop_deadline_s=float(fields.get("stop_deadline_monotonic_s") or 0),
+        )
+        return self._last
+
+    def beat(self) -> None:
+        """Tell PID 1 that the loop turns; silence for 30 s is taken for a hang."""
+        self._send({"beat": 1})
+
+    def want_engine(
+        self, generation: int, argv: list[str], environment: dict[str, str], until_s: float
+    ) -> None:
+        """Ask for the engine's daemon, started anew for each generation, until the lease ends."""
+        self._send(
+            {
+                "daemon": "engine",
+                "generation": generation,
+                "argv": argv,
+                "environment": environment,
+                "lease": until_s,
+            }
+        )
+
+    def want_reader(self, generation: int, argv: list[str], environment: dict[str, str]) -> None:
+        """Ask for the daemon that fetches for a recovery; it needs no lease."""
+        self._send(
+            {
+                "daemon": "reader",
+                "generation": generation,
+                "argv": argv,
+                "environment": environment,
+            }
+        )
+
+    def no_reader(self) -> None:
+        """End it: the restore is done."""
+        self._send({"daemon": "reader", "generation": 0})
+
+    def doom(self, reason: str, code: int) -> None:
+        """Say what it means if postgres ends by itself now; ("", 0) takes it back."""
+        self._send({"doom": reason, "code": code})
+
+    def end(self, reason: str, code: int) -> None:
+        """Have the container stopped: what it is must be decided anew, at its next start."""
+        self._send({"end": reason, "code": code})
+
+    def lease(self, until_s: float) -> None:
+        """Let the daemon run until then, by the clock of leases; PID 1 ends it when we hang."""
+        self._send({"lease": until_s})
+
+    def no_engine(self) -> None:
+        """Shut the gate: no daemon, so every push fails and WAL waits."""
+        self._send({"daemon": "engine", "generation": 0})
+
+    def reload(self) -> None:
+        """Ask for a reload of postgres, which also wakes its archiver."""
+        self._send({"reload": 1})
+
+    def verdict(self, text: str) -> None:
+        """Give the last word of a stop."""
+        self._send({"verdict": text})
+
+    def _send(self, message: dict[str, object]) -> None:
+        if self._wire is None:
+            return
+        line = json.dumps(message).encode() + b"\n"
+        while line:
+            line = line[os.write(self._wire, line) :]

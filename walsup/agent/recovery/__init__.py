@@ -1,0 +1,1 @@
+"""What answers restore_command while a restore recovers."""

@@ -1,0 +1,74 @@
+"""What a miss of restore_command means, from a listing of the archive (S14). Pure."""
+
+import enum
+from collections.abc import Set as AbstractSet
+
+from walsup.archive.catalog.timelines import Line, is_hole
+from walsup.postgres.wal import Segment
+
+
+class Miss(enum.Enum):
+    """THERE: it is archived, and was only not fetched. LOST: what was there before has gone."""
+
+    THERE = "there"
+    ABSENT = "absent"
+    END = "end"
+    HOLE = "hole"
+    LOST = "lost"
+
+
+def judge(  # noqa: PLR0911, PLR0913 (a list of cases; each is one fact)
+    name: str,
+    line: Line,
+    first: Segment,
+    listed: AbstractSet[str],
+    accept_hole: str,
+    *,
+    until: Segment | None = None,
+) -> Miss:
+    """Tell what a miss of a WAL file means.
+
+    `first`: the segment with which the restore begins. `until`: the last one that it may take.
+    `listed`: the names, without extension, of all that is archived from `listed_from` on. ABSENT
+    lets postgres look elsewhere, or is no news.
+    """
+    asked = _segment(name, first.size)
+    if asked is not None and until is not None and asked.number > until.number:
+        return Miss.END
+    if name in listed:
+        return Miss.THERE
+    if asked is None:
+        return Miss.ABSENT
+    if all(leg.timeline != asked.timeline for leg in line.legs):
+        return Miss.ABSENT
+    if asked.number > first.number:
+        before = line.candidates(asked.number - 1, first.size)
+        # A listing that does not show what was fetched a moment ago proves nothing.
+        if not any(segment.name in listed for segment in before):
+            return Miss.LOST
+    owner = line.at(asked.number, first.size)
+    if asked.timeline != owner.timeline:
+        return Miss.ABSENT
+    if name != accept_hole and is_hole(line, asked, listed):
+        return Miss.HOLE
+    older = line.candidates(asked.number, first.size)
+    if any(segment.name in listed for segment in older):
+        return Miss.ABSENT  # an older timeline's serves: nothing lies behind it
+    return Miss.END
+
+
+def listed_from(name: str, line: Line, first: Segment) -> str:
+    """Give the name from which on the archive has to be listed to judge a miss."""
+    asked = _segment(name, first.size)
+    if asked is None:
+        return name[:8]
+    number = max(asked.number - 1, 0)
+    around = (*line.candidates(number, first.size), *line.candidates(asked.number, first.size))
+    return min((segment.name for segment in around), default=name)
+
+
+def _segment(name: str, size: int) -> Segment | None:
+    try:
+        return Segment.parse(name, size)
+    except ValueError:
+        return None

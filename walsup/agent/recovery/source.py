@@ -1,0 +1,166 @@
+"""The source of a restore as the agent has it: its bucket, its engine, its credentials."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Protocol
+
+from walsup import log, settings
+from walsup.agent.context import World
+from walsup.archive.catalog import listing
+from walsup.archive.engine import adapter as engines
+from walsup.archive.engine import daemon_client, run_once
+from walsup.archive.engine.adapter import Engine
+from walsup.archive.engine.output import classify_output
+from walsup.archive.engine.reader_config import bounded, render_reader, trust
+from walsup.archive.engine.restore_command import READER_CONFIG, READER_SOCKET
+from walsup.archive.faults import Fault, FaultError, FaultKind
+from walsup.archive.storage.bucket import Bucket, open_bucket
+from walsup.archive.storage.fault_mapping import classify as classify_raised
+from walsup.errors import SettingsError
+from walsup.postgres.wal import Kind, classify
+from walsup.system.output_tail import raw_lines
+from walsup.system.private_files import write_private
+
+_FETCH_TIMEOUT_S = 300.0
+_REREAD_EVERY_S = 5.0
+_CHECK_TIMEOUT_S = 3.0
+_LONGEST_LOOK_BYTES = 64 << 20
+_DAMAGED = "bring the object back as it was written, an older version of it perhaps"
+
+
+class Origin(Protocol):
+    """What a restore, or a standby, is made of, as far as reading it goes."""
+
+    @property
+    def own(self) -> bool:
+        """Whether it is this database's own archive."""
+
+    @property
+    def segment_size(self) -> int:
+        """The size of its segments in bytes."""
+
+    @property
+    def region(self) -> str | None:
+        """Where its bucket is."""
+
+
+class Source:
+    """Where a restore, or a standby, reads from."""
+
+    def __init__(self, world: World, found: Origin) -> None:
+        self._world = world
+        self._found = found
+        self._reread_s = 0.0
+        self._generation = 1
+        # What the agent began with may have been put right since.
+        faulty = world.settings.source_faults
+        self.settings = self._settings(world.reload_settings() if faulty else world.settings)
+        self._bucket = open_bucket(self.settings)
+
+    def _settings(self, known: settings.Settings) -> settings.Settings:
+        return settings.origin(known, own=self._found.own)
+
+    @property
+    def bucket(self) -> Bucket:
+        """The source's bucket, with the credentials that are known to be right."""
+        return self._bucket
+
+    async def look_after_reader(self) -> None:
+        """Have a reader that hangs started anew; each of its files would take a minute."""
+        socket = self._world.run_dir / READER_SOCKET
+        if self._carrier().has_daemon and not await daemon_client.answers(socket, _CHECK_TIMEOUT_S):
+            log.warning("reader.replaced", reason=f"no answer within {_CHECK_TIMEOUT_S:g} s")
+            self.launch()
+
+    async def fetch(self, name: str, path: Path, segment_bytes: int) -> None:
+        """Fetch what is there, past the daemon, into its place.
+
+        Raises:
+            FaultError: it could not be fetched, or is not what it must be.
+        """
+        world, carrier = self._world, self._carrier()
+        fresh = path.with_name(f"{path.name}.walsup")
+        output = world.run_dir / "wal-fetch.log"
+        fresh.unlink(missing_ok=True)
+        argv = carrier.fetch_argv(world.run_dir / READER_CONFIG, name, fresh)
+        code = await run_once.run(
+            argv, output, timeout_s=_FETCH_TIMEOUT_S, more=trust(self.settings)
+        )
+        size = fresh.stat().st_size if fresh.exists() else 0
+        if code == 0 and (classify(name) is not Kind.SEGMENT or size == segment_bytes):
+            await asyncio.to_thread(fresh.replace, path)
+            log.info("segment.fetched", name=name)
+            return
+        fresh.unlink(missing_ok=True)
+        told = classify_output(raw_lines(output), world.secrets())
+        if await self._look(name, segment_bytes) and told.kind != FaultKind.DISK_FULL:
+            # It can be read whole: what it holds is at fault, and not the way to it.
+            told = told._replace(kind=FaultKind.ENGINE_BROKEN, remedy=_DAMAGED)
+        what = f"ended with {code}: {told.problem}" if code else f"gave {size} bytes"
+        raise FaultError(
+            told._replace(problem=f"{name} is in the archive, but {carrier.name} wal-fetch {what}")
+        )
+
+    async def _look(self, name: str, segment_bytes: int) -> bool:
+        """Read the object ourselves; True when that succeeds.
+
+        WAL-RUS says "not found" of what it may not read, WAL-G "EOF" of what is cut off.
+
+        Raises:
+            FaultError: what the bucket says of it.
+        """
+        if segment_bytes > _LONGEST_LOOK_BYTES:
+            return False
+        try:
+            key = await listing.key_of(self._bucket, name)
+            if key:
+                await self._bucket.get(key)
+        except Exception as raised:
+            raise FaultError(classify_raised(raised)) from raised
+        return bool(key)
+
+    def _carrier(self) -> Engine:
+        found = engines.choose(self.settings, self._world.path)
+        if isinstance(found, Fault):
+            raise FaultError(found)
+        return bounded(found, self.settings)
+
+    async def heed(self, fault: Fault) -> None:
+        """When credentials are refused: read the secret files again, and use what is new."""
+        now_s = time.monotonic()
+        if (
+            fault.kind not in (FaultKind.AUTH, FaultKind.NO_RIGHTS)
+            or now_s - self._reread_s < _REREAD_EVERY_S
+        ):
+            return
+        self._reread_s = now_s
+        try:
+            found = self._settings(await asyncio.to_thread(self._world.reload_settings))
+        except SettingsError as wrong:
+            log.warning("settings.wrong", problem=wrong.problem, hint="the old ones are kept")
+            return
+        if found == self.settings:
+            return
+        self.settings, self._bucket = found, open_bucket(found)
+        log.info("settings.reloaded", changed=True, of="the restore's source")
+        self.launch()
+
+    def launch(self) -> None:
+        """Have the reader started anew."""
+        world, carrier = self._world, self._carrier()
+        config = world.run_dir / READER_CONFIG
+        region = self._found.region or self.settings.region
+        text = render_reader(
+            self.settings, world.run_dir, self._found.segment_size, region, carrier
+        )
+        write_private(config, text)
+        if carrier.has_daemon:
+            self._generation += 1
+            world.pid1.want_reader(
+                self._generation,
+                carrier.daemon_argv(config, world.run_dir / READER_SOCKET),
+                run_once.environment()
+                | {"PGDATA": str(world.settings.pgdata)}
+                | trust(self.settings),
+            )

@@ -1,0 +1,83 @@
+"""Whether a restore to a target ends before some record, read from the WAL just before it."""
+
+import shutil
+import tempfile
+from datetime import datetime
+from pathlib import Path
+
+from walsup import log
+from walsup.agent.context import World
+from walsup.archive.catalog import waldump
+from walsup.archive.catalog.waldump import Seen
+from walsup.datadir.restore_state import Restored
+from walsup.postgres.wal import Segment, parse_lsn
+from walsup.settings import Settings
+
+# pg_waldump finds the files by one timeline; a page may be of an earlier one.
+_AS_TIMELINE = 1
+
+
+async def ends_before(
+    world: World, found: Restored, path: Path, segment: Segment, lsn: int
+) -> bool:
+    """Return whether recovery ends before the record at `lsn`, of a segment that lies at `path`.
+
+    Postgres reads ahead, up to the next segment, so the one before is looked into too. False when
+    it cannot be told.
+    """
+    if found.ends != "target":
+        return False
+    pg_waldump = _pg_waldump(world)
+    if not pg_waldump:
+        return False
+    wanted, seen = world.settings, Seen()
+    name = wanted.restore_target_name or ""
+    xid = int(wanted.restore_target_xid) & 0xFFFFFFFF if wanted.restore_target_xid else None
+    with tempfile.TemporaryDirectory(prefix="records-", dir=world.run_dir) as folder:
+        first = _place(Path(folder), path, segment)
+        try:
+            await waldump.scan(
+                pg_waldump, Path(folder), first, seen, name=name, xid=xid, end_lsn=lsn
+            )
+        except (OSError, TimeoutError) as fault:
+            log.warning("records.unread", problem=str(fault))
+            return False
+    return _is_met(wanted, seen, lsn)
+
+
+def _is_met(wanted: Settings, seen: Seen, lsn: int) -> bool:
+    """Tell whether what was seen before `lsn` ends the recovery.
+
+    Source: PostgreSQL 15, xlogrecovery.c, recoveryStopsBefore and recoveryStopsAfter.
+    """
+    if wanted.restore_target_immediate:
+        return seen.backup_end_lsn is not None
+    if wanted.restore_target_name:
+        return seen.name_lsn is not None
+    if wanted.restore_target_xid:
+        return seen.xid_lsn is not None
+    if wanted.restore_target_lsn:
+        target = parse_lsn(wanted.restore_target_lsn)
+        last_lsn = lsn if not wanted.restore_target_inclusive else seen.last_lsn
+        return last_lsn is not None and last_lsn >= target
+    if wanted.restore_target_time and seen.last_end is not None:
+        at = datetime.fromisoformat(wanted.restore_target_time)
+        return seen.last_end > at or (seen.last_end == at and not wanted.restore_target_inclusive)
+    return False
+
+
+def _place(folder: Path, path: Path, segment: Segment) -> Segment:
+    """Put a segment and the one before it where pg_waldump looks; returns the first of them."""
+    current = Segment(timeline=_AS_TIMELINE, number=segment.number, size=segment.size)
+    (folder / current.name).symlink_to(path)
+    before = current.previous()
+    kept = sorted(path.parent.glob(f"????????{before.name[8:]}"))
+    if not kept or before.number == current.number:
+        return current
+    (folder / before.name).symlink_to(kept[-1])
+    return before
+
+
+def _pg_waldump(world: World) -> str:
+    bindir = world.settings.pg_bindir
+    return shutil.which("pg_waldump", path=str(bindir) if bindir else world.path) or ""

@@ -1,0 +1,173 @@
+"""Holding the own archive while it is restored from (S13): no end without the owner object.
+
+Who is still alive somewhere archives on until its lease is over; what it archives then is on our
+line, and is fetched. The number of the new timeline stands in the object before postgres takes it.
+"""
+
+import asyncio
+
+from walsup import log
+from walsup.agent.context import World
+from walsup.agent.subject import Subject
+from walsup.archive.catalog import commit_times, listing, owner_line
+from walsup.archive.catalog.timelines import Line, reach
+from walsup.archive.engine import adapter
+from walsup.archive.faults import Fault, FaultKind
+from walsup.archive.owner_record import Owner
+from walsup.archive.ownership import conditional_writes
+from walsup.archive.ownership.admission import Claimant, Kept, Take, Wait, reclaim
+from walsup.archive.ownership.claim import Rivals
+from walsup.archive.ownership.lease import Lease, LostError, Proven, now_s, write
+from walsup.archive.paths import OWNER_KEY
+from walsup.archive.storage.bucket import Bucket
+from walsup.archive.storage.fault_mapping import classify, is_absent
+from walsup.datadir import markers
+from walsup.datadir.restore_state import Restored
+from walsup.postgres import pg_control
+from walsup.postgres.wal import Segment, Switch
+
+_RETRY_S = 1.0
+_ABSENT = b"absent"  # no content of an object
+
+
+class Reclaim:
+    """The claim of a restore into the own archive; `new_timeline` is 0 until it is held."""
+
+    def __init__(self, world: World, found: Restored, line: Line) -> None:
+        self._world = world
+        self._found = found
+        self._line = line
+        self._lease: Lease | None = None
+        self.held = asyncio.Event()
+
+    @property
+    def new_timeline(self) -> int:
+        """The number that is ours, as long as the lease lasts."""
+        lease = self._lease
+        return lease.owner.next_timeline if lease is not None and lease.is_held else 0
+
+    async def run(self) -> None:
+        """Claim it and renew the lease, until cancelled."""
+        rivals = Rivals()
+        while True:
+            fault = await self._once(rivals)
+            if fault is not None:
+                self._world.board.fault(Subject.OWNER, fault)
+                await asyncio.sleep(_RETRY_S)
+                continue
+            self._world.board.clear(Subject.OWNER)
+            self.held.set()
+            await self._renew()
+            self.held.clear()
+
+    async def _once(self, rivals: Rivals) -> Fault | None:
+        bucket = self._world.bucket
+        if bucket is None:
+            return Fault(FaultKind.NO_BUCKET, "no archive is configured")
+        try:
+            decided, etag, before = await self._decide(bucket, rivals)
+            if isinstance(decided, (Wait, Kept)):
+                return decided.fault
+            unsafe = self._world.settings.unsafe_owner
+            conditional = await conditional_writes.trusted(bucket, unsafe=unsafe)
+            if isinstance(conditional, Fault):
+                return conditional
+            line = self._line
+            left = [
+                Switch(timeline=leg.timeline, switch_lsn=leg.end_lsn or 0, reason="")
+                for leg in line.legs[:-1]
+            ]
+            wanted = owner_line.claimed(decided.owner, before, line.timeline, left)
+            written = await write(conditional, wanted, etag)
+        except Exception as raised:  # noqa: BLE001 (asked again until it answers)
+            return classify(raised)
+        if written is None:
+            return Fault(FaultKind.OVERWRITE_CONFLICT, "another start was faster; looking again")
+        self._lease = Lease(conditional, written)
+        owner = written.owner
+        log.info("timeline.claimed", timeline=owner.next_timeline, epoch=owner.epoch)
+        return None
+
+    async def _decide(
+        self, bucket: Bucket, rivals: Rivals
+    ) -> tuple[Take | Wait | Kept, str | None, Owner | None]:
+        seen_s = now_s()
+        owner: Owner | None = None
+        etag: str | None = None
+        content = _ABSENT
+        try:
+            read = await bucket.get(OWNER_KEY)
+            content, etag = read.content, read.etag
+            owner = commit_times.read(read)
+        except FileNotFoundError as raised:
+            if not is_absent(raised):
+                raise
+        unchanged_s = rivals.unchanged_s(content, seen_s)
+        claimant = self._claimant()
+        decided = reclaim(
+            owner,
+            claimant,
+            unchanged_s=unchanged_s,
+            mark=await self._mark(bucket),
+            new_timeline=await free_timeline(bucket, self._line, owner, claimant.instance),
+        )
+        return decided, etag, owner
+
+    async def _mark(self, bucket: Bucket) -> Segment:
+        """Give the last segment without a gap, as of now."""
+        found = self._found
+        last = Segment.parse(found.last, found.segment_size)
+        names = [name async for name in listing.from_name(bucket, last.name)]
+        end = reach(self._line, last, names, accept_hole=found.accept_hole).end
+        return end or last
+
+    def _claimant(self) -> Claimant:
+        known = self._world.settings
+        carrier = self._world.engine
+        name = carrier.name if isinstance(carrier, adapter.Engine) else "walrus"
+        return Claimant(
+            control=pg_control.read(known.pgdata),
+            instance=markers.instance(known.pgdata),
+            boot=self._world.boot,
+            place=markers.place(known.pgdata),
+            compression=known.compression or adapter.DEFAULT_COMPRESSION[name],
+            lease_s=known.lease_s,
+            known_epoch=markers.known_epoch(known.pgdata, str(known.archive)),
+        )
+
+    async def _renew(self) -> None:
+        """Renew until the lease is lost or over."""
+        while (lease := self._lease) is not None and lease.is_held:
+            owner = lease.owner
+            await asyncio.sleep(min(owner.lease_s, max(0.0, lease.until_s - now_s())))
+            try:
+                async with asyncio.timeout(owner.lease_s):
+                    await lease.renew(Proven(owner.timeline, owner.lsn, owner.backups_from))
+            except LostError as lost:
+                self._world.board.fault(Subject.OWNER, lost.fault)
+                self._lease = None
+            except Exception as raised:  # noqa: BLE001 (tried again until the lease is over)
+                self._world.board.fault(Subject.OWNER, classify(raised))
+                await asyncio.sleep(_RETRY_S)
+            else:
+                self._world.board.clear(Subject.OWNER)
+
+
+async def free_timeline(bucket: Bucket, line: Line, owner: Owner | None, instance: str = "") -> int:
+    """Give the first number after the line's under which nothing exists, and that is not claimed.
+
+    Not the one after the highest that exists: another's object may have any number.
+
+    Raises:
+        what the bucket raises.
+    """
+    claimed = owner.next_timeline if owner and owner.instance != instance else 0
+    used, number = set(await listing.timelines(bucket)), max(line.timeline, claimed) + 1
+    while number in used:
+        number += 1
+    return number
+
+
+async def free_timeline_of(bucket: Bucket, line: Line) -> int:
+    """Give it for a source that is not ours to claim."""
+    return await free_timeline(bucket, line, await commit_times.owner(bucket))

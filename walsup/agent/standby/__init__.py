@@ -1,0 +1,1 @@
+"""What answers restore_command on a standby, and when a primary becomes one."""

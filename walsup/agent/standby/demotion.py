@@ -1,0 +1,124 @@
+"""Who finds that another has become the primary does not go on as one (S19).
+
+Only a start can change what a directory is: the container is ended, and prepare decides anew.
+"""
+
+from walsup import log
+from walsup.agent.archiving import engine_daemon
+from walsup.agent.context import World
+from walsup.agent.subject import Subject
+from walsup.archive.catalog.inventory import Reader
+from walsup.archive.engine.adapter import DEFAULT_COMPRESSION, Engine
+from walsup.archive.engine.reader_config import bounded
+from walsup.archive.faults import Fault, FaultKind
+from walsup.archive.ownership import role_query, takeover
+from walsup.archive.ownership.admission import Kept, Wait
+from walsup.archive.ownership.claim import Rivals
+from walsup.archive.ownership.role import Held, Neither, Rank, Stay, StepDown
+from walsup.archive.storage.bucket import Bucket
+from walsup.archive.storage.fault_mapping import classify
+from walsup.datadir import markers
+from walsup.errors import ArchiveError, DataDirectoryError
+from walsup.postgres import pg_control, standby_signal
+from walsup.postgres.wal import show_lsn
+
+
+async def step_down(world: World, fault: Fault) -> None:
+    """End a primary whose archive another has taken over, where its role allows it."""
+    known = world.settings
+    if known.role == "primary" or fault.kind != FaultKind.NOT_THE_OWNER or world.stopping.is_set():
+        return
+    if standby_signal.is_standby(known.pgdata) or world.bucket is None:
+        return
+    if rival := world.rival:
+        log.warning("role.lost", instance=rival.instance, epoch=rival.epoch, boot=rival.boot)
+        world.pid1.end(
+            f"another start holds the archive and renews its lease (instance {rival.instance},"
+            f" timeline {rival.timeline}, epoch {rival.epoch}), and this database took writes too;"
+            " it is started again as what the archive says that it is",
+            DataDirectoryError.exit_code,
+        )
+        return
+    match await _ask(world, world.bucket):
+        case StepDown(timeline=timeline, fork_lsn=fork_lsn):
+            log.warning("role.lost", timeline=timeline, left_at=show_lsn(fork_lsn))
+            world.pid1.end(
+                "another instance is the primary now, on timeline"
+                f" {timeline}; this one is built anew as its standby at its next start",
+                DataDirectoryError.exit_code,
+            )
+        case _:
+            return
+
+
+class Unsure:
+    """A start that is read-only for want of an answer, until there is one."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._rivals = Rivals()
+
+    async def look(self, bucket: Bucket) -> None:
+        """Ask the archive; end this start when it says what this directory is.
+
+        A primary's claim is written before that: while another could still take the archive, it
+        would be ended for nothing, or started as a second one.
+        """
+        world = self._world
+        if not markers.is_unsure(world.settings.pgdata):
+            return
+        match await _ask(world, bucket):
+            case Stay(why=why):
+                if fault := await self._claim(bucket):
+                    world.board.fault(
+                        Subject.ROLE, Fault(FaultKind.NOT_FOLLOWING, fault.problem, fault.remedy)
+                    )
+                    return
+                what = f"the archive says that this is the primary: {why}"
+            case StepDown():
+                what = "the archive says that another is the primary"
+            case Neither(problem=problem, hint=hint) | Held(problem=problem, hint=hint):
+                world.board.fault(Subject.ROLE, Fault(FaultKind.NOT_FOLLOWING, problem, hint))
+                return
+            case None:
+                return
+        log.info("role.sure", why=what)
+        world.pid1.end(f"{what}; it is started as what it is", ArchiveError.exit_code)
+
+    async def _claim(self, bucket: Bucket) -> Fault | None:
+        """Claim the archive for this instance; gives what stands in the way."""
+        known = self._world.settings
+        try:
+            who = takeover.claimant(known, self._world.boot)
+            claimed = await takeover.before_start(
+                bucket, who, self._rivals, unsafe=known.unsafe_owner
+            )
+        except Exception as raised:  # noqa: BLE001 (asked again with the next look)
+            return classify(raised)
+        return claimed.fault if isinstance(claimed, (Wait, Kept)) else None
+
+
+async def _ask(world: World, bucket: Bucket) -> Rank | None:
+    carrier = world.engine
+    if not isinstance(carrier, Engine):
+        return None
+    try:
+        found = pg_control.read(world.settings.pgdata)
+        # What only the gate knows otherwise, which a standby never opens: the engine asks for it.
+        world.board.put(system_id=found.system_id, segment_bytes=found.segment_size)
+        engine_daemon.render(world, world.settings.compression or DEFAULT_COMPRESSION[carrier.name])
+        if not carrier.room.hard_bytes:
+            # Else it has to do with the agent's own memory, which is too little for WAL-G.
+            carrier = bounded(carrier, world.settings)
+        reader = Reader(
+            bucket=bucket,
+            engine=carrier,
+            config=world.engine_config,
+            scratch=world.run_dir,
+            secrets=world.secrets(),
+        )
+        own = role_query.own(world.settings.pgdata, str(world.settings.archive))
+        return await role_query.ask(reader, own)
+    except Exception as raised:  # noqa: BLE001 (asked again with the next look)
+        log.info("role.not_asked", problem=classify(raised).problem)
+        return None

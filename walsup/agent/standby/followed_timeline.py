@@ -1,0 +1,136 @@
+"""What a standby follows, seen in the bucket: whose timeline it is, and up to where it is there."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from walsup.archive.catalog import commit_times, listing
+from walsup.archive.catalog.timelines import Line
+from walsup.archive.faults import Fault, FaultError, FaultKind
+from walsup.archive.owner_record import Owner
+from walsup.archive.storage.bucket import Bucket
+from walsup.postgres.wal import Segment, parse_history
+
+_ANSWER = " in the bucket: "  # of a stop's verdict
+
+
+class Origin(NamedTuple):
+    """The archive as `Source` reads it."""
+
+    own: bool
+    segment_size: int
+    region: str | None
+
+
+def _forget(_: int) -> None:
+    """Keep nothing."""
+
+
+def _has_ended(owner: Owner) -> bool:
+    """Tell whether the owner has stopped, and has archived everything before its end."""
+    answer = owner.verdict.partition(_ANSWER)[2] if owner.verdict_boot == owner.boot else ""
+    return owner.state == "stopped" and answer.startswith("yes")
+
+
+@dataclass(slots=True, kw_only=True)
+class Followed:
+    """`timeline` 0: nobody owns the archive yet. `mark`: the last segment without a gap.
+
+    `epoch`: the highest of an owner object that was ever seen here; `remember` keeps it on disk.
+    """
+
+    segment_bytes: int
+    epoch: int = 0
+    remember: Callable[[int], None] = _forget
+    timeline: int = 0
+    next_timeline: int = 0
+    mark: Segment | None = None
+    line: Line | None = None
+
+    async def look(self, bucket: Bucket) -> None:
+        """Read the owner object, and the listing behind what was seen before.
+
+        Raises:
+            what the bucket raises; ValueError: the owner object cannot be read.
+            FaultError: its epoch is lower than one that was seen before.
+        """
+        owner = await commit_times.owner(bucket)
+        if owner is None:
+            return
+        if owner.epoch < self.epoch:
+            raise FaultError(
+                Fault(
+                    FaultKind.NOT_FOLLOWING,
+                    f"the archive's owner object has epoch {owner.epoch}, and epoch {self.epoch}"
+                    " was seen before: the bucket has an older state, which is not followed",
+                    "find out who has put an older state of the bucket back",
+                )
+            )
+        if owner.epoch > self.epoch:
+            self.remember(owner.epoch)
+            self.epoch = owner.epoch
+        if owner.timeline != self.timeline:
+            self.line = None
+        self.timeline, self.next_timeline = owner.timeline, owner.next_timeline
+        proven = Segment.containing(owner.lsn, owner.timeline, self.segment_bytes).previous()
+        if self.mark is None or (self.mark.timeline, self.mark.number) < (
+            proven.timeline,
+            proven.number,
+        ):
+            self.mark = proven
+        if _has_ended(owner):
+            self.mark = proven  # what lies after it is another program's
+        else:
+            self.mark = (await listing.advance(bucket, self.mark)).mark
+
+    def learn(self, history: str) -> None:
+        """Take note of the history file of the owner's timeline."""
+        self.line = Line.of(self.timeline, parse_history(history))
+
+    def is_read(self, replay_lsn: int, awaited: str) -> bool:
+        """Tell whether everything that was seen there is read.
+
+        `awaited`: the segment that postgres waits for. A record may go on behind the last byte
+        that is archived: then replay ends before it.
+        """
+        if self.mark is None:
+            return False
+        if replay_lsn >= self.mark.end_lsn:
+            return True
+        try:
+            wanted = Segment.parse(awaited, self.segment_bytes)
+        except ValueError:
+            return False
+        return wanted.number > self.mark.number and replay_lsn >= self.mark.start_lsn
+
+    async def gap(self, bucket: Bucket) -> str:
+        """Say which segment is missing although later ones of its timeline are there, "": none.
+
+        Raises:
+            what the bucket raises.
+        """
+        if self.mark is None:
+            return ""
+        wanted = self.mark.next()
+        async for name in listing.from_name(bucket, wanted.name):
+            try:
+                found = Segment.parse(name, self.segment_bytes)
+            except ValueError:
+                continue
+            if found.timeline != wanted.timeline or found.number == wanted.number:
+                return ""
+            return f"{wanted.name} is missing in the archive, and {found.name} is there"
+        return ""
+
+    async def has_taken(self, bucket: Bucket, number: int) -> bool:
+        """Tell whether a timeline's number is used: claimed, or any object has it."""
+        if number <= self.next_timeline:
+            return True
+        async for found in listing.from_name(bucket, f"{number:08X}"):
+            return found.startswith(f"{number:08X}")
+        return False
+
+    @property
+    def timelines(self) -> tuple[int, ...]:
+        """The timelines that lead to the owner's, as far as they are known."""
+        return tuple(leg.timeline for leg in self.line.legs) if self.line else (self.timeline,)

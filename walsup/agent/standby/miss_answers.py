@@ -1,0 +1,188 @@
+"""The judge of a standby: whatever is not there now, or not known, is 1, and soon (S15).
+
+A standby asks again by itself, and a code over 125 would end it. What is in the archive and was
+only not fetched in time is fetched here for the next question. Histories come from here alone:
+one that is not of the owner's line would be followed, or keep the right one from being found.
+"""
+
+import asyncio
+from pathlib import Path
+
+from walsup import log
+from walsup.agent.context import World
+from walsup.agent.recovery import tablespace_directories
+from walsup.agent.recovery.source import Source
+from walsup.agent.standby.followed_timeline import Followed, Origin
+from walsup.agent.subject import Subject
+from walsup.archive.catalog import listing
+from walsup.archive.engine.restore_command import STANDBY_PATIENCE_S
+from walsup.archive.faults import Fault, FaultError, FaultKind
+from walsup.archive.storage.bucket import Bucket
+from walsup.archive.storage.fault_mapping import classify
+from walsup.datadir import markers
+from walsup.errors import DataDirectoryError
+from walsup.postgres import pg_control
+from walsup.postgres.tablespaces.creation_records import Created
+from walsup.postgres.wal import Kind, Segment
+from walsup.postgres.wal import classify as kind_of
+from walsup.postgres.wal_files import pages, timeline_history
+
+FETCHED, ABSENT = 0, 1
+_ANSWER_S = STANDBY_PATIENCE_S - 0.25
+_KEPT = ".walsup-fetched-"
+
+
+class Follower:
+    """Answers for one standby."""
+
+    def __init__(self, world: World, followed: Followed, region: str | None) -> None:
+        self._world = world
+        self._followed = followed
+        origin = Origin(own=True, segment_size=followed.segment_bytes, region=region)
+        self.source = Source(world, origin)
+        self._pg_wal = world.settings.pgdata / "pg_wal"
+        self._fetches: dict[str, asyncio.Task[None]] = {}
+
+    def sweep(self) -> None:
+        """Remove what given-up fetches have left behind."""
+        for pattern in (f"{_KEPT}*", "RECOVERYXLOG.*"):
+            for path in self._pg_wal.glob(pattern):
+                path.unlink(missing_ok=True)
+
+    def end(self) -> None:
+        """Give up what is being fetched."""
+        for task in self._fetches.values():
+            task.cancel()
+        self.sweep()
+
+    async def answer(self, name: str, path: Path) -> int:
+        """Give restore_command's exit code for a file that the client has not fetched."""
+        fault: Fault | None = None
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                code = await self._look(name, path)
+        except FaultError as raised:
+            fault = raised.fault
+        except TimeoutError:
+            fault = Fault(
+                FaultKind.TIMEOUT, f"{name}: the archive has not answered within {_ANSWER_S:g} s"
+            )
+        except Exception as raised:  # noqa: BLE001 (whatever it is, it is not there now)
+            fault = classify(raised)
+        if fault is None:
+            self._world.board.clear(Subject.ARCHIVE)
+            return code
+        self._world.board.fault(Subject.ARCHIVE, fault)
+        await self.source.heed(fault)
+        return ABSENT
+
+    async def admit(self, name: str, path: Path, created: list[Created]) -> int:
+        """Give the exit code for a segment that creates tablespaces; a bad one ends the standby.
+
+        It gets no answer then: postgres would ask its primary for the same segment.
+        """
+        for one in created:
+            if fault := await tablespace_directories.make_ready(self._world, one):
+                self._world.board.fault(Subject.STANDBY, fault)
+                log.error("segment.withheld", name=name, path=str(path))
+                self._world.pid1.end(
+                    f"{fault.problem}\nHINT: {fault.cure}", DataDirectoryError.exit_code
+                )
+                await asyncio.Event().wait()
+        return FETCHED
+
+    async def _look(self, name: str, path: Path) -> int:
+        match kind_of(name):
+            case Kind.HISTORY:
+                return await self._history(name, path)
+            case Kind.SEGMENT:
+                return await self._segment(name, path)
+            case _:
+                return ABSENT
+
+    async def _segment(self, name: str, path: Path) -> int:
+        kept, size = self._pg_wal / f"{_KEPT}{name}", self._followed.segment_bytes
+        if not kept.exists():
+            if not await _is_there(self.source.bucket, name):
+                return ABSENT
+            task = self._fetches.get(name)
+            if task is None or task.done():
+                task = self._fetches[name] = asyncio.create_task(
+                    self.source.fetch(name, kept, size)
+                )
+            # Given up by this question, it goes on for the next one.
+            await asyncio.shield(task)
+        self._fetches.pop(name, None)
+        return await asyncio.to_thread(hand_over, kept, path, self._pg_wal / name, size)
+
+    def _leads_here(self) -> bool:
+        """Tell whether nothing on this disk lies behind where the owner's line has left it.
+
+        A start ends when the newest history does not lead to where it is.
+        """
+        found, line = pg_control.read(self._world.settings.pgdata), self._followed.line
+        leg = next(
+            (leg for leg in (line.legs if line else ()) if leg.timeline == found.timeline), None
+        )
+        if leg is None or leg.end_lsn is None:
+            return leg is not None
+        if found.checkpoint_lsn > leg.end_lsn:
+            return False
+        size = self._followed.segment_bytes
+        for path in self._pg_wal.glob(f"{found.timeline:08X}????????????????"):
+            start_lsn = Segment.parse(path.name, size).start_lsn
+            if start_lsn + pages.reach(path, path.name, size) > leg.end_lsn + pages.PAGE_BYTES:
+                return False
+        return True
+
+    async def _history(self, name: str, path: Path) -> int:
+        """Hand over a timeline that leads to the owner's.
+
+        A start would follow the newest number that it finds, or end because it cannot. A promotion
+        takes the number behind the newest: then one that is used must be found (S13).
+        """
+        number, world, followed = int(name[:8], 16), self._world, self._followed
+        bucket = self.source.bucket
+        await followed.look(bucket)
+        if followed.line is None and followed.timeline > 1:
+            scratch = world.run_dir / "followed.history"
+            await self.source.fetch(f"{followed.timeline:08X}.history", scratch, 0)
+            followed.learn(scratch.read_text(encoding="utf-8"))
+        started = world.board.snapshot.database.accepting
+        if number in followed.timelines:
+            if not started and not await asyncio.to_thread(self._leads_here):
+                return ABSENT
+            if not await _is_there(bucket, name):
+                return ABSENT
+            await self.source.fetch(name, path, 0)
+            log.info("history.followed", name=name)
+            return FETCHED
+        claimed = markers.promotes_to(world.settings.pgdata)
+        if not started or claimed is None or number <= followed.timeline:
+            return ABSENT
+        if number < claimed if claimed else await followed.has_taken(bucket, number):
+            await asyncio.to_thread(path.write_text, timeline_history.TAKEN)
+            return FETCHED
+        return ABSENT
+
+
+def hand_over(kept: Path, wanted: Path, own: Path, segment_bytes: int) -> int:
+    """Put what was fetched where postgres wants it, unless pg_wal has more of it (S17).
+
+    What was streamed and acknowledged may reach further than what is archived of the segment.
+    """
+    name = own.name
+    if own.exists() and pages.reach(own, name, segment_bytes) > pages.reach(
+        kept, name, segment_bytes
+    ):
+        log.info("segment.kept", name=name, why="pg_wal has more of it than the archive")
+        kept.unlink(missing_ok=True)
+        return ABSENT
+    kept.replace(wanted)
+    return FETCHED
+
+
+async def _is_there(bucket: Bucket, name: str) -> bool:
+    async for found in listing.from_name(bucket, name):
+        return found == name
+    return False

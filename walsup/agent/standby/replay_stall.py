@@ -1,0 +1,50 @@
+"""A standby whose replay does not go on although the archive does. Pure."""
+
+from walsup import units
+from walsup.agent.standby.stream_progress import waits_for_queries
+from walsup.agent.state import Standby
+from walsup.archive.faults import Fault, FaultKind
+from walsup.postgres.wal import show_lsn
+
+_PATIENCE_S = 60.0
+_GAP_PATIENCE_S = 20.0
+
+
+class Standstill:
+    """For how long replay has stood at one position, by a monotonic clock."""
+
+    def __init__(self) -> None:
+        self._lsn = -1
+        self._since_s = 0.0
+        self._gap = ""
+        self._gap_since_s = 0.0
+
+    def look(self, seen: Standby, now_s: float, *, gap: str = "") -> Fault | None:
+        """Take note of where it is; gives a fault when it has stood for a minute.
+
+        `gap`: what is missing in the archive right after what was replayed. Uploads are parallel,
+        so a gap counts when it stays.
+        """
+        if seen.replay_lsn != self._lsn or seen.at_end or not seen.behind_bytes:
+            self._lsn, self._since_s = seen.replay_lsn, now_s
+        if gap != self._gap:
+            self._gap, self._gap_since_s = gap, now_s
+        if gap and now_s - self._gap_since_s >= _GAP_PATIENCE_S:
+            return Fault(
+                kind=FaultKind.NOT_FOLLOWING,
+                problem=f"replay stands at {show_lsn(seen.replay_lsn)} before a gap: {gap}",
+                remedy="let the primary push it again (`walsup status` there names its faults), or"
+                " empty this data directory: it is built anew from a newer base backup",
+            )
+        stood_s = now_s - self._since_s
+        if stood_s < _PATIENCE_S + seen.apply_delay_s:
+            return None
+        return Fault(
+            kind=FaultKind.NOT_FOLLOWING,
+            problem=f"replay has stood at {show_lsn(seen.replay_lsn)} for"
+            f" {units.show_duration(round(stood_s))}, and the archive goes on to"
+            f" {show_lsn(seen.archived_lsn)}",
+            remedy=waits_for_queries(seen)
+            or "is it paused, or a query in its way? When postgres's lines in this log speak of"
+            " a timeline that forked off before, empty this data directory: it is built anew",
+        )

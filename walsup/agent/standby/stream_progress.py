@@ -1,0 +1,88 @@
+"""A standby that streams, and whether it makes progress. Pure.
+
+"Streaming" is what the receiver said last: one that hangs goes on saying so.
+"""
+
+from datetime import datetime
+
+from walsup import units
+from walsup.agent.state import Standby
+from walsup.archive.faults import Fault, FaultKind
+from walsup.postgres.sql.replay_progress import Replay
+from walsup.postgres.wal import show_lsn
+
+_PATIENCE_S = 60.0
+_SILENT_MARGIN_S = 15.0
+# At the beginning of a page the position may stand before or behind its header.
+_HEADER_BYTES = 40
+
+
+class Progress:
+    """For how long replay has stood, and the primary has been silent, by a monotonic clock."""
+
+    def __init__(self) -> None:
+        self._lsn = -1
+        self._moved_s = 0.0
+        self._even_s = 0.0
+        self._heard_at: datetime | None = None
+        self._heard_s = 0.0
+
+    def still_s(self, replay_lsn: int, now_s: float) -> float:
+        """Return for how long replay has stood at this position."""
+        if replay_lsn != self._lsn:
+            self._lsn, self._moved_s = replay_lsn, now_s
+        return round(now_s - self._moved_s, 1)
+
+    def look(self, seen: Standby, at: Replay, now_s: float, *, low: str = "") -> Fault | None:
+        """Return why it does not follow, None when it does or nothing is to be replayed.
+
+        `low`: the settings with which a paused replay cannot go on.
+        """
+        if seen.primary_lsn - seen.replay_lsn <= _HEADER_BYTES:
+            self._even_s = now_s
+        if not at.streaming or at.heard_at != self._heard_at:
+            self._heard_at, self._heard_s = at.heard_at, now_s
+        if at.paused and low:
+            return Fault(
+                kind=FaultKind.NOT_FOLLOWING,
+                problem=f"replay is paused at {show_lsn(seen.replay_lsn)}: {low}",
+                remedy="start this instance again: walsup raises what is too low by itself (when"
+                " replay is resumed instead, postgres ends)",
+            )
+        if at.paused:
+            return Fault(
+                kind=FaultKind.NOT_FOLLOWING,
+                problem=f"replay is paused at {show_lsn(seen.replay_lsn)}",
+                remedy="continue it: select pg_wal_replay_resume()",
+            )
+        silent_s = now_s - self._heard_s
+        if at.receiver_timeout_s and silent_s > at.receiver_timeout_s + _SILENT_MARGIN_S:
+            return Fault(
+                kind=FaultKind.NOT_FOLLOWING,
+                problem="the WAL receiver says that it streams, and has received nothing for"
+                f" {units.show_duration(round(silent_s))}",
+                remedy="look for a hung WAL receiver or network; ending that process makes"
+                " postgres connect again",
+            )
+        stood_s = now_s - max(self._moved_s, self._even_s)
+        if stood_s <= _PATIENCE_S + at.apply_delay_s:
+            return None
+        return Fault(
+            kind=FaultKind.NOT_FOLLOWING,
+            problem=f"replay has stood at {show_lsn(seen.replay_lsn)} for"
+            f" {units.show_duration(round(stood_s))}, and the primary is at"
+            f" {show_lsn(seen.primary_lsn)}",
+            remedy=waits_for_queries(seen)
+            or "look for a query that holds replay up (max_standby_streaming_delay), or a"
+            " startup process that hangs",
+        )
+
+
+def waits_for_queries(seen: Standby) -> str:
+    """Return what to do where replay waits for queries without an end, "" where it does not."""
+    if not seen.endless:
+        return ""
+    return (
+        f"{seen.endless} = -1 lets replay wait for queries on this standby without an"
+        " end: end the query that holds it up (pg_stat_activity), or set a limit and reload"
+    )

@@ -1,0 +1,389 @@
+"""What the loops have seen: a board they write on, and the frozen snapshot that is shown."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from walsup import log
+from walsup.agent.lag_meter import Lag
+from walsup.agent.subject import Subject
+from walsup.archive.faults import Fault
+from walsup.postgres.backup_exclusions import LeftOut
+from walsup.redaction import redact_known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Init:
+    """PID 1's state file."""
+
+    phase: str = "starting"
+    detail: str = ""
+    postgres_pid: int = 0
+    engine_pid: int = 0
+    engine_generation: int = 0
+    engine_restarts: int = 0
+    agent_restarts: int = 0
+    log_dropped_lines: int = 0
+    log_stalls: str = ""  # why the container's log takes nothing now
+    reloads: int = 0
+    stop_deadline_s: float = 0.0
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a stop has begun."""
+        return self.phase in ("stopping", "sweeping", "ended")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """The server as SQL tells it, if `observed`. `timeline` 0: not known (a standby)."""
+
+    accepting: bool = False
+    observed: bool = False
+    role: str = "primary"
+    current_lsn: int = 0
+    timeline: int = 0
+    xmax: int = 0
+    xmin: int = 0
+    failed_count: int = 0
+    last_failed_wal: str = ""
+    archive_timeout_s: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """The last new connection to postgres: why it got no answer, or what the answer says."""
+
+    problem: str = ""
+    full: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """The gate of the archive: `none` (no archive), `shut`, `opening` or `open`.
+
+    `standby`: it stays shut, as long as this is one.
+    `daemon`: whether the engine's daemon carries the WAL; if not, each push starts the engine.
+    """
+
+    state: str = "none"
+    reason: str = ""
+    engine: str = ""
+    compression: str = ""
+    epoch: int = 0
+    origin_lsn: int = 0
+    daemon: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What waits in pg_wal: `.ready` files, the oldest one's age, free bytes beside them."""
+
+    ready: int = 0
+    oldest: str = ""
+    oldest_age_s: float = 0.0
+    free_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """pg_wal's file system: when it is full if nothing changes, and what is put aside in it."""
+
+    full_in_s: float | None = None
+    reserve_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupSeen:
+    """The newest base backup in the bucket, and what is done about it.
+
+    `state`: `proven` when the engine has read it, `listed` when all of it is in the bucket and
+    nothing here can decrypt it. `verified`: how, in words; "": not yet.
+    """
+
+    state: str = "unknown"
+    name: str = ""
+    finished_at: str = ""
+    attempts: int = 0
+    verified: str = ""
+
+    @property
+    def counts(self) -> bool:
+        """Whether a restore is to begin with it."""
+        return self.state in ("proven", "listed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hole:
+    """Segments that are lost to the archive, from `first` to the one before `end_lsn`.
+
+    `covered_by`: a proven base backup that starts behind it; restores across it stay impossible.
+    """
+
+    first: str
+    last: str
+    end_lsn: int
+    covered_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """What the audit by listing has found.
+
+    `state`: `none` (nothing is archived), `waiting` for this run's first full round, `passed` or
+    `findings`. `finished_at`: the end of the last full round, of an earlier run perhaps (Unix
+    seconds, 0: there was none); `looked_at`: that of the last round, the newest day's included.
+    `from_backup`, `from_lsn`, `until_lsn`: the window that was seen without a gap; several base
+    backups lie in it. `due_s`: how old a full round may become. `backups_from`: base backups before
+    this LSN do not count, because the archive was put back to an earlier state.
+    """
+
+    state: str = "none"
+    finished_at: float = 0.0
+    looked_at: float = 0.0
+    took_s: float = 0.0
+    due_s: float = 0.0
+    objects: int = 0
+    ignored: int = 0
+    backups: int = 0
+    from_backup: str = ""
+    from_lsn: int = 0
+    until_lsn: int = 0
+    missing: int = 0
+    damaged: int = 0
+    unread: int = 0
+    backups_from: int = 0
+    unfit_backups: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restore:
+    """A restore: `none`, `fetching` (bytes), `recovering` (segments), `promoted` or `done`.
+
+    `left_s`: how long it takes yet at this rate, None when that is not known; `still_s`: for how
+    long it has stood at one segment.
+    """
+
+    phase: str = "none"
+    source: str = ""
+    backup: str = ""
+    target: str = ""
+    bytes: int = 0
+    total_bytes: int = 0
+    segment: str = ""
+    lsn: int = 0
+    segments: int = 0
+    total_segments: int = 0
+    percent: int = 0
+    left_s: float | None = None
+    still_s: int = 0
+    ended_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standby:
+    """A standby: `none`, `following` or `promoted` in this run.
+
+    `source`: where its WAL comes from now, `streaming`, `archive` or `nowhere`. `archived_lsn`: up
+    to where the archive has it, 0 when that is not known; `looked_at`: when it was seen (Unix
+    seconds). `at_end`: everything that the archive has was read by then. `primary_lsn`: up to where
+    the primary has it, as the stream says, 0 without one. `still_s`: for how long replay has stood
+    at `replay_lsn`. `paused`: replay is paused. `apply_delay_s`: recovery_min_apply_delay.
+    `endless`: the settings by which replay waits for queries without an end, "" when none does.
+    """
+
+    phase: str = "none"
+    source: str = "nowhere"
+    streams: bool = False
+    replay_lsn: int = 0
+    archived_lsn: int = 0
+    looked_at: float = 0.0
+    at_end: bool = False
+    primary_lsn: int = 0
+    still_s: float = 0.0
+    paused: bool = False
+    apply_delay_s: float = 0.0
+    endless: str = ""
+
+    @property
+    def behind_bytes(self) -> int:
+        """How far it is behind the archive."""
+        return max(0, self.archived_lsn - self.replay_lsn)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Previous:
+    """How the run before this one ended: `unknown`, `stopped` (with a verdict) or `crashed`.
+
+    `at`: when the verdict was given (Unix seconds); `told_by`: `data directory` or `archive`.
+    """
+
+    how: str = "unknown"
+    verdict: str = ""
+    at: float = 0.0
+    told_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A fault that stands, since when (Unix seconds)."""
+
+    fault: Fault
+    since: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Everything visible. Faults by subject: bucket, gate, backup, disk, hole and so on.
+
+    `attention`: by subject, what needs a person but takes no protection away.
+
+    `boot` names this start of the container, `place` the data directory on this machine: a command
+    compares them with its own. `shared_with`: what of the data directory is lost together with an
+    archive in a directory, "" when nothing is, None when that is not known. `left_out`: what base
+    backups do not hold of the data directory, None: not looked at in this run.
+    """
+
+    archive: str | None
+    boot: str = ""
+    pgdata: str = ""
+    place: str = ""
+    shared_with: str | None = None
+    wanted_role: str = "primary"
+    system_id: int = 0
+    segment_bytes: int = 0
+    init: Init = field(default_factory=Init)
+    database: Database = field(default_factory=Database)
+    connection: Connection = field(default_factory=Connection)
+    gate: Gate = field(default_factory=Gate)
+    lag: Lag = field(default_factory=Lag)
+    waiting: Waiting = field(default_factory=Waiting)
+    disk: Disk = field(default_factory=Disk)
+    backup: BackupSeen = field(default_factory=BackupSeen)
+    left_out: tuple[LeftOut, ...] | None = None
+    restore: Restore = field(default_factory=Restore)
+    standby: Standby = field(default_factory=Standby)
+    previous: Previous = field(default_factory=Previous)
+    holes: tuple[Hole, ...] = ()
+    audit: Audit = field(default_factory=Audit)
+    faults: Mapping[Subject, Standing] = field(default_factory=dict)
+    attention: Mapping[Subject, Standing] = field(default_factory=dict)
+    times: Mapping[str, float] = field(default_factory=dict)
+    at: float = 0.0
+    now_s: float = 0.0
+
+    @property
+    def needs_backup_from(self) -> int:
+        """Where the next base backup has to start at the least: behind the last open hole."""
+        holes = (hole.end_lsn for hole in self.holes if not hole.covered_by)
+        return max(self.audit.backups_from, *holes, 0)
+
+
+class Board:
+    """The one mutable thing of the agent: the latest snapshot, replaced piece by piece."""
+
+    def __init__(self, archive: str | None) -> None:
+        gate = Gate(state="opening" if archive else "none")
+        self.snapshot = Snapshot(archive=archive, gate=gate, at=time.time())
+
+    def begin(self, archive: str | None, wanted_role: str = "primary") -> None:
+        """Say what the archive is; the gate is about to be opened, if there is one."""
+        gate = Gate(state="opening" if archive else "none")
+        self.put(archive=archive, wanted_role=wanted_role, gate=gate)
+
+    def put(self, **observed: object) -> None:
+        """Replace pieces of the snapshot; each has been observed now."""
+        times = {**self.snapshot.times, **dict.fromkeys(observed, time.monotonic())}
+        self.snapshot = replace(
+            self.snapshot,
+            at=time.time(),
+            times=times,
+            **observed,  # type: ignore[arg-type]
+        )
+
+    def saw(self, observation: str) -> None:
+        """Note that something was observed now that is no piece of its own."""
+        times = {**self.snapshot.times, observation: time.monotonic()}
+        self.snapshot = replace(self.snapshot, times=times)
+
+    def shown(self) -> Snapshot:
+        """Return the snapshot with the time at which it is shown."""
+        return replace(self.snapshot, at=time.time(), now_s=time.monotonic())
+
+    def fault(self, subject: Subject, found: Fault) -> None:
+        """Let a fault stand, without secrets; logged when its class is new for the subject."""
+        found = _without_secrets(found)
+        faults = dict(self.snapshot.faults)
+        before = faults.get(subject)
+        if before is not None and before.fault.kind == found.kind:
+            faults[subject] = replace(before, fault=found)
+        else:
+            log.warning(
+                "fault.appeared",
+                subject=subject,
+                kind=found.kind,
+                problem=found.problem,
+                remedy=found.cure,
+            )
+            faults[subject] = Standing(fault=found, since=time.time())
+        self.put(faults=faults)
+
+    def clear(self, subject: Subject) -> None:
+        """Take a fault away."""
+        if subject in self.snapshot.faults:
+            faults = dict(self.snapshot.faults)
+            gone = faults.pop(subject)
+            log.info(
+                "fault.cleared",
+                subject=subject,
+                kind=gone.fault.kind,
+                stood_s=round(time.time() - gone.since, 1),
+            )
+            self.put(faults=faults)
+
+    def attend(self, subject: Subject, found: Fault | None) -> None:
+        """Show that something needs a person's attention, or that it no longer does (None).
+
+        It takes neither `protected` nor readiness away, and is logged when its text is new.
+        """
+        standing = dict(self.snapshot.attention)
+        before = standing.pop(subject, None)
+        if found is not None:
+            found = _without_secrets(found)
+            since = before.since if before is not None else time.time()
+            standing[subject] = Standing(fault=found, since=since)
+        if standing == self.snapshot.attention:
+            return
+        self.put(attention=standing)
+        if found is not None:
+            log.warning(
+                "attention.wanted",
+                subject=subject,
+                kind=found.kind,
+                problem=found.problem,
+                remedy=found.cure,
+            )
+        else:
+            log.info("attention.ended", subject=subject)
+
+    def cover(self, backup: str, start_lsn: int) -> None:
+        """Close the holes that lie before a proven base backup."""
+        seen = self.snapshot.holes
+        holes = tuple(
+            replace(hole, covered_by=backup)
+            if not hole.covered_by and hole.end_lsn <= start_lsn
+            else hole
+            for hole in seen
+        )
+        if holes != seen:
+            self.put(holes=holes)
+            log.info("hole.covered", by=backup)
+        audit = self.snapshot.audit
+        if audit.backups_from and start_lsn >= audit.backups_from:
+            self.put(audit=replace(audit, backups_from=0))
+        if not self.snapshot.needs_backup_from:
+            self.clear(Subject.HOLE)
+
+
+def _without_secrets(found: Fault) -> Fault:
+    return found._replace(problem=redact_known(found.problem), remedy=redact_known(found.remedy))

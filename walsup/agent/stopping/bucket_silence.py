@@ -1,0 +1,76 @@
+"""How long a stop waits for a bucket that does not answer."""
+
+import asyncio
+import time
+from collections.abc import Collection
+from typing import Protocol
+
+from walsup import units
+from walsup.archive.faults import Fault
+from walsup.archive.paths import OWNER_KEY
+from walsup.archive.storage.bucket import Object
+from walsup.archive.storage.fault_mapping import classify, is_absent
+from walsup.archive.storage.s3.failures import RefusedError
+
+_EVERY_S = 0.5
+# One request that hangs is not a bucket that does not answer.
+_LONGEST_ASK_S = 5.0
+_SHARE = 4
+
+
+class Asked(Protocol):
+    """The part of a bucket that is asked."""
+
+    async def get(self, key: str) -> Object: ...  # noqa: D102 (as Bucket has it)
+
+
+class Silence:
+    """The time since the bucket has last answered; each segment that it has taken is an answer."""
+
+    def __init__(self, patience_s: float, began_s: float) -> None:
+        self._patience_s = patience_s
+        self._answered_s = began_s
+        self._taken = 0
+
+    def note(self, fault: Fault | None, taken: int, now_s: float) -> str:
+        """Return what happened, for an operator, when patience is over; "" before.
+
+        `fault`: why there was no answer, None when there was one; `taken`: the segments so far.
+        """
+        if fault is None or taken > self._taken:
+            self._answered_s = now_s
+        self._taken = taken
+        silent_s = now_s - self._answered_s
+        if fault is None or silent_s < self._patience_s:
+            return ""
+        waited = units.show_duration(round(silent_s))
+        return f"the bucket has not answered for {waited} ({fault.kind}: {fault.problem})"
+
+
+async def until_silent(bucket: Asked, patience_s: float, swept: Collection[str]) -> str:
+    """Ask until nothing was answered for so long; returns what happened, for an operator.
+
+    `swept`: the segments that the bucket has taken meanwhile.
+    """
+    silence = Silence(patience_s, time.monotonic())
+    while True:
+        fault = await ask(bucket, max(0.1, min(_LONGEST_ASK_S, patience_s / _SHARE)))
+        if said := silence.note(fault, len(swept), time.monotonic()):
+            return said
+        await asyncio.sleep(_EVERY_S)
+
+
+async def ask(bucket: Asked, timeout_s: float) -> Fault | None:
+    """Ask for a small object; returns why there was no answer."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await bucket.get(OWNER_KEY)
+    except FileNotFoundError as raised:
+        return None if is_absent(raised) else classify(raised)
+    except RefusedError as raised:
+        # A server that is throttled or whose keys are being exchanged answers. A load balancer
+        # without a server behind it answers too, but not with one of S3's codes.
+        return None if raised.code else classify(raised)
+    except Exception as raised:  # noqa: BLE001 (whatever the client raises is a fault)
+        return classify(raised)
+    return None

@@ -1,0 +1,100 @@
+"""Pushing what is still in pg_wal when postgres has ended."""
+
+import asyncio
+from collections.abc import Sequence
+
+from walsup import log
+from walsup.agent.archiving import engine_daemon
+from walsup.agent.context import World
+from walsup.archive.engine import daemon_client, run_once
+from walsup.archive.engine.adapter import Engine
+from walsup.archive.ownership.lease import now_s
+from walsup.archive.paths import WAL_FOLDER
+from walsup.archive.storage.bucket import Bucket
+from walsup.archive.valid_keys import wal_name
+from walsup.postgres.wal_files.ready_files import ready_names
+
+# A push by the daemon is overdue after this, or after a slow network's time for one segment.
+_OVERDUE_S = 4.0
+_SLOW_BYTES_PER_S = 4 << 20
+# What is left for pushing past the daemon is at least this share of the time.
+_SHARE = 2
+
+
+class Sweep:
+    """The pushes of one stop. archive_status itself is PostgreSQL's and never touched."""
+
+    def __init__(self, world: World, bucket: Bucket, ends_s: float) -> None:
+        """`ends_s`: when there must be a verdict, by the clock of leases."""
+        self._world = world
+        self._bucket = bucket
+        self._ends_s = ends_s
+
+    async def push_ready(self) -> bool:
+        """Push what is `.ready` and not in the bucket, oldest first; False when nothing was pushed.
+
+        Raises:
+            what the bucket raises.
+        """
+        world = self._world
+        waiting = await asyncio.to_thread(ready_names, world.settings.pgdata)
+        pushed = False
+        there = await self._archived(waiting.own)
+        for name in waiting.own:
+            if name in there:
+                continue
+            held = world.lease is not None and world.lease.is_held
+            if not held or not await self._push(name, alone=bool(waiting.foreign)):
+                return pushed
+            pushed = True
+            world.swept.add(name)
+            log.info("segment.swept", name=name)
+        return pushed
+
+    async def _archived(self, names: Sequence[str]) -> set[str]:
+        """Return those of the names that are whole in the bucket."""
+        found: set[str] = set()
+        if not names:
+            return found
+        wanted = set(names)
+        async for key in self._bucket.keys(WAL_FOLDER, f"{WAL_FOLDER}/{names[0][:-1]}"):
+            name = wal_name(key)
+            if name in wanted and await self._bucket.settle(key):
+                found.add(name)
+        return found
+
+    async def _push(self, name: str, *, alone: bool) -> bool:
+        """Push through the daemon, and past it when that takes too long.
+
+        `alone`: past it at once, because it would push along what else is `.ready`.
+
+        WAL-RUS's daemon lets a push wait for a hung one of the same name, for ever.
+        """
+        world, engine = self._world, self._world.engine
+        if not isinstance(engine, Engine) or (engine.has_daemon and not alone):
+            left_s = self.left_s()
+            slow_s = world.board.snapshot.segment_bytes / _SLOW_BYTES_PER_S
+            overdue_s = min(max(_OVERDUE_S, slow_s), left_s / _SHARE)
+            began_s = now_s()
+            if await daemon_client.push(world.engine_socket, name, overdue_s):
+                return True
+            if now_s() - began_s < overdue_s or not isinstance(engine, Engine):
+                return False  # it has answered: that it failed
+            engine_daemon.replace(
+                world, f"the push of {name} has taken longer than {overdue_s:.0f} s"
+            )
+        argv = engine.push_argv(world.engine_config, world.settings.pgdata / "pg_wal" / name)
+        output = world.run_dir / "wal-push.log"
+        code = await run_once.run(argv, output, timeout_s=self.left_s() / _SHARE)
+        log.info("segment.pushed", name=name, exit_code=code)
+        return code == 0
+
+    def stop_left_s(self) -> float:
+        """Return the time until there must be a verdict; the lease is renewed meanwhile."""
+        return max(0.0, self._ends_s - now_s())
+
+    def left_s(self) -> float:
+        """Return how long a push may still take."""
+        lease = self._world.lease
+        until_s = min(self._ends_s, lease.until_s) if lease else 0.0
+        return max(0.0, until_s - now_s())

@@ -1,0 +1,108 @@
+"""What a restore of this database needs in the archive, looked for before a verdict."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from walsup.agent.audit import part_check
+from walsup.agent.backup import valid_backups
+from walsup.agent.context import World
+from walsup.archive.catalog import listing
+from walsup.archive.catalog.listing import Backup
+from walsup.archive.catalog.timelines import Line, reach
+from walsup.archive.engine import decryption
+from walsup.archive.storage.bucket import Bucket
+from walsup.postgres.pg_control import ControlData
+from walsup.postgres.wal import Segment
+from walsup.postgres.wal_files import timeline_history
+
+# The newest of them; the audit by listing looks at what lies before.
+_MOST_SEGMENTS = 20_000
+_SHOWN = 3
+
+
+class Restorable(NamedTuple):
+    """The base backup that a restore would begin with, and what is `missing` ("": nothing).
+
+    `backup`: its name, and that it was only listed where nothing here can decrypt it.
+    """
+
+    backup: str
+    missing: str
+
+
+async def look(world: World, bucket: Bucket, found: ControlData, last: Segment) -> Restorable:
+    """Look for the newest base backup with its parts, and for the WAL from its start to `last`.
+
+    Raises:
+        what the bucket raises.
+    """
+    line = Line.of(found.timeline, timeline_history.left(world.settings.pgdata, found.timeline))
+    backups = await listing.backups(bucket)
+    fitting = [
+        backup
+        for backup in valid_backups.counted_at_end(world, backups, found)
+        if line.has(backup.timeline or line.timeline, backup.finish_lsn)
+        and backup.name not in world.board.snapshot.audit.unfit_backups
+    ]
+    if not fitting:
+        return Restorable("", _no_backup(world, backups))
+    newest = fitting[-1]
+    missing = world.unreadable.get(newest.name, "")
+    missing = missing or await _missing_part(world, bucket, backups, newest)
+    missing = missing or await _missing_wal(bucket, line, newest, last)
+    unread = ", listed and not read" if decryption.lacking(world.settings) else ""
+    return Restorable(f"{newest.name}{unread}", missing)
+
+
+def _no_backup(world: World, backups: Sequence[Backup]) -> str:
+    seen = world.board.snapshot.backup
+    state = f"; the one of this run: {seen.state}" if seen.state not in ("unknown", "none") else ""
+    if not backups:
+        return f"there is no base backup in the archive, without which no restore can begin{state}"
+    because = world.lease.owner.backups_because if world.lease else ""
+    unfit = world.board.snapshot.audit.unfit_backups
+    broken = [f"{one.name}: {unfit[one.name]}" for one in backups if one.name in unfit]
+    why = because or "; ".join(broken[-_SHOWN:])
+    why = why or "they are of another cluster or branch, or begin before a gap"
+    return (
+        f"none of the {len(backups)} base backups in the archive counts for a restore up to here"
+        f" ({why}){state}"
+    )
+
+
+async def _missing_part(
+    world: World, bucket: Bucket, backups: Iterable[Backup], newest: Backup
+) -> str:
+    """Return what is missing of a base backup or of those that it is a delta of."""
+    by_name = {backup.name: backup for backup in backups}
+    name = newest.name
+    while name:
+        if (backup := by_name.pop(name, None)) is None:
+            return f"base backup {name}, of which {newest.name} is a delta, is not in the archive"
+        if missing := await part_check.missing(world, bucket, backup):
+            return f"base backup {name} is not whole: {', '.join(missing[:_SHOWN])} is missing"
+        name = backup.delta_from
+    return ""
+
+
+async def _missing_wal(bucket: Bucket, line: Line, newest: Backup, last: Segment) -> str:
+    """Return the first segment that is missing between the backup's start and `last`."""
+    size = last.size
+    first = max(newest.start_lsn // size, last.number - _MOST_SEGMENTS)
+    if first > last.number:
+        return ""
+    start = Segment(timeline=line.at(first, size).timeline, number=first, size=size)
+    names = [name async for name in listing.from_name(bucket, _lowest(line, start).name)]
+    end = reach(line, start, names).end
+    if end is not None and end.number >= last.number:
+        return ""
+    number = start.number if end is None else end.number + 1
+    lost = Segment(timeline=line.at(number, size).timeline, number=number, size=size)
+    return (
+        f"{lost.name}, which a restore from base backup {newest.name} needs, is not in the bucket"
+    )
+
+
+def _lowest(line: Line, start: Segment) -> Segment:
+    """Return the first name under which postgres would take the segment."""
+    return min(line.candidates(start.number, start.size), key=lambda segment: segment.timeline)

@@ -1,0 +1,92 @@
+"""What a round has found, as the worker tells it. Pure."""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Self
+
+from walsup.archive.catalog.scope import Counted, Round, Stamp, counted_to_json, stamps
+
+
+class Suspect(NamedTuple):
+    """An object whose content has to be read.
+
+    `why`: its time is later than it was verified (`rewritten`), or something in its block has
+    changed (`block`); it is `empty`, of an implausible `size`, or later than those after it
+    (`order`).
+    """
+
+    name: str
+    why: str
+    stamp: Stamp
+
+
+class Branch(NamedTuple):
+    """Objects of a timeline that is not of the owner's line.
+
+    `first`: the earliest of them by the bucket's clock, at `since`; `backup`: a base backup of it.
+    """
+
+    timeline: int
+    first: str
+    since: float
+    objects: int
+    backup: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The answer of one round.
+
+    `missing`: stretches of segment numbers, both ends included; `more_missing`: how many stretches
+    were left out. `least_unshown`: the least number of the suspects that were left out, -1: none.
+    `known`: what the next round must not find changed although its time is not
+    older than `newest_at`. `begin`: number of the segment where the round began to compare, -1:
+    nothing to compare. `day`: where the newest day begins.
+    """
+
+    backups: tuple[Counted, ...] = ()
+    missing: tuple[tuple[int, int], ...] = ()
+    more_missing: int = 0
+    suspects: tuple[Suspect, ...] = ()
+    more_suspects: int = 0
+    damaged: tuple[str, ...] = ()
+    twice: tuple[str, ...] = ()
+    branches: tuple[Branch, ...] = ()
+    branches_until: float = 0.0
+    objects: int = 0
+    ignored: int = 0
+    pages: int = 0
+    begin: int = -1
+    day: int = 0
+    round: Round | None = None
+    known: dict[str, Stamp] = field(default_factory=dict)
+    blocks: tuple[int, str] = (0, "")
+    least_unshown: int = -1
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it for the agent."""
+        fields: dict[str, Any] = {name: getattr(self, name) for name in Found.__slots__}
+        return fields | {"backups": [counted_to_json(one) for one in self.backups]}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Self:
+        """Read it in the agent.
+
+        Raises:
+            TypeError, ValueError, KeyError: it is none.
+        """
+        fields = dict(fields)
+        last, blocks = fields.pop("round"), fields.pop("blocks")
+        return cls(
+            backups=tuple(Counted(**one) for one in fields.pop("backups")),
+            missing=tuple((int(a), int(b)) for a, b in fields.pop("missing")),
+            suspects=tuple(
+                Suspect(name, why, Stamp(*stamp)) for name, why, stamp in fields.pop("suspects")
+            ),
+            damaged=tuple(fields.pop("damaged")),
+            twice=tuple(fields.pop("twice")),
+            branches=tuple(Branch(*one) for one in fields.pop("branches")),
+            round=Round(*last) if last else None,
+            blocks=(blocks[0], blocks[1]),
+            known=stamps(fields.pop("known")),
+            **fields,
+        )

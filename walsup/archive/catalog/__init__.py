@@ -1,0 +1,1 @@
+"""What an archive holds: listings, base backups, timelines, commit times."""

@@ -1,0 +1,333 @@
+"""What an archive offers to a restore, read from the bucket before anything is touched."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from walsup.archive.catalog import commit_times, listing
+from walsup.archive.catalog.backup_parts import Held, PartList
+from walsup.archive.catalog.listing import Backup
+from walsup.archive.catalog.scope import least_segment_bytes
+from walsup.archive.catalog.timelines import Line, segment_size
+from walsup.archive.engine import run_once
+from walsup.archive.engine.adapter import Engine
+from walsup.archive.engine.output import classify_output
+from walsup.archive.faults import FaultError, FaultKind
+from walsup.archive.owner_record import Owner
+from walsup.archive.paths import BACKUP_FOLDER
+from walsup.archive.storage.bucket import Readable
+from walsup.archive.storage.fault_mapping import is_absent, note
+from walsup.archive.storage.retrying import OnFault
+from walsup.archive.valid_keys import parts_folder
+from walsup.postgres.wal import (
+    Kind,
+    PageHeader,
+    Segment,
+    classify,
+    long_page_header,
+    parse_history,
+    strip_extension,
+)
+from walsup.system.output_tail import raw_lines
+
+_METADATA = "files_metadata.json"
+_PIECE_BYTES = 2 << 20
+_FETCH_TIMEOUT_S = 120.0
+_TRIES = 3
+_DAMAGED = "bring the object back as it was written, an older version of it perhaps"
+# Kinds of faults of an engine that trying again does not mend.
+PERMANENT = (
+    FaultKind.ENGINE_BROKEN,
+    FaultKind.ENGINE_UNABLE,
+    FaultKind.ENGINE_MISSING,
+    FaultKind.UNKNOWN,
+)
+_PAGE_BYTES = 8192
+_COMPRESSION = {"": "none", ".lz4": "lz4", ".zst": "zstd"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """The archive through its bucket and through the engine. `secrets` are cut from its output.
+
+    `impatient`: the same bucket, that waits for nothing. `on_fault`: how one that cannot be asked
+    is waited for; None: it is not.
+    """
+
+    bucket: Readable
+    engine: Engine
+    config: Path
+    scratch: Path
+    secrets: Sequence[str] = field(repr=False)
+    lock: tuple[int, ...] = ()
+    more: Mapping[str, str] = field(default_factory=dict)
+    on_fault: OnFault | None = None
+    impatient: Readable | None = None
+
+    @property
+    def asked(self) -> Readable:
+        """The bucket that waits for nothing."""
+        return self.impatient or self.bucket
+
+    async def fetch(self, name: str) -> Path:
+        """Have a WAL file fetched, decompressed and decrypted, into the scratch directory.
+
+        Raises:
+            FaultError: the engine could not, with its own words.
+        """
+        failures = 0
+        while True:
+            try:
+                return await self._fetch(name)
+            except FaultError as raised:
+                failures += 1
+                # WAL-RUS says "not found" of what it may not read: that may be about to change.
+                lasts = failures > _TRIES and (
+                    raised.fault.kind in PERMANENT or await self._has(name)
+                )
+                if lasts:
+                    broken = raised.fault._replace(kind=FaultKind.ENGINE_BROKEN, remedy=_DAMAGED)
+                    raise FaultError(broken) from raised
+                if self.on_fault is None:
+                    raise
+                await self.on_fault(raised.fault, failures)
+
+    async def _has(self, name: str) -> bool:
+        """Tell whether the whole object can be read, so that what it holds is at fault."""
+        try:
+            key = await listing.key_of(self.asked, name)
+            return bool(key and (await self.asked.get(key)).content)
+        except Exception as raised:  # noqa: BLE001 (then the bucket is at fault)
+            note(raised)
+            return False
+
+    async def _fetch(self, name: str) -> Path:
+        target = self.scratch / name
+        target.unlink(missing_ok=True)
+        log = self.scratch / f"fetch-{name}.log"
+        argv = self.engine.fetch_argv(self.config, name, target)
+        code = await run_once.run(
+            argv, log, timeout_s=_FETCH_TIMEOUT_S, inherit=self.lock, more=self.more
+        )
+        text = raw_lines(log)
+        log.unlink(missing_ok=True)
+        if code == 0 and target.exists():
+            return target
+        target.unlink(missing_ok=True)
+        told = classify_output(text, self.secrets)
+        problem = f"{name} could not be fetched ({self.engine.name}, {code}): {told.problem}"
+        raise FaultError(told._replace(problem=problem))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What there is: finished base backups, oldest LSN first, timelines, the owner object."""
+
+    backups: tuple[Backup, ...]
+    timelines: tuple[int, ...]
+    owner: Owner | None
+
+    @property
+    def present(self) -> frozenset[int]:
+        """The timelines of which there is WAL, a history file or a base backup."""
+        return frozenset({*self.timelines, *(b.timeline for b in self.backups)}) - {0}
+
+
+async def look(bucket: Readable) -> Offer:
+    """Read the catalogue.
+
+    Raises:
+        what the bucket raises; ValueError: the owner object cannot be read.
+    """
+    backups = await listing.backups(bucket)
+    return Offer(
+        backups=tuple(sorted(backups, key=lambda b: (b.finish_lsn, b.timeline))),
+        timelines=await listing.timelines(bucket),
+        owner=await commit_times.owner(bucket),
+    )
+
+
+async def line(reader: Reader, timeline: int) -> Line:
+    """Give the line of timelines that leads to this one, from its history file.
+
+    Raises:
+        FaultError: the file cannot be fetched; ValueError: or read.
+    """
+    if timeline == 1:
+        return Line.of(1, ())
+    path = await reader.fetch(f"{timeline:08X}.history")
+    try:
+        return Line.of(timeline, parse_history(path.read_text(encoding="utf-8")))
+    finally:
+        path.unlink(missing_ok=True)
+
+
+async def readable_lines(reader: Reader, timelines: Iterable[int]) -> list[Line]:
+    """Give the lines to these timelines, without those whose history nothing can read.
+
+    Raises:
+        FaultError: the archive cannot be asked.
+    """
+    found = []
+    for timeline in timelines:
+        try:
+            found.append(await line(reader, timeline))
+        except ValueError:
+            continue
+        except FaultError as raised:
+            if raised.fault.kind not in PERMANENT:
+                raise
+    return found
+
+
+async def first_page(reader: Reader, segment: Segment) -> PageHeader:
+    """Give what the first page of a segment says: that key and compression are right.
+
+    Raises:
+        FaultError: it cannot be fetched; ValueError: it is no WAL.
+    """
+    path = await reader.fetch(segment.name)
+    try:
+        with path.open("rb") as file:
+            return long_page_header(file.read(_PAGE_BYTES))
+    finally:
+        path.unlink(missing_ok=True)
+
+
+async def held_files(bucket: Readable, name: str) -> AsyncIterator[list[Held]]:
+    """Give the files of a base backup, some at a time; none when it does not say.
+
+    Raises:
+        what the bucket raises; ValueError: the list cannot be read.
+    """
+    found = PartList()
+    async for files in _read(bucket, name, found):
+        yield files
+
+
+async def part_names(bucket: Readable, name: str) -> frozenset[str]:
+    """Give the names of a base backup's parts as its list of files has them; none without a list.
+
+    Raises:
+        as `held_files` does.
+    """
+    found = PartList()
+    async for _ in _read(bucket, name, found):
+        pass
+    return frozenset(found.parts)
+
+
+async def _read(bucket: Readable, name: str, found: PartList) -> AsyncIterator[list[Held]]:
+    key, begin = f"{BACKUP_FOLDER}/{name}/{_METADATA}", 0
+    while True:
+        try:
+            piece = await bucket.piece(key, begin, _PIECE_BYTES)
+        except FileNotFoundError as raised:
+            if begin or not is_absent(raised):
+                raise
+            return
+        try:
+            yield await asyncio.to_thread(found.feed, piece)
+            if len(piece) < _PIECE_BYTES:
+                found.end()
+                return
+        except ValueError as odd:
+            raise ValueError(f"{_METADATA} of {name} cannot be read: {odd}") from odd
+        begin += len(piece)
+
+
+async def metadata_bytes(bucket: Readable, name: str) -> int:
+    """Return the size of a base backup's list of files, 0 when it has none.
+
+    Raises:
+        what the bucket raises.
+    """
+    folder = f"{BACKUP_FOLDER}/{name}"
+    sizes = [
+        one.size_bytes
+        async for page in bucket.pages(folder)
+        for one in page.objects
+        if one.key == f"{folder}/{_METADATA}"
+    ]
+    return max(0, *sizes, 0)
+
+
+async def missing_parts(bucket: Readable, name: str, compressed_bytes: int = 0) -> tuple[str, ...]:
+    """Give what an unfinished upload or a deletion has left out of a base backup.
+
+    The engines fetch the parts that a listing shows, and miss none: half a backup looks whole.
+    `compressed_bytes`: as its sentinel says, of all parts.
+
+    Raises:
+        what the bucket raises; ValueError: the list of parts cannot be read.
+    """
+    folder = parts_folder(name)
+    listed = [one async for page in bucket.pages(folder) for one in page.objects]
+    there = {
+        strip_extension(one.key).rpartition("/")[2].removesuffix(".enc"): one.size_bytes
+        for one in listed
+    }
+    if not there:
+        return (f"{folder}/",)
+    wanted = {"pg_control.tar", *await part_names(bucket, name)}
+    missing = [f"{folder}/{part}" for part in sorted(wanted - there.keys())]
+    missing += [f"{folder}/{part} (0 bytes)" for part, size in sorted(there.items()) if size == 0]
+    total_bytes = sum(there.values())
+    # Both engines count what they have uploaded; sizes that are not told are -1.
+    if not missing and min(there.values()) > 0 and total_bytes < compressed_bytes:
+        lacking = compressed_bytes - total_bytes
+        missing.append(f"{lacking} bytes of its {len(there)} parts: one is cut off")
+    return tuple(missing)
+
+
+async def space_bytes(bucket: Readable, backup: Backup) -> dict[str, int]:
+    """Give the least that each tablespace takes, by its number.
+
+    As walsup has noted it; of another's backup the parts that hold nothing else, compressed.
+
+    Raises:
+        as `held_files` does.
+    """
+    found = dict.fromkeys([number for number, _ in backup.tablespaces], 0)
+    if not found:
+        return found
+    sizes = {
+        strip_extension(one.key).rpartition("/")[2].removesuffix(".enc"): one.size_bytes
+        async for page in bucket.pages(parts_folder(backup.name))
+        for one in page.objects
+    }
+    owners: dict[str, set[str]] = {}
+    async for files in held_files(bucket, backup.name):
+        for part, name in files:
+            number = name.split("/")[1] if name.startswith("pg_tblspc/") else ""
+            owners.setdefault(part, set()).add(number)
+    for part, numbers in owners.items():
+        if len(numbers) == 1 and (number := numbers.pop()) in found:
+            found[number] += max(0, sizes.get(part, 0))
+    return {number: max(size, backup.space_bytes(number)) for number, size in found.items()}
+
+
+async def segments(bucket: Readable, start: Segment) -> tuple[frozenset[str], dict[str, int]]:
+    """Give the names of WAL files from a segment on, and those too small to be segments.
+
+    Raises:
+        what the bucket raises.
+    """
+    whole, short = set[str](), dict[str, int]()
+    async for name, listed in listing.listed_from(bucket, start.name):
+        extension = listed.key.rpartition("/")[2].removeprefix(name)
+        least = least_segment_bytes(_COMPRESSION.get(extension, "other"), start.size)
+        if classify(name) is Kind.SEGMENT and 0 <= listed.size_bytes < least:
+            short[name] = listed.size_bytes
+        else:
+            whole.add(name)
+    return frozenset(whole), {name: size for name, size in short.items() if name not in whole}
+
+
+def size(backup: Backup) -> int:
+    """Give the size of the backup's segments in bytes, 0 when it cannot be told."""
+    try:
+        return segment_size(backup.name, backup.start_lsn)
+    except ValueError:
+        return 0

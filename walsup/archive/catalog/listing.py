@@ -1,0 +1,342 @@
+"""What the bucket holds, read from the bucket itself and never from an engine's printout."""
+
+import json
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
+
+from walsup import log
+from walsup.archive.catalog.scope import Stamp
+from walsup.archive.paths import BACKUP_FOLDER, WAL_FOLDER
+from walsup.archive.storage.bucket import Bucket, Listed, Readable
+from walsup.archive.valid_keys import backup_name, is_direct
+from walsup.postgres import config
+from walsup.postgres.backup_exclusions import MORE, LeftOut
+from walsup.postgres.wal import Kind, Segment, classify, strip_extension
+
+_NOTE = "walsup"  # in a sentinel's UserData
+_SPACES = "tablespace_bytes"
+_LEFT_OUT = "left_out"
+_MOST_BEYOND = 16
+_MOST_NOTED_BYTES = 1 << 15  # in an argument of the engine, which may have 128 kB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    """A finished base backup: one with a sentinel. LSNs in bytes, the time as written there.
+
+    `pg_version` as server_version_num, 0 when it is not told; `size_bytes` of what is fetched,
+    `compressed_bytes` of its parts;
+    `tablespaces` has the number and the directory of each, `data_dir` the data directory that was
+    copied; `preloads` is the cluster's
+    shared_preload_libraries, `spaces` the sizes of its tablespaces, as far as walsup has told them
+    with the backup; `left_out` is what it does not hold of the data directory, None: not known.
+    """
+
+    name: str
+    system_id: int | None
+    start_lsn: int
+    finish_lsn: int
+    finished_at: str
+    uploaded_at: float
+    delta: bool
+    delta_from: str = ""
+    pg_version: int = 0
+    size_bytes: int = 0
+    compressed_bytes: int = 0
+    tablespaces: tuple[tuple[str, str], ...] = ()
+    preloads: str = ""
+    spaces: tuple[tuple[str, int], ...] = ()
+    left_out: tuple[LeftOut, ...] | None = None
+    data_dir: str = ""
+
+    def space_bytes(self, number: str) -> int:
+        """Give the size of a tablespace as it was noted with the backup, 0 when it was not."""
+        return dict(self.spaces).get(number, 0)
+
+    @property
+    def timeline(self) -> int:
+        """The timeline that it was taken on: `base_` and the segment's name; 0: it has no such."""
+        try:
+            return int(self.name.removeprefix("base_")[:8], 16)
+        except ValueError:
+            return 0
+
+
+async def backups(bucket: Readable) -> tuple[Backup, ...]:
+    """Give the finished base backups, newest upload last."""
+    sentinels = sorted(
+        (uploaded_at, key)
+        for key, uploaded_at in await bucket.folder(BACKUP_FOLDER)
+        if backup_name(key)
+    )
+    found = []
+    for at, key in sentinels:
+        try:
+            found.append(_parse(key, at, (await bucket.get(key)).content))
+        except (ValueError, TypeError, AttributeError) as fault:
+            # One that cannot be read must not hide the others.
+            log.warning("sentinel.unreadable", key=key, problem=str(fault))
+    return tuple(found)
+
+
+def _parse(key: str, uploaded_at: float, content: bytes) -> Backup:
+    """Read a sentinel; WAL-G 0.2 writes no SystemIdentifier."""
+    fields = json.loads(content)
+    return Backup(
+        name=backup_name(key),
+        system_id=int(fields["SystemIdentifier"]) if fields.get("SystemIdentifier") else None,
+        start_lsn=int(fields.get("LSN") or 0),
+        finish_lsn=int(fields.get("FinishLSN") or 0),
+        finished_at=str(fields.get("FinishTime") or ""),
+        uploaded_at=uploaded_at,
+        delta=bool(fields.get("DeltaFrom") or fields.get("IncrementFrom")),
+        delta_from=str(fields.get("DeltaFrom") or fields.get("IncrementFrom") or ""),
+        pg_version=int(fields.get("PgVersion") or 0),
+        size_bytes=int(fields.get("UncompressedSize") or 0),
+        compressed_bytes=int(fields.get("CompressedSize") or 0),
+        tablespaces=tuple(_tablespaces(fields.get("Spec") or {})),
+        data_dir=_data_dir(fields),
+        preloads=str(_noted(fields.get("UserData")).get(config.PRELOADED) or ""),
+        spaces=tuple(_spaces(_noted(fields.get("UserData")))),
+        left_out=_left_out(_noted(fields.get("UserData"))),
+    )
+
+
+def note(
+    preloads: str,
+    spaces: Mapping[str, int] = MappingProxyType({}),
+    left_out: Iterable[LeftOut] = (),
+) -> str:
+    """Give what goes with a base backup of walsup's, for the engine's option (JSON).
+
+    `spaces`: the sizes of tablespaces in bytes, by their numbers; `left_out`: what is not in it.
+    """
+    noted: dict[str, object] = {config.PRELOADED: preloads, _LEFT_OUT: _listed(left_out)}
+    return json.dumps({_NOTE: noted | ({_SPACES: dict(spaces)} if spaces else {})})
+
+
+def _listed(left_out: Iterable[LeftOut]) -> list[dict[str, object]]:
+    """Return them for the note, links first; how many there was no room for is told."""
+    ordered = sorted(left_out, key=lambda one: (one.kind != "link", one.path))
+    listed: list[dict[str, object]] = []
+    room = _MOST_NOTED_BYTES
+    for one in ordered:
+        fields = one._asdict()
+        room -= len(json.dumps(fields))
+        if room < 0:
+            more = LeftOut(str(len(ordered) - len(listed)), MORE)
+            return [*listed, more._asdict()]
+        listed.append(fields)
+    return listed
+
+
+def _left_out(noted: Mapping[str, object]) -> tuple[LeftOut, ...] | None:
+    told = noted.get(_LEFT_OUT)
+    if not isinstance(told, list):
+        return None
+    return tuple(
+        LeftOut(
+            path=str(one.get("path")),
+            kind=str(one.get("kind")),
+            target=str(one.get("target") or ""),
+            dangling=one.get("dangling") is True,
+        )
+        for one in told
+        if isinstance(one, dict)
+    )
+
+
+def _noted(told: object) -> dict[str, object]:
+    """Read that note again; anything else is an operator's."""
+    found = told.get(_NOTE) if isinstance(told, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _spaces(noted: Mapping[str, object]) -> Iterator[tuple[str, int]]:
+    told = noted.get(_SPACES)
+    for number, size in told.items() if isinstance(told, dict) else ():
+        if isinstance(size, int) and size > 0:
+            yield str(number), size
+
+
+def _tablespaces(spec: dict[str, object]) -> Iterator[tuple[str, str]]:
+    listed = spec.get("tablespaces")
+    for number in listed if isinstance(listed, list) else ():
+        place = spec.get(str(number))
+        if isinstance(place, dict) and place.get("loc"):
+            yield str(number), str(place["loc"])
+
+
+def _data_dir(fields: Mapping[str, object]) -> str:
+    spec = fields.get("Spec")
+    told = (spec.get("base_prefix") if isinstance(spec, dict) else "") or fields.get("DataDir")
+    return str(told or "").rstrip("/")
+
+
+async def newest_segment(bucket: Readable) -> str:
+    """Give the key of the last segment of the newest timeline, "" when there is none."""
+    newest = ""
+    async for key in bucket.keys(WAL_FOLDER):
+        if classify(_name(key)) is Kind.SEGMENT:
+            newest = key
+    return newest
+
+
+async def is_empty(bucket: Readable) -> bool:
+    """Tell whether a successful listing finds nothing below the folders of WAL and base backups.
+
+    What does not count as WAL counts here: somebody may have moved a cluster's there.
+    """
+    for folder in (BACKUP_FOLDER, WAL_FOLDER):
+        async for page in bucket.pages(folder):
+            if page.objects or page.folders:
+                return False
+    return True
+
+
+async def from_name(bucket: Readable, name: str) -> AsyncIterator[str]:
+    """Give the names of WAL files, without extension, from this one on, in order."""
+    async for found, _ in listed_from(bucket, name):
+        yield found
+
+
+async def listed_from(bucket: Readable, name: str) -> AsyncIterator[tuple[str, Listed]]:
+    """Give the names of WAL files, without extension, with their objects, in order."""
+    # A listing begins behind its key; what is not compressed, and WAL-RUS's history files, have the
+    # bare name.
+    async for page in bucket.pages(WAL_FOLDER, f"{WAL_FOLDER}/{name[:-1]}"):
+        for listed in page.objects:
+            if (found := _name(listed.key)) >= name:
+                yield found, listed
+
+
+async def key_of(bucket: Readable, name: str) -> str:
+    """Give the key under which a WAL file is archived, "" when it is not."""
+    async for key in bucket.keys(WAL_FOLDER, f"{WAL_FOLDER}/{name[:-1]}"):
+        if (found := _name(key)) == name:
+            return key
+        if found > name and not found.startswith(name):
+            break  # in order of names it cannot come any more
+    return ""
+
+
+async def newest_on(bucket: Readable, timeline: int, lsn: int, size: int) -> Segment | None:
+    """Give the last segment of a timeline that is archived behind `lsn`; None: there is none."""
+    newest = None
+    first = Segment.containing(lsn, timeline, size)
+    async for name in from_name(bucket, first.name):
+        if name[:8] > first.name[:8]:
+            break
+        newest = segment(name, size) or newest
+    return newest
+
+
+def segment(name: str, size: int) -> Segment | None:
+    """Give the segment of this name; None for another file, or segments of another size."""
+    try:
+        return Segment.parse(name, size)
+    except ValueError:
+        return None
+
+
+async def timelines(bucket: Readable) -> tuple[int, ...]:
+    """Give every timeline of which any object is archived; one page of the listing for each."""
+    found: list[int] = []
+    while (number := await _next_timeline(bucket, found[-1] if found else 0)) is not None:
+        found.append(number)
+    return tuple(found)
+
+
+async def _next_timeline(bucket: Readable, before: int) -> int | None:
+    async for key in bucket.keys(WAL_FOLDER, f"{WAL_FOLDER}/{before:08X}~"):
+        name = _name(key)
+        if name > "G":
+            break  # behind all hexadecimal digits
+        if classify(name) is not Kind.OTHER and (number := int(name[:8], 16)) > before:
+            return number
+    return None
+
+
+class Run(NamedTuple):
+    """A gap-free run of segments: its last one, and those seen with two objects each.
+
+    `verified`: the segments of it that are new, as the listing has shown their objects.
+    `beyond`: the first segments of the timeline that are listed and end after the server's
+    position; the server cannot have archived them before that position was read.
+    """
+
+    mark: Segment
+    twice: tuple[str, ...] = ()
+    verified: tuple[tuple[str, Stamp], ...] = ()
+    beyond: tuple[Segment, ...] = ()
+
+
+async def advance(bucket: Bucket, mark: Segment, upto_lsn: int | None = None) -> Run:
+    """Give the gap-free run that is in the bucket from `mark` on (S33).
+
+    Uploads are parallel, so a later segment proves nothing about an earlier one. Within a
+    timeline the order of keys is the order of WAL: the listing ends at the first gap.
+    `upto_lsn`: the server's position, read before; no segment that ends after it counts.
+    """
+    before, twice = "", []
+    verified: list[tuple[str, Stamp]] = []
+    beyond: list[Segment] = []
+    async for listed in _objects(bucket, f"{WAL_FOLDER}/{mark.name}"):
+        name = _name(listed.key)
+        if name == before:
+            twice.append(name)
+        elif upto_lsn is not None and _is_beyond(name, mark, upto_lsn):
+            beyond.append(Segment.parse(name, mark.size))
+            if len(beyond) == _MOST_BEYOND:
+                break
+        before = name
+        following = mark.next()
+        if name == following.name and not beyond:
+            if await bucket.settle(listed.key):
+                mark = following
+                verified.append((name, Stamp(listed.size_bytes, listed.changed_at)))
+        elif name > following.name and not name.startswith(following.name):
+            # In order of names it cannot come any more.
+            if upto_lsn is None or name[:8] > mark.name[:8]:
+                break
+            if not beyond:
+                beyond = await _beyond(bucket, mark, upto_lsn)
+                break
+    return Run(mark, tuple(twice), tuple(verified), tuple(beyond))
+
+
+def _is_beyond(name: str, mark: Segment, upto_lsn: int) -> bool:
+    found = segment(name, mark.size)
+    return found is not None and found.timeline == mark.timeline and found.end_lsn > upto_lsn
+
+
+async def _beyond(bucket: Readable, mark: Segment, upto_lsn: int) -> list[Segment]:
+    """Look for them where the listing has ended at a gap before."""
+    found: dict[Segment, None] = {}
+    current = Segment.containing(upto_lsn, mark.timeline, mark.size)
+    async for name in from_name(bucket, current.name):
+        if name[:8] > mark.name[:8] or len(found) == _MOST_BEYOND:
+            break
+        if _is_beyond(name, mark, upto_lsn):
+            found[Segment.parse(name, mark.size)] = None
+    return [*found]
+
+
+async def _objects(bucket: Bucket, after: str) -> AsyncIterator[Listed]:
+    async for page in bucket.pages(WAL_FOLDER, after):
+        for listed in page.objects:
+            yield listed
+
+
+async def segments_after(bucket: Readable, segment: Segment) -> tuple[str, ...]:
+    """Give the names of the segments behind this one, in the order of their names."""
+    after = f"{WAL_FOLDER}/{segment.name}"
+    names = [_name(key) async for key in bucket.keys(WAL_FOLDER, after)]
+    return tuple(name for name in names if classify(name) is Kind.SEGMENT and name > segment.name)
+
+
+def _name(key: str) -> str:
+    """Give the name of an object of the WAL folder, "" for one that does not lie directly in it."""
+    return strip_extension(key.rpartition("/")[2]) if is_direct(WAL_FOLDER, key) else ""

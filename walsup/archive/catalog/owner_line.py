@@ -1,0 +1,69 @@
+"""The line of timelines that the archive's owner writes, and what of an archive is not on it. Pure.
+
+A number that exists is no proof: a clone that was left with its archive_command writes the next
+timeline into its source's archive.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from walsup.archive.catalog.timelines import Leg, Line
+from walsup.archive.owner_record import Owner
+from walsup.postgres.wal import Switch
+
+
+def claimed(
+    wanted: Owner, before: Owner | None, timeline: int, left: Sequence[Switch] = ()
+) -> Owner:
+    """Return the owner object with the line of its new holder.
+
+    `timeline`, `left`: on which one it writes, and where it left those before; `before`: the object
+    that is replaced. Timelines of that which are not on the new line stay known as former ones.
+    """
+    former: set[int] = set()
+    if before is not None and before.system_id == wanted.system_id:
+        former = {before.timeline, *timelines(before), *before.former}
+    own = {timeline, *(switch.timeline for switch in left)}
+    return replace(
+        wanted,
+        own_timeline=timeline,
+        left=tuple((switch.timeline, switch.switch_lsn) for switch in left),
+        former=tuple(sorted(former - own)),
+    )
+
+
+def line_of(owner: Owner) -> Line | None:
+    """Return the line that the owner object tells; None: an earlier version has written it."""
+    if not owner.own_timeline:
+        return None
+    left = [Switch(timeline=n, switch_lsn=lsn, reason="") for n, lsn in owner.left]
+    return Line.of(owner.own_timeline, left)
+
+
+def timelines(owner: Owner) -> tuple[int, ...]:
+    """Return the timelines of the owner's line, as far as its object tells them."""
+    line = line_of(owner)
+    return tuple(leg.timeline for leg in line.legs) if line else ()
+
+
+def archived_part(line: Line, present: Iterable[int]) -> Line:
+    """Return the line without the newest timelines of which nothing is archived yet."""
+    there, legs = set(present), list(line.legs)
+    while len(legs) > 1 and legs[-1].timeline not in there:
+        legs.pop()
+    last = legs[-1]
+    return Line(legs=(*legs[:-1], Leg(timeline=last.timeline, begin_lsn=last.begin_lsn)))
+
+
+def successors(owner: Owner, lines: Iterable[Line]) -> tuple[Line, ...]:
+    """Return the lines that may be the owner's next: they leave its timeline behind what it proved.
+
+    Only an object without a line of its own needs them: its holder may have been promoted, and
+    have archived some of its new timeline before it said so.
+    """
+    return tuple(
+        line
+        for line in lines
+        for leg in line.legs[:-1]
+        if leg.timeline == owner.timeline and (leg.end_lsn or 0) >= owner.lsn
+    )

@@ -1,0 +1,1 @@
+"""The engine that carries the bytes: WAL-G or WAL-RUS, behind one adapter."""

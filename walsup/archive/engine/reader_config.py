@@ -1,0 +1,44 @@
+"""The configuration of an engine that only reads: a rendering of its own, never the archive's."""
+
+from pathlib import Path
+
+from walsup.archive.engine import adapter
+from walsup.archive.engine.memory_budget import share
+from walsup.postgres.config_sizes import shared_buffers_bytes
+from walsup.settings import Settings
+from walsup.system.cgroup import memory_limit_bytes
+
+DEFAULT_SEGMENT_BYTES = 16 << 20
+
+
+def bounded(carrier: adapter.Engine, source: Settings) -> adapter.Engine:
+    """Give the engine with what memory it may take beside a postgres that recovers."""
+    wanted = source.passed_on.get("WALG_DOWNLOAD_CONCURRENCY", "")
+    buffers_bytes = shared_buffers_bytes(None)
+    room = share(carrier.name, memory_limit_bytes(), buffers_bytes, wanted)
+    return carrier._replace(room=room)
+
+
+def render_reader(
+    source: Settings,
+    run_dir: Path,
+    segment_bytes: int,
+    region: str | None,
+    carrier: adapter.Engine,
+) -> str:
+    """Give the configuration for a source; as many downloads at a time as uploads. Pure."""
+    passed_on = {"WALG_DOWNLOAD_CONCURRENCY": str(carrier.room.uploads), **source.passed_on}
+    return adapter.render(
+        source._replace(region=region, passed_on=passed_on),
+        engine=carrier.name,
+        compression=adapter.DEFAULT_COMPRESSION["walrus"],
+        socket_dir=str(run_dir),
+        port=source.pgport or 5432,
+        segment_bytes=segment_bytes,
+        room=carrier.room,
+    )
+
+
+def trust(source: Settings) -> dict[str, str]:
+    """Give the variables that make an engine trust the source's CA."""
+    return {"SSL_CERT_FILE": str(source.ca_file)} if source.ca_file else {}

@@ -1,0 +1,81 @@
+"""Asks the judge what a miss of restore_command means; a program of the standard library alone.
+
+Started by postgres's shell: `restore_client.py SOCKET NAME PATH [PATIENCE] [fetched]`. Ends with
+what the judge says: 0 the file is there now, 1 it is absent, 255 recovery must not go on. Without a
+judge it waits: the agent is started again when it dies, and nothing may be guessed meanwhile.
+A standby gives it a patience, in seconds: it asks again anyhow, and 1 harms nothing there (S15).
+
+What was fetched is looked into before postgres has it: a tablespace that a segment creates lies
+where its first server had it, which may be another's files. The judge says whether it may.
+"""
+
+import os
+import sys
+import time
+
+_AGAIN_S = 0.5
+_REFUSED = 255
+_LONGEST_ANSWER_BYTES = 64
+_ROOT = os.path.abspath(__file__).rpartition("/walsup/archive/engine/")[0]  # noqa: PTH100
+
+
+def main(judge: str, name: str, path: str, patience: str = "inf", fetched: str = "") -> int:
+    """Ask until there is an answer; what is there is looked into."""
+    try:
+        return _answer(judge, name, os.path.abspath(path), patience, fetched)  # noqa: PTH100 (5 ms)
+    except Exception as bug:  # noqa: BLE001 (Python's own code would be 1: the archive has ended)
+        sys.path.insert(0, _ROOT)
+        from walsup import log  # noqa: PLC0415 (only for a bug)
+
+        log.configure(os.environ.get("WALSUP_LOG_FORMAT", "auto"), "restore_command")
+        log.unexpected("restore_command.failed", bug, name=name)
+        return _REFUSED if patience == "inf" else 1
+
+
+def _answer(judge: str, name: str, path: str, patience: str, fetched: str) -> int:
+    question: dict[str, object] = {"name": name, "path": path}
+    code = 0 if fetched else ask(judge, question, float(patience))
+    if code:
+        return code
+    if created := _created(name, path):
+        return ask(judge, question | {"created": created}, float("inf"))
+    return 0
+
+
+def ask(judge: str, question: dict[str, object], patience_s: float) -> int:
+    """Return the judge's answer, 1 when there is none in time."""
+    import json  # noqa: PLC0415 (most segments ask nothing)
+
+    asked = json.dumps(question).encode() + b"\n"
+    ends_s = time.monotonic() + patience_s
+    while (left_s := ends_s - time.monotonic()) > 0:
+        answer = _ask(judge, asked, left_s)
+        if answer.isdigit():
+            return int(answer)
+        time.sleep(min(_AGAIN_S, left_s))
+    return 1
+
+
+def _ask(judge: str, question: bytes, left_s: float) -> bytes:
+    import socket  # noqa: PLC0415 (as above)
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+        line.settimeout(None if left_s == float("inf") else left_s)
+        try:
+            line.connect(judge)
+            line.sendall(question)
+            return line.recv(_LONGEST_ANSWER_BYTES).strip()
+        except OSError:
+            return b""
+
+
+def _created(name: str, path: str) -> "list[tuple[int, str, int]]":
+    """Return the tablespaces that a segment creates: number, location, LSN."""
+    sys.path.insert(0, _ROOT)
+    from walsup.postgres.tablespaces import in_segment  # noqa: PLC0415 (not on the path before)
+
+    return [(one.number, one.location, one.lsn) for one in in_segment.created(name, path)]
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

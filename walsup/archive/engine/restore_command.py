@@ -1,0 +1,82 @@
+"""restore_command: constant, the engine's client, and a messenger to the judge.
+
+Pure. A miss has many reasons, and WAL-RUS calls a wrong secret "absent": what a miss means is
+found out by the agent, in the bucket (S14, S16). The messenger is a small program of the standard
+library that waits for the agent, however long it takes; its exit code is restore_command's. It
+also looks into what was fetched where no agent does it first: 35 ms a segment for its start alone.
+"""
+
+import shlex
+import sys
+from pathlib import Path
+
+from walsup.archive.engine import restore_client
+from walsup.archive.engine.adapter import Engine
+
+# What lies in the run directory.
+READER_SOCKET = "reader.sock"
+PROXY_SOCKET = "fetch.sock"  # the agent's, which asks the reader daemon
+READER_CONFIG = "reader.json"
+JUDGE_SOCKET = "judge.sock"
+ENDED = "restore-ended"
+PROGRESS = "restore-progress.json"
+
+STANDBY_PATIENCE_S = 2
+
+_CLIENT_TIMEOUT_S = 60
+_KILL_AFTER_S = 5
+_OWN_FILE = "%p.$$"
+
+
+def restore_command(engine: Engine, run_dir: Path, until: str = "") -> str:
+    """Give the command; what lies behind the segment `until` is not even asked for.
+
+    An archive that is written to while a moment of it is restored must not pass that moment.
+    """
+    # Nothing reaches postgres that was not looked into: the agent does it behind its socket.
+    bound = f"[ %f \\> {until} ] && ask; " if until else ""
+    hit = f"{_fetch(engine, run_dir, '%p', _CLIENT_TIMEOUT_S)} 2>/dev/null"
+    then = "exit" if engine.has_daemon else "ask inf fetched"
+    return f'ask() {{ exec {_ask(run_dir)} "$@"; }}; {bound}{hit} && {then}; ask'
+
+
+def standby_command(engine: Engine, run_dir: Path) -> str:
+    """Give the command of a standby: whatever fails is 1, soon (S15); over 125 would end it.
+
+    A client that has been given up leaves a daemon that may write later: each has a file of its
+    own. Histories are the judge's: what is there need not be of the line that is followed.
+    """
+    fetch = _fetch(engine, run_dir, _OWN_FILE, STANDBY_PATIENCE_S)
+    moved = f"mv {_OWN_FILE} %p && fetched=fetched"
+    hit = f"{fetch} >/dev/null 2>&1 && " + (
+        f"exec mv {_OWN_FILE} %p" if engine.has_daemon else moved
+    )
+    miss = f"{_ask(run_dir)} {STANDBY_PATIENCE_S} $fetched"
+    return f"fetched=; case %f in *.history) ;; *) {hit} ;; esac; {miss} || exit 1"
+
+
+def _fetch(engine: Engine, run_dir: Path, target: str, timeout_s: int) -> str:
+    socket, config = run_dir / PROXY_SOCKET, run_dir / READER_CONFIG
+    timeout = f"{timeout_s}s"
+    if not engine.has_daemon:
+        words = ["timeout", "-k", str(_KILL_AFTER_S), str(timeout_s)]
+        words += [str(engine.program), "--config", str(config), "wal-fetch", "%f", target]
+    elif engine.client:
+        words = [str(engine.client), str(socket), "wal-fetch", "%f", target, "-timeout", timeout]
+    else:
+        words = [str(engine.program), "daemon-client", "--socket", str(socket)]
+        words += ["--timeout", timeout, "wal-fetch", "%f", target]
+    return _joined(words)
+
+
+def _ask(run_dir: Path) -> str:
+    asked = [sys.executable, "-I", "-S", str(Path(restore_client.__file__).resolve())]
+    return _joined([*asked, str(run_dir / JUDGE_SOCKET), "%f", "%p"])
+
+
+def _joined(words: list[str]) -> str:
+    """Quote for the shell; postgres replaces %f and %p, other percent signs are doubled for it."""
+    return " ".join(
+        word if word in ("%f", "%p", _OWN_FILE) else shlex.quote(word).replace("%", "%%")
+        for word in words
+    )

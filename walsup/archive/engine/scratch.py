@@ -1,0 +1,70 @@
+"""A place for one fetched segment: in the run directory, or beside the data when that is small."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from walsup import units
+from walsup.archive.faults import Fault, FaultError, FaultKind
+from walsup.postgres.wal_files.reserve import Disk
+
+_IN_RUN_DIR = "scratch"
+_IN_PGDATA = ".walsup-"
+_SLACK_BYTES = 1 << 20
+_SEGMENTS_IN_PGDATA = 6  # postgres itself may need some meanwhile
+
+
+@contextlib.contextmanager
+def scratch(
+    run_dir: Path, pgdata: Path, segment_bytes: int, name: str = _IN_RUN_DIR
+) -> Iterator[Path]:
+    """Give a directory of its own, with all that an engine leaves in it removed afterwards.
+
+    An engine that runs out of room, or is killed, leaves half a segment: a run directory in
+    memory would stay full for ever. Two users at a time need different names.
+
+    Raises:
+        FaultError: there is no room for a segment anywhere.
+    """
+    inside, beside = run_dir / name, pgdata / f"{_IN_PGDATA}{name}"
+    try:
+        _clear(inside, beside)
+        if _has_room(run_dir, segment_bytes + _SLACK_BYTES):
+            chosen = inside
+        elif _has_room(pgdata, _SEGMENTS_IN_PGDATA * segment_bytes):
+            chosen = beside
+        else:
+            raise FaultError(
+                Fault(
+                    kind=FaultKind.DISK_FULL,
+                    problem=f"neither {run_dir} nor {pgdata} has room for an archived segment"
+                    f" ({units.show_bytes(segment_bytes)}), which is to be compared",
+                    remedy=f"make room on the file system of {run_dir}",
+                )
+            )
+        chosen.mkdir(mode=0o700)
+        yield chosen
+    finally:
+        _clear(inside, beside)
+
+
+@contextlib.contextmanager
+def scratch_if_room(
+    run_dir: Path, pgdata: Path, segment_bytes: int, name: str = _IN_RUN_DIR
+) -> Iterator[Path | None]:
+    """Give a directory as `scratch` does, None when there is no room for a segment anywhere."""
+    with contextlib.ExitStack() as stack:
+        place: Path | None = None
+        with contextlib.suppress(FaultError):
+            place = stack.enter_context(scratch(run_dir, pgdata, segment_bytes, name))
+        yield place
+
+
+def _has_room(place: Path, wanted_bytes: int) -> bool:
+    return Disk.of(place).free_bytes >= wanted_bytes
+
+
+def _clear(*places: Path) -> None:
+    for place in places:
+        shutil.rmtree(place, ignore_errors=True)

@@ -1,0 +1,323 @@
+"""Who is let into an archive (S4): the owner object against who asks. Pure."""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from walsup.archive.faults import Fault, FaultKind
+from walsup.archive.lease_terms import RIVAL_LEASES
+from walsup.archive.owner_record import Owner
+from walsup.datadir.continuity import Position
+from walsup.datadir.markers import Adoption
+from walsup.postgres.pg_control import ControlData
+from walsup.postgres.wal import Segment, Switch, show_lsn
+
+_NEW_PREFIX = (
+    "point WALSUP_ARCHIVE to a prefix of this database's own; a first base backup is taken there"
+)
+_ADOPT = "if this data directory shall continue the archive, run: walsup adopt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimant:
+    """Who asks: the data directory and this start of the container.
+
+    `left`: where it has left the timelines before its own, from its history file.
+    `owned`: this data directory remembers that it has owned the archive. `restored_to`: the target
+    to which it was restored from this very archive. `position`: its last checkpoint, as of now.
+    `encryption`: the fingerprint of the key that it writes with. `known_epoch`: the highest epoch
+    of an owner object that it has seen there. `standby_name`: with which it streams from a primary.
+    """
+
+    control: ControlData
+    instance: str
+    boot: str
+    place: str
+    compression: str
+    lease_s: float
+    left: tuple[Switch, ...] = ()
+    owned: bool = False
+    adoption: Adoption | None = None
+    restored_to: str = ""
+    position: Position | None = None
+    encryption: str = ""
+    known_epoch: int = 0
+    standby_name: str = ""
+
+    @property
+    def redo_segment(self) -> Segment:
+        """The segment from which on everything is still on the disk."""
+        control = self.control
+        return Segment.containing(control.redo_lsn, control.timeline, control.segment_size)
+
+    def takes(self, owner: Owner) -> Owner:
+        """Give the object for continuing what `owner` has proven, or from where we have left it.
+
+        A copy may have gone on behind that point: its WAL proves nothing about ours.
+        """
+        # An earlier run's verdict says nothing about how the last one ended.
+        is_of_last_run = owner.verdict_boot == owner.boot
+        return replace(
+            self.comes_to(owner),
+            verdict=owner.verdict if is_of_last_run else "",
+            instance=self.instance,
+            boot=self.boot,
+            place=self.place,
+            epoch=owner.epoch + 1,
+            state="running",
+            lease_s=self.lease_s,
+            heirs=(),
+        )
+
+    def comes_to(self, owner: Owner) -> Owner:
+        """Give the object with a position that this directory has come to, at most."""
+        left_lsn = _left_at(owner.timeline, self)
+        lsn = owner.lsn if left_lsn is None else min(owner.lsn, left_lsn)
+        return replace(owner, lsn=lsn - lsn % self.control.segment_size)
+
+    def is_heir(self, owner: Owner) -> bool:
+        """Return whether the owner waits for this standby's acknowledgement."""
+        return self.standby_name in owner.heirs
+
+    def begins(self, *, epoch: int, compression: str, backups_from: int) -> Owner:
+        """Give the object of a new claim: everything from the redo segment on is archived."""
+        first = self.redo_segment
+        return Owner(
+            system_id=self.control.system_id,
+            instance=self.instance,
+            boot=self.boot,
+            place=self.place,
+            epoch=epoch,
+            timeline=first.timeline,
+            lsn=first.start_lsn,
+            state="running",
+            compression=compression,
+            lease_s=self.lease_s,
+            backups_from=backups_from,
+        )
+
+    def adopts(self, owner: Owner | None) -> bool:
+        """Tell whether a person has told us to take the archive from this very owner."""
+        return self.adoption is not None and self.adoption.means(
+            (owner.instance, owner.boot, owner.epoch) if owner else None
+        )
+
+
+class Take(NamedTuple):
+    """What to write over the object that was read, and why we may."""
+
+    owner: Owner
+    why: str
+
+
+class Wait(NamedTuple):
+    """Another start holds it, or held it until a moment ago: ask again.
+
+    `living`: the holder, when it has written the object while we watched.
+    """
+
+    fault: Fault
+    living: Owner | None = None
+
+
+class Kept(NamedTuple):
+    """Not ours. `foreign`: it never will be by itself, so the next start need not archive.
+
+    `living`: as in Wait.
+    """
+
+    fault: Fault
+    foreign: bool = True
+    living: Owner | None = None
+
+
+def judge(
+    owner: Owner, claimant: Claimant, *, unchanged_s: float, empty: bool, mark_lsn: int
+) -> Take | Wait | Kept:
+    """Decide.
+
+    `unchanged_s`: for how long the object has been seen unchanged, by our own clock. `empty`: the
+    archive holds nothing but it. `mark_lsn`: the end of what is archived on the owner's timeline.
+    """
+    ours = owner.system_id == claimant.control.system_id
+    if ours and owner.boot == claimant.boot and owner.state == "running":
+        # Written again all the same: only a write of ours begins a lease. What was claimed before a
+        # promotion may reach further than this directory has come.
+        return Take(claimant.comes_to(owner), "same start")
+    allowed = _allowed(owner, claimant, ours=ours, empty=empty, mark_lsn=mark_lsn)
+    if isinstance(allowed, Kept) or _is_free(owner, claimant, unchanged_s):
+        return allowed
+    return Wait(
+        Fault(
+            kind=FaultKind.NOT_THE_OWNER,
+            problem=f"another start of instance {owner.instance} holds the archive (epoch"
+            f" {owner.epoch}); it has not renewed for {unchanged_s:.0f} s, and is taken for dead"
+            f" after {_patience_s(owner, claimant):g} s",
+            remedy="nothing, if the last container was killed; if it runs elsewhere on a copy of"
+            " this volume, stop one of the two, or give this one a prefix of its own",
+        )
+    )
+
+
+def _allowed(  # noqa: PLR0911 (a list of cases)
+    owner: Owner, claimant: Claimant, *, ours: bool, empty: bool, mark_lsn: int
+) -> Take | Kept:
+    """Decide as if nobody held it any more."""
+    if owner.state == "wiping":
+        return Kept(_fault("the archive is being wiped", _NEW_PREFIX), foreign=False)
+    if not ours and not empty:
+        return Kept(
+            _fault(
+                "the archive belongs to the cluster with system identifier"
+                f" {owner.system_id}, this one is {claimant.control.system_id}",
+                _NEW_PREFIX,
+            )
+        )
+    if not ours:
+        taken = claimant.begins(
+            epoch=owner.epoch + 1, compression=claimant.compression, backups_from=0
+        )
+        return Take(taken, "nothing was archived by its owner")
+    if owner.instance == claimant.instance:
+        return Take(claimant.takes(owner), "same instance")
+    if claimant.adopts(owner):
+        redo_lsn = claimant.redo_segment.start_lsn
+        taken = claimant.begins(
+            epoch=owner.epoch + 1, compression=owner.compression, backups_from=redo_lsn
+        )
+        return Take(taken, "adopted")
+    if (left_lsn := _left_at(owner.timeline, claimant)) is None:
+        return Kept(
+            _fault(
+                "the archive belongs to another copy of this cluster, instance"
+                f" {owner.instance} on timeline {owner.timeline} (state {owner.state}); this data"
+                f" directory is {claimant.instance} on timeline {claimant.control.timeline}",
+                f"{_ADOPT}; otherwise {_NEW_PREFIX}",
+            )
+        )
+    if left_lsn < max(mark_lsn, owner.lsn):
+        return Kept(
+            _fault(
+                f"this data directory has left timeline {owner.timeline} at {show_lsn(left_lsn)},"
+                f" before the end of what instance {owner.instance} has archived of it"
+                f" ({show_lsn(max(mark_lsn, owner.lsn))})",
+                f"{_ADOPT}; otherwise {_NEW_PREFIX}",
+            )
+        )
+    return Take(claimant.takes(owner), "its timeline was continued here")
+
+
+def reclaim(
+    owner: Owner | None, claimant: Claimant, *, unchanged_s: float, mark: Segment, new_timeline: int
+) -> Take | Wait | Kept:
+    """Decide for a restore of this very archive, before its recovery may end (S13).
+
+    `mark`: the last archived segment on the line that is followed; `new_timeline`: a number under
+    which nothing exists, which nobody else takes while we hold the object.
+    """
+
+    def marked(taken: Owner) -> Owner:
+        return replace(taken, timeline=mark.timeline, lsn=mark.end_lsn, next_timeline=new_timeline)
+
+    if owner is None:
+        epoch = claimant.known_epoch + 1
+        first = claimant.begins(epoch=epoch, compression=claimant.compression, backups_from=0)
+        return Take(marked(first), "nobody has owned it")
+    if owner.state == "wiping":
+        return Kept(_fault("the archive is being wiped", _NEW_PREFIX), foreign=False)
+    if owner.system_id != claimant.control.system_id:
+        return Kept(
+            _fault(
+                "the archive belongs to the cluster with system identifier"
+                f" {owner.system_id}, what was restored is of {claimant.control.system_id}",
+                "restore it with WALSUP_RESTORE_FROM, into a prefix of its own",
+            )
+        )
+    if owner.boot != claimant.boot and not _is_free(owner, claimant, unchanged_s):
+        return Wait(
+            Fault(
+                kind=FaultKind.NOT_THE_OWNER,
+                problem=f"instance {owner.instance} holds the archive (epoch {owner.epoch}), and"
+                f" has not renewed for {unchanged_s:.0f} s; the restore goes on, and ends when it"
+                f" is taken for dead, after {_patience_s(owner, claimant):g} s",
+                remedy="nothing, if it was killed; if it runs elsewhere, stop it, or make a clone"
+                " with WALSUP_RESTORE_FROM",
+            )
+        )
+    return Take(marked(claimant.takes(owner)), "restored from it")
+
+
+def promotion(
+    owner: Owner, claimant: Claimant, *, unchanged_s: float, new_timeline: int
+) -> Take | Wait | Kept:
+    """Decide for a standby that is to be promoted, before postgres is asked for it.
+
+    `new_timeline`: a number under which nothing exists. It is claimed together with the archive, so
+    that two promotions never begin the same timeline.
+    """
+    if owner.state == "wiping":
+        return Kept(_fault("the archive is being wiped", _NEW_PREFIX), foreign=False)
+    if owner.system_id != claimant.control.system_id:
+        return Kept(
+            _fault(
+                "the archive belongs to the cluster with system identifier"
+                f" {owner.system_id}, this standby is of {claimant.control.system_id}",
+                "give this standby the archive of its primary",
+            )
+        )
+    ours = owner.instance == claimant.instance and owner.boot == claimant.boot
+    if not ours and not _is_free(owner, claimant, unchanged_s):
+        return Wait(
+            Fault(
+                kind=FaultKind.NOT_THE_OWNER,
+                problem=f"instance {owner.instance} holds the archive (epoch {owner.epoch}), and"
+                f" has not renewed its lease for {unchanged_s:.0f} s; it is dead after"
+                f" {_patience_s(owner, claimant):g} s",
+                remedy="stop the primary, or wait",
+            )
+        )
+    ours = owner.instance == claimant.instance
+    if owner.state == "running" and owner.heirs and not ours and not claimant.is_heir(owner):
+        return Kept(
+            _fault(
+                f"instance {owner.instance} has not stopped, and may take writes for as long as"
+                f" {', '.join(owner.heirs)} acknowledges its WAL; this standby"
+                f" ({claimant.standby_name}) is not among those",
+                "stop the primary, or promote a standby that is named",
+            ),
+            foreign=False,
+        )
+    if _has_been_on(owner.timeline, claimant):
+        taken = claimant.takes(owner)
+    else:
+        taken = claimant.begins(
+            epoch=owner.epoch + 1,
+            compression=owner.compression,
+            backups_from=claimant.redo_segment.start_lsn,
+        )
+    return Take(replace(taken, next_timeline=new_timeline), "promoted")
+
+
+def _has_been_on(timeline: int, claimant: Claimant) -> bool:
+    return timeline == claimant.control.timeline or _left_at(timeline, claimant) is not None
+
+
+def _left_at(timeline: int, claimant: Claimant) -> int | None:
+    """Give where the claimant's history has left a timeline; None when it was never on it."""
+    return next((s.switch_lsn for s in claimant.left if s.timeline == timeline), None)
+
+
+def _is_free(owner: Owner, claimant: Claimant, unchanged_s: float) -> bool:
+    """Tell whether its holder can no longer write.
+
+    Same place: we hold the very lock, on the same kernel, that it held; its container is dead.
+    """
+    same_place = bool(owner.place) and owner.place == claimant.place
+    return owner.state == "stopped" or same_place or unchanged_s >= _patience_s(owner, claimant)
+
+
+def _patience_s(owner: Owner, claimant: Claimant) -> float:
+    return RIVAL_LEASES * max(owner.lease_s, claimant.lease_s)
+
+
+def _fault(problem: str, remedy: str) -> Fault:
+    return Fault(kind=FaultKind.NOT_THE_OWNER, problem=problem, remedy=remedy)

@@ -1,0 +1,220 @@
+"""Claiming the archive for this start of the container, before the gate opens (S2, S4)."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+from walsup.archive.catalog import commit_times, listing, owner_line
+from walsup.archive.faults import Fault, FaultKind
+from walsup.archive.lease_terms import RIVAL_LEASES
+from walsup.archive.owner_record import Owner
+from walsup.archive.ownership import admission
+from walsup.archive.ownership.admission import Claimant, Kept, Take, Wait
+from walsup.archive.ownership.conditional_writes import Conditional
+from walsup.archive.ownership.divergence import Compared
+from walsup.archive.ownership.identity import Evidence
+from walsup.archive.ownership.lease import Clock, Lease, now_s, removed, write
+from walsup.archive.paths import CONDITIONS_KEY, OWNER_KEY
+from walsup.archive.storage.bucket import Bucket
+from walsup.archive.storage.fault_mapping import is_absent
+from walsup.postgres.wal import Segment
+
+_OWN_RACES = 3
+_ABSENT = b"absent"  # no content of an object
+
+
+class Rivals:
+    """For how long the owner object has been seen unchanged, by our own clock alone."""
+
+    def __init__(self, clock: Clock = now_s) -> None:
+        self.clock = clock
+        self._content = b""
+        self._since_s = 0.0
+        self._changes = 0
+
+    def unchanged_s(self, content: bytes, seen_s: float) -> float:
+        """Take note of a reading that was begun at `seen_s`; gives the seconds since the first.
+
+        Every write has a nonce of its own; a server's or a proxy's tags may be missing, or differ
+        for the same content.
+        """
+        if content != self._content:
+            self._changes += 1
+            # The answer was on its way for a while: count from now on, not from the request.
+            self._content, self._since_s = content, self.clock()
+        return max(0.0, seen_s - self._since_s)
+
+    def living(self, owner: Owner, claimant: Claimant, unchanged_s: float) -> Owner | None:
+        """Give the owner, when it is another start that has written while we watched."""
+        writes = self._changes > 1 and owner.state == "running" and owner.boot != claimant.boot
+        lease_s = max(owner.lease_s, claimant.lease_s)
+        return owner if writes and unchanged_s < RIVAL_LEASES * lease_s else None
+
+
+class Ask(NamedTuple):
+    """What a claim may have to find out, each a request or more.
+
+    `whose`: what the engine's objects say of their cluster, where no owner object does.
+    `compare`: whether this disk can continue what the archive has (S5, S6).
+    `conditional`: the same bucket, as far as conditions hold there; asked last, because it writes.
+    """
+
+    whose: Callable[[], Awaitable[Evidence]]
+    compare: Callable[[Owner], Awaitable[Compared]]
+    conditional: Callable[[], Awaitable[Conditional | Fault]]
+
+
+async def claim(
+    bucket: Bucket, claimant: Claimant, rivals: Rivals, ask: Ask
+) -> Lease | Wait | Kept:
+    """Read the owner object, decide, compare disk and bucket, and write it with a condition.
+
+    `walsup promote` renews the lease of this very start until the agent holds it: when that was
+    faster, the claim is made once more.
+
+    Raises:
+        what the bucket raises; ValueError for an owner object that cannot be read.
+    """
+    answer: Lease | Wait | Kept | None = None
+    for _ in range(_OWN_RACES):
+        answer = await _claim(bucket, claimant, rivals, ask)
+        if answer is not None or not await _is_own(bucket, claimant):
+            break
+    return answer or Wait(
+        Fault(kind=FaultKind.OVERWRITE_CONFLICT, problem="another start was faster; looking again")
+    )
+
+
+async def _is_own(bucket: Bucket, claimant: Claimant) -> bool:
+    """Tell whether this very start has written the owner object last."""
+    try:
+        return commit_times.read(await bucket.get(OWNER_KEY)).boot == claimant.boot
+    except FileNotFoundError:
+        return False
+
+
+async def _claim(
+    bucket: Bucket, claimant: Claimant, rivals: Rivals, ask: Ask
+) -> Lease | Wait | Kept | None:
+    """Try once; None: the owner object was written meanwhile."""
+    etag, before, decided = await _decide(bucket, claimant, rivals, ask)
+    if not isinstance(decided, Take):
+        return decided
+    wanted = decided.owner
+    if claimant.restored_to:
+        wanted = replace(wanted, restored_to=claimant.restored_to)
+    compared = await ask.compare(wanted)
+    if compared.fault:
+        return Kept(compared.fault, foreign=False)
+    if not compared.joined:
+        # A restore that comes from before may end at the seam: one that begins behind it does not.
+        since_lsn = compared.since_lsn or claimant.redo_segment.start_lsn
+        wanted = replace(
+            wanted,
+            backups_from=max(wanted.backups_from, since_lsn),
+            backups_because=compared.because,
+        )
+    wanted = replace(
+        wanted,
+        position=claimant.position or wanted.position,
+        position_boot=claimant.boot if claimant.position else wanted.position_boot,
+        position_instance=claimant.instance if claimant.position else wanted.position_instance,
+        encryption=claimant.encryption or wanted.encryption,
+    )
+    wanted = owner_line.claimed(wanted, before, claimant.control.timeline, claimant.left)
+    if isinstance(conditional := await ask.conditional(), Fault):
+        return Kept(conditional, foreign=False)
+    if (written := await write(conditional, wanted, etag, clock=rivals.clock)) is None:
+        return None
+    return Lease(conditional, written, rivals.clock)
+
+
+async def _decide(
+    bucket: Bucket, claimant: Claimant, rivals: Rivals, ask: Ask
+) -> tuple[str | None, Owner | None, Take | Wait | Kept]:
+    """Read the owner object and judge; gives its tag and itself too, None where there is none."""
+    seen_s = rivals.clock()
+    try:
+        found = await bucket.get(OWNER_KEY)
+    except FileNotFoundError as raised:
+        if not is_absent(raised):
+            raise
+        absent_s = rivals.unchanged_s(_ABSENT, seen_s)
+        return None, None, await _without_owner(bucket, claimant, absent_s, ask)
+    owner = commit_times.read(found)
+    unchanged_s = rivals.unchanged_s(found.content, seen_s)
+    decided = admission.judge(
+        owner,
+        claimant,
+        unchanged_s=unchanged_s,
+        empty=owner.system_id != claimant.control.system_id and await listing.is_empty(bucket),
+        mark_lsn=await _mark_lsn(bucket, owner, claimant),
+    )
+    if isinstance(decided, Take):
+        return found.etag, owner, decided
+    return found.etag, owner, decided._replace(living=rivals.living(owner, claimant, unchanged_s))
+
+
+async def _without_owner(
+    bucket: Bucket, claimant: Claimant, absent_s: float, ask: Ask
+) -> Take | Wait | Kept:
+    """Decide about an archive of WAL-G, KubeDB or Spilo, an empty one, or one that we have lost.
+
+    `absent_s`: for how long there has been no owner object, by our own clock.
+    """
+    adopted = claimant.adopts(None)
+    if claimant.owned and not adopted:
+        return Kept(removed(), foreign=False)
+    evidence = await ask.whose()
+    if evidence.system_id not in (None, claimant.control.system_id):
+        return Kept(
+            Fault(
+                kind=FaultKind.NOT_THE_OWNER,
+                problem=f"{evidence.seen_in} in the archive is of the cluster with system"
+                f" identifier {evidence.system_id}, this one is {claimant.control.system_id}",
+            )
+        )
+    patience_s = RIVAL_LEASES * claimant.lease_s
+    if evidence.system_id and absent_s < patience_s and await _was_here(bucket):
+        # It may have been removed a moment ago, under a holder that finds out at its next renewal.
+        return Wait(
+            Fault(
+                kind=FaultKind.OWNER_REMOVED,
+                problem=f"{OWNER_KEY} was here, and has gone; who held it is taken for dead after"
+                f" {patience_s:g} s, of which {absent_s:.0f} s are over",
+                remedy="nothing; but find out who deletes objects there",
+            )
+        )
+    first = claimant.begins(
+        epoch=claimant.known_epoch + 1,  # others follow no lower one than they have known
+        compression=evidence.compression or claimant.compression,
+        backups_from=claimant.redo_segment.start_lsn if adopted else 0,
+    )
+    backup = None if adopted else evidence.backup
+    if backup is not None and backup.timeline == first.timeline:
+        # From its start on the WAL is to be proven: a gap there is a hole that needs another.
+        start = Segment.containing(backup.start_lsn, first.timeline, claimant.control.segment_size)
+        first = replace(first, lsn=min(first.lsn, start.start_lsn))
+    elif evidence.system_id is not None:
+        first = replace(first, backups_from=first.lsn)
+    return Take(first, "nobody has owned it")
+
+
+async def _was_here(bucket: Bucket) -> bool:
+    """Tell whether any walsup has asked there for an owner's place."""
+    try:
+        await bucket.get(CONDITIONS_KEY)
+    except FileNotFoundError as raised:
+        if not is_absent(raised):
+            raise
+        return False
+    return True
+
+
+async def _mark_lsn(bucket: Bucket, owner: Owner, claimant: Claimant) -> int:
+    """Give the end of what is archived on the owner's timeline, if it matters."""
+    control = claimant.control
+    if owner.system_id != control.system_id or owner.instance == claimant.instance:
+        return owner.lsn
+    newest = await listing.newest_on(bucket, owner.timeline, owner.lsn, control.segment_size)
+    return newest.end_lsn if newest else owner.lsn

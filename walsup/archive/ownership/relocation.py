@@ -1,0 +1,54 @@
+"""Where an archive goes on below its own path: once a new cluster was begun beside the old one.
+
+Noted in the old archive, so that a second loss neither begins a third one nor restores the first,
+and in the data directory, so that later starts need not ask.
+"""
+
+import asyncio
+import json
+import os
+
+from walsup.archive.storage.bucket import Bucket, open_bucket
+from walsup.archive.storage.fault_mapping import is_absent, is_conflict
+from walsup.settings import Settings
+
+KEY = "walsup/moved.json"
+_NAME_BYTES = 4  # eight digits; with 24, WAL-G's delete would take them for WAL (S6c)
+
+
+def find_now(bucket: Bucket) -> str:
+    """Give the sub-path in which the archive goes on, "" when it has not moved. Blocks.
+
+    Raises:
+        what the bucket raises; ValueError, KeyError: the note cannot be read.
+    """
+    return asyncio.run(_read(bucket))
+
+
+def move_now(known: Settings) -> str:
+    """Note a new sub-path, or take the one that was noted meanwhile. Blocks.
+
+    Raises:
+        what the bucket raises.
+    """
+    return asyncio.run(_move(open_bucket(known)))
+
+
+async def _move(bucket: Bucket) -> str:
+    sub = f"again-{os.urandom(_NAME_BYTES).hex()}"
+    try:
+        await bucket.create(KEY, json.dumps({"to": sub}).encode())
+    except Exception as raised:
+        if not is_conflict(raised):
+            raise
+        return await _read(bucket)
+    return sub
+
+
+async def _read(bucket: Bucket) -> str:
+    try:
+        return str(json.loads((await bucket.get(KEY)).content)["to"])
+    except FileNotFoundError as raised:
+        if not is_absent(raised):
+            raise
+        return ""

@@ -1,0 +1,134 @@
+"""What a directory that was a primary's is now, by the archive's owner object (S19). Pure."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from walsup.archive.catalog.timelines import Line
+from walsup.archive.owner_record import Owner
+from walsup.datadir.markers import Adoption
+from walsup.postgres.wal import Switch, show_lsn
+
+
+class Self(NamedTuple):
+    """This directory: `left` has where it has left the timelines before its own.
+
+    `owned`: it remembers that the archive was its own. `known_epoch`: the highest epoch of an owner
+    object that it has seen there.
+    """
+
+    system_id: int
+    instance: str
+    timeline: int
+    left: tuple[Switch, ...] = ()
+    owned: bool = False
+    adoption: Adoption | None = None
+    known_epoch: int = 0
+
+
+class Stay(NamedTuple):
+    """It is the primary, as far as the archive says; `why` in words."""
+
+    why: str
+
+
+class StepDown(NamedTuple):
+    """Another is: it has left our timeline at `fork_lsn`, onto `timeline`."""
+
+    timeline: int
+    fork_lsn: int
+
+
+class Held(NamedTuple):
+    """Another holds the archive, and has not gone on from ours: read-only until that changes."""
+
+    problem: str
+    hint: str
+
+
+class Neither(NamedTuple):
+    """Nothing that walsup may decide."""
+
+    problem: str
+    hint: str
+
+
+Rank = Stay | StepDown | Held | Neither
+
+_BY_HAND = "if this one shall go on, run: walsup adopt, and set WALSUP_ROLE=primary"
+
+
+def judge(  # noqa: PLR0911 (a list of cases)
+    own: Self, owner: Owner | None, lines: Iterable[Line], *, empty: bool
+) -> Rank:
+    """Tell it.
+
+    `lines`: the archive's timelines above ours, each with those that lead to it; the owner's own
+    is shown in its object only when something of it is proven. `empty`: nothing is archived.
+    """
+    holder = (owner.instance, owner.boot, owner.epoch) if owner else None
+    if own.adoption is not None and own.adoption.means(holder):
+        return Stay("a person has said so")
+    if owner is None:
+        if own.owned and not empty:
+            return Neither("the archive's owner object has gone", _BY_HAND)
+        return Stay("nobody has owned the archive")
+    if owner.system_id != own.system_id:
+        if empty:
+            return Stay("nothing is archived")
+        return Neither(
+            f"the archive belongs to the cluster with system identifier {owner.system_id}, this"
+            f" one is {own.system_id}",
+            "give each database a prefix of its own, and a standby that of its primary",
+        )
+    if owner.instance == own.instance:
+        return Stay("it owns the archive")
+    if owner.epoch < own.known_epoch:
+        return Neither(
+            f"the archive's owner object has epoch {owner.epoch} (instance {owner.instance}), and"
+            f" this data directory has seen epoch {own.known_epoch}: the bucket has an older state",
+            "find out who has put an older state of the bucket back; " + _BY_HAND,
+        )
+    left_lsn = next((s.switch_lsn for s in own.left if s.timeline == owner.timeline), None)
+    if left_lsn is not None and left_lsn >= owner.lsn:
+        return Stay(f"it has left the owner's timeline at {show_lsn(left_lsn)}")
+    if left_lsn is not None:
+        return Held(
+            f"this data directory has left timeline {owner.timeline} at {show_lsn(left_lsn)},"
+            f" before the end of what instance {owner.instance}, the owner, has archived of it"
+            f" ({show_lsn(owner.lsn)})",
+            "if the owner is the database, empty this data directory: it is built as a standby;"
+            f" {_BY_HAND}",
+        )
+    return _forked(own, owner, tuple(lines))
+
+
+def _forked(own: Self, owner: Owner, lines: Sequence[Line]) -> StepDown | Held | Neither:
+    line = _of_owner(owner, lines)
+    for leg in line.legs if line else ():
+        if leg.timeline == own.timeline and leg.end_lsn is not None:
+            return StepDown(line.timeline if line else 0, leg.end_lsn)
+    if owner.next_timeline > owner.timeline and line is None:
+        return Held(
+            f"instance {owner.instance} has claimed the archive to be promoted to timeline"
+            f" {owner.next_timeline}, which it has not begun yet",
+            "run `walsup promote` there again; or, if that instance is lost and this one shall go"
+            " on, run `walsup adopt` here",
+        )
+    return Neither(
+        f"the archive belongs to another copy of this cluster, instance {owner.instance} on"
+        f" timeline {owner.timeline}; this one is on timeline {own.timeline}",
+        f"find out which of them is the database; {_BY_HAND}",
+    )
+
+
+def _of_owner(owner: Owner, lines: Sequence[Line]) -> Line | None:
+    """Give the line of the owner's timeline; of the newest, when it has proven nothing of its own.
+
+    A number that was claimed for a promotion belongs to the owner, whatever else has a higher one.
+    """
+    for number in (owner.timeline, owner.next_timeline):
+        if found := next((line for line in lines if line.timeline == number), None):
+            return found
+    if owner.next_timeline > owner.timeline:
+        return None
+    return max(lines, key=lambda line: line.timeline, default=None)

@@ -1,0 +1,178 @@
+"""Claiming the archive before this instance takes writes: at a start, and for a promotion.
+
+The owner object is what decides between instances, so it is written before postgres is let write:
+whoever comes second finds another owner there.
+"""
+
+import contextlib
+import os
+from pathlib import Path
+
+from walsup.archive.catalog import commit_times, listing
+from walsup.archive.engine import adapter
+from walsup.archive.engine.adapter import Engine
+from walsup.archive.faults import Fault, FaultError, FaultKind
+from walsup.archive.owner_record import Owner
+from walsup.archive.ownership import admission, conditional_writes
+from walsup.archive.ownership.admission import Claimant, Kept, Wait
+from walsup.archive.ownership.claim import Ask, Rivals, claim
+from walsup.archive.ownership.conditional_writes import Conditional
+from walsup.archive.ownership.divergence import Compared
+from walsup.archive.ownership.identity import Evidence
+from walsup.archive.ownership.lease import Clock, Lease, now_s, removed, write
+from walsup.archive.paths import OWNER_KEY
+from walsup.archive.storage.bucket import Bucket
+from walsup.archive.storage.fault_mapping import is_absent
+from walsup.datadir import markers, restore_state
+from walsup.postgres import pg_control
+from walsup.postgres.wal import Kind, Switch, classify
+from walsup.postgres.wal_files import timeline_history
+from walsup.settings import Settings
+
+_FASTER = Fault(FaultKind.OVERWRITE_CONFLICT, "another instance was faster; looking again")
+
+
+def claimant(known: Settings, boot: str, engine_name: str = "") -> Claimant:
+    """Return this data directory as one that asks for its archive.
+
+    A promotion is in pg_control only after a checkpoint, and in pg_wal at once.
+
+    Raises:
+        WalsupError, OSError: its files cannot be read.
+    """
+    pgdata, archive = known.pgdata, str(known.archive)
+    found = pg_control.read(pgdata)
+    name = engine_name or _engine_name(known)
+    left: tuple[Switch, ...] = ()
+    with contextlib.suppress(FileNotFoundError):
+        left = timeline_history.left(pgdata, max(found.timeline, newest_timeline(pgdata)))
+    return Claimant(
+        control=found,
+        instance=markers.instance(pgdata),
+        boot=boot,
+        place=markers.place(pgdata),
+        compression=known.compression or adapter.DEFAULT_COMPRESSION[name],
+        lease_s=known.lease_s,
+        left=left,
+        owned=markers.owned(pgdata, archive),
+        adoption=markers.adoption(pgdata, archive),
+        restored_to=restore_state.done_to(pgdata, archive),
+        known_epoch=markers.known_epoch(pgdata, archive),
+    )
+
+
+def newest_timeline(pgdata: Path) -> int:
+    """Return the highest timeline whose history is in pg_wal, 1 when there is none."""
+    names = (path.name for path in (pgdata / "pg_wal").glob("*.history"))
+    return max((int(n[:8], 16) for n in names if classify(n) is Kind.HISTORY), default=1)
+
+
+async def before_start(
+    bucket: Bucket, who: Claimant, rivals: Rivals, *, unsafe: bool
+) -> Lease | Wait | Kept | None:
+    """Claim the archive for a primary that is about to be started.
+
+    None: there is nothing to claim, because nobody has owned the archive or it is being wiped.
+    Whether the disk continues what is archived is compared later, before anything is pushed.
+
+    Raises:
+        what the bucket raises; ValueError: the owner object cannot be read.
+    """
+    owner = await commit_times.owner(bucket)
+    if owner is None or owner.state == "wiping":
+        return None
+
+    async def whose() -> Evidence:
+        raise FaultError(removed())
+
+    async def compare(_: Owner) -> Compared:
+        return Compared(None)
+
+    async def conditional() -> Conditional | Fault:
+        return await conditional_writes.trusted(bucket, unsafe=unsafe)
+
+    return await claim(bucket, who, rivals, Ask(whose, compare, conditional))
+
+
+class Promotion:
+    """The claim of a standby that is to be promoted.
+
+    `look` reads the object as often as it is called; `claim` writes over the version that was
+    read last, and over no other.
+    """
+
+    def __init__(self, bucket: Bucket, who: Claimant, clock: Clock = now_s) -> None:
+        self._bucket = bucket
+        self._who = who
+        self._clock = clock
+        self._rivals = Rivals(clock)
+        self._read: tuple[Owner, str, float] | None = None
+
+    async def look(self) -> admission.Take | Wait | Kept | None:
+        """Read the owner object and decide; None: nobody has owned the archive.
+
+        Raises:
+            what the bucket raises; ValueError: the owner object cannot be read.
+        """
+        seen_s = self._clock()
+        try:
+            found = await self._bucket.get(OWNER_KEY)
+        except FileNotFoundError as raised:
+            if not is_absent(raised):
+                raise
+            self._read = None
+            return None
+        owner = Owner.from_json(found.content)
+        unchanged_s = self._rivals.unchanged_s(found.content, seen_s)
+        self._read = (owner, found.etag, unchanged_s)
+        decided = self._decide(owner, unchanged_s, 0)
+        if isinstance(decided, admission.Take):
+            return decided
+        living = self._rivals.living(owner, self._who, unchanged_s)
+        return decided._replace(living=living)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the version that was read last says that its holder has stopped."""
+        return self._read is not None and self._read[0].state == "stopped"
+
+    @property
+    def version(self) -> str:
+        """The nonce of the version that was read last, "" when there is no object."""
+        return self._read[0].nonce if self._read is not None else ""
+
+    async def claim(self, *, unsafe: bool) -> Lease | Wait | Kept | None:
+        """Write the claim over what `look` has read last; it names a timeline that is free.
+
+        Raises:
+            what the bucket raises: then it is not known whether it was written.
+        """
+        if self._read is None:
+            return None
+        owner, etag, unchanged_s = self._read
+        number = await self._free_timeline(owner)
+        decided = self._decide(owner, unchanged_s, number)
+        if not isinstance(decided, admission.Take):
+            return decided
+        conditional = await conditional_writes.trusted(self._bucket, unsafe=unsafe)
+        if isinstance(conditional, Fault):
+            return Kept(conditional, foreign=False)
+        written = await write(conditional, decided.owner, etag, clock=self._clock)
+        return Wait(_FASTER) if written is None else Lease(conditional, written, self._clock)
+
+    def _decide(
+        self, owner: Owner, unchanged_s: float, number: int
+    ) -> admission.Take | Wait | Kept:
+        return admission.promotion(owner, self._who, unchanged_s=unchanged_s, new_timeline=number)
+
+    async def _free_timeline(self, owner: Owner) -> int:
+        """Return the first number after all that are used or claimed."""
+        ours = (self._who.control.timeline, *(switch.timeline for switch in self._who.left))
+        claimed = owner.next_timeline if owner.instance != self._who.instance else 0
+        archived = await listing.timelines(self._bucket)
+        return max((*archived, *ours, owner.timeline, claimed)) + 1
+
+
+def _engine_name(known: Settings) -> str:
+    found = adapter.choose(known, os.environ.get("PATH", ""))
+    return found.name if isinstance(found, Engine) else "walrus"

@@ -1,0 +1,125 @@
+"""The archive's place as this project needs it, whether S3 or a directory keeps it."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from walsup.settings import FileArchive, Settings
+
+
+class ConflictError(Exception):
+    """A conditional write lost: the object exists, or has changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Object:
+    """An object's whole content with the tag that a conditional write names.
+
+    `changed_at`: when it was written, by the server's clock (Unix seconds); 0: not told.
+    """
+
+    content: bytes
+    etag: str
+    changed_at: float = 0.0
+
+
+class Listed(NamedTuple):
+    """An object in a listing. `size_bytes` -1: not told; `changed_at`: Unix seconds, 0: not told.
+
+    The time is the server's clock, not this machine's.
+    """
+
+    key: str
+    size_bytes: int
+    changed_at: float
+
+
+class Page(NamedTuple):
+    """A part of a folder's listing: what lies directly in it, in the order of keys.
+
+    `folders`: those in it, each with a slash at its end. What they hold is not listed.
+    """
+
+    objects: tuple[Listed, ...]
+    folders: tuple[str, ...] = ()
+
+
+class Readable(Protocol):
+    """What is read of an archive; as `Bucket` has it."""
+
+    @property
+    def region(self) -> str | None: ...  # noqa: D102 (as Bucket has them)
+    async def get(self, key: str) -> Object: ...  # noqa: D102
+    async def piece(self, key: str, begin: int, size_bytes: int) -> bytes: ...  # noqa: D102
+    def keys(self, under: str, after: str = "") -> AsyncIterator[str]: ...  # noqa: D102
+    async def folder(self, under: str) -> list[tuple[str, float]]: ...  # noqa: D102
+    def pages(self, under: str, after: str = "") -> AsyncIterator[Page]: ...  # noqa: D102
+
+
+class Bucket(Protocol):
+    """The archive's prefix in its bucket; keys are relative to it.
+
+    Every method raises what its client raises; `classify` says what it means. Nothing is
+    retried here: the loops know how long they can wait.
+    """
+
+    @property
+    def region(self) -> str | None:
+        """Where an S3 server has it: given, or found out by a first request."""
+
+    async def get(self, key: str) -> Object:
+        """Read a small object whole."""
+
+    async def piece(self, key: str, begin: int, size_bytes: int) -> bytes:
+        """Read a part of an object; one that begins at or after its end is empty."""
+
+    async def create(self, key: str, content: bytes) -> str:
+        """Write an object that must not exist; gives its tag."""
+
+    async def replace(self, key: str, content: bytes, etag: str) -> str:
+        """Write over the version that has this tag; gives the new tag."""
+
+    def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
+        """Give the keys directly in a folder in order, continued after a key; all pages of them."""
+
+    async def folder(self, under: str) -> list[tuple[str, float]]:
+        """Give key and time of last change (Unix seconds) of what lies directly in a folder."""
+
+    def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
+        """Give a folder's listing, continued after a key, one request a page."""
+
+    def tree(self, under: str, after: str = "") -> AsyncIterator[Sequence[Listed]]:
+        """Give everything below a folder in the order of keys, one request a page."""
+
+    def now(self) -> float:
+        """Give the server's own time, by its last answer (Unix seconds); 0: not known."""
+
+    def first_key_now(self, under: str) -> str:
+        """Give one key under a folder, "" when a successful listing finds none. Blocks."""
+
+    async def settle(self, key: str) -> bool:
+        """Tell whether a listed object is whole (a server lists no other); it is durable then."""
+
+    async def torn(self, under: str, after: str) -> list[str]:
+        """Give keys behind `after` of half objects that nobody has written at for 10 s."""
+
+    async def discard_torn(self, key: str) -> bool:
+        """Remove half an object; True when it has gone."""
+
+    async def probe(self, size_bytes: int) -> None:
+        """Raise what a write of this size would meet, where that can be told without one."""
+
+
+def open_bucket(settings: Settings) -> Bucket:
+    """Give the bucket that the settings name; no request is made.
+
+    Raises:
+        ValueError: no archive is configured.
+    """
+    if isinstance(settings.archive, FileArchive):
+        from walsup.archive.storage.directory_bucket import FileBucket  # noqa: PLC0415 (as below)
+
+        return FileBucket(settings.archive)
+    from walsup.archive.storage.s3.bucket import S3Bucket  # noqa: PLC0415 (h11, ssl: where it is used)
+
+    return S3Bucket(settings)

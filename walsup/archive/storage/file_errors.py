@@ -1,0 +1,70 @@
+"""What the errors of a file system mean, in the classes of `fault`. Pure.
+
+It may be that of an archive in a directory, or this machine's own (run and data directory).
+"""
+
+import errno
+from pathlib import PurePath
+
+from walsup.archive.faults import Fault, FaultKind
+
+# A note of what is raised by a request to an archive in a directory.
+OF_ARCHIVE = "in the archive's directory"
+_NO_SUCH_BUCKET = "NoSuchBucket"
+_KINDS = {
+    errno.ENOSPC: FaultKind.DISK_FULL,
+    errno.EDQUOT: FaultKind.DISK_FULL,
+    errno.EFBIG: FaultKind.DISK_FULL,
+    errno.EACCES: FaultKind.NO_RIGHTS,
+    errno.EPERM: FaultKind.NO_RIGHTS,
+    errno.EROFS: FaultKind.NO_RIGHTS,
+    errno.ETIMEDOUT: FaultKind.TIMEOUT,
+    errno.EIO: FaultKind.SERVER_ERROR,
+    errno.ESTALE: FaultKind.SERVER_ERROR,
+    errno.EREMOTEIO: FaultKind.SERVER_ERROR,
+    errno.ENOTCONN: FaultKind.REFUSED,
+    errno.ECONNREFUSED: FaultKind.REFUSED,
+    errno.EHOSTDOWN: FaultKind.REFUSED,
+    errno.EHOSTUNREACH: FaultKind.REFUSED,
+}
+_REMEDIES = {
+    FaultKind.DISK_FULL: "make room on the volume of the archive; it is retried",
+    FaultKind.NO_RIGHTS: "let this user write into the archive's directory (owner, mode,"
+    " read-only mount)",
+    FaultKind.TIMEOUT: "look at the archive's mount and its server: it hangs; nothing has to be"
+    " restarted",
+    FaultKind.SERVER_ERROR: "look at the archive's volume and the kernel's log; it may need a new"
+    " mount",
+    FaultKind.REFUSED: "look at the archive's mount and whether its server runs",
+    FaultKind.NO_BUCKET: "mount the archive's volume, or create the directory for this user",
+}
+
+
+def fault_of(raised: OSError) -> Fault | None:
+    """Give the fault behind an error with a number; None for one that says nothing about files."""
+    missing = raised.errno == errno.ENOENT and _NO_SUCH_BUCKET in str(raised.strerror)
+    kind = FaultKind.NO_BUCKET if missing else _KINDS.get(raised.errno or 0)
+    if kind is None:
+        return None
+    where = f"{raised.filename}: " if raised.filename else ""
+    said = str(raised.strerror).removeprefix(f"{_NO_SUCH_BUCKET}: ")
+    # A file of our own is never late; and a thread's TimeoutError loses its notes.
+    of_archive = kind in {FaultKind.NO_BUCKET, FaultKind.TIMEOUT} or OF_ARCHIVE in getattr(
+        raised, "__notes__", ()
+    )
+    remedy = _REMEDIES[kind] if of_archive else _here(kind, raised.filename)
+    return Fault(kind=kind, problem=f"{where}{said}", remedy=remedy)
+
+
+def _here(kind: FaultKind, filename: object) -> str:
+    """Give the line for a file of our own; "" when that of the class is as good."""
+    place = f"the file system of {PurePath(str(filename)).parent}" if filename else ""
+    match kind:
+        case FaultKind.DISK_FULL if place:
+            return f"make room on {place}; it is retried"
+        case FaultKind.NO_RIGHTS:
+            return "let this user read and write there (owner, mode, read-only mount)"
+        case FaultKind.SERVER_ERROR:
+            return f"look at {place or 'the volumes'} and the kernel's log"
+        case _:
+            return ""

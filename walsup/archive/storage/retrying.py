@@ -1,0 +1,87 @@
+"""A bucket that is asked again until it answers, each request in its own place.
+
+A restore waits for ever for an archive that cannot be asked; begun anew at each fault it would
+never end where every second request fails.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
+
+from walsup.archive.faults import Fault
+from walsup.archive.storage.bucket import Object, Page, Readable
+from walsup.archive.storage.fault_mapping import classify, is_absent
+
+T = TypeVar("T")
+# Told of the fault and of how many there were in a row; returns when it may be tried again.
+OnFault = Callable[[Fault, int], Awaitable[None]]
+
+
+class Patient:
+    """The reading half of a bucket; what is absent stays absent."""
+
+    def __init__(self, bucket: Readable, on_fault: OnFault) -> None:
+        self._bucket = bucket
+        self._on_fault = on_fault
+
+    @property
+    def region(self) -> str | None:
+        """Where the bucket is."""
+        return self._bucket.region
+
+    async def get(self, key: str) -> Object:
+        """Read a small object whole.
+
+        Raises:
+            FileNotFoundError: it is absent.
+        """
+        return await self._answer(lambda: self._bucket.get(key))
+
+    async def piece(self, key: str, begin: int, size_bytes: int) -> bytes:
+        """Read a part of an object; one that begins at or after its end is empty.
+
+        Raises:
+            FileNotFoundError: it is absent.
+        """
+        return await self._answer(lambda: self._bucket.piece(key, begin, size_bytes))
+
+    async def _answer(self, ask: Callable[[], Awaitable[T]]) -> T:
+        failures = 0
+        while True:
+            try:
+                return await ask()
+            except Exception as raised:  # (any failure but absence is no answer)
+                if is_absent(raised):
+                    raise
+                failures += 1
+                await self._on_fault(classify(raised), failures)
+
+    async def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
+        """Give the keys directly in a folder in order, continued after a key; all pages of them."""
+        async for page in self.pages(under, after):
+            for listed in page.objects:
+                yield listed.key
+
+    async def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
+        """Give a folder's listing, continued after a key; after a fault it goes on where it was."""
+        failures = 0
+        while True:
+            try:
+                async for page in self._bucket.pages(under, after):
+                    yield page
+                    after = page.objects[-1].key if page.objects else after
+                    failures = 0
+            except Exception as raised:  # noqa: BLE001 (as above)
+                failures += 1
+                await self._on_fault(classify(raised), failures)
+            else:
+                return
+
+    async def folder(self, under: str) -> list[tuple[str, float]]:
+        """Give key and time of last change (Unix seconds) of what lies directly in a folder."""
+        failures = 0
+        while True:
+            try:
+                return await self._bucket.folder(under)
+            except Exception as raised:  # noqa: BLE001 (as above)
+                failures += 1
+                await self._on_fault(classify(raised), failures)

@@ -1,0 +1,143 @@
+"""Signed requests to the server of one bucket."""
+
+from collections.abc import Mapping
+from time import gmtime, monotonic, strftime
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from walsup import __version__
+from walsup.archive.faults import FaultKind
+from walsup.archive.storage.s3 import blocking, web
+from walsup.archive.storage.s3.connections import Connections
+from walsup.archive.storage.s3.document import clock
+from walsup.archive.storage.s3.exchange import MOST_BYTES, Answer, Asked
+from walsup.archive.storage.s3.failures import not_s3, refused, unanswered
+from walsup.archive.storage.s3.keys import KeyRing
+from walsup.archive.storage.s3.lines import CutOffError
+from walsup.archive.storage.s3.region import look_up
+from walsup.archive.storage.s3.signature import Keys, Request
+from walsup.archive.storage.s3.steps import Steps
+from walsup.settings import ArchiveUrl, Settings, amazon_hosts
+
+_DEFAULT_REGION = "us-east-1"
+_FIRST_NO_SUCCESS = 300
+
+
+class Call(NamedTuple):
+    """What is asked of the bucket; `right`: what the key needs for it. `key`: whole.
+
+    `most_bytes`: of the answer's body.
+    """
+
+    method: str
+    right: str
+    query: Mapping[str, str] = {}
+    key: str = ""
+    body: bytes = b""
+    headers: Mapping[str, str] = {}
+    most_bytes: int = MOST_BYTES
+
+
+class Server:
+    """Asks for one bucket; several threads, or tasks of any loop, may do so at a time.
+
+    All requests raise:
+        RefusedError: the server refuses. FaultError: it cannot be reached, or asked.
+    """
+
+    def __init__(self, settings: Settings, archive: ArchiveUrl) -> None:
+        """Keep them; no request is made."""
+        self._settings = settings
+        self._bucket = archive.bucket
+        self._region = settings.region
+        self._made: tuple[Connections, KeyRing] | None = None
+        self._date = (0.0, 0.0)  # the server's last time, and when it was told
+
+    @property
+    def region(self) -> str | None:
+        """Where the bucket is: given, or found out with a first request; None on other servers."""
+        return self._region
+
+    @property
+    def host(self) -> str:
+        """What the requests' Host says: with the port, unless that goes without saying."""
+        url = urlsplit(self._address)
+        return url.netloc.removesuffix(f":{web.PORTS[url.scheme]}")
+
+    async def ask(self, call: Call, timeout_s: float) -> Answer:
+        """Give the answer, within so long."""
+        from walsup.archive.storage.s3 import looping  # noqa: PLC0415 (asyncio: 54 ms of a first start)
+
+        return await looping.carry(self._steps(call), timeout_s)
+
+    def ask_now(self, call: Call, timeout_s: float) -> Answer:
+        """Give the answer as `ask` does; blocks."""
+        return blocking.carry(self._steps(call), timeout_s)
+
+    def now(self) -> float:
+        """Give the server's own time, by its last answer (Unix seconds); 0: not known."""
+        at, seen_s = self._date
+        return at + (monotonic() - seen_s) if at else 0.0
+
+    def close(self) -> None:
+        """End the connections."""
+        if self._made:
+            self._made[0].close()
+
+    def _steps(self, call: Call) -> Steps[Answer]:
+        known = self._settings
+        try:
+            if self._region is None and known.endpoint is None:
+                self._region = yield from look_up(self._bucket, ca_file=known.ca_file)
+            if self._made is None:
+                peer = web.peer_of(urlsplit(self._address), known.ca_file)
+                self._made = Connections(peer), KeyRing(known, self._signed_for)
+            connections, ring = self._made
+            keys = yield from ring.now()
+            answer = yield from connections.ask(self._signed(call, keys))
+        except (OSError, CutOffError, ValueError) as raised:
+            raise unanswered(raised, self._where(call), self._address) from raised
+        if told := clock(answer.headers.get("date", "")):
+            self._date = (told, monotonic())
+        if answer.status >= _FIRST_NO_SUCCESS:
+            refusal = refused(
+                answer,
+                self._where(call),
+                bucket=self._bucket,
+                host=self.host,
+                conditional=any(name.startswith("if-") for name in call.headers),
+            )
+            if refusal.fault.kind == FaultKind.AUTH:
+                ring.doubt()
+            raise refusal
+        if page := not_s3(answer, self._where(call)):
+            raise page
+        return answer
+
+    @property
+    def _signed_for(self) -> str:
+        return self._region or _DEFAULT_REGION
+
+    @property
+    def _is_virtual(self) -> bool:
+        # A certificate for *.s3.… does not cover a bucket with dots in its name.
+        return not self._settings.endpoint and "." not in self._bucket
+
+    @property
+    def _address(self) -> str:
+        regions = f"s3.{self._signed_for}.{amazon_hosts.suffix(self._signed_for)}"
+        host = f"{self._bucket}.{regions}" if self._is_virtual else regions
+        return self._settings.endpoint or f"https://{host}"
+
+    def _signed(self, call: Call, keys: Keys) -> Asked:
+        root = "/" if self._is_virtual else f"/{self._bucket}"
+        path = f"{root.rstrip('/')}/{call.key}" if call.key else root
+        request = Request(call.method, self.host, path, call.query, call.body, call.headers)
+        stamp = strftime("%Y%m%dT%H%M%SZ", gmtime())
+        headers = request.signed(keys, self._signed_for, stamp)
+        headers["user-agent"] = f"walsup/{__version__}"  # not signed: some proxies change it
+        return Asked(call.method, request.target, headers, call.body, call.most_bytes)
+
+    def _where(self, call: Call) -> str:
+        of = call.key or call.query.get("prefix", "")
+        return f"{call.right} on {self._bucket}{f'/{of}' if of else ''}"

@@ -1,0 +1,43 @@
+"""Requests to an address that are not signed: where a bucket is, whose keys are valid."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from walsup.archive.storage.s3.connections import Connections
+from walsup.archive.storage.s3.exchange import Answer, Asked
+from walsup.archive.storage.s3.steps import Peer, Steps
+from walsup.archive.storage.s3.trust import trust
+
+PORTS = {"http": 80, "https": 443}
+
+
+def peer_of(url: SplitResult, ca_file: Path | None) -> Peer:
+    """Give where to connect for an address that begins with http: or https:.
+
+    Raises:
+        FaultError: the CAs cannot be read. ValueError: it is no such address.
+    """
+    if url.scheme not in PORTS or not url.hostname:
+        raise ValueError(f"no address: {url.scheme}://{url.hostname}")
+    whom = trust(ca_file) if url.scheme == "https" else None
+    return Peer(url.hostname, url.port or PORTS[url.scheme], whom)
+
+
+def ask(
+    method: str,
+    address: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    body: bytes = b"",
+    ca_file: Path | None = None,
+) -> Steps[Answer]:
+    """Give the answer; raises as `Connections.ask` and `peer_of` do."""
+    url = urlsplit(address)
+    target = f"{url.path or '/'}?{url.query}".rstrip("?")
+    asked = Asked(method, target, {"host": url.netloc, **(headers or {})}, body)
+    connections = Connections(peer_of(url, ca_file))
+    try:
+        return (yield from connections.ask(asked))
+    finally:
+        connections.close()

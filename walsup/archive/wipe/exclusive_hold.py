@@ -1,0 +1,163 @@
+"""Taking an archive over for the wipe: nobody else may be alive on it, and nobody gets in (S32)."""
+
+import asyncio
+import math
+import os
+from dataclasses import replace
+
+from walsup.archive.lease_terms import HOLDER_LEASES, RIVAL_LEASES
+from walsup.archive.owner_record import NOBODY, Owner
+from walsup.archive.ownership import conditional_writes
+from walsup.archive.ownership.claim import Rivals
+from walsup.archive.ownership.conditional_writes import Conditional
+from walsup.archive.ownership.lease import Lease, Proven, now_s, write
+from walsup.archive.paths import OWNER_KEY
+from walsup.archive.storage.bucket import Bucket, Object
+from walsup.archive.storage.fault_mapping import is_absent
+from walsup.archive.wipe.retry import Say, refusal
+from walsup.errors import ArchiveError
+
+_STATE = "wiping"
+_RENEWED_AFTER_LEASES = 0.5
+_SAID_EVERY_S = 5.0
+_MOST_LOST = 10
+_STOP_IT = "stop the database that archives there (a clean stop gives the archive up at once)"
+
+
+async def read_owner(bucket: Conditional) -> tuple[Owner, Object] | None:
+    """Give the owner, and the object that says so; None when there is none.
+
+    Raises:
+        ArchiveError: it cannot be understood; else what the bucket raises.
+    """
+    try:
+        found = await bucket.get(OWNER_KEY)
+    except FileNotFoundError as raised:
+        if is_absent(raised):
+            return None
+        raise
+    try:
+        return Owner.from_json(found.content), found
+    except ValueError as raised:
+        raise ArchiveError(
+            str(raised),
+            hint="look at it by hand: is it a newer walsup's? Remove it if it is nobody's",
+        ) from raised
+
+
+def is_free(owner: Owner) -> bool:
+    """Tell whether nobody holds it, as it says itself."""
+    return owner.state == "stopped" or is_left(owner)
+
+
+def is_left(owner: Owner) -> bool:
+    """Tell whether a wipe has ended without being done."""
+    return owner.state == _STATE and owner.boot == NOBODY
+
+
+async def conditional(bucket: Bucket, *, unsafe_owner: bool) -> Conditional:
+    """Give the bucket as far as its conditions hold.
+
+    Raises:
+        ArchiveError: they do not, and nobody has allowed that.
+    """
+    if await conditional_writes.honoured(bucket):
+        return bucket
+    if unsafe_owner and isinstance(bucket, conditional_writes.Unconditional):
+        return conditional_writes.WrittenAndReadBack(bucket)
+    raise refusal(conditional_writes.unmet())
+
+
+async def take(bucket: Conditional, lease_s: float, say: Say) -> Lease:
+    """Write `wiping` into the owner object; who holds it and has died is waited for.
+
+    Raises:
+        ArchiveError: somebody is alive there; else what the bucket raises.
+    """
+    boot, rivals = os.urandom(16).hex(), Rivals()
+    first, said_s, lost = b"", -math.inf, 0
+    while lost < _MOST_LOST:
+        seen_s = now_s()
+        found = await read_owner(bucket)
+        etag = None
+        wanted = _of_nobodys(boot, lease_s)
+        if found is not None:
+            owner, seen = found
+            etag = seen.etag
+            unchanged_s = rivals.unchanged_s(seen.content, seen_s)
+            patience_s = RIVAL_LEASES * max(owner.lease_s, lease_s)
+            first = first or seen.content
+            if not is_free(owner) and unchanged_s < patience_s:
+                if first != seen.content:
+                    raise ArchiveError(_whose(owner), hint=_STOP_IT)
+                if now_s() - said_s >= _SAID_EVERY_S:
+                    said_s = now_s()
+                    say(
+                        f"waiting: the owner object says {owner.state}; who holds it is taken for"
+                        f" dead after {patience_s:g} s without a renewal, of which"
+                        f" {unchanged_s:.0f} s are over"
+                    )
+                await asyncio.sleep(min(1.0, lease_s / 4))
+                continue
+            wanted = replace(
+                owner, state=_STATE, boot=boot, place="", epoch=owner.epoch + 1, lease_s=lease_s
+            )
+        if (written := await write(bucket, wanted, etag)) is not None:
+            return Lease(bucket, written)
+        lost += 1  # somebody was faster; what it has written tells who
+        await asyncio.sleep(0.2 * lost)
+    raise ArchiveError(
+        "the owner object changes again and again, though nobody holds it",
+        hint="find out which program writes it, and run this again",
+    )
+
+
+async def let_a_former_holder_find_out(lease: Lease, say: Say) -> None:
+    """Wait as long as one may go on to write that has not seen yet that the object is not its own.
+
+    The owner object was missing where a walsup has been: removed a moment ago, perhaps.
+    """
+    until_s = now_s() + RIVAL_LEASES * lease.owner.lease_s
+    say(
+        f"waiting {RIVAL_LEASES * lease.owner.lease_s:g} s: the owner object was missing, and one"
+        " that held it would find out only now"
+    )
+    while now_s() < until_s:
+        await keep(lease)
+        await asyncio.sleep(min(1.0, lease.owner.lease_s / 4))
+
+
+async def keep(lease: Lease, *, now: bool = False) -> None:
+    """Renew what is half over; after this a request may take 1.6 leases.
+
+    Raises:
+        LostError: it is somebody else's; else what the bucket raises.
+    """
+    owner = lease.owner
+    began_s = lease.until_s - HOLDER_LEASES * owner.lease_s
+    if now or now_s() - began_s > _RENEWED_AFTER_LEASES * owner.lease_s:
+        await lease.renew(Proven(owner.timeline, owner.lsn, owner.backups_from))
+
+
+def _of_nobodys(boot: str, lease_s: float) -> Owner:
+    """Give the object for an archive that has none: no walsup may claim it meanwhile."""
+    return Owner(
+        system_id=0,
+        instance="",
+        boot=boot,
+        epoch=1,
+        timeline=1,
+        lsn=0,
+        state=_STATE,
+        compression="",
+        lease_s=lease_s,
+    )
+
+
+def _whose(owner: Owner) -> str:
+    if owner.state == _STATE:
+        return "another wipe of this archive is going on: it has just renewed the owner object"
+    return (
+        f"instance {owner.instance} is alive on it: it has just renewed the owner object (epoch"
+        f" {owner.epoch}, cluster {owner.system_id})"
+    )

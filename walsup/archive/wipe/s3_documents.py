@@ -1,0 +1,68 @@
+"""Listings as a place's entries, and the document that names what to delete. Pure.
+
+Source: Amazon S3's API reference (ListObjectVersions, ListMultipartUploads, DeleteObjects).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+from xml.sax.saxutils import escape
+
+from walsup.archive.storage.s3.document import Document, below, moment
+from walsup.archive.wipe.target import Entry, Upload
+
+
+class Deleting(NamedTuple):
+    """One object of a DeleteObjects request: a whole key, and a version or ""."""
+
+    key: str
+    version: str
+
+
+def entries(page: Document, prefix: str) -> list[Entry]:
+    """Give a listing's objects, versions and delete markers; keys lose the prefix.
+
+    Raises:
+        OddAnswerError: one does not lie below the prefix: this server's listing is not believed.
+    """
+    return [
+        Entry(
+            key=below(prefix, fields["Key"]),
+            size_bytes=int(fields.get("Size") or 0),
+            modified_at=moment(fields.get("LastModified", "")),
+            version=fields.get("VersionId", ""),
+            latest=fields.get("IsLatest", "true").lower() == "true",
+            marker=name == "DeleteMarker",
+        )
+        for name, fields in page.rows("Version", "DeleteMarker", "Contents", with_=("Key",))
+    ]
+
+
+def uploads(page: Document, prefix: str) -> list[Upload]:
+    """Give a listing's multipart uploads.
+
+    Raises:
+        OddAnswerError: as `entries` does.
+    """
+    return [
+        Upload(
+            below(prefix, fields["Key"]), fields["UploadId"], moment(fields.get("Initiated", ""))
+        )
+        for _, fields in page.rows("Upload", with_=("Key", "UploadId"))
+    ]
+
+
+def deletion(objects: Sequence[Deleting]) -> bytes:
+    """Write a DeleteObjects request that is answered with failures only."""
+    rows = "".join(
+        f"<Object><Key>{escape(one.key)}</Key>"
+        + (f"<VersionId>{escape(one.version)}</VersionId>" if one.version else "")
+        + "</Object>"
+        for one in objects
+    )
+    space = "http://s3.amazonaws.com/doc/2006-03-01/"
+    return f'<Delete xmlns="{space}">{rows}<Quiet>true</Quiet></Delete>'.encode()
+
+
+def fits(key: str) -> bool:
+    """Tell whether a key can be written into such a request: XML 1.0 has no control characters."""
+    return all(character >= " " and character not in "\ufffe\uffff" for character in key)

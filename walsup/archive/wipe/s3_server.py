@@ -1,0 +1,46 @@
+"""The bucket's server as something that is wiped needs it: documents, and the server's clock."""
+
+import base64
+import hashlib
+import time
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
+
+from walsup.archive.storage.s3.document import Document
+from walsup.archive.storage.s3.server import Call
+from walsup.archive.storage.s3.server import Server as S3Server
+from walsup.settings import ArchiveUrl, Settings
+
+_READ_TIMEOUT_S = 30.0
+
+
+class Server:
+    """One bucket; may be asked from several threads. Raises what `s3.server.Server` raises."""
+
+    def __init__(self, settings: Settings, archive: ArchiveUrl, change_timeout_s: float) -> None:
+        """`change_timeout_s`: how long it may take until a request that deletes is answered."""
+        self.now_at = time.time()
+        self._server = S3Server(settings, archive)
+        self._change_timeout_s = change_timeout_s
+
+    def document(self, call: Call, kind: str = "") -> Document:
+        """Give the answer's document; OddAnswerError when it is none of this kind."""
+        return Document(self.ask(call), kind)
+
+    def ask(self, call: Call) -> bytes:
+        """Give the answer's body."""
+        if call.body:
+            # DeleteObjects insists on a checksum; this is the one that every server knows.
+            digest = hashlib.md5(call.body, usedforsecurity=False).digest()
+            content_md5 = base64.b64encode(digest).decode()
+            headers = {"content-type": "application/xml", "content-md5": content_md5}
+            call = call._replace(headers=headers)
+        timeout_s = _READ_TIMEOUT_S if call.method == "GET" else self._change_timeout_s
+        answer = self._server.ask_now(call, timeout_s)
+        with suppress(ValueError):  # none that can be read: the one before counts on
+            self.now_at = parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
+        return answer.body
+
+    def close(self) -> None:
+        """End the connections."""
+        self._server.close()

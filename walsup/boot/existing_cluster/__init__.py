@@ -1,0 +1,1 @@
+"""A data directory that was there before, perhaps from another image."""

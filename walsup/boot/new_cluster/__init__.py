@@ -1,0 +1,1 @@
+"""A data directory from initdb."""

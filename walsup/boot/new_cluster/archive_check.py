@@ -1,0 +1,65 @@
+"""Asking the archive whether it holds a cluster, before anything new is made (S11)."""
+
+import time
+from typing import NamedTuple
+
+from walsup import units
+from walsup.archive.paths import BACKUP_FOLDER, WAL_FOLDER
+from walsup.archive.storage.bucket import open_bucket
+from walsup.archive.storage.fault_mapping import classify
+from walsup.boot import wait_report
+from walsup.boot.current_settings import Current
+from walsup.boot.pid1_messages import Send
+from walsup.datadir import archive_subpath
+from walsup.settings import Settings
+
+_FIRST_RETRY_S = 0.5
+_LONGEST_RETRY_S = 10.0
+
+
+class Answer(NamedTuple):
+    """A key that shows a cluster, None after a listing that found none; where the archive goes on.
+
+    `known`: the settings, with the archive in its sub-path if it has moved there.
+    """
+
+    archived: str | None
+    known: Settings
+
+
+def ask_archive(current: Current, send: Send) -> Answer:
+    """Ask for ever, each time with the secrets as they are then.
+
+    Only a successful listing allows an initdb: 403, no bucket and silence do not (S11).
+    """
+    failures, told = 0, ""
+    send({"detail": "waiting for the archive"})
+    while True:
+        try:
+            found = _once(current.known)
+        except Exception as raised:  # noqa: BLE001 (any failure is no answer)
+            fault = classify(raised)
+        else:
+            send({"detail": ""})
+            return found
+        failures += 1
+        told = wait_report.tell(send, fault, told)
+        time.sleep(units.backoff(failures, _FIRST_RETRY_S, _LONGEST_RETRY_S))
+        current.look()
+
+
+def _once(known: Settings) -> Answer:
+    bucket = open_bucket(known)
+    found = bucket.first_key_now(BACKUP_FOLDER) or bucket.first_key_now(WAL_FOLDER) or None
+    if found is None:
+        return Answer(None, known)
+    from walsup.archive.ownership import relocation  # noqa: PLC0415 (asyncio: 54 ms, not for a first start)
+
+    sub = relocation.find_now(bucket)
+    if not sub:
+        return Answer(found, known)
+    archive_subpath.remember(known.pgdata, str(known.archive), sub)
+    beside = archive_subpath.below(known, sub)
+    bucket = open_bucket(beside)
+    found = bucket.first_key_now(BACKUP_FOLDER) or bucket.first_key_now(WAL_FOLDER) or None
+    return Answer(found, beside)

@@ -1,0 +1,82 @@
+"""Whether a new cluster may be begun in an empty data directory, before anything else is asked."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from walsup import log
+from walsup.errors import DataDirectoryError, SettingsError, WalsupError
+from walsup.settings import Settings
+from walsup.system import mountinfo
+
+_MOUNTINFO = Path("/proc/self/mountinfo")
+_SHOWN = 3
+
+
+def hindrance(known: Settings, environ: Mapping[str, str]) -> WalsupError | None:
+    """Give why it may not; what is only risky is logged."""
+    if known.no_new_cluster and known.role == "primary":
+        return _asked_for_other_data(known.no_new_cluster)
+    found = _mounts()
+    if error := _old_data(known.pgdata, found):
+        return error
+    if not known.require_mount or not found:
+        return None
+    fate = mountinfo.fate(mountinfo.holding(found, os.path.realpath(known.pgdata)))
+    if fate is None:
+        return None
+    problem = f"PGDATA {known.pgdata} lies on {fate.words}; it would be lost with it"
+    if "KUBERNETES_SERVICE_HOST" in environ and not fate.chosen:
+        return DataDirectoryError(
+            problem,
+            hint="mount a volume (volumeMounts) at PGDATA or above it; WALSUP_REQUIRE_MOUNT=off if"
+            " this database may be lost with its container",
+        )
+    log.warning("volume.missing", problem=problem, remedy="mount a volume at PGDATA or above it")
+    return None
+
+
+def _mounts() -> list[mountinfo.Mount]:
+    """Give what is mounted; nothing where the kernel does not say, which hinders nobody."""
+    try:
+        return mountinfo.parse(_MOUNTINFO.read_text(encoding="utf-8", errors="replace"))
+    except OSError as fault:
+        log.warning("mounts.unknown", problem=str(fault))
+        return []
+
+
+def _asked_for_other_data(asked: str) -> SettingsError:
+    name = asked.partition("=")[0].partition(" ")[0]
+    if " beside " in asked:
+        how = (
+            "set WALSUP_ROLE=auto on all pods of the StatefulSet, with one WALSUP_ARCHIVE: this pod"
+            " becomes a standby"
+        )
+    elif name.startswith("STANDBY_"):
+        how = "set WALSUP_ROLE=standby, with the primary's WALSUP_ARCHIVE, WALSUP_PRIMARY_CONNINFO"
+        how += " or both"
+    else:
+        how = "say where from with WALSUP_RESTORE_FROM (README, Restore)"
+    return SettingsError(
+        f"{asked} asks for the data of another database, and the data directory is empty",
+        hint=f"{how}; for a new and empty database remove {name}",
+    )
+
+
+def _old_data(pgdata: Path, found: list[mountinfo.Mount]) -> DataDirectoryError | None:
+    """Find what an image before 18 has left where this one does not look (docker-library)."""
+    if not re.search(r"/\d+/docker$", str(pgdata)):
+        return None
+    base = pgdata.parent.parent
+    places = (base, base / "data", *sorted(base.glob("*/docker")))
+    old = [str(place) for place in places if (place / "PG_VERSION").is_file()]
+    if not old and any(mount.point == str(base / "data") for mount in found):
+        old = [f"{base / 'data'} (a volume that is not used)"]
+    if not old:
+        return None
+    return DataDirectoryError(
+        f"{pgdata} is empty, but there is data in the old place: {', '.join(old[:_SHOWN])}",
+        hint=f"from 18 on, mount the volume at {base}; set PGDATA to the old place to go on with it"
+        " (same major version), or upgrade it with pg_upgrade or pg_dumpall first",
+    )

@@ -1,0 +1,119 @@
+"""The source of a restore as prepare has it: through its bucket, and through an engine."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from walsup.archive.catalog.inventory import Reader
+from walsup.archive.engine import adapter as engines
+from walsup.archive.engine import decryption
+from walsup.archive.engine.adapter import Engine
+from walsup.archive.engine.reader_config import DEFAULT_SEGMENT_BYTES, bounded, render_reader, trust
+from walsup.archive.engine.restore_command import READER_CONFIG
+from walsup.archive.faults import Fault
+from walsup.archive.storage.bucket import Bucket, Object, Page, open_bucket
+from walsup.archive.storage.retrying import OnFault, Patient
+from walsup.boot.current_settings import Current
+from walsup.errors import EngineError
+from walsup.settings import Settings, origin
+from walsup.system.private_files import write_private
+
+
+def carrier(source: Settings) -> Engine:
+    """Give the engine that reads the source.
+
+    Raises:
+        EngineError: there is none, or it cannot read this one.
+    """
+    found = engines.choose(source, os.environ.get("PATH", ""))
+    if isinstance(found, Fault):
+        raise EngineError(f"nothing can be restored: {found.problem}", hint=found.cure)
+    return bounded(found, source)
+
+
+def check_key(source: Settings) -> None:
+    """Refuse an archive that these settings cannot decrypt, before anything of it is fetched.
+
+    Raises:
+        EngineError: only the key that encrypts is here.
+    """
+    if fault := decryption.refusal(source):
+        raise EngineError(f"nothing can be restored: {fault.problem}", hint=fault.cure)
+
+
+class SourceBucket:
+    """The bucket of the source, opened again after each look at the secrets; as Readable has it.
+
+    What changes with them is the keys, and what the file of the CA's certificates holds.
+    """
+
+    def __init__(self, current: Current, *, own: bool) -> None:
+        self._current = current
+        self._own = own
+        self._looks = current.looks
+        self._bucket = open_bucket(origin(current.known, own=own))
+
+    @property
+    def region(self) -> str | None:
+        """Where it is; what was found out once need not be asked again."""
+        return self._bucket.region
+
+    async def get(self, key: str) -> Object:
+        """Read a small object whole."""
+        return await self._newest().get(key)
+
+    async def piece(self, key: str, begin: int, size_bytes: int) -> bytes:
+        """Read a part of an object; one that begins at or after its end is empty."""
+        return await self._newest().piece(key, begin, size_bytes)
+
+    def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
+        """Give the keys directly in a folder in order, continued after a key."""
+        return self._newest().keys(under, after)
+
+    async def folder(self, under: str) -> list[tuple[str, float]]:
+        """Give key and time of last change (Unix seconds) of what lies directly in a folder."""
+        return await self._newest().folder(under)
+
+    def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
+        """Give a folder's listing, continued after a key, one request a page."""
+        return self._newest().pages(under, after)
+
+    def _newest(self) -> Bucket:
+        if self._looks != self._current.looks:
+            self._looks = self._current.looks
+            source = origin(self._current.known, own=self._own)
+            self._bucket = open_bucket(source._replace(region=source.region or self.region))
+        return self._bucket
+
+
+def configure(
+    current: Current, run_dir: Path, *, own: bool, segment_bytes: int, region: str | None
+) -> None:
+    """Render the engine's configuration for the source, now and whenever its keys change."""
+
+    def write() -> None:
+        source = origin(current.known, own=own)
+        text = render_reader(source, run_dir, segment_bytes, region, carrier(source))
+        write_private(run_dir / READER_CONFIG, text)
+
+    current.follow(write)
+
+
+def reader(
+    current: Current, run_dir: Path, lock: int, *, own: bool, on_fault: OnFault | None = None
+) -> Reader:
+    """Give the source of a restore, with the engine's configuration for it rendered."""
+    source = origin(current.known, own=own)
+    bucket = SourceBucket(current, own=own)
+    configure(current, run_dir, own=own, segment_bytes=DEFAULT_SEGMENT_BYTES, region=source.region)
+    return Reader(
+        bucket=Patient(bucket, on_fault) if on_fault else bucket,
+        impatient=bucket,
+        engine=carrier(source),
+        config=run_dir / READER_CONFIG,
+        scratch=run_dir,
+        secrets=current.secrets,
+        lock=(lock,) if lock >= 0 else (),
+        more=trust(source),
+        on_fault=on_fault,
+    )

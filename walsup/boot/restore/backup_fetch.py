@@ -1,0 +1,95 @@
+"""Running the engine's backup-fetch: what it has written so far, an end when nothing moves."""
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from walsup.archive.engine import run_once
+from walsup.system.prctl import die_with_parent
+from walsup.system.private_files import open_private
+
+# However slow it is: only one that writes and reads nothing at all for so long is given up.
+SILENT_S = 300.0
+_LOOK_EVERY_S = 0.05
+_TELL_EVERY_S = 1.0
+_RENEW_EVERY_S = 5.0
+_KILLED_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """How far a fetch is: bytes written of `total_bytes` (0: not known), in so many seconds."""
+
+    written_bytes: int
+    total_bytes: int
+    elapsed_s: float
+
+    @property
+    def left_s(self) -> float | None:
+        """How long it takes yet if nothing changes; None: not known."""
+        if not self.written_bytes or not self.total_bytes:
+            return None
+        rest_bytes = max(0, self.total_bytes - self.written_bytes)
+        return rest_bytes * self.elapsed_s / self.written_bytes
+
+
+def run(  # noqa: PLR0913 (each is one fact)
+    argv: Sequence[str],
+    output: Path,
+    *,
+    lock: int,
+    more: Mapping[str, str],
+    total_bytes: int,
+    tell: Callable[[Fetched], None],
+    renew: Callable[[], None] = lambda: None,
+    silent_s: float = SILENT_S,
+) -> int:
+    """Run it to its end; gives its exit code, -9 when it was given up.
+
+    It dies with this process, and holds the data directory's lock (S1). `renew`: called every 5 s.
+    """
+    parent, began_s = os.getpid(), time.monotonic()
+    with open_private(output) as file:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env=run_once.environment() | dict(more),
+            pass_fds=(lock,) if lock >= 0 else (),
+            preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509 (prepare has one thread)
+        )
+    moved = (0, 0)
+    moved_s = told_s = renewed_s = began_s
+    while (code := process.poll()) is None:
+        time.sleep(_LOOK_EVERY_S)
+        now_s = time.monotonic()
+        seen = _moved(process.pid)
+        if seen != moved:
+            moved, moved_s = seen, now_s
+        if now_s - told_s >= _TELL_EVERY_S:
+            told_s = now_s
+            tell(Fetched(written_bytes=seen[1], total_bytes=total_bytes, elapsed_s=now_s - began_s))
+        if now_s - renewed_s >= _RENEW_EVERY_S:
+            renewed_s = now_s
+            renew()
+        if now_s - moved_s > silent_s:
+            process.kill()
+            try:
+                process.wait(_KILLED_S)
+            except subprocess.TimeoutExpired:
+                return -9  # it hangs in the kernel (S29)
+    return code
+
+
+def _moved(pid: int) -> tuple[int, int]:
+    """Give what a process has read and written so far, in bytes. Source: proc(5), rchar, wchar."""
+    try:
+        lines = Path(f"/proc/{pid}/io").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return (0, 0)
+    found = dict(line.split(": ") for line in lines)
+    return int(found.get("rchar", 0)), int(found.get("wchar", 0))

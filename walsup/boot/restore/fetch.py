@@ -1,0 +1,171 @@
+"""Fetching a base backup into the stage, again and again while the archive cannot be asked."""
+
+import asyncio
+import contextlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from walsup.archive.catalog import inventory
+from walsup.archive.catalog.inventory import PERMANENT, Reader
+from walsup.archive.catalog.listing import Backup
+from walsup.archive.engine import lent_keys
+from walsup.archive.engine.output import classify_output
+from walsup.archive.faults import FaultKind
+from walsup.archive.paths import BACKUP_FOLDER
+from walsup.archive.storage.bucket import Readable, open_bucket
+from walsup.archive.storage.fault_mapping import classify, note
+from walsup.boot import staging
+from walsup.boot.current_settings import Current
+from walsup.boot.existing_cluster import inner_tablespaces
+from walsup.boot.restore import backup_fetch, links
+from walsup.boot.restore.fetch_progress import Patience, Teller
+from walsup.boot.restore.report import Report
+from walsup.boot.run_program import OneShot
+from walsup.errors import DiskFullError, EngineError
+from walsup.settings import Settings, origin
+from walsup.system.output_tail import last_lines, raw_lines
+from walsup.system.private_files import write_private
+
+_TRIES = 3
+# An object that is cut off looks like a network that cuts off; one of the two lasts.
+_PART_OF_A_TRY = 0.3
+
+
+def fetch(  # noqa: PLR0913 (each is one fact)
+    current: Current,
+    archive: Reader,
+    one_shot: OneShot,
+    report: Report,
+    patience: Patience,
+    *,
+    own: bool,
+) -> Path:
+    """Give the directory with the copy.
+
+    Keys that end meanwhile are renewed in the engine that runs, where it can be: another try
+    begins again from the first byte.
+
+    Raises:
+        EngineError: the engine cannot; DiskFullError: there is no room.
+    """
+    if report.backup is None:
+        raise ValueError("nothing is chosen")
+    known = current.known
+    tell = Teller(one_shot.run_dir, report.backup.name, patience.send)
+    failures, broken = 0, 0.0
+    while True:
+        data = staging.begin(known.pgdata, known.postgres_initdb_waldir)
+        spaces = inner_tablespaces.fetched_to(known.pgdata, report.backup, archive.engine.name)
+        outside = [place for _, place in spaces if not Path(place).is_relative_to(data.parent)]
+        staging.remember_outside(known.pgdata, outside)
+        data.mkdir(mode=0o700)
+        for _, place in spaces:
+            Path(place).mkdir(mode=0o700, parents=True, exist_ok=True)
+        output = one_shot.run_dir / "backup-fetch.log"
+        spec = _spec(one_shot.run_dir, data, spaces)
+        source = origin(current.known, own=own)
+        with lent_keys.lent(source, archive.engine.name, archive.config, one_shot.run_dir) as loan:
+            config, more = archive.config, dict(archive.more)
+            if loan:
+                config, more = loan.config, {**more, **loan.environment}
+            code = backup_fetch.run(
+                archive.engine.restore_argv(config, data, report.backup.name, spec),
+                output,
+                lock=one_shot.lock,
+                more=more,
+                total_bytes=report.size_bytes,
+                tell=tell,
+                renew=_renewal(current, loan, own=own),
+            )
+        if code == 0:
+            return data
+        fault = classify_output(raw_lines(output), archive.secrets)
+        text = last_lines(output, archive.secrets)
+        failures += 1
+        permanent = fault.kind in PERMANENT
+        # WAL-RUS does not tell a rejected key from an absent object.
+        answers = asyncio.run(_answers(archive))
+        broken += -broken if not answers else 1 if permanent else _PART_OF_A_TRY
+        problem = f"{archive.engine.name} backup-fetch of {report.backup.name} ended with {code}"
+        if fault.kind == FaultKind.DISK_FULL:
+            raise DiskFullError(f"{problem}:\n{text}", hint="make the volume larger, start again")
+        if broken >= _TRIES:
+            raise EngineError(
+                f"{problem}:\n{text}",
+                hint="see its last lines; another base backup can be named with"
+                " WALSUP_RESTORE_BACKUP",
+            )
+        told = fault._replace(problem=f"{problem}: {fault.problem}")
+        asyncio.run(patience.wait(told, failures))
+
+
+async def absent(bucket: Readable, backup: Backup, data: Path) -> list[str]:
+    """Return the files that a base backup's list names and that a copy in `data` lacks.
+
+    Raises:
+        what the bucket raises; ValueError: the list cannot be read.
+    """
+    found: list[str] = []
+    async for files in inventory.held_files(bucket, backup.name):
+        names = links.expected((held.file for held in files), backup.left_out)
+        found += await asyncio.to_thread(_absent, data, names)
+    return found
+
+
+def _absent(data: Path, names: list[str]) -> list[str]:
+    return [name for name in names if not os.path.lexists(data / name)]
+
+
+def _renewal(current: Current, loan: lent_keys.Loan | None, *, own: bool) -> Callable[[], None]:
+    """Return what takes changed keys into use: in the running engine, or for the next try."""
+
+    def accepts(found: Settings) -> bool:
+        return not _rejects(origin(found, own=own)) or _rejects(origin(current.known, own=own))
+
+    due = False
+
+    def renew() -> None:
+        nonlocal due
+        due |= current.look(accepts)
+        if loan:
+            with contextlib.suppress(OSError):  # no process or no room now: the next look
+                loan.keep_serving()
+                if due:
+                    loan.put(origin(current.known, own=own))
+                    due = False
+
+    return renew
+
+
+def _rejects(source: Settings) -> bool:
+    """Return whether the bucket rejects the keys; one that does not answer rejects none."""
+    try:
+        asyncio.run(open_bucket(source).folder(BACKUP_FOLDER))
+    except Exception as raised:  # noqa: BLE001 (whatever it is)
+        return classify(raised).kind in (FaultKind.AUTH, FaultKind.NO_RIGHTS)
+    return False
+
+
+async def _answers(archive: Reader) -> bool:
+    """Tell whether the bucket can be asked now, so that the failure was not its silence."""
+    try:
+        await archive.asked.folder(BACKUP_FOLDER)
+    except Exception as raised:  # noqa: BLE001 (whatever it is)
+        note(raised)
+        return False
+    return True
+
+
+def _spec(run_dir: Path, data: Path, tablespaces: tuple[tuple[str, str], ...]) -> Path | None:
+    """Write where the tablespaces are, in WAL-G's form; None: there are none."""
+    if not tablespaces:
+        return None
+    spec: dict[str, object] = {
+        number: {"loc": place, "link": f"pg_tblspc/{number}"} for number, place in tablespaces
+    }
+    spec |= {"base_prefix": str(data), "tablespaces": [number for number, _ in tablespaces]}
+    path = run_dir / "restore-spec.json"
+    write_private(path, json.dumps(spec))
+    return path

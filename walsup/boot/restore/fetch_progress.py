@@ -1,0 +1,71 @@
+"""Saying how far a fetch is: to the probes through PID 1, to the agent by a file, to the log."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from walsup import log, units
+from walsup.archive.engine.restore_command import PROGRESS
+from walsup.archive.faults import Fault
+from walsup.boot import wait_report
+from walsup.boot.current_settings import Current
+from walsup.boot.restore.backup_fetch import Fetched
+from walsup.system.private_files import write_private
+
+_LOGGED_EVERY_S = 10.0
+_FIRST_RETRY_S = 0.25
+_LONGEST_RETRY_S = 30.0
+
+
+class Patience:
+    """Waits for an archive that cannot be asked, and says why: for ever, never with an end.
+
+    Each wait ends with a look at the secrets: a wrong one may have been put right.
+    """
+
+    def __init__(self, send: Callable[[dict[str, object]], None], current: Current) -> None:
+        self.send = send
+        self._current = current
+        self._told = ""
+
+    async def wait(self, fault: Fault, failures: int) -> None:
+        """Say what stands in the way; wait, longer each time."""
+        self._told = wait_report.tell(self.send, fault, self._told, before="restore: ")
+        await asyncio.sleep(units.backoff(failures, _FIRST_RETRY_S, _LONGEST_RETRY_S))
+        self._current.look()
+
+
+class Teller:
+    """Says how far the fetch of a base backup is."""
+
+    def __init__(
+        self, run_dir: Path, backup: str, send: Callable[[dict[str, object]], None]
+    ) -> None:
+        self._path = run_dir / PROGRESS
+        self._backup = backup
+        self._send = send
+        self._logged_s = time.monotonic()
+
+    def __call__(self, seen: Fetched) -> None:
+        """Say it."""
+        percent = min(99, 100 * seen.written_bytes // seen.total_bytes) if seen.total_bytes else 0
+        left = f", about {units.show_duration(round(seen.left_s))} left" if seen.left_s else ""
+        text = (
+            f"restore: fetching {self._backup}: {units.show_bytes(seen.written_bytes)} of"
+            f" {units.show_bytes(seen.total_bytes)} ({percent}%){left}"
+        )
+        self._send({"detail": text})
+        progress = {
+            "phase": "fetching",
+            "backup": self._backup,
+            "bytes": seen.written_bytes,
+            "total_bytes": seen.total_bytes,
+            "percent": percent,
+            "left_s": seen.left_s,
+        }
+        write_private(self._path, json.dumps(progress))
+        if time.monotonic() - self._logged_s > _LOGGED_EVERY_S:
+            self._logged_s = time.monotonic()
+            log.info("restore.progress", **progress)

@@ -1,0 +1,115 @@
+"""What this machine must be for a restore: the major version, the room, the directories."""
+
+import os
+import pwd
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from walsup.archive.catalog.listing import Backup
+from walsup.boot import disk_space, libraries
+from walsup.boot.existing_cluster import inner_tablespaces
+from walsup.boot.restore import late_tablespaces, links
+from walsup.boot.restore.report import Asked, Report
+from walsup.postgres import config
+
+_DATABASE_USER = "postgres"  # as PID 1 has it
+_OLDEST = 12  # before it recovery was told in a file of its own
+
+
+def unfit(asked: Asked, report: Report) -> Iterator[str]:
+    """Say what does not fit."""
+    backup = report.backup
+    if backup is None:
+        return
+    major = str(backup.pg_version // 10000) if backup.pg_version else None
+    if asked.major and major and asked.major != major:
+        yield (
+            f"base backup {backup.name} is of PostgreSQL {major}, the programs here are of"
+            f" {asked.major}: run it with PostgreSQL {major}"
+        )
+    if asked.major and asked.major.partition(".")[0].isdecimal() and float(asked.major) < _OLDEST:
+        yield f"a restore by walsup needs PostgreSQL {_OLDEST} or newer, this is {asked.major}"
+    if asked.pkglibdir and (lacking := libraries.missing(backup.preloads, asked.pkglibdir)):
+        yield (
+            f"base backup {backup.name} is of a cluster that loads {', '.join(lacking)}"
+            f" ({config.PRELOADED}), which {asked.pkglibdir} does not have: use an image with"
+            f" these extensions, or start it with -c {config.PRELOADED}=…"
+        )
+    if asked.places:
+        yield from late_tablespaces.unfit(asked, report, not_writable)
+        yield from _unusable_places(asked, backup)
+        report.warnings += late_tablespaces.unkept(asked, report)
+    if asked.pgdata is None:
+        return
+    yield from links.unmet(backup.left_out, asked.pgdata)
+    report.no_room += disk_space.lacking(asked, report, asked.pgdata)
+    yield from report.no_room
+    report.warnings += disk_space.unknown(report, asked.pgdata)
+    if problem := _not_fillable(asked.pgdata):
+        yield f"the data directory cannot be filled: {problem}"
+    if asked.waldir is not None and (problem := not_writable(disk_space.existing(asked.waldir))):
+        yield f"pg_wal cannot be made in {asked.waldir}: {problem}"
+
+
+def _unusable_places(asked: Asked, backup: Backup) -> Iterator[str]:
+    within = inner_tablespaces.inside(asked.pgdata, backup, asked.engine)
+    for number, directory in backup.tablespaces:
+        if number not in within and (problem := _unusable(Path(directory))):
+            yield f"the tablespace in {directory} cannot be made: {problem}"
+
+
+def _unusable(directory: Path) -> str:
+    try:
+        if any(directory.iterdir()):
+            return "the directory is not empty; move away what is in it"
+    except FileNotFoundError:
+        problem = not_writable(disk_space.existing(directory))
+        return f"{problem}; mount a volume there" if problem else ""
+    except OSError as fault:
+        return str(fault.strerror).lower()
+    return not_writable(directory)
+
+
+def _not_fillable(pgdata: Path) -> str:
+    """Say why the data directory itself cannot be written.
+
+    A run that begins as root gives it to the database's user, and nothing above it.
+    """
+    user = _database_user()
+    if user is None or os.statvfs(pgdata).f_flag & os.ST_RDONLY:
+        return not_writable(pgdata)
+    above = pgdata.parent
+    return "" if _may(user, "-x", above) else f"{above} may not be entered by {user.pw_name}"
+
+
+def not_writable(directory: Path) -> str:
+    """Say that the database's user may not write there, whoever asks."""
+    if os.statvfs(directory).f_flag & os.ST_RDONLY:
+        return f"{directory} is on a file system that is mounted read-only"
+    user = _database_user()
+    if user is None:
+        may = os.access(directory, os.W_OK | os.X_OK)
+        return "" if may else f"{directory} may not be written by this user"
+    may = _may(user, "-x", directory) and _may(user, "-w", directory)
+    return "" if may else f"{directory} may not be written by {user.pw_name}"
+
+
+def _may(user: pwd.struct_passwd, access: str, directory: Path) -> bool:
+    """Ask as this user: mode bits alone do not tell of ACLs and of the directories above."""
+    groups = os.getgrouplist(user.pw_name, user.pw_gid)
+    argv = ["test", access, str(directory)]
+    done = subprocess.run(
+        argv, check=False, user=user.pw_uid, group=user.pw_gid, extra_groups=groups
+    )
+    return done.returncode == 0
+
+
+def _database_user() -> pwd.struct_passwd | None:
+    """Give the user that a run as root becomes; None: this one stays."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        return pwd.getpwnam(_DATABASE_USER)
+    except KeyError:
+        return None

@@ -1,0 +1,116 @@
+"""Tablespaces that were created after the base backup, whose creation a restore replays."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from walsup.boot import disk_space
+from walsup.boot.restore.report import Asked, Report
+from walsup.postgres.tablespaces import locations
+from walsup.postgres.tablespaces.creation_records import Created
+from walsup.postgres.wal import show_lsn
+
+
+def unfit(asked: Asked, report: Report, not_writable: Callable[[Path], str]) -> Iterator[str]:
+    """Say of which the replay would end, as far as the archive's owner tells where they are.
+
+    What a target may leave out is a warning.
+    """
+    owner = report.offer.owner if report.offer else None
+    if report.backup is None or owner is None:
+        return
+    fetched = {int(number) for number, _ in report.backup.tablespaces}
+    for one in owner.tablespaces or ():
+        if one.number in fetched or not (problem := unusable(asked, one.directory, not_writable)):
+            continue
+        told = (
+            f"tablespace {one.number} was created after base backup {report.backup.name} in"
+            f" {one.directory}: {problem}"
+        )
+        if asked.pgdata and _is_own(asked.pgdata, one.directory):
+            report.warnings.append(
+                f"{told}; empty it too before this data directory is restored into"
+            )
+        elif _is_reached(asked, report, owner.timeline):
+            yield told
+        else:
+            report.warnings.append(f"{told}; a recovery that comes to its creation ends there")
+
+
+def unkept(asked: Asked, report: Report) -> Iterator[str]:
+    """Say which tablespaces a restore would make in the container's own file system."""
+    backup, owner = report.backup, report.offer.owner if report.offer else None
+    if backup is None or asked.pgdata is None:
+        return
+    places = {directory for _, directory in backup.tablespaces}
+    places |= {one.directory for one in (owner.tablespaces or () if owner else ())}
+    yield from _unkept(asked.pgdata, places)
+
+
+def _unkept(pgdata: Path, places: Iterable[str]) -> Iterator[str]:
+    for place in sorted(places):
+        if locations.on_no_volume(disk_space.existing(pgdata), Path(place)):
+            yield (
+                f"a tablespace would be in {place}, in the container's own file system, and lost"
+                " with the container: mount a volume there"
+            )
+
+
+def created(
+    asked: Asked,
+    report: Report,
+    found: Iterable[Created],
+    target_lsn: int | None,
+    not_writable: Callable[[Path], str],
+) -> None:
+    """Add to the report which creations in the WAL cannot be replayed here.
+
+    `target_lsn`: where the target is, None: that is not known, or it is the end.
+    """
+    backup, told = report.backup, " ".join([*report.faults, *report.warnings])
+    fetched = {int(number) for number, _ in backup.tablespaces} if backup else set[int]()
+    for one in found:
+        beyond = target_lsn is not None and one.lsn > target_lsn
+        if not one.location or one.number in fetched or beyond or f" {one.location}: " in told:
+            continue
+        if problem := unusable(asked, one.location, not_writable):
+            line = (
+                f"the WAL creates tablespace {one.number} at {show_lsn(one.lsn)} in"
+                f" {one.location}: {problem}"
+            )
+            certain = asked.target.kind == "end" or target_lsn is not None
+            (report.faults if certain else report.warnings).append(line)
+        elif asked.pgdata:
+            known = {*report.warnings}
+            report.warnings += [
+                line for line in _unkept(asked.pgdata, [one.location]) if line not in known
+            ]
+
+
+def unusable(asked: Asked, directory: str, not_writable: Callable[[Path], str]) -> str:
+    """Say why the creation of a tablespace there cannot be replayed here, "" when it can."""
+    place = Path(directory)
+    try:
+        held = sorted(path.name for path in place.glob(f"PG_{asked.major or '*'}_*"))
+    except OSError as fault:
+        return str(fault.strerror).lower()
+    if held:
+        return (
+            f"{place / held[0]} holds the files of another server; mount a volume of this"
+            " instance's own there"
+        )
+    problem = not_writable(disk_space.existing(place))
+    return f"{problem}; mount a volume there" if problem else ""
+
+
+def _is_reached(asked: Asked, report: Report, timeline: int) -> bool:
+    """Tell whether the recovery comes to what the owner has, once that is archived."""
+    line = report.line
+    if asked.target.kind != "end" or line is None:
+        return False
+    return any(leg.timeline == timeline for leg in line.legs)
+
+
+def _is_own(pgdata: Path, directory: str) -> bool:
+    there = os.path.realpath(directory)
+    return any(os.path.realpath(place) == there for _, place in locations.links(pgdata))

@@ -1,0 +1,96 @@
+"""Everything that postgres needs to recover a copy: the reader, and its settings."""
+
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from walsup import log
+from walsup.archive.engine import restore_command
+from walsup.archive.engine.reader_config import render_reader
+from walsup.boot.existing_cluster import blocking_settings
+from walsup.boot.handover import Handover
+from walsup.boot.restore import reader_daemon, recovery_limits, run
+from walsup.boot.restore.archive_source import carrier as carrier_of
+from walsup.boot.restore.target import recovery_settings, target
+from walsup.datadir import restore_state
+from walsup.errors import SettingsError
+from walsup.settings import Settings, origin
+from walsup.system.private_files import write_private
+
+# They are there before postgres asks for a first file.
+_PREFETCHED = ".wal-g"
+# A clone must not take what its source's publishers send; the agent disables them before its end.
+_NO_SUBSCRIPTIONS = {"max_logical_replication_workers": "0"}
+_SYNCFS_SINCE = 14
+_OF_A_TIMELINE = re.compile(r"([0-9A-F]{8})(?:[0-9A-F]{16}|\.history)")
+
+
+def recovery(
+    known: Settings, hand: Handover, effective: Mapping[str, str], major: int
+) -> dict[str, str]:
+    """Have the reader started; gives what postgres is told, of a clone also once it is promoted.
+
+    Raises:
+        SettingsError: another restore is asked for than the one under way; EngineError.
+    """
+    found = restore_state.read(known.pgdata)
+    if found is None:
+        return {}
+    if not restore_state.is_recovering(known.pgdata):
+        ordinary = recovery_limits.of_start(known.pgdata, effective)
+        return ordinary if found.own else ordinary | _NO_SUBSCRIPTIONS
+    lost = known.archive is None if found.own else known.restore_from is None
+    asked = "" if lost else run.wish(known, own=found.own)
+    if asked != found.wish:
+        raise SettingsError(
+            f"a restore of {found.wish} is under way in this data directory, and is not finished;"
+            f" asked for is now {asked or 'nothing'}",
+            hint="set it again as it was, and it goes on; or empty the data directory, and it"
+            " begins anew",
+        )
+    source = origin(known, own=found.own)
+    carrier = carrier_of(source)
+    _begin_again(known.pgdata, found.legs[-1][0])
+    # A half file that a killed reader has left would be taken for a whole one (S14b).
+    shutil.rmtree(known.pgdata / "pg_wal" / _PREFETCHED, ignore_errors=True)
+    config = hand.run_dir / restore_command.READER_CONFIG
+    region = found.region or source.region
+    text = render_reader(source, hand.run_dir, found.segment_size, region, carrier)
+    write_private(config, text)
+    for leftover in (restore_command.PROGRESS, restore_command.ENDED):
+        (hand.run_dir / leftover).unlink(missing_ok=True)
+    reader_daemon.launch(hand.send, carrier, source, hand.run_dir, known.pgdata)
+    wanted = target(known, own=found.own)
+    rendered = recovery_settings(
+        wanted,
+        found.legs[-1][0],
+        found.ends,
+        restore_command.restore_command(
+            carrier, hand.run_dir, found.last if found.ends == "quiet" else ""
+        ),
+    )
+    rendered |= blocking_settings.of_recovery(effective)
+    if not found.own:
+        rendered |= _NO_SUBSCRIPTIONS
+    if major >= _SYNCFS_SINCE and "recovery_init_sync_method" not in effective:
+        # Every file was synced before the copy counted; postgres would do it once more, one by one.
+        rendered["recovery_init_sync_method"] = "syncfs"
+    read_only = rendered["hot_standby"] == "on"
+    higher = recovery_limits.of_recovery(
+        known.pgdata, dict(found.limits), effective, read_only=read_only
+    )
+    log.info("restore.recovering", backup=found.backup, target=found.target, ends=found.ends)
+    return rendered | higher
+
+
+def _begin_again(pgdata: Path, timeline: int) -> None:
+    """Undo the beginning of a new timeline that a kill has cut off; nothing of it was archived."""
+    pg_wal = pgdata / "pg_wal"
+    status = pg_wal / "archive_status"
+    for folder in (pg_wal, status):
+        for path in folder.iterdir() if folder.is_dir() else ():
+            found = _OF_A_TIMELINE.match(path.name)
+            if found and int(found[1], 16) > timeline:
+                path.unlink()
+    (pgdata / restore_state.SIGNAL).touch(mode=0o600)

@@ -1,0 +1,1 @@
+"""A data directory from a primary, and what a former primary becomes."""

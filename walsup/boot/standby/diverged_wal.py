@@ -1,0 +1,98 @@
+"""WAL that only a former primary has, brought into the archive before it is lost here (S19).
+
+Behind the fork nobody will replay it; a person may look for what was acknowledged and is missing.
+It lies where no restore and no engine takes it for WAL: no key has a segment's name in one piece
+(S6c). Each part is gzip, and so is their concatenation.
+"""
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from walsup import log
+from walsup.archive.ownership.role import Self, StepDown
+from walsup.archive.storage.bucket import Bucket
+from walsup.archive.storage.fault_mapping import is_conflict
+from walsup.errors import DataDirectoryError
+from walsup.postgres.wal import Segment, show_lsn
+from walsup.postgres.wal_files import pages
+from walsup.settings import Settings
+
+FOLDER = "walsup/diverged"
+_PART_BYTES = 4 << 20
+_DIGITS = 12
+_KEYS = ("WALG_LIBSODIUM_KEY", "WALG_PGP_KEY", "WALG_CSE_KMS", "WALE_GPG_KEY")
+
+
+def check(known: Settings) -> None:
+    """Refuse to put what the engine encrypts there in the clear.
+
+    Raises:
+        DataDirectoryError: the archive is encrypted.
+    """
+    if any(name.startswith(_KEYS) for name in known.passed_on):
+        raise DataDirectoryError(
+            "another instance is the primary now, and this directory has WAL of its own, which"
+            " walsup does not bring into an encrypted archive",
+            hint="copy its pg_wal aside if you need what it has, empty the data directory, and"
+            " start it as a standby",
+        )
+
+
+def segments(pgdata: Path, own: Self, found: StepDown, size: int) -> list[tuple[Segment, int]]:
+    """Give what lies behind the fork, with how many bytes of each are written."""
+    listed = []
+    for path in sorted((pgdata / "pg_wal").iterdir()):
+        try:
+            segment = Segment.parse(path.name, size)
+        except ValueError:
+            continue
+        written = pages.reach(path, path.name, size)
+        behind = segment.timeline >= own.timeline or segment.timeline == found.timeline
+        if written and behind and segment.start_lsn + written > found.fork_lsn:
+            listed.append((segment, written))
+    return listed
+
+
+async def bring(bucket: Bucket, pgdata: Path, own: Self, found: StepDown, size: int) -> int:
+    """Upload it; gives how many segments there were.
+
+    Raises:
+        what the bucket raises; then it is done again, and what is there stays.
+    """
+    listed = segments(pgdata, own, found, size)
+    folder = f"{FOLDER}/{own.instance[:_DIGITS]}-{own.timeline}-{found.fork_lsn:x}"
+    for segment, written in listed:
+        name = segment.name
+        path = pgdata / "pg_wal" / name
+        for number, part in enumerate(_parts(path, written)):
+            key = f"{folder}/{name[:8]}.{name[8:16]}.{name[16:]}.{number:04}.gz"
+            await _put(bucket, key, part)
+    if listed:
+        about = {
+            "instance": own.instance,
+            "system_id": str(own.system_id),
+            "timeline": own.timeline,
+            "left_at": show_lsn(found.fork_lsn),
+            "for_timeline": found.timeline,
+            "segments": [f"{s.name[:8]} {s.name[8:16]} {s.name[16:]}" for s, _ in listed],
+        }
+        await _put(bucket, f"{folder}/about.json", json.dumps(about, indent=1).encode())
+        log.warning("diverged.kept", folder=folder, segments=len(listed))
+    return len(listed)
+
+
+def _parts(path: Path, written: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        for offset in range(0, written, _PART_BYTES):
+            content = file.read(min(_PART_BYTES, written - offset))
+            yield gzip.compress(content, compresslevel=1, mtime=0)
+
+
+async def _put(bucket: Bucket, key: str, content: bytes) -> None:
+    try:
+        await bucket.create(key, content)
+    except Exception as raised:
+        if not is_conflict(raised):
+            raise

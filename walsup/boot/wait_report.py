@@ -1,0 +1,22 @@
+"""Saying what prepare waits for: to PID 1 in one line, and to the agent as the fault that it is."""
+
+from walsup import log
+from walsup.archive.faults import Fault
+from walsup.boot.pid1_messages import Send
+
+
+def tell(send: Send, fault: Fault, told: str, *, before: str = "") -> str:
+    """Say that the archive cannot be asked; gives the class, for the next call's `told`.
+
+    It is logged when its class is another than `told`. `before`: words before the line.
+    """
+    if fault.kind != told:
+        log.warning("archive.waiting", kind=fault.kind, problem=fault.problem, remedy=fault.cure)
+    send(
+        {
+            "detail": f"{before}waiting for the archive ({fault.kind}): {fault.problem};"
+            f" {fault.cure}",
+            "fault": [fault.kind, fault.problem, fault.cure],
+        }
+    )
+    return fault.kind

@@ -1,0 +1,1 @@
+"""The commands beside `walsup run`: one module for each."""

@@ -1,0 +1,216 @@
+"""`walsup restore --check` and `--list`: the pre-flight and the catalogue, and nothing else."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from walsup import units
+from walsup.archive.catalog import inventory, listing
+from walsup.archive.catalog.default_line import latest
+from walsup.archive.catalog.inventory import Reader
+from walsup.archive.catalog.listing import Backup
+from walsup.archive.catalog.timelines import Line, reach
+from walsup.archive.faults import Fault, FaultError
+from walsup.archive.storage.fault_mapping import classify
+from walsup.boot.current_settings import Current
+from walsup.boot.restore import archive_source
+from walsup.boot.restore.preflight import examine
+from walsup.boot.restore.report import Report
+from walsup.boot.restore.run import asks
+from walsup.boot.restore.target import target
+from walsup.errors import ArchiveError, DiskFullError, SettingsError
+from walsup.postgres.wal import Segment, show_lsn
+from walsup.settings import Settings, origin
+
+T = TypeVar("T")
+
+_MOST_TIMELINES = 64
+
+
+def check(known: Settings, *, deep: bool = False) -> str:
+    """Give what a restore would do; `deep`: all WAL that it would replay is read.
+
+    Raises:
+        ArchiveError: it would not work, with every reason; DiskFullError: a larger volume is all
+            that it needs; SettingsError, EngineError.
+    """
+    own = _is_own(known)
+    archive_source.check_key(origin(known, own=own))
+    with tempfile.TemporaryDirectory(prefix="walsup-") as scratch:
+        reader = archive_source.reader(Current(known, os.environ), Path(scratch), -1, own=own)
+        asked = asks(known, (), own=own, disk=known.pgdata.is_dir(), deep=deep)
+        report = _asked(examine(reader, asked), str(_place(known)))
+    lines = list(_told(known, report, own=own))
+    if report.faults:
+        error = DiskFullError if report.needs_only_room else ArchiveError
+        raise error(
+            "\n".join([f"{_place(known)} cannot be restored as asked:", *_marked(report.faults)]),
+            hint="`walsup restore --list` shows what can be reached; nothing has been touched",
+        )
+    return "\n".join([*lines, *_marked(report.warnings), *_concluded(report, deep=deep)])
+
+
+def _concluded(report: Report, *, deep: bool) -> Iterator[str]:
+    """Say how far it is known that it would work."""
+    yield from (f"read      {note}" for note in report.notes)
+    if report.unknown:
+        yield f"not known: {'; '.join(report.unknown)} (walsup restore --check --deep reads it)"
+        yield "nothing that was looked at stands against it; nothing has been touched"
+        return
+    if not deep:
+        yield "not read: what the parts and the segments between hold (--deep reads the WAL)"
+    yield "it would work; nothing has been touched"
+
+
+def show(known: Settings) -> str:
+    """Give the archive's base backups, timelines, and the window of each line.
+
+    Raises:
+        ArchiveError: it cannot be asked; SettingsError, EngineError.
+    """
+    with tempfile.TemporaryDirectory(prefix="walsup-") as scratch:
+        reader = archive_source.reader(
+            Current(known, os.environ), Path(scratch), -1, own=_is_own(known)
+        )
+        return "\n".join(_asked(_listing(reader), str(_place(known))))
+
+
+def _is_own(known: Settings) -> bool:
+    if known.archive is None and known.restore_from is None:
+        raise SettingsError(
+            "neither WALSUP_RESTORE_FROM nor WALSUP_ARCHIVE is set: there is nothing to look into",
+            hint="run it where the container runs, with its environment",
+        )
+    return known.restore_from is None
+
+
+def _place(known: Settings) -> object:
+    return known.restore_from or known.archive
+
+
+def _asked(work: Coroutine[object, object, T], place: str) -> T:
+    try:
+        return asyncio.run(work)
+    except Exception as raised:
+        fault = raised.fault if isinstance(raised, FaultError) else classify(raised)
+        raise _unknown(place, fault) from raised
+
+
+def _unknown(place: str, fault: Fault) -> ArchiveError:
+    return ArchiveError(
+        f"{place} cannot be asked ({fault.kind}): {fault.problem}",
+        hint=f"{fault.cure}; a restore would wait until it can",
+    )
+
+
+def _marked(lines: list[str]) -> list[str]:
+    return [f"  ! {line}" for line in lines]
+
+
+def _told(known: Settings, report: Report, *, own: bool) -> Iterator[str]:
+    backup, line, found = report.backup, report.line, report.reach
+    yield f"source    {_place(known)}" + (" (this database's own archive)" if own else "")
+    if backup is None or line is None:
+        return
+    yield f"backup    {backup.name}, finished {backup.finished_at or 'at an unknown time'}"
+    if len(report.chain) > 1:
+        yield f"          a delta of {', '.join(link.name for link in report.chain[1:])}"
+    yield f"timeline  {' to '.join(str(leg.timeline) for leg in line.legs)}"
+    if found and found.end and report.first:
+        yield f"segments  {found.count}, from {report.first.name} to {found.end.name}"
+    yield f"target    {target(known, own=own)}" + (
+        ": it ends at the last commit" if report.ends == "quiet" else ""
+    )
+    if report.until:
+        yield f"commits   up to {report.until.isoformat(sep=' ')}"
+    yield f"size      {units.show_bytes(report.size_bytes)}, without the WAL"
+
+
+async def _listing(reader: Reader) -> list[str]:
+    offer = await inventory.look(reader.bucket)
+    followed, problem = await _followed(reader, offer)
+    lines = [f"{len(offer.backups)} base backups"]
+    for backup in offer.backups:
+        lost = await inventory.missing_parts(reader.bucket, backup.name, backup.compressed_bytes)
+        kind = f"delta of {backup.delta_from}" if backup.delta_from else "full"
+        whole = f"; NOT WHOLE, missing: {', '.join(lost)}" if lost else ""
+        branch = "; of a branch" if followed and not _is_on(followed, backup) else ""
+        lines.append(
+            f"  {backup.name}  {kind}, {units.show_bytes(backup.size_bytes)}, finished"
+            f" {backup.finished_at or '?'}, LSN {show_lsn(backup.start_lsn)} to"
+            f" {show_lsn(backup.finish_lsn)}{branch}{whole}"
+        )
+    told = sorted(offer.present, key=lambda n: (_is_branch(offer, followed, n) != "", n))
+    for timeline in told[:_MOST_TIMELINES]:
+        branch = _is_branch(offer, followed, timeline)
+        lines += [line async for line in _of_timeline(reader, offer, timeline, branch)]
+    if len(told) > _MOST_TIMELINES:
+        lines.append(f"and {len(told) - _MOST_TIMELINES} more timelines")
+    if problem:
+        lines.append(f"a restore without WALSUP_RESTORE_TARGET_TIMELINE is refused: {problem}")
+    if owner := offer.owner:
+        until = _moment(owner.complete_until) if owner.complete_until else "not known"
+        lines.append(
+            f"owner     instance {owner.instance}, {owner.state}, timeline {owner.timeline}, proven"
+            f" up to {show_lsn(owner.lsn)}, every commit until {until}"
+        )
+    return lines
+
+
+async def _followed(reader: Reader, offer: inventory.Offer) -> tuple[Line | None, str]:
+    """Give the line that a restore follows when no timeline is named, else why there is none."""
+    try:
+        return (await latest(reader, offer)).line, ""
+    except (FaultError, ValueError) as problem:
+        if isinstance(problem, FaultError) and problem.fault.kind not in inventory.PERMANENT:
+            raise
+        return None, str(problem)
+
+
+def _is_on(followed: Line, backup: Backup) -> bool:
+    return followed.has(backup.timeline or followed.timeline, backup.finish_lsn)
+
+
+def _is_branch(offer: inventory.Offer, followed: Line | None, timeline: int) -> str:
+    """Say of a timeline that a restore does not follow it unless it is named, "" when it does."""
+    if followed is None or timeline in [leg.timeline for leg in followed.legs]:
+        return ""
+    former = offer.owner is not None and timeline in offer.owner.former
+    return ": a branch that an earlier owner has left" if former else ": a branch, not the owner's"
+
+
+async def _of_timeline(
+    reader: Reader, offer: inventory.Offer, timeline: int, branch: str
+) -> AsyncIterator[str]:
+    try:
+        line = await inventory.line(reader, timeline)
+    except (FaultError, ValueError) as fault:
+        yield f"timeline {timeline}{branch}; it cannot be followed: {fault}"
+        return
+    out_of = "".join(
+        f", out of {leg.timeline} at {show_lsn(leg.end_lsn or 0)}" for leg in line.legs[:-1][-1:]
+    )
+    yield f"timeline {timeline}{out_of}{branch}"
+    for backup in offer.backups:
+        size = inventory.size(backup)
+        if not size or not line.has(backup.timeline, backup.finish_lsn):
+            continue
+        start = Segment.containing(backup.start_lsn, backup.timeline, size)
+        names = [name async for name in listing.from_name(reader.bucket, start.name)]
+        found = reach(line, start, names)
+        if found.end is None or found.end.end_lsn < backup.finish_lsn:
+            yield f"  {backup.name}: its own WAL is missing"
+            continue
+        hole = f"; {found.hole.name} is MISSING behind it" if found.hole else ""
+        yield (
+            f"  from {backup.name} ({backup.finished_at or '?'}) to {show_lsn(found.end.end_lsn)}"
+            f" ({found.end.name}), {found.count} segments{hole}"
+        )
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(sep=" ", timespec="seconds")

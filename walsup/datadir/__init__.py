@@ -1,0 +1,1 @@
+"""What walsup itself keeps in the data directory."""

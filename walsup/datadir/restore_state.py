@@ -1,0 +1,122 @@
+"""The memory of a restore in the data directory: what it is made of, and whether it has ended.
+
+It is written into the copy before that is moved to its place, so a data directory that was
+fetched and has not yet been recovered is never mistaken for a database.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from walsup.errors import DataDirectoryError
+from walsup.postgres import pg_control
+from walsup.postgres.pg_control import DBState
+from walsup.system.durable_files import write_durable
+
+FILE = ".walsup-restore"
+SIGNAL = "recovery.signal"
+_NOT_PROMOTED = (
+    *(DBState.STARTING_UP, DBState.SHUT_DOWN_IN_RECOVERY),
+    *(DBState.IN_CRASH_RECOVERY, DBState.IN_ARCHIVE_RECOVERY),
+)
+
+
+class Restored(NamedTuple):
+    """A restore that goes on, or has been done.
+
+    `own`: from this database's own archive. `legs`: the line, each leg (timeline, first LSN, LSN
+    at which it is left or None). `wish` is what was asked for, as one text to compare. `ends`:
+    `end` (of the archive), `target`, or `quiet`: at the last commit, which lies before the target.
+    `region`: where the source's bucket is.
+    `limits`: the highest values of the five settings that the WAL may come to, as far as known.
+    `timeline_after`: 0 until it is promoted. Times in Unix seconds.
+    """
+
+    source: str
+    own: bool
+    backup: str
+    system_id: int
+    legs: tuple[tuple[int, int, int | None], ...]
+    segment_size: int
+    first: str
+    last: str
+    target: str
+    wish: str
+    ends: str
+    region: str | None = None
+    accept_hole: str = ""
+    action: str = "promote"
+    began_at: float = 0.0
+    ended_at: float = 0.0
+    timeline_after: int = 0
+    limits: tuple[tuple[str, int], ...] = ()
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read one.
+
+        Raises:
+            ValueError, TypeError, KeyError: it is none.
+        """
+        fields = json.loads(text)
+        fields["legs"] = tuple((int(n), int(b), e) for n, b, e in fields["legs"])
+        fields["limits"] = tuple((str(n), int(v)) for n, v in fields.get("limits") or ())
+        # A later version may have noted more.
+        return cls(**{name: value for name, value in fields.items() if name in cls._fields})
+
+
+def read(pgdata: Path) -> Restored | None:
+    """Give the memory of the last restore into this directory; None: there was none.
+
+    Raises:
+        DataDirectoryError: it cannot be read.
+    """
+    path = pgdata / FILE
+    try:
+        return Restored.from_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError) as fault:
+        raise DataDirectoryError(
+            f"{path} cannot be read: {fault}",
+            hint="empty the data directory, and the restore begins anew",
+        ) from fault
+
+
+def write(pgdata: Path, found: Restored) -> None:
+    """Write it, durably."""
+    write_durable(pgdata / FILE, json.dumps(found._asdict(), indent=1) + "\n")
+
+
+def is_under_way(pgdata: Path) -> bool:
+    """Tell whether a restore in this directory has not been noted as done."""
+    if not os.path.exists(pgdata / FILE):  # noqa: PTH110 (asked twenty times a second)
+        return False
+    found = read(pgdata)
+    return found is not None and not found.ended_at
+
+
+def is_recovering(pgdata: Path) -> bool:
+    """Tell whether a restore of ours has not been promoted.
+
+    postgres removes the signal file before it has begun the new timeline: killed in between, and
+    started without the file, it would go on upon the old one, behind any target.
+
+    Raises:
+        WalsupError: the memory, or pg_control, cannot be read.
+    """
+    if not is_under_way(pgdata):
+        return False
+    return (pgdata / SIGNAL).exists() or pg_control.read(pgdata).state in _NOT_PROMOTED
+
+
+def done_to(pgdata: Path, archive: str) -> str:
+    """Give the target to which this directory was restored from that archive, "" when it was not.
+
+    The end of the archive is none: it may be restored to again and again.
+    """
+    found = read(pgdata)
+    if found is None or not found.ended_at or not found.own or found.source != archive:
+        return ""
+    return "" if found.ends == "end" else found.target

@@ -1,0 +1,82 @@
+"""The agent as PID 1 sees it: a restarted child with a pipe, over which it must be heard."""
+
+import time
+
+from walsup import log
+from walsup.init.pipe import Wire
+from walsup.init.service import Service
+
+_BEATS_S = 2.5  # it beats every second
+_STARTS_S = 10.0
+_THAWS_S = 1.5
+
+
+class Agent(Service):
+    """The agent; one that is silent for `silence_s` hangs, and is killed to be started again."""
+
+    __slots__ = ("_heard_s", "_late_s", "_patience_s", "_silence_s", "_wire")
+
+    def __init__(self, silence_s: float) -> None:
+        super().__init__("agent")
+        self._silence_s = silence_s
+        self._heard_s = 0.0
+        self._late_s = float("inf")
+        self._patience_s = _STARTS_S
+        self._wire: Wire | None = None
+
+    def begin(self) -> None:
+        """Start it with a new pipe: half a line of a dead one must not meet the next."""
+        if self._wire:
+            self._wire.close()
+            self._wire = None
+        try:
+            self._wire = Wire()
+        except OSError:
+            return  # no descriptor left; the next turn of the loop tries again
+        writer = self._wire.writer
+        self.start(inherit=(writer,), WALSUP_WIRE=str(writer), **log.environment())
+        self._wire.close_writer()
+        self._heard_s, self._patience_s = time.monotonic(), _STARTS_S
+
+    def messages(self) -> "list[dict[str, object]]":
+        """Give what it has said since the last call."""
+        found = self._wire.messages() if self._wire else []
+        if found:
+            self._heard_s, self._patience_s = time.monotonic(), _BEATS_S
+        return found
+
+    @property
+    def has_more_to_say(self) -> bool:
+        """Tell whether it has said more than one turn of the loop listens to."""
+        return self._wire is not None and not self._wire.drained
+
+    def silent_in(self, now_s: float) -> float:
+        """Give the seconds until its silence is a hang; infinite while it does not run."""
+        return self._heard_s + self._silence_s - now_s if self.pid else float("inf")
+
+    def kill_silent(self, now_s: float) -> None:
+        """Kill it when it says nothing now: a base backup of its own would outlive the lease."""
+        if self.pid and now_s - self._heard_s > _BEATS_S:
+            log.warning("agent.silent", silent_s=round(now_s - self._heard_s, 1))
+            self.kill()
+
+    def kill_late(self, now_s: float) -> None:
+        """Kill it when it says nothing while only its renewal keeps the database from its end.
+
+        One that is starting has longer; one that stood still together with us may say something.
+        """
+        if not self.pid or now_s - self._heard_s <= self._patience_s:
+            self._late_s = float("inf")
+            return
+        self._late_s = min(self._late_s, now_s)
+        if now_s - self._late_s >= _THAWS_S:
+            log.warning("agent.late", silent_s=round(now_s - self._heard_s, 1))
+            self._heard_s = now_s
+            self.kill()
+
+    def kill_hung(self, now_s: float) -> None:
+        """Kill it when it has been silent for too long."""
+        if self.silent_in(now_s) < 0:
+            log.warning("agent.hung", silent_s=self._silence_s)
+            self._heard_s = now_s
+            self.kill()

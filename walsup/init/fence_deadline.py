@@ -1,0 +1,86 @@
+"""The deadline of a primary that cannot renew its lease, enforced here whatever the agent does.
+
+The agent only moves it forward, in a file of the run directory: until when postgres may take
+writes, by the clock of leases, and the length of a lease. No file, or 0: there is no deadline.
+"""
+
+# ruff: noqa: PTH118, PTH123 -- pathlib would cost PID 1 a megabyte
+
+import os
+import signal
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from walsup.init.postmaster import Database
+
+FILE = "fence"
+LOOK_EVERY_S = 0.1
+# By then a renewal is overdue: it is due once a lease, and the deadline is 2.4 after the last one.
+NEAR_LEASES = 1.4
+QUIT_LEASES = 0.6
+KILL_LEASES = 1.0
+WORDS = (
+    "the lease on the archive could not be renewed, and no standby has acknowledged WAL for a"
+    " lease: another may have been promoted, so this database takes no more writes"
+    "\nHINT: look at the network between here, the bucket and the standbys; started again, it is"
+    " read-only until the archive answers"
+)
+
+
+class Fence:
+    """The file, and how long the deadline is over."""
+
+    __slots__ = ("_path", "reached")
+
+    def __init__(self, run_dir: str) -> None:
+        self._path = os.path.join(run_dir, FILE)
+        self.reached = False
+
+    def read(self) -> "tuple[float, float]":
+        """Return the deadline and the lease in seconds; (inf, 0) when there is none."""
+        try:
+            with open(self._path, encoding="ascii") as file:
+                until, lease = file.read().split()
+            until_s, lease_s = float(until), float(lease)
+        except (OSError, ValueError):
+            return float("inf"), 0.0
+        return (until_s, lease_s) if until_s > 0 else (float("inf"), 0.0)
+
+    def is_near(self) -> bool:
+        """Tell whether postgres will be ended unless the agent moves the deadline soon."""
+        until_s, lease_s = self.read()
+        return until_s - time.clock_gettime(time.CLOCK_BOOTTIME) < NEAR_LEASES * lease_s
+
+    def due(self) -> int:
+        """Return the signal that postgres has to get by now; 0: none.
+
+        A fast shutdown at the deadline, but not when the machine stood still meanwhile: another
+        may take writes by then.
+        """
+        until_s, lease_s = self.read()
+        over_s = time.clock_gettime(time.CLOCK_BOOTTIME) - until_s
+        if over_s < 0 and not self.reached:
+            return 0
+        if over_s >= KILL_LEASES * lease_s or (not self.reached and over_s > QUIT_LEASES * lease_s):
+            return signal.SIGKILL
+        return signal.SIGQUIT if over_s >= QUIT_LEASES * lease_s else signal.SIGINT
+
+
+def kill_all(database: "Database") -> None:
+    """Kill the postmaster and each of its processes: a backend outlives it by seconds."""
+    children = _children(database.pid)
+    database.stop(signal.SIGKILL)
+    for pid in children:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except OSError:
+            continue
+
+
+def _children(pid: int) -> "list[int]":
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return [int(word) for word in file.read().split()]
+    except (OSError, ValueError):
+        return []

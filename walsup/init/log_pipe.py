@@ -1,0 +1,191 @@
+"""PID 1's side of the log: pipes as everybody's stdout and stderr, and the program that reads them.
+
+PID 1 keeps both ends of each pipe: while that program is started again, what is written waits.
+"""
+
+# ruff: noqa: PTH118, PTH120 -- pathlib would cost PID 1 a megabyte
+
+import fcntl
+import mmap
+import os
+import select
+import struct
+import sys
+import time
+
+from walsup import log
+from walsup.init.service import Service
+from walsup.init.spawn import Launch
+
+_PIPE_BYTES = 1 << 20
+_ENDS_WITHIN_S = 1.5
+_LAST_PATIENCE_MS = 200
+_RETRY_S = 0.1
+_PAGE_BYTES = 4096  # for which a pipe that takes anything has room
+_STANDARD = (1, 2)
+_STDERR = 2
+_PROGRAM = os.path.join(os.path.dirname(__file__), "log_program.py")
+# The beginning of log_program.LAYOUT, which PID 1 does not import for its size.
+_LAYOUT = struct.Struct("<QQQQ")
+# It writes there once a second; PID 1 looks at least every 5 s, unless it stood still itself.
+_SILENT_AFTER_S = 15.0
+_LOOKS_WITHIN_S = 8.0
+
+
+class LogPump(Service):
+    """The program that reads the pipes; it is started again when it dies."""
+
+    __slots__ = ("_beat", "_beat_s", "_control", "_looked_s", "_page", "_routes", "_shared")
+
+    def __init__(self) -> None:
+        super().__init__("log")
+        self._routes: list[int] = []
+        self._control = -1
+        self._shared = -1
+        self._page: mmap.mmap | None = None
+        self._beat = 0
+        self._beat_s = self._looked_s = 0.0
+
+    def open(self) -> None:
+        """Put pipes in the place of stdout and stderr; without descriptors for it they stay.
+
+        As the database's user, to whom they then belong: it may open /dev/stderr.
+        """
+        try:
+            self._shared = os.memfd_create("walsup-log")
+            os.ftruncate(self._shared, mmap.PAGESIZE)
+            self._page = mmap.mmap(self._shared, mmap.PAGESIZE)
+            same = os.path.sameopenfile(*_STANDARD)
+            for standard in _STANDARD[1:] if same else _STANDARD:
+                real = os.dup(standard)
+                reader, writer = os.pipe2(os.O_CLOEXEC)
+                self._routes += [reader, real]
+                os.set_blocking(reader, False)
+                _enlarge(writer)
+                for place in _STANDARD if same else (standard,):
+                    os.dup2(writer, place)
+                if same or standard == _STDERR:
+                    _write_without_waiting(writer)
+                os.close(writer)
+        except OSError as fault:
+            log.warning("log.not_guarded", problem=str(fault.strerror))
+        if self._routes:
+            self.want(self._launched(()), 1)
+            self.begin()
+
+    def begin(self) -> None:
+        """Start it, with the descriptors that it needs."""
+        self._let_go()
+        try:
+            ends, self._control = os.pipe2(os.O_CLOEXEC)
+        except OSError as fault:
+            self._fail(problem=f"not started: {fault.strerror}")
+            return
+        inherited = (ends, self._shared, *self._routes)
+        self._launch = self._launched(inherited)
+        self.start(inherit=inherited)
+        os.close(ends)
+
+    def _launched(self, inherited: "tuple[int, ...]") -> Launch:
+        words = ["json" if log.is_json() else "text", *map(str, inherited)]
+        return Launch([sys.executable, "-I", "-S", _PROGRAM, *words], {})
+
+    def due_in(self, now_s: float) -> "float | None":
+        """Return the seconds until it is to be looked at, None: it need not be."""
+        due_s = super().due_in(now_s)
+        if not log.is_kept():
+            return due_s
+        return _RETRY_S if due_s is None else min(due_s, _RETRY_S)
+
+    def tend(self, now_s: float) -> None:
+        """Start it again when that is due, and write what PID 1 has kept."""
+        log.flush()
+        self.kill_silent(now_s)
+        if self.due_in(now_s) == 0:
+            self.begin()
+
+    def kill_silent(self, now_s: float) -> None:
+        """Kill it when it stands still, as a stopped process does: the pipes would fill up."""
+        if self._page is None:
+            return
+        *_, beat = _LAYOUT.unpack_from(self._page, 0)
+        if beat != self._beat or not self.pid or now_s - self._looked_s > _LOOKS_WITHIN_S:
+            self._beat, self._beat_s = beat, now_s
+        self._looked_s = now_s
+        if now_s - self._beat_s > _SILENT_AFTER_S:
+            log.warning("log.silent", silent_s=round(now_s - self._beat_s, 1))
+            self._beat_s = now_s
+            self.kill()
+
+    def fields(self) -> "dict[str, object]":
+        """Return what the state file says of the log."""
+        if self._page is None:
+            return {}
+        dropped, problem, stalls, _ = _LAYOUT.unpack_from(self._page, 0)
+        why = os.strerror(problem) if problem else "it is not read"
+        return {"log_dropped_lines": dropped, "log_stalls": why if stalls else ""}
+
+    def end(self) -> None:
+        """Have everything written that was said until now, unless the log stands still."""
+        if self.generation and not self.pid:
+            self.begin()
+        self.generation = 0
+        self._let_go()
+        deadline_s = time.monotonic() + _ENDS_WITHIN_S
+        while self.pid and time.monotonic() < deadline_s:
+            try:
+                ended, _ = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if ended:
+                break
+            log.flush()
+            time.sleep(0.005)
+        else:
+            self.kill()
+        self._copy()
+        log.flush()
+        self._copy()
+
+    def _copy(self) -> None:
+        """Write what that program has left, where it did not run or did not end."""
+        for reader, real in zip(self._routes[::2], self._routes[1::2], strict=True):
+            waiting = select.poll()
+            waiting.register(real, select.POLLOUT)
+            try:
+                while waiting.poll(_LAST_PATIENCE_MS) and (left := os.read(reader, _PAGE_BYTES)):
+                    os.write(real, left)
+            except OSError:
+                continue  # nothing is left, or the log is gone
+
+    def _let_go(self) -> None:
+        if self._control >= 0:
+            os.close(self._control)
+            self._control = -1
+
+
+def _enlarge(writer: int) -> None:
+    try:
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    except OSError:
+        return  # the limit of this user's pipes is reached: the usual 64 KiB
+
+
+def _write_without_waiting(writer: int) -> None:
+    """Have PID 1 write its own lines without ever waiting for room in the pipe.
+
+    A second opening of the pipe: O_NONBLOCK on the one that is everybody's would lose their lines.
+    """
+    try:
+        log.never_wait(os.open(f"/proc/self/fd/{writer}", os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:
+        return  # without /proc it looks for room before it writes
+
+
+def hold_standard_descriptors() -> None:
+    """Open what the runtime has closed: the next file opened would become everybody's log."""
+    for standard in (0, *_STANDARD):
+        try:
+            os.fstat(standard)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free

@@ -1,0 +1,129 @@
+"""The database as PID 1 sees it: a pid, the signals it got, and one word of pg_control."""
+
+# ruff: noqa: PTH118, PTH123 -- pathlib would cost PID 1 a megabyte
+
+import os
+import signal
+import time
+
+from walsup import log
+from walsup.init import spawn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from walsup.init.spawn import Launch
+    from walsup.init.stop_ladder import Ladder
+
+_STATE_OFFSET = 16
+_SHUT_DOWN = (1, 2)  # DB_SHUTDOWNED, DB_SHUTDOWNED_IN_RECOVERY; Source: pg_control.h, 11 to 18
+# postgres installs its handlers within milliseconds; another program may never.
+_SETTLING_S = 1.0
+
+
+class Database:
+    """The postmaster (or whatever program stands in its place)."""
+
+    def __init__(self, pgdata: str) -> None:
+        self._pg_control = os.path.join(pgdata, "global", "pg_control")
+        self._clean_since_s: float | None = None
+        self._started_s = 0.0
+        self._owed = 0
+        self.pid = 0
+        self.started = False
+        self.done = False
+        self.code = 0
+        self.sent = 0
+        self.clean = False
+
+    def start(self, launch: "Launch", lock: int) -> None:
+        """Start it; it alone inherits the lock, so a backend that outlives it still holds it."""
+        self.pid = spawn.spawn(launch, inherit=(lock,), orphan=True)
+        self.started = True
+        self._started_s = time.monotonic()
+        log.info("postgres.started", pid=self.pid)
+
+    def reload(self) -> None:
+        """Send HUP, unless it would kill: before its handlers postgres has read no file yet."""
+        if self.pid and self._catches(signal.SIGHUP):
+            os.kill(self.pid, signal.SIGHUP)
+
+    def stop(self, number: int) -> None:
+        """Ask for a fast (INT) or immediate (QUIT) shutdown; a weaker or second one is nothing."""
+        strength = (0, signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
+        if self.pid and strength.index(number) > strength.index(self.sent):
+            self.sent = self._owed = number
+            self._deliver()
+
+    def climb(self, ladder: "Ladder", elapsed_s: float) -> None:
+        """Send what the ladder asks for by now."""
+        self._deliver()
+        now_s = time.monotonic()
+        if self.sent == signal.SIGINT and not self._owed:
+            # Looked at each time: a start that was still under way leaves "shut down" behind.
+            self.clean = self._shut_down()
+            if not self.clean:
+                self._clean_since_s = None
+            elif self._clean_since_s is None:
+                self._clean_since_s = now_s
+        clean_for_s = None if self._clean_since_s is None else now_s - self._clean_since_s
+        if number := ladder.due(elapsed_s, clean_for_s, self._walsenders):
+            self.stop(number)
+
+    def ended(self, code: int) -> None:
+        """Take note of its end."""
+        self.pid = 0
+        self.code = code
+        self.done = True
+        # An end by its own (code 0) says "shut down" too; what counts is what it left on disk.
+        if self.sent in (0, signal.SIGINT):
+            self.clean = self._shut_down()
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended on its own account: an error code, or an abort; nobody killed it."""
+        aborted = 128 + signal.SIGABRT
+        return self.sent in (0, signal.SIGINT) and (0 < self.code < 128 or self.code == aborted)  # noqa: PLR2004
+
+    def _deliver(self) -> None:
+        """Send what is owed; INT only when it is caught, for it kills a postgres just begun."""
+        settling = time.monotonic() - self._started_s < _SETTLING_S
+        if not self._owed or (
+            self._owed == signal.SIGINT and settling and not self._catches(signal.SIGINT)
+        ):
+            return
+        name = signal.Signals(self._owed).name
+        log.info("postgres.signalled", signal=name, clean=self.clean)
+        os.kill(self.pid, self._owed)
+        self._owed = 0
+
+    def _catches(self, number: int) -> bool:
+        try:
+            with open(f"/proc/{self.pid}/status", encoding="ascii", errors="replace") as file:
+                caught = next(line for line in file if line.startswith("SigCgt:"))
+        except (OSError, StopIteration):
+            return True  # no such /proc here: send it, as everybody does
+        return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
+
+    def _shut_down(self) -> bool:
+        try:
+            with open(self._pg_control, "rb") as file:
+                head = file.read(_STATE_OFFSET + 4)
+        except OSError:
+            return False
+        return int.from_bytes(head[_STATE_OFFSET:], "little") in _SHUT_DOWN
+
+    def _walsenders(self) -> bool:
+        try:
+            with open(f"/proc/{self.pid}/task/{self.pid}/children", encoding="ascii") as file:
+                children = file.read().split()
+        except OSError:
+            return False
+        return any(_is_walsender(pid) for pid in children)
+
+
+def _is_walsender(pid: str) -> bool:
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return b"walsender " in file.read()
+    except OSError:
+        return False

@@ -1,0 +1,1 @@
+"""PostgreSQL's processes as /proc shows them."""

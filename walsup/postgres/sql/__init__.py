@@ -1,0 +1,1 @@
+"""walsup's sessions in the database: connections, their settings, parts of statements."""

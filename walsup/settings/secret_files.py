@@ -1,0 +1,71 @@
+"""Settings out of files: one for each, or a directory of them as Kubernetes mounts a Secret."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from walsup.system.setting_text import cut, fault_in
+
+
+class Found(NamedTuple):
+    """The text of a setting, and the name or file that a fault should show."""
+
+    source: str
+    text: str
+
+
+def in_directory(
+    directory: str, wanted: Callable[[str], bool], faults: list[str]
+) -> dict[str, Found]:
+    """Read the files of a directory whose names are wanted; others are not opened."""
+    if not directory:
+        return {}
+    try:
+        paths = sorted(path for path in Path(directory).iterdir() if path.is_file())
+    except OSError as fault:
+        remedy = ""
+        if isinstance(fault, PermissionError):
+            remedy = f": let uid {os.geteuid()} read and search it, or start the container as root"
+        faults.append(f"WALSUP_SECRETS_DIR: {directory} cannot be read: {fault.strerror}{remedy}")
+        return {}
+    read: dict[str, Found] = {}
+    for path in paths:
+        if wanted(path.name):
+            text, problem = _text(path.name, path)
+            if problem:
+                faults.append(f"WALSUP_SECRETS_DIR: {path} cannot be read: {problem}")
+            elif text:
+                read[path.name] = Found(str(path), text)
+    return read
+
+
+def names_in(directory: str) -> dict[str, str]:
+    """Return the names of a directory's files, without texts; {} when it cannot be read."""
+    try:
+        return {path.name: "" for path in Path(directory).iterdir()} if directory else {}
+    except OSError:  # `in_directory` says so
+        return {}
+
+
+def secret_file(name: str, path: str, faults: list[str]) -> str:
+    """Read the file that NAME_FILE names."""
+    if wrong := fault_in(f"{name}_FILE", path):
+        faults.append(f"{name}_FILE: {wrong}")
+        return ""
+    text, problem = _text(name, Path(path))
+    if problem:
+        faults.append(f"{name}_FILE: {path} cannot be read: {problem}")
+    elif not text:
+        faults.append(f"{name}_FILE: {path} is empty")
+    return text
+
+
+def _text(name: str, path: Path) -> tuple[str, str]:
+    """Give a setting's text, cut, without the file's last line breaks, and why it is unreadable."""
+    try:
+        return cut(name, path.read_text(encoding="utf-8").rstrip("\r\n")), ""
+    except OSError as fault:
+        return "", str(fault.strerror)
+    except UnicodeDecodeError:  # whose words would show a byte of the secret
+        return "", "it is not text"

@@ -1,0 +1,1 @@
+"""Linux and the processes of this container: nothing here knows PostgreSQL or an archive."""
