@@ -14,11 +14,13 @@ from dev.containers.steps import step
 from dev.harness import Machine
 from dev.harness.machine import ROOT
 
-DOCKERFILE = ROOT / "docker" / "Dockerfile"
+DOCKERFILE = ROOT / "Dockerfile"
 _CONTEXT = (
     ".dockerignore",
     "walsup",
     "docker",
+    "Dockerfile",
+    "entrypoint.sh",
     "pyproject.toml",
     "README.md",
     "CHANGELOG.md",
@@ -113,8 +115,7 @@ def try_build(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def _argv(folder: Path, words: list[str]) -> list[str]:
-    dockerfile = str(folder / "docker" / "Dockerfile")
-    return ["build", "--progress=plain", *words, "--file", dockerfile, str(folder)]
+    return ["build", "--progress=plain", *words, str(folder)]
 
 
 def _found(machine: Machine, engine: str) -> list[Path]:

@@ -54,7 +54,7 @@ class Pod(Walsup):
             "WALSUP_PYTHON": str(PYTHON),
             **env,
         }
-        self.program = [str(ROOT / "docker" / "entrypoint.sh")]
+        self.program = [str(ROOT / "entrypoint.sh")]
         self._room = self.layout.base / "room"
         self._room.mkdir()
         self._mounts: list[tuple[str, Path]] = []

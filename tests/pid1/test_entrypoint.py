@@ -11,7 +11,7 @@ from dev.harness import Machine, Walsup
 from dev.harness.machine import PYTHON, ROOT
 
 Container = Callable[..., Walsup]
-ENTRYPOINT = ROOT / "docker" / "entrypoint.sh"
+ENTRYPOINT = ROOT / "entrypoint.sh"
 
 
 def run(

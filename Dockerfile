@@ -1,10 +1,10 @@
 # PostgreSQL with walsup as PID 1, a drop-in for the official image.
 #
-#   docker build -f docker/Dockerfile -t walsup .
-#   docker build -f docker/Dockerfile -t walsup --build-arg ENGINE=wal-g \
+#   docker build -t walsup .
+#   docker build -t walsup --build-arg ENGINE=wal-g \
 #       --build-arg WALG_URL=https://… --build-arg WALG_SHA256=… .
-#   docker build -f docker/Dockerfile -t walsup --build-arg ENGINE=local .   # docker/engine/
-#   docker build -f docker/Dockerfile -t walsup --build-arg BASE=postgres:16-bookworm .
+#   docker build -t walsup --build-arg ENGINE=local .   # docker/engine/
+#   docker build -t walsup --build-arg BASE=postgres:16-bookworm .
 #
 # BASE is Debian, or an image made of it: the official image says PG_MAJOR and PGDATA itself.
 #
@@ -145,7 +145,7 @@ RUN apt-get update; \
 
 COPY --from=engine /engine/ /usr/local/bin/
 COPY --from=packages /opt/walsup /opt/walsup
-COPY docker/entrypoint.sh docker/walsup-healthy docker/walsup-ready /usr/local/bin/
+COPY entrypoint.sh docker/walsup-healthy docker/walsup-ready /usr/local/bin/
 RUN ln -s /opt/walsup/bin/walsup /usr/local/bin/walsup; \
     ln -s --force entrypoint.sh /usr/local/bin/docker-entrypoint.sh
 
