@@ -13,6 +13,7 @@ from dev.harness.witness import (
     sentinels,
     status,
     verdict,
+    wait_fault,
     wait_no_lag,
     wait_protected,
 )
@@ -109,13 +110,17 @@ def _refuses_to_restore(one: Walsup) -> None:
 def test_a_locked_private_key_reads_with_its_passphrase_only(
     keyed: Callable[[str], Walsup], engine: str
 ) -> None:
-    """Without it the level is named; once it is there the same base backup is read."""
+    """Without it the level is named, a wrong one is a fault; with it the same backup is read."""
     if engine == "walrus":
         return
     one = keyed("rsa-locked").start()
     wait_protected(one)
     assert status(one)["backup"]["state"] == "listed"
     assert "WALG_PGP_KEY_PASSPHRASE is not set" in status(one)["attention"]["decryption"]["problem"]
+    assert one.stop() == 0
+    one.environment["WALG_PGP_KEY_PASSPHRASE"] = "another one"
+    one.start()
+    assert wait_fault(one, "backup")["kind"] == "no private key"
     assert one.stop() == 0
     one.environment["WALG_PGP_KEY_PASSPHRASE"] = "locked-by-this"
     one.start()

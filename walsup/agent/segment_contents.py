@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from walsup.archive.catalog.inventory import PERMANENT, Reader
-from walsup.archive.faults import FaultError
+from walsup.archive.faults import FaultError, FaultKind
 from walsup.postgres.wal import LONG_PAGE_HEADER_BYTES, Segment, long_page_header
 
 # Source: PostgreSQL 11 to 18, xlog_internal.h, XLogPageHeaderData: magic, info, timeline, address.
@@ -72,7 +72,8 @@ async def problem(reader: Reader, pg_wal: Path, expected: Expected) -> str | Non
     try:
         path = await reader.fetch(name)
     except FaultError as raised:
-        if raised.fault.kind in PERMANENT:
+        # Without the passphrase nothing is known of the object.
+        if raised.fault.kind in PERMANENT and raised.fault.kind != FaultKind.NO_PRIVATE_KEY:
             return f"it cannot be decompressed or decrypted ({raised.fault.problem[:200]})"
         return None
     try:

@@ -41,6 +41,7 @@ PERMANENT = (
     FaultKind.ENGINE_BROKEN,
     FaultKind.ENGINE_UNABLE,
     FaultKind.ENGINE_MISSING,
+    FaultKind.NO_PRIVATE_KEY,
     FaultKind.UNKNOWN,
 )
 _PAGE_BYTES = 8192
@@ -81,6 +82,8 @@ class Reader:
             try:
                 return await self._fetch(name)
             except FaultError as raised:
+                if raised.fault.kind == FaultKind.NO_PRIVATE_KEY:
+                    raise  # the object may be whole
                 failures += 1
                 # WAL-RUS says "not found" of what it may not read: that may be about to change.
                 lasts = failures > _TRIES and (

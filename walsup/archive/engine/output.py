@@ -41,6 +41,7 @@ _WORDS: tuple[tuple[FaultKind, tuple[str, ...]], ...] = (
         ),
     ),
     (FaultKind.ENGINE_UNABLE, ("was not compiled with", "openpgp encryption is not supported")),
+    (FaultKind.NO_PRIVATE_KEY, ("openpgp: invalid data: private key checksum failure",)),
     (FaultKind.DISK_FULL, ("no space left on device", "disk quota exceeded")),
     (
         FaultKind.OVERWRITE_CONFLICT,

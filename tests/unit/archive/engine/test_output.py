@@ -131,3 +131,9 @@ def test_a_secret_is_cut_and_does_not_hide_the_class() -> None:
     told = classify_output("postgres connection failed: postgres:p/w'x", ("postgres", "p/w'x"))
     assert told.kind == "database login"
     assert told.problem == "postgres connection failed: postgres:***"
+
+
+def test_a_wrong_passphrase_is_told_from_a_damaged_object() -> None:
+    """The object may be whole, and another base backup would help nothing."""
+    said = "download the file: failed to init decrypt reader: openpgp: invalid data: private key"
+    assert classify_output(f"{G}{said} checksum failure\n", ()).kind == "no private key"
