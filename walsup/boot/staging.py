@@ -17,6 +17,8 @@ DATA = "data"
 _COMPLETE = "complete"
 _WALDIR = "waldir"
 _OUTSIDE = "outside"
+# What a file system has in its topmost directory, of root's.
+VOLUMES_OWN = ("lost+found", ".snapshot")
 
 
 def exists(pgdata: Path) -> bool:
@@ -159,6 +161,8 @@ def _read(memory: Path) -> list[str]:
 
 def _empty(directory: Path) -> None:
     for entry in directory.iterdir() if directory.is_absolute() and directory.is_dir() else ():
+        if entry.name in VOLUMES_OWN:
+            continue
         _remove_tree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
 
 

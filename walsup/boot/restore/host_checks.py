@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from walsup.archive.catalog.listing import Backup
-from walsup.boot import disk_space, libraries
+from walsup.boot import disk_space, libraries, staging
 from walsup.boot.existing_cluster import inner_tablespaces
 from walsup.boot.restore import late_tablespaces, links
 from walsup.boot.restore.report import Asked, Report
@@ -61,7 +61,7 @@ def _unusable_places(asked: Asked, backup: Backup) -> Iterator[str]:
 
 def _unusable(directory: Path) -> str:
     try:
-        if any(directory.iterdir()):
+        if any(entry.name not in staging.VOLUMES_OWN for entry in directory.iterdir()):
             return "the directory is not empty; move away what is in it"
     except FileNotFoundError:
         problem = not_writable(disk_space.existing(directory))

@@ -10,7 +10,7 @@ from walsup.boot import disk_space, inspect, staging
 from walsup.boot.existing_cluster import start_files
 from walsup.boot.restore import backup_fetch, sanitize
 from walsup.boot.run_program import OneShot
-from walsup.boot.standby import primary
+from walsup.boot.standby import primary, primary_tablespaces
 from walsup.errors import ArchiveError, DiskFullError
 from walsup.postgres import standby_signal
 from walsup.postgres.backup_exclusions import LINK, LeftOut
@@ -33,6 +33,10 @@ def take(known: Settings, one_shot: OneShot, arguments: Sequence[str]) -> Path |
         raise ValueError("no primary is known")
     data = staging.begin(known.pgdata, known.postgres_initdb_waldir)
     conninfo = primary.conninfo(known, one_shot.run_dir)
+    places = primary_tablespaces.ask(known, one_shot, conninfo)
+    if found := primary_tablespaces.not_empty(places):
+        return found
+    staging.remember_outside(known.pgdata, places)
     path = one_shot.environment.get("PATH", "")
     argv = [inspect.program("pg_basebackup", known.pg_bindir, path)]
     argv += ["-D", str(data), "-d", conninfo, "--checkpoint=fast", "--wal-method=stream"]
@@ -58,6 +62,8 @@ def take(known: Settings, one_shot: OneShot, arguments: Sequence[str]) -> Path |
                 f"pg_basebackup ended with {code}:\n{text}",
                 hint="make the volume larger, start again",
             )
+        if not places and (found := primary_tablespaces.named_in(text)):
+            return found
         return Fault(
             kind=FaultKind.UNKNOWN,
             problem=f"the primary could not be copied, pg_basebackup ended with {code}: {text}",

@@ -1,0 +1,90 @@
+"""The directories of a primary's tablespaces, which pg_basebackup fills beside its target.
+
+It demands that they are empty. When it is killed it leaves what it has copied: so the directories
+are noted in the stage before it runs, and a later start empties them with the stage.
+"""
+
+import re
+import subprocess
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from walsup import log
+from walsup.archive.faults import Fault, FaultKind
+from walsup.boot import inspect
+from walsup.boot.run_program import OneShot
+from walsup.errors import ProgramMissingError
+from walsup.settings import Settings
+from walsup.system.output_tail import last_lines
+
+_LOCATIONS = """
+select pg_catalog.pg_tablespace_location(t.oid)
+  from pg_catalog.pg_tablespace t
+"""
+_TIMEOUT_S = 20.0
+_SHOWN = 5
+# Messages may be translated, with other quotes.
+_QUOTED = re.compile('["\u00ab\u00bb\u201c\u201d\u201e](/[^"\u00ab\u00bb\u201c\u201d\u201e]+)')
+
+
+def ask(known: Settings, one_shot: OneShot, conninfo: str) -> list[str]:
+    """Return the directories of the primary's tablespaces; none when it does not say.
+
+    A role that may only replicate, or a pg_hba.conf that lets it in for that alone, does not.
+    """
+    path = one_shot.environment.get("PATH", "")
+    given = known.primary_conninfo
+    named = any(name == "dbname" for name, _ in given.parameters) if given else False
+    target = conninfo if named else f"{conninfo} dbname=postgres"
+    program = inspect.program("psql", known.pg_bindir, path)
+    argv = [program, "--no-psqlrc", "--no-password", "-A", "-t", "-0", "-d", target]
+    output = one_shot.run_dir / "tablespaces.log"
+    try:
+        child = one_shot.begin([*argv, "-c", _LOCATIONS], output, one_shot.environment)
+        code = _end_of(child)
+    except ProgramMissingError as missing:
+        log.warning("standby.tablespaces_unknown", problem=str(missing))
+        return []
+    if code:
+        problem = last_lines(output, known.secrets)
+        log.warning("standby.tablespaces_unknown", problem=problem)
+        return []
+    content = output.read_text(encoding="utf-8", errors="surrogateescape")
+    return sorted(place for line in content.split("\0") if (place := line.strip("\n"))[:1] == "/")
+
+
+def not_empty(places: Iterable[str]) -> Fault | None:
+    """Return why pg_basebackup cannot fill these directories; None: all are empty, or absent."""
+    for place in places:
+        names = _names(Path(place))
+        if names:
+            listed = ", ".join(names[:_SHOWN]) + (", …" if names[_SHOWN:] else "")
+            return Fault(
+                kind=FaultKind.TABLESPACE,
+                problem=f"the primary has a tablespace in {place}, and that directory is not empty"
+                f" here, as pg_basebackup demands: it holds {listed}",
+                remedy="mount an empty volume of this instance's own there, with the tablespace's"
+                " directory below the volume's lost+found where it has one; if the files are a"
+                f" leftover of an earlier copy, delete what is in {place}",
+            )
+    return None
+
+
+def named_in(text: str) -> Fault | None:
+    """Return the same of the directories that pg_basebackup's message names."""
+    return not_empty(_QUOTED.findall(text))
+
+
+def _names(place: Path) -> Sequence[str]:
+    try:
+        return sorted(entry.name for entry in place.iterdir())
+    except OSError:
+        return []
+
+
+def _end_of(child: subprocess.Popen[bytes]) -> int:
+    try:
+        return child.wait(_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        return child.wait()
