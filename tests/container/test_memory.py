@@ -19,7 +19,8 @@ _BURST_SEGMENTS = 8
 
 
 @pytest.mark.parametrize("limit", ["256m", "512m"])
-def test_s27_a_backup_and_a_burst_survive(
+@pytest.mark.rule("probes-do-not-kill")
+def test_a_backup_and_a_burst_survive(
     box: Make, s3: S3Box, engine: str, image_with: Callable[[str], str], limit: str
 ) -> None:
     """Nothing is killed, postgres is started once, everything is in the bucket."""

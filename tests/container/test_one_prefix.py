@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from dev.containers import Box, S3Box
 from dev.harness.witness import owner, segments, wait_fault, wait_protected
 
 Make = Callable[..., Box]
 
 
-def test_s02_the_second_container_is_kept_out(box: Make, s3: S3Box) -> None:
+@pytest.mark.rule("one-owner")
+def test_the_second_container_is_kept_out(box: Make, s3: S3Box) -> None:
     """A new cluster is not begun over an archive; a volume that has one runs with its gate shut."""
     one = box(archive=s3).volume().run()
     one.wait_accepts()

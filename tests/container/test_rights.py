@@ -17,7 +17,8 @@ _HARDENED = (
 
 
 @pytest.mark.parametrize("user", ["999:999", "12345:54321"])
-def test_s30_any_user_without_any_right(box: Make, s3: S3Box, user: str) -> None:
+@pytest.mark.rule("any-uid")
+def test_any_user_without_any_right(box: Make, s3: S3Box, user: str) -> None:
     """Data, /run and /tmp are all it writes; initdb, archive, base backup and stop work."""
     one = box(archive=s3, flags=[*_HARDENED, "--user", user])
     folder = one.folder / "data"

@@ -4,6 +4,8 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from dev.containers import Box, S3Box
 from dev.harness.rights import LEAST_PREFIX
 from dev.harness.witness import Ledger, status, wait_fault, wait_no_lag, wait_protected
@@ -26,7 +28,8 @@ def _publish(folder: Path, version: str, values: tuple[str, str]) -> None:
     fresh.rename(folder / "..data")
 
 
-def test_s28_a_rotated_secret_is_followed(box: Make, s3: S3Box) -> None:
+@pytest.mark.rule("secrets")
+def test_a_rotated_secret_is_followed(box: Make, s3: S3Box) -> None:
     """A wrong one is named and not taken; another key is used without a restart."""
     one = box(
         archive=s3,

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from dev.containers import Box, S3Box
 from dev.harness.witness import wait_protected
 
 Make = Callable[..., Box]
 
 
-def test_s23_the_verdict_is_the_termination_message(box: Make, s3: S3Box) -> None:
+@pytest.mark.rule("stop-ladder")
+def test_the_verdict_is_the_termination_message(box: Make, s3: S3Box) -> None:
     """Yes with the bucket; no without it, before docker's usual 10 s are over; then yes again."""
     one = box(archive=s3, env={"WALSUP_STOP_GRACE": ""}).volume().run()
     one.wait_accepts()

@@ -53,7 +53,8 @@ def test_children_have_ordinary_signals(family: Pid1, child: str) -> None:
     assert int(found["SigIgn"], 16) & ~LIBC_SIGNALS == 0
 
 
-def test_s01_postgres_alone_holds_the_lock(family: Pid1) -> None:
+@pytest.mark.rule("directory-lock")
+def test_postgres_alone_holds_the_lock(family: Pid1) -> None:
     """postgres inherits the lock's descriptor and no other; agent and engine do not."""
     pgdata = str(family.walsup.pgdata)
     held = descriptors(family.pid_of("postgres"))
@@ -91,7 +92,8 @@ def test_agent_and_engine_die_with_pid_1(
         os.kill(postgres, 9)
 
 
-def test_s24_prepare_dies_with_pid_1(container: Container, directly: Callable[..., Pid1]) -> None:
+@pytest.mark.rule("stop-during-start")
+def test_prepare_dies_with_pid_1(container: Container, directly: Callable[..., Pid1]) -> None:
     """A prepare that outlives PID 1 would write beside the next one."""
     env = {
         "WALSUP_ARCHIVE": "s3://bucket/prefix",
@@ -109,7 +111,8 @@ def test_s24_prepare_dies_with_pid_1(container: Container, directly: Callable[..
     )
 
 
-def test_s28_secrets_reach_no_child(walsup: Callable[..., Walsup], machine: Machine) -> None:
+@pytest.mark.rule("secrets")
+def test_secrets_reach_no_child(walsup: Callable[..., Walsup], machine: Machine) -> None:
     """No environment, command line, log or state file has the bucket's secret.
 
     PID 1's environment does, and is closed to the database's user.
@@ -146,7 +149,8 @@ def test_s28_secrets_reach_no_child(walsup: Callable[..., Walsup], machine: Mach
     assert tried.stdout == b""
 
 
-def test_s01_lock_with_real_parts(container: Container) -> None:
+@pytest.mark.rule("directory-lock")
+def test_lock_with_real_parts(container: Container) -> None:
     """Only PID 1, postgres and its backends hold the data directory open."""
     one = container(None).start()
     one.wait_accepts()

@@ -90,7 +90,8 @@ def test_any_uid_just_runs(container: Container) -> None:
         one.kill()
 
 
-def test_s30_any_uid_makes_a_new_cluster(container: Container) -> None:
+@pytest.mark.rule("any-uid")
+def test_any_uid_makes_a_new_cluster(container: Container) -> None:
     """Initdb insists on a name for its user; libnss-wrapper gives it one."""
     walsup = container(None)
     shutil.rmtree(walsup.pgdata, ignore_errors=True)

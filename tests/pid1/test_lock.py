@@ -26,7 +26,8 @@ def beside(container: Container, first: Walsup) -> Walsup:
     return second
 
 
-def test_s01_a_second_walsup_refuses(container: Container, directly: Directly) -> None:
+@pytest.mark.rule("directory-lock")
+def test_a_second_walsup_refuses(container: Container, directly: Directly) -> None:
     """Two PID namespaces, one volume: the second waits, then refuses; the first goes on.
 
     Where it can see the holders it names them.
@@ -51,7 +52,8 @@ def test_s01_a_second_walsup_refuses(container: Container, directly: Directly) -
     assert first.stop() == 0
 
 
-def test_s01_a_backend_that_outlives_postgres_holds_the_lock(
+@pytest.mark.rule("directory-lock")
+def test_a_backend_that_outlives_postgres_holds_the_lock(
     container: Container, directly: Directly
 ) -> None:
     """Its copy of the descriptor keeps the next start waiting; its end lets it in."""
@@ -72,7 +74,8 @@ def test_s01_a_backend_that_outlives_postgres_holds_the_lock(
     assert second.stop() == 0
 
 
-def test_s01_a_term_ends_the_waiting(container: Container) -> None:
+@pytest.mark.rule("directory-lock")
+def test_a_term_ends_the_waiting(container: Container) -> None:
     """Nothing has been touched, so it is a clean stop."""
     first = container().start()
     wait_phase(first, "running")
@@ -104,17 +107,20 @@ def accepted(one: Pid1, first_line: str) -> bool:
 
 
 @pytest.mark.parametrize("line", ["1", "4194000", "-4194000", "", "nonsense", "0"])
-def test_s01_a_pid_of_nobody_is_stale(directly: Directly, line: str) -> None:
+@pytest.mark.rule("directory-lock")
+def test_a_pid_of_nobody_is_stale(directly: Directly, line: str) -> None:
     """Our own pid of an earlier life, a dead one, none at all."""
     assert accepted(directly(), line)
 
 
-def test_s01_a_pid_of_a_stranger_is_stale(directly: Directly, stranger: int) -> None:
+@pytest.mark.rule("directory-lock")
+def test_a_pid_of_a_stranger_is_stale(directly: Directly, stranger: int) -> None:
     """The number has been given to another program since."""
     assert accepted(directly(), str(stranger))
 
 
-def test_s01_a_pid_of_a_thread_is_stale(directly: Directly) -> None:
+@pytest.mark.rule("directory-lock")
+def test_a_pid_of_a_thread_is_stale(directly: Directly) -> None:
     """/proc answers for the number of a thread, too."""
     done, told = threading.Event(), threading.Event()
 
@@ -132,9 +138,8 @@ def test_s01_a_pid_of_a_thread_is_stale(directly: Directly) -> None:
         thread.join()
 
 
-def test_s01_a_postgres_of_another_directory_is_stale(
-    container: Container, directly: Directly
-) -> None:
+@pytest.mark.rule("directory-lock")
+def test_a_postgres_of_another_directory_is_stale(container: Container, directly: Directly) -> None:
     """It runs, and serves something else."""
     other = container(None).start()
     other.wait_accepts()
@@ -142,7 +147,8 @@ def test_s01_a_postgres_of_another_directory_is_stale(
     assert other.accepts()
 
 
-def test_s01_a_living_postgres_is_not_disturbed(container: Container, directly: Directly) -> None:
+@pytest.mark.rule("directory-lock")
+def test_a_living_postgres_is_not_disturbed(container: Container, directly: Directly) -> None:
     """It was started without walsup and holds no lock; its postmaster.pid is believed."""
     walsup = container(None)
     address = walsup.tools.start(walsup.pgdata, port=free_ports(1)[0])
@@ -154,9 +160,8 @@ def test_s01_a_living_postgres_is_not_disturbed(container: Container, directly: 
         walsup.tools.stop(walsup.pgdata)
 
 
-def test_s01_a_single_user_server_is_not_disturbed(
-    container: Container, directly: Directly
-) -> None:
+@pytest.mark.rule("directory-lock")
+def test_a_single_user_server_is_not_disturbed(container: Container, directly: Directly) -> None:
     """postgres --single writes its pid with a minus."""
     walsup = container(None)
     argv = [str(walsup.tools.bindir / "postgres"), "--single", "-D", str(walsup.pgdata), "postgres"]
@@ -181,7 +186,8 @@ def test_s01_a_single_user_server_is_not_disturbed(
         single.kill()
 
 
-def test_s01_a_name_alone_is_no_postgres(container: Container, directly: Directly) -> None:
+@pytest.mark.rule("directory-lock")
+def test_a_name_alone_is_no_postgres(container: Container, directly: Directly) -> None:
     """A program of another name in the same directory is a stranger as well."""
     one = directly(container())
     argv = [str(PYTHON), "-IS", "-c", "import time; time.sleep(1000)"]

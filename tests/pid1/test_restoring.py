@@ -44,7 +44,8 @@ def test_a_reader_outlives_every_lease_and_comes_back(bare: Bare) -> None:
 
 @pytest.mark.parametrize(("own", "code"), [(1, 74), (0, 0)])
 @pytest.mark.parametrize("taken_back", [False, True])
-def test_s14_what_was_said_of_an_end_counts_when_it_comes(
+@pytest.mark.rule("gap-is-not-the-end")
+def test_what_was_said_of_an_end_counts_when_it_comes(
     bare: Bare,
     own: int,
     code: int,

@@ -146,7 +146,8 @@ def test_a_dying_engine_is_restarted_with_backoff(bare: Bare) -> None:
     assert stops(one)
 
 
-def test_s06b_a_new_generation_is_a_new_engine(bare: Bare, tmp_path: Path) -> None:
+@pytest.mark.rule("listing-is-proof")
+def test_a_new_generation_is_a_new_engine(bare: Bare, tmp_path: Path) -> None:
     """The daemon is started anew when a higher generation is asked for, and ends with 0."""
     tmp_path.chmod(0o755)
     for folder in tmp_path.parents[:-2]:  # below /tmp; a worker of the tests has one more
@@ -221,7 +222,8 @@ def test_no_room_for_processes_does_not_stop_postgres(bare: Bare, as_root: None)
     assert stops(one)
 
 
-def test_s26_a_log_that_nobody_reads_does_not_hang_pid_1(bare: Bare) -> None:
+@pytest.mark.rule("logs")
+def test_a_log_that_nobody_reads_does_not_hang_pid_1(bare: Bare) -> None:
     """The pipe is full and postgres waits for it; a stop works all the same."""
     one = bare(launch("postgres", "exec yes >&2"), launch("agent", "exec sleep 1000"))
     one.start(stderr=subprocess.PIPE)
@@ -266,7 +268,8 @@ def full(one: Pid1) -> bool:
     return int.from_bytes(held, "little") > 60000
 
 
-def test_s02_an_engine_ends_with_its_lease_though_nobody_says_so(bare: Bare) -> None:
+@pytest.mark.rule("one-owner", "fencing")
+def test_an_engine_ends_with_its_lease_though_nobody_says_so(bare: Bare) -> None:
     """The agent that was to renew it hangs; a renewed one goes on."""
     sleeper = ", ".join(f'"{word}"' for word in ("/bin/sleep", "60"))
     head = f'"daemon": "engine", "generation": 1, "argv": [{sleeper}], "environment": {{}}'

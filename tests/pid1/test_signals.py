@@ -78,7 +78,8 @@ def test_hup_does_not_kill_what_does_not_catch_it(container: Container) -> None:
 
 
 @pytest.mark.parametrize("number", [SIGTERM, SIGINT])
-def test_s23_asks_for_a_fast_shutdown_once(container: Container, number: int) -> None:
+@pytest.mark.rule("stop-ladder")
+def test_asks_for_a_fast_shutdown_once(container: Container, number: int) -> None:
     """TERM and INT become INT; a second TERM changes nothing."""
     walsup = recorded(container, cluster="crashed")
     walsup.signal(number)
@@ -91,7 +92,8 @@ def test_s23_asks_for_a_fast_shutdown_once(container: Container, number: int) ->
 
 
 @pytest.mark.parametrize("script", [None, OBEDIENT], ids=["postgres", "script"])
-def test_s23_quit_is_131(container: Container, script: str | None) -> None:
+@pytest.mark.rule("stop-ladder")
+def test_quit_is_131(container: Container, script: str | None) -> None:
     """An immediate shutdown needs recovery, and the exit code says so."""
     walsup = container(script)
     walsup.start()
@@ -100,7 +102,8 @@ def test_s23_quit_is_131(container: Container, script: str | None) -> None:
     assert walsup.wait() == 131
 
 
-def test_s23_climbs_the_ladder(container: Container) -> None:
+@pytest.mark.rule("stop-ladder")
+def test_climbs_the_ladder(container: Container) -> None:
     """Who ignores INT gets QUIT, who ignores QUIT gets KILL."""
     walsup = container(DEAF, cluster="crashed", env={"WALSUP_STOP_GRACE": "5s"}).start()
     wait_phase(walsup, "running")
@@ -109,14 +112,16 @@ def test_s23_climbs_the_ladder(container: Container) -> None:
     assert sent == ["SIGINT", "SIGQUIT", "SIGKILL"]
 
 
-def test_s23_quit_by_the_ladder_is_131(container: Container) -> None:
+@pytest.mark.rule("stop-ladder")
+def test_quit_by_the_ladder_is_131(container: Container) -> None:
     """Ended by QUIT before pg_control said "shut down"."""
     walsup = container(DEAF_TO_INT, cluster="crashed", env={"WALSUP_STOP_GRACE": "5s"}).start()
     wait_phase(walsup, "running")
     assert walsup.stop() == 131
 
 
-def test_s23_quit_after_shut_down_is_clean(container: Container) -> None:
+@pytest.mark.rule("stop-ladder")
+def test_quit_after_shut_down_is_clean(container: Container) -> None:
     """Once pg_control says "shut down", QUIT harms nothing and counts as clean."""
     walsup = container(DEAF_TO_INT).start()
     wait_phase(walsup, "running")
@@ -125,13 +130,15 @@ def test_s23_quit_after_shut_down_is_clean(container: Container) -> None:
 
 
 @pytest.mark.parametrize("number", STOPS)
-def test_s24_ends_cleanly_while_it_prepares(waiting: Walsup, number: int) -> None:
+@pytest.mark.rule("stop-during-start")
+def test_ends_cleanly_while_it_prepares(waiting: Walsup, number: int) -> None:
     """Before postgres exists a stop is 0, within the grace."""
     waiting.signal(number)
     assert waiting.wait() == 0
 
 
-def test_s11_signals_do_not_end_the_waiting(waiting: Walsup) -> None:
+@pytest.mark.rule("empty-means-listed")
+def test_signals_do_not_end_the_waiting(waiting: Walsup) -> None:
     """While it prepares, HUP and the harmless ones change nothing."""
     for number in (SIGHUP, *HARMLESS):
         waiting.signal(number)
@@ -141,7 +148,8 @@ def test_s11_signals_do_not_end_the_waiting(waiting: Walsup) -> None:
     assert waiting.state()["phase"] == "preparing"
 
 
-def test_s24_kills_a_deaf_prepare(container: Container) -> None:
+@pytest.mark.rule("stop-during-start")
+def test_kills_a_deaf_prepare(container: Container) -> None:
     """A prepare that hangs in its first instruction is killed within the grace (S29)."""
     walsup = container(None, cluster=None, env={"WALSUP_STOP_GRACE": "5s"}).start()
     wait_phase(walsup, "preparing")
@@ -153,9 +161,8 @@ def test_s24_kills_a_deaf_prepare(container: Container) -> None:
 
 @pytest.mark.parametrize("delay_ms", [0, 1, 2, 5, 10, 20, 50, 100, 200])
 @pytest.mark.parametrize("script", [None, OBEDIENT], ids=["postgres", "script"])
-def test_s01_an_early_term_is_not_lost(
-    container: Container, script: str | None, delay_ms: int
-) -> None:
+@pytest.mark.rule("directory-lock")
+def test_an_early_term_is_not_lost(container: Container, script: str | None, delay_ms: int) -> None:
     """From the first instruction on; and a postgres just begun is not killed by its INT."""
     walsup = container(script)
     for _ in range(3):

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from signal import SIGHUP, SIGTERM
 
+import pytest
+
 from dev.harness import Walsup
 from tests.pid1.programs import OBEDIENT, Pid1, launch, wait_phase
 
@@ -26,7 +28,8 @@ KEYS = [
 ]
 
 
-def test_s27_state_file_has_its_keys(container: Container) -> None:
+@pytest.mark.rule("probes-do-not-kill")
+def test_state_file_has_its_keys(container: Container) -> None:
     """While it runs, while it stops and after its end."""
     walsup = container(OBEDIENT.replace("while", 'touch "$PGDATA/obeys"; while')).start()
     wait_phase(walsup, "running")
@@ -48,7 +51,8 @@ def wait_changed(one: Pid1, before_ns: int) -> None:
     one.see(lambda: file.stat().st_mtime_ns != before_ns, "a touch")
 
 
-def test_s27_state_file_is_touched(bare: Bare) -> None:
+@pytest.mark.rule("probes-do-not-kill")
+def test_state_file_is_touched(bare: Bare) -> None:
     """Twice, though nothing at all happens that could wake PID 1."""
     asleep = "exec sleep 1000"
     one = bare(launch("agent", asleep), launch("postgres", asleep)).start()
@@ -64,7 +68,8 @@ def test_s27_state_file_is_touched(bare: Bare) -> None:
         assert now == said
 
 
-def test_s27_state_file_is_never_half(container: Container) -> None:
+@pytest.mark.rule("probes-do-not-kill")
+def test_state_file_is_never_half(container: Container) -> None:
     """Each look finds a whole one, however fast it changes."""
     walsup = container().start()
     wait_phase(walsup, "running")
@@ -79,7 +84,8 @@ def test_s27_state_file_is_never_half(container: Container) -> None:
     assert len(reloads) > 10
 
 
-def test_s27_detail_stays_on_its_line(bare: Bare) -> None:
+@pytest.mark.rule("probes-do-not-kill")
+def test_detail_stays_on_its_line(bare: Bare) -> None:
     """What prepare says may have lines; a forged key does not get in."""
     one = bare({"detail": "one\nexit_code=0\rtwo"}, {"hold": 1}).start()
     one.see(lambda: one.state().get("detail"), "the detail")

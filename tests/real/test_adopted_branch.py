@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from dev.harness import S3Server, Walsup
 from dev.harness.fleet import Node
 from dev.harness.witness import (
@@ -19,7 +21,8 @@ Make = Callable[..., Walsup]
 _SHORT = {"WALSUP_LEASE": "1s", "WALSUP_ARCHIVE_TIMEOUT": "2s"}
 
 
-def test_s07_an_adopted_branch_takes_a_base_backup_of_its_own(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("archive-settings")
+def test_an_adopted_branch_takes_a_base_backup_of_its_own(walsup: Make, s3: S3Server) -> None:
     """The other's newest backup begins at a later LSN, on WAL that this database never had."""
     one = walsup(env=_SHORT | {"WALSUP_INITIAL_BACKUP": "off"}).start()
     one.wait_for(lambda: status(one).get("gate", {}).get("state") == "open", "it owns the archive")
@@ -45,7 +48,8 @@ def test_s07_an_adopted_branch_takes_a_base_backup_of_its_own(walsup: Make, s3: 
     assert len(sentinels(s3, one.prefix)) == 2
 
 
-def test_s05_the_first_segment_of_a_timeline_begins_with_pages_of_the_old_one(
+@pytest.mark.rule("divergence")
+def test_the_first_segment_of_a_timeline_begins_with_pages_of_the_old_one(
     walsup: Make, s3: S3Server
 ) -> None:
     """Archived, and on the disk as well: no bucket is ahead of that after a kill."""

@@ -14,7 +14,8 @@ from dev.harness.witness import segments, status, verdict, wait_no_lag, wait_pro
 Make = Callable[..., Walsup]
 
 
-def test_s7_neither_files_nor_alter_system_can_shadow_them(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("archive-settings")
+def test_neither_files_nor_alter_system_can_shadow_them(walsup: Make, s3: S3Server) -> None:
     """The operator's values are displaced, logged once a start, and still in his files."""
     one = walsup().start()
     wait_protected(one)
@@ -44,7 +45,8 @@ def test_s7_neither_files_nor_alter_system_can_shadow_them(walsup: Make, s3: S3S
     one.wait_for(lambda: len(segments(s3, one.prefix)) >= 3, "the switched segment is there")
 
 
-def test_s9_what_is_too_low_is_raised_and_nothing_is_lowered(walsup: Make) -> None:
+@pytest.mark.rule("operators-files")
+def test_what_is_too_low_is_raised_and_nothing_is_lowered(walsup: Make) -> None:
     """wal_level minimal and no walsenders would make archiving and backups impossible."""
     low = walsup(args=["-c", "wal_level=minimal", "-c", "max_wal_senders=0"]).start()
     wait_protected(low)
@@ -59,7 +61,8 @@ def test_s9_what_is_too_low_is_raised_and_nothing_is_lowered(walsup: Make) -> No
     assert high.psql("show max_connections") == "42"
 
 
-def test_s8_archive_timeout_holds_from_the_start_on(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("first-switch")
+def test_archive_timeout_holds_from_the_start_on(walsup: Make, s3: S3Server) -> None:
     """PostgreSQL alone ignores it for almost 5 minutes after a start."""
     one = walsup(env={"WALSUP_ARCHIVE_TIMEOUT": "2s"}).start()
     wait_protected(one)

@@ -21,7 +21,8 @@ def _ends_well(one: Walsup) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_s10_killed_at_random_moments_of_the_first_boot(walsup: Make) -> None:
+@pytest.mark.rule("stage")
+def test_killed_at_random_moments_of_the_first_boot(walsup: Make) -> None:
     """Whenever it was killed, the next start ends in a whole cluster."""
     chance = random.Random(3)
     for _ in range(8):
@@ -34,7 +35,8 @@ def test_s10_killed_at_random_moments_of_the_first_boot(walsup: Make) -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(3000)
-def test_s10_killed_at_200_moments_of_the_first_boot(walsup: Make) -> None:
+@pytest.mark.rule("stage")
+def test_killed_at_200_moments_of_the_first_boot(walsup: Make) -> None:
     """The whole of it, with one to three kills a directory."""
     chance = random.Random(5)
     for _ in range(200):
@@ -47,7 +49,8 @@ def test_s10_killed_at_200_moments_of_the_first_boot(walsup: Make) -> None:
         one.close()
 
 
-def test_s24_term_during_initdb_ends_cleanly_and_the_next_start_recovers(walsup: Make) -> None:
+@pytest.mark.rule("stop-during-start")
+def test_term_during_initdb_ends_cleanly_and_the_next_start_recovers(walsup: Make) -> None:
     """Prepare passes it on and ends; the exit code is 0."""
     one = walsup(s3=None, env={"POSTGRES_DB": "orders"}).start()
     one.wait_for(lambda: list(one.pgdata.glob(".walsup-stage/data/base")), "initdb has begun")
@@ -56,7 +59,8 @@ def test_s24_term_during_initdb_ends_cleanly_and_the_next_start_recovers(walsup:
     _ends_well(one)
 
 
-def test_s10_the_wal_directory_of_a_cut_off_initdb_is_wiped_with_it(walsup: Make) -> None:
+@pytest.mark.rule("stage")
+def test_the_wal_directory_of_a_cut_off_initdb_is_wiped_with_it(walsup: Make) -> None:
     """POSTGRES_INITDB_WALDIR is filled by initdb before the stage counts."""
     one = walsup(s3=None, env={"POSTGRES_DB": "orders"})
     waldir = one.pgdata.parent / "wal"
@@ -78,7 +82,8 @@ def _waits(one: Walsup) -> None:
     one.wait_for(lambda: one.http("/startupz")[0] == 200, "startup probe")
 
 
-def test_s11_an_empty_directory_waits_while_the_archive_cannot_be_asked(
+@pytest.mark.rule("empty-means-listed")
+def test_an_empty_directory_waits_while_the_archive_cannot_be_asked(
     walsup: Make, s3: S3Server
 ) -> None:
     """No initdb, no exit; HTTP answers; other signals change nothing; TERM ends it with 0."""
@@ -103,7 +108,8 @@ def test_s11_an_empty_directory_waits_while_the_archive_cannot_be_asked(
         assert len(sentinels(s3, one.prefix)) == 1
 
 
-def test_s11_a_bucket_that_does_not_exist_is_no_empty_archive(walsup: Make) -> None:
+@pytest.mark.rule("empty-means-listed")
+def test_a_bucket_that_does_not_exist_is_no_empty_archive(walsup: Make) -> None:
     """NoSuchBucket is waited out like silence (SeaweedFS makes buckets on PUT only)."""
     one = walsup(env={"WALSUP_ARCHIVE": "s3://no-such-bucket-here/x"}).start()
     one.wait_for(lambda: "(no bucket)" in one.state().get("detail", ""), "it names the bucket")
@@ -111,7 +117,8 @@ def test_s11_a_bucket_that_does_not_exist_is_no_empty_archive(walsup: Make) -> N
     assert one.stop() == 0
 
 
-def test_s11_an_empty_directory_and_a_full_archive_are_refused(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("empty-means-listed")
+def test_an_empty_directory_and_a_full_archive_are_refused(walsup: Make, s3: S3Server) -> None:
     """The exit code is ArchiveNotEmptyError's and the message says what to do."""
     first = walsup().start()
     wait_protected(first)

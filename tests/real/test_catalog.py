@@ -2,6 +2,8 @@
 
 import secrets
 
+import pytest
+
 from dev.harness import S3Server
 from dev.harness.layout import archive_environment
 from walsup import settings
@@ -30,7 +32,8 @@ def _mark(number: int) -> Segment:
     return Segment(timeline=1, number=number, size=SIZE)
 
 
-async def test_s33_a_later_segment_proves_nothing_about_an_earlier_one(s3: S3Server) -> None:
+@pytest.mark.rule("lag")
+async def test_a_later_segment_proves_nothing_about_an_earlier_one(s3: S3Server) -> None:
     """Uploads are parallel: 5 is seen before 4."""
     bucket = _bucket(s3, *(f"{_name(n)}.zst" for n in (1, 2, 3, 5, 6)))
     assert (await listing.advance(bucket, _mark(0))).mark == _mark(3)
@@ -38,7 +41,8 @@ async def test_s33_a_later_segment_proves_nothing_about_an_earlier_one(s3: S3Ser
     assert (await listing.advance(bucket, _mark(4))).mark == _mark(6)
 
 
-async def test_s33_what_is_no_segment_of_the_timeline_is_passed_over(s3: S3Server) -> None:
+@pytest.mark.rule("lag")
+async def test_what_is_no_segment_of_the_timeline_is_passed_over(s3: S3Server) -> None:
     """Histories, backup labels, partial files and other timelines; any extension, or two."""
     bucket = _bucket(
         s3,
@@ -54,7 +58,8 @@ async def test_s33_what_is_no_segment_of_the_timeline_is_passed_over(s3: S3Serve
     assert (await listing.advance(bucket, _mark(0))).mark == _mark(2)
 
 
-async def test_s06_two_objects_of_one_segment_are_found(s3: S3Server) -> None:
+@pytest.mark.rule("same-name-other-bytes")
+async def test_two_objects_of_one_segment_are_found(s3: S3Server) -> None:
     """Under any two extensions, also none and WAL-E's; a label and a partial file are others."""
     bucket = _bucket(
         s3,
@@ -72,7 +77,8 @@ async def test_s06_two_objects_of_one_segment_are_found(s3: S3Server) -> None:
     assert found.twice == (_name(1), _name(2), "00000002.history")
 
 
-async def test_s33_the_run_crosses_pages_of_the_listing_and_the_log_boundary(
+@pytest.mark.rule("lag")
+async def test_the_run_crosses_pages_of_the_listing_and_the_log_boundary(
     s3: S3Server,
 ) -> None:
     """A listing answers 1000 keys at a time; segment 255 is followed by another log number."""

@@ -2,13 +2,16 @@
 
 import asyncio
 
+import pytest
+
 from dev.harness import S3Server
 from walsup import settings
 from walsup.archive.ownership.conditional_writes import honoured
 from walsup.archive.storage.bucket import open_bucket
 
 
-async def test_s02_many_may_ask_at_once(s3: S3Server) -> None:
+@pytest.mark.rule("one-owner")
+async def test_many_may_ask_at_once(s3: S3Server) -> None:
     """Who is overtaken between its reading and its write has not found a server without them."""
     given = {
         "WALSUP_ARCHIVE": f"s3://{s3.bucket}/conditions",

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from dev.harness import S3Server, Walsup
 from dev.harness.witness import owner, sentinels, status, wait_protected
 
 Make = Callable[..., Walsup]
 
 
-def test_s33_a_gap_behind_an_old_backup_is_found_and_covered(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("lag")
+def test_a_gap_behind_an_old_backup_is_found_and_covered(walsup: Make, s3: S3Server) -> None:
     """A week of `archive_command = /bin/true`: the old backup is there, its WAL is not."""
     one = walsup(env={"WALSUP_ARCHIVE_TIMEOUT": "2s"}, args=["-c", "min_wal_size=32MB"]).start()
     wait_protected(one)

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Callable
 
+import pytest
+
 from dev.harness import S3Server, Walsup
 from dev.harness.witness import cli, owner, status, wait_fault, wait_protected
 
@@ -11,7 +13,8 @@ Make = Callable[..., Walsup]
 _SHORT = {"WALSUP_LEASE": "1s", "WALSUP_ARCHIVE_TIMEOUT": "2s"}
 
 
-def test_s02_a_damaged_owner_object_names_the_way_out(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("one-owner")
+def test_a_damaged_owner_object_names_the_way_out(walsup: Make, s3: S3Server) -> None:
     """Cut in the middle: the gate shuts; removed and adopted, as it is told, all is green."""
     one = walsup(env=_SHORT).start()
     wait_protected(one)
@@ -31,7 +34,8 @@ def test_s02_a_damaged_owner_object_names_the_way_out(walsup: Make, s3: S3Server
     wait_protected(one)
 
 
-def test_s05_what_was_proven_and_deleted_since_is_still_ahead_of_the_disk(
+@pytest.mark.rule("divergence")
+def test_what_was_proven_and_deleted_since_is_still_ahead_of_the_disk(
     walsup: Make, s3: S3Server
 ) -> None:
     """An old snapshot, and WAL that expired in the bucket: the owner object alone remembers."""

@@ -95,7 +95,8 @@ def _reserved(wal: Path) -> int:
     return sum(1 for path in wal.glob(".walsup-reserve-*"))
 
 
-def test_s25_pg_wal_full_ends_with_its_code_and_starts_again_by_itself(
+@pytest.mark.rule("disk-full")
+def test_pg_wal_full_ends_with_its_code_and_starts_again_by_itself(
     walsup: Make, s3: S3Server, mounts: Mounts
 ) -> None:
     """Archive away, disk full, archive back: the reserve lets it start, and all rows are there."""
@@ -127,7 +128,8 @@ def test_s25_pg_wal_full_ends_with_its_code_and_starts_again_by_itself(
         assert "is in the bucket: yes" in verdict(one)
 
 
-def test_s25_a_larger_disk_is_enough(walsup: Make, s3: S3Server, mounts: Mounts) -> None:
+@pytest.mark.rule("disk-full")
+def test_a_larger_disk_is_enough(walsup: Make, s3: S3Server, mounts: Mounts) -> None:
     """With the archive still away each start says the same, until there is room."""
     with FaultProxy(s3.port) as proxy:
         one = walsup(endpoint=proxy.endpoint, args=SMALL_WAL)
@@ -154,7 +156,8 @@ def test_s25_a_larger_disk_is_enough(walsup: Make, s3: S3Server, mounts: Mounts)
         assert one.stop() == 0
 
 
-def test_s25_the_forecast_names_the_time(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("disk-full")
+def test_the_forecast_names_the_time(walsup: Make, s3: S3Server) -> None:
     """While nothing is archived and something is written, the reasons say when it ends."""
     with FaultProxy(s3.port) as proxy:
         one = walsup(endpoint=proxy.endpoint, env=SOON).start()
@@ -177,7 +180,8 @@ def test_s25_the_forecast_names_the_time(walsup: Make, s3: S3Server) -> None:
         assert b"walsup_wal_full_seconds" in str(one.http("/metrics")[1]).encode()
 
 
-def test_s25_a_full_run_directory_is_named_and_survived(walsup: Make, mounts: Mounts) -> None:
+@pytest.mark.rule("disk-full")
+def test_a_full_run_directory_is_named_and_survived(walsup: Make, mounts: Mounts) -> None:
     """The database runs, PID 1's state stays fresh, and room makes all green again."""
     one = walsup(env=SOON)
     mounts.make(one, one.run_dir, 4)
@@ -202,7 +206,8 @@ def test_s25_a_full_run_directory_is_named_and_survived(walsup: Make, mounts: Mo
     assert one.stop() == 0
 
 
-def test_s25_a_full_data_directory_beside_a_roomy_pg_wal(walsup: Make, mounts: Mounts) -> None:
+@pytest.mark.rule("disk-full")
+def test_a_full_data_directory_beside_a_roomy_pg_wal(walsup: Make, mounts: Mounts) -> None:
     """Checkpoints make postgres begin anew, or end with the code; nothing acknowledged is lost."""
     one = walsup(args=SMALL_WAL)
     mounts.make(one, one.layout.volume, 80)

@@ -31,9 +31,8 @@ async def _gather(bucket: Bucket, place: Path) -> Evidence:
     return await gather(bucket, engine, place / "engine.json", place, ())
 
 
-async def test_s04_the_newest_sentinel_that_names_a_cluster_tells(
-    s3: S3Server, tmp_path: Path
-) -> None:
+@pytest.mark.rule("ownership")
+async def test_the_newest_sentinel_that_names_a_cluster_tells(s3: S3Server, tmp_path: Path) -> None:
     """Two clusters have written there; WAL-G before 1.0 named none."""
     found = await _gather(_bucket(s3, segments=True, a=7, b=8), tmp_path)
     assert (found.system_id, found.seen_in, found.compression) == (8, "base_b", "lz4")
@@ -42,7 +41,8 @@ async def test_s04_the_newest_sentinel_that_names_a_cluster_tells(
     assert (await _gather(_bucket(s3, segments=False), tmp_path)).system_id is None
 
 
-async def test_s04_what_tells_nothing_is_not_taken(s3: S3Server, tmp_path: Path) -> None:
+@pytest.mark.rule("ownership")
+async def test_what_tells_nothing_is_not_taken(s3: S3Server, tmp_path: Path) -> None:
     """A backup without a name and without WAL; a segment that the engine cannot fetch."""
     for segments, said in ((False, "base_a in the archive does not tell"), (True, "be fetched")):
         with pytest.raises(FaultError, match=said):

@@ -45,6 +45,7 @@ def _moves(one: Walsup, times: int) -> None:
         one.wait_for(partial(_is_after, one, before), "the deadline is moved")
 
 
+@pytest.mark.rule("role-from-the-archive")
 def test_an_outage_of_s3_ends_nobody_while_the_standby_acknowledges_and_silence_does(
     pair: Pair,
 ) -> None:

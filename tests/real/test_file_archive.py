@@ -57,7 +57,8 @@ def test_a_good_day_in_a_directory(walsup: Make, volume: Volume) -> None:
     assert restore(one, one.engine, one.pgdata.parent / "restored") == ledger.acknowledged
 
 
-def test_s29_a_frozen_archive_stops_nothing_but_archiving(walsup: Make, volume: Volume) -> None:
+@pytest.mark.rule("hung-filesystem")
+def test_a_frozen_archive_stops_nothing_but_archiving(walsup: Make, volume: Volume) -> None:
     """Hung in the kernel: the database runs, probes answer, it is named, and heals by itself."""
     one = walsup(**_on(volume.archive)).start()
     wait_protected(one)
@@ -79,7 +80,8 @@ def test_s29_a_frozen_archive_stops_nothing_but_archiving(walsup: Make, volume: 
     assert "is in the bucket: yes" in verdict(one)
 
 
-def test_s29_stop_and_start_while_the_archive_is_frozen(walsup: Make, volume: Volume) -> None:
+@pytest.mark.rule("hung-filesystem")
+def test_stop_and_start_while_the_archive_is_frozen(walsup: Make, volume: Volume) -> None:
     """A stop waits for no hung process and says what is missing; an existing database starts."""
     one = walsup(**_on(volume.archive)).start()
     wait_protected(one)
@@ -104,7 +106,8 @@ def test_s29_stop_and_start_while_the_archive_is_frozen(walsup: Make, volume: Vo
     wait_no_lag(one)
 
 
-def test_s11_an_empty_directory_waits_for_its_archive(walsup: Make, volume: Volume) -> None:
+@pytest.mark.rule("empty-means-listed")
+def test_an_empty_directory_waits_for_its_archive(walsup: Make, volume: Volume) -> None:
     """What may not be listed is not taken for empty."""
     volume.archive.chmod(0)
     one = walsup(**_on(volume.archive)).start()
@@ -113,9 +116,8 @@ def test_s11_an_empty_directory_waits_for_its_archive(walsup: Make, volume: Volu
     wait_protected(one)
 
 
-def test_s25_a_full_archive_is_disk_full_and_the_database_runs(
-    walsup: Make, volume: Volume
-) -> None:
+@pytest.mark.rule("disk-full")
+def test_a_full_archive_is_disk_full_and_the_database_runs(walsup: Make, volume: Volume) -> None:
     """The class names it; with room again nothing is missing, half files of WAL-G included."""
     one = walsup(**_on(volume.archive)).start()
     wait_protected(one)

@@ -39,7 +39,8 @@ def test_a_first_start_ends_in_a_protected_database(running: Walsup, s3: S3Serve
     assert found["compression"] == {"walrus": "zstd", "wal-g": "lz4"}[running.engine]
 
 
-def test_s23_a_stop_says_that_nothing_is_lost_and_it_is_true(running: Walsup, s3: S3Server) -> None:
+@pytest.mark.rule("stop-ladder")
+def test_a_stop_says_that_nothing_is_lost_and_it_is_true(running: Walsup, s3: S3Server) -> None:
     """The verdict names the last segment, and boto3 finds everything up to it."""
     running.psql("create table t as select generate_series(1, 100000) n")
     before = int(status(running)["init"]["postgres_pid"])
@@ -72,7 +73,8 @@ def test_the_next_start_takes_no_second_backup_and_raises_the_epoch(
     assert len(sentinels(s3, running.prefix)) == 1
 
 
-def test_s33_lag_rises_when_the_archive_stops_and_falls_when_it_is_back(
+@pytest.mark.rule("lag")
+def test_lag_rises_when_the_archive_stops_and_falls_when_it_is_back(
     running: Walsup, s3: S3Server
 ) -> None:
     """Lag counts what is not seen in the bucket, and is zero on an idle database."""
@@ -91,7 +93,8 @@ def test_s33_lag_rises_when_the_archive_stops_and_falls_when_it_is_back(
     assert len(segments(s3, running.prefix)) >= 5
 
 
-def test_s33_an_idle_database_has_no_lag_however_old_its_last_segment(walsup: Make) -> None:
+@pytest.mark.rule("lag")
+def test_an_idle_database_has_no_lag_however_old_its_last_segment(walsup: Make) -> None:
     """After a switch with no transaction behind it there is nothing to lose."""
     one = walsup(env={"WALSUP_ARCHIVE_TIMEOUT": "2s"}).start()
     wait_protected(one)

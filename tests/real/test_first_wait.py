@@ -41,7 +41,8 @@ def waiting(machine: Machine, s3: S3Server) -> Waiting:
     return see
 
 
-def test_s11_faults_of_network_and_server(waiting: Waiting, s3: S3Server) -> None:
+@pytest.mark.rule("empty-means-listed")
+def test_faults_of_network_and_server(waiting: Waiting, s3: S3Server) -> None:
     """Log, /status, readiness and metric, before there is a postgres."""
     with FaultProxy(s3.port) as proxy:
         for kind, break_it in FAULTS.items():
@@ -51,7 +52,8 @@ def test_s11_faults_of_network_and_server(waiting: Waiting, s3: S3Server) -> Non
     waiting("tls", {"AWS_ENDPOINT": s3.https_endpoint})
 
 
-def test_s11_keys_rights_and_clocks_as_the_server_itself_refuses_them(
+@pytest.mark.rule("empty-means-listed")
+def test_keys_rights_and_clocks_as_the_server_itself_refuses_them(
     waiting: Waiting, s3: S3Server
 ) -> None:
     """A wrong secret, a key that may not list, a clock that is an hour slow."""

@@ -8,7 +8,8 @@ from walsup.archive.storage.bucket import Bucket, open_bucket
 
 
 @pytest.mark.parametrize("marks", [(), ("", "basebackups_005/", "wal_005/", "walsup/")])
-async def test_s11_an_archive_with_folder_marks_is_not_empty(
+@pytest.mark.rule("empty-means-listed")
+async def test_an_archive_with_folder_marks_is_not_empty(
     s3: S3Server, marks: tuple[str, ...]
 ) -> None:
     """SeaweedFS shows the mark alone, and says that this is all, when one key is asked for."""

@@ -67,16 +67,16 @@ def _is_kept_out(one: Walsup, s3: S3Server, prefix: str, says: str) -> None:
     _unchanged(s3, prefix, before)
 
 
-def test_s4_an_archive_with_another_owner_stays_shut(
-    walsup: Make, s3: S3Server, others: str
-) -> None:
+@pytest.mark.rule("ownership")
+def test_an_archive_with_another_owner_stays_shut(walsup: Make, s3: S3Server, others: str) -> None:
     """The database runs, WAL waits, and both system identifiers are named."""
     one = _with_archive(walsup, _database(walsup), others)
     _is_kept_out(one, s3, others, owner(s3, others)["system_id"])
     assert one.stop() == 0
 
 
-def test_s4_a_foreign_archive_without_owner_is_told_by_its_sentinel(
+@pytest.mark.rule("ownership")
+def test_a_foreign_archive_without_owner_is_told_by_its_sentinel(
     walsup: Make, s3: S3Server, others: str
 ) -> None:
     """An archive of plain WAL-G, KubeDB or Spilo has no owner.json."""
@@ -85,7 +85,8 @@ def test_s4_a_foreign_archive_without_owner_is_told_by_its_sentinel(
     _is_kept_out(one, s3, others, "base_0000")
 
 
-def test_s4_a_foreign_archive_of_segments_alone_is_told_by_its_first_page(
+@pytest.mark.rule("ownership")
+def test_a_foreign_archive_of_segments_alone_is_told_by_its_first_page(
     walsup: Make, s3: S3Server, others: str
 ) -> None:
     """Without any sentinel the newest segment says whose it is."""
@@ -96,7 +97,8 @@ def test_s4_a_foreign_archive_of_segments_alone_is_told_by_its_first_page(
     _is_kept_out(one, s3, others, segments(s3, others)[-1])
 
 
-def test_s7_found_foreign_the_next_start_archives_nothing_until_it_is_ours(
+@pytest.mark.rule("archive-settings")
+def test_found_foreign_the_next_start_archives_nothing_until_it_is_ours(
     walsup: Make, s3: S3Server, others: str
 ) -> None:
     """archive_mode=off only for this very archive; another prefix is archived to at once."""
@@ -136,7 +138,8 @@ def test_an_archive_of_the_plain_engine_is_continued_in_place(walsup: Make, s3: 
     assert "zst" not in kinds
 
 
-def test_s2_another_copy_of_the_cluster_is_kept_out(walsup: Make) -> None:
+@pytest.mark.rule("one-owner")
+def test_another_copy_of_the_cluster_is_kept_out(walsup: Make) -> None:
     """Same system identifier, another instance: only `adopt` may decide (part 2)."""
     one = walsup().start()
     wait_protected(one)
@@ -149,7 +152,8 @@ def test_s2_another_copy_of_the_cluster_is_kept_out(walsup: Make) -> None:
     assert "another copy" in fault["problem"]
 
 
-def test_s6b_the_daemon_is_fresh_at_each_opening_and_kept_when_the_agent_dies(
+@pytest.mark.rule("listing-is-proof")
+def test_the_daemon_is_fresh_at_each_opening_and_kept_when_the_agent_dies(
     walsup: Make, s3: S3Server
 ) -> None:
     """An agent's death does not interrupt the archive."""
@@ -192,7 +196,8 @@ def test_secrets_are_read_again_on_hup(walsup: Make) -> None:
     assert one.state()["engine_pid"] == engine
 
 
-def test_s6b_a_segment_reported_archived_and_not_in_the_bucket_is_pushed_again(
+@pytest.mark.rule("listing-is-proof")
+def test_a_segment_reported_archived_and_not_in_the_bucket_is_pushed_again(
     walsup: Make, s3: S3Server
 ) -> None:
     """`.done` is no proof: the listing finds the gap, which is named and closed."""
@@ -230,9 +235,8 @@ def test_only_credentials_change_while_it_runs(walsup: Make, s3: S3Server) -> No
     assert s3.keys(f"{one.prefix}-other") == []
 
 
-def test_s2_an_archive_that_somebody_else_has_taken_is_let_go_of(
-    walsup: Make, s3: S3Server
-) -> None:
+@pytest.mark.rule("one-owner")
+def test_an_archive_that_somebody_else_has_taken_is_let_go_of(walsup: Make, s3: S3Server) -> None:
     """The daemon is ended, the fault names the other, and a stop claims nothing."""
     one = walsup(env=SHORT).start()
     wait_protected(one)
@@ -251,9 +255,8 @@ def test_s2_an_archive_that_somebody_else_has_taken_is_let_go_of(
     assert segments(s3, one.prefix) == before
 
 
-def test_s6c_an_owner_object_that_was_removed_is_no_empty_archive(
-    walsup: Make, s3: S3Server
-) -> None:
+@pytest.mark.rule("archive-names")
+def test_an_owner_object_that_was_removed_is_no_empty_archive(walsup: Make, s3: S3Server) -> None:
     """The whole archive is deleted under it: nothing is protected until a person says so."""
     one = walsup(env=SHORT).start()
     wait_protected(one)
@@ -273,7 +276,8 @@ def test_s6c_an_owner_object_that_was_removed_is_no_empty_archive(
     assert len(sentinels(s3, one.prefix)) == 1
 
 
-def test_s2_the_verdict_asks_who_owns_the_archive(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("one-owner")
+def test_the_verdict_asks_who_owns_the_archive(walsup: Make, s3: S3Server) -> None:
     """Taken a moment before the stop: everything that is listed may be somebody else's."""
     one = walsup(env=SHORT).start()
     wait_protected(one)
@@ -285,7 +289,8 @@ def test_s2_the_verdict_asks_who_owns_the_archive(walsup: Make, s3: S3Server) ->
     assert "another start has taken the archive" in verdict(one)
 
 
-def test_s2_two_fresh_databases_never_share_an_archive(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("one-owner")
+def test_two_fresh_databases_never_share_an_archive(walsup: Make, s3: S3Server) -> None:
     """Both find it empty; the owner object lets one in, the other runs outside."""
     first = walsup()
     second = walsup(prefix=first.prefix)

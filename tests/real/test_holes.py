@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable
 from signal import SIGCONT, SIGSTOP
 
+import pytest
+
 from dev.harness import S3Server, Walsup
 from dev.harness.witness import (
     owner,
@@ -39,7 +41,8 @@ def _make_hole(one: Walsup, s3: S3Server) -> str:
     return lost
 
 
-def test_s6b_a_hole_is_covered_by_a_new_base_backup(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("listing-is-proof")
+def test_a_hole_is_covered_by_a_new_base_backup(walsup: Make, s3: S3Server) -> None:
     """The measuring goes on behind it; what cannot be restored is told from then on."""
     one = walsup(env={"WALSUP_ARCHIVE_TIMEOUT": "2s"}, args=["-c", "min_wal_size=32MB"]).start()
     wait_protected(one)
@@ -54,7 +57,8 @@ def test_s6b_a_hole_is_covered_by_a_new_base_backup(walsup: Make, s3: S3Server) 
     assert one.stop() == 0
 
 
-def test_s6b_a_hole_is_remembered_by_the_next_start(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("listing-is-proof")
+def test_a_hole_is_remembered_by_the_next_start(walsup: Make, s3: S3Server) -> None:
     """The verdict names it, and the owner object demands a base backup behind it."""
     one = walsup(env={"WALSUP_ARCHIVE_TIMEOUT": "2s"}).start()
     wait_protected(one)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 
+import pytest
+
 from dev.harness import FaultProxy, S3Server, Walsup
 from dev.harness.machine import PYTHON
 from dev.harness.witness import segments, status, wait_fault, wait_no_lag, wait_protected
@@ -45,7 +47,8 @@ def _write(one: Walsup) -> None:
     one.psql("select pg_switch_wal()")
 
 
-def test_s6b_a_stopped_daemon_is_found_by_a_deadline_and_replaced(walsup: Make) -> None:
+@pytest.mark.rule("listing-is-proof")
+def test_a_stopped_daemon_is_found_by_a_deadline_and_replaced(walsup: Make) -> None:
     """SIGSTOP: it keeps its socket, answers nothing and ignores all but KILL."""
     one = walsup(env=SOON).start()
     wait_protected(one)
@@ -57,7 +60,8 @@ def test_s6b_a_stopped_daemon_is_found_by_a_deadline_and_replaced(walsup: Make) 
     assert len(one.events("postgres.started")) == 1
 
 
-def test_s6b_a_daemon_whose_socket_was_removed_is_replaced(walsup: Make) -> None:
+@pytest.mark.rule("listing-is-proof")
+def test_a_daemon_whose_socket_was_removed_is_replaced(walsup: Make) -> None:
     """Nobody can reach it any more, though it runs."""
     one = walsup(env=SOON).start()
     wait_protected(one)
@@ -69,7 +73,8 @@ def test_s6b_a_daemon_whose_socket_was_removed_is_replaced(walsup: Make) -> None
     assert (one.run_dir / "engine.json").stat().st_mode & 0o777 == 0o600
 
 
-def test_s6b_a_daemon_that_answers_and_never_finishes_a_push_is_replaced(
+@pytest.mark.rule("listing-is-proof")
+def test_a_daemon_that_answers_and_never_finishes_a_push_is_replaced(
     walsup: Make, engine: str
 ) -> None:
     """Judged by the push's own deadline, for a check proves nothing."""

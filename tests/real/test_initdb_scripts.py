@@ -149,7 +149,8 @@ def _answers(one: Walsup, **ask: str) -> bool:
         ("1.sql.gz", "no gzip", "not in gzip format"),
     ],
 )
-def test_s10_a_failing_script_fails_the_start_and_the_next_begins_anew(
+@pytest.mark.rule("stage")
+def test_a_failing_script_fails_the_start_and_the_next_begins_anew(
     make: Make, name: str, text: str, said: str
 ) -> None:
     """Its name, its end and its last lines are the refusal; no cluster is left."""
@@ -166,7 +167,8 @@ def test_s10_a_failing_script_fails_the_start_and_the_next_begins_anew(
     assert one.psql("select count(*) from before") == "0"
 
 
-def test_s26_the_error_has_20_lines_and_no_secret(make: Make) -> None:
+@pytest.mark.rule("logs")
+def test_the_error_has_20_lines_and_no_secret(make: Make) -> None:
     """What a script prints lies in a file of the run directory."""
     one = make({"1.sh": 'seq 100 160\necho "with $POSTGRES_PASSWORD"\nfalse'})
     assert one.start().wait(60) == 70
@@ -177,7 +179,8 @@ def test_s26_the_error_has_20_lines_and_no_secret(make: Make) -> None:
     assert "110" in (one.run_dir / "initdb.d.log").read_text()
 
 
-def test_s24_a_term_while_scripts_run_ends_cleanly(make: Make) -> None:
+@pytest.mark.rule("stop-during-start")
+def test_a_term_while_scripts_run_ends_cleanly(make: Make) -> None:
     """Exit code 0, nothing half; the next start begins anew."""
     one = make({"1.sql": "create table t (n int);", "2.sh": 'touch "$REPORTS/here"; sleep 1000'})
     one.start().wait_for((one.layout.base / "reports" / "here").exists, "it runs", timeout_s=60)
@@ -188,7 +191,8 @@ def test_s24_a_term_while_scripts_run_ends_cleanly(make: Make) -> None:
     assert one.psql("select count(*) from t") == "0"
 
 
-def test_s10_a_kill_while_scripts_run_leaves_nothing_half(make: Make) -> None:
+@pytest.mark.rule("stage")
+def test_a_kill_while_scripts_run_leaves_nothing_half(make: Make) -> None:
     """As with a kill during initdb."""
     one = make({"1.sql": "create table t (n int);", "2.sh": 'touch "$REPORTS/here"; sleep 1000'})
     one.start().wait_for((one.layout.base / "reports" / "here").exists, "it runs", timeout_s=60)
@@ -232,7 +236,8 @@ def test_a_script_may_restart_the_server(make: Make) -> None:
     assert one.stop() == 0
 
 
-def test_s30_any_uid_runs_scripts(make: Make, machine: Machine) -> None:
+@pytest.mark.rule("any-uid")
+def test_any_uid_runs_scripts(make: Make, machine: Machine) -> None:
     """A uid without a name, as a cluster's policy may give one."""
     if not machine.db_user:
         return  # this is what all tests do then

@@ -4,6 +4,8 @@ import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from dev.harness import Walsup
 from dev.harness.witness import status, wait_fault, wait_protected
 
@@ -32,7 +34,8 @@ def _password_file(one: Walsup, text: str) -> None:
     one.environment["WALSUP_PGPASSWORD_FILE"] = str(path)
 
 
-def test_s30_agent_and_engine_log_in_with_the_password(walsup: Make) -> None:
+@pytest.mark.rule("any-uid")
+def test_agent_and_engine_log_in_with_the_password(walsup: Make) -> None:
     """Lag is known, the base backup is taken, and the password is in no environment or argv."""
     one = _migrated(walsup)
     _password_file(one, PASSWORD)
@@ -50,7 +53,8 @@ def test_s30_agent_and_engine_log_in_with_the_password(walsup: Make) -> None:
     assert (one.run_dir / "engine.json").stat().st_mode & 0o077 == 0
 
 
-def test_s30_a_refused_login_is_named_and_the_database_archives(walsup: Make) -> None:
+@pytest.mark.rule("any-uid")
+def test_a_refused_login_is_named_and_the_database_archives(walsup: Make) -> None:
     """With the line that pg_hba.conf lacks, or the setting; segments go on meanwhile."""
     one = _migrated(walsup)
     _password_file(one, "wrong")

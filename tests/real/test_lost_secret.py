@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from dev.harness import Walsup
 from dev.harness.witness import status, wait_fault, wait_no_lag, wait_protected
 
 Make = Callable[..., Walsup]
 
 
-def test_s28_a_lost_secret_file_is_a_fault_and_no_end_of_the_agent(walsup: Make) -> None:
+@pytest.mark.rule("secrets")
+def test_a_lost_secret_file_is_a_fault_and_no_end_of_the_agent(walsup: Make) -> None:
     """The old credentials are used; an agent that dies meanwhile answers and waits for the file."""
     one = walsup(env={"WALSUP_LEASE": "2s", "WALSUP_ARCHIVE_TIMEOUT": "2s"})
     file = one.pgdata.parent / "secret"

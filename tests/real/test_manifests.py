@@ -112,7 +112,8 @@ def test_kubedb_volume_and_archive_are_continued(
         ),
     ],
 )
-def test_s11_kubedb_asking_for_other_data_gets_no_new_cluster(
+@pytest.mark.rule("empty-means-listed")
+def test_kubedb_asking_for_other_data_gets_no_new_cluster(
     pod: Make, s3: S3Server, more: dict[str, str], named: str, hint: str
 ) -> None:
     """A restore without a source, or a standby, never ends in an initdb; the hint says how."""
@@ -257,7 +258,8 @@ def test_spilo_volume_and_archive_are_continued(
     assert one.stop() == 0
 
 
-def test_s11_a_clone_of_spilo_gets_no_new_cluster(pod: Make, s3: S3Server) -> None:
+@pytest.mark.rule("empty-means-listed")
+def test_a_clone_of_spilo_gets_no_new_cluster(pod: Make, s3: S3Server) -> None:
     """CLONE_* with an empty volume is refused by name."""
     env = spilo(s3, new_prefix()) | {"CLONE_METHOD": "CLONE_WITH_WALE", "CLONE_SCOPE": "another"}
     one = pod(env=env, volume="/home/postgres/pgdata")
@@ -269,7 +271,8 @@ def _is_ready(one: Pod) -> bool:
     return bool(status(one).get("ready"))
 
 
-def test_s11_a_forgotten_volume(pod: Make) -> None:
+@pytest.mark.rule("empty-means-listed")
+def test_a_forgotten_volume(pod: Make) -> None:
     """On the container's own root, or in an anonymous volume: refused where pods come and go."""
     env = {"POSTGRES_PASSWORD": "x"}
     for point, words in (("", "the container's own"), ("/var/lib/postgresql/data", "anonymous")):

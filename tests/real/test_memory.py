@@ -96,7 +96,8 @@ def _survives(make: Make, s3: S3Server, limit_mib: int, *, data_mib: int, burst:
             one.kill_tree()
 
 
-def test_s27_256_mib_survive_a_backup_and_a_burst(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("probes-do-not-kill")
+def test_256_mib_survive_a_backup_and_a_burst(walsup: Make, s3: S3Server) -> None:
     """No process is killed, postgres is started once, everything is in the bucket."""
     _survives(walsup, s3, 256, data_mib=60, burst=10)
 
@@ -104,12 +105,14 @@ def test_s27_256_mib_survive_a_backup_and_a_burst(walsup: Make, s3: S3Server) ->
 @pytest.mark.soak
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("limit_mib", [256, 512])
-def test_s27_small_containers_survive_the_whole(walsup: Make, s3: S3Server, limit_mib: int) -> None:
+@pytest.mark.rule("probes-do-not-kill")
+def test_small_containers_survive_the_whole(walsup: Make, s3: S3Server, limit_mib: int) -> None:
     """The same with 300 MiB of data and 40 segments at once."""
     _survives(walsup, s3, limit_mib, data_mib=300, burst=40)
 
 
-def test_s27_engine_and_agent_go_before_postgres(walsup: Make) -> None:
+@pytest.mark.rule("probes-do-not-kill")
+def test_engine_and_agent_go_before_postgres(walsup: Make) -> None:
     """They offer themselves to the kernel and are bounded; PID 1 and postgres are left alone."""
     one = walsup().start()
     wait_protected(one)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from signal import SIGCONT, SIGSTOP
 from typing import Any
 
+import pytest
+
 from dev.harness import LooseS3, Machine, S3Server, Walsup
 from dev.harness.fleet import Node
 from dev.harness.witness import (
@@ -55,7 +57,8 @@ def _boot(s3: S3Server, one: Walsup) -> str:
     return str(owner(s3, one.prefix)["boot"])
 
 
-def test_s02_a_killed_start_is_followed_at_once_on_its_own_directory(
+@pytest.mark.rule("one-owner")
+def test_a_killed_start_is_followed_at_once_on_its_own_directory(
     walsup: Make, s3: S3Server
 ) -> None:
     """We have the lock that it had: no lease need be waited for, however long it is."""
@@ -68,7 +71,8 @@ def test_s02_a_killed_start_is_followed_at_once_on_its_own_directory(
     assert (owner(s3, one.prefix)["epoch"], len(sentinels(s3, one.prefix))) == (2, 1)
 
 
-def test_s02_a_copy_waits_for_the_holder_and_takes_over_when_it_has_died(
+@pytest.mark.rule("one-owner")
+def test_a_copy_waits_for_the_holder_and_takes_over_when_it_has_died(
     walsup: Make, s3: S3Server
 ) -> None:
     """Kept out while the lease is renewed; let in after 4 leases of silence."""
@@ -97,7 +101,8 @@ def test_s02_a_copy_waits_for_the_holder_and_takes_over_when_it_has_died(
     assert copy.accepts()
 
 
-def test_s02_a_holder_that_was_paused_finds_its_lease_gone_and_writes_nothing(
+@pytest.mark.rule("one-owner", "fencing")
+def test_a_holder_that_was_paused_finds_its_lease_gone_and_writes_nothing(
     walsup: Make, s3: S3Server
 ) -> None:
     """Everything of it stands still for longer than 4 leases; a copy has taken over meanwhile."""
@@ -131,9 +136,8 @@ def test_s02_a_holder_that_was_paused_finds_its_lease_gone_and_writes_nothing(
     assert "is in the bucket: yes" in verdict(copy)
 
 
-def test_s02_without_renewal_the_gate_shuts_though_the_agent_hangs(
-    walsup: Make, s3: S3Server
-) -> None:
+@pytest.mark.rule("one-owner", "fencing")
+def test_without_renewal_the_gate_shuts_though_the_agent_hangs(walsup: Make, s3: S3Server) -> None:
     """PID 1 ends the daemon when the lease is over; archive_command looks for itself."""
     one = walsup(env=SHORT).start()
     wait_protected(one)
@@ -150,9 +154,8 @@ def test_s02_without_renewal_the_gate_shuts_though_the_agent_hangs(
     wait_protected(one)
 
 
-def test_s04_a_copy_with_a_name_of_its_own_is_let_in_by_a_person(
-    walsup: Make, s3: S3Server
-) -> None:
+@pytest.mark.rule("ownership")
+def test_a_copy_with_a_name_of_its_own_is_let_in_by_a_person(walsup: Make, s3: S3Server) -> None:
     """`walsup adopt` says whose the archive is, and a full backup follows."""
     one = _stopped(walsup)
     copy = _copy(walsup, one)
@@ -176,7 +179,8 @@ def test_s04_a_copy_with_a_name_of_its_own_is_let_in_by_a_person(
     assert "belongs to this data directory already" in refused.stderr
 
 
-def test_s05_an_earlier_snapshot_is_kept_out_of_what_it_has_archived(
+@pytest.mark.rule("divergence")
+def test_an_earlier_snapshot_is_kept_out_of_what_it_has_archived(
     walsup: Make, s3: S3Server
 ) -> None:
     """It starts, runs, and uploads nothing over the WAL that it has forgotten."""
@@ -202,7 +206,8 @@ def test_s05_an_earlier_snapshot_is_kept_out_of_what_it_has_archived(
     wait_protected(own)
 
 
-def test_s05_the_same_names_with_other_bytes_are_found(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("divergence")
+def test_the_same_names_with_other_bytes_are_found(walsup: Make, s3: S3Server) -> None:
     """Two copies have gone their own ways; the disk is ahead, and yet not the archive's."""
     one = _stopped(walsup)
     other = _copy(walsup, one)
@@ -228,7 +233,8 @@ def test_s05_the_same_names_with_other_bytes_are_found(walsup: Make, s3: S3Serve
     assert s3.objects(f"{one.prefix}/") == before
 
 
-def test_s05_an_end_that_is_not_on_the_disk_any_more_needs_a_base_backup(
+@pytest.mark.rule("divergence")
+def test_an_end_that_is_not_on_the_disk_any_more_needs_a_base_backup(
     machine: Machine, s3: S3Server
 ) -> None:
     """A copy that ran without the archive: its next segment fits by name, and by nothing else."""
@@ -264,7 +270,8 @@ def test_s05_an_end_that_is_not_on_the_disk_any_more_needs_a_base_backup(
         assert not status(other)["holes"]
 
 
-def test_s06_a_segment_in_two_compressions_is_an_alarm(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("same-name-other-bytes")
+def test_a_segment_in_two_compressions_is_an_alarm(walsup: Make, s3: S3Server) -> None:
     """Another program archives under our names behind us; the alarm stands until that has gone."""
     one = walsup(env=SHORT).start()
     wait_protected(one)
@@ -284,7 +291,8 @@ def test_s06_a_segment_in_two_compressions_is_an_alarm(walsup: Make, s3: S3Serve
     wait_protected(one)
 
 
-def test_s02_a_server_without_conditions_keeps_the_gate_shut_unless_allowed(
+@pytest.mark.rule("one-owner")
+def test_a_server_without_conditions_keeps_the_gate_shut_unless_allowed(
     walsup: Make,
 ) -> None:
     """The database runs, nothing is uploaded; WALSUP_UNSAFE_OWNER opens it, and is logged."""

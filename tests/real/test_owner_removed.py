@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable
 from signal import SIGSTOP
 
+import pytest
+
 from dev.harness import S3Server, Walsup
 from dev.harness.fleet import Node
 from dev.harness.witness import segments, status, wait_fault, wait_protected
@@ -14,7 +16,8 @@ Make = Callable[..., Walsup]
 _QUIET = {"WALSUP_LEASE": "2s", "WALSUP_ARCHIVE_TIMEOUT": "1h"}
 
 
-def test_s06c_a_claim_waits_until_the_holder_of_a_removed_object_is_out(
+@pytest.mark.rule("archive-names")
+def test_a_claim_waits_until_the_holder_of_a_removed_object_is_out(
     walsup: Make, s3: S3Server
 ) -> None:
     """Its agent hangs: only the end of its lease ends its daemon, and the copy waits for longer."""

@@ -3,6 +3,8 @@
 import shutil
 from collections.abc import Callable
 
+import pytest
+
 from dev.harness import S3Server, Walsup
 from dev.harness.witness import (
     Ledger,
@@ -18,7 +20,8 @@ from dev.harness.witness import (
 Make = Callable[..., Walsup]
 
 
-def test_s13_a_lost_volume_is_restored_from_its_own_archive(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("new-timeline")
+def test_a_lost_volume_is_restored_from_its_own_archive(walsup: Make, s3: S3Server) -> None:
     """After a clean stop every row; on a new timeline; with exactly one new base backup."""
     one = walsup(env={"WALSUP_ON_EMPTY_PGDATA": "restore", "WALSUP_ARCHIVE_TIMEOUT": "2s"}).start()
     wait_protected(one)
@@ -47,7 +50,8 @@ def test_s13_a_lost_volume_is_restored_from_its_own_archive(walsup: Make, s3: S3
     assert len(sentinels(s3, one.prefix)) == len(before) + 1
 
 
-def test_s12_a_clone_of_another_archive_writes_into_its_own(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("restore-source-once")
+def test_a_clone_of_another_archive_writes_into_its_own(walsup: Make, s3: S3Server) -> None:
     """From a source that goes on archiving; not a byte of it changes through the clone."""
     source = walsup(env={"WALSUP_ARCHIVE_TIMEOUT": "2s"}).start()
     wait_protected(source)

@@ -77,7 +77,8 @@ OFTEN = {"walrus": KINDS, "wal-g": ("503", "cut", "refused")}
 
 
 @pytest.mark.timeout(900)
-def test_s14_requests_fail(walsup: Make, s3: S3Server, archive: Archive, engine: str) -> None:
+@pytest.mark.rule("gap-is-not-the-end")
+def test_requests_fail(walsup: Make, s3: S3Server, archive: Archive, engine: str) -> None:
     """Every request of a restore, with several faults in turn: it goes on, to the very end."""
     _each_fails(walsup, s3, archive, OFTEN[engine])
 
@@ -85,7 +86,8 @@ def test_s14_requests_fail(walsup: Make, s3: S3Server, archive: Archive, engine:
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kinds", [KINDS, *((kind,) for kind in (*KINDS, "slow"))])
-def test_s14_each_request_fails(
+@pytest.mark.rule("gap-is-not-the-end")
+def test_each_request_fails(
     walsup: Make, s3: S3Server, archive: Archive, kinds: tuple[str, ...]
 ) -> None:
     """With all kinds of faults in turn, and with each alone."""
@@ -110,7 +112,8 @@ def _each_fails(walsup: Make, s3: S3Server, archive: Archive, kinds: tuple[str, 
         assert proxy.spoilt
 
 
-def test_s14_what_stays_refused_is_waited_for(walsup: Make, s3: S3Server, archive: Archive) -> None:
+@pytest.mark.rule("gap-is-not-the-end")
+def test_what_stays_refused_is_waited_for(walsup: Make, s3: S3Server, archive: Archive) -> None:
     """WAL-RUS's daemon calls a 403 "absent": the bucket is asked, and nothing is promoted."""
     with PickyProxy(s3.port) as proxy:
         clone = walsup(s3=None, env=source_of(s3, archive.prefix, endpoint=proxy.endpoint))
@@ -132,9 +135,8 @@ def test_s14_what_stays_refused_is_waited_for(walsup: Make, s3: S3Server, archiv
         restored_whole(clone, archive)
 
 
-def test_s14_a_hole_found_beforehand_is_refused(
-    walsup: Make, s3: S3Server, archive: Archive
-) -> None:
+@pytest.mark.rule("gap-is-not-the-end")
+def test_a_hole_found_beforehand_is_refused(walsup: Make, s3: S3Server, archive: Archive) -> None:
     """Named; accepted by name only, and then the restore ends before it."""
     damaged = copied(s3, archive, "hole")
     lost = segments(s3, damaged.prefix)[-2]
@@ -177,7 +179,8 @@ def test_a_backup_that_is_not_whole_is_passed_over(
     assert "of its own WAL" in told
 
 
-def test_s14b_a_recovery_that_ended_goes_on_in_its_directory(
+@pytest.mark.rule("resumable-recovery")
+def test_a_recovery_that_ended_goes_on_in_its_directory(
     walsup: Make, s3: S3Server, archive: Archive
 ) -> None:
     """A hole made behind the pre-flight's back is never the end; brought back, it goes on there."""
@@ -226,7 +229,8 @@ def test_s14b_a_recovery_that_ended_goes_on_in_its_directory(
 @pytest.mark.parametrize(
     "how", ["another segment's", pytest.param("cut off", marks=pytest.mark.soak)]
 )
-def test_s14_a_segment_with_other_bytes_is_never_the_end(
+@pytest.mark.rule("gap-is-not-the-end")
+def test_a_segment_with_other_bytes_is_never_the_end(
     walsup: Make, s3: S3Server, archive: Archive, how: str
 ) -> None:
     """postgres stops reading at the first bad record, and would call that the end."""
@@ -254,7 +258,8 @@ def test_s14_a_segment_with_other_bytes_is_never_the_end(
     restored_whole(clone, archive)
 
 
-def test_s11_an_archive_that_cannot_be_asked_is_waited_for(
+@pytest.mark.rule("empty-means-listed")
+def test_an_archive_that_cannot_be_asked_is_waited_for(
     walsup: Make, s3: S3Server, archive: Archive
 ) -> None:
     """Neither initdb nor an end: probes answer, and it begins when the bucket does."""
@@ -271,9 +276,8 @@ def test_s11_an_archive_that_cannot_be_asked_is_waited_for(
         restored_whole(clone, archive)
 
 
-def test_s24_a_restore_that_is_stopped_goes_on(
-    walsup: Make, s3: S3Server, archive: Archive
-) -> None:
+@pytest.mark.rule("stop-during-start")
+def test_a_restore_that_is_stopped_goes_on(walsup: Make, s3: S3Server, archive: Archive) -> None:
     """TERM while recovering: exit 0 and no database; the next start ends it."""
     with PickyProxy(s3.port) as proxy:
         clone = walsup(s3=None, env=source_of(s3, archive.prefix, endpoint=proxy.endpoint))

@@ -30,7 +30,8 @@ Make = Callable[..., Walsup]
 ROWS = "select count(*) || '|' || max(n) from ledger"
 
 
-def test_s13_a_restore_does_not_end_while_the_owner_lives(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("new-timeline")
+def test_a_restore_does_not_end_while_the_owner_lives(walsup: Make, s3: S3Server) -> None:
     """It replays meanwhile, and has every row that the other archives until it is stopped."""
     one = walsup(env={"WALSUP_ARCHIVE_TIMEOUT": "1s", "WALSUP_LEASE": "2s"}).start()
     wait_protected(one)
@@ -63,7 +64,8 @@ def test_s13_a_restore_does_not_end_while_the_owner_lives(walsup: Make, s3: S3Se
     assert status(other)["protected"]
 
 
-def test_s16_reader_and_agent_die_and_hang(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("no-bare-client")
+def test_reader_and_agent_die_and_hang(walsup: Make, s3: S3Server) -> None:
     """A client without a daemon exits 1: that is never taken for the end."""
     source = walsup(env={"WALSUP_ARCHIVE_TIMEOUT": "1s"}).start()
     wait_protected(source)
@@ -171,9 +173,8 @@ def test_an_archive_in_a_directory_is_restored(walsup: Make) -> None:
         assert one.stop() == 0
 
 
-def test_s04_after_a_restore_there_is_one_new_backup_and_no_more(
-    walsup: Make, s3: S3Server
-) -> None:
+@pytest.mark.rule("ownership")
+def test_after_a_restore_there_is_one_new_backup_and_no_more(walsup: Make, s3: S3Server) -> None:
     """Restored from one that was taken on another timeline; restarts take none."""
     one = walsup(env={"WALSUP_ON_EMPTY_PGDATA": "restore"}).start()
     wait_protected(one)

@@ -17,7 +17,8 @@ Make = Callable[..., Walsup]
 @pytest.mark.parametrize(
     "rounds", [2, pytest.param(30, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])]
 )
-def test_s10_s14_random_kills_lose_nothing_that_was_archived(
+@pytest.mark.rule("stage", "gap-is-not-the-end")
+def test_random_kills_lose_nothing_that_was_archived(
     walsup: Make, s3: S3Server, rounds: int
 ) -> None:
     """A gapless prefix of what was acknowledged, at least up to the last archived segment."""

@@ -143,7 +143,8 @@ def test_three_generations_each_with_an_archive_of_its_own(walsup: Make, s3: S3S
     assert before.psql(rows) == "1 2 3 4"
 
 
-def test_s04_along_several_timelines_and_back(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("ownership")
+def test_along_several_timelines_and_back(walsup: Make, s3: S3Server) -> None:
     """Restored in place to the past, written to; the future that was left can still be had."""
     one = walsup(env={"WALSUP_ARCHIVE_TIMEOUT": "2s"}).start()
     wait_protected(one)
@@ -197,7 +198,8 @@ def test_an_archive_of_either_engine_is_restored_by_either(
         assert found == "1"
 
 
-def test_s11_a_new_cluster_beside_an_old_archive_once(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("empty-means-listed")
+def test_a_new_cluster_beside_an_old_archive_once(walsup: Make, s3: S3Server) -> None:
     """In a sub-path that is remembered: a second loss begins no third, nor takes the first."""
     one = walsup().start()
     wait_protected(one)

@@ -85,7 +85,8 @@ def test_the_base_backup_alone(walsup: Make, s3: S3Server, story: Story) -> None
     assert answer_of_clone(walsup, s3, story.prefix, query, wanted) == "0"
 
 
-def test_s18_a_target_in_quiet_time_ends_at_the_last_commit(
+@pytest.mark.rule("quiet-database")
+def test_a_target_in_quiet_time_ends_at_the_last_commit(
     walsup: Make, s3: S3Server, story: Story
 ) -> None:
     """PostgreSQL alone would end with FATAL: the archive is proven to reach further."""
@@ -97,7 +98,8 @@ def test_s18_a_target_in_quiet_time_ends_at_the_last_commit(
     assert any("ends at the last commit" in problem for problem in told)
 
 
-def test_s18_a_target_behind_the_archive_names_the_nearest(
+@pytest.mark.rule("quiet-database")
+def test_a_target_behind_the_archive_names_the_nearest(
     walsup: Make, s3: S3Server, story: Story
 ) -> None:
     """What cannot be reached is refused before anything is touched, with what can be."""
@@ -171,7 +173,8 @@ def test_check_and_list_say_what_would_happen(walsup: Make, s3: S3Server, story:
     assert "timeline 1" in listed.stdout
 
 
-def test_s10_killed_between_the_signal_file_and_the_new_timeline(
+@pytest.mark.rule("stage")
+def test_killed_between_the_signal_file_and_the_new_timeline(
     walsup: Make, s3: S3Server, story: Story
 ) -> None:
     """postgres removes the file first: started without it, it would go on behind the target."""

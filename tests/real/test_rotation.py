@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from signal import SIGHUP
 
+import pytest
+
 from dev.harness import FaultProxy, S3Server, Walsup
 from dev.harness.rights import LEAST_PREFIX
 from dev.harness.witness import (
@@ -34,7 +36,8 @@ def _publish(folder: Path, version: str, files: dict[str, str]) -> None:
     fresh.rename(folder / "..data")
 
 
-def test_s28_a_secret_swapped_as_kubernetes_does_is_followed(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("secrets")
+def test_a_secret_swapped_as_kubernetes_does_is_followed(walsup: Make, s3: S3Server) -> None:
     """Wrong ones are named and not taken; a moment without files is no news."""
     one = walsup(env={"WALSUP_ARCHIVE_TIMEOUT": "2s"})
     folder = one.pgdata.parent / "secrets"
@@ -58,7 +61,8 @@ def test_s28_a_secret_swapped_as_kubernetes_does_is_followed(walsup: Make, s3: S
     assert s3.keys(one.prefix)
 
 
-def test_s28_a_rotated_key_is_used_before_and_after_the_old_one_is_revoked(
+@pytest.mark.rule("secrets")
+def test_a_rotated_key_is_used_before_and_after_the_old_one_is_revoked(
     walsup: Make, s3: S3Server
 ) -> None:
     """Between two pushes under load; and when the old one was revoked before the files changed."""

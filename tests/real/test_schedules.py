@@ -73,7 +73,8 @@ def _restored(fleet: fleets.Fleet, schedule: Schedule) -> str:
 
 
 @pytest.mark.parametrize("seed", [8, 11])
-def test_s02_a_short_schedule_has_one_writer_and_no_dead_end(
+@pytest.mark.rule("one-owner")
+def test_a_short_schedule_has_one_writer_and_no_dead_end(
     machine: Machine, s3: S3Server, template: Path, seed: int
 ) -> None:
     """The soak's body, on one engine."""
@@ -89,7 +90,8 @@ def _soak() -> list[tuple[int, str]]:
 @pytest.mark.soak
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(("seed", "carrier"), _soak())
-def test_s02_a_hundred_schedules_have_one_writer_and_no_dead_end(
+@pytest.mark.rule("one-owner")
+def test_a_hundred_schedules_have_one_writer_and_no_dead_end(
     machine: Machine, s3: S3Server, template: Path, seed: int, carrier: str
 ) -> None:
     """Every fifth with WAL-G, the others with WAL-RUS."""

@@ -4,13 +4,16 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from dev.harness import FaultProxy, S3Server, Walsup
 from dev.harness.witness import verdict, wait_fault, wait_protected
 
 Make = Callable[..., Walsup]
 
 
-def test_s28_no_secret_is_shown_anywhere(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("secrets")
+def test_no_secret_is_shown_anywhere(walsup: Make, s3: S3Server) -> None:
     """Argv, environments, logs, pages, messages; files with one are closed to others."""
     password = "correct horse battery staple"
     with FaultProxy(s3.port) as proxy:

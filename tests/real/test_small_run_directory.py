@@ -31,9 +31,8 @@ def mounts() -> Iterator[Mounts]:
     made.remove()
 
 
-def test_s05_what_is_compared_needs_no_room_in_the_run_directory(
-    walsup: Make, mounts: Mounts
-) -> None:
+@pytest.mark.rule("divergence")
+def test_what_is_compared_needs_no_room_in_the_run_directory(walsup: Make, mounts: Mounts) -> None:
     """The archive's newest segment is fetched beside the data, and nothing of it is left."""
     one = walsup(env={"WALSUP_ARCHIVE_TIMEOUT": "2s"})
     mounts.make(one, one.run_dir, 4)
@@ -51,7 +50,8 @@ def test_s05_what_is_compared_needs_no_room_in_the_run_directory(
     _configuration_is_written_when_there_is_room(one)
 
 
-def test_s05_a_full_volume_beside_a_small_run_directory_needs_no_hand(
+@pytest.mark.rule("divergence")
+def test_a_full_volume_beside_a_small_run_directory_needs_no_hand(
     walsup: Make, mounts: Mounts
 ) -> None:
     """What is compared is read by the engine into a pipe; archiving goes on."""
@@ -76,7 +76,8 @@ def test_s05_a_full_volume_beside_a_small_run_directory_needs_no_hand(
     ]
 
 
-async def test_s05_other_bytes_are_found_while_they_are_read(
+@pytest.mark.rule("divergence")
+async def test_other_bytes_are_found_while_they_are_read(
     walsup: Make, s3: S3Server, tmp_path: Path
 ) -> None:
     """Equal, another one, one that is longer or shorter, and what is not there."""

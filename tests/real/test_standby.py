@@ -39,7 +39,8 @@ def _primary(walsup: Make) -> Walsup:
     return one
 
 
-def test_s15_a_standby_is_built_from_the_archive_and_follows_it(
+@pytest.mark.rule("standby-survives")
+def test_a_standby_is_built_from_the_archive_and_follows_it(
     walsup: Make, s3: S3Server, faults: Faults
 ) -> None:
     """Without any connection to its primary; it writes nothing there, and a restart keeps it."""
@@ -81,7 +82,8 @@ def test_s15_a_standby_is_built_from_the_archive_and_follows_it(
 
 
 @pytest.mark.soak
-def test_s15_no_failure_of_the_archive_ends_a_standby(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("standby-survives")
+def test_no_failure_of_the_archive_ends_a_standby(walsup: Make, s3: S3Server) -> None:
     """It streams on, serves on, and is told why the archive does not answer."""
     one = _primary(walsup)
     count = written(one)
@@ -113,7 +115,8 @@ def test_s15_no_failure_of_the_archive_ends_a_standby(walsup: Make, s3: S3Server
 
 
 @pytest.mark.soak
-def test_s15_what_the_primary_no_longer_has_comes_from_the_archive(walsup: Make) -> None:
+@pytest.mark.rule("standby-survives")
+def test_what_the_primary_no_longer_has_comes_from_the_archive(walsup: Make) -> None:
     """A standby that was away for long goes through the archive, and streams then."""
     one = _primary(walsup)
     written(one)
@@ -129,7 +132,8 @@ def test_s15_what_the_primary_no_longer_has_comes_from_the_archive(walsup: Make)
     wait_rows(two, count)
 
 
-def test_s15_without_an_archive_the_primary_itself_is_copied(walsup: Make) -> None:
+@pytest.mark.rule("standby-survives")
+def test_without_an_archive_the_primary_itself_is_copied(walsup: Make) -> None:
     """pg_basebackup, with the WAL that it needs; tried again until the primary is there."""
     one = walsup(s3=None)
     two = walsup(

@@ -30,7 +30,8 @@ from dev.harness.witness import (
 Make = Callable[..., Walsup]
 
 
-def test_s20_the_new_primary_archives_what_the_dead_one_had_not(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("no-loss-at-promotion")
+def test_the_new_primary_archives_what_the_dead_one_had_not(walsup: Make, s3: S3Server) -> None:
     """Streamed segments are .done on the standby, and yet they are in the archive afterwards."""
     with FaultProxy(s3.port) as proxy:
         one = walsup(endpoint=proxy.endpoint, env=LEASE | {"WALSUP_LEASE": "2s"}).start()
@@ -80,9 +81,8 @@ def test_s20_the_new_primary_archives_what_the_dead_one_had_not(walsup: Make, s3
 
 
 @pytest.mark.soak
-def test_s04_pg_promote_alone_does_and_exactly_one_backup_is_taken(
-    walsup: Make, s3: S3Server
-) -> None:
+@pytest.mark.rule("ownership")
+def test_pg_promote_alone_does_and_exactly_one_backup_is_taken(walsup: Make, s3: S3Server) -> None:
     """Fed by the archive only; a third one goes on along the new timeline."""
     one = walsup(env=LEASE).start()
     wait_protected(one)
@@ -112,7 +112,8 @@ def test_s04_pg_promote_alone_does_and_exactly_one_backup_is_taken(
 
 
 @pytest.mark.soak
-def test_s15_promote_proves_the_bucket_first(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("standby-survives")
+def test_promote_proves_the_bucket_first(walsup: Make, s3: S3Server) -> None:
     """A bucket that does not answer refuses; a person may force it."""
     one = walsup(env=LEASE).start()
     wait_protected(one)
@@ -136,9 +137,8 @@ def test_s15_promote_proves_the_bucket_first(walsup: Make, s3: S3Server) -> None
 
 
 @pytest.mark.soak
-def test_s13_a_number_that_is_used_is_neither_followed_nor_taken(
-    walsup: Make, s3: S3Server
-) -> None:
+@pytest.mark.rule("new-timeline")
+def test_a_number_that_is_used_is_neither_followed_nor_taken(walsup: Make, s3: S3Server) -> None:
     """A history of nobody's lies in the archive: the standby stays, and is promoted past it."""
     one = walsup(env=LEASE).start()
     wait_protected(one)

@@ -43,7 +43,8 @@ def _pods(walsup: Make, endpoint: str | None = None) -> tuple[Walsup, Walsup]:
     return zero, one
 
 
-def test_s19_an_old_primary_comes_back_as_a_standby(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("role-from-the-archive")
+def test_an_old_primary_comes_back_as_a_standby(walsup: Make, s3: S3Server) -> None:
     """What only it has is brought into the archive first; the ordinal decides only once."""
     with FaultProxy(s3.port) as proxy:
         zero, one = _pods(walsup, proxy.endpoint)
@@ -87,7 +88,8 @@ def test_s19_an_old_primary_comes_back_as_a_standby(walsup: Make, s3: S3Server) 
 
 
 @pytest.mark.soak
-def test_s19_a_former_primary_is_read_only_while_nobody_can_be_asked(
+@pytest.mark.rule("role-from-the-archive")
+def test_a_former_primary_is_read_only_while_nobody_can_be_asked(
     walsup: Make, s3: S3Server
 ) -> None:
     """When the archive answers again it is ended, and started as what it is."""
@@ -115,7 +117,8 @@ def test_s19_a_former_primary_is_read_only_while_nobody_can_be_asked(
 
 @pytest.mark.soak
 @pytest.mark.parametrize(("fence", "code"), [("auto", 74), ("off", 65)])
-def test_s19_a_primary_that_slept_through_its_end_does_not_go_on(
+@pytest.mark.rule("role-from-the-archive")
+def test_a_primary_that_slept_through_its_end_does_not_go_on(
     walsup: Make, fence: str, code: int
 ) -> None:
     """Another was promoted meanwhile: the container ends, and comes back as a standby.

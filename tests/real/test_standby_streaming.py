@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from dev.harness import Walsup
 from dev.harness.standbys import EAGER, LEASE, STANDBY, wait_rows, wait_source, written
 from dev.harness.witness import status, wait_fault, wait_protected
@@ -12,7 +14,8 @@ SECRET = "mirror's: own \\ word"
 SLOTS = "select count(*) from pg_replication_slots where slot_name ~ '^walsup_standby_' and active"
 
 
-def test_s09_a_standby_streams_with_a_role_and_a_slot_of_its_own(walsup: Make) -> None:
+@pytest.mark.rule("operators-files")
+def test_a_standby_streams_with_a_role_and_a_slot_of_its_own(walsup: Make) -> None:
     """They are made by themselves, made again when they have gone, and bounded."""
     one = walsup(
         env=LEASE | {"WALSUP_REPLICATION_PASSWORD": SECRET},

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable
 
+import pytest
+
 from dev.harness import FaultProxy, S3Server, Walsup
 from dev.harness.witness import (
     cli,
@@ -18,7 +20,8 @@ from dev.harness.witness import (
 Make = Callable[..., Walsup]
 
 
-def test_s23_with_s3_hanging_the_stop_ends_in_time_and_says_what_is_missing(
+@pytest.mark.rule("stop-ladder")
+def test_with_s3_hanging_the_stop_ends_in_time_and_says_what_is_missing(
     walsup: Make, s3: S3Server
 ) -> None:
     """postgres is down cleanly, the exit code is 0, the verdict is no; the next start heals."""
@@ -43,7 +46,8 @@ def test_s23_with_s3_hanging_the_stop_ends_in_time_and_says_what_is_missing(
         assert names == [f"{1:08X}{0:08X}{n:08X}" for n in range(1, len(names) + 1)]
 
 
-def test_s23_what_the_archiver_gave_up_is_swept_after_postgres(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("stop-ladder")
+def test_what_the_archiver_gave_up_is_swept_after_postgres(walsup: Make, s3: S3Server) -> None:
     """S3 is back after postgres has gone: the rest is pushed and the verdict is yes.
 
     By the agent, unless a retry of the daemon's own was faster: what is there is not pushed again.
@@ -118,7 +122,8 @@ def test_term_during_the_backup_stops_in_time_and_leaves_no_backup(
         assert len(sentinels(s3, one.prefix)) == 1
 
 
-def test_s30_a_refused_login_is_named_and_archiving_goes_on(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("any-uid")
+def test_a_refused_login_is_named_and_archiving_goes_on(walsup: Make, s3: S3Server) -> None:
     """The fault names the pg_hba line to add."""
     one = walsup().start()
     wait_protected(one)
@@ -142,7 +147,8 @@ def test_s30_a_refused_login_is_named_and_archiving_goes_on(walsup: Make, s3: S3
     wait_protected(one)
 
 
-def test_s23_an_agent_killed_in_the_sweep_is_started_again_and_gives_the_verdict(
+@pytest.mark.rule("stop-ladder")
+def test_an_agent_killed_in_the_sweep_is_started_again_and_gives_the_verdict(
     walsup: Make, s3: S3Server
 ) -> None:
     """The grace is used: the next agent confirms the archive and looks into the bucket."""
@@ -201,7 +207,8 @@ def test_the_operators_own_archive_timeout_is_kept_by_the_agent_too(walsup: Make
     assert status(one)["database"]["archive_timeout_s"] == 3600
 
 
-def test_s30_a_login_lost_in_mid_run_makes_the_lag_unknown(walsup: Make) -> None:
+@pytest.mark.rule("any-uid")
+def test_a_login_lost_in_mid_run_makes_the_lag_unknown(walsup: Make) -> None:
     """The last known lag is not shown as if it were measured; all is green again afterwards."""
     one = walsup(env={"WALSUP_ARCHIVE_TIMEOUT": "2s"}).start()
     wait_protected(one)

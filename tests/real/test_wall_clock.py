@@ -4,6 +4,8 @@ import os
 import subprocess
 import time
 
+import pytest
+
 from dev.harness.machine import PYTHON, ROOT
 from dev.harness.skew import Skew
 from walsup.archive.ownership.lease import now_s
@@ -18,7 +20,8 @@ _RECKON = (
 )
 
 
-def test_s02_leases_do_not_follow_the_time_of_day() -> None:
+@pytest.mark.rule("one-owner")
+def test_leases_do_not_follow_the_time_of_day() -> None:
     """An hour off, forwards or backwards: the clock of leases is the same as ours."""
     for seconds in (3600, -3600):
         with Skew(seconds) as skew:
@@ -35,7 +38,8 @@ def test_s02_leases_do_not_follow_the_time_of_day() -> None:
         assert abs(shown_s - seconds - time.time()) < 1800
 
 
-def test_s02_nothing_that_reckons_with_leases_reads_the_time_of_day() -> None:
+@pytest.mark.rule("one-owner")
+def test_nothing_that_reckons_with_leases_reads_the_time_of_day() -> None:
     """Neither time.time() nor a date."""
     for name in _RECKON:
         text = (ROOT / "walsup" / f"{name}.py").read_text(encoding="utf-8")

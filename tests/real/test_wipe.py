@@ -19,7 +19,8 @@ def laid(s3: S3Server, request: pytest.FixtureRequest) -> Laid:
     return Laid(s3, f"{words[:40]}/{random.randrange(1 << 30):x}")
 
 
-def test_s32_a_dry_run_counts_and_changes_nothing(laid: Laid) -> None:
+@pytest.mark.rule("wipe")
+def test_a_dry_run_counts_and_changes_nothing(laid: Laid) -> None:
     """Objects, bytes, uploads, whose it is; a wrong name does as little."""
     laid.fill()
     laid.begin_upload("basebackups_005/half", [b"x" * (5 << 20), b"y" * 1000])
@@ -39,7 +40,8 @@ def test_s32_a_dry_run_counts_and_changes_nothing(laid: Laid) -> None:
     assert laid.uploads()
 
 
-def test_s32_all_of_it_goes_and_no_neighbour(laid: Laid) -> None:
+@pytest.mark.rule("wipe")
+def test_all_of_it_goes_and_no_neighbour(laid: Laid) -> None:
     """Odd keys, uploads and the owner object; db2, db-x, db.d stay. Again: nothing to do."""
     laid.fill(segments=5)
     for key in ("wal_005/control\x01", "wal_005/lines\rand\nmore"):  # which no XML can name
@@ -68,7 +70,8 @@ def test_s32_all_of_it_goes_and_no_neighbour(laid: Laid) -> None:
         (("000000010000000000000001.lz4",), "no archive"),
     ],
 )
-def test_s32_what_is_not_one_archive_is_refused(laid: Laid, keys: list[str], says: str) -> None:
+@pytest.mark.rule("wipe")
+def test_what_is_not_one_archive_is_refused(laid: Laid, keys: list[str], says: str) -> None:
     """Another owner below it, a folder of KubeDB's, the WAL folder of an archive."""
     if "no archive" not in says:
         laid.fill()
@@ -81,7 +84,8 @@ def test_s32_what_is_not_one_archive_is_refused(laid: Laid, keys: list[str], say
     assert laid.everything() == before
 
 
-def test_s32_a_buckets_root_is_refused(laid: Laid) -> None:
+@pytest.mark.rule("wipe")
+def test_a_buckets_root_is_refused(laid: Laid) -> None:
     """By the settings already."""
     for archive in (f"s3://{laid.bucket}", f"s3://{laid.bucket}/", f"s3://{laid.bucket}/../x"):
         refused = laid.wipe("--confirm", "", WALSUP_ARCHIVE=archive)
@@ -90,7 +94,8 @@ def test_s32_a_buckets_root_is_refused(laid: Laid) -> None:
         assert says in refused.stderr
 
 
-def test_s32_an_archive_that_went_on_in_a_sub_path(laid: Laid, tmp_path: Path) -> None:
+@pytest.mark.rule("wipe")
+def test_an_archive_that_went_on_in_a_sub_path(laid: Laid, tmp_path: Path) -> None:
     """The data directory knows where; the one above is refused while that one is there."""
     sub = Laid(laid.s3, f"{laid.prefix}/again-1")
     laid.fill()
@@ -107,7 +112,8 @@ def test_s32_an_archive_that_went_on_in_a_sub_path(laid: Laid, tmp_path: Path) -
     assert laid.everything() == []
 
 
-def test_s32_an_archive_that_nobody_owns(laid: Laid) -> None:
+@pytest.mark.rule("wipe")
+def test_an_archive_that_nobody_owns(laid: Laid) -> None:
     """Refused while it is fresh: nothing tells who writes there. Else an owner is made first."""
     laid.fill(owned=False)
     shown = laid.wipe()
@@ -124,7 +130,8 @@ def test_s32_an_archive_that_nobody_owns(laid: Laid) -> None:
     assert laid.everything() == []
 
 
-def test_s32_who_renews_is_alive_and_who_does_not_is_waited_for(laid: Laid) -> None:
+@pytest.mark.rule("wipe")
+def test_who_renews_is_alive_and_who_does_not_is_waited_for(laid: Laid) -> None:
     """Four leases by a clock of our own, with words; a renewal meanwhile is a refusal."""
     laid.fill()
     laid.put(OWNER, owner(state="running", lease_s=1).to_json())
@@ -143,14 +150,16 @@ def test_s32_who_renews_is_alive_and_who_does_not_is_waited_for(laid: Laid) -> N
     assert laid.everything() == []
 
 
-def test_s32_a_lease_that_is_longer_than_ours_counts(laid: Laid) -> None:
+@pytest.mark.rule("wipe")
+def test_a_lease_that_is_longer_than_ours_counts(laid: Laid) -> None:
     """The holder's own is in its object."""
     laid.fill()
     laid.put(OWNER, owner(state="running", lease_s=600).to_json())
     assert "waits 2400 s" in laid.wipe().stdout
 
 
-def test_s32_two_wipes_at_once(laid: Laid) -> None:
+@pytest.mark.rule("wipe")
+def test_two_wipes_at_once(laid: Laid) -> None:
     """The second sees the first renew."""
     laid.fill()
     laid.put(OWNER, owner(state="wiping").to_json())
@@ -163,7 +172,8 @@ def test_s32_two_wipes_at_once(laid: Laid) -> None:
     assert second.returncode == 74
 
 
-def test_s32_a_wipe_that_was_killed_goes_on(laid: Laid) -> None:
+@pytest.mark.rule("wipe")
+def test_a_wipe_that_was_killed_goes_on(laid: Laid) -> None:
     """SIGKILL at random moments: the owner object says wiping until nothing else is there."""
     laid.fill(segments=50)
     neighbours = laid.neighbours()
@@ -171,7 +181,8 @@ def test_s32_a_wipe_that_was_killed_goes_on(laid: Laid) -> None:
     assert laid.are_there(neighbours)
 
 
-def test_s32_a_wipe_that_is_ended_leaves_the_next_one_the_way(laid: Laid) -> None:
+@pytest.mark.rule("wipe")
+def test_a_wipe_that_is_ended_leaves_the_next_one_the_way(laid: Laid) -> None:
     """TERM in the middle: exit code 74, still wiping, and the next run waits for nobody."""
     laid.fill(segments=60)
     with FaultProxy(laid.s3.port) as slow:
@@ -188,7 +199,8 @@ def test_s32_a_wipe_that_is_ended_leaves_the_next_one_the_way(laid: Laid) -> Non
     assert laid.everything() == []
 
 
-def test_s32_faults_on_the_way(laid: Laid) -> None:
+@pytest.mark.rule("wipe")
+def test_faults_on_the_way(laid: Laid) -> None:
     """What passes is waited for; a listing that breaks off is not taken for a short one."""
     laid.fill(segments=30)
     with FaultProxy(laid.s3.port) as proxy:
@@ -205,7 +217,8 @@ def test_s32_faults_on_the_way(laid: Laid) -> None:
     assert laid.everything() == []
 
 
-def test_s32_an_owner_object_that_cannot_be_read(laid: Laid) -> None:
+@pytest.mark.rule("wipe")
+def test_an_owner_object_that_cannot_be_read(laid: Laid) -> None:
     """A later version's, or nobody's: nothing is deleted."""
     laid.fill()
     laid.put(OWNER, json.dumps({"version": 99}).encode())

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
+
 from dev.harness import S3Server, Walsup
 from dev.harness.wiping import OWNER, Laid
 from dev.harness.witness import cli, owner, status, wait_fault, wait_protected
@@ -11,7 +13,8 @@ from walsup.archive.owner_record import Owner
 Make = Callable[..., Walsup]
 
 
-def test_s32_a_database_and_two_wipes_of_its_archive(walsup: Make, s3: S3Server) -> None:
+@pytest.mark.rule("wipe")
+def test_a_database_and_two_wipes_of_its_archive(walsup: Make, s3: S3Server) -> None:
     """Refused while it lives, shut while it is wiped; adopted, it goes on; stopped: at once."""
     one = walsup(env={"WALSUP_LEASE": "1s", "WALSUP_ARCHIVE_TIMEOUT": "2s"}).start()
     neighbours = Laid(s3, one.prefix).neighbours()

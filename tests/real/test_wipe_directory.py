@@ -48,7 +48,8 @@ def _are_there(archive: Path) -> bool:
     )
 
 
-def test_s32_a_directory_is_emptied(archive: Path) -> None:
+@pytest.mark.rule("wipe")
+def test_a_directory_is_emptied(archive: Path) -> None:
     """Links are removed themselves; what they lead to, and what lies beside, stays."""
     (archive / "wal_005" / "link").symlink_to(archive.parent / "elsewhere" / "wal_005" / "theirs")
     (archive / "basebackups_005" / "folder").symlink_to(archive.parent / "elsewhere")
@@ -67,7 +68,8 @@ def test_s32_a_directory_is_emptied(archive: Path) -> None:
     assert "nothing to wipe" in again.stdout
 
 
-def test_s32_a_directory_that_is_a_link_is_refused(archive: Path) -> None:
+@pytest.mark.rule("wipe")
+def test_a_directory_that_is_a_link_is_refused(archive: Path) -> None:
     """Nor is anything done where another file system is mounted in it."""
     link = archive.parent / "link"
     link.symlink_to(archive)
@@ -89,7 +91,8 @@ def test_s32_a_directory_that_is_a_link_is_refused(archive: Path) -> None:
     assert _are_there(archive)
 
 
-def test_s32_a_directory_has_one_archive(archive: Path) -> None:
+@pytest.mark.rule("wipe")
+def test_a_directory_has_one_archive(archive: Path) -> None:
     """Another below it, and what is none, are refused."""
     (archive / "other" / "walsup").mkdir(parents=True)
     (archive / "other" / OWNER).touch()
@@ -103,7 +106,8 @@ def test_s32_a_directory_has_one_archive(archive: Path) -> None:
     assert _are_there(archive)
 
 
-def test_s32_a_directorys_owner_is_asked(archive: Path) -> None:
+@pytest.mark.rule("wipe")
+def test_a_directorys_owner_is_asked(archive: Path) -> None:
     """Running: waited for, and refused when it renews; what was killed is gone on with."""
     (archive / OWNER).write_bytes(owner(state="running").to_json())
     one = subprocess.Popen(
@@ -137,7 +141,8 @@ def test_s32_a_directorys_owner_is_asked(archive: Path) -> None:
     assert _are_there(archive)
 
 
-def test_s32_a_file_that_may_not_be_removed_is_named(archive: Path) -> None:
+@pytest.mark.rule("wipe")
+def test_a_file_that_may_not_be_removed_is_named(archive: Path) -> None:
     """An immutable one, as root meets it too: not 0, and still wiping."""
     kept = archive / "wal_005" / "0001.lz4"
     if subprocess.run(["chattr", "+i", kept], check=False, capture_output=True).returncode:

@@ -39,7 +39,8 @@ def _keys(place: Objects) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", ["instance", "container", "web identity"])
-def test_s32_credentials_that_are_asked_for(
+@pytest.mark.rule("wipe")
+def test_credentials_that_are_asked_for(
     s3: S3Server, cloud: Cloud, tmp_path: Path, kind: str
 ) -> None:
     """The same as the bucket's client takes, and once for many requests."""
@@ -59,7 +60,8 @@ def test_s32_credentials_that_are_asked_for(
     place.close()
 
 
-def test_s32_no_credentials_is_a_fault_of_its_own(s3: S3Server) -> None:
+@pytest.mark.rule("wipe")
+def test_no_credentials_is_a_fault_of_its_own(s3: S3Server) -> None:
     """It names what is missing, and no token."""
     nowhere = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:9", "AWS_REGION": "x"}
     known = settings.load(nowhere | {"WALSUP_ARCHIVE": f"s3://{s3.bucket}/x"})
@@ -69,7 +71,8 @@ def test_s32_no_credentials_is_a_fault_of_its_own(s3: S3Server) -> None:
     assert "AWS_ACCESS_KEY_ID" in raised.value.fault.problem
 
 
-def test_s32_over_tls_with_a_ca_of_ones_own(s3: S3Server) -> None:
+@pytest.mark.rule("wipe")
+def test_over_tls_with_a_ca_of_ones_own(s3: S3Server) -> None:
     """And refused without it."""
     laid = Laid(s3, "wipe-tls")
     laid.fill()
@@ -79,7 +82,8 @@ def test_s32_over_tls_with_a_ca_of_ones_own(s3: S3Server) -> None:
     assert laid.everything() == []
 
 
-def test_s32_wrong_keys_are_named(s3: S3Server) -> None:
+@pytest.mark.rule("wipe")
+def test_wrong_keys_are_named(s3: S3Server) -> None:
     """Nothing is taken for empty."""
     refused = Laid(s3, "wipe-wrong").wipe(AWS_SECRET_ACCESS_KEY="wrong")
     assert refused.returncode == 74
@@ -89,7 +93,8 @@ def test_s32_wrong_keys_are_named(s3: S3Server) -> None:
     assert absent.stderr.startswith("no bucket:")
 
 
-def test_s32_the_address_of_amazons() -> None:
+@pytest.mark.rule("wipe")
+def test_the_address_of_amazons() -> None:
     """The bucket in the host's name, where a certificate covers that."""
     with_keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "eu-west-3"}
     for bucket, host in (
@@ -101,7 +106,8 @@ def test_s32_the_address_of_amazons() -> None:
         assert BucketServer(known, known.archive).host == host
 
 
-def test_s32_a_server_without_versions() -> None:
+@pytest.mark.rule("wipe")
+def test_a_server_without_versions() -> None:
     """rclone: no versions, no conditions; keys that are paths. Only what is below the prefix."""
     with LooseS3() as loose:
         put = loose.client.put_object
@@ -125,7 +131,8 @@ def test_s32_a_server_without_versions() -> None:
         ]
 
 
-def test_s32_a_server_without_conditions() -> None:
+@pytest.mark.rule("wipe")
+def test_a_server_without_conditions() -> None:
     """Like all that owns an archive: only where WALSUP_UNSAFE_OWNER is on."""
     with LooseS3() as loose:
         put = loose.client.put_object
@@ -146,7 +153,8 @@ def test_s32_a_server_without_conditions() -> None:
         assert [path.name for path in files] == ["theirs"]
 
 
-def test_s32_the_whole_bucket_is_no_archive(s3: S3Server) -> None:
+@pytest.mark.rule("wipe")
+def test_the_whole_bucket_is_no_archive(s3: S3Server) -> None:
     """The settings refuse it; if they did not, this would."""
     known = settings.load(Laid(s3, "x").environment())
     archive = ArchiveUrl(s3.bucket, "")

@@ -16,7 +16,8 @@ pytestmark = pytest.mark.soak
 OBJECTS = 20_000
 
 
-def test_s32_twenty_thousand_objects(s3: S3Server, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.rule("wipe")
+def test_twenty_thousand_objects(s3: S3Server, capsys: pytest.CaptureFixture[str]) -> None:
     """All of them go; how long it takes is told."""
     laid = Laid(s3, "soak/many")
     neighbours = laid.neighbours()
@@ -37,7 +38,8 @@ def test_s32_twenty_thousand_objects(s3: S3Server, capsys: pytest.CaptureFixture
     assert laid.are_there(neighbours)
 
 
-def test_s32_many_kills(s3: S3Server) -> None:
+@pytest.mark.rule("wipe")
+def test_many_kills(s3: S3Server) -> None:
     """Ten archives, each wiped with up to three kills at random moments."""
     chance = random.Random(time.time())
     hit = 0
@@ -50,7 +52,8 @@ def test_s32_many_kills(s3: S3Server) -> None:
     assert hit > 10, hit
 
 
-def test_s32_a_wipe_in_bad_weather(s3: S3Server) -> None:
+@pytest.mark.rule("wipe")
+def test_a_wipe_in_bad_weather(s3: S3Server) -> None:
     """Faults of every kind, one after another, in the middle of it: whole or not done, no lie."""
     chance = random.Random(time.time())
     for number in range(4):

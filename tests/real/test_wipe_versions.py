@@ -60,7 +60,8 @@ def _soon(seconds: int) -> datetime:
     return (datetime.now(UTC) + timedelta(seconds=seconds)).replace(microsecond=0)
 
 
-def test_s32_all_versions_and_delete_markers_go(locked: Laid) -> None:
+@pytest.mark.rule("wipe")
+def test_all_versions_and_delete_markers_go(locked: Laid) -> None:
     """Also of what has been deleted before, and of the owner object."""
     for _ in range(3):
         locked.fill()
@@ -79,7 +80,8 @@ def test_s32_all_versions_and_delete_markers_go(locked: Laid) -> None:
     assert locked.are_there(neighbours)
 
 
-def test_s32_listings_of_many_pages(locked: Laid) -> None:
+@pytest.mark.rule("wipe")
+def test_listings_of_many_pages(locked: Laid) -> None:
     """Three at a time: each version, marker and upload once, and none of a neighbour's."""
     for _ in range(2):
         locked.fill()
@@ -108,7 +110,8 @@ def _marked(pages: list[list[Entry]]) -> set[str]:
     return {one.key for page in pages for one in page if one.marker and one.latest}
 
 
-def test_s32_null_versions_go_too(suspended: Laid) -> None:
+@pytest.mark.rule("wipe")
+def test_null_versions_go_too(suspended: Laid) -> None:
     """In a bucket whose versioning is suspended a plain delete would leave a marker for ever."""
     assert "null" in {version for _, version in suspended.everything()}
     done = suspended.wipe_all()
@@ -116,7 +119,8 @@ def test_s32_null_versions_go_too(suspended: Laid) -> None:
     assert suspended.everything() == []
 
 
-def test_s32_what_is_locked_stays_and_is_named(locked: Laid) -> None:
+@pytest.mark.rule("wipe")
+def test_what_is_locked_stays_and_is_named(locked: Laid) -> None:
     """Retention in both modes and a legal hold: until when, not 0, wiping; later all goes."""
     locked.fill()
     until, later = _soon(9), _soon(10)
@@ -146,7 +150,8 @@ def test_s32_what_is_locked_stays_and_is_named(locked: Laid) -> None:
     assert locked.everything() == []
 
 
-def test_s32_an_owner_object_that_is_locked_itself(locked: Laid) -> None:
+@pytest.mark.rule("wipe")
+def test_an_owner_object_that_is_locked_itself(locked: Laid) -> None:
     """A bucket may lock all that is written: the last run must write nothing, or never end."""
     locked.put("walsup/conditions")
     locked.put(OWNER, owner(state="wiping", boot="").to_json())
@@ -163,7 +168,8 @@ def test_s32_an_owner_object_that_is_locked_itself(locked: Laid) -> None:
     assert locked.everything() == []
 
 
-def test_s32_readmes_rights_are_enough(locked: Laid) -> None:
+@pytest.mark.rule("wipe")
+def test_readmes_rights_are_enough(locked: Laid) -> None:
     """Versions, markers, uploads, a locked one: with a key that has README's policy."""
     key = {"AWS_ACCESS_KEY_ID": "wipe", "AWS_SECRET_ACCESS_KEY": "secret-wipe"}
     for _ in range(2):
@@ -181,7 +187,8 @@ def test_s32_readmes_rights_are_enough(locked: Laid) -> None:
 
 
 @pytest.mark.parametrize("action", WIPE_ACTIONS)
-def test_s32_a_missing_right_is_named(locked: Laid, action: str) -> None:
+@pytest.mark.rule("wipe")
+def test_a_missing_right_is_named(locked: Laid, action: str) -> None:
     """What may not be deleted is no success, and no lock."""
     locked.fill()
     locked.begin_upload("basebackups_005/half")

@@ -7,6 +7,8 @@ for the name of one option.
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from dev.harness import FaultProxy, Machine, S3Server, Walsup
 from dev.harness.witness import (
     Ledger,
@@ -46,7 +48,8 @@ def _without_client(walsup: Make, machine: Machine, endpoint: str) -> Walsup:
     return one
 
 
-def test_s07_without_a_daemon_the_gate_is_the_lease(
+@pytest.mark.rule("archive-settings")
+def test_without_a_daemon_the_gate_is_the_lease(
     walsup: Make, machine: Machine, s3: S3Server
 ) -> None:
     """Backup, segments, S3 lost and back, a clean stop: all without a daemon, and said so."""
@@ -73,7 +76,8 @@ def test_s07_without_a_daemon_the_gate_is_the_lease(
         assert len(segments(s3, one.prefix)) > len(before)
 
 
-def test_s07_shut_without_a_daemon(walsup: Make, machine: Machine, s3: S3Server) -> None:
+@pytest.mark.rule("archive-settings")
+def test_shut_without_a_daemon(walsup: Make, machine: Machine, s3: S3Server) -> None:
     """No lease, no push: what is taken by somebody else gets nothing of ours."""
     one = _without_client(walsup, machine, s3.endpoint)
     one.environment["WALSUP_LEASE"] = "1s"

@@ -40,14 +40,16 @@ def _after(*samples: tuple[float, int, int]) -> Forecast:
         (((0, 1, GIB), (100, GIB, 0)), True, 0),
     ],
 )
-def test_s25_full_in(
+@pytest.mark.rule("disk-full")
+def test_full_in(
     samples: tuple[tuple[float, int, int], ...], expected: float | None, *, shut: bool
 ) -> None:
     """From the oldest sample of ten minutes to the newest."""
     assert _after(*samples).full_in_s(shut=shut) == expected
 
 
-def test_s25_what_was_ten_minutes_ago_does_not_count() -> None:
+@pytest.mark.rule("disk-full")
+def test_what_was_ten_minutes_ago_does_not_count() -> None:
     """A load that has ended is forgotten."""
     forecast = _after((0, 1, 3 * GIB), (10, GIB, 2 * GIB), (700, GIB, 2 * GIB))
     assert forecast.full_in_s(shut=True) is None

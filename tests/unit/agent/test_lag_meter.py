@@ -36,7 +36,8 @@ def test_nothing_is_known_at_first() -> None:
     assert (lag.known, lag.idle, lag.bytes) == (False, False, None)
 
 
-def test_s33_idle_database_has_no_lag_however_old() -> None:
+@pytest.mark.rule("lag")
+def test_idle_database_has_no_lag_however_old() -> None:
     """The 96 bytes that PostgreSQL never archives are no lag, and ask for no switch."""
     meter = idle_meter()
     lag = meter.read(1e9)
@@ -44,7 +45,8 @@ def test_s33_idle_database_has_no_lag_however_old() -> None:
     assert not meter.needs_switch(1e9, 60)
 
 
-def test_s33_an_xid_after_the_switch_counts() -> None:
+@pytest.mark.rule("lag")
+def test_an_xid_after_the_switch_counts() -> None:
     """One assigned xid ends the idleness; its age is not that of the idle bytes."""
     meter = idle_meter()
     meter.sample(1000, at(5.25), 1, xmax=11)
@@ -54,7 +56,8 @@ def test_s33_an_xid_after_the_switch_counts() -> None:
     assert lag.seconds == 10
 
 
-def test_s33_an_xid_in_progress_at_the_switch_counts() -> None:
+@pytest.mark.rule("lag")
+def test_an_xid_in_progress_at_the_switch_counts() -> None:
     """It may have committed since without any new xid; the next switch ends the doubt."""
     meter = Meter(segment(3))
     meter.sample(0, at(4.5), 1, xmax=10, xmin=9)
@@ -90,7 +93,8 @@ def test_h_an_idle_open_transaction_needs_no_switch_when_the_wal_has_nothing_of_
     assert meter.doubtful is None
 
 
-def test_s33_a_switch_of_ours_proves_nothing_yet() -> None:
+@pytest.mark.rule("lag")
+def test_a_switch_of_ours_proves_nothing_yet() -> None:
     """Between the switch and the next sample the old segment is still to be proven."""
     meter = Meter(segment(4))
     meter.sample(0, at(5.5), 1, xmax=10)
@@ -104,7 +108,8 @@ def test_s33_a_switch_of_ours_proves_nothing_yet() -> None:
     assert meter.read(2).idle
 
 
-def test_s33_a_commit_between_sample_and_switch_is_in_the_doubt() -> None:
+@pytest.mark.rule("lag")
+def test_a_commit_between_sample_and_switch_is_in_the_doubt() -> None:
     """PostgreSQL's own switch is only seen afterwards: what came before it counts as behind."""
     meter = Meter(segment(3))
     meter.sample(0, at(4.5), 1, xmax=10)
@@ -113,7 +118,8 @@ def test_s33_a_commit_between_sample_and_switch_is_in_the_doubt() -> None:
     assert not meter.read(2).idle
 
 
-def test_s33_our_own_switch_knows_its_xids() -> None:
+@pytest.mark.rule("lag")
+def test_our_own_switch_knows_its_xids() -> None:
     """They were read with the switch, so a commit since the last sample leaves no doubt."""
     meter = Meter(segment(4))
     meter.sample(0, at(5.5), 1, xmax=10)
@@ -123,7 +129,8 @@ def test_s33_our_own_switch_knows_its_xids() -> None:
     assert meter.read(2).idle
 
 
-def test_s33_after_a_start_the_current_segment_counts() -> None:
+@pytest.mark.rule("lag")
+def test_after_a_start_the_current_segment_counts() -> None:
     """What was written before the agent looked is not known to be nothing."""
     meter = Meter(segment(4))
     meter.sample(0, at(5) + 96, 1, xmax=10)
@@ -320,7 +327,8 @@ SIZES = st.sampled_from([34, 96, 8192, SIZE // 2])
 
 @settings(max_examples=1000)
 @given(st.lists(st.tuples(STEPS, SIZES), max_size=60))
-def test_s33_idle_is_never_said_too_early(steps: list[tuple[str, int]]) -> None:
+@pytest.mark.rule("lag")
+def test_idle_is_never_said_too_early(steps: list[tuple[str, int]]) -> None:
     """While a byte that carries an xid is unproven, what a sample has seen is never idle."""
     model = Model()
     for step, size in steps:
@@ -336,7 +344,8 @@ def test_s33_idle_is_never_said_too_early(steps: list[tuple[str, int]]) -> None:
 
 @settings(max_examples=200)
 @given(st.lists(st.tuples(STEPS, SIZES), max_size=40))
-def test_s33_a_quiet_database_becomes_idle(steps: list[tuple[str, int]]) -> None:
+@pytest.mark.rule("lag")
+def test_a_quiet_database_becomes_idle(steps: list[tuple[str, int]]) -> None:
     """Whatever has happened: all ended, a switch, all uploaded, and the lag is zero."""
     model = Model()
     for step, size in steps:
@@ -358,7 +367,8 @@ def test_segment_sizes(size: int) -> None:
     assert meter.read(0).segments == 2
 
 
-def test_s18_until_when_everything_is_proven() -> None:
+@pytest.mark.rule("quiet-database")
+def test_until_when_everything_is_proven() -> None:
     """The last question whose answer lies before the mark; what was committed later may not."""
     meter = Meter(segment(3))
     assert meter.complete_s is None
@@ -372,7 +382,8 @@ def test_s18_until_when_everything_is_proven() -> None:
     assert meter.complete_s == 3
 
 
-def test_s18_an_idle_database_is_complete_until_now() -> None:
+@pytest.mark.rule("quiet-database")
+def test_an_idle_database_is_complete_until_now() -> None:
     """With the time of the question, not of the answer: a commit may come in between."""
     meter = idle_meter()
     meter.sample(1000.9, at(5) + 96, 1, xmax=10, asked_s=1000.5)

@@ -56,7 +56,8 @@ def test_round_trip(owner: Owner) -> None:
     assert Owner.from_json(owner.to_json()) == owner
 
 
-def test_s02_all_fields_are_there_from_the_first_version() -> None:
+@pytest.mark.rule("one-owner")
+def test_all_fields_are_there_from_the_first_version() -> None:
     """The lease comes later, its fields do not; the system identifier survives JavaScript."""
     fields = json.loads(OWNER.to_json())
     wanted = asdict(OWNER) | {"system_id": "7300000000000000001", "version": 1}
@@ -97,7 +98,8 @@ def test_what_is_no_owner(content: bytes) -> None:
         {"backups_from": -1},
     ],
 )
-def test_s02_values_that_nothing_can_be_compared_with(damage: dict[str, object]) -> None:
+@pytest.mark.rule("one-owner")
+def test_values_that_nothing_can_be_compared_with(damage: dict[str, object]) -> None:
     """A lease that never ends would be a dead end; each damage names the way out."""
     fields = json.loads(OWNER.to_json()) | damage
     with pytest.raises(OwnerError, match=r"owner\.json cannot be read") as raised:
@@ -116,7 +118,8 @@ def test_a_missing_field_is_no_owner(name: str) -> None:
         Owner.from_json(json.dumps(fields).encode())
 
 
-def test_s02_every_write_is_known_again() -> None:
+@pytest.mark.rule("one-owner")
+def test_every_write_is_known_again() -> None:
     """Two writes of the same state differ, so that each changes the object's tag."""
     one, other = OWNER.signed(), OWNER.signed()
     assert one.nonce != other.nonce

@@ -43,7 +43,8 @@ def line(
     return command_line(own, effective or {}, **(usual | facts))
 
 
-def test_s07_ours_come_last() -> None:
+@pytest.mark.rule("archive-settings")
+def test_ours_come_last() -> None:
     """Whatever the operator's arguments say, the last -c is the archive's."""
     own = ["-c", "archive_mode=off", "--archive-command=/bin/true", "-c", "shared_buffers=1GB"]
     rendered = line(own).arguments
@@ -65,18 +66,21 @@ def test_s07_ours_come_last() -> None:
         (18, set()),
     ],
 )
-def test_s07_names_of_the_version(major: int, missing: set[str]) -> None:
+@pytest.mark.rule("archive-settings")
+def test_names_of_the_version(major: int, missing: set[str]) -> None:
     """A name that a version does not know would keep it from starting."""
     rendered = from_arguments(line(major=major).arguments)
     assert rendered.keys() - {"data_directory"} == OURS.keys() - missing
 
 
-def test_s07_foreign_archive_is_off() -> None:
+@pytest.mark.rule("archive-settings")
+def test_foreign_archive_is_off() -> None:
     """Only what was recorded as foreign starts with archive_mode=off."""
     assert from_arguments(line(archive_mode=False).arguments)["archive_mode"] == "off"
 
 
-def test_s07_without_an_archive_nothing_is_touched() -> None:
+@pytest.mark.rule("archive-settings")
+def test_without_an_archive_nothing_is_touched() -> None:
     """The operator's own archiving is the operator's."""
     given_ = {"wal_level": "minimal", "archive_mode": "on", "archive_timeout": "0"}
     rendered = line(["-c", "x=1"], given_, archive_command=None)
@@ -85,7 +89,8 @@ def test_s07_without_an_archive_nothing_is_touched() -> None:
     assert rendered.archive_timeout == "0"
 
 
-def test_s09_displaced_values_are_reported() -> None:
+@pytest.mark.rule("operators-files")
+def test_displaced_values_are_reported() -> None:
     """Each value that ours take the place of is named, an equal or empty one is not."""
     displaced = {
         "archive_command": "cp %p /mnt",
@@ -99,13 +104,15 @@ def test_s09_displaced_values_are_reported() -> None:
 
 
 @pytest.mark.parametrize("level", ["replica", "logical", "LOGICAL", "archive", "hot_standby"])
-def test_s09_wal_level_is_never_lowered(level: str) -> None:
+@pytest.mark.rule("operators-files")
+def test_wal_level_is_never_lowered(level: str) -> None:
     """Only what is below replica is raised."""
     assert "wal_level" not in from_arguments(line(effective={"wal_level": level}).arguments)
 
 
 @pytest.mark.parametrize("level", ["minimal", "MINIMAL"])
-def test_s09_wal_level_is_raised(level: str) -> None:
+@pytest.mark.rule("operators-files")
+def test_wal_level_is_raised(level: str) -> None:
     """Archiving cannot start with minimal."""
     rendered = from_arguments(line(effective={"wal_level": level}).arguments)
     assert rendered["wal_level"] == "replica"
@@ -115,7 +122,8 @@ def test_s09_wal_level_is_raised(level: str) -> None:
     ("senders", "raised"),
     [("0", "10"), ("00", "10"), ("0x0", "10"), ("1", None), ("20", None), ("010", None)],
 )
-def test_s09_senders(senders: str, raised: str | None) -> None:
+@pytest.mark.rule("operators-files")
+def test_senders(senders: str, raised: str | None) -> None:
     """pg_basebackup's way is opened, and an operator's number kept."""
     rendered = from_arguments(line(effective={"max_wal_senders": senders}).arguments)
     assert rendered.get("max_wal_senders") == raised
@@ -148,7 +156,8 @@ TIMEOUTS = {
 
 
 @pytest.mark.parametrize("text", TIMEOUTS)
-def test_s09_archive_timeout_is_kept_when_not_0(text: str) -> None:
+@pytest.mark.rule("operators-files")
+def test_archive_timeout_is_kept_when_not_0(text: str) -> None:
     """Ours stands in for 0 only; what postgres would refuse is left for it to say."""
     rendered = line(effective={"archive_timeout": text})
     ours = from_arguments(rendered.arguments).get("archive_timeout")
@@ -205,7 +214,8 @@ OTHERS = ["WALG_LIBSODIUM_KEY", "AWS_SESSION_TOKEN_X", "PGPASSWORD", "MY_PASSWOR
     st.sets(st.sampled_from([*SECRETS, *OTHERS, "PATH", "PGTZ", "LC_ALL", "MINE", "MORE_1"])),
     st.lists(st.sampled_from(["*", "A*", "AWS_*", "WALG_*", "P*", *SECRETS, *OTHERS, "MORE_*"])),
 )
-def test_s28_no_secret_reaches_postgres(names: set[str], more: list[str]) -> None:
+@pytest.mark.rule("secrets")
+def test_no_secret_reaches_postgres(names: set[str], more: list[str]) -> None:
     """Not even a name or pattern of the operator's lets a secret through."""
     environ = dict.fromkeys((*names, *(f"{name}_FILE" for name in SECRETS)), "x")
     seen = postgres_environment(environ, more)

@@ -29,7 +29,8 @@ def test_real_cluster(cluster: Path, machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("names", [(), ("lost+found",), (".snapshot", ".walsup-instance")])
-def test_s10_empty(tmp_path: Path, names: tuple[str, ...]) -> None:
+@pytest.mark.rule("stage")
+def test_empty(tmp_path: Path, names: tuple[str, ...]) -> None:
     """What a file system or walsup puts there does not count."""
     for name in names:
         (tmp_path / name).mkdir()
@@ -37,7 +38,8 @@ def test_s10_empty(tmp_path: Path, names: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("name", [".hidden", "file", "pg_wal", "base", "lost+found2"])
-def test_s10_anything_else_is_foreign(tmp_path: Path, name: str) -> None:
+@pytest.mark.rule("stage")
+def test_anything_else_is_foreign(tmp_path: Path, name: str) -> None:
     """Nothing is made beside files that we do not know; they are named."""
     (tmp_path / name).mkdir()
     assert name in broken(tmp_path)
@@ -52,7 +54,8 @@ def test_many_foreign_files_are_not_all_named(tmp_path: Path) -> None:
     assert "…" in broken(tmp_path)
 
 
-def test_s10_a_mount_inside_is_named() -> None:
+@pytest.mark.rule("stage")
+def test_a_mount_inside_is_named() -> None:
     """A mount point cannot be moved over, so it is refused by name."""
     said = broken(Path("/"))
     assert "mount point" in said

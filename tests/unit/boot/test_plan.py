@@ -108,7 +108,8 @@ def test_unknown_programs_refuse_no_version(name: str) -> None:
     assert outcome(decided) is not VersionError
 
 
-def test_s11_only_what_is_empty_asks_the_archive() -> None:
+@pytest.mark.rule("empty-means-listed")
+def test_only_what_is_empty_asks_the_archive() -> None:
     """An existing database never waits for the bucket."""
     asking = {name for name, (found, _) in EVERY.items() if needs_archive(found)}
     assert asking == TABLE.keys()
@@ -170,7 +171,8 @@ _KEY = "wal_005/000000010000000000000001.lz4"
         ("initdb-new-path", True, ArchiveNotEmptyError),
     ],
 )
-def test_s11_s12_an_empty_directory_and_an_archive_with_a_cluster(  # noqa: PLR0913, PLR0917
+@pytest.mark.rule("empty-means-listed", "restore-source-once")
+def test_an_empty_directory_and_an_archive_with_a_cluster(  # noqa: PLR0913, PLR0917
     found: Found,
     on_empty: str,
     moved: bool,  # noqa: FBT001
@@ -197,7 +199,8 @@ def test_s11_s12_an_empty_directory_and_an_archive_with_a_cluster(  # noqa: PLR0
 
 @pytest.mark.parametrize("on_empty", ["refuse", "restore", "initdb-new-path"])
 @pytest.mark.parametrize("may_create", [False, True])
-def test_s12_an_empty_archive_lets_the_source_be_restored(on_empty: str, may_create: bool) -> None:  # noqa: FBT001
+@pytest.mark.rule("restore-source-once")
+def test_an_empty_archive_lets_the_source_be_restored(on_empty: str, may_create: bool) -> None:  # noqa: FBT001
     """A clone needs no password of a new cluster; without a source there is initdb."""
     for restores in (True, False):
         decided = decide(

@@ -87,7 +87,8 @@ def waldir(request: pytest.FixtureRequest, tmp_path: Path) -> Path | None:
     return path
 
 
-def test_s10_cut_off_anywhere(tmp_path: Path, waldir: Path | None) -> None:
+@pytest.mark.rule("stage")
+def test_cut_off_anywhere(tmp_path: Path, waldir: Path | None) -> None:
     """After a kill at any step the next start ends with a whole cluster, and only that."""
     step, cut = 0, True
     while cut:
@@ -106,7 +107,8 @@ def test_s10_cut_off_anywhere(tmp_path: Path, waldir: Path | None) -> None:
     assert step > 20
 
 
-def test_s10_cut_off_twice(tmp_path: Path) -> None:
+@pytest.mark.rule("stage")
+def test_cut_off_twice(tmp_path: Path) -> None:
     """A start that cleans up after a cut-off one may be cut off itself."""
     for first in range(0, 40, 5):
         for second in (0, 6, 13, 22):
@@ -123,7 +125,8 @@ def look_is_cluster(pgdata: Path) -> bool:
     return not isinstance(look(pgdata), (Empty, Staged))
 
 
-def test_s10_global_is_last(tmp_path: Path) -> None:
+@pytest.mark.rule("stage")
+def test_global_is_last(tmp_path: Path) -> None:
     """Whenever `global` is in its place, everything else is."""
     for step in range(40):
         pgdata = tmp_path / f"data-{step}"
@@ -134,7 +137,8 @@ def test_s10_global_is_last(tmp_path: Path) -> None:
             assert whole(pgdata), step
 
 
-def test_s10_real_cluster_moves(tmp_path: Path, cluster: Path, machine: Machine) -> None:
+@pytest.mark.rule("stage")
+def test_real_cluster_moves(tmp_path: Path, cluster: Path, machine: Machine) -> None:
     """What initdb made is the same cluster after the move."""
     staging.begin(tmp_path, None)
     os.system(f"cp -a {cluster} {tmp_path}/{staging.STAGE}/{staging.DATA}")  # noqa: S605 (our paths)
@@ -147,7 +151,8 @@ def test_s10_real_cluster_moves(tmp_path: Path, cluster: Path, machine: Machine)
     assert found == look(cluster)
 
 
-def test_s10_complete_is_never_wiped(tmp_path: Path) -> None:
+@pytest.mark.rule("stage")
+def test_complete_is_never_wiped(tmp_path: Path) -> None:
     """With the file `complete` on the disk, nothing takes the stage away."""
     fill(staging.begin(tmp_path, None), None)
     staging.complete(tmp_path)
@@ -159,7 +164,8 @@ def test_s10_complete_is_never_wiped(tmp_path: Path) -> None:
     assert whole(tmp_path)
 
 
-def test_s10_wal_of_a_finished_cluster_is_forgotten(tmp_path: Path) -> None:
+@pytest.mark.rule("stage")
+def test_wal_of_a_finished_cluster_is_forgotten(tmp_path: Path) -> None:
     """Once the move has begun nothing remembers the WAL directory as one to wipe."""
     pgdata, wal = tmp_path / "data", tmp_path / "wal"
     pgdata.mkdir()
@@ -171,7 +177,8 @@ def test_s10_wal_of_a_finished_cluster_is_forgotten(tmp_path: Path) -> None:
     assert (wal / "000000010000000000000001").exists()
 
 
-def test_s10_a_moved_file_means_a_forgotten_wal_directory(tmp_path: Path) -> None:
+@pytest.mark.rule("stage")
+def test_a_moved_file_means_a_forgotten_wal_directory(tmp_path: Path) -> None:
     """However the move is cut off, what has begun to be a cluster's WAL is not to be wiped."""
     for step in range(30):
         pgdata, wal = tmp_path / f"data-{step}", tmp_path / f"wal-{step}"
@@ -183,7 +190,8 @@ def test_s10_a_moved_file_means_a_forgotten_wal_directory(tmp_path: Path) -> Non
             assert not (pgdata / staging.STAGE / "waldir").exists(), step
 
 
-def test_s10_another_wal_directory_is_not_wiped(tmp_path: Path) -> None:
+@pytest.mark.rule("stage")
+def test_another_wal_directory_is_not_wiped(tmp_path: Path) -> None:
     """A directory with something in it is neither remembered nor wiped, however often we start."""
     pgdata, first, precious = tmp_path / "data", tmp_path / "first", tmp_path / "precious"
     pgdata.mkdir()
@@ -199,7 +207,8 @@ def test_s10_another_wal_directory_is_not_wiped(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("memory", ["", ".", "relative"])
-def test_s10_half_a_memory_wipes_nothing(
+@pytest.mark.rule("stage")
+def test_half_a_memory_wipes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: str
 ) -> None:
     """A path that is not absolute was not written by us; the current directory is spared."""

@@ -63,7 +63,8 @@ def test_lost_content_is_made_anew(tmp_path: Path, content: str) -> None:
     assert markers.instance(tmp_path) == found
 
 
-def test_s07_foreign_is_remembered_for_its_archive_only(tmp_path: Path) -> None:
+@pytest.mark.rule("archive-settings")
+def test_foreign_is_remembered_for_its_archive_only(tmp_path: Path) -> None:
     """Another prefix is another archive; taking the note back is for good."""
     assert markers.foreign(tmp_path, ARCHIVE) == ""
     markers.remember_foreign(tmp_path, ARCHIVE, "it is another's")
@@ -83,7 +84,8 @@ def test_a_damaged_note_is_none(tmp_path: Path, content: bytes) -> None:
     assert markers.foreign(tmp_path, ARCHIVE) == ""
 
 
-def test_s02_a_kernel_without_a_name_gives_no_place(tmp_path: Path) -> None:
+@pytest.mark.rule("one-owner")
+def test_a_kernel_without_a_name_gives_no_place(tmp_path: Path) -> None:
     """A sandbox without that file: the lease alone then tells who is dead."""
     assert markers.place(tmp_path, tmp_path / "absent") == ""
     named = tmp_path / "boot_id"
@@ -92,7 +94,8 @@ def test_s02_a_kernel_without_a_name_gives_no_place(tmp_path: Path) -> None:
     assert markers.place(tmp_path) == markers.place(tmp_path)
 
 
-def test_s05_a_run_without_the_archive_that_was_ours_is_remembered(tmp_path: Path) -> None:
+@pytest.mark.rule("divergence")
+def test_a_run_without_the_archive_that_was_ours_is_remembered(tmp_path: Path) -> None:
     """Whether there was none, or another; a database that never owned one has nothing to stray."""
     markers.remember_straying(tmp_path, "None")
     assert not markers.has_strayed(tmp_path)

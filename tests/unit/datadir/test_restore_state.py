@@ -52,7 +52,8 @@ def test_a_damaged_one_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("state", DBState)
 @pytest.mark.parametrize("signal", [True, False])
-def test_s10_what_is_not_promoted_is_no_database(
+@pytest.mark.rule("stage")
+def test_what_is_not_promoted_is_no_database(
     tmp_path: Path,
     state: DBState,
     signal: bool,  # noqa: FBT001

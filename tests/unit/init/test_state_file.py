@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from walsup.init.state_file import TOUCH_S, StateFile, write_termination
 
 
-def test_s27_writes_changes_only(tmp_path: Path) -> None:
+@pytest.mark.rule("probes-do-not-kill")
+def test_writes_changes_only(tmp_path: Path) -> None:
     """The same fields again are no change, and the file stays as it is."""
     state = StateFile(str(tmp_path))
     assert state.due_in() == 0
@@ -26,7 +27,8 @@ def test_s27_writes_changes_only(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["state"]
 
 
-def test_s27_a_refusing_file_system_is_no_end(tmp_path: Path) -> None:
+@pytest.mark.rule("probes-do-not-kill")
+def test_a_refusing_file_system_is_no_end(tmp_path: Path) -> None:
     """A change that could not be written is written later, and told then."""
     state = StateFile(str(tmp_path / "absent"))
     assert not state.write({"phase": "running"})
@@ -35,7 +37,8 @@ def test_s27_a_refusing_file_system_is_no_end(tmp_path: Path) -> None:
 
 
 @given(st.text())
-def test_s27_a_value_is_one_line(tmp_path_factory: pytest.TempPathFactory, value: str) -> None:
+@pytest.mark.rule("probes-do-not-kill")
+def test_a_value_is_one_line(tmp_path_factory: pytest.TempPathFactory, value: str) -> None:
     """Whatever it holds, lone surrogates included, it cannot forge a key."""
     folder = tmp_path_factory.getbasetemp() / "forge"
     folder.mkdir(exist_ok=True)
@@ -44,7 +47,8 @@ def test_s27_a_value_is_one_line(tmp_path_factory: pytest.TempPathFactory, value
     assert len(text.splitlines()) == 2
 
 
-def test_s27_undecodable_paths_are_written(tmp_path: Path) -> None:
+@pytest.mark.rule("probes-do-not-kill")
+def test_undecodable_paths_are_written(tmp_path: Path) -> None:
     """A path that is no UTF-8 arrives with surrogates in it."""
     assert StateFile(str(tmp_path)).write({"detail": "/data\udcff"})
     write_termination(str(tmp_path / "last"), "/data\udcff")

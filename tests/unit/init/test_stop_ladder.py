@@ -23,7 +23,8 @@ def somebody() -> bool:
     ("grace_s", "quit_s", "kill_s"),
     [(5, 2.5, 4.5), (8, 5.5, 7.5), (10, 6, 8), (16, 8, 10), (25, 17, 19)],
 )
-def test_s23_moments(grace_s: float, quit_s: float, kill_s: float) -> None:
+@pytest.mark.rule("stop-ladder")
+def test_moments(grace_s: float, quit_s: float, kill_s: float) -> None:
     """QUIT at max(grace - 8 s, half the grace), KILL 2 s later."""
     ladder = Ladder(grace_s)
     assert (ladder.quit_s, ladder.kill_s) == (quit_s, kill_s)
@@ -31,7 +32,8 @@ def test_s23_moments(grace_s: float, quit_s: float, kill_s: float) -> None:
 
 
 @given(st.floats(min_value=5, max_value=3600))
-def test_s23_everything_fits_in_the_grace(grace_s: float) -> None:
+@pytest.mark.rule("stop-ladder")
+def test_everything_fits_in_the_grace(grace_s: float) -> None:
     """QUIT, KILL and the verdict come in this order, inside the grace."""
     ladder = Ladder(grace_s)
     assert 0 < ladder.quit_s < ladder.kill_s <= ladder.verdict_s < grace_s
@@ -40,13 +42,15 @@ def test_s23_everything_fits_in_the_grace(grace_s: float) -> None:
 @pytest.mark.parametrize(
     ("elapsed_s", "number"), [(0, 0), (16.9, 0), (17, SIGQUIT), (18.9, SIGQUIT), (19, SIGKILL)]
 )
-def test_s23_climbs_by_time(elapsed_s: float, number: int) -> None:
+@pytest.mark.rule("stop-ladder")
+def test_climbs_by_time(elapsed_s: float, number: int) -> None:
     """Not clean: only the time counts, and walsenders do not."""
     assert Ladder(25).due(elapsed_s, None, nobody) == number
     assert Ladder(25).due(elapsed_s, None, somebody) == number
 
 
-def test_s23_quits_two_seconds_after_shut_down() -> None:
+@pytest.mark.rule("stop-ladder")
+def test_quits_two_seconds_after_shut_down() -> None:
     """Unless a walsender is connected: then it waits until QUIT's own moment."""
     ladder = Ladder(25)
     assert ladder.due(3, 1.9, nobody) == 0
@@ -72,6 +76,7 @@ def test_s23_quits_two_seconds_after_shut_down() -> None:
         (0, 0, True, 0),
     ],
 )
-def test_s23_exit_code(own: int, sent: int, clean: bool, code: int) -> None:  # noqa: FBT001 - a row
+@pytest.mark.rule("stop-ladder")
+def test_exit_code(own: int, sent: int, clean: bool, code: int) -> None:  # noqa: FBT001 - a row
     """QUIT counts as clean only after "shut down", KILL never; else postgres's code stands."""
     assert exit_code(own, sent, clean=clean) == code

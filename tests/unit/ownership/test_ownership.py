@@ -58,7 +58,8 @@ def is_whole_again(sim: Sim) -> bool:
 
 @pytest.mark.parametrize("alone", [False, True], ids=["auto", "on"])
 @pytest.mark.parametrize("members", [2, 3])
-def test_s19_never_two_primaries_and_always_one_in_the_end(members: int, alone: bool) -> None:  # noqa: FBT001 (a case)
+@pytest.mark.rule("role-from-the-archive")
+def test_never_two_primaries_and_always_one_in_the_end(members: int, alone: bool) -> None:  # noqa: FBT001 (a case)
     """Starts, stops, crashes, promotions, partitions, late writes and pauses, at random."""
     _explore(range(40), members=members, alone=alone)
 
@@ -66,7 +67,8 @@ def test_s19_never_two_primaries_and_always_one_in_the_end(members: int, alone: 
 @pytest.mark.soak
 @pytest.mark.parametrize("alone", [False, True], ids=["auto", "on"])
 @pytest.mark.parametrize("members", [2, 3])
-def test_s19_never_two_primaries_in_long(members: int, alone: bool) -> None:  # noqa: FBT001 (a case)
+@pytest.mark.rule("role-from-the-archive")
+def test_never_two_primaries_in_long(members: int, alone: bool) -> None:  # noqa: FBT001 (a case)
     """The same, for a minute each."""
     _explore(range(1000, 2500), members=members, alone=alone)
 
@@ -88,7 +90,8 @@ FAULTS = (
 
 
 @pytest.mark.parametrize("rule", FAULTS)
-def test_s19_a_rule_that_is_taken_out_is_missed(rule: str) -> None:
+@pytest.mark.rule("role-from-the-archive")
+def test_a_rule_that_is_taken_out_is_missed(rule: str) -> None:
     """A model that finds nothing proves nothing."""
     rules = Rules(**{rule: False})
     for seed in range(600):

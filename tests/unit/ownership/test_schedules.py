@@ -142,7 +142,8 @@ SCHEDULES: dict[str, Callable[[Rules], None]] = {
 
 
 @pytest.mark.parametrize("rule", SCHEDULES)
-def test_s19_the_rule_is_needed_for_its_schedule(rule: str) -> None:
+@pytest.mark.rule("role-from-the-archive")
+def test_the_rule_is_needed_for_its_schedule(rule: str) -> None:
     """With it never two; without it two."""
     SCHEDULES[rule](Rules())
     with pytest.raises(BrokenError):
@@ -150,7 +151,8 @@ def test_s19_the_rule_is_needed_for_its_schedule(rule: str) -> None:
 
 
 @pytest.mark.parametrize("ends", [True, False])
-def test_s19_a_promotion_by_hand_ends_within_the_lease_by_evidence_alone(ends: bool) -> None:  # noqa: FBT001 (a case)
+@pytest.mark.rule("role-from-the-archive")
+def test_a_promotion_by_hand_ends_within_the_lease_by_evidence_alone(ends: bool) -> None:  # noqa: FBT001 (a case)
     """It claims nothing beforehand: the owner's next renewal tells it, and only that."""
     with _begun(Rules(evidence_ends=ends), 2) as sim:
         zero, one = sim.members

@@ -182,9 +182,8 @@ def test_the_locale_of_spilo() -> None:
         ({"CLONE_SERVICE_PORT_HTTP": "80", "CLONE_PORT_80_TCP_ADDR": "10.0.0.9"}, ""),
     ],
 )
-def test_s11_what_asks_for_other_data_forbids_a_new_cluster(
-    env: dict[str, str], named: str
-) -> None:
+@pytest.mark.rule("empty-means-listed")
+def test_what_asks_for_other_data_forbids_a_new_cluster(env: dict[str, str], named: str) -> None:
     """A restore, a clone, a standby: never an initdb instead."""
     assert load(env).no_new_cluster == named
 

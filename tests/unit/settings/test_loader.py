@@ -313,7 +313,8 @@ def test_ca_cert_data_is_a_file_of_the_secrets_directory(tmp_path: Path) -> None
     assert load({}).ca_file is None
 
 
-def test_s28_secrets_of_the_engine_are_secrets() -> None:
+@pytest.mark.rule("secrets")
+def test_secrets_of_the_engine_are_secrets() -> None:
     """They are cut from what is shown; where a key lies is none."""
     found = load({"WALG_LIBSODIUM_KEY": "hush", "WALG_LIBSODIUM_KEY_PATH": "/key", **KEYS})
     assert set(found.secrets) == {"hush", "k", "s"}

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from walsup import settings
 from walsup.settings.renewed import renewed
 
@@ -10,7 +12,8 @@ KEYS = {"AWS_ACCESS_KEY_ID": "old", "AWS_SECRET_ACCESS_KEY": "old-secret"}
 TOKEN = {"AWS_SESSION_TOKEN": "a-token"}
 
 
-def test_s28_keys_and_passwords_change_and_nothing_else() -> None:
+@pytest.mark.rule("secrets")
+def test_keys_and_passwords_change_and_nothing_else() -> None:
     """Another archive or region in the files is not taken into use."""
     known = settings.load({**ARCHIVE, **KEYS, "POSTGRES_PASSWORD": "old"})
     again = settings.load(
@@ -30,20 +33,23 @@ def test_s28_keys_and_passwords_change_and_nothing_else() -> None:
     assert (found.archive, found.region) == (known.archive, known.region)
 
 
-def test_s28_a_secret_that_is_missing_is_kept() -> None:
+@pytest.mark.rule("secrets")
+def test_a_secret_that_is_missing_is_kept() -> None:
     """A moment without files is no news."""
     known = settings.load({**ARCHIVE, **KEYS, **TOKEN})
     assert renewed(known, settings.load(ARCHIVE)) == known
 
 
-def test_s28_permanent_keys_take_the_token_of_temporary_ones_away() -> None:
+@pytest.mark.rule("secrets")
+def test_permanent_keys_take_the_token_of_temporary_ones_away() -> None:
     """The three belong together."""
     known = settings.load({**ARCHIVE, **KEYS, **TOKEN})
     found = renewed(known, settings.load({**ARCHIVE, **KEYS}))
     assert found.session_token is None
 
 
-def test_s28_the_source_of_a_restore_has_keys_of_its_own(tmp_path: Path) -> None:
+@pytest.mark.rule("secrets")
+def test_the_source_of_a_restore_has_keys_of_its_own(tmp_path: Path) -> None:
     """They change with its folder, also when they were wrong at first."""
     where = {"WALSUP_RESTORE_FROM": "s3://other/orders"}
     where["WALSUP_RESTORE_SECRETS_DIR"] = str(tmp_path)

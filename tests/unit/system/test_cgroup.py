@@ -89,7 +89,8 @@ ONE, TWO = "sys/fs/cgroup/memory/", "sys/fs/cgroup/"
         ("", "garbage\n - \n", {}, 4096),
     ],
 )
-def test_s27_the_limit(
+@pytest.mark.rule("probes-do-not-kill")
+def test_the_limit(
     tmp_path: Path, cgroup: str, mountinfo: str, files: dict[str, str], expected_mib: int
 ) -> None:
     """None at all, "max" and absurd ones mean the machine's own memory."""

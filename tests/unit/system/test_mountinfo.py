@@ -51,9 +51,8 @@ WITH_SPACE = r"2307 2290 8:32 / /my\040data rw - ext4 /dev/sdc rw" + "\n"
         (OVERLAY + CLAIM + ANONYMOUS, "/data", "anonymous", "no"),
     ],
 )
-def test_s11_what_is_lost_with_its_container(
-    mountinfo: str, path: str, said: str, chosen: str
-) -> None:
+@pytest.mark.rule("empty-means-listed")
+def test_what_is_lost_with_its_container(mountinfo: str, path: str, said: str, chosen: str) -> None:
     """The last of the longest mount points decides, and whether somebody has chosen it."""
     found = fate(holding(parse(mountinfo), path))
     assert (found.words if found else "").find(said) >= 0
@@ -63,7 +62,8 @@ def test_s11_what_is_lost_with_its_container(
 
 @pytest.mark.parametrize("volume", [NAMED, CLAIM, SUB_PATH, HOST_PATH])
 @pytest.mark.parametrize("path", ["/data", "/data/pgroot/data"])
-def test_s11_a_volume_is_a_volume(volume: str, path: str) -> None:
+@pytest.mark.rule("empty-means-listed")
+def test_a_volume_is_a_volume(volume: str, path: str) -> None:
     """And a directory below it lies on it."""
     assert fate(holding(parse(OVERLAY + PROC + volume), path)) is None
 

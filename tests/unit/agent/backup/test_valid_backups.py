@@ -2,11 +2,14 @@
 
 import dataclasses
 
+import pytest
+
 from walsup.agent.backup.valid_backups import may_be_ours
 from walsup.archive.catalog.listing import Backup
 
 
-def test_s04_a_backup_that_names_no_cluster_counts_when_it_lies_behind_us() -> None:
+@pytest.mark.rule("ownership")
+def test_a_backup_that_names_no_cluster_counts_when_it_lies_behind_us() -> None:
     """One that is ahead is another's, and would be waited for instead of taking our own."""
     named = Backup(
         name="base_000000010000000500000001",

@@ -13,13 +13,15 @@ from walsup.agent.subject import Subject
 @pytest.mark.parametrize(
     "seen", [STARTING, PROTECTED, replace(PROTECTED, faults={Subject.BUCKET: FAULT})]
 )
-def test_s27_liveness_asks_for_nothing(seen: Snapshot) -> None:
+@pytest.mark.rule("probes-do-not-kill")
+def test_liveness_asks_for_nothing(seen: Snapshot) -> None:
     """Neither S3 nor lag nor a long recovery may let Kubernetes kill a database."""
     assert health.live(seen).ok
     assert health.startup(seen).ok
 
 
-def test_s27_waiting_for_the_archive_has_started() -> None:
+@pytest.mark.rule("probes-do-not-kill")
+def test_waiting_for_the_archive_has_started() -> None:
     """The startup probe is content, and says what is waited for."""
     waiting = replace(STARTING, init=Init(phase="preparing", detail="waiting for the archive"))
     assert health.startup(waiting).reasons == ("waiting for the archive",)
@@ -37,7 +39,8 @@ def test_readiness_is_that_connections_are_accepted() -> None:
     assert not health.ready(STARTING).ok
 
 
-def test_s27_a_restore_has_started_and_is_not_ready() -> None:
+@pytest.mark.rule("probes-do-not-kill")
+def test_a_restore_has_started_and_is_not_ready() -> None:
     """Read-only sessions may be let in while it is paused: they are not what is wanted."""
     seen = replace(PROTECTED, restore=RECOVERING)
     assert health.live(seen).ok

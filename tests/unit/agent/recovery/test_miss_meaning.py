@@ -40,19 +40,22 @@ WHOLE = frozenset([*(name(1, n) for n in (2, 3, 4, 5)), *(name(2, n) for n in (5
         ("000000010000000000000002.00000028.backup", WHOLE, Miss.ABSENT),
     ],
 )
-def test_s14_a_miss(asked: str, listed: frozenset[str], means: Miss) -> None:
+@pytest.mark.rule("gap-is-not-the-end")
+def test_a_miss(asked: str, listed: frozenset[str], means: Miss) -> None:
     """Absent with later ones present is a hole, never the end."""
     assert judge(asked, LINE, FIRST, listed, "") is means
 
 
-def test_s14_a_hole_is_the_end_for_who_has_named_it() -> None:
+@pytest.mark.rule("gap-is-not-the-end")
+def test_a_hole_is_the_end_for_who_has_named_it() -> None:
     """By its name, not in general."""
     listed = WHOLE - {name(2, 6)}
     assert judge(name(2, 6), LINE, FIRST, listed, name(2, 6)) is Miss.END
     assert judge(name(2, 6), LINE, FIRST, listed, name(2, 7)) is Miss.HOLE
 
 
-def test_s18_a_restore_in_quiet_time_takes_nothing_that_came_later() -> None:
+@pytest.mark.rule("quiet-database")
+def test_a_restore_in_quiet_time_takes_nothing_that_came_later() -> None:
     """The archive is written to meanwhile: what lies behind the last one is not there for us."""
     until = Segment(timeline=2, number=6, size=SIZE)
     assert judge(name(2, 7), LINE, FIRST, WHOLE, "", until=until) is Miss.END

@@ -22,7 +22,8 @@ def _write(path: Path, pages: int) -> Path:
     ("here", "fetched", "answer"),
     [(None, 3, FETCHED), (2, 3, FETCHED), (3, 3, FETCHED), (4, 3, ABSENT), (4, 128, FETCHED)],
 )
-def test_s17_acknowledged_wal_is_not_replaced_by_less(
+@pytest.mark.rule("partial-segments")
+def test_acknowledged_wal_is_not_replaced_by_less(
     tmp_path: Path, here: int | None, fetched: int, answer: int
 ) -> None:
     """A segment that was archived in part, of one that was streamed further."""

@@ -76,7 +76,8 @@ def test_paths_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("name", ["wal-g", "walrus"])
-def test_s28_no_secret_in_an_argv(name: str) -> None:
+@pytest.mark.rule("secrets")
+def test_no_secret_in_an_argv(name: str) -> None:
     """Secrets are in the 0600 configuration only, which is named."""
     engine = Engine(name=name, program=Path("/e"), client=Path("/c"))
     config = Path("/run/engine.json")
@@ -179,13 +180,15 @@ def test_what_is_not_owned_passes() -> None:
 
 
 @pytest.mark.parametrize(("grace_s", "push_s"), [(5, 2), (10, 2), (12, 2), (25, 15), (70, 60)])
-def test_s23_push_timeout_leaves_time(grace_s: float, push_s: float) -> None:
+@pytest.mark.rule("stop-ladder")
+def test_push_timeout_leaves_time(grace_s: float, push_s: float) -> None:
     """At most the grace minus 10 s, and never so short that nothing gets through."""
     assert push_timeout_s(grace_s, 60) == push_s
 
 
 @pytest.mark.parametrize(("lease_s", "push_s"), [(15, 15), (5, 8), (1, 1.6)])
-def test_s02_a_push_ends_before_another_may_write(lease_s: float, push_s: float) -> None:
+@pytest.mark.rule("one-owner", "fencing")
+def test_a_push_ends_before_another_may_write(lease_s: float, push_s: float) -> None:
     """One that began at 2.4 leases has ended at 4."""
     assert push_timeout_s(25, lease_s) == pytest.approx(push_s)
 

@@ -55,7 +55,8 @@ def run(command: str) -> subprocess.CompletedProcess[bytes]:
 
 @pytest.mark.parametrize("has_client", [True, False])
 @pytest.mark.parametrize("name", ODD)
-def test_s07_quoting_under_a_real_shell(tmp_path: Path, name: str, *, has_client: bool) -> None:
+@pytest.mark.rule("archive-settings")
+def test_quoting_under_a_real_shell(tmp_path: Path, name: str, *, has_client: bool) -> None:
     """The client gets exactly socket, wal-push and the file's name, whatever the directories."""
     folder = tmp_path / name
     record = folder / "record"
@@ -78,7 +79,8 @@ def test_s07_quoting_under_a_real_shell(tmp_path: Path, name: str, *, has_client
     ("content", "code"),
     [(100, 0), (1, 1), (0, 1), (-100, 1), ("", 1), ("garbage", 1), ("000", 1), (None, 1)],
 )
-def test_s02_without_a_lease_nothing_is_pushed(
+@pytest.mark.rule("one-owner")
+def test_without_a_lease_nothing_is_pushed(
     tmp_path: Path, content: int | str | None, code: int
 ) -> None:
     """Over, absent, cut off or unreadable: the push fails at once and without a word."""
@@ -153,14 +155,16 @@ def test_a_ready_file_of_another_timeline_is_not_pushed_along(
 
 
 @pytest.mark.parametrize("file", [f"{SEGMENT}.partial", "0000000A.history", f"{SEGMENT}.00.backup"])
-def test_s07_every_kind_of_file(file: str) -> None:
+@pytest.mark.rule("archive-settings")
+def test_every_kind_of_file(file: str) -> None:
     """Not only segments are archived."""
     engine = Engine(name="walrus", program=Path("/w"), client=Path("/c"))
     assert shlex.split(expanded(push_command(engine, Path("/r"), 1), file))[3] == file
 
 
 @pytest.mark.parametrize("code", [0, 1, 74, 126, 137, 255])
-def test_s07_no_code_over_125(tmp_path: Path, code: int) -> None:
+@pytest.mark.rule("archive-settings")
+def test_no_code_over_125(tmp_path: Path, code: int) -> None:
     """Such a code would end the archiver; any failure of the client is a 1."""
     fake = program(tmp_path, "client", f"exit {code}")
     (tmp_path / LEASE).write_text(f"{int(uptime_s()) + 100} 00000001\n")
@@ -168,14 +172,16 @@ def test_s07_no_code_over_125(tmp_path: Path, code: int) -> None:
     assert done.returncode == (1 if code else 0)
 
 
-def test_s07_missing_client_is_a_1(tmp_path: Path) -> None:
+@pytest.mark.rule("archive-settings")
+def test_missing_client_is_a_1(tmp_path: Path) -> None:
     """127 would end the archiver too."""
     (tmp_path / LEASE).write_text(f"{int(uptime_s()) + 100} 00000001\n")
     engine = Engine(name="walrus", program=Path("/no"), client=None)
     assert run(archive_command(engine, tmp_path, 1)).returncode == 1
 
 
-def test_s07_without_a_daemon_the_engine_is_bounded(tmp_path: Path) -> None:
+@pytest.mark.rule("archive-settings")
+def test_without_a_daemon_the_engine_is_bounded(tmp_path: Path) -> None:
     """`timeout` ends it with TERM, then KILL; its own code over 125 becomes a 1."""
     fake = program(tmp_path, "wal-g", 'printf "%s\\0" "$@" > "$(dirname "$0")/record"; sleep 60')
     (tmp_path / LEASE).write_text(f"{int(uptime_s()) + 100} 00000001\n")
@@ -186,7 +192,8 @@ def test_s07_without_a_daemon_the_engine_is_bounded(tmp_path: Path) -> None:
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
-def test_s07_any_path_survives_the_quoting(name: str) -> None:
+@pytest.mark.rule("archive-settings")
+def test_any_path_survives_the_quoting(name: str) -> None:
     """PostgreSQL's percent signs and the shell's words come back as they were."""
     run_dir = Path("/run") / name
     engine = Engine(name="walrus", program=Path("/w"), client=Path("/c"))
@@ -198,7 +205,8 @@ def test_s07_any_path_survives_the_quoting(name: str) -> None:
 
 
 @pytest.mark.parametrize("client", [None, Path("/usr/local/bin/walg-daemon-client")])
-def test_s07_postgres_cuts_no_command(client: Path | None) -> None:
+@pytest.mark.rule("archive-settings")
+def test_postgres_cuts_no_command(client: Path | None) -> None:
     """Before 16 it has room for 1,023 bytes, after the file's name was put in, and says nothing."""
     engine = Engine(name="walrus", program=Path("/opt/engines/walrus/bin/walrus"), client=client)
     command = archive_command(engine, Path("/" + "%" * 75), 600)
@@ -208,7 +216,8 @@ def test_s07_postgres_cuts_no_command(client: Path | None) -> None:
 
 
 @given(push_s=st.floats(min_value=0.1, max_value=600))
-def test_s02_without_a_daemon_a_push_is_killed_by_its_deadline(push_s: float) -> None:
+@pytest.mark.rule("one-owner", "fencing")
+def test_without_a_daemon_a_push_is_killed_by_its_deadline(push_s: float) -> None:
     """TERM, and KILL for who ignores it: both before anybody else may write."""
     engine = Engine(name="wal-g", program=Path("/bin/wal-g"), client=None)
     words = shlex.split(push_command(engine, Path("/run"), push_s))

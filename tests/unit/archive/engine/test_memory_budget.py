@@ -29,7 +29,8 @@ GIB = 1 << 30
         ("walrus", 2 * GIB, 128 * MIB, "many", 4, False),
     ],
 )
-def test_s27_uploads_from_the_limit(  # noqa: PLR0913 (columns of the table)
+@pytest.mark.rule("probes-do-not-kill")
+def test_uploads_from_the_limit(  # noqa: PLR0913 (columns of the table)
     name: str, limit: int, buffers: int, wanted: str, uploads: int, *, warns: bool
 ) -> None:
     """What is left beside shared_buffers and the reserve decides; the operator's word wins."""
@@ -41,7 +42,8 @@ def test_s27_uploads_from_the_limit(  # noqa: PLR0913 (columns of the table)
 
 @pytest.mark.parametrize("name", COSTS)
 @pytest.mark.parametrize("limit_mib", [1, 128, 256, 512, 1024, 4096, 1 << 20])
-def test_s27_there_is_always_a_bound_that_the_engine_can_work_in(name: str, limit_mib: int) -> None:
+@pytest.mark.rule("probes-do-not-kill")
+def test_there_is_always_a_bound_that_the_engine_can_work_in(name: str, limit_mib: int) -> None:
     """Never less than it needs to work; WAL-G is told a soft limit, which WAL-RUS has none of."""
     found = share(name, limit_mib * MIB, 128 * MIB)
     cost = COSTS[name]
@@ -51,13 +53,15 @@ def test_s27_there_is_always_a_bound_that_the_engine_can_work_in(name: str, limi
 
 
 @pytest.mark.parametrize("limit", [256 * MIB, 4 * GIB, 64 * GIB])
-def test_s27_wal_g_s_parts_are_small(limit: int) -> None:
+@pytest.mark.rule("probes-do-not-kill")
+def test_wal_g_s_parts_are_small(limit: int) -> None:
     """Its daemon would keep buffers of 20 MiB a part while it rests."""
     assert share("wal-g", limit, 128 * MIB).knobs()["S3_MAX_PART_SIZE"] == "5242880"
     assert "S3_MAX_PART_SIZE" not in share("walrus", 256 * MIB, 128 * MIB).knobs()
 
 
-def test_s27_the_command_bounds_itself_and_becomes_the_program() -> None:
+@pytest.mark.rule("probes-do-not-kill")
+def test_the_command_bounds_itself_and_becomes_the_program() -> None:
     """Arguments go through as they are; the process is the same one."""
     room = Room(soft_bytes=5 * MIB, hard_bytes=77 * MIB)
     program = ["/bin/sh", "-c", 'cat /proc/self/oom_score_adj; ulimit -d; echo $GOMEMLIMIT "$@"']
@@ -67,6 +71,7 @@ def test_s27_the_command_bounds_itself_and_becomes_the_program() -> None:
     assert done.stderr == ""
 
 
-def test_s27_no_room_planned_means_the_bare_command() -> None:
+@pytest.mark.rule("probes-do-not-kill")
+def test_no_room_planned_means_the_bare_command() -> None:
     """Prepare and the benchmarks know of no limit."""
     assert Room().bound(["/e", "x"], 900) == ["/e", "x"]

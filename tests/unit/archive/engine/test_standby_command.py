@@ -22,12 +22,14 @@ def _run(tmp_path: Path, client: str, name: str) -> int:
 
 
 @pytest.mark.parametrize("client", ["exit 1", "exit 74", "exit 137", "kill -9 $$"])
-def test_s15_any_end_of_the_client_is_1(tmp_path: Path, client: str) -> None:
+@pytest.mark.rule("standby-survives")
+def test_any_end_of_the_client_is_1(tmp_path: Path, client: str) -> None:
     """Nobody answers as the judge either: that is 1 too, after its patience."""
     assert _run(tmp_path, client, NAME) == 1
 
 
-def test_s15_a_hit_is_moved_to_its_place(tmp_path: Path) -> None:
+@pytest.mark.rule("standby-survives")
+def test_a_hit_is_moved_to_its_place(tmp_path: Path) -> None:
     """A file of its own is written: one that comes late is not mistaken for another's."""
     target = 'for last; do :; done; echo "$@" >"$last"'
     assert _run(tmp_path, target, NAME) == 0
@@ -35,7 +37,8 @@ def test_s15_a_hit_is_moved_to_its_place(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.glob("wanted*")] == ["wanted"]
 
 
-def test_s15_histories_are_the_judges_alone(tmp_path: Path) -> None:
+@pytest.mark.rule("standby-survives")
+def test_histories_are_the_judges_alone(tmp_path: Path) -> None:
     """The client is not asked for them: a foreign one would be followed."""
     assert _run(tmp_path, "touch asked", "00000002.history") == 1
     assert not (tmp_path / "asked").exists()

@@ -79,13 +79,15 @@ def test_same_instance_after_a_clean_stop() -> None:
 
 
 @pytest.mark.parametrize(("unchanged_s", "taken"), [(0, False), (59.9, False), (60, True)])
-def test_s02_same_instance_whose_last_start_said_nothing(unchanged_s: float, taken: bool) -> None:  # noqa: FBT001 (a table)
+@pytest.mark.rule("one-owner")
+def test_same_instance_whose_last_start_said_nothing(unchanged_s: float, taken: bool) -> None:  # noqa: FBT001 (a table)
     """A copy of the volume may run elsewhere: only 4 leases of silence tell that it does not."""
     answer = decide(RUNNING, claimant(**SAME), unchanged_s=unchanged_s)
     assert isinstance(answer, Take if taken else Wait)
 
 
-def test_s02_the_longer_lease_counts() -> None:
+@pytest.mark.rule("one-owner")
+def test_the_longer_lease_counts() -> None:
     """The holder believes in its own lease, not in ours."""
     slow = replace(RUNNING, lease_s=60)
     assert isinstance(decide(slow, claimant(**SAME), unchanged_s=239), Wait)
@@ -93,7 +95,8 @@ def test_s02_the_longer_lease_counts() -> None:
     assert isinstance(decide(RUNNING, claimant(**SAME, lease_s=60.0), unchanged_s=239), Wait)
 
 
-def test_s02_the_very_directory_of_the_holder_is_proof_of_its_death() -> None:
+@pytest.mark.rule("one-owner")
+def test_the_very_directory_of_the_holder_is_proof_of_its_death() -> None:
     """We have the lock that it had."""
     answer = decide(RUNNING, claimant(**SAME, place=RUNNING.place))
     assert isinstance(answer, Take)
@@ -108,20 +111,23 @@ def test_the_same_start_writes_again() -> None:
     assert answer.owner == RUNNING
 
 
-def test_s02_the_same_start_does_not_write_over_a_wipe() -> None:
+@pytest.mark.rule("one-owner")
+def test_the_same_start_does_not_write_over_a_wipe() -> None:
     """Whoever wipes may leave the holder's name in the object."""
     wiping = replace(OWNER, state="wiping")
     assert isinstance(decide(wiping, claimant(**SAME, boot="their boot")), Kept)
 
 
-def test_s02_what_was_given_up_is_claimed_anew_by_the_same_start() -> None:
+@pytest.mark.rule("one-owner")
+def test_what_was_given_up_is_claimed_anew_by_the_same_start() -> None:
     """Else the object would go on saying "stopped", and anybody could write beside us."""
     answer = decide(OWNER, claimant(**SAME, boot="their boot"))
     assert isinstance(answer, Take)
     assert (answer.owner.state, answer.owner.epoch) == ("running", 8)
 
 
-def test_s02_silence_is_measured_by_content() -> None:
+@pytest.mark.rule("one-owner")
+def test_silence_is_measured_by_content() -> None:
     """A server without tags, or with changing ones, neither kills a holder nor keeps a dead one."""
     rivals = Rivals()
     assert rivals.unchanged_s(OWNER.to_json(), now_s()) == 0
@@ -130,7 +136,8 @@ def test_s02_silence_is_measured_by_content() -> None:
     assert rivals.unchanged_s(b"absent", now_s()) == 0
 
 
-def test_s04_a_copy_on_the_same_timeline_needs_a_person() -> None:
+@pytest.mark.rule("ownership")
+def test_a_copy_on_the_same_timeline_needs_a_person() -> None:
     """However long the owner has been silent; the way out is named."""
     answer = decide(OWNER, claimant(), unchanged_s=FOREVER_S)
     assert isinstance(answer, Kept)
@@ -142,7 +149,8 @@ def test_s04_a_copy_on_the_same_timeline_needs_a_person() -> None:
     ("left_at", "mark", "taken"),
     [(10, 10, True), (11, 10, True), (9, 10, False), (10, 11, False), (12, 11, True)],
 )
-def test_s04_a_promoted_standby_goes_on_with_a_new_timeline(
+@pytest.mark.rule("ownership")
+def test_a_promoted_standby_goes_on_with_a_new_timeline(
     left_at: int,
     mark: int,
     taken: bool,  # noqa: FBT001 (a table)
@@ -159,7 +167,8 @@ def test_s04_a_promoted_standby_goes_on_with_a_new_timeline(
         assert "walsup adopt" in answer.fault.cure
 
 
-def test_s05_a_branch_of_the_same_instance_begins_where_it_has_left() -> None:
+@pytest.mark.rule("divergence")
+def test_a_branch_of_the_same_instance_begins_where_it_has_left() -> None:
     """Else what a copy has archived behind the branch would be taken for ours, and never pass."""
     left = (Switch(timeline=1, switch_lsn=8 * SIZE + 96, reason="a test"),)
     one = claimant(instance="theirs", control=control(timeline=2), left=left)
@@ -168,14 +177,16 @@ def test_s05_a_branch_of_the_same_instance_begins_where_it_has_left() -> None:
     assert (decided.owner.timeline, decided.owner.lsn) == (1, 8 * SIZE)
 
 
-def test_s04_a_timeline_that_was_never_the_owners() -> None:
+@pytest.mark.rule("ownership")
+def test_a_timeline_that_was_never_the_owners() -> None:
     """The owner has been promoted elsewhere; this one stayed behind, or went another way."""
     left = (Switch(timeline=1, switch_lsn=20 * SIZE, reason=""),)
     for who in (claimant(), claimant(control=control(timeline=3), left=left)):
         assert isinstance(decide(replace(OWNER, timeline=2), who), Kept)
 
 
-def test_s04_adopt_begins_anew_with_a_full_backup() -> None:
+@pytest.mark.rule("ownership")
+def test_adopt_begins_anew_with_a_full_backup() -> None:
     """Only from the owner that the person has seen, and only when nobody holds it."""
     said = Adoption("a", ("theirs", "their boot", 7))
     answer = decide(OWNER, claimant(adoption=said))
@@ -188,7 +199,8 @@ def test_s04_adopt_begins_anew_with_a_full_backup() -> None:
         assert isinstance(decide(other, claimant(adoption=said)), Kept)
 
 
-def test_s04_another_cluster_never_shares_a_prefix() -> None:
+@pytest.mark.rule("ownership")
+def test_another_cluster_never_shares_a_prefix() -> None:
     """Not even when adopted; but nothing archived is nothing to share."""
     said = Adoption("a", ("theirs", "their boot", 7))
     who = claimant(control=control(system_id=1), adoption=said)
@@ -201,7 +213,8 @@ def test_s04_another_cluster_never_shares_a_prefix() -> None:
     assert isinstance(decide(RUNNING, who, empty=True), Wait)
 
 
-def test_s32_an_archive_that_is_being_wiped_is_nobodys() -> None:
+@pytest.mark.rule("wipe")
+def test_an_archive_that_is_being_wiped_is_nobodys() -> None:
     """Not even its own instance's."""
     assert isinstance(decide(replace(OWNER, state="wiping"), claimant(**SAME)), Kept)
 
@@ -223,7 +236,8 @@ MARK = Segment(timeline=3, number=20, size=SIZE)
         (None, 0.0, Take),
     ],
 )
-def test_s13_a_restore_claims_the_archive_before_its_end(
+@pytest.mark.rule("new-timeline")
+def test_a_restore_claims_the_archive_before_its_end(
     owner: Owner | None, unchanged_s: float, wanted: type[Take | Wait | Kept]
 ) -> None:
     """With the number of its new timeline; never under a holder that may still write."""

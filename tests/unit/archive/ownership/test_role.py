@@ -109,7 +109,8 @@ TABLE: dict[str, tuple[Self, Owner | None, tuple[Line, ...], bool, Rank | type[R
 
 
 @pytest.mark.parametrize("case", TABLE)
-def test_s19_every_case(case: str) -> None:
+@pytest.mark.rule("role-from-the-archive")
+def test_every_case(case: str) -> None:
     """Only what the archive shows decides; in doubt a person does."""
     own, owner, lines, empty, wanted = TABLE[case]
     found = judge(own, owner, lines, empty=empty)

@@ -42,7 +42,8 @@ async def _lost(writes: "list[asyncio.Task[str]]") -> int:
     return sum(not isinstance(e, str) for e in ended)
 
 
-async def test_s2_of_many_writers_one_wins(tmp_path: Path) -> None:
+@pytest.mark.rule("one-owner")
+async def test_of_many_writers_one_wins(tmp_path: Path) -> None:
     """Eight processes create, then replace the same version: seven are told that they lost."""
     many = [FileBucket(FileArchive(directory=str(tmp_path))) for _ in range(8)]
     created = [asyncio.create_task(b.create(OWNER, bytes([n]))) for n, b in enumerate(many)]
@@ -57,7 +58,8 @@ async def test_s2_of_many_writers_one_wins(tmp_path: Path) -> None:
         one.close()
 
 
-async def test_s2_a_kill_leaves_the_old_or_the_new_content(bucket: FileBucket) -> None:
+@pytest.mark.rule("one-owner")
+async def test_a_kill_leaves_the_old_or_the_new_content(bucket: FileBucket) -> None:
     """Whatever the moment, an object is whole, and the next write goes on."""
     contents = [bytes([n]) * 5000 for n in range(40)]
     await bucket.create(OWNER, contents[0])
@@ -147,7 +149,8 @@ async def test_absent_and_the_faults_of_a_directory(bucket: Bucket, tmp_path: Pa
     nowhere.close()
 
 
-async def test_s29_a_hung_worker_is_given_up(tmp_path: Path) -> None:
+@pytest.mark.rule("hung-filesystem")
+async def test_a_hung_worker_is_given_up(tmp_path: Path) -> None:
     """A request has an end, and a worker that died of it is replaced."""
     bucket = FileBucket(FileArchive(directory=str(tmp_path)), timeout_s=4.0)
     await bucket.create(OWNER, b"1")
@@ -178,7 +181,8 @@ def _children(words: str) -> list[int]:
     return [int(pid) for pid in found if words in Path(f"/proc/{pid}/cmdline").read_text()]
 
 
-def test_s06c_no_name_of_ours_looks_like_wal(tmp_path: Path) -> None:
+@pytest.mark.rule("archive-names")
+def test_no_name_of_ours_looks_like_wal(tmp_path: Path) -> None:
     """Not for a moment, and not with the longest pid: a kill leaves what is being written."""
     opened: list[str] = []
     watching = True

@@ -30,7 +30,8 @@ def test_a_file_of_our_own_is_not_the_archives(number: int, kind: str, says: str
     assert "archive" in classify(theirs).cure
 
 
-def test_s25_a_full_disk_names_the_file(tmp_path: Path) -> None:
+@pytest.mark.rule("disk-full")
+def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
     """A write alone does not say to which file it was."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))

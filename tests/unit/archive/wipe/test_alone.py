@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import walsup
 
 ROOT = Path(walsup.__file__).parent
@@ -52,7 +54,8 @@ def _imports(tree: ast.Module) -> set[str]:
     return found
 
 
-def test_s32_only_the_wipe_asks_a_bucket_to_delete() -> None:
+@pytest.mark.rule("wipe")
+def test_only_the_wipe_asks_a_bucket_to_delete() -> None:
     """No client's method, no DELETE request, no `delete` of an engine's anywhere else."""
     for name, tree in _modules():
         if name.startswith(WIPE):
@@ -61,7 +64,8 @@ def test_s32_only_the_wipe_asks_a_bucket_to_delete() -> None:
         assert not {"DELETE", "delete"} & _words(tree), name
 
 
-def test_s32_only_the_wipe_and_a_directorys_own_worker_remove_files_there() -> None:
+@pytest.mark.rule("wipe")
+def test_only_the_wipe_and_a_directorys_own_worker_remove_files_there() -> None:
     """Whatever else below walsup/archive removes a file is named here, with the reason."""
     removers = {
         name
@@ -71,7 +75,8 @@ def test_s32_only_the_wipe_and_a_directorys_own_worker_remove_files_there() -> N
     assert {name for name in removers if not name.startswith(WIPE)} <= set(REMOVES_FILES)
 
 
-def test_s32_only_the_command_leads_there() -> None:
+@pytest.mark.rule("wipe")
+def test_only_the_command_leads_there() -> None:
     """Neither PID 1, nor prepare, nor the agent can reach it, or carries it in memory."""
     reaches = {
         name

@@ -20,13 +20,15 @@ from walsup.archive.wipe.target import Entry, Upload
         ("wal_005/wal_005/x", "wal_005/"),
     ],
 )
-def test_s32_an_archive_below(key: str, folder: str) -> None:
+@pytest.mark.rule("wipe")
+def test_an_archive_below(key: str, folder: str) -> None:
     """Its owner object, its WAL or its base backups show it."""
     assert archive_below(key) == folder
 
 
 @pytest.mark.parametrize("key", ["../db2/x", "wal_005/../../db2/x", "./x", "x/.", ".."])
-def test_s32_keys_that_lead_elsewhere(key: str) -> None:
+@pytest.mark.rule("wipe")
+def test_keys_that_lead_elsewhere(key: str) -> None:
     """Some servers keep objects as files."""
     assert odd(key) == key
     assert odd("wal_005/a..b/.hidden") == ""
@@ -37,7 +39,8 @@ def test_s32_keys_that_lead_elsewhere(key: str) -> None:
     assert ".." in objection.problem
 
 
-def test_s32_what_is_no_archive() -> None:
+@pytest.mark.rule("wipe")
+def test_what_is_no_archive() -> None:
     """A folder of other things; an archive that has been deleted by markers is one still."""
     found = Found()
     assert found.is_empty
@@ -70,7 +73,8 @@ def test_counts() -> None:
     assert found.folders == {"walsup": 1, "wal_005": 0, "basebackups_005": 0}
 
 
-def test_s32_the_age_of_an_archive_that_nobody_owns() -> None:
+@pytest.mark.rule("wipe")
+def test_the_age_of_an_archive_that_nobody_owns() -> None:
     """By the server's clock alone."""
     found = Found()
     found.add([Entry("wal_005/x", 1, 1000.0)])

@@ -44,7 +44,8 @@ def test_versions_and_delete_markers() -> None:
 
 
 @pytest.mark.parametrize("key", ["db2/x", "db", "d", "other/db/x", "/db/x"])
-def test_s32_a_key_that_was_not_asked_for_is_not_believed(key: str) -> None:
+@pytest.mark.rule("wipe")
+def test_a_key_that_was_not_asked_for_is_not_believed(key: str) -> None:
     """A server that ignores the prefix would have everything deleted."""
     with pytest.raises(OddAnswerError, match="asked for keys below db/"):
         s3_documents.entries(_versions(_row("Version", key)), "db/")

@@ -107,7 +107,8 @@ async def _clear(odd: Odd) -> Sweep:
     return sweep
 
 
-async def test_s32_a_server_that_cannot_delete_many(made: list[Odd]) -> None:
+@pytest.mark.rule("wipe")
+async def test_a_server_that_cannot_delete_many(made: list[Odd]) -> None:
     """It is asked once; then each object is deleted by itself."""
     odd = _odd(made, bulk=False)
     sweep = await _clear(odd)
@@ -116,14 +117,16 @@ async def test_s32_a_server_that_cannot_delete_many(made: list[Odd]) -> None:
 
 
 @pytest.mark.parametrize("code", ["InternalError", "SlowDown"])
-async def test_s32_an_objects_own_failure_is_read_and_passes(made: list[Odd], code: str) -> None:
+@pytest.mark.rule("wipe")
+async def test_an_objects_own_failure_is_read_and_passes(made: list[Odd], code: str) -> None:
     """The answer's status is 200 all the same."""
     odd = _odd(made, codes=(code, ""))
     sweep = await _clear(odd)
     assert (odd.keys, sweep.deleted) == (set(), 5)
 
 
-async def test_s32_what_is_gone_already_is_as_good(made: list[Odd]) -> None:
+@pytest.mark.rule("wipe")
+async def test_what_is_gone_already_is_as_good(made: list[Odd]) -> None:
     """Another may have deleted it between listing and request."""
     odd = _odd(made, codes=("NoSuchKey",))
     assert (await _clear(odd)).deleted >= 5
@@ -132,9 +135,8 @@ async def test_s32_what_is_gone_already_is_as_good(made: list[Odd]) -> None:
 @pytest.mark.parametrize(
     ("code", "says"), [("AccessDenied", "no rights: s3:DeleteObject on "), ("Strange", "Strange")]
 )
-async def test_s32_an_objects_own_refusal_is_no_success(
-    made: list[Odd], code: str, says: str
-) -> None:
+@pytest.mark.rule("wipe")
+async def test_an_objects_own_refusal_is_no_success(made: list[Odd], code: str, says: str) -> None:
     """Named, with the right; nothing is taken for a lock that is none."""
     odd = _odd(made, codes=(code,))
     with pytest.raises(ArchiveError, match=says):
@@ -142,7 +144,8 @@ async def test_s32_an_objects_own_refusal_is_no_success(
     assert odd.keys == {KEYS[0]}
 
 
-def test_s32_a_refusal_of_an_unknown_key_is_not_dropped(made: list[Odd]) -> None:
+@pytest.mark.rule("wipe")
+def test_a_refusal_of_an_unknown_key_is_not_dropped(made: list[Odd]) -> None:
     """It is told of the first of the batch."""
     odd = _odd(made, codes=("AccessDenied",))
     place = odd.place()

@@ -14,7 +14,8 @@ def test_an_empty_directory_is_no_hindrance(tmp_path: Path) -> None:
     assert hindrance(load({"PGDATA": str(tmp_path)}), {"KUBERNETES_SERVICE_HOST": "x"}) is None
 
 
-def test_s11_a_restore_that_is_asked_for_is_named_with_the_way_out(tmp_path: Path) -> None:
+@pytest.mark.rule("empty-means-listed")
+def test_a_restore_that_is_asked_for_is_named_with_the_way_out(tmp_path: Path) -> None:
     """The hint names the variable to remove."""
     error = hindrance(load({"PGDATA": str(tmp_path), "RESTORE": "true"}), {})
     assert isinstance(error, SettingsError)

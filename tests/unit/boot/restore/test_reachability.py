@@ -65,7 +65,8 @@ def _at(moment: datetime, *, inclusive: bool = True) -> Target:
         (NOON + TICK, True, None, ""),
     ],
 )
-def test_s18_where_a_moment_leads(
+@pytest.mark.rule("quiet-database")
+def test_where_a_moment_leads(
     target: datetime, complete_until: datetime | None, ends: str, *, inclusive: bool
 ) -> None:
     """The last commit was at noon: postgres needs a later one to stop at."""

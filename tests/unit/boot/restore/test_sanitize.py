@@ -46,7 +46,8 @@ def test_nothing_of_its_first_owner_stays(data: Path) -> None:
     assert "scram-sha-256" in (data / "pg_hba.conf").read_text()
 
 
-def test_s09_settings_of_another_archive_are_taken_out_and_kept(data: Path) -> None:
+@pytest.mark.rule("operators-files")
+def test_settings_of_another_archive_are_taken_out_and_kept(data: Path) -> None:
     """By name, in any case; a value that only speaks of them stays."""
     sanitize.make_own(data, None, "trust")
     kept = (data / "postgresql.auto.conf.before-restore").read_text()

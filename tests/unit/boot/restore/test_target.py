@@ -31,7 +31,8 @@ def test_one_target_is_given_and_all_others_are_taken_away(
 
 
 @pytest.mark.parametrize("ends", ["end", "quiet"])
-def test_s18_in_quiet_time_there_is_no_target(ends: str) -> None:
+@pytest.mark.rule("quiet-database")
+def test_in_quiet_time_there_is_no_target(ends: str) -> None:
     """PostgreSQL would call it unreachable."""
     wanted = Target("time", "2026-01-01 00:00:00+00:00", action="pause")
     rendered = recovery_settings(wanted, 1, ends, "fetch")
@@ -39,7 +40,8 @@ def test_s18_in_quiet_time_there_is_no_target(ends: str) -> None:
     assert rendered["recovery_target_action"] == "promote"
 
 
-def test_s12_a_target_speaks_of_the_source_it_was_set_for() -> None:
+@pytest.mark.rule("restore-source-once")
+def test_a_target_speaks_of_the_source_it_was_set_for() -> None:
     """The own archive, restored later, goes to its end."""
     known = load(OWN | FROM | {"WALSUP_RESTORE_TARGET_LSN": "0/5"})
     assert target(known, own=False).kind == "lsn"

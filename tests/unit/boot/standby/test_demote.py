@@ -28,7 +28,8 @@ def _segment(pg_wal: Path, number: int, pages: int, timeline: int = 1) -> None:
     (pg_wal / f"{timeline:08X}00000000{number:08X}").write_bytes(content.ljust(SIZE, b"\0"))
 
 
-async def test_s19_what_lies_behind_the_fork_is_brought_away(tmp_path: Path) -> None:
+@pytest.mark.rule("role-from-the-archive")
+async def test_what_lies_behind_the_fork_is_brought_away(tmp_path: Path) -> None:
     """Written pages only, and under no key that WAL-G would take for WAL (S6c)."""
     pg_wal = tmp_path / "data" / "pg_wal"
     pg_wal.mkdir(parents=True)
@@ -47,14 +48,16 @@ async def test_s19_what_lies_behind_the_fork_is_brought_away(tmp_path: Path) -> 
     assert content == (pg_wal / "000000010000000000000004").read_bytes()[: 2 * PAGE_BYTES]
 
 
-def test_s19_an_encrypted_archive_gets_nothing_in_the_clear() -> None:
+@pytest.mark.rule("role-from-the-archive")
+def test_an_encrypted_archive_gets_nothing_in_the_clear() -> None:
     """A person copies it."""
     known = load({"WALG_LIBSODIUM_KEY": "x" * 32})
     with pytest.raises(DataDirectoryError, match="encrypted"):
         diverged_wal.check(known)
 
 
-def test_s19_emptying_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
+@pytest.mark.rule("role-from-the-archive")
+def test_emptying_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
     """Nothing in between looks like a database; what lies outside is emptied too."""
     pgdata, wal, space = (tmp_path / name for name in ("data", "wal", "space"))
     for directory in (pgdata / "global", pgdata / "pg_tblspc", wal, space / "PG_15"):

@@ -56,7 +56,8 @@ def test_a_stopped_archiver_and_a_stopped_push_are_told(tmp_path: Path) -> None:
     assert again.stopped == "the archiver (pid 11)"
 
 
-def test_s02_a_push_that_has_lost_its_archiver_is_found(tmp_path: Path) -> None:
+@pytest.mark.rule("one-owner")
+def test_a_push_that_has_lost_its_archiver_is_found(tmp_path: Path) -> None:
     """By the configuration that it was given; the postmaster's own argument is no push."""
     config = Path("/run/walsup/engine.json")
     command = f"timeout -k 3 12 wal-g --config {config} wal-push pg_wal/0"

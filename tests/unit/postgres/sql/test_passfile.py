@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+import pytest
+
 from walsup import settings
 from walsup.postgres.sql import passfile
 
 STANDBY = {"WALSUP_ROLE": "standby", "WALSUP_PRIMARY_CONNINFO": "host=a"}
 
 
-def test_s28_the_file_follows_the_password(tmp_path: Path) -> None:
+@pytest.mark.rule("secrets")
+def test_the_file_follows_the_password(tmp_path: Path) -> None:
     """Written once for each, escaped for libpq, and removed without one."""
     first = settings.load({**STANDBY, "WALSUP_REPLICATION_PASSWORD": "a:b\\c"})
     assert passfile.keep(tmp_path, first)

@@ -17,7 +17,8 @@ def _page(address: int, timeline: int = 2) -> bytes:
 
 
 @pytest.mark.parametrize("written", [0, 1, 5, SIZE // pages.PAGE_BYTES])
-def test_s17_pages_of_an_earlier_use_do_not_count(tmp_path: Path, written: int) -> None:
+@pytest.mark.rule("partial-segments")
+def test_pages_of_an_earlier_use_do_not_count(tmp_path: Path, written: int) -> None:
     """A recycled file has the addresses of another segment behind what is new."""
     path = tmp_path / NAME
     new = [_page(START + n * pages.PAGE_BYTES) for n in range(written)]
@@ -26,7 +27,8 @@ def test_s17_pages_of_an_earlier_use_do_not_count(tmp_path: Path, written: int) 
     assert pages.reach(path, NAME, SIZE) == written * pages.PAGE_BYTES
 
 
-def test_s17_a_short_file_reaches_to_its_end(tmp_path: Path) -> None:
+@pytest.mark.rule("partial-segments")
+def test_a_short_file_reaches_to_its_end(tmp_path: Path) -> None:
     """An older timeline's pages belong to it, a newer one's do not."""
     path = tmp_path / NAME
     path.write_bytes(

@@ -26,12 +26,14 @@ SEGMENT = 16 * MIB
         (0, 0, 0, False),
     ],
 )
-def test_s25_only_with_room(total_mib: int, free_mib: int, held: int, *, expected: bool) -> None:
+@pytest.mark.rule("disk-full")
+def test_only_with_room(total_mib: int, free_mib: int, held: int, *, expected: bool) -> None:
     """Small volumes keep their room, and a low disk is not made lower."""
     assert may_add(Disk(total_mib * MIB, free_mib * MIB), SEGMENT, held) == expected
 
 
-def test_s25_refill_and_keep(tmp_path: Path) -> None:
+@pytest.mark.rule("disk-full")
+def test_refill_and_keep(tmp_path: Path) -> None:
     """Whole segments with blocks behind them; a second call adds nothing, room keeps them."""
     held = refill(tmp_path, MIB)
     files = sorted(tmp_path.iterdir())
@@ -43,7 +45,8 @@ def test_s25_refill_and_keep(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == files
 
 
-def test_s25_given_up_when_a_segment_does_not_fit(tmp_path: Path) -> None:
+@pytest.mark.rule("disk-full")
+def test_given_up_when_a_segment_does_not_fit(tmp_path: Path) -> None:
     """With a segment size that no disk has room for, all of it goes."""
     refill(tmp_path, MIB)
     assert give_up(tmp_path, 1 << 60) == 4
