@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from walsup import cli, log
-from walsup.agent.context import begin
 from walsup.agent.recovery.miss_socket import serve as serve_judge
+from walsup.agent.tasks import begin
 from walsup.archive.engine import restore_client
 from walsup.archive.faults import Fault, FaultError, FaultKind
 from walsup.archive.storage.bucket import ConflictError

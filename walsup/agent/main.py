@@ -1,4 +1,4 @@
-"""The agent's process: build the world, run the loops, never end by itself."""
+"""The agent's process: build the context, run the loops, never end by itself."""
 
 import asyncio
 import os
@@ -8,9 +8,10 @@ import threading
 from pathlib import Path
 
 from walsup import log
-from walsup.agent.context import World, forever
+from walsup.agent.context import AgentContext
 from walsup.agent.repeated_errors import REPEATS
 from walsup.agent.startup_retry import answering, until_readable
+from walsup.agent.tasks import forever
 from walsup.errors import SettingsError
 from walsup.redaction import redact_known
 
@@ -38,17 +39,17 @@ async def _run(run_dir: Path, wire: int | None) -> None:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(REPEATS.handle)
     try:
-        world = World(run_dir, wire)
+        context = AgentContext(run_dir, wire)
     except SettingsError as wrong:
-        world, web = await until_readable(run_dir, wire, wrong)
-    log.configure(world.settings.log_format, "agent")
-    loop.add_signal_handler(signal.SIGURG, world.pid1.nudged.set)
-    web = web or answering(world.board, world.settings.http, world.run_dir)
+        context, web = await until_readable(run_dir, wire, wrong)
+    log.configure(context.settings.log_format, "agent")
+    loop.add_signal_handler(signal.SIGURG, context.pid1.nudged.set)
+    web = web or answering(context.board, context.settings.http, context.run_dir)
     await asyncio.sleep(0)
     from walsup.agent.loops import LOOPS  # noqa: PLC0415 (HTTP answers while the rest is loaded)
 
     tasks = [
-        asyncio.create_task(forever(name, lambda work=work: work(world)))  # type: ignore[misc]
+        asyncio.create_task(forever(name, lambda work=work: work(context)))  # type: ignore[misc]
         for name, work in LOOPS.items()
     ]
     await asyncio.gather(web, *tasks)

@@ -8,11 +8,12 @@ import json
 from pathlib import Path
 
 from walsup import log, settings
-from walsup.agent.context import World, forever, show_identity
+from walsup.agent.context import AgentContext, show_identity
 from walsup.agent.http.server import serve, serve_commands
 from walsup.agent.pid1_link import Pid1
 from walsup.agent.state import Board, Database
 from walsup.agent.subject import Subject
+from walsup.agent.tasks import forever
 from walsup.archive.faults import Fault, FaultKind
 from walsup.errors import SettingsError
 from walsup.postgres.sql.connection import postmaster
@@ -42,8 +43,8 @@ def answering(
 
 async def until_readable(
     run_dir: Path, wire: int | None, wrong: SettingsError
-) -> tuple[World, "asyncio.Future[tuple[None, None]]"]:
-    """Answer probes with the fault until the settings can be read; gives world and answerer."""
+) -> tuple[AgentContext, "asyncio.Future[tuple[None, None]]"]:
+    """Answer probes with the fault until the settings can be read; gives context and answerer."""
     content = json.loads((run_dir / "agent.json").read_text(encoding="utf-8"))
     environment: dict[str, str] = content["environment"]
     pgdata, pid1 = Path(content["pgdata"]), Pid1(run_dir, wire)
@@ -62,8 +63,8 @@ async def until_readable(
         pid1.beat()
         await asyncio.sleep(_EVERY_S)
         try:
-            world = World(run_dir, wire, board)
+            context = AgentContext(run_dir, wire, board)
         except SettingsError:
             continue
         board.clear(Subject.SECRETS)
-        return world, web
+        return context, web

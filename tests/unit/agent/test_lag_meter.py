@@ -278,7 +278,7 @@ class Model:
             self.meter.looked(lsn, quiet=quiet)
 
     def do(self, step: str, size: int) -> None:  # noqa: C901 (a table of steps)
-        """One step of the world."""
+        """One step of the context."""
         self.now_s += 1
         match step:
             case "begin":

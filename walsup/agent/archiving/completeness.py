@@ -6,7 +6,7 @@ lease reckons with it.
 
 import time
 
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.archive.owner_record import Tablespace
 from walsup.archive.ownership.lease import Proven
 from walsup.errors import WalsupError
@@ -17,7 +17,9 @@ from walsup.postgres.wal import Segment
 _COMMIT_MARGIN_S = 2.0
 
 
-def proven(world: World, mark: Segment, *, ended: bool = False, verdict: str = "") -> Proven:
+def proven(
+    context: AgentContext, mark: Segment, *, ended: bool = False, verdict: str = ""
+) -> Proven:
     """Give what the owner object is to say: the mark, and the holes that no backup has covered.
 
     `ended`: the database has, and nothing of it is missing.
@@ -25,40 +27,40 @@ def proven(world: World, mark: Segment, *, ended: bool = False, verdict: str = "
     return Proven(
         mark.timeline,
         mark.end_lsn,
-        world.board.snapshot.needs_backup_from,
-        _now(world) if ended else _complete_until(world),
-        world.continuity.position,
+        context.board.snapshot.needs_backup_from,
+        _now(context) if ended else _complete_until(context),
+        context.session.continuity.position,
         verdict,
         time.time() if verdict else 0.0,
-        tablespaces=_tablespaces(world),
-        limits=_limits(world),
+        tablespaces=_tablespaces(context),
+        limits=_limits(context),
     )
 
 
-def _limits(world: World) -> tuple[tuple[str, int], ...]:
+def _limits(context: AgentContext) -> tuple[tuple[str, int], ...]:
     """Give the five settings that recovery compares, as this run has them."""
     try:
-        return pg_control.read(world.settings.pgdata).limits
+        return pg_control.read(context.settings.pgdata).limits
     except WalsupError:
         return ()  # nothing new is known
 
 
-def _tablespaces(world: World) -> tuple[Tablespace, ...]:
+def _tablespaces(context: AgentContext) -> tuple[Tablespace, ...]:
     """Give where tablespaces are: a restore's WAL creates those that no base backup has."""
-    found = locations.links(world.settings.pgdata)
+    found = locations.links(context.settings.pgdata)
     return tuple(sorted(Tablespace(int(number), str(place)) for number, place in found))
 
 
-def _complete_until(world: World) -> float:
+def _complete_until(context: AgentContext) -> float:
     """Give until when every commit is proven, by the clock that stamps them; 0: not known."""
-    complete_s = world.meter.complete_s if world.meter is not None else None
+    complete_s = context.session.meter.complete_s if context.session.meter is not None else None
     if complete_s is None:
         return 0.0
     # A commit has its time a moment before its place in the WAL.
-    return _now(world) - (time.monotonic() - complete_s) - _COMMIT_MARGIN_S
+    return _now(context) - (time.monotonic() - complete_s) - _COMMIT_MARGIN_S
 
 
-def _now(world: World) -> float:
+def _now(context: AgentContext) -> float:
     """Give the time of day, at most the bucket's: another node's clock may be right."""
-    theirs = world.bucket.now() if world.bucket is not None else 0.0
+    theirs = context.session.bucket.now() if context.session.bucket is not None else 0.0
     return min(time.time(), theirs) if theirs else time.time()

@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from walsup import log
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.subject import Subject
 from walsup.archive.engine import adapter, decryption, run_once
 from walsup.archive.engine.memory_budget import Room
@@ -17,63 +17,63 @@ from walsup.system.private_files import write_private
 _LOOK_EVERY_S = 0.002
 
 
-def render(world: World, compression: str) -> bool:
+def render(context: AgentContext, compression: str) -> bool:
     """Write the engine's configuration; True when it is another than before."""
-    server = postmaster(world.settings.pgdata)
-    region = world.bucket.region if world.bucket else None
-    carrier = world.engine
+    server = postmaster(context.settings.pgdata)
+    region = context.session.bucket.region if context.session.bucket else None
+    carrier = context.session.engine
     text = adapter.render(
-        world.settings._replace(region=region),
+        context.settings._replace(region=region),
         engine=carrier.name if isinstance(carrier, adapter.Engine) else "",
         compression=compression,
-        socket_dir=server.socket_dir if server else str(world.run_dir),
+        socket_dir=server.socket_dir if server else str(context.run_dir),
         port=server.port if server else 5432,
-        segment_bytes=world.board.snapshot.segment_bytes,
+        segment_bytes=context.board.snapshot.segment_bytes,
         room=carrier.room if isinstance(carrier, adapter.Engine) else Room(),
         # Without the private key a push whose answer was lost could never be repeated.
-        overwrites=bool(decryption.lacking(world.settings)),
+        overwrites=bool(decryption.lacking(context.settings)),
     )
     try:
-        if world.engine_config.read_text(encoding="utf-8") == text:
+        if context.engine_config.read_text(encoding="utf-8") == text:
             return False
     except OSError:
         pass
-    write_private(world.engine_config, text)
+    write_private(context.engine_config, text)
     return True
 
 
-def launch(world: World, carrier: adapter.Engine, lease: Lease) -> int:
+def launch(context: AgentContext, carrier: adapter.Engine, lease: Lease) -> int:
     """Have a fresh daemon started, the old one killed first; gives its generation."""
-    generation = world.next_generation(world.board.snapshot.init.engine_generation)
-    render(world, lease.owner.compression)
-    world.pid1.want_engine(
+    generation = context.session.next_generation(context.board.snapshot.init.engine_generation)
+    render(context, lease.owner.compression)
+    context.pid1.want_engine(
         generation,
-        carrier.daemon_argv(world.engine_config, world.engine_socket),
-        run_once.environment() | {"PGDATA": str(world.settings.pgdata)},
+        carrier.daemon_argv(context.engine_config, context.engine_socket),
+        run_once.environment() | {"PGDATA": str(context.settings.pgdata)},
         lease.until_s,
     )
     return generation
 
 
-def keep_configuration(world: World) -> None:
+def keep_configuration(context: AgentContext) -> None:
     """Write the engine's configuration again when it has gone: no engine starts without it."""
-    lease = world.lease
-    if lease is not None and lease.is_held and not world.engine_config.exists():
+    lease = context.session.lease
+    if lease is not None and lease.is_held and not context.engine_config.exists():
         try:
-            render(world, lease.owner.compression)
+            render(context, lease.owner.compression)
         except OSError as raised:
-            world.board.fault(Subject.ENGINE, classify(raised))
+            context.board.fault(Subject.ENGINE, classify(raised))
             return
-        world.board.clear(Subject.ENGINE)
-        log.warning("engine.configured_again", reason=f"{world.engine_config} had gone")
+        context.board.clear(Subject.ENGINE)
+        log.warning("engine.configured_again", reason=f"{context.engine_config} had gone")
 
 
-async def until_quiet(world: World) -> None:
+async def until_quiet(context: AgentContext) -> None:
     """Wait for the moment between two pushes, for as long as one may take (S28)."""
-    running = world.board.snapshot.init
+    running = context.board.snapshot.init
     found = archiver.find(running.postgres_pid) if running.engine_pid else None
     deadline_s = time.monotonic() + adapter.push_timeout_s(
-        world.settings.push_grace_s, world.settings.lease_s
+        context.settings.push_grace_s, context.settings.lease_s
     )
     while found and time.monotonic() < deadline_s:
         if not archiver.is_pushing(found.pid):
@@ -81,21 +81,21 @@ async def until_quiet(world: World) -> None:
         await asyncio.sleep(_LOOK_EVERY_S)
 
 
-def replace(world: World, reason: str) -> bool:
+def replace(context: AgentContext, reason: str) -> bool:
     """Replace a daemon that cannot be trusted any more; False when there is none to replace.
 
     Nothing is awaited between the look at the gate and the launch: a daemon that is started
     after the gate was shut would write into an archive that is not ours.
     """
-    lease = world.lease
+    lease = context.session.lease
     if (
-        world.board.snapshot.gate.state != "open"
+        context.board.snapshot.gate.state != "open"
         or lease is None
         or not lease.is_held
-        or not isinstance(world.engine, adapter.Engine)
-        or not world.board.snapshot.init.engine_generation
+        or not isinstance(context.session.engine, adapter.Engine)
+        or not context.board.snapshot.init.engine_generation
     ):
         return False
-    generation = launch(world, world.engine, lease)
+    generation = launch(context, context.session.engine, lease)
     log.warning("engine.replaced", reason=reason, generation=generation)
     return True

@@ -10,7 +10,7 @@ from walsup.agent.archiving.history_push import prove_history
 from walsup.agent.archiving.inflight_pushes import until_landed
 from walsup.agent.archiving.lease_holder import grant
 from walsup.agent.archiving.takeover_push import inherit
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.lag_meter import Meter
 from walsup.agent.state import BackupSeen, Gate, Previous
 from walsup.archive.catalog import owner_line
@@ -40,8 +40,8 @@ _DAEMON_PATIENCE_S = 10.0
 class Doorkeeper:
     """Opens the gate, if the archive is or may be ours. It remembers what it has seen of rivals."""
 
-    def __init__(self, world: World, carrier: Engine) -> None:
-        self._world = world
+    def __init__(self, context: AgentContext, carrier: Engine) -> None:
+        self._context = context
         self._carrier = carrier
         self._rivals = Rivals()
         self._tested: tuple[Bucket, Conditional] | None = None
@@ -52,36 +52,36 @@ class Doorkeeper:
         Raises:
             what the bucket, the data directory's files or the engine raise.
         """
-        world, pgdata = self._world, self._world.settings.pgdata
+        context, pgdata = self._context, self._context.settings.pgdata
         if not self._carrier.room.hard_bytes:
-            room_here = engine_memory.find(world.settings, self._carrier)
-            self._carrier = world.engine = self._carrier._replace(room=room_here)
+            room_here = engine_memory.find(context.settings, self._carrier)
+            self._carrier = context.session.engine = self._carrier._replace(room=room_here)
         found = pg_control.read(pgdata)
-        world.board.put(system_id=found.system_id, segment_bytes=found.segment_size)
-        key = await asyncio.to_thread(encryption_key.fingerprint, world.settings, found.system_id)
+        context.board.put(system_id=found.system_id, segment_bytes=found.segment_size)
+        key = await asyncio.to_thread(encryption_key.fingerprint, context.settings, found.system_id)
         who = replace(
-            takeover.claimant(world.settings, world.boot, self._carrier.name),
+            takeover.claimant(context.settings, context.boot, self._carrier.name),
             position=Position.of(found),
             encryption=key,
         )
         answer = await claim(bucket, who, self._rivals, self._ask(bucket, who))
         match answer:
             case Wait(fault=fault, living=living):
-                world.rival = living
+                context.session.rival = living
                 return fault
             case Kept(fault=fault, foreign=foreign, living=living):
-                world.rival = living
+                context.session.rival = living
                 if foreign:
-                    markers.remember_foreign(pgdata, str(world.settings.archive), fault.problem)
+                    markers.remember_foreign(pgdata, str(context.settings.archive), fault.problem)
                 return fault
-        is_adopted = markers.adoption(pgdata, str(world.settings.archive)) is not None
+        is_adopted = markers.adoption(pgdata, str(context.settings.archive)) is not None
         self._remember(answer)
-        await world.continuity.settle()
+        await context.session.continuity.settle()
         self._demand_backup(answer)
         self._show_previous(answer.owner)
-        world.lease = answer
-        if world.fencing is not None:
-            world.fencing.renewed(answer.began_s, answer.owner.heirs)
+        context.session.lease = answer
+        if context.session.fencing is not None:
+            context.session.fencing.renewed(answer.began_s, answer.owner.heirs)
         if not archives(pgdata):
             return Fault(
                 kind=FaultKind.NOT_THE_OWNER,
@@ -90,10 +90,10 @@ class Doorkeeper:
             )
         if is_adopted:
             await until_landed(answer)
-        unproven = await prove_history(world, self._carrier, answer, found.timeline)
+        unproven = await prove_history(context, self._carrier, answer, found.timeline)
         if unproven is not None:
             return unproven
-        unproven = await inherit(world, self._carrier, answer, found)
+        unproven = await inherit(context, self._carrier, answer, found)
         if unproven is not None:
             return unproven
         return await self._let_through(answer)
@@ -102,7 +102,7 @@ class Doorkeeper:
         """Give a bucket whose conditions hold; a server that honours none is not trusted."""
         if self._tested is None or self._tested[0] is not bucket:
             chosen = await conditional_writes.trusted(
-                bucket, unsafe=self._world.settings.unsafe_owner
+                bucket, unsafe=self._context.settings.unsafe_owner
             )
             if isinstance(chosen, Fault):
                 return chosen
@@ -110,38 +110,39 @@ class Doorkeeper:
         return self._tested[1]
 
     def _ask(self, bucket: Bucket, claimant: Claimant) -> Ask:
-        world, found = self._world, claimant.control
-        pgdata, run_dir = world.settings.pgdata, world.run_dir
+        context, found = self._context, claimant.control
+        pgdata, run_dir = context.settings.pgdata, context.run_dir
 
         async def whose() -> Evidence:
             engine_daemon.render(
-                world, world.settings.compression or adapter.DEFAULT_COMPRESSION[self._carrier.name]
+                context,
+                context.settings.compression or adapter.DEFAULT_COMPRESSION[self._carrier.name],
             )
             with scratch(run_dir, pgdata, found.segment_size) as place:
                 return await gather(
-                    bucket, self._carrier, world.engine_config, place, world.secrets()
+                    bucket, self._carrier, context.engine_config, place, context.secrets()
                 )
 
         async def compare(wanted: Owner) -> Compared:
-            note = world.continuity.note
+            note = context.session.continuity.note
             key, timeline = claimant.encryption, found.timeline
-            why = run_continuity.why_not(wanted, note, world.boot, key, timeline)
+            why = run_continuity.why_not(wanted, note, context.boot, key, timeline)
             if self._goes_on() and not why:
                 return Compared(None)
-            engine_daemon.render(world, wanted.compression)
+            engine_daemon.render(context, wanted.compression)
             following = Segment.containing(wanted.lsn, wanted.timeline, found.segment_size)
             with scratch_if_room(run_dir, pgdata, found.segment_size) as place:
                 sides = divergence.Sides(
-                    bucket, self._carrier, world.engine_config, pgdata, place, world.secrets()
+                    bucket, self._carrier, context.engine_config, pgdata, place, context.secrets()
                 )
                 # The last proven one itself: what is listed has to be on this disk too.
                 readable = not (
                     run_continuity.is_other_key(wanted, claimant.encryption)
-                    or decryption.lacking(world.settings)
+                    or decryption.lacking(context.settings)
                 )
                 # One that was promoted has replayed what the archive has.
-                was_standby = world.board.snapshot.standby.phase != "none"
-                at_lsn = 0 if was_standby else run_continuity.began_at(wanted, note, world.boot)
+                was_standby = context.board.snapshot.standby.phase != "none"
+                at_lsn = 0 if was_standby else run_continuity.began_at(wanted, note, context.boot)
                 compared = await divergence.compare(
                     sides,
                     found,
@@ -156,21 +157,21 @@ class Doorkeeper:
             if why:
                 log.warning("archive.not_continued", problem=why)
             # What is written with another key may have begun in the middle of this run.
-            since_lsn = world.board.snapshot.database.current_lsn if world.meter else 0
+            since_lsn = context.board.snapshot.database.current_lsn if context.session.meter else 0
             return compared._replace(joined=not why, because=why, since_lsn=since_lsn)
 
         return Ask(whose, compare, lambda: self._conditional(bucket))
 
     def _demand_backup(self, lease: Lease) -> None:
         """Have a base backup taken that the new lease demands and the last one did not."""
-        before = self._world.lease
+        before = self._context.session.lease
         if before is not None and before.owner.backups_from < lease.owner.backups_from:
-            self._world.board.put(backup=BackupSeen(state="waiting for a first segment"))
-            self._world.hole_found.set()
+            self._context.board.put(backup=BackupSeen(state="waiting for a first segment"))
+            self._context.signals.gap_found.set()
 
     def _show_previous(self, owner: Owner) -> None:
         """Show the end of the last run as the archive has it, where the directory has no note."""
-        board = self._world.board
+        board = self._context.board
         if board.snapshot.previous.how == "unknown" and owner.verdict:
             board.put(
                 previous=Previous(
@@ -183,36 +184,37 @@ class Doorkeeper:
 
     def _goes_on(self) -> bool:
         """Tell whether only the agent was restarted: the daemon of this very boot carries on."""
-        world = self._world
-        return bool(world.board.snapshot.init.engine_generation) and world.meter is None
+        context = self._context
+        return bool(context.board.snapshot.init.engine_generation) and context.session.meter is None
 
     def _remember(self, lease: Lease) -> None:
-        pgdata, archive = self._world.settings.pgdata, str(self._world.settings.archive)
+        pgdata, archive = self._context.settings.pgdata, str(self._context.settings.archive)
         markers.remember_owned(pgdata, archive)
         markers.remember_epoch(pgdata, archive, lease.owner.epoch)
         if markers.adoption(pgdata, archive) is not None:
-            self._world.adopted.set()
+            self._context.signals.adopted.set()
         markers.forget_adoption(pgdata)
         markers.forget_foreign(pgdata)
         markers.forget_straying(pgdata)
 
     async def _let_through(self, lease: Lease) -> Fault | None:
         """Start the daemon anew, wait until it answers, wake the archiver."""
-        world, owner, carrier = self._world, lease.owner, self._carrier
+        context, owner, carrier = self._context, lease.owner, self._carrier
         generation = 0
         if carrier.has_daemon:
             generation = await self._start_daemon(lease)
         else:
-            engine_daemon.render(world, owner.compression)
-        if world.meter is None:
-            world.meter = self._meter(owner)
+            engine_daemon.render(context, owner.compression)
+        if context.session.meter is None:
+            context.session.meter = self._meter(owner)
         if generation and not await self._answers(generation):
             return Fault(
                 kind=FaultKind.ENGINE_BROKEN,
-                problem=f"{carrier.name} was started, but does not answer on {world.engine_socket}",
+                problem=f"{carrier.name} was started, but does not answer on"
+                f" {context.engine_socket}",
             )
-        grant(world, lease)
-        world.board.put(
+        grant(context, lease)
+        context.board.put(
             gate=Gate(
                 state="open",
                 engine=carrier.name,
@@ -223,7 +225,7 @@ class Doorkeeper:
             )
         )
         log.info("gate.opened", engine=carrier.name, epoch=owner.epoch, generation=generation)
-        world.pid1.reload()
+        context.pid1.reload()
         return None
 
     def _origin(self, owner: Owner) -> int:
@@ -231,23 +233,23 @@ class Doorkeeper:
 
         A restore to the past begins far before the end of what the owner has proven.
         """
-        pgdata = self._world.settings.pgdata
+        pgdata = self._context.settings.pgdata
         left = timeline_history.left(pgdata, pg_control.read(pgdata).timeline)
         behind = [s.switch_lsn for s in left if s.timeline == owner.timeline]
         return min([owner.lsn, *behind])
 
     async def _start_daemon(self, lease: Lease) -> int:
-        world, seen = self._world, self._world.board.snapshot.init.engine_generation
+        context, seen = self._context, self._context.board.snapshot.init.engine_generation
         # Secret files may have changed while no agent was there to see it.
-        if self._goes_on() and not engine_daemon.render(world, lease.owner.compression):
+        if self._goes_on() and not engine_daemon.render(context, lease.owner.compression):
             return seen
-        await engine_daemon.until_quiet(world)
-        return engine_daemon.launch(world, self._carrier, lease)
+        await engine_daemon.until_quiet(context)
+        return engine_daemon.launch(context, self._carrier, lease)
 
     async def _answers(self, generation: int) -> bool:
-        world, deadline_s = self._world, time.monotonic() + _DAEMON_PATIENCE_S
-        while world.pid1.read().engine_generation < generation or not await daemon_client.check(
-            world.engine_socket
+        context, deadline_s = self._context, time.monotonic() + _DAEMON_PATIENCE_S
+        while context.pid1.read().engine_generation < generation or not await daemon_client.check(
+            context.engine_socket
         ):
             if time.monotonic() > deadline_s:
                 return False
@@ -256,7 +258,7 @@ class Doorkeeper:
 
     def _meter(self, owner: Owner) -> Meter:
         """Measure from the owner's proven LSN on; what already waits gives the first age."""
-        seen = self._world.board.snapshot
+        seen = self._context.board.snapshot
         first = Segment.containing(owner.lsn, owner.timeline, seen.segment_bytes)
         since_s = time.monotonic() - seen.waiting.oldest_age_s if seen.waiting.ready else None
         return Meter(first.previous(), waiting_since_s=since_s)

@@ -5,7 +5,7 @@ Segments of a timeline whose beginning nobody knows restore nothing, and their n
 
 from walsup import log
 from walsup.agent.archiving import engine_daemon
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.archive.catalog import listing
 from walsup.archive.engine import decryption, run_once
 from walsup.archive.engine.adapter import Engine
@@ -19,38 +19,40 @@ from walsup.system.output_tail import raw_lines
 _PUSH_TIMEOUT_S = 30.0
 
 
-async def prove_history(world: World, carrier: Engine, lease: Lease, timeline: int) -> Fault | None:
+async def prove_history(
+    context: AgentContext, carrier: Engine, lease: Lease, timeline: int
+) -> Fault | None:
     """Push it unless it is there; gives why it is not.
 
     Raises:
         what the bucket raises.
     """
     name = f"{timeline:08X}.history"
-    path = world.settings.pgdata / "pg_wal" / name
-    if timeline == 1 or world.bucket is None or not path.exists():
+    path = context.settings.pgdata / "pg_wal" / name
+    if timeline == 1 or context.session.bucket is None or not path.exists():
         return None
-    engine_daemon.render(world, lease.owner.compression)
-    if await _is_archived(world.bucket, name):
-        if why := decryption.lacking(world.settings):
+    engine_daemon.render(context, lease.owner.compression)
+    if await _is_archived(context.session.bucket, name):
+        if why := decryption.lacking(context.settings):
             log.warning("history.not_compared", name=name, reason=why)
             return None
         sides = divergence.Sides(
-            world.bucket,
+            context.session.bucket,
             carrier,
-            world.engine_config,
-            world.settings.pgdata,
-            world.run_dir,
-            world.secrets(),
+            context.engine_config,
+            context.settings.pgdata,
+            context.run_dir,
+            context.secrets(),
         )
         return None if await divergence.same(sides, name) else _taken(name)
-    output = world.run_dir / "wal-push.log"
+    output = context.run_dir / "wal-push.log"
     timeout_s = min(_PUSH_TIMEOUT_S, max(0.0, lease.until_s - now_s()))
-    argv = carrier.push_argv(world.engine_config, path)
+    argv = carrier.push_argv(context.engine_config, path)
     code = await run_once.run(argv, output, timeout_s=timeout_s)
-    if code == 0 and await _is_archived(world.bucket, name):
+    if code == 0 and await _is_archived(context.session.bucket, name):
         log.info("history.proven", name=name)
         return None
-    told = classify_output(raw_lines(output), world.secrets())
+    told = classify_output(raw_lines(output), context.secrets())
     return told._replace(problem=f"{name} could not be archived ({code}): {told.problem}")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from walsup import log
 from walsup.agent.archiving.completeness import proven
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.subject import Subject
 from walsup.archive.engine.archive_command import LEASE, lease_line
 from walsup.archive.faults import Fault, FaultKind
@@ -22,7 +22,7 @@ from walsup.postgres.wal_files import timeline_history
 _RETRIES_IN_A_LEASE = 5
 
 
-async def hold(world: World, lease: Lease) -> Fault | None:
+async def hold(context: AgentContext, lease: Lease) -> Fault | None:
     """Renew until the archive is lost (why), or the gate must be opened anew (None)."""
     lease_s = lease.owner.lease_s
     pause_s = lease_s
@@ -30,7 +30,7 @@ async def hold(world: World, lease: Lease) -> Fault | None:
     while True:
         try:
             async with asyncio.timeout(min(pause_s, max(0.0, lease.until_s - now_s()))):
-                await world.reopen.wait()
+                await context.signals.reopen.wait()
         except TimeoutError:
             pass
         else:
@@ -43,29 +43,29 @@ async def hold(world: World, lease: Lease) -> Fault | None:
             return over
         ends_s = lease.until_s
         try:
-            failed = await _renew(world, lease)
+            failed = await _renew(context, lease)
         except LostError as lost:
-            world.rival = lost.owner
+            context.session.rival = lost.owner
             return lost.fault
         if failed is not None:
-            world.board.fault(Subject.LEASE, failed)
+            context.board.fault(Subject.LEASE, failed)
         elif now_s() >= ends_s:
             return None  # too late for PID 1, which has ended the daemon meanwhile
         pause_s = lease_s / _RETRIES_IN_A_LEASE if failed else lease_s
 
 
-async def _renew(world: World, lease: Lease) -> Fault | None:
+async def _renew(context: AgentContext, lease: Lease) -> Fault | None:
     """Try once, for a lease at most; gives why it has failed.
 
     Raises:
         LostError: it is somebody else's.
     """
-    if world.meter is None:
+    if context.session.meter is None:
         raise RuntimeError("the gate is held open without a meter")
     lease_s = lease.owner.lease_s
     try:
         async with asyncio.timeout(lease_s):
-            await renew(world, lease, proven(world, world.meter.mark))
+            await renew(context, lease, proven(context, context.session.meter.mark))
     except LostError:
         raise
     except TimeoutError:
@@ -75,17 +75,17 @@ async def _renew(world: World, lease: Lease) -> Fault | None:
     except Exception as raised:  # noqa: BLE001 (retried until the lease is over)
         return classify(raised)
     if lease.is_held:
-        grant(world, lease)
+        grant(context, lease)
     return None
 
 
-async def renew(world: World, lease: Lease, proven: Proven) -> None:
+async def renew(context: AgentContext, lease: Lease, proven: Proven) -> None:
     """Renew the lease, and with it the deadline at which PID 1 ends a primary.
 
     Raises:
         as `Lease.renew` does.
     """
-    fencing = world.fencing
+    fencing = context.session.fencing
     if fencing is None:
         await lease.renew(proven)
         return
@@ -93,17 +93,17 @@ async def renew(world: World, lease: Lease, proven: Proven) -> None:
     fencing.renewed(lease.began_s, lease.owner.heirs)
 
 
-def grant(world: World, lease: Lease) -> None:
+def grant(context: AgentContext, lease: Lease) -> None:
     """Let pushes through until the lease ends."""
-    world.board.clear(Subject.LEASE)
-    world.withdrawn.clear()
-    world.pid1.lease(lease.until_s)
+    context.board.clear(Subject.LEASE)
+    context.signals.withdrawn.clear()
+    context.pid1.lease(lease.until_s)
     # A container may have an uptime of its own (lxcfs): what archive_command reads is read here.
     uptime_s = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
     until = int(uptime_s + lease.until_s - now_s())
-    line = lease_line(until, _timelines(world))
+    line = lease_line(until, _timelines(context))
     # In place, at one width: also on a full run directory, and never half.
-    path = world.run_dir / LEASE
+    path = context.run_dir / LEASE
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
         os.pwrite(descriptor, line.encode(), 0)
@@ -113,20 +113,20 @@ def grant(world: World, lease: Lease) -> None:
         os.close(descriptor)
 
 
-def _timelines(world: World) -> frozenset[int]:
+def _timelines(context: AgentContext) -> frozenset[int]:
     """Give the timelines that may be archived: as they were, when they cannot be read any more."""
     try:
-        world.timelines = timeline_history.own(world.settings.pgdata)
+        context.session.timelines = timeline_history.own(context.settings.pgdata)
     except (WalsupError, OSError, ValueError) as fault:
         log.warning("history.unreadable", problem=str(fault))
-    return world.timelines
+    return context.session.timelines
 
 
-def withdraw(world: World) -> None:
+def withdraw(context: AgentContext) -> None:
     """Shut: without the file every push fails at once, without a daemon those under way too."""
     # What is listed from now on may be another's.
-    world.lease = None
-    world.board.clear(Subject.LEASE)  # the gate's own fault says it now
-    world.withdrawn.set()
-    (world.run_dir / LEASE).unlink(missing_ok=True)
-    world.pid1.no_engine()
+    context.session.lease = None
+    context.board.clear(Subject.LEASE)  # the gate's own fault says it now
+    context.signals.withdrawn.set()
+    (context.run_dir / LEASE).unlink(missing_ok=True)
+    context.pid1.no_engine()

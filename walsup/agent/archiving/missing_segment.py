@@ -10,7 +10,7 @@ from pathlib import Path
 
 from walsup import log
 from walsup.agent.archiving import engine_daemon
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.lag_meter import Meter
 from walsup.agent.state import Hole
 from walsup.agent.subject import Subject
@@ -30,20 +30,20 @@ _PUSH_TIMEOUT_S = 60.0
 _CHECK_TIMEOUT_S = 2.0
 
 
-async def examine(world: World, let_go: asyncio.Event, *, failing: bool) -> Fault | None:
+async def examine(context: AgentContext, let_go: asyncio.Event, *, failing: bool) -> Fault | None:
     """Give why the first segment is missing; None when it is not, or is being pushed.
 
     `failing`: pushes through the daemon fail, and their output is not ours to read (S26): one
     of our own tells why.
     """
-    meter, bucket, engine = world.meter, world.bucket, world.engine
+    meter, bucket, engine = context.session.meter, context.session.bucket, context.session.engine
     if meter is None or bucket is None or not isinstance(engine, Engine):
         return None
     # What is being written would be uploaded half, and its own push be refused for ever (S6).
     mark, finished = meter.mark, meter.has_finished_segments
     try:
         name = mark.next().name
-        pg_wal = world.settings.pgdata / "pg_wal"
+        pg_wal = context.settings.pgdata / "pg_wal"
         # Looked at before the bucket: in the other order an upload in between would be a hole.
         waits = (pg_wal / "archive_status" / f"{name}.ready").exists()
         # What was on its way when nothing seemed to move may have arrived.
@@ -53,53 +53,55 @@ async def examine(world: World, let_go: asyncio.Event, *, failing: bool) -> Faul
         if arrived or not finished:
             return None
         if waits:
-            if not failing or await _replaced_silent(world):
+            if not failing or await _replaced_silent(context):
                 return None
-            return await _push(world, engine, name, let_go)
+            return await _push(context, engine, name, let_go)
         if (pg_wal / name).exists():
-            return await _push_again(world, bucket, engine, name, let_go)
-        await _declare_hole(world, bucket, meter, pg_wal)
+            return await _push_again(context, bucket, engine, name, let_go)
+        await _declare_hole(context, bucket, meter, pg_wal)
     except Exception as raised:  # noqa: BLE001 (whatever the client raises is a fault)
-        world.board.fault(Subject.BUCKET, classify(raised))
+        context.board.fault(Subject.BUCKET, classify(raised))
     return None
 
 
-async def _replaced_silent(world: World) -> bool:
+async def _replaced_silent(context: AgentContext) -> bool:
     """Replace a daemon that does not answer; pushes of our own would hide its failing for ever."""
-    if not world.board.snapshot.gate.daemon:
+    if not context.board.snapshot.gate.daemon:
         return False
-    if await daemon_client.answers(world.engine_socket, _CHECK_TIMEOUT_S):
+    if await daemon_client.answers(context.engine_socket, _CHECK_TIMEOUT_S):
         return False
     problem = "pushes fail, and the engine's daemon does not answer"
-    world.board.fault(
+    context.board.fault(
         Subject.SEGMENTS, Fault(kind=FaultKind.ENGINE_BROKEN, problem=f"{problem}; it is replaced")
     )
-    return engine_daemon.replace(world, problem)
+    return engine_daemon.replace(context, problem)
 
 
-async def _push(world: World, engine: Engine, name: str, let_go: asyncio.Event) -> Fault | None:
-    lease = world.lease
+async def _push(
+    context: AgentContext, engine: Engine, name: str, let_go: asyncio.Event
+) -> Fault | None:
+    lease = context.session.lease
     if lease is None or not lease.is_held:
         return None
     timeout_s = min(_PUSH_TIMEOUT_S, max(0.0, lease.until_s - now_s()))
-    output = world.run_dir / "wal-push.log"
-    path = world.settings.pgdata / "pg_wal" / name
-    argv = engine.push_argv(world.engine_config, path)
+    output = context.run_dir / "wal-push.log"
+    path = context.settings.pgdata / "pg_wal" / name
+    argv = engine.push_argv(context.engine_config, path)
     code = await run_once.run(argv, output, timeout_s=timeout_s, cancelled=let_go)
     log.info("segment.pushed", name=name, exit_code=code)
     if code == 0 or let_go.is_set():
         return None
-    text = last_lines(output, world.secrets())
-    told = classify_output(raw_lines(output), world.secrets())
+    text = last_lines(output, context.secrets())
+    told = classify_output(raw_lines(output), context.secrets())
     problem = f"{engine.name} wal-push of {name} ended with {code}: {told.problem}\n{text}"
     return told._replace(problem=problem)
 
 
 async def _push_again(
-    world: World, bucket: Bucket, engine: Engine, name: str, let_go: asyncio.Event
+    context: AgentContext, bucket: Bucket, engine: Engine, name: str, let_go: asyncio.Event
 ) -> Fault | None:
     log.warning("segment.pushed_again", name=name)
-    world.board.fault(
+    context.board.fault(
         Subject.SEGMENTS,
         Fault(
             kind=FaultKind.HOLE,
@@ -108,25 +110,25 @@ async def _push_again(
             remedy="find out who deletes objects below the archive's prefix",
         ),
     )
-    engine_daemon.replace(world, f"{name} was reported archived, and was not in the bucket")
-    fault = await _push(world, engine, name, let_go)
+    engine_daemon.replace(context, f"{name} was reported archived, and was not in the bucket")
+    fault = await _push(context, engine, name, let_go)
     if fault or let_go.is_set() or await listing.key_of(bucket, name):
         return fault
     return Fault(
         kind=FaultKind.ENGINE_DISAGREES,
         problem=f"{engine.name} reports that it has stored {name}, and nothing of that name is"
-        f" below {world.settings.archive}/wal_005/: it writes to another place",
+        f" below {context.settings.archive}/wal_005/: it writes to another place",
         remedy="restores find only what lies below WALSUP_ARCHIVE: look for a setting of the engine"
         " that names another place, or for a program that deletes objects there",
     )
 
 
-async def _declare_hole(world: World, bucket: Bucket, meter: Meter, pg_wal: Path) -> None:
+async def _declare_hole(context: AgentContext, bucket: Bucket, meter: Meter, pg_wal: Path) -> None:
     """Give up what is neither in the bucket nor on the disk, and measure on behind it."""
     lost = meter.mark.next()
     names = set(await asyncio.to_thread(os.listdir, pg_wal))
     names |= set(await listing.segments_after(bucket, lost))
-    available = _first_after(lost, names, timeline_history.own(world.settings.pgdata))
+    available = _first_after(lost, names, timeline_history.own(context.settings.pgdata))
     if available is None or (pg_wal / lost.name).exists():
         return
     hole = Hole(
@@ -135,9 +137,9 @@ async def _declare_hole(world: World, bucket: Bucket, meter: Meter, pg_wal: Path
         end_lsn=available.start_lsn,
     )
     meter.skip(available)
-    world.board.put(holes=(*world.board.snapshot.holes, hole))
-    wanted = world.settings.initial_backup
-    world.board.fault(
+    context.board.put(holes=(*context.board.snapshot.holes, hole))
+    wanted = context.settings.initial_backup
+    context.board.fault(
         Subject.HOLE,
         Fault(
             kind=FaultKind.HOLE,
@@ -147,7 +149,7 @@ async def _declare_hole(world: World, bucket: Bucket, meter: Meter, pg_wal: Path
             + ("a new base backup is taken by itself" if wanted else "take a new base backup"),
         ),
     )
-    world.hole_found.set()
+    context.signals.gap_found.set()
 
 
 def _first_after(lost: Segment, names: set[str], own: frozenset[int]) -> Segment | None:

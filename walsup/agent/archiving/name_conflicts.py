@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from walsup import log
 from walsup.agent import segment_contents
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.lag_meter import Position
 from walsup.agent.subject import Subject
 from walsup.archive.catalog import listing
@@ -82,9 +82,9 @@ class Ahead(NamedTuple):
 class Conflicts:
     """Remembers from listing to listing which names are doubtful."""
 
-    def __init__(self, world: World, *, settle_s: float = _SETTLE_S) -> None:
+    def __init__(self, context: AgentContext, *, settle_s: float = _SETTLE_S) -> None:
         """`settle_s`: for how long an object may lie beside its `.ready` before it is compared."""
-        self._world = world
+        self._context = context
         self._settle_s = settle_s
         self._place = f"conflict-{next(_COUNTER)}"
         self._listed_early: set[str] = set()
@@ -146,9 +146,9 @@ class Conflicts:
         await self._compare_ahead(bucket, finished)
         lsn = reached.lsn if now_lsn is None else now_lsn
         if fault := self.fault([one for one in confirmed if one not in finished], lsn):
-            self._world.board.fault(Subject.NAMES, fault)
+            self._context.board.fault(Subject.NAMES, fault)
         elif now_lsn is not None and not self.is_unsure:
-            self._world.board.clear(Subject.NAMES)
+            self._context.board.clear(Subject.NAMES)
 
     def at_end(self, run: Run, end: Position) -> str:
         """Return what is wrong when the server has ended at `end` for good, "" when nothing is."""
@@ -178,7 +178,7 @@ class Conflicts:
 
     def _is_finished(self, name: str) -> bool:
         """Tell whether PostgreSQL has finished the segment, which its archiver can push then."""
-        pg_wal = self._world.settings.pgdata / "pg_wal"
+        pg_wal = self._context.settings.pgdata / "pg_wal"
         status = pg_wal / "archive_status"
         # In this order: the archiver renames the one to the other.
         is_noted = (status / f"{name}.ready").exists() or (status / f"{name}.done").exists()
@@ -199,13 +199,13 @@ class Conflicts:
 
     async def _is_own(self, bucket: Bucket, segment: Segment, stamp: Stamp) -> bool:
         """Tell whether an object is this server's segment."""
-        name, pgdata = segment.name, self._world.settings.pgdata
+        name, pgdata = segment.name, self._context.settings.pgdata
         waits = (pgdata / "pg_wal" / "archive_status" / f"{name}.ready").exists()
         is_early = name in self._listed_early
-        if not is_early and (not waits or name in self._world.swept):
+        if not is_early and (not waits or name in self._context.session.swept):
             self._compared.pop(name, None)
             return True
-        if decryption.lacking(self._world.settings):
+        if decryption.lacking(self._context.settings):
             return not waits  # a push replaces it, and is confirmed when it has
         now_s = time.monotonic()
         if not is_early and now_s - self._since_s[name] < self._settle_s:
@@ -218,8 +218,8 @@ class Conflicts:
 
     async def _problem(self, bucket: Bucket, segment: Segment) -> str | None:
         """Compare an object with pg_wal, a second time when it seems to be damaged."""
-        if decryption.lacking(self._world.settings):
-            status = self._world.settings.pgdata / "pg_wal" / "archive_status"
+        if decryption.lacking(self._context.settings):
+            status = self._context.settings.pgdata / "pg_wal" / "archive_status"
             return None if (status / f"{segment.name}.ready").exists() else ""
         problem = await self._compare(bucket, segment)
         if problem not in ("", _OTHER_BYTES):
@@ -233,8 +233,8 @@ class Conflicts:
 
         None: it could not be read now.
         """
-        world, name = self._world, segment.name
-        engine, run_dir, pgdata = world.engine, world.run_dir, world.settings.pgdata
+        context, name = self._context, segment.name
+        engine, run_dir, pgdata = context.session.engine, context.run_dir, context.settings.pgdata
         if not isinstance(engine, Engine):
             return None
         try:
@@ -243,15 +243,17 @@ class Conflicts:
                     reader = Reader(
                         bucket=bucket,
                         engine=engine,
-                        config=world.engine_config,
+                        config=context.engine_config,
                         scratch=place,
-                        secrets=world.secrets(),
+                        secrets=context.secrets(),
                     )
                     return await segment_contents.problem(
                         reader, pgdata / "pg_wal", self._expected(segment)
                     )
             with scratch_if_room(run_dir, pgdata, segment.size, self._place) as room:
-                sides = Sides(bucket, engine, world.engine_config, pgdata, room, world.secrets())
+                sides = Sides(
+                    bucket, engine, context.engine_config, pgdata, room, context.secrets()
+                )
                 is_same = await divergence.same(sides, name)
         except FaultError as raised:
             if raised.fault.kind not in PERMANENT:
@@ -262,7 +264,7 @@ class Conflicts:
         return "" if is_same else _OTHER_BYTES
 
     def _expected(self, segment: Segment) -> segment_contents.Expected:
-        pgdata = self._world.settings.pgdata
+        pgdata = self._context.settings.pgdata
         system_id = pg_control.read(pgdata).system_id
         return segment_contents.Expected(
             segment, system_id, frozenset(timeline_history.own(pgdata))

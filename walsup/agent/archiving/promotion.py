@@ -6,7 +6,7 @@ from pathlib import Path
 
 import asyncpg
 
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.state import Gate
 from walsup.postgres import pg_control, standby_signal
 from walsup.postgres.pg_control import DBState
@@ -16,26 +16,28 @@ _LOOK_EVERY_S = 0.05
 _ASK_EVERY_S = 0.25
 
 
-async def until_primary(world: World) -> None:
+async def until_primary(context: AgentContext) -> None:
     """Wait for as long as this is a standby; does not return when it is stopped as one.
 
     pg_control has the old timeline until the first checkpoint behind a promotion, which postgres
     takes its time for: it is asked for at once.
     """
-    pgdata = world.settings.pgdata
+    pgdata = context.settings.pgdata
     if standby_signal.is_standby(pgdata):
-        world.board.put(gate=Gate(state="standby", reason="a standby archives nothing"))
+        context.board.put(gate=Gate(state="standby", reason="a standby archives nothing"))
     while standby_signal.is_standby(pgdata):  # noqa: ASYNC110 (files have no event)
         await asyncio.sleep(_LOOK_EVERY_S)
-    while not await asyncio.to_thread(_is_settled, world) and not world.sweeping.is_set():
+    while (
+        not await asyncio.to_thread(_is_settled, context) and not context.signals.sweeping.is_set()
+    ):
         with contextlib.suppress(asyncpg.PostgresError, OSError, TimeoutError):
-            await world.sql.row("checkpoint")
+            await context.sql.row("checkpoint")
         await asyncio.sleep(_ASK_EVERY_S)
 
 
-def _is_settled(world: World) -> bool:
+def _is_settled(context: AgentContext) -> bool:
     """Tell whether pg_control knows the timeline on which postgres writes."""
-    pgdata, seen = world.settings.pgdata, world.board.snapshot.database
+    pgdata, seen = context.settings.pgdata, context.board.snapshot.database
     found = pg_control.read(pgdata)
     if found.state is DBState.IN_ARCHIVE_RECOVERY:
         return False

@@ -3,7 +3,7 @@
 from walsup import log
 from walsup.agent.archiving import engine_daemon
 from walsup.agent.archiving.unarchived_slot import let_go
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.archive.catalog import listing
 from walsup.archive.catalog.timelines import Line
 from walsup.archive.engine import run_once
@@ -20,7 +20,9 @@ from walsup.system.output_tail import raw_lines
 _PUSH_TIMEOUT_S = 60.0
 
 
-async def inherit(world: World, carrier: Engine, lease: Lease, found: ControlData) -> Fault | None:
+async def inherit(
+    context: AgentContext, carrier: Engine, lease: Lease, found: ControlData
+) -> Fault | None:
     """Push the old timelines' missing segments; gives why one cannot be pushed.
 
     What is not there any more is a gap, which the lag finds and tells.
@@ -28,46 +30,50 @@ async def inherit(world: World, carrier: Engine, lease: Lease, found: ControlDat
     Raises:
         what the bucket raises; LostError: the archive is somebody else's meanwhile.
     """
-    if found.timeline == lease.owner.timeline or world.bucket is None:
+    if found.timeline == lease.owner.timeline or context.session.bucket is None:
         return None
-    wanted = _before(world, lease.owner, found)
+    wanted = _before(context, lease.owner, found)
     if not wanted:
         return None
-    there = {name async for name in listing.from_name(world.bucket, wanted[0].name)}
-    pg_wal = world.settings.pgdata / "pg_wal"
+    there = {name async for name in listing.from_name(context.session.bucket, wanted[0].name)}
+    pg_wal = context.settings.pgdata / "pg_wal"
     missing = [segment for segment in wanted if segment.name not in there]
-    engine_daemon.render(world, lease.owner.compression)
+    engine_daemon.render(context, lease.owner.compression)
     for segment in missing:
         if not (pg_wal / segment.name).exists():
             log.warning("segment.not_inherited", name=segment.name, problem="it is not here either")
             continue
-        if fault := await _push(world, carrier, lease, segment):
+        if fault := await _push(context, carrier, lease, segment):
             return fault
     if missing:
         log.info("segments.inherited", first=missing[0].name, count=len(missing))
-    await let_go(world)
+    await let_go(context)
     return None
 
 
-def _before(world: World, owner: Owner, found: ControlData) -> list[Segment]:
+def _before(context: AgentContext, owner: Owner, found: ControlData) -> list[Segment]:
     """Give the segments from the owner's proven end to where our timeline begins."""
-    line = Line.of(found.timeline, timeline_history.left(world.settings.pgdata, found.timeline))
+    line = Line.of(found.timeline, timeline_history.left(context.settings.pgdata, found.timeline))
     size = found.segment_size
     numbers = range(owner.lsn // size, line.legs[-1].begin_lsn // size)
     return [Segment(timeline=line.at(n, size).timeline, number=n, size=size) for n in numbers]
 
 
-async def _push(world: World, carrier: Engine, lease: Lease, segment: Segment) -> Fault | None:
+async def _push(
+    context: AgentContext, carrier: Engine, lease: Lease, segment: Segment
+) -> Fault | None:
     owner = lease.owner
     if lease.until_s - now_s() < 2 * owner.lease_s:
         await lease.renew(Proven(owner.timeline, owner.lsn, owner.backups_from))
-    output = world.run_dir / "wal-push.log"
+    output = context.run_dir / "wal-push.log"
     timeout_s = min(_PUSH_TIMEOUT_S, max(0.0, lease.until_s - now_s()))
-    argv = carrier.push_argv(world.engine_config, world.settings.pgdata / "pg_wal" / segment.name)
+    argv = carrier.push_argv(
+        context.engine_config, context.settings.pgdata / "pg_wal" / segment.name
+    )
     code = await run_once.run(argv, output, timeout_s=timeout_s)
     log.info("segment.pushed", name=segment.name, exit_code=code)
     if code == 0:
         return None
-    told = classify_output(raw_lines(output), world.secrets())
+    told = classify_output(raw_lines(output), context.secrets())
     problem = f"{segment.name}, which the last owner has not archived, could not be pushed"
     return told._replace(problem=f"{problem} ({code}): {told.problem}")

@@ -6,7 +6,7 @@ them, no longer than max_slot_wal_keep_size allows.
 """
 
 from walsup import log
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault, FaultKind
 from walsup.postgres.sql.connection import UNANSWERED
@@ -27,12 +27,12 @@ _DROP = (
 class Keep:
     """The slot, moved on as the archive goes on."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, context: AgentContext) -> None:
+        self._context = context
 
     async def upto(self, archived_lsn: int) -> None:
         """Keep what lies behind this LSN; what cannot be kept is told."""
-        board = self._world.board
+        board = self._context.board
         if not board.snapshot.database.observed or not board.snapshot.standby.streams:
             return
         try:
@@ -43,7 +43,7 @@ class Keep:
             board.clear(Subject.KEPT)
 
     async def _move(self, archived_lsn: int) -> None:
-        sql = self._world.sql
+        sql = self._context.sql
         seen = await sql.row(_SEEN, SLOT)
         if seen and seen[1] == "lost":
             await sql.row(_DROP, SLOT)
@@ -52,16 +52,16 @@ class Keep:
         if not seen:
             await sql.row(_MAKE, SLOT)
             return
-        replay_lsn = self._world.board.snapshot.standby.replay_lsn
+        replay_lsn = self._context.board.snapshot.standby.replay_lsn
         wanted = min(archived_lsn, replay_lsn)
         if seen[0] and wanted > seen[0]:
             await sql.row(_MOVE, SLOT, wanted)
 
 
-async def let_go(world: World) -> None:
+async def let_go(context: AgentContext) -> None:
     """Drop the slot: what it kept is in the archive. One that stays is bounded."""
     try:
-        await world.sql.row(_DROP, SLOT)
+        await context.sql.row(_DROP, SLOT)
     except UNANSWERED as raised:
         log.warning("slot.kept", name=SLOT, problem=str(raised))
 

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.lag_meter import Position
 from walsup.postgres import pg_control
 from walsup.postgres.sql.connection import UNANSWERED
@@ -12,7 +12,7 @@ from walsup.postgres.wal import LONG_PAGE_HEADER_BYTES, Segment, long_page_heade
 _ASK = "select pg_catalog.pg_current_wal_lsn()"
 
 
-async def sampled(world: World) -> Position | None:
+async def sampled(context: AgentContext) -> Position | None:
     """Return the position of the last sample; None: not known, so nothing counts as archived.
 
     A server that answers no statement of walsup is asked through its files.
@@ -20,18 +20,18 @@ async def sampled(world: World) -> Position | None:
     Raises:
         OSError, WalsupError: they cannot be read.
     """
-    known = world.meter.position if world.meter else None
-    seen = world.board.snapshot.database
+    known = context.session.meter.position if context.session.meter else None
+    seen = context.board.snapshot.database
     if seen.observed or not seen.accepting:
         return known
-    found = await asyncio.to_thread(on_disk, world.settings.pgdata)
+    found = await asyncio.to_thread(on_disk, context.settings.pgdata)
     return found if known is None or found.lsn > known.lsn else known
 
 
-async def asked(world: World) -> int | None:
+async def asked(context: AgentContext) -> int | None:
     """Return the server's position as of now, None: it does not answer."""
     try:
-        (lsn,) = await world.sql.row(_ASK)
+        (lsn,) = await context.sql.row(_ASK)
     except UNANSWERED:
         return None
     return int(lsn)

@@ -12,7 +12,7 @@ from walsup.agent.audit.ledger import SAVE_EVERY_S, State, compared
 from walsup.agent.audit.repairs import Mender, Reading
 from walsup.agent.audit.restore_window import Stretch
 from walsup.agent.audit.round_result import Result
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.state import BackupSeen, Hole
 from walsup.archive.audit.findings import Found
 from walsup.archive.catalog.scope import Counted, Scope
@@ -32,9 +32,9 @@ _MOST_ACCEPTED = 2048
 class Auditor:
     """Carries the state from round to round, for one lease at a time."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._mender = Mender(world)
+    def __init__(self, context: AgentContext) -> None:
+        self._context = context
+        self._mender = Mender(context)
         self._lease: Lease | None = None
         self._state: State | None = None
         self._document: remembered.Document | None = None
@@ -45,16 +45,16 @@ class Auditor:
         self.whole_s: float | None = None
 
     @classmethod
-    def of(cls, world: World) -> "Auditor":
+    def of(cls, context: AgentContext) -> "Auditor":
         """Give the agent's one auditor."""
-        if world.auditor is None:
-            world.auditor = cls(world)
-        return world.auditor
+        if context.session.auditor is None:
+            context.session.auditor = cls(context)
+        return context.session.auditor
 
     @property
     def has_looked(self) -> bool:
         """Whether a full round has ended since this lease began."""
-        return self.whole_s is not None and self._holds_under(self._world.lease)
+        return self.whole_s is not None and self._holds_under(self._context.session.lease)
 
     @property
     def pages(self) -> int:
@@ -83,28 +83,28 @@ class Auditor:
             cannot be read; what the bucket raises.
         """
         async with self._turn:
-            world, lease = self._world, self._world.lease
-            if lease is None or world.bucket is None or world.meter is None:
+            context, lease = self._context, self._context.session.lease
+            if lease is None or context.session.bucket is None or context.session.meter is None:
                 return None
             if self._holds_under(lease):
                 self._go_on(lease)
             else:
                 await self._begin(lease)
-            began_s, proven = time.monotonic(), world.board.snapshot.backup
+            began_s, proven = time.monotonic(), context.board.snapshot.backup
             scope = self._scope(lease, whole=whole, head=head)
-            found = await rounds.look(world, scope)
+            found = await rounds.look(context, scope)
             if restore_window.minus(found.missing, self._bad):
                 # A deletion by retention may be under way: what it removes soon counts no more.
                 await asyncio.sleep(confirm_s)
-                again = await rounds.look(world, scope)
+                again = await rounds.look(context, scope)
                 found = replace(again, missing=restore_window.both(again.missing, found.missing))
-            now = world.lease
+            now = context.session.lease
             if now is None or not now.is_held or not self._holds_under(now):
                 return None
             result = await self._settle(scope, found, proven)
             took_s = time.monotonic() - began_s
             if self._state is not None:
-                board_report.publish(world, found, result, took_s, self._state)
+                board_report.publish(context, found, result, took_s, self._state)
             return result
 
     def _holds_under(self, lease: Lease | None) -> bool:
@@ -115,24 +115,26 @@ class Auditor:
         before = self._lease
         if lease is None or before is None or self._state is None:
             return False
-        return lease is before or (not self._world.adopted.is_set() and lease.continues(before))
+        return lease is before or (
+            not self._context.signals.adopted.is_set() and lease.continues(before)
+        )
 
     def _go_on(self, lease: Lease) -> None:
         """Keep the state under a lease that continues the one before."""
         self._lease = lease
-        if self._document is not None and self._world.bucket is not None:
-            self._document.use(self._world.bucket)
+        if self._document is not None and self._context.session.bucket is not None:
+            self._document.use(self._context.session.bucket)
 
     async def _begin(self, lease: Lease) -> None:
         """Read what earlier rounds have left, here and in the archive."""
-        world = self._world
-        if world.bucket is None:
+        context = self._context
+        if context.session.bucket is None:
             return
-        archive, system_id = str(world.settings.archive), lease.owner.system_id
-        document = remembered.Document(world.bucket)
+        archive, system_id = str(context.settings.archive), lease.owner.system_id
+        document = remembered.Document(context.session.bucket)
         there = await document.read(archive, system_id)
         here = self._state or await asyncio.to_thread(
-            remembered.read, world.settings.pgdata, archive, system_id
+            remembered.read, context.settings.pgdata, archive, system_id
         )
         # An archive that had no owner may have branches; they are shown by the restore list.
         state = remembered.newest(here, there) or State(
@@ -140,28 +142,28 @@ class Auditor:
         )
         if here is not None and here.is_after(lease.owner.epoch, lease.owner.boot):
             state = self._went_back(here, lease)
-        if world.adopted.is_set():
-            world.adopted.clear()
+        if context.signals.adopted.is_set():
+            context.signals.adopted.clear()
             state = replace(state, accept_branches=True)
         state = replace(state, epoch=lease.owner.epoch, boot=lease.owner.boot)
         self._state, self._document, self._lease, self.whole_s = state, document, lease, None
-        known = {hole.first for hole in world.board.snapshot.holes}
+        known = {hole.first for hole in context.board.snapshot.holes}
         more = (gap for gap in state.gaps if gap.first not in known)
-        world.board.put(holes=(*world.board.snapshot.holes, *more))
-        board_report.waiting(world, state)
+        context.board.put(holes=(*context.board.snapshot.holes, *more))
+        board_report.waiting(context, state)
 
     def _went_back(self, here: State, lease: Lease) -> State:
         """Begin everything again in an archive that was put back to an earlier state.
 
         What lies in it may be older than what was verified there: no base backup in it counts.
         """
-        world, owner = self._world, lease.owner
-        mark = world.meter.mark if world.meter else None
+        context, owner = self._context, lease.owner
+        mark = context.session.meter.mark if context.session.meter else None
         if mark is None:
             return here
         log.warning("archive.went_back", epoch=owner.epoch, known_epoch=here.epoch)
-        board_report.went_back(world, owner.epoch, here.epoch)
-        world.hole_found.set()
+        board_report.went_back(context, owner.epoch, here.epoch)
+        context.signals.gap_found.set()
         head = here.last.head if here.last else 0
         return State(
             archive=here.archive,
@@ -174,11 +176,11 @@ class Auditor:
         )
 
     def _scope(self, lease: Lease, *, whole: bool, head: Segment | None) -> Scope:
-        world, state = self._world, self._state
-        if state is None or world.meter is None:
+        context, state = self._context, self._state
+        if state is None or context.session.meter is None:
             raise RuntimeError("an audit without a state or a meter")
-        pgdata, mark = world.settings.pgdata, head or world.meter.mark
-        timeline = max(pg_control.read(pgdata).timeline, world.board.snapshot.database.timeline)
+        pgdata, mark = context.settings.pgdata, head or context.session.meter.mark
+        timeline = max(pg_control.read(pgdata).timeline, context.board.snapshot.database.timeline)
         line = Line.of(timeline, timeline_history.left(pgdata, timeline))
         # The last number that has the name of a timeline which was left.
         ends = [leg.end_lsn for leg in line.legs if leg.timeline == mark.timeline]
@@ -195,14 +197,14 @@ class Auditor:
             reread=state.reread,
             blocks=state.blocks,
             accepted=state.accepted,
-            known={**state.known, **state.accepted, **world.verified},
+            known={**state.known, **state.accepted, **context.session.verified},
             damaged=state.damaged,
             backups=state.backups,
             branches_until=float("inf") if state.accept_branches else state.branches_until,
         )
 
     async def _settle(self, scope: Scope, found: Found, proven: BackupSeen) -> Result:
-        world, whole = self._world, scope.first == 0
+        context, whole = self._context, scope.first == 0
         reading = await self._mender.read(scope, found)
         names = (*reading.damaged, *found.damaged)
         bad = restore_window.merged((*found.missing, *restore_window.numbers_of(names, scope.size)))
@@ -212,9 +214,9 @@ class Auditor:
             )
         pushed, waits = await self._mender.repair(scope, bad)
         lost = restore_window.without(bad, pushed | waits)
-        unfit = world.board.snapshot.audit.unfit_backups
+        unfit = context.board.snapshot.audit.unfit_backups
         oldest = self._conclude(scope, found, lost, proven)
-        is_new = bool(world.board.snapshot.audit.unfit_backups.keys() - unfit.keys())
+        is_new = bool(context.board.snapshot.audit.unfit_backups.keys() - unfit.keys())
         self._remember(scope, found, reading, whole=whole)
         self._bad = bad
         if whole:
@@ -229,32 +231,32 @@ class Auditor:
 
         Returns the oldest base backup that counts.
         """
-        world, lease = self._world, self._lease
-        before = world.board.snapshot.holes
+        context, lease = self._context, self._lease
+        before = context.board.snapshot.holes
         since_lsn = max(lease.owner.backups_from if lease else 0, self._demanded)
-        shown = world.board.snapshot.backup
+        shown = context.board.snapshot.backup
         fresh = shown.name if shown.counts and shown != proven else ""
         judged = restore_window.judge(scope, found, lost, before, since_lsn=since_lsn, fresh=fresh)
-        world.board.put(holes=judged.gaps)
-        board_report.losses(world, judged)
-        board_report.unfit(world, judged.unfit)
-        if board_report.gaps(world, before, judged):
-            world.hole_found.set()
+        context.board.put(holes=judged.gaps)
+        board_report.losses(context, judged)
+        board_report.unfit(context, judged.unfit)
+        if board_report.gaps(context, before, judged):
+            context.signals.gap_found.set()
         oldest = judged.good[0] if judged.good else None
-        if not proven.counts or world.board.snapshot.backup != proven:
+        if not proven.counts or context.board.snapshot.backup != proven:
             return oldest
         problem = judged.unfit.get(proven.name, "")
         if proven.name not in {one.name for one in found.backups}:
             problem = "its sentinel is no longer in the archive"
         if problem:
-            board_report.base_backup(world, proven, problem)
-            world.hole_found.set()
+            board_report.base_backup(context, proven, problem)
+            context.signals.gap_found.set()
         return oldest
 
     @property
     def _demanded(self) -> int:
         """From which LSN on base backups count, because the archive went back."""
-        return self._world.board.snapshot.audit.backups_from
+        return self._context.board.snapshot.audit.backups_from
 
     def _remember(self, scope: Scope, found: Found, reading: Reading, *, whole: bool) -> None:
         state = self._state
@@ -267,7 +269,7 @@ class Auditor:
             accepted=dict(accepted),
             damaged=(still if whole else state.damaged) | reading.damaged,
             backups={one.name: one for one in found.backups},
-            gaps=self._world.board.snapshot.holes,
+            gaps=self._context.board.snapshot.holes,
             backups_from=self._demanded,
         )
         if whole and found.round is not None:
@@ -289,7 +291,7 @@ class Auditor:
 
     def _forget_verified(self, scope: Scope) -> None:
         """Drop what a round has compared, and keeps itself from now on."""
-        verified = self._world.verified
+        verified = self._context.session.verified
         for name in [name for name in verified if name in scope.known]:
             del verified[name]
 
@@ -300,7 +302,7 @@ class Auditor:
             return
         try:
             if self._kept.is_due(state, now_s):
-                await asyncio.to_thread(remembered.write, self._world.settings.pgdata, state)
+                await asyncio.to_thread(remembered.write, self._context.settings.pgdata, state)
                 self._kept.note(state, now_s)
         except OSError as raised:
             log.warning("audit.not_remembered", problem=str(raised))

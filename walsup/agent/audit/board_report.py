@@ -10,7 +10,7 @@ from walsup.agent.audit import unreachable_times
 from walsup.agent.audit.ledger import State
 from walsup.agent.audit.restore_window import Judged
 from walsup.agent.audit.round_result import Result
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.state import Audit, BackupSeen, Hole
 from walsup.agent.subject import Subject
 from walsup.archive.audit.findings import Branch, Found
@@ -22,9 +22,9 @@ _DUE_PER_PAGE_S = 30.0
 _LEAST_DUE_S = 600.0
 
 
-def waiting(world: World, state: State) -> None:
+def waiting(context: AgentContext, state: State) -> None:
     """Show that this lease's first full round is still to come, with the last one's age."""
-    world.board.put(
+    context.board.put(
         audit=Audit(
             state="waiting",
             finished_at=state.finished_at,
@@ -34,10 +34,10 @@ def waiting(world: World, state: State) -> None:
     )
 
 
-def went_back(world: World, epoch: int, known_epoch: int) -> None:
+def went_back(context: AgentContext, epoch: int, known_epoch: int) -> None:
     """Show that the archive was put back to an earlier state."""
-    wanted = world.settings.initial_backup
-    world.board.fault(
+    wanted = context.settings.initial_backup
+    context.board.fault(
         Subject.HOLE,
         Fault(
             kind=FaultKind.HOLE,
@@ -49,9 +49,9 @@ def went_back(world: World, epoch: int, known_epoch: int) -> None:
     )
 
 
-def pushing(world: World, name: str) -> None:
+def pushing(context: AgentContext, name: str) -> None:
     """Show that a segment is pushed again."""
-    world.board.fault(
+    context.board.fault(
         Subject.AUDIT,
         Fault(
             kind=FaultKind.DAMAGED,
@@ -62,7 +62,7 @@ def pushing(world: World, name: str) -> None:
     )
 
 
-def gaps(world: World, before: Sequence[Hole], judged: Judged) -> bool:
+def gaps(context: AgentContext, before: Sequence[Hole], judged: Judged) -> bool:
     """Show the gaps; tells whether a base backup is wanted after a new one."""
     known = {hole.first for hole in before if not hole.covered_by}
     still = [gap for gap in judged.gaps if not gap.covered_by]
@@ -70,13 +70,13 @@ def gaps(world: World, before: Sequence[Hole], judged: Judged) -> bool:
         if gap.covered_by and gap.first not in {hole.first for hole in before}:
             log.warning("gap.found", first=gap.first, last=gap.last, covered_by=gap.covered_by)
     if not still:
-        if not world.board.snapshot.audit.backups_from:
-            world.board.clear(Subject.HOLE)
+        if not context.board.snapshot.audit.backups_from:
+            context.board.clear(Subject.HOLE)
         return False
     gap = still[-1]
     upto = f" to {gap.last}" if gap.last != gap.first else ""
-    wanted = world.settings.initial_backup
-    world.board.fault(
+    wanted = context.settings.initial_backup
+    context.board.fault(
         Subject.HOLE,
         Fault(
             kind=FaultKind.HOLE,
@@ -90,10 +90,10 @@ def gaps(world: World, before: Sequence[Hole], judged: Judged) -> bool:
     return any(one.first not in known for one in still)
 
 
-def base_backup(world: World, proven: BackupSeen, problem: str) -> None:
+def base_backup(context: AgentContext, proven: BackupSeen, problem: str) -> None:
     """Show that the base backup does not count any more."""
-    wanted = world.settings.initial_backup
-    world.board.fault(
+    wanted = context.settings.initial_backup
+    context.board.fault(
         Subject.BACKUP,
         Fault(
             kind=FaultKind.BASE_BACKUP_DAMAGED,
@@ -102,27 +102,29 @@ def base_backup(world: World, proven: BackupSeen, problem: str) -> None:
             + ("a new base backup is taken by itself" if wanted else "take a new base backup"),
         ),
     )
-    world.board.put(backup=replace(proven, state="damaged"))
+    context.board.put(backup=replace(proven, state="damaged"))
 
 
-def publish(world: World, found: Found, result: Result, took_s: float, state: State) -> None:
+def publish(
+    context: AgentContext, found: Found, result: Result, took_s: float, state: State
+) -> None:
     """Show a round's result."""
     # A round over the newest day does not see all branches.
-    if result.whole or (found.branches and Subject.TIMELINE not in world.board.snapshot.faults):
-        _branches(world, found.branches)
+    if result.whole or (found.branches and Subject.TIMELINE not in context.board.snapshot.faults):
+        _branches(context, found.branches)
     if found.twice:
-        world.board.fault(Subject.ARCHIVE, duplicates(found.twice))
+        context.board.fault(Subject.ARCHIVE, duplicates(found.twice))
     elif result.whole:
-        world.board.clear(Subject.ARCHIVE)
-    if result.unread and Subject.AUDIT not in world.board.snapshot.faults:
-        world.board.fault(Subject.AUDIT, _unread(result.unread))
+        context.board.clear(Subject.ARCHIVE)
+    if result.unread and Subject.AUDIT not in context.board.snapshot.faults:
+        context.board.fault(Subject.AUDIT, _unread(result.unread))
     elif result.is_settled:
-        world.board.clear(Subject.AUDIT)
-    seen = world.board.snapshot
+        context.board.clear(Subject.AUDIT)
+    seen = context.board.snapshot
     clean = result.is_settled and not seen.needs_backup_from and Subject.TIMELINE not in seen.faults
     first = result.oldest
     now = time.time()
-    world.board.put(
+    context.board.put(
         audit=replace(
             seen.audit,
             state=("passed" if clean else "findings")
@@ -151,32 +153,32 @@ def due_s(pages: int) -> float:
     return max(_LEAST_DUE_S, pages * _DUE_PER_PAGE_S)
 
 
-def losses(world: World, judged: Judged) -> None:
+def losses(context: AgentContext, judged: Judged) -> None:
     """Show the times that no restore reaches, although later ones can be reached."""
-    shown = world.board.snapshot.backup
+    shown = context.board.snapshot.backup
     in_fault = shown.name if shown.state == "damaged" else ""
-    steady = world.board.snapshot.audit.unfit_backups
-    world.board.attend(
+    steady = context.board.snapshot.audit.unfit_backups
+    context.board.attend(
         Subject.OLDER_BASE_BACKUP, unreachable_times.backups(judged, steady, in_fault)
     )
-    world.board.attend(Subject.GAP, unreachable_times.gaps(judged))
+    context.board.attend(Subject.GAP, unreachable_times.gaps(judged))
 
 
-def unfit(world: World, backups: Mapping[str, str]) -> None:
+def unfit(context: AgentContext, backups: Mapping[str, str]) -> None:
     """Keep which base backups do not count, for whoever looks for one that does."""
-    seen = world.board.snapshot.audit
+    seen = context.board.snapshot.audit
     if seen.unfit_backups != backups:
         for name in backups.keys() - seen.unfit_backups.keys():
             log.warning("backup.unfit", name=name, problem=backups[name])
-        world.board.put(audit=replace(seen, unfit_backups=dict(backups)))
+        context.board.put(audit=replace(seen, unfit_backups=dict(backups)))
 
 
-def _branches(world: World, branches: Sequence[Branch]) -> None:
+def _branches(context: AgentContext, branches: Sequence[Branch]) -> None:
     if not branches:
-        world.board.clear(Subject.TIMELINE)
+        context.board.clear(Subject.TIMELINE)
         return
     told = "; ".join(_branch(one) for one in branches[:_SHOWN])
-    world.board.fault(
+    context.board.fault(
         Subject.TIMELINE,
         Fault(
             kind=FaultKind.FOREIGN_TIMELINE,

@@ -1,13 +1,13 @@
 """Whether all parts of a base backup are in the archive, within the memory that the agent has."""
 
 from walsup.agent.audit import rounds
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.archive.catalog import backup_parts, inventory
 from walsup.archive.catalog.listing import Backup
 from walsup.archive.storage.bucket import Bucket
 
 
-async def missing(world: World, bucket: Bucket, backup: Backup) -> tuple[str, ...]:
+async def missing(context: AgentContext, bucket: Bucket, backup: Backup) -> tuple[str, ...]:
     """Return what of a base backup's parts is not in the archive.
 
     A list of files that is too large for the agent is read by the audit's process.
@@ -18,4 +18,4 @@ async def missing(world: World, bucket: Bucket, backup: Backup) -> tuple[str, ..
     name, compressed_bytes = backup.name, backup.compressed_bytes
     if await inventory.metadata_bytes(bucket, name) <= backup_parts.MOST_WHOLE_BYTES:
         return await inventory.missing_parts(bucket, name, compressed_bytes)
-    return await rounds.missing_parts(world, name, compressed_bytes)
+    return await rounds.missing_parts(context, name, compressed_bytes)

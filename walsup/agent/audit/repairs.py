@@ -9,7 +9,7 @@ from walsup import log
 from walsup.agent import segment_contents
 from walsup.agent.audit import board_report, push_again
 from walsup.agent.audit.restore_window import Stretch
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.archive.audit.findings import Found, Suspect
 from walsup.archive.catalog.inventory import Reader
 from walsup.archive.catalog.scope import Scope, Stamp
@@ -39,8 +39,8 @@ class Reading(NamedTuple):
 class Mender:
     """Remembers when it has pushed what, so that a push that changes nothing is not repeated."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, context: AgentContext) -> None:
+        self._context = context
         self._pushed_s: dict[int, float] = {}
 
     async def read(self, scope: Scope, found: Found) -> Reading:
@@ -71,20 +71,20 @@ class Mender:
         return Reading(damaged, accepted, unread, min(left, default=-1))
 
     async def _problem(self, scope: Scope, suspect: Suspect) -> str | None:
-        world = self._world
-        if world.bucket is None or not isinstance(world.engine, Engine):
+        context = self._context
+        if context.session.bucket is None or not isinstance(context.session.engine, Engine):
             return None
-        if decryption.lacking(world.settings):
+        if decryption.lacking(context.settings):
             return _unread(scope, suspect)
-        pgdata = world.settings.pgdata
+        pgdata = context.settings.pgdata
         expected = _expected(scope, Segment.parse(suspect.name, scope.size))
-        with scratch(world.run_dir, pgdata, scope.size, name="audit-scratch") as place:
+        with scratch(context.run_dir, pgdata, scope.size, name="audit-scratch") as place:
             reader = Reader(
-                bucket=world.bucket,
-                engine=world.engine,
-                config=world.engine_config,
+                bucket=context.session.bucket,
+                engine=context.session.engine,
+                config=context.engine_config,
                 scratch=place,
-                secrets=world.secrets(),
+                secrets=context.secrets(),
             )
             return await segment_contents.problem(reader, pgdata / "pg_wal", expected)
 
@@ -98,15 +98,15 @@ class Mender:
                 waits.add(segment.number)
                 continue
             self._pushed_s[segment.number] = time.monotonic()
-            self._world.verified.pop(segment.name, None)
-            board_report.pushing(self._world, segment.name)
-            done = await push_again.push(self._world, segment.name)
+            self._context.session.verified.pop(segment.name, None)
+            board_report.pushing(self._context, segment.name)
+            done = await push_again.push(self._context, segment.name)
             (pushed if done else waits).add(segment.number)
         return pushed, waits
 
     def _here(self, scope: Scope, bad: Sequence[Stretch]) -> list[Segment]:
         """Give what of it is in pg_wal, whole."""
-        pg_wal = self._world.settings.pgdata / "pg_wal"
+        pg_wal = self._context.settings.pgdata / "pg_wal"
         found = []
         for path in sorted(pg_wal.iterdir()) if bad else ():
             try:

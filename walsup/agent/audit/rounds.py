@@ -9,7 +9,7 @@ from signal import SIGKILL
 from typing import Any
 
 from walsup import log
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.archive.audit.findings import Found
 from walsup.archive.catalog.scope import Scope
 from walsup.archive.engine import run_once
@@ -24,28 +24,28 @@ _OOM_SCORE = 900
 _LONGEST_LINE = 16 << 20
 
 
-async def look(world: World, scope: Scope, *, silent_s: float = _SILENT_S) -> Found:
+async def look(context: AgentContext, scope: Scope, *, silent_s: float = _SILENT_S) -> Found:
     """Have the archive listed and compared.
 
     Raises:
         FaultError: it could not be.
     """
-    told = await _ask(world, {"scope": scope.to_json()}, "found", silent_s)
+    told = await _ask(context, {"scope": scope.to_json()}, "found", silent_s)
     return Found.from_json(told)
 
 
-async def missing_parts(world: World, name: str, compressed_bytes: int) -> tuple[str, ...]:
+async def missing_parts(context: AgentContext, name: str, compressed_bytes: int) -> tuple[str, ...]:
     """Have a base backup's parts compared with its list of files; returns what is missing.
 
     Raises:
         FaultError: they could not be.
     """
     backup = {"backup": {"name": name, "compressed_bytes": compressed_bytes}}
-    told = await _ask(world, backup, "missing", _SILENT_S)
+    told = await _ask(context, backup, "missing", _SILENT_S)
     return tuple(str(one) for one in told)
 
 
-async def unlisted(world: World, name: str, before: float) -> tuple[str, ...]:
+async def unlisted(context: AgentContext, name: str, before: float) -> tuple[str, ...]:
     """Have the data directory compared with a base backup's list of files; returns what it lacks.
 
     Nothing, where there is no list.
@@ -53,11 +53,15 @@ async def unlisted(world: World, name: str, before: float) -> tuple[str, ...]:
     Raises:
         FaultError: they could not be.
     """
-    told = await _ask(world, {"compared": {"name": name, "before": before}}, "unlisted", _SILENT_S)
+    told = await _ask(
+        context, {"compared": {"name": name, "before": before}}, "unlisted", _SILENT_S
+    )
     return tuple(str(one) for one in told or ())
 
 
-async def _ask(world: World, question: dict[str, Any], wanted: str, silent_s: float) -> Any:  # noqa: ANN401 (JSON)
+async def _ask(
+    context: AgentContext, question: dict[str, Any], wanted: str, silent_s: float
+) -> Any:  # noqa: ANN401 (JSON)
     parent = os.getpid()
 
     def prepare() -> None:
@@ -65,7 +69,7 @@ async def _ask(world: World, question: dict[str, Any], wanted: str, silent_s: fl
         take_less(_MOST_BYTES, _OOM_SCORE)
 
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-m", "walsup.archive.audit.worker", str(world.run_dir)),
+        *(sys.executable, "-I", "-m", "walsup.archive.audit.worker", str(context.run_dir)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         env=run_once.environment() | log.environment(),
@@ -73,7 +77,7 @@ async def _ask(world: World, question: dict[str, Any], wanted: str, silent_s: fl
         limit=_LONGEST_LINE,
     )
     try:
-        region = {"region": world.bucket.region if world.bucket else None}
+        region = {"region": context.session.bucket.region if context.session.bucket else None}
         text = json.dumps(question | region).encode()
         return await _answer(process, text, wanted, silent_s)
     finally:

@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from walsup.agent.audit.auditor import Auditor
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.subject import Subject
 from walsup.archive.storage.fault_mapping import classify
 from walsup.postgres.wal import Segment
@@ -13,7 +13,7 @@ _CONFIRM_S = 0.3
 _AGAIN_S = 0.2
 
 
-async def audited(world: World, last: Segment, deadline_s: float) -> str:
+async def audited(context: AgentContext, last: Segment, deadline_s: float) -> str:
     """Look at the newest day of the archive, or at all of it when it is small.
 
     Returns "" when everything up to `last` is there without a gap and nothing of another timeline,
@@ -24,7 +24,7 @@ async def audited(world: World, last: Segment, deadline_s: float) -> str:
     try:
         async with asyncio.timeout(max(0.0, deadline_s - time.monotonic())):
             while True:
-                problem = await _once(world, last)
+                problem = await _once(context, last)
                 if problem is not None:
                     return problem
                 await asyncio.sleep(_AGAIN_S)
@@ -32,19 +32,19 @@ async def audited(world: World, last: Segment, deadline_s: float) -> str:
         return "the archive could not be listed again in time"
 
 
-async def _once(world: World, last: Segment) -> str | None:
+async def _once(context: AgentContext, last: Segment) -> str | None:
     """Look once; None: look again."""
-    auditor = Auditor.of(world)
+    auditor = Auditor.of(context)
     try:
         result = await auditor.look(whole=auditor.is_small, head=last, confirm_s=_CONFIRM_S)
     except Exception as raised:  # noqa: BLE001 (retried until the deadline)
-        world.board.fault(Subject.BUCKET, classify(raised))
+        context.board.fault(Subject.BUCKET, classify(raised))
         return None
     if result is None:
         return "the archive is no longer this instance's"
     if not result.is_settled:
         return None
-    seen = world.board.snapshot
+    seen = context.board.snapshot
     if gap := next((hole for hole in reversed(seen.holes) if not hole.covered_by), None):
         return f"{gap.first} is lost, and no base backup lies behind it"
     for subject in (Subject.TIMELINE, Subject.ARCHIVE):

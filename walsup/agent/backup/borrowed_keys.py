@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.archive.engine import lent_keys
 from walsup.archive.engine.adapter import Engine
 
@@ -14,36 +14,36 @@ _LOOK_EVERY_S = 1.0
 
 @contextlib.asynccontextmanager
 async def borrowed_keys(
-    world: World, engine: Engine
+    context: AgentContext, engine: Engine
 ) -> AsyncIterator[tuple[Path, Mapping[str, str]]]:
     """Give the engine's configuration and the variables with which it asks for keys again.
 
     Where it cannot, they are the usual configuration, and none.
     """
-    config = world.engine_config
-    if not world.settings.session_token:  # permanent keys: another try takes the new ones
+    config = context.engine_config
+    if not context.settings.session_token:  # permanent keys: another try takes the new ones
         yield config, {}
         return
     # In this thread: the lending program dies with the one that has started it.
-    with lent_keys.lent(world.settings, engine.name, config, world.run_dir) as loan:
+    with lent_keys.lent(context.settings, engine.name, config, context.run_dir) as loan:
         if loan is None:
             yield config, {}
             return
-        world.backup_borrows = True
-        following = asyncio.create_task(_follow(world, loan))
+        context.session.backup_borrows = True
+        following = asyncio.create_task(_follow(context, loan))
         try:
             yield loan.config, loan.environment
         finally:
             following.cancel()
-            world.backup_borrows = False
+            context.session.backup_borrows = False
 
 
-async def _follow(world: World, loan: lent_keys.Loan) -> None:
+async def _follow(context: AgentContext, loan: lent_keys.Loan) -> None:
     """Lend what the agent itself uses, new keys once they are tried, for as long as it takes."""
-    lent = world.settings
+    lent = context.settings
     while True:
         await asyncio.sleep(_LOOK_EVERY_S)
-        found = world.settings
+        found = context.settings
         with contextlib.suppress(OSError):  # no process or no room now: it is tried again
             loan.keep_serving()
             if found != lent:

@@ -3,7 +3,7 @@
 from walsup import log
 from walsup.agent.backup import engine_readback, omissions
 from walsup.agent.backup.needs import own_segments
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.archive.catalog.inventory import Reader
 from walsup.archive.catalog.listing import Backup
 from walsup.archive.engine import decryption
@@ -18,28 +18,30 @@ _CONFIG = "engine-reads.json"
 _SCRATCH = "reads"
 
 
-async def unread(world: World, bucket: Bucket, engine: Engine, found: Backup) -> Fault | None:
+async def unread(
+    context: AgentContext, bucket: Bucket, engine: Engine, found: Backup
+) -> Fault | None:
     """Return why the engine could not restore this base backup; None when it reads it.
 
     Raises:
         what the bucket raises; OSError: a file cannot be written.
     """
-    seen = world.board.snapshot
-    known = world.settings
-    config = world.run_dir / _CONFIG
-    text = render_reader(known, world.run_dir, seen.segment_bytes, bucket.region, engine)
+    seen = context.board.snapshot
+    known = context.settings
+    config = context.run_dir / _CONFIG
+    text = render_reader(known, context.run_dir, seen.segment_bytes, bucket.region, engine)
     write_private(config, text)
     try:
-        with scratch_if_room(world.run_dir, known.pgdata, seen.segment_bytes, _SCRATCH) as place:
+        with scratch_if_room(context.run_dir, known.pgdata, seen.segment_bytes, _SCRATCH) as place:
             reader = Reader(
                 bucket=bucket,
                 engine=engine,
                 config=config,
-                scratch=place or world.run_dir,
-                secrets=tuple(world.secrets()),
+                scratch=place or context.run_dir,
+                secrets=tuple(context.secrets()),
                 more=trust(known),
             )
-            last = own_segments(world, found)[-1]
+            last = own_segments(context, found)[-1]
             archive = str(known.archive)
             reads = not decryption.lacking(known)
             if reads := not decryption.lacking(known):
@@ -50,10 +52,10 @@ async def unread(world: World, bucket: Bucket, engine: Engine, found: Backup) ->
                 fault = await engine_readback.fault_of_listing(reader, archive, found)
     finally:
         config.unlink(missing_ok=True)
-    fault = fault or await omissions.incomplete(world, found.name)
+    fault = fault or await omissions.incomplete(context, found.name)
     if fault is None:
-        world.unreadable.pop(found.name, None)
+        context.session.unreadable.pop(found.name, None)
         log.info("backup.read" if reads else "backup.listed", name=found.name, engine=engine.name)
     else:
-        world.unreadable[found.name] = fault.problem
+        context.session.unreadable[found.name] = fault.problem
     return fault

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator
 
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.postgres.sql import startup_settings
 from walsup.postgres.sql.connection import postmaster
 from walsup.postgres.sql.startup_relay import relay
@@ -13,23 +13,23 @@ _DIRECTORY = "sessions"
 
 
 @contextlib.asynccontextmanager
-async def safe_sessions(world: World) -> AsyncIterator[dict[str, str]]:
+async def safe_sessions(context: AgentContext) -> AsyncIterator[dict[str, str]]:
     """Give the variables for an engine that opens sessions while the block runs.
 
     Raises:
         OSError: postgres does not run, or the socket for the engine cannot be made.
     """
-    pgdata = world.settings.pgdata
+    pgdata = context.settings.pgdata
     server = postmaster(pgdata)
     if server is None:
         raise ConnectionRefusedError("postgres does not run")
     # What postgres has taken from the agent, whose role is the same, it takes from the engine.
     found = (
-        world.sql.settings
+        context.sql.settings
         or startup_settings.settings(Purpose.OWN, startup_settings.major_of(pgdata))[-1]
     )
     settings = {name: value for name, value in found.items() if name != "application_name"}
-    directory = world.run_dir / _DIRECTORY
+    directory = context.run_dir / _DIRECTORY
     async with relay(server.socket, directory, server.port, settings):
         # The options too: an engine may try another address when this one fails.
         yield {

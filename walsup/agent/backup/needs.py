@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from walsup.agent.audit import part_check
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.archive.catalog import listing
 from walsup.archive.catalog.listing import Backup
 from walsup.archive.catalog.timelines import Line
@@ -19,15 +19,15 @@ class Lacks(NamedTuple):
     comes: bool = False
 
 
-def own_segments(world: World, found: Backup) -> list[str]:
+def own_segments(context: AgentContext, found: Backup) -> list[str]:
     """Return the names of the segments from a base backup's start to its end.
 
     Raises:
         OSError, ValueError: a history file cannot be read.
     """
-    size = world.board.snapshot.segment_bytes
-    timeline = found.timeline or world.board.snapshot.database.timeline
-    line = Line.of(timeline, timeline_history.left(world.settings.pgdata, timeline))
+    size = context.board.snapshot.segment_bytes
+    timeline = found.timeline or context.board.snapshot.database.timeline
+    line = Line.of(timeline, timeline_history.left(context.settings.pgdata, timeline))
     numbers = range(found.start_lsn // size, max(0, found.finish_lsn - 1) // size + 1)
     return [
         Segment(timeline=line.at(number, size).timeline, number=number, size=size).name
@@ -35,15 +35,15 @@ def own_segments(world: World, found: Backup) -> list[str]:
     ]
 
 
-async def lacking(world: World, bucket: Bucket, found: Backup) -> Lacks | None:
+async def lacking(context: AgentContext, bucket: Bucket, found: Backup) -> Lacks | None:
     """Return what of a base backup's parts and of the WAL from its start to its end is not there.
 
     Raises:
         what the bucket raises; OSError, ValueError: a list or history file cannot be read.
     """
-    if missing := await part_check.missing(world, bucket, found):
+    if missing := await part_check.missing(context, bucket, found):
         return Lacks(f"{', '.join(missing[:3])} is missing")
-    wanted = own_segments(world, found)
+    wanted = own_segments(context, found)
     there: set[str] = set()
     async for name in listing.from_name(bucket, wanted[0]):
         if name[:24] > wanted[-1]:
@@ -52,5 +52,5 @@ async def lacking(world: World, bucket: Bucket, found: Backup) -> Lacks | None:
     lost = [name for name in wanted if name not in there]
     if not lost:
         return None
-    pg_wal = world.settings.pgdata / "pg_wal"
+    pg_wal = context.settings.pgdata / "pg_wal"
     return Lacks(f"segment {lost[0]} is missing", all((pg_wal / n).exists() for n in lost))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from walsup import log
 from walsup.agent.audit import rounds
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault, FaultError, FaultKind
 from walsup.postgres.backup_exclusions import (
@@ -26,11 +26,11 @@ _COARSE_S = 2.0  # a file system may mark its files by whole seconds only
 _STOPS = {"walrus": (UNREADABLE,), "wal-g": (UNREADABLE, SOCKET, NAME)}
 
 
-async def look(world: World) -> tuple[LeftOut, ...]:
+async def look(context: AgentContext) -> tuple[LeftOut, ...]:
     """Walk through the data directory and show what a base backup would leave out of it."""
-    found = tuple(await asyncio.to_thread(walk, world.settings.pgdata))
-    world.board.put(left_out=found)
-    world.board.attend(Subject.LEFT_OUT, _attention(found))
+    found = tuple(await asyncio.to_thread(walk, context.settings.pgdata))
+    context.board.put(left_out=found)
+    context.board.attend(Subject.LEFT_OUT, _attention(found))
     return found
 
 
@@ -49,16 +49,16 @@ def clock(pgdata: Path) -> float | None:
     return found
 
 
-async def incomplete(world: World, name: str) -> Fault | None:
+async def incomplete(context: AgentContext, name: str) -> Fault | None:
     """Return the fault of a base backup of this run whose list lacks data; None: it lacks none.
 
     Other files that it lacks are shown. A comparison that fails proves nothing either way.
     """
-    began_at = world.taken.get(name)
+    began_at = context.session.taken.get(name)
     if began_at is None:
         return None
     try:
-        paths = await rounds.unlisted(world, name, began_at - _COARSE_S)
+        paths = await rounds.unlisted(context, name, began_at - _COARSE_S)
     except FaultError as raised:
         log.warning("backup.not_compared", name=name, problem=raised.fault.problem)
         return None
@@ -71,9 +71,9 @@ async def incomplete(world: World, name: str) -> Fault | None:
             remedy="report it with the engine's version; take a base backup with the other engine",
         )
     if lacking:
-        found = (*(world.board.snapshot.left_out or ()), *lacking)
-        world.board.put(left_out=found)
-        world.board.attend(Subject.LEFT_OUT, _attention(found))
+        found = (*(context.board.snapshot.left_out or ()), *lacking)
+        context.board.put(left_out=found)
+        context.board.attend(Subject.LEFT_OUT, _attention(found))
     return None
 
 

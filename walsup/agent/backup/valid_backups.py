@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.archive.catalog import listing
 from walsup.archive.catalog.listing import Backup
 from walsup.archive.storage.bucket import Bucket
@@ -10,7 +10,7 @@ from walsup.postgres import pg_control
 from walsup.postgres.pg_control import ControlData
 
 
-async def newest(world: World, bucket: Bucket) -> Backup | None:
+async def newest(context: AgentContext, bucket: Bucket) -> Backup | None:
     """Return the newest base backup of the database's own timeline that counts.
 
     After a promotion or a restore there is to be one of the new timeline; one taken elsewhere may
@@ -19,18 +19,18 @@ async def newest(world: World, bucket: Bucket) -> Backup | None:
     Raises:
         what the bucket raises; WalsupError: pg_control cannot be read.
     """
-    seen = world.board.snapshot
-    timeline = seen.database.timeline or pg_control.read(world.settings.pgdata).timeline
-    found = counted(world, await listing.backups(bucket), seen.database.current_lsn)
+    seen = context.board.snapshot
+    timeline = seen.database.timeline or pg_control.read(context.settings.pgdata).timeline
+    found = counted(context, await listing.backups(bucket), seen.database.current_lsn)
     # 0: its name tells no timeline.
     on_timeline = [backup for backup in found if backup.timeline in (0, timeline)]
     return on_timeline[-1] if on_timeline else None
 
 
-def counted(world: World, backups: Iterable[Backup], current_lsn: int) -> list[Backup]:
+def counted(context: AgentContext, backups: Iterable[Backup], current_lsn: int) -> list[Backup]:
     """Return those of this cluster that begin behind a gap, another writer's WAL, or a break."""
-    system_id = world.board.snapshot.system_id
-    since_lsn = world.lease.owner.backups_from if world.lease else 0
+    system_id = context.board.snapshot.system_id
+    since_lsn = context.session.lease.owner.backups_from if context.session.lease else 0
     return [
         backup
         for backup in backups
@@ -38,9 +38,13 @@ def counted(world: World, backups: Iterable[Backup], current_lsn: int) -> list[B
     ]
 
 
-def counted_at_end(world: World, backups: Iterable[Backup], found: ControlData) -> list[Backup]:
+def counted_at_end(
+    context: AgentContext, backups: Iterable[Backup], found: ControlData
+) -> list[Backup]:
     """Return them when the database has ended with this control file."""
-    return counted(world, backups, max(found.checkpoint_lsn, world.board.snapshot.lag.proven_lsn))
+    return counted(
+        context, backups, max(found.checkpoint_lsn, context.board.snapshot.lag.proven_lsn)
+    )
 
 
 def may_be_ours(backup: Backup, system_id: int, current_lsn: int) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.loops.archive_device import device
 from walsup.agent.loops.archiver_watchdog import wake
 from walsup.agent.loops.audit import audit
@@ -30,7 +30,7 @@ from walsup.agent.loops.standby import standby
 from walsup.agent.loops.stopped_processes import processes
 from walsup.agent.loops.unknown_timelines import ready
 
-LOOPS: dict[str, Callable[[World], Awaitable[None]]] = {
+LOOPS: dict[str, Callable[[AgentContext], Awaitable[None]]] = {
     "watch": watch,
     "database": database,
     "connection": connection,

@@ -3,7 +3,7 @@
 import asyncio
 
 from walsup import log
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.repeated_errors import REPEATS
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault, FaultKind
@@ -16,35 +16,35 @@ _EVERY_S = 10.0
 _UNKNOWN_EVERY_S = 1.0
 
 
-async def device(world: World) -> None:
+async def device(context: AgentContext) -> None:
     """Compare the file systems, again and again: a volume may be unmounted or moved."""
-    if not isinstance(world.settings.archive, FileArchive):
-        await world.stopping.wait()
+    if not isinstance(context.settings.archive, FileArchive):
+        await context.signals.stopping.wait()
         return
-    while not world.stopping.is_set():
-        known = await _look(world)
+    while not context.signals.stopping.is_set():
+        known = await _look(context)
         await asyncio.sleep(_EVERY_S if known else _UNKNOWN_EVERY_S)
 
 
-async def _look(world: World) -> bool:
+async def _look(context: AgentContext) -> bool:
     """Put on the board what was found; returns whether it is known."""
-    archive, bucket = world.settings.archive, world.bucket
-    if not isinstance(bucket, FileBucket) or not world.board.snapshot.init.postgres_pid:
+    archive, bucket = context.settings.archive, context.session.bucket
+    if not isinstance(bucket, FileBucket) or not context.board.snapshot.init.postgres_pid:
         return False  # the data directory is still being made
     try:
         there = await bucket.device()
-        own = await asyncio.to_thread(devices.parts, str(world.settings.pgdata))
+        own = await asyncio.to_thread(devices.parts, str(context.settings.pgdata))
     except Exception as raised:  # noqa: BLE001 (the gate says what is wrong with the archive)
         problem = classify(raised).problem
         REPEATS.error("archive.device_unknown", problem, problem=problem)
         return False
     shared = devices.shared(there, own)
-    if shared != world.board.snapshot.shared_with:
-        world.board.put(shared_with=shared)
+    if shared != context.board.snapshot.shared_with:
+        context.board.put(shared_with=shared)
         log.info("archive.device", archive=str(archive), shared_with=shared or "nothing of ours")
-    if shared and not world.settings.accept_same_device:
+    if shared and not context.settings.accept_same_device:
         problem = f"{archive} and {shared} are on one device, and are lost together"
-        world.board.fault(Subject.ARCHIVE_DEVICE, Fault(FaultKind.SAME_DEVICE, problem))
+        context.board.fault(Subject.ARCHIVE_DEVICE, Fault(FaultKind.SAME_DEVICE, problem))
     else:
-        world.board.clear(Subject.ARCHIVE_DEVICE)
+        context.board.clear(Subject.ARCHIVE_DEVICE)
     return True

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from walsup import log, units
 from walsup.agent.archiving import engine_daemon
 from walsup.agent.archiving.missing_segment import examine
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.state import Snapshot
 from walsup.agent.subject import Subject
 from walsup.archive.engine import daemon_client
@@ -38,13 +38,13 @@ _OVERDUE_S = 1.5  # behind the daemon's own deadline, before the client's
 _REPLACE_EVERY_S = 60.0
 
 
-async def wake(world: World) -> None:
+async def wake(context: AgentContext) -> None:
     """Watch whether the proven end moves while finished segments wait."""
-    watcher = _Watcher(world)
+    watcher = _Watcher(context)
     try:
-        while not world.stopping.is_set():
+        while not context.signals.stopping.is_set():
             await asyncio.sleep(_EVERY_S)
-            await watcher.turn(world.board.snapshot, time.monotonic())
+            await watcher.turn(context.board.snapshot, time.monotonic())
     finally:
         watcher.end()
 
@@ -64,16 +64,16 @@ class _Episode:
 
 
 class _Watcher:
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._episode = self._new(world.board.snapshot, time.monotonic())
+    def __init__(self, context: AgentContext) -> None:
+        self._context = context
+        self._episode = self._new(context.board.snapshot, time.monotonic())
         self._was_faulty = False
         self._faulty_s = 0.0
         self._engine = (0, 0.0)
         self._push = (0, 0.0)
         self._replaced_s = -_REPLACE_EVERY_S
         self._fails_since_s = 0.0
-        known = world.settings
+        known = context.settings
         self._push_timeout_s = push_timeout_s(known.push_grace_s, known.lease_s)
         self._examination: asyncio.Task[Fault | None] | None = None
         self._let_go = asyncio.Event()
@@ -86,13 +86,13 @@ class _Watcher:
         """Look once, and do what is due."""
         better = self._is_better(seen, now_s)
         if seen.gate.state == "open":
-            engine_daemon.keep_configuration(self._world)
+            engine_daemon.keep_configuration(self._context)
         else:
             self._let_go.set()
         if not seen.lag.segments or seen.lag.proven_lsn != self._episode.proven_lsn:
             self._episode = self._new(seen, now_s)
-            self._world.board.clear(Subject.SEGMENTS)
-            self._world.board.clear(Subject.ARCHIVER)
+            self._context.board.clear(Subject.SEGMENTS)
+            self._context.board.clear(Subject.ARCHIVER)
         if seen.gate.state != "open" or not seen.lag.segments:
             return
         self._look_at_archiver(seen, now_s)
@@ -128,25 +128,27 @@ class _Watcher:
 
     async def _wake(self, seen: Snapshot, reason: str) -> None:
         hung = seen.init.engine_pid and not await daemon_client.answers(
-            self._world.engine_socket, _CHECK_TIMEOUT_S
+            self._context.engine_socket, _CHECK_TIMEOUT_S
         )
-        if hung and engine_daemon.replace(self._world, f"no answer within {_CHECK_TIMEOUT_S:g} s"):
+        if hung and engine_daemon.replace(
+            self._context, f"no answer within {_CHECK_TIMEOUT_S:g} s"
+        ):
             return  # its new pid is what gets better
         if Subject.BUCKET not in seen.faults:
             log.info("archiver.woken", reason=reason)
-            self._world.pid1.reload()
+            self._context.pid1.reload()
 
     def _look_at_archiver(self, seen: Snapshot, now_s: float) -> None:
         found = archiver.find(seen.init.postgres_pid) if seen.init.postgres_pid else None
         if found is not None and not found.stopped:
             self._episode.archiver_well_s = now_s
-            self._world.board.clear(Subject.ARCHIVER)
+            self._context.board.clear(Subject.ARCHIVER)
         elif (
             now_s - self._episode.archiver_well_s > _ARCHIVER_PATIENCE_S
             and seen.database.observed
             and seen.database.role == "primary"
         ):
-            self._world.board.fault(Subject.ARCHIVER, _archiver_fault(found))
+            self._context.board.fault(Subject.ARCHIVER, _archiver_fault(found))
         push = found.push if found else 0
         if push != self._push[0]:
             lasted_s = now_s - self._push[1]
@@ -154,13 +156,15 @@ class _Watcher:
             self._push = (push, now_s)
             if timed_out and Subject.BUCKET not in seen.faults:
                 # WAL-RUS's daemon would let the next push wait for the one that hangs.
-                engine_daemon.replace(self._world, f"a push has not ended within {lasted_s:.0f} s")
+                engine_daemon.replace(
+                    self._context, f"a push has not ended within {lasted_s:.0f} s"
+                )
         deadline_s = self._push_timeout_s + _OVERDUE_S
         overdue = push != 0 and now_s - self._push[1] > deadline_s
         stopped = found is not None and found.stopped != ""
         if overdue and not stopped and now_s - self._replaced_s > _REPLACE_EVERY_S:
             self._replaced_s = now_s
-            engine_daemon.replace(self._world, f"a push has taken longer than {deadline_s:g} s")
+            engine_daemon.replace(self._context, f"a push has taken longer than {deadline_s:g} s")
 
     def _say_why(self, seen: Snapshot, now_s: float) -> None:
         """Show at once that pushes fail, and then what was found out about it."""
@@ -178,16 +182,16 @@ class _Watcher:
             self._fails_since_s = now_s
         elif now_s - self._fails_since_s > _ANSWER_S and Subject.SEGMENTS not in seen.faults:
             # What an engine of our own says would have been better; it takes its time.
-            asked_s = self._world.asked_s
-            silent_s = max(now_s - (asked_s or now_s), self._world.answered_in_s)
-            self._world.board.fault(Subject.SEGMENTS, _failing_fault(seen, silent_s))
+            asked_s = self._context.session.asked_s
+            silent_s = max(now_s - (asked_s or now_s), self._context.session.answered_in_s)
+            self._context.board.fault(Subject.SEGMENTS, _failing_fault(seen, silent_s))
         if self._examination is not None:
             if not self._examination.done():
                 return
             fault = self._examination.result()
             self._examination = None
             if fault is not None and episode.examined:
-                self._world.board.fault(Subject.SEGMENTS, fault)
+                self._context.board.fault(Subject.SEGMENTS, fault)
         pause_s = units.backoff(episode.examined, _EXAMINE_AFTER_S, _LONGEST_PATIENCE_S)
         due_s = episode.examined_s + pause_s if episode.examined else episode.began_s
         if not episode.examined and not failing:
@@ -197,7 +201,7 @@ class _Watcher:
             episode.examined_s = now_s
             self._let_go = asyncio.Event()
             self._examination = asyncio.create_task(
-                examine(self._world, self._let_go, failing=failing)
+                examine(self._context, self._let_go, failing=failing)
             )
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from walsup import log
 from walsup.agent.audit.auditor import Auditor
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault
 from walsup.archive.storage.fault_mapping import classify
@@ -19,18 +19,18 @@ _SOON_S = 3.0
 _FAILURES_SHOWN = 3
 
 
-async def audit(world: World) -> None:
+async def audit(context: AgentContext) -> None:
     """Look at once when the archive has become ours, then in the pace that it allows."""
-    auditor = Auditor.of(world)
+    auditor = Auditor.of(context)
     due_s, failures, held = 0.0, 0, None
-    while not world.stopping.is_set():
+    while not context.signals.stopping.is_set():
         await asyncio.sleep(_POLL_S)
-        seen, lease = world.board.snapshot, world.lease
-        if world.meter is None or lease is None or seen.gate.state != "open":
+        seen, lease = context.board.snapshot, context.session.lease
+        if context.session.meter is None or lease is None or seen.gate.state != "open":
             continue
-        if lease is not held or world.audit_wanted.is_set():
+        if lease is not held or context.signals.audit_wanted.is_set():
             held, due_s = lease, 0.0
-            world.audit_wanted.clear()
+            context.signals.audit_wanted.clear()
         # A bucket that does not answer the lag would not answer here: a directory's processes that
         # hang in the kernel are not to become more.
         if time.monotonic() < due_s or Subject.BUCKET in seen.faults:
@@ -45,13 +45,13 @@ async def audit(world: World) -> None:
             fault = classify(raised)
             log.warning("audit.failed", kind=fault.kind, problem=fault.problem)
             if failures >= _FAILURES_SHOWN:
-                world.board.fault(Subject.AUDIT, _not_done(world, fault))
+                context.board.fault(Subject.AUDIT, _not_done(context, fault))
         due_s = began_s + (auditor.requests * _REQUEST_EVERY_S if settled else _SOON_S)
 
 
-def _not_done(world: World, fault: Fault) -> Fault:
+def _not_done(context: AgentContext, fault: Fault) -> Fault:
     """Say since when the archive is not audited, and why."""
-    finished_at = world.board.snapshot.audit.finished_at
+    finished_at = context.board.snapshot.audit.finished_at
     since = "yet"
     if finished_at:
         at = datetime.fromtimestamp(finished_at, UTC).isoformat(timespec="seconds")

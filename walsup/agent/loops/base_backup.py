@@ -11,7 +11,7 @@ from walsup.agent.backup.borrowed_keys import borrowed_keys
 from walsup.agent.backup.engine_check import unread
 from walsup.agent.backup.engine_sessions import safe_sessions
 from walsup.agent.backup.needs import lacking
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.events import any_set
 from walsup.agent.loops.lag import switch
 from walsup.agent.state import BackupSeen
@@ -38,122 +38,132 @@ _LOOK_AGAIN_S = 1.0
 _WALK_EVERY_S = 1800.0
 
 
-async def backup(world: World) -> None:
+async def backup(context: AgentContext) -> None:
     """Take a base backup unless the archive has one of this cluster; another behind a hole."""
-    if world.bucket is None or isinstance(world.engine, Fault) or world.engine is None:
-        await world.stopping.wait()
+    if (
+        context.session.bucket is None
+        or isinstance(context.session.engine, Fault)
+        or context.session.engine is None
+    ):
+        await context.signals.stopping.wait()
         return
     attempts = 0
-    while not world.stopping.is_set():
-        await _until_open(world)
-        world.rotated.clear()
+    while not context.signals.stopping.is_set():
+        await _until_open(context)
+        context.signals.rotated.clear()
         try:
-            done = await _attempt(world, world.bucket, world.engine, attempts)
+            done = await _attempt(context, context.session.bucket, context.session.engine, attempts)
         except Exception as raised:  # noqa: BLE001 (retried; the fault says why)
             done = classify(raised)
         if done is None:
             attempts = 0
-            world.board.clear(Subject.BACKUP)
+            context.board.clear(Subject.BACKUP)
             # Without one somebody else takes it, and it is looked for.
-            is_proven = world.board.snapshot.backup.counts
+            is_proven = context.board.snapshot.backup.counts
             look_s = _WALK_EVERY_S if is_proven else _LONGEST_RETRY_S
-            wanted = (world.stopping, world.hole_found)
+            wanted = (context.signals.stopping, context.signals.gap_found)
             while not await any_set(*wanted, timeout_s=look_s) and is_proven:
-                await omissions.look(world)  # links are made while the database runs, too
-            world.hole_found.clear()
+                await omissions.look(context)  # links are made while the database runs, too
+            context.signals.gap_found.clear()
             continue
         attempts += 1
-        if not world.stopping.is_set():
-            world.board.fault(Subject.BACKUP, done)
-            seen = world.board.snapshot.backup
-            world.board.put(backup=BackupSeen(state="failed", name=seen.name, attempts=attempts))
+        if not context.signals.stopping.is_set():
+            context.board.fault(Subject.BACKUP, done)
+            seen = context.board.snapshot.backup
+            context.board.put(backup=BackupSeen(state="failed", name=seen.name, attempts=attempts))
             pause_s = units.backoff(attempts, _FIRST_RETRY_S, _LONGEST_RETRY_S)
             # With new credentials it is worth a try at once (S28).
-            await any_set(world.stopping, world.rotated, timeout_s=pause_s)
+            await any_set(context.signals.stopping, context.signals.rotated, timeout_s=pause_s)
 
 
-async def _until_open(world: World) -> None:
+async def _until_open(context: AgentContext) -> None:
     while True:
-        seen = world.board.snapshot
+        seen = context.board.snapshot
         if seen.gate.state == "open" and seen.database.accepting and seen.database.timeline:
             return
         await asyncio.sleep(0.1)
 
 
-async def _attempt(world: World, bucket: Bucket, engine: Engine, attempts: int) -> Fault | None:
+async def _attempt(
+    context: AgentContext, bucket: Bucket, engine: Engine, attempts: int
+) -> Fault | None:
     """Give None when a backup of this cluster is proven in the bucket."""
-    left_out = await omissions.look(world)
-    why = decryption.lacking(world.settings)
-    world.board.attend(Subject.DECRYPTION, decryption.attention(why) if why else None)
+    left_out = await omissions.look(context)
+    why = decryption.lacking(context.settings)
+    context.board.attend(Subject.DECRYPTION, decryption.attention(why) if why else None)
     return omissions.lost_data(left_out) or await _found_or_taken(
-        world, bucket, engine, attempts, left_out
+        context, bucket, engine, attempts, left_out
     )
 
 
 async def _found_or_taken(
-    world: World, bucket: Bucket, engine: Engine, attempts: int, left_out: tuple[LeftOut, ...]
+    context: AgentContext,
+    bucket: Bucket,
+    engine: Engine,
+    attempts: int,
+    left_out: tuple[LeftOut, ...],
 ) -> Fault | None:
     """Prove the newest base backup, or take one and prove that."""
-    from_lsn = world.board.snapshot.needs_backup_from
-    found = await valid_backups.newest(world, bucket)
-    unfit = world.board.snapshot.audit.unfit_backups
+    from_lsn = context.board.snapshot.needs_backup_from
+    found = await valid_backups.newest(context, bucket)
+    unfit = context.board.snapshot.audit.unfit_backups
     counts = found is not None and found.name not in unfit
     if found and counts and found.start_lsn >= from_lsn:
-        fault = await _prove(world, bucket, engine, found)
-        if fault is None or not _wants_another(world, fault):
+        fault = await _prove(context, bucket, engine, found)
+        if fault is None or not _wants_another(context, fault):
             return fault
-        world.board.fault(Subject.BACKUP, fault)
-    _say_why(world)
-    if not world.settings.initial_backup:
-        world.board.put(backup=BackupSeen(state="none"))
+        context.board.fault(Subject.BACKUP, fault)
+    _say_why(context)
+    if not context.settings.initial_backup:
+        context.board.put(backup=BackupSeen(state="none"))
         # Somebody else takes them: looked for until there is one behind the hole.
         return _behind_hole(found) if from_lsn else None
-    world.board.put(backup=BackupSeen(state="waiting for a first segment", attempts=attempts))
-    if hindered := await _hindered(world):
+    context.board.put(backup=BackupSeen(state="waiting for a first segment", attempts=attempts))
+    if hindered := await _hindered(context):
         return hindered
-    world.board.put(backup=BackupSeen(state="running", attempts=attempts))
+    context.board.put(backup=BackupSeen(state="running", attempts=attempts))
     log.info("backup.began", engine=engine.name)
-    output = world.run_dir / "backup-push.log"
-    began_at = await asyncio.to_thread(omissions.clock, world.settings.pgdata)
-    code = await _push(world, engine, output, left_out)
-    world.has_taken_backup |= code == 0
+    output = context.run_dir / "backup-push.log"
+    began_at = await asyncio.to_thread(omissions.clock, context.settings.pgdata)
+    code = await _push(context, engine, output, left_out)
+    context.session.has_taken_backup |= code == 0
     if code != 0:
-        return _why(world, engine, code, output, left_out)
-    if newest := await valid_backups.newest(world, bucket):
+        return _why(context, engine, code, output, left_out)
+    if newest := await valid_backups.newest(context, bucket):
         if began_at is not None and (found is None or newest.name != found.name):
-            world.taken[newest.name] = began_at
-        return await _prove(world, bucket, engine, newest)
+            context.session.taken[newest.name] = began_at
+        return await _prove(context, bucket, engine, newest)
     return Fault(
         kind=FaultKind.ENGINE_DISAGREES,
         problem=f"{engine.name} backup-push reports success, and no new base backup is below"
-        f" {world.settings.archive}: it writes to another place, or its sentinel is deleted",
+        f" {context.settings.archive}: it writes to another place, or its sentinel is deleted",
     )
 
 
 def _why(
-    world: World, engine: Engine, code: int, output: Path, left_out: tuple[LeftOut, ...]
+    context: AgentContext, engine: Engine, code: int, output: Path, left_out: tuple[LeftOut, ...]
 ) -> Fault:
     """Return the fault of a backup-push that has failed with this output."""
-    text = last_lines(output, world.secrets())
-    told = classify_output(raw_lines(output), world.secrets())
+    text = last_lines(output, context.secrets())
+    told = classify_output(raw_lines(output), context.secrets())
     if told.kind in UNCLEAR and (fault := omissions.unreadable(left_out, engine.name)):
         return fault._replace(problem=f"{fault.problem}\n{text}")
     problem = f"{engine.name} backup-push ended with {code}: {told.problem}\n{text}"
     return told._replace(problem=problem)
 
 
-def _wants_another(world: World, fault: Fault) -> bool:
+def _wants_another(context: AgentContext, fault: Fault) -> bool:
     """Return whether a new base backup may help: one more that nothing can read does not."""
     match fault.kind:
         case FaultKind.BASE_BACKUP_DAMAGED:
             return True
         case FaultKind.ENGINE_DISAGREES:
-            return not world.has_taken_backup
+            return not context.session.has_taken_backup
         case _:
             return False
 
 
-async def _hindered(world: World) -> Fault | None:
+async def _hindered(context: AgentContext) -> Fault | None:
     """Return why no base backup can begin: no segment is proven, or the archive is not ours now.
 
     The backup that was there may be missing because the whole archive has been removed or belongs
@@ -162,58 +172,62 @@ async def _hindered(world: World) -> Fault | None:
     Raises:
         what the bucket raises.
     """
-    if not await _first_segment(world):
+    if not await _first_segment(context):
         return Fault(
             kind=FaultKind.TIMEOUT,
             problem="no segment has been proven in the bucket yet",
             remedy="see the other faults: pg_backup_stop would wait for the archive for ever",
         )
-    lease, meter = world.lease, world.meter
+    lease, meter = context.session.lease, context.session.meter
     if lease is None or meter is None:
         return Fault(FaultKind.TIMEOUT, "archiving was disabled meanwhile")
     try:
         async with asyncio.timeout(lease.owner.lease_s):
-            await renew(world, lease, proven(world, meter.mark))
+            await renew(context, lease, proven(context, meter.mark))
     except LostError as lost:
-        world.reopen.set()
+        context.signals.reopen.set()
         return lost.fault
     return None
 
 
-def _say_why(world: World) -> None:
+def _say_why(context: AgentContext) -> None:
     """Show why the base backups that there are do not count, where that is no gap."""
-    because = world.lease.owner.backups_because if world.lease else ""
+    because = context.session.lease.owner.backups_because if context.session.lease else ""
     if because:
-        wanted = world.settings.initial_backup
+        wanted = context.settings.initial_backup
         remedy = "none: a new base backup is taken" if wanted else "take a new base backup"
-        world.board.fault(Subject.CONTINUITY, Fault(FaultKind.NOT_CONTINUED, because, remedy))
+        context.board.fault(Subject.CONTINUITY, Fault(FaultKind.NOT_CONTINUED, because, remedy))
 
 
-async def _push(world: World, engine: Engine, output: Path, left_out: tuple[LeftOut, ...]) -> int:
+async def _push(
+    context: AgentContext, engine: Engine, output: Path, left_out: tuple[LeftOut, ...]
+) -> int:
     """Run backup-push; given up with the stop, with refused credentials, and with the lease."""
-    if world.lease is None or not world.lease.is_held:
+    if context.session.lease is None or not context.session.lease.is_held:
         return 1
-    world.backup_refused.clear()
+    context.signals.backup_refused.clear()
     cancelled = asyncio.Event()
-    given_up = asyncio.ensure_future(any_set(world.stopping, world.backup_refused, world.withdrawn))
+    given_up = asyncio.ensure_future(
+        any_set(context.signals.stopping, context.signals.backup_refused, context.signals.withdrawn)
+    )
     given_up.add_done_callback(lambda _: cancelled.set())
     try:
-        note = await asyncio.to_thread(_note, world, left_out)
-        async with safe_sessions(world) as more, borrowed_keys(world, engine) as (config, keys):
-            argv = engine.backup_argv(config, world.settings.pgdata, note)
+        note = await asyncio.to_thread(_note, context, left_out)
+        async with safe_sessions(context) as more, borrowed_keys(context, engine) as (config, keys):
+            argv = engine.backup_argv(config, context.settings.pgdata, note)
             return await run_once.run(argv, output, cancelled=cancelled, more={**more, **keys})
     finally:
         given_up.cancel()
 
 
-def _note(world: World, left_out: tuple[LeftOut, ...]) -> str:
+def _note(context: AgentContext, left_out: tuple[LeftOut, ...]) -> str:
     """Give what a restore wants to know beforehand, unless the operator says something there.
 
     Out of the copy's own files: what an argument or a file elsewhere says no copy inherits. What
     Patroni has configured is displaced in part, so nothing is said of its libraries.
     """
-    pgdata = world.settings.pgdata
-    if _OPERATORS_NOTE in world.settings.passed_on:
+    pgdata = context.settings.pgdata
+    if _OPERATORS_NOTE in context.settings.passed_on:
         return ""
     preloads = ""
     if not (pgdata / config.PATRONIS).exists():
@@ -221,50 +235,52 @@ def _note(world: World, left_out: tuple[LeftOut, ...]) -> str:
     return listing.note(preloads, sizes.sizes(pgdata), left_out)
 
 
-async def _first_segment(world: World) -> bool:
+async def _first_segment(context: AgentContext) -> bool:
     """Wait until one segment of this claim is proven; an idle database is helped by a switch."""
-    meter = world.meter
+    meter = context.session.meter
     if meter is None:
         return False
-    origin = world.board.snapshot.gate.origin_lsn
+    origin = context.board.snapshot.gate.origin_lsn
     for turn in range(round(_PROOF_PATIENCE_S * 4)):
         if meter.mark.end_lsn > origin:
             return True
         if turn == 0 and not meter.has_finished_segments:
-            await switch(world)
-        if world.stopping.is_set():
+            await switch(context)
+        if context.signals.stopping.is_set():
             return False
         await asyncio.sleep(0.25)
     return False
 
 
-async def _prove(world: World, bucket: Bucket, engine: Engine, found: Backup) -> Fault | None:
+async def _prove(
+    context: AgentContext, bucket: Bucket, engine: Engine, found: Backup
+) -> Fault | None:
     """A backup counts when its parts and its WAL are in the bucket, and the engine reads them.
 
     The mark tells when to look; that it began before the backup proves nothing about what lies
     behind it now.
     """
     state = BackupSeen(state="waiting for its WAL", name=found.name, finished_at=found.finished_at)
-    world.board.put(backup=state)
-    meter = world.meter
-    origin = world.board.snapshot.gate.origin_lsn
+    context.board.put(backup=state)
+    meter = context.session.meter
+    origin = context.board.snapshot.gate.origin_lsn
     for _ in range(round(_PROOF_PATIENCE_S * 4)):
         if meter is None or found.finish_lsn <= max(meter.mark.end_lsn, origin):
-            if found.start_lsn < world.board.snapshot.needs_backup_from:
+            if found.start_lsn < context.board.snapshot.needs_backup_from:
                 return _behind_hole(found)
-            if lacks := await lacking(world, bucket, found):
+            if lacks := await lacking(context, bucket, found):
                 if lacks.comes:
                     await asyncio.sleep(_LOOK_AGAIN_S)
                     continue
                 return _damaged(found, lacks.problem)
-            if fault := await unread(world, bucket, engine, found):
+            if fault := await unread(context, bucket, engine, found):
                 return fault
-            _show_verified(world, found)
-            world.board.cover(found.name, found.start_lsn)
-            world.board.clear(Subject.CONTINUITY)
-            world.audit_wanted.set()
+            _show_verified(context, found)
+            context.board.cover(found.name, found.start_lsn)
+            context.board.clear(Subject.CONTINUITY)
+            context.signals.audit_wanted.set()
             return None
-        if world.stopping.is_set():
+        if context.signals.stopping.is_set():
             break
         await asyncio.sleep(0.25)
     return Fault(
@@ -273,9 +289,9 @@ async def _prove(world: World, bucket: Bucket, engine: Engine, found: Backup) ->
     )
 
 
-def _show_verified(world: World, found: Backup) -> None:
+def _show_verified(context: AgentContext, found: Backup) -> None:
     """Show that a base backup counts, and whether the engine has read it."""
-    why = decryption.lacking(world.settings)
+    why = decryption.lacking(context.settings)
     state, verified = "proven", "listed, and read by the engine"
     if why:
         state, verified = "listed", f"by listing, not read: no private key here ({why})"
@@ -283,7 +299,7 @@ def _show_verified(world: World, found: Backup) -> None:
     seen = BackupSeen(
         state=state, name=found.name, finished_at=found.finished_at, verified=verified
     )
-    world.board.put(backup=seen)
+    context.board.put(backup=seen)
 
 
 def _damaged(found: Backup, problem: str) -> Fault:

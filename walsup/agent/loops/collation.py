@@ -7,7 +7,7 @@ and lets duplicates in. Looked at once after every start; walsup never refreshes
 import asyncio
 
 from walsup import log
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.recovery.every_database import ask_all
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault, FaultKind
@@ -44,37 +44,37 @@ select d.datname, d.datcollversion, here
 _VERSION = "select pg_catalog.current_setting('server_version_num')"
 
 
-async def collation(world: World) -> None:
+async def collation(context: AgentContext) -> None:
     """Look when the database is ready, until there is an answer."""
-    while not world.stopping.is_set():
-        seen = world.board.snapshot.database
+    while not context.signals.stopping.is_set():
+        seen = context.board.snapshot.database
         if not seen.observed or seen.role != "primary":
             await asyncio.sleep(1.0)
             continue
         try:
-            different, unknown = await _different(world)
+            different, unknown = await _different(context)
         except UNANSWERED as raised:
             log.warning("collation.unknown", problem=f"{type(raised).__name__}: {raised}")
             await asyncio.sleep(_RETRY_S)
             continue
         if different:
-            world.board.fault(Subject.COLLATION, _fault(different))
+            context.board.fault(Subject.COLLATION, _fault(different))
         if not unknown:
             return
         log.warning("collation.unknown", problem="; ".join(unknown))
         await asyncio.sleep(_RETRY_S)
 
 
-async def _different(world: World) -> tuple[list[str], list[str]]:
+async def _different(context: AgentContext) -> tuple[list[str], list[str]]:
     """Return what has another version here, and which databases could not be asked, with why."""
     found, unknown = [], []
-    (version,) = await world.sql.row(_VERSION)
+    (version,) = await context.sql.row(_VERSION)
     if int(version) >= _PER_DATABASE_SINCE:
         found += [
             f"the default of database {name} ({old or 'not told'}, here {new or 'not told'})"
-            for name, old, new in await world.sql.rows(_DEFAULT)
+            for name, old, new in await context.sql.rows(_DEFAULT)
         ]
-    async for database, rows, problem in ask_all(world, _COLLATIONS):
+    async for database, rows, problem in ask_all(context, _COLLATIONS):
         found += [
             f"{shown(schema)}.{shown(name)} of {database}"
             f" ({old or 'not told'}, here {new or 'not told'})"

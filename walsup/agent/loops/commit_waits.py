@@ -5,7 +5,7 @@ import contextlib
 import time
 
 from walsup.agent.archiving.sync_waits import SyncWaits, Wait, Waits
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.subject import Subject
 from walsup.postgres.sql.connection import UNANSWERED
 
@@ -27,28 +27,28 @@ _MAY_CONFIRM = ("sync", "quorum")
 _NAMES = "select pg_catalog.current_setting('synchronous_standby_names')"
 
 
-async def commits(world: World) -> None:
+async def commits(context: AgentContext) -> None:
     """Look every five seconds, on a primary."""
     waits = SyncWaits()
-    while not world.stopping.is_set():
-        seen = world.board.snapshot.database
+    while not context.signals.stopping.is_set():
+        seen = context.board.snapshot.database
         if seen.observed and seen.role == "primary":
             # The database's own loop says what is wrong with its sessions.
             with contextlib.suppress(*UNANSWERED):
-                world.board.attend(
-                    Subject.COMMITS, waits.look(await _look(world), time.monotonic())
+                context.board.attend(
+                    Subject.COMMITS, waits.look(await _look(context), time.monotonic())
                 )
         elif seen.observed:
-            world.board.attend(Subject.COMMITS, None)
+            context.board.attend(Subject.COMMITS, None)
         await asyncio.sleep(_EVERY_S)
 
 
-async def _look(world: World) -> Waits:
-    (names,) = await world.sql.row(_NAMES)
+async def _look(context: AgentContext) -> Waits:
+    (names,) = await context.sql.row(_NAMES)
     if not names:
         return Waits("", (), ())
-    waiting = tuple(Wait(*found) for found in await world.sql.rows(_WAITING))
-    standbys = await world.sql.rows(_STANDBYS)
+    waiting = tuple(Wait(*found) for found in await context.sql.rows(_WAITING))
+    standbys = await context.sql.rows(_STANDBYS)
     return Waits(
         names,
         tuple(name for name, _ in standbys),

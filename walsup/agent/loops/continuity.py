@@ -3,7 +3,7 @@
 import asyncio
 
 from walsup import log
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.state import Previous
 from walsup.archive.engine import encryption_key
 from walsup.datadir.continuity import Ended
@@ -12,28 +12,28 @@ from walsup.postgres import pg_control
 _EVERY_S = 1.0
 
 
-async def continuity(world: World) -> None:
+async def continuity(context: AgentContext) -> None:
     """Note each checkpoint while postgres runs; have the archive claimed again for another key."""
-    if world.settings.archive is None:
+    if context.settings.archive is None:
         return
     seen: tuple[int, int] | None = None
     shown = False
-    keys = encryption_key.key_files(world.settings)
-    while not world.sweeping.is_set():
-        if world.board.snapshot.init.postgres_pid:
-            written = _written(world)
+    keys = encryption_key.key_files(context.settings)
+    while not context.signals.sweeping.is_set():
+        if context.board.snapshot.init.postgres_pid:
+            written = _written(context)
             if written != seen:
-                await world.continuity.look()
+                await context.session.continuity.look()
                 seen = written
             if not shown:
                 shown = True
-                if (note := world.continuity.note) is not None and not note.is_first:
-                    world.board.put(previous=_previous(note.before))
-        found = await asyncio.to_thread(encryption_key.key_files, world.settings)
+                if (note := context.session.continuity.note) is not None and not note.is_first:
+                    context.board.put(previous=_previous(note.before))
+        found = await asyncio.to_thread(encryption_key.key_files, context.settings)
         if found != keys:
             keys = found
             log.info("encryption.key_file_changed")
-            world.reopen.set()
+            context.signals.reopen.set()
         await asyncio.sleep(_EVERY_S)
 
 
@@ -43,7 +43,7 @@ def _previous(ended: Ended | None) -> Previous:
     return Previous(how="stopped", verdict=ended.verdict, at=ended.at, told_by="data directory")
 
 
-def _written(world: World) -> tuple[int, int]:
+def _written(context: AgentContext) -> tuple[int, int]:
     """Return what changes with each write of pg_control."""
-    status = (world.settings.pgdata / pg_control.PATH).stat()
+    status = (context.settings.pgdata / pg_control.PATH).stat()
     return status.st_mtime_ns, status.st_ino

@@ -8,7 +8,7 @@ import asyncio
 import time
 
 from walsup import log
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.events import any_set
 from walsup.agent.startup_retry import fault_of
 from walsup.agent.subject import Subject
@@ -25,46 +25,46 @@ _UNREADABLE_AFTER_S = 15.0
 _REFUSED = (FaultKind.AUTH, FaultKind.NO_RIGHTS, FaultKind.TLS)
 
 
-async def secrets(world: World) -> None:
+async def secrets(context: AgentContext) -> None:
     """Read the files every 5 s, and at once when asked to."""
-    if world.bucket is None:
-        await world.stopping.wait()
+    if context.session.bucket is None:
+        await context.signals.stopping.wait()
         return
-    watcher = _Watcher(world)
-    while not world.stopping.is_set():
-        asked = await any_set(world.asked_to_reread, timeout_s=_EVERY_S)
-        world.asked_to_reread.clear()
+    watcher = _Watcher(context)
+    while not context.signals.stopping.is_set():
+        asked = await any_set(context.signals.asked_to_reread, timeout_s=_EVERY_S)
+        context.signals.asked_to_reread.clear()
         await watcher.look(asked=asked)
 
 
 class _Watcher:
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, context: AgentContext) -> None:
+        self._context = context
         self._unreadable_since_s: float | None = None
         self._said_unreadable = False
         self._old: Bucket | None = None  # whose credentials a running backup still uses
-        self._trusted = _certificates(world.settings)
+        self._trusted = _certificates(context.settings)
 
     async def look(self, *, asked: bool) -> None:
         """Read once; take changed credentials into use when they work better than ours."""
-        world = self._world
+        context = self._context
         found = self._read(asked=asked)
-        trusted = _certificates(world.settings) or self._trusted
-        if found is not None and (found != world.settings or trusted != self._trusted):
+        trusted = _certificates(context.settings) or self._trusted
+        if found is not None and (found != context.settings or trusted != self._trusted):
             await asyncio.sleep(_SETTLE_S)
-            again = _certificates(world.settings) or self._trusted
+            again = _certificates(context.settings) or self._trusted
             if found != self._read(asked=False) or trusted != again:
-                world.asked_to_reread.set()  # in the middle of a swap
+                context.signals.asked_to_reread.set()  # in the middle of a swap
                 return
             if fault := await self._is_worse(found):
-                world.board.fault(Subject.SECRETS, fault)
+                context.board.fault(Subject.SECRETS, fault)
                 return
             self._adopt(found)
             self._trusted = trusted
         elif found is not None and asked:
             log.info("settings.reloaded", changed=False)
         if found is not None:
-            world.board.clear(Subject.SECRETS)
+            context.board.clear(Subject.SECRETS)
         await self._look_after_backup()
 
     def _read(self, *, asked: bool) -> Settings | None:
@@ -74,14 +74,14 @@ class _Watcher:
         """
         now_s = time.monotonic()
         try:
-            found = self._world.read_credentials()
+            found = self._context.read_credentials()
         except SettingsError as fault:
             since_s = self._unreadable_since_s = self._unreadable_since_s or now_s
             lasts = now_s - since_s > _UNREADABLE_AFTER_S
             if asked or (lasts and not self._said_unreadable):
                 self._said_unreadable = True
                 log.error("settings.wrong", problem=fault.problem, hint="the old ones are kept")
-                self._world.board.fault(Subject.SECRETS, fault_of(fault))
+                self._context.board.fault(Subject.SECRETS, fault_of(fault))
             return None
         self._unreadable_since_s, self._said_unreadable = None, False
         return found
@@ -89,7 +89,7 @@ class _Watcher:
     async def _is_worse(self, found: Settings) -> Fault | None:
         """Give why new credentials are not taken: the bucket refuses them, and not the old."""
         problem = await _refusal(open_bucket(found))
-        current = self._world.bucket
+        current = self._context.session.bucket
         if problem is None or current is None or await _refusal(current) is not None:
             return None
         return Fault(
@@ -99,23 +99,26 @@ class _Watcher:
         )
 
     def _adopt(self, found: Settings) -> None:
-        world = self._world
-        self._old = world.bucket
-        world.adopt(found)
+        context = self._context
+        self._old = context.session.bucket
+        context.adopt(found)
         log.info("settings.reloaded", changed=True)
-        world.reopen.set()
-        world.rotated.set()
+        context.signals.reopen.set()
+        context.signals.rotated.set()
 
     async def _look_after_backup(self) -> None:
         """Cancel a backup that began with credentials which are refused by now."""
         if self._old is None:
             return
-        if self._world.board.snapshot.backup.state != "running" or self._world.backup_borrows:
+        if (
+            self._context.board.snapshot.backup.state != "running"
+            or self._context.session.backup_borrows
+        ):
             self._old = None
         elif await _refusal(self._old) is not None:
             log.warning("backup.refused", problem="its credentials are not valid any more")
             self._old = None
-            self._world.backup_refused.set()
+            self._context.signals.backup_refused.set()
 
 
 def _certificates(known: Settings) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncpg
 
 from walsup import units
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.state import Database, Waiting
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault, FaultKind
@@ -37,22 +37,22 @@ select r, case when r then pg_catalog.pg_last_wal_replay_lsn()
 """
 
 
-async def database(world: World) -> None:
+async def database(context: AgentContext) -> None:
     """Sample the server every second; readiness is what postmaster.pid and SQL say."""
     ready = False
     count_due_s = count_took_s = 0.0
     while True:
         asked_s = time.monotonic()
-        seen = await _observe(world)
-        world.board.put(database=seen)
-        if seen.accepting and not ready and world.settings.archive:
+        seen = await _observe(context)
+        context.board.put(database=seen)
+        if seen.accepting and not ready and context.settings.archive:
             # After a start archive_timeout is ignored for up to 5 minutes, until a reload (S8).
-            world.pid1.reload()
+            context.pid1.reload()
         ready = seen.accepting
-        if world.meter and seen.accepting and seen.timeline:
-            if seen.timeline > world.meter.mark.timeline:
-                world.follow_history(seen.timeline)
-            world.meter.sample(
+        if context.session.meter and seen.accepting and seen.timeline:
+            if seen.timeline > context.session.meter.mark.timeline:
+                context.session.follow_history(seen.timeline)
+            context.session.meter.sample(
                 time.monotonic(),
                 seen.current_lsn,
                 seen.timeline,
@@ -62,19 +62,19 @@ async def database(world: World) -> None:
             )
         if time.monotonic() >= count_due_s or not (ready or count_took_s > _WAITING_CHEAP_S):
             began_s = time.monotonic()
-            world.board.put(waiting=await asyncio.to_thread(_count, world))
+            context.board.put(waiting=await asyncio.to_thread(_count, context))
             count_took_s = time.monotonic() - began_s
             pause_s = max(_WAITING_EVERY_S, _WAITING_SHARE * count_took_s)
             count_due_s = time.monotonic() + pause_s
         await asyncio.sleep(_EVERY_S if ready else 0.1)
 
 
-async def _observe(world: World) -> Database:
-    server = postmaster(world.settings.pgdata)
-    if server is None or not server.accepts or not world.board.snapshot.init.postgres_pid:
-        world.sql.drop()
+async def _observe(context: AgentContext) -> Database:
+    server = postmaster(context.settings.pgdata)
+    if server is None or not server.accepts or not context.board.snapshot.init.postgres_pid:
+        context.sql.drop()
         return Database()
-    if server.status == "standby" and restore_state.is_under_way(world.settings.pgdata):
+    if server.status == "standby" and restore_state.is_under_way(context.settings.pgdata):
         # It says so too when it recovers without letting anybody in (hot_standby=off), and a
         # refused login ten times a second would take a tenth of what recovers.
         return Database()
@@ -82,18 +82,20 @@ async def _observe(world: World) -> Database:
         accepting=True, role="standby" if server.status == "standby" else "primary"
     )
     try:
-        standby, lsn, walfile, xmax, xmin, failed, last_failed, timeout = await world.sql.row(
+        standby, lsn, walfile, xmax, xmin, failed, last_failed, timeout = await context.sql.row(
             _OBSERVE
         )
     except asyncpg.CannotConnectNowError:
-        world.sql.drop()
+        context.sql.drop()
         return Database()
     except UNANSWERED as raised:
-        if not world.stopping.is_set():
-            role = world.settings.database_role
-            world.board.fault(Subject.DATABASE, login_fault(raised, role, world.settings.pgdata))
+        if not context.signals.stopping.is_set():
+            role = context.settings.database_role
+            context.board.fault(
+                Subject.DATABASE, login_fault(raised, role, context.settings.pgdata)
+            )
         return accepting
-    world.board.clear(Subject.DATABASE)
+    context.board.clear(Subject.DATABASE)
     return Database(
         accepting=True,
         role="standby" if standby else "primary",
@@ -157,8 +159,8 @@ def _other_role(raised: asyncpg.PostgresError, role: str, pgdata: Path) -> str:
     )
 
 
-def _count(world: World) -> Waiting:
-    pg_wal = world.settings.pgdata / "pg_wal"
+def _count(context: AgentContext) -> Waiting:
+    pg_wal = context.settings.pgdata / "pg_wal"
     ready, oldest = 0, ""
     try:
         with os.scandir(pg_wal / "archive_status") as entries:

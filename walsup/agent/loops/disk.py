@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncpg
 
 from walsup import log, units
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.disk_forecast import Forecast
 from walsup.agent.state import Snapshot
 from walsup.agent.subject import Subject
@@ -27,14 +27,14 @@ _RECYCLE_SEGMENTS = 4
 _LEAST_BYTES = 64 << 10
 
 
-async def disk(world: World) -> None:
+async def disk(context: AgentContext) -> None:
     """Look at the three file systems every second."""
-    pgdata = world.settings.pgdata
-    recycler = Recycler(Sql(pgdata, world.settings.database_role, world.settings.pgpassword))
+    pgdata = context.settings.pgdata
+    recycler = Recycler(Sql(pgdata, context.settings.database_role, context.settings.pgpassword))
     forecast, refilled_s, segment_bytes = Forecast(), -_REFILL_EVERY_S, 0
-    while not world.stopping.is_set():
+    while not context.signals.stopping.is_set():
         await asyncio.sleep(_EVERY_S)
-        seen, now_s = world.board.snapshot, time.monotonic()
+        seen, now_s = context.board.snapshot, time.monotonic()
         if not seen.database.accepting:
             continue
         segment_bytes = segment_bytes or await asyncio.to_thread(_segment_bytes, pgdata)
@@ -44,15 +44,15 @@ async def disk(world: World) -> None:
             if pg_wal.free_bytes < _RECYCLE_SEGMENTS * segment_bytes:
                 await recycler.recycle(seen)
         full_in_s = forecast.full_in_s(shut=seen.gate.state != "open") if _behind(seen) else None
-        world.board.put(disk=replace(seen.disk, full_in_s=full_in_s))
-        if fault := await asyncio.to_thread(_low, world, pg_wal, segment_bytes):
-            world.board.fault(Subject.DISK, fault)
+        context.board.put(disk=replace(seen.disk, full_in_s=full_in_s))
+        if fault := await asyncio.to_thread(_low, context, pg_wal, segment_bytes):
+            context.board.fault(Subject.DISK, fault)
         else:
-            world.board.clear(Subject.DISK)
+            context.board.clear(Subject.DISK)
         if segment_bytes and now_s - refilled_s >= _REFILL_EVERY_S:
             refilled_s = now_s
             held = await asyncio.to_thread(reserve.refill, pgdata / "pg_wal", segment_bytes)
-            world.board.put(disk=replace(world.board.snapshot.disk, reserve_bytes=held))
+            context.board.put(disk=replace(context.board.snapshot.disk, reserve_bytes=held))
 
 
 class Recycler:
@@ -95,7 +95,7 @@ def _disk(path: Path) -> Disk | None:
         return None
 
 
-def _low(world: World, pg_wal: Disk | None, segment_bytes: int) -> Fault | None:
+def _low(context: AgentContext, pg_wal: Disk | None, segment_bytes: int) -> Fault | None:
     """Give the fault of the first file system that is full, or nearly."""
     if pg_wal is not None and pg_wal.free_bytes < _LOW_SEGMENTS * segment_bytes:
         return Fault(
@@ -104,7 +104,7 @@ def _low(world: World, pg_wal: Disk | None, segment_bytes: int) -> Fault | None:
             f" {units.show_bytes(segment_bytes)}: without room for one postgres ends",
             remedy="make the volume larger, or let the archive take WAL again",
         )
-    for path, name in ((world.settings.pgdata, "data"), (world.run_dir, "run")):
+    for path, name in ((context.settings.pgdata, "data"), (context.run_dir, "run")):
         found = _disk(path)
         if found is not None and found.free_bytes < _LEAST_BYTES:
             return Fault(

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.state import Snapshot
 from walsup.agent.subject import Subject
 from walsup.archive.engine import run_once
@@ -54,30 +54,30 @@ class Tried(NamedTuple):
         return self.file != file or now_s - self.at_s > every_s
 
 
-async def engine(world: World) -> None:
+async def engine(context: AgentContext) -> None:
     """Look at the programs and the daemon every second."""
-    if not isinstance(world.engine, Engine):
-        await world.stopping.wait()
+    if not isinstance(context.session.engine, Engine):
+        await context.signals.stopping.wait()
         return
-    programs, daemon = Programs(world, world.engine), _Daemon()
-    while not world.stopping.is_set():
+    programs, daemon = Programs(context, context.session.engine), _Daemon()
+    while not context.signals.stopping.is_set():
         fault = await programs.look(time.monotonic()) or daemon.look(
-            world.board.snapshot, time.monotonic()
+            context.board.snapshot, time.monotonic()
         )
-        if world.stopping.is_set():
+        if context.signals.stopping.is_set():
             return
         if fault is not None:
-            world.board.fault(Subject.ENGINE, fault)
+            context.board.fault(Subject.ENGINE, fault)
         else:
-            world.board.clear(Subject.ENGINE)
+            context.board.clear(Subject.ENGINE)
         await asyncio.sleep(_EVERY_S)
 
 
 class Programs:
     """The engine's programs: there, executable, and of this machine."""
 
-    def __init__(self, world: World, chosen: Engine) -> None:
-        self._world = world
+    def __init__(self, context: AgentContext, chosen: Engine) -> None:
+        self._context = context
         self._paths = [path for path in (chosen.program, chosen.client) if path is not None]
         self._tried: dict[Path, Tried] = {}
 
@@ -100,7 +100,7 @@ class Programs:
 
     async def _try(self, path: Path, file: File, now_s: float, before: int) -> Tried:
         """Start it; `before`: how many tries in a row have failed."""
-        output = self._world.run_dir / "engine-version.log"
+        output = self._context.run_dir / "engine-version.log"
         try:
             code = await run_once.run([str(path), "--version"], output, timeout_s=_TRY_TIMEOUT_S)
         except OSError as raised:
@@ -110,7 +110,7 @@ class Programs:
         # A client of a daemon may not know the option; it has been started all the same.
         if code < 0 or code in _NOT_EXECUTED:
             how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-            said = f"{how}\n{last_lines(output, self._world.secrets())}".strip()
+            said = f"{how}\n{last_lines(output, self._context.secrets())}".strip()
             return Tried(file, now_s, _broken(path, said), before + 1)
         return Tried(file, now_s, None, 0)
 

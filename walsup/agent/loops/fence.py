@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from walsup import units
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault, FaultKind
 from walsup.archive.ownership.lease import now_s
@@ -27,26 +27,26 @@ _STANDBYS = (
 )
 
 
-async def fence(world: World) -> None:
+async def fence(context: AgentContext) -> None:
     """Look three times in a lease, on a primary that silence may end."""
-    if world.fencing is None:
-        await world.stopping.wait()
+    if context.session.fencing is None:
+        await context.signals.stopping.wait()
         return
-    known = world.settings
+    known = context.settings
     sql = Sql(known.pgdata, known.database_role, known.pgpassword)
-    while not world.sweeping.is_set():
-        seen = world.board.snapshot.database
+    while not context.signals.sweeping.is_set():
+        seen = context.board.snapshot.database
         if seen.accepting and seen.role == "primary":
             try:
-                await _look(world, sql)
+                await _look(context, sql)
             except UNANSWERED:
                 sql.drop()  # nothing acknowledged: the deadline stays where it is
         await asyncio.sleep(min(_EVERY_S, known.lease_s / _IN_A_LEASE))
     sql.drop()
 
 
-async def _look(world: World, sql: Sql) -> None:
-    if (fencing := world.fencing) is None:
+async def _look(context: AgentContext, sql: Sql) -> None:
+    if (fencing := context.session.fencing) is None:
         return
     began_s = now_s()
     if fencing.fence.heirs and fencing.fence.is_late(began_s):
@@ -59,9 +59,11 @@ async def _look(world: World, sql: Sql) -> None:
     fencing.streaming = frozenset(flushed)
     fencing.fence.acknowledged(flushed)
     fencing.write()
-    is_shown = Subject.STANDBY_LAG in world.board.snapshot.attention
+    is_shown = Subject.STANDBY_LAG in context.board.snapshot.attention
     late = fencing.fence.lagging(now_s(), _ENDS_BELOW_LEASES if is_shown else 1.0)
-    world.board.attend(Subject.STANDBY_LAG, _lags(late, world.settings.lease_s) if late else None)
+    context.board.attend(
+        Subject.STANDBY_LAG, _lags(late, context.settings.lease_s) if late else None
+    )
 
 
 def _lags(names: Sequence[str], lease_s: float) -> Fault:

@@ -7,7 +7,7 @@ from walsup import units
 from walsup.agent.archiving.gate_opening import Doorkeeper
 from walsup.agent.archiving.lease_holder import hold, withdraw
 from walsup.agent.archiving.promotion import until_primary
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.standby.demotion import step_down
 from walsup.agent.state import Gate
 from walsup.agent.subject import Subject
@@ -22,64 +22,71 @@ _LONGEST_RETRY_S = 15.0
 _LOOK_EVERY_S = 1.0
 
 
-async def gate(world: World) -> None:
+async def gate(context: AgentContext) -> None:
     """Open the gate, hold it open, and open it anew when the credentials have changed."""
-    if world.bucket is None:
-        await world.stopping.wait()
+    if context.session.bucket is None:
+        await context.signals.stopping.wait()
         return
     failures = 0
-    keeper = Doorkeeper(world, world.engine) if isinstance(world.engine, Engine) else None
+    keeper = (
+        Doorkeeper(context, context.session.engine)
+        if isinstance(context.session.engine, Engine)
+        else None
+    )
     while True:
-        fault = await _try_open(world, keeper)
-        if fault is None and world.lease is not None:
+        fault = await _try_open(context, keeper)
+        if fault is None and context.session.lease is not None:
             failures = 0
-            world.board.clear(Subject.GATE)
-            fault = await hold(world, world.lease)
+            context.board.clear(Subject.GATE)
+            fault = await hold(context, context.session.lease)
         if fault is not None:
             failures += 1
-            _shut(world, fault)
-            await step_down(world, fault)
-            longest_s = min(_LONGEST_RETRY_S, world.settings.lease_s)
-            await _until_worth_trying(world, units.backoff(failures, _FIRST_RETRY_S, longest_s))
-        world.reopen.clear()
+            _shut(context, fault)
+            await step_down(context, fault)
+            longest_s = min(_LONGEST_RETRY_S, context.settings.lease_s)
+            await _until_worth_trying(context, units.backoff(failures, _FIRST_RETRY_S, longest_s))
+        context.signals.reopen.clear()
 
 
-async def _try_open(world: World, keeper: Doorkeeper | None) -> Fault | None:
-    if keeper is None or world.bucket is None:
-        return world.engine if isinstance(world.engine, Fault) else None
-    while not _running(world) and not world.sweeping.is_set():  # noqa: ASYNC110 (files have no event)
+async def _try_open(context: AgentContext, keeper: Doorkeeper | None) -> Fault | None:
+    if keeper is None or context.session.bucket is None:
+        return context.session.engine if isinstance(context.session.engine, Fault) else None
+    while not _running(context) and not context.signals.sweeping.is_set():  # noqa: ASYNC110 (files have no event)
         await asyncio.sleep(0.05)
-    if restore_state.is_under_way(world.settings.pgdata):
-        world.board.put(gate=Gate(state="shut", reason="a restore is under way"))
-        while restore_state.is_under_way(world.settings.pgdata) and not world.sweeping.is_set():  # noqa: ASYNC110 (as above)
+    if restore_state.is_under_way(context.settings.pgdata):
+        context.board.put(gate=Gate(state="shut", reason="a restore is under way"))
+        while (  # noqa: ASYNC110 (as above)
+            restore_state.is_under_way(context.settings.pgdata)
+            and not context.signals.sweeping.is_set()
+        ):
             await asyncio.sleep(0.05)
-    await until_primary(world)
-    world.rival = None
+    await until_primary(context)
+    context.session.rival = None
     try:
-        return await keeper.open(world.bucket)
+        return await keeper.open(context.session.bucket)
     except Exception as raised:  # noqa: BLE001 (whatever it is, the gate stays shut and says why)
         return classify(raised)
 
 
-def _running(world: World) -> bool:
-    pid = world.board.snapshot.init.postgres_pid
-    return bool(pid) and postmaster(world.settings.pgdata) is not None
+def _running(context: AgentContext) -> bool:
+    pid = context.board.snapshot.init.postgres_pid
+    return bool(pid) and postmaster(context.settings.pgdata) is not None
 
 
-def _shut(world: World, fault: Fault) -> None:
-    withdraw(world)
-    world.board.fault(Subject.GATE, fault)
-    world.board.put(gate=Gate(state="shut", reason=f"{fault.kind}: {fault.problem}"))
+def _shut(context: AgentContext, fault: Fault) -> None:
+    withdraw(context)
+    context.board.fault(Subject.GATE, fault)
+    context.board.put(gate=Gate(state="shut", reason=f"{fault.kind}: {fault.problem}"))
 
 
-async def _until_worth_trying(world: World, pause_s: float) -> None:
+async def _until_worth_trying(context: AgentContext, pause_s: float) -> None:
     """Wait, but not when a person has decided meanwhile (`walsup adopt`)."""
-    archive = str(world.settings.archive)
-    before = markers.adoption(world.settings.pgdata, archive)
+    archive = str(context.settings.archive)
+    before = markers.adoption(context.settings.pgdata, archive)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(pause_s):
-            while markers.adoption(world.settings.pgdata, archive) == before:
+            while markers.adoption(context.settings.pgdata, archive) == before:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_LOOK_EVERY_S):
-                        await world.reopen.wait()
+                        await context.signals.reopen.wait()
                         return

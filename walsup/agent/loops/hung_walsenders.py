@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from walsup import log
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.errors import WalsupError
 from walsup.postgres import pg_control
 from walsup.postgres.pg_control import DBState
@@ -18,18 +18,18 @@ _LONGEST_PATIENCE_S = 10.0
 _ASKED_BEFORE_NEXT = 2
 
 
-async def walsenders(world: World) -> None:
+async def walsenders(context: AgentContext) -> None:
     """End walsenders that keep the shutdown checkpoint, or after it the end, waiting.
 
     What was stopped by a signal, of whatever kind, is resumed: it has been asked to end.
     """
-    await world.stopping.wait()
-    patience_s = min(_LONGEST_PATIENCE_S, world.settings.stop_grace_s / _PATIENCE_PART)
+    await context.signals.stopping.wait()
+    patience_s = min(_LONGEST_PATIENCE_S, context.settings.stop_grace_s / _PATIENCE_PART)
     seen: list[Child] = []
     began_s, since_s, rounds = time.monotonic(), time.monotonic(), 0
-    while pid := world.pid1.read().postgres_pid:
+    while pid := context.pid1.read().postgres_pid:
         found = await asyncio.to_thread(children, pid)
-        waited = await asyncio.to_thread(_waited_for, world, found)
+        waited = await asyncio.to_thread(_waited_for, context, found)
         if time.monotonic() - began_s >= patience_s:
             _resume(found)
         if not rounds and waited != seen:  # one that sends shows in its title how far it is
@@ -58,10 +58,10 @@ def _resume(found: list[Child]) -> None:
             resume(child)
 
 
-def _waited_for(world: World, found: list[Child]) -> list[Child]:
+def _waited_for(context: AgentContext, found: list[Child]) -> list[Child]:
     """Return the walsenders that are waited for, none while the checkpoint is being written."""
     try:
-        if pg_control.read(world.settings.pgdata).state is DBState.SHUTTING_DOWN:
+        if pg_control.read(context.settings.pgdata).state is DBState.SHUTTING_DOWN:
             return []
     except WalsupError:
         return []

@@ -8,7 +8,7 @@ import asyncio
 
 import asyncpg
 
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.state import Connection
 from walsup.datadir import restore_state
 from walsup.postgres.sql.connection import Sql, postmaster
@@ -20,24 +20,24 @@ _DEADLINE_S = 3.0
 _QUESTION = "select pg_catalog.pg_is_in_recovery()"
 
 
-async def connection(world: World) -> None:
+async def connection(context: AgentContext) -> None:
     """Try a new connection every two seconds while postgres says that it accepts some."""
-    while not world.stopping.is_set():
-        if not _accepts(world):
+    while not context.signals.stopping.is_set():
+        if not _accepts(context):
             await asyncio.sleep(_LOOK_EVERY_S)
             continue
-        problem, full = await _try(world.new_sql())
+        problem, full = await _try(context.new_sql())
         if not problem:
-            world.board.saw("answer")
-        world.board.put(connection=Connection(problem=problem, full=full))
+            context.board.saw("answer")
+        context.board.put(connection=Connection(problem=problem, full=full))
         await asyncio.sleep(_EVERY_S)
 
 
-def _accepts(world: World) -> bool:
+def _accepts(context: AgentContext) -> bool:
     """Tell whether there is something to ask; a restore lets nobody in, and says otherwise."""
-    pgdata = world.settings.pgdata
+    pgdata = context.settings.pgdata
     server = postmaster(pgdata)
-    if server is None or not server.accepts or not world.board.snapshot.init.postgres_pid:
+    if server is None or not server.accepts or not context.board.snapshot.init.postgres_pid:
         return False
     return not (server.status == "standby" and restore_state.is_under_way(pgdata))
 

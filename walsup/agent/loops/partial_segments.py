@@ -8,7 +8,7 @@ import asyncio
 import time
 
 from walsup import log
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.archive.paths import WAL_FOLDER
 from walsup.archive.storage.bucket import Bucket
 from walsup.archive.storage.fault_mapping import classify
@@ -19,29 +19,33 @@ _EVERY_S = 5.0
 _STUCK_AFTER_S = 15.0
 
 
-async def torn(world: World) -> None:
+async def torn(context: AgentContext) -> None:
     """Look for half segments while the archive is ours and nothing moves."""
-    if not isinstance(world.settings.archive, FileArchive):
-        await world.stopping.wait()
+    if not isinstance(context.settings.archive, FileArchive):
+        await context.signals.stopping.wait()
         return
     proven_lsn, moved_s = 0, time.monotonic()
-    while not world.stopping.is_set():
+    while not context.signals.stopping.is_set():
         await asyncio.sleep(_EVERY_S)
-        seen = world.board.snapshot
+        seen = context.board.snapshot
         if seen.lag.proven_lsn != proven_lsn or not seen.lag.segments or seen.gate.state != "open":
             proven_lsn, moved_s = seen.lag.proven_lsn, time.monotonic()
-        elif time.monotonic() - moved_s > _STUCK_AFTER_S and world.meter and world.bucket:
+        elif (
+            time.monotonic() - moved_s > _STUCK_AFTER_S
+            and context.session.meter
+            and context.session.bucket
+        ):
             try:
-                await _discard(world, world.bucket, world.meter.mark)
+                await _discard(context, context.session.bucket, context.session.meter.mark)
             except Exception as raised:  # noqa: BLE001 (the lag's listing says what is wrong)
                 log.warning("segment.torn_unknown", problem=classify(raised).problem)
 
 
-async def _discard(world: World, bucket: Bucket, mark: Segment) -> None:
+async def _discard(context: AgentContext, bucket: Bucket, mark: Segment) -> None:
     """Remove those that are whole in pg_wal: of another, half is better than nothing."""
-    pg_wal = world.settings.pgdata / "pg_wal"
+    pg_wal = context.settings.pgdata / "pg_wal"
     for key in await bucket.torn(WAL_FOLDER, f"{WAL_FOLDER}/{mark.name}"):
         name = strip_extension(key).rpartition("/")[2]
         if (pg_wal / name).exists() and await bucket.discard_torn(key):
             log.warning("segment.torn", key=key, effect="removed; it is pushed again")
-            world.pid1.reload()
+            context.pid1.reload()

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.state import Init
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault, FaultKind
@@ -10,27 +10,27 @@ from walsup.archive.faults import Fault, FaultKind
 _EVERY_S = 1.0
 
 
-async def watch(world: World) -> None:
+async def watch(context: AgentContext) -> None:
     """Put PID 1's state on the board; have secrets read again when it was asked to."""
     reloads: int | None = None
     waited = False
     while True:
-        seen = world.pid1.read()
-        world.board.put(init=seen)
-        waited = _show_wait(world, waited=waited)
-        world.board.attend(Subject.LOG, _of_log(seen))
+        seen = context.pid1.read()
+        context.board.put(init=seen)
+        waited = _show_wait(context, waited=waited)
+        context.board.attend(Subject.LOG, _of_log(seen))
         if seen.stopping:
-            world.stopping.set()
+            context.signals.stopping.set()
         if seen.phase == "sweeping":
-            world.sweeping.set()
+            context.signals.sweeping.set()
         if reloads is not None and seen.reloads != reloads:
-            world.asked_to_reread.set()
+            context.signals.asked_to_reread.set()
         reloads = seen.reloads
-        world.pid1.beat()
-        world.pid1.nudged.clear()
+        context.pid1.beat()
+        context.pid1.nudged.clear()
         try:
             async with asyncio.timeout(_EVERY_S):
-                await world.pid1.nudged.wait()
+                await context.pid1.nudged.wait()
         except TimeoutError:
             continue
 
@@ -44,13 +44,13 @@ def _of_log(seen: Init) -> Fault | None:
     return Fault(kind=FaultKind.LOG, problem=problem)
 
 
-def _show_wait(world: World, *, waited: bool) -> bool:
+def _show_wait(context: AgentContext, *, waited: bool) -> bool:
     """Show why prepare waits for the archive, as any fault of the bucket; tells whether it does.
 
     The bucket's own loop begins when prepare has ended.
     """
-    if world.pid1.waits is not None:
-        world.board.fault(Subject.BUCKET, world.pid1.waits)
+    if context.pid1.waits is not None:
+        context.board.fault(Subject.BUCKET, context.pid1.waits)
     elif waited:
-        world.board.clear(Subject.BUCKET)
-    return world.pid1.waits is not None
+        context.board.clear(Subject.BUCKET)
+    return context.pid1.waits is not None

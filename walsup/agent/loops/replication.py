@@ -8,7 +8,7 @@ verifier is, in a session that logs nothing.
 import asyncio
 
 from walsup import log
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault, FaultKind
 from walsup.errors import WalsupError
@@ -44,51 +44,51 @@ _LOST = (
 )
 
 
-async def replication(world: World) -> None:
+async def replication(context: AgentContext) -> None:
     """Look every 15 s, on a primary that is to have standbys."""
-    known = world.settings
+    known = context.settings
     if known.replication_password is None:
-        await world.stopping.wait()
+        await context.signals.stopping.wait()
         return
     password = known.replication_password
-    while not world.stopping.is_set():
-        seen = world.board.snapshot.database
+    while not context.signals.stopping.is_set():
+        seen = context.board.snapshot.database
         if not seen.observed or seen.role != "primary":
             await asyncio.sleep(_FIRST_LOOK_S)
             continue
-        password = await asyncio.to_thread(_password, world, password)
+        password = await asyncio.to_thread(_password, context, password)
         try:
-            await _look(world, known.replication_user, password)
+            await _look(context, known.replication_user, password)
         except UNANSWERED as raised:
-            world.board.fault(Subject.REPLICATION, _failed(known.replication_user, raised))
+            context.board.fault(Subject.REPLICATION, _failed(known.replication_user, raised))
         await asyncio.sleep(_EVERY_S)
 
 
-def _password(world: World, before: str) -> str:
+def _password(context: AgentContext, before: str) -> str:
     """Return the password as its file has it now; without one it is the one before."""
     try:
-        return world.reload_settings(_SHARED_S).replication_password or before
+        return context.reload_settings(_SHARED_S).replication_password or before
     except WalsupError:
         return before  # the loop of the bucket's secrets names the file
 
 
-async def _look(world: World, user: str, password: str) -> None:
-    found = await world.sql.row(_ROLE, user)
+async def _look(context: AgentContext, user: str, password: str) -> None:
+    found = await context.sql.row(_ROLE, user)
     if not found or not found[0] or not await asyncio.to_thread(_fits, password, found[1]):
         verifier = await asyncio.to_thread(scram.verifier, password)
-        await _set_role(world, user, verifier, exists=bool(found))
+        await _set_role(context, user, verifier, exists=bool(found))
         log.info("replication.role", role=user, done="altered" if found else "created")
-    if lost := await world.sql.row(_LOST, SLOTS):
+    if lost := await context.sql.row(_LOST, SLOTS):
         log.warning("slot.dropped", name=lost[0], why="it was lost: max_slot_wal_keep_size")
-    if (await world.sql.row(_LINES, user))[0]:
-        world.board.clear(Subject.REPLICATION)
+    if (await context.sql.row(_LINES, user))[0]:
+        context.board.clear(Subject.REPLICATION)
     else:
-        world.board.fault(Subject.REPLICATION, _not_let_in(user))
+        context.board.fault(Subject.REPLICATION, _not_let_in(user))
 
 
-async def _set_role(world: World, user: str, verifier: str, *, exists: bool) -> None:
+async def _set_role(context: AgentContext, user: str, verifier: str, *, exists: bool) -> None:
     """Create or alter the role; whoever has the verifier can log in, so it is logged nowhere."""
-    silent = world.secret_sql()
+    silent = context.secret_sql()
     try:
         if not exists:
             await silent.row(f"create role {identifier(user)}")

@@ -12,7 +12,7 @@ from pathlib import Path
 import asyncpg
 
 from walsup import log, units
-from walsup.agent.context import World, begin
+from walsup.agent.context import AgentContext
 from walsup.agent.loops.database import login_fault
 from walsup.agent.recovery.low_settings import too_low
 from walsup.agent.recovery.miss_handler import Judge
@@ -21,6 +21,7 @@ from walsup.agent.recovery.timeline_claim import Reclaim
 from walsup.agent.startup_retry import fault_of
 from walsup.agent.state import Restore
 from walsup.agent.subject import Subject
+from walsup.agent.tasks import begin
 from walsup.archive.catalog.timelines import Leg, Line
 from walsup.archive.engine.restore_command import PROGRESS
 from walsup.archive.faults import Fault, FaultKind
@@ -41,74 +42,79 @@ _LOGGED_EVERY_S = 10.0
 _STILL_S = 600.0
 
 
-async def restore(world: World) -> None:
+async def restore(context: AgentContext) -> None:
     """Wait for a restore in this data directory, and see it through."""
-    while not world.stopping.is_set():
-        found = restore_state.read(world.settings.pgdata)
+    while not context.signals.stopping.is_set():
+        found = restore_state.read(context.settings.pgdata)
         if found is not None and not found.ended_at:
             break
-        if world.board.snapshot.init.postgres_pid and found is None:
+        if context.board.snapshot.init.postgres_pid and found is None:
             return  # an ordinary start
-        if found is not None and found.ended_at and world.board.snapshot.init.postgres_pid:
-            world.board.put(restore=_done(found))
+        if found is not None and found.ended_at and context.board.snapshot.init.postgres_pid:
+            context.board.put(restore=_done(found))
             return
-        await asyncio.to_thread(_show_fetch, world)
+        await asyncio.to_thread(_show_fetch, context)
         await asyncio.sleep(_LOOK_EVERY_S)
     else:
         return
     line = Line(
         legs=tuple(Leg(timeline=n, begin_lsn=begin, end_lsn=end) for n, begin, end in found.legs)
     )
-    claim = Reclaim(world, found, line) if found.own else None
+    claim = Reclaim(context, found, line) if found.own else None
     works = []
-    if judge := await _judge(world, found, line, claim):
+    if judge := await _judge(context, found, line, claim):
         works.append(begin("restore_command", judge.serve))
     if claim is not None:
         works.append(begin("claim", claim.run))
     try:
-        await _until_promoted(world, found)
+        await _until_promoted(context, found)
     finally:
         for work in works:
             work.cancel()
         await asyncio.gather(*works, return_exceptions=True)
-    if not world.stopping.is_set():
-        world.board.put(restore=replace(world.board.snapshot.restore, phase="promoted"))
-        await _until_on_new_timeline(world, found)
+    if not context.signals.stopping.is_set():
+        context.board.put(restore=replace(context.board.snapshot.restore, phase="promoted"))
+        await _until_on_new_timeline(context, found)
         if not found.own:
-            await _become_own(world)
-        await asyncio.to_thread(_end, world, found)
+            await _become_own(context)
+        await asyncio.to_thread(_end, context, found)
 
 
-async def _judge(world: World, found: Restored, line: Line, claim: Reclaim | None) -> Judge | None:
+async def _judge(
+    context: AgentContext, found: Restored, line: Line, claim: Reclaim | None
+) -> Judge | None:
     """Give the judge once the source's keys can be read; None: it is not needed any more."""
-    while restore_state.is_recovering(world.settings.pgdata) and not world.stopping.is_set():
+    while (
+        restore_state.is_recovering(context.settings.pgdata)
+        and not context.signals.stopping.is_set()
+    ):
         try:
-            judge = Judge(world, found, line, claim)
+            judge = Judge(context, found, line, claim)
         except SettingsError as wrong:
-            world.board.fault(Subject.RESTORE, fault_of(wrong))
+            context.board.fault(Subject.RESTORE, fault_of(wrong))
             await asyncio.sleep(_SHOW_EVERY_S)
         else:
-            world.board.clear(Subject.RESTORE)
+            context.board.clear(Subject.RESTORE)
             return judge
     return None
 
 
-async def _until_promoted(world: World, found: Restored) -> None:
-    pgdata = world.settings.pgdata
+async def _until_promoted(context: AgentContext, found: Restored) -> None:
+    pgdata = context.settings.pgdata
     shown_s = logged_s = moved_s = time.monotonic()
     began, seen = time.monotonic(), Restore()
-    while not world.stopping.is_set():
+    while not context.signals.stopping.is_set():
         server = postmaster(pgdata)
         if server is not None and server.status == "ready" and _is_promoted(pgdata):
             return
         now_s = time.monotonic()
         if now_s - shown_s >= _SHOW_EVERY_S:
             shown_s = now_s
-            before, seen = seen, await asyncio.to_thread(_progress, world, found, now_s - began)
+            before, seen = seen, await asyncio.to_thread(_progress, context, found, now_s - began)
             moved_s = now_s if seen.segment != before.segment else moved_s
-            world.board.put(restore=replace(seen, still_s=round(now_s - moved_s)))
-            if found.action == "pause" and await _end_low(world):
-                await world.stopping.wait()
+            context.board.put(restore=replace(seen, still_s=round(now_s - moved_s)))
+            if found.action == "pause" and await _end_low(context):
+                await context.signals.stopping.wait()
                 return
             if now_s - logged_s >= _LOGGED_EVERY_S:
                 logged_s = now_s
@@ -116,21 +122,21 @@ async def _until_promoted(world: World, found: Restored) -> None:
         await asyncio.sleep(_LOOK_EVERY_S)
 
 
-async def _end_low(world: World) -> bool:
+async def _end_low(context: AgentContext) -> bool:
     """End a recovery that has paused for want of a setting: the next start raises it."""
-    if not world.board.snapshot.database.observed:
+    if not context.board.snapshot.database.observed:
         return False
     try:
-        at = await replay_progress.observe(world.sql)
-        low = await asyncio.to_thread(too_low, world.settings.pgdata, at.limits)
+        at = await replay_progress.observe(context.sql)
+        low = await asyncio.to_thread(too_low, context.settings.pgdata, at.limits)
     except (*UNANSWERED, WalsupError):
         return False
     if not at.paused or not low:
         return False
     problem = f"recovery is paused before its target: {low}"
     remedy = "start it again: walsup raises what is too low by itself, and the recovery goes on"
-    world.board.fault(Subject.RESTORE, Fault(FaultKind.NOT_FOLLOWING, problem, remedy))
-    world.pid1.end(f"{problem}\nHINT: {remedy}", SettingsError.exit_code)
+    context.board.fault(Subject.RESTORE, Fault(FaultKind.NOT_FOLLOWING, problem, remedy))
+    context.pid1.end(f"{problem}\nHINT: {remedy}", SettingsError.exit_code)
     return True
 
 
@@ -140,28 +146,28 @@ def _is_promoted(pgdata: Path) -> bool:
     return not signalled and pg_control.read(pgdata).state is DBState.IN_PRODUCTION
 
 
-async def _until_on_new_timeline(world: World, found: Restored) -> None:
+async def _until_on_new_timeline(context: AgentContext, found: Restored) -> None:
     """Wait for the checkpoint that says so: promoted out of a pause, it is not yet made."""
-    while pg_control.read(world.settings.pgdata).timeline <= found.legs[-1][0]:
+    while pg_control.read(context.settings.pgdata).timeline <= found.legs[-1][0]:
         with contextlib.suppress(asyncpg.PostgresError, OSError, TimeoutError):
-            await world.sql.row("checkpoint")
+            await context.sql.row("checkpoint")
         await asyncio.sleep(_SHOW_EVERY_S / 4)
 
 
-async def _become_own(world: World) -> None:
+async def _become_own(context: AgentContext) -> None:
     """Disable the subscriptions of a clone, before any start that would run them."""
-    while not world.stopping.is_set():
+    while not context.signals.stopping.is_set():
         try:
-            await disable_subscriptions(world)
+            await disable_subscriptions(context)
         except UNANSWERED as raised:
-            role = world.settings.database_role
-            world.board.fault(Subject.RESTORE, login_fault(raised, role, world.settings.pgdata))
+            role = context.settings.database_role
+            context.board.fault(Subject.RESTORE, login_fault(raised, role, context.settings.pgdata))
             await asyncio.sleep(_SHOW_EVERY_S)
         else:
             return
 
 
-def _progress(world: World, found: Restored, elapsed_s: float) -> Restore:
+def _progress(context: AgentContext, found: Restored, elapsed_s: float) -> Restore:
     """Give how far recovery is, from the title of the process that does it."""
     first = Segment.parse(found.first, found.segment_size)
     last = Segment.parse(found.last, found.segment_size)
@@ -172,7 +178,7 @@ def _progress(world: World, found: Restored, elapsed_s: float) -> Restore:
         target=found.target,
         total_segments=last.number - first.number + 1,
     )
-    name = recovery.segment(world.board.snapshot.init.postgres_pid)
+    name = recovery.segment(context.board.snapshot.init.postgres_pid)
     try:
         at = Segment.parse(name, found.segment_size)
     except ValueError:
@@ -189,11 +195,11 @@ def _progress(world: World, found: Restored, elapsed_s: float) -> Restore:
     )
 
 
-def _show_fetch(world: World) -> None:
+def _show_fetch(context: AgentContext) -> None:
     """Show what prepare says about the fetch."""
     with contextlib.suppress(OSError, ValueError, TypeError):
-        seen = json.loads((world.run_dir / PROGRESS).read_text(encoding="utf-8"))
-        world.board.put(restore=Restore(**seen))
+        seen = json.loads((context.run_dir / PROGRESS).read_text(encoding="utf-8"))
+        context.board.put(restore=Restore(**seen))
 
 
 def _shown(seen: Restore) -> dict[str, object]:
@@ -207,19 +213,19 @@ def _shown(seen: Restore) -> dict[str, object]:
     }
 
 
-def _end(world: World, found: Restored) -> None:
+def _end(context: AgentContext, found: Restored) -> None:
     """Note that it is done: what was the copy of an archive is a database of its own now."""
-    pgdata = world.settings.pgdata
+    pgdata = context.settings.pgdata
     now = time.time()
     done = found._replace(ended_at=now, timeline_after=pg_control.read(pgdata).timeline)
     shutil.rmtree(pgdata / "pg_wal" / ".wal-g", ignore_errors=True)
     locations.let_go(pgdata)
     restore_state.write(pgdata, done)
-    world.pid1.doom("", 0)
-    world.pid1.no_reader()
-    world.board.clear(Subject.RESTORE)
-    world.board.clear(Subject.OWNER)
-    world.board.put(restore=_done(done))
+    context.pid1.doom("", 0)
+    context.pid1.no_reader()
+    context.board.clear(Subject.RESTORE)
+    context.board.clear(Subject.OWNER)
+    context.board.put(restore=_done(done))
     log.info(
         "restore.ended",
         source=done.source,

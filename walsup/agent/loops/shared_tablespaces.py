@@ -12,7 +12,7 @@ import signal
 from pathlib import Path
 
 from walsup import log
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.recovery.replay_pause import ReplayPause
 from walsup.agent.recovery.tablespace_directories import Held, Link, unkept
 from walsup.agent.subject import Subject
@@ -27,14 +27,14 @@ _STANDBY_EVERY_S = 0.05
 _PATIENCE_S = 1.2  # several looks of the primary's agent; less than a stopped process may stand
 
 
-async def tablespaces(world: World) -> None:
+async def tablespaces(context: AgentContext) -> None:
     """Look several times a second, while postgres runs."""
-    pgdata, held = world.settings.pgdata, Held(world.settings.pgdata)
-    pause = ReplayPause(world.run_dir, pgdata)
+    pgdata, held = context.settings.pgdata, Held(context.settings.pgdata)
+    pause = ReplayPause(context.run_dir, pgdata)
     before: frozenset[Link] | None = None
     try:
-        while not world.stopping.is_set():
-            if not world.board.snapshot.init.postgres_pid:
+        while not context.signals.stopping.is_set():
+            if not context.board.snapshot.init.postgres_pid:
                 before = None
                 await asyncio.sleep(_EVERY_S)
                 continue
@@ -44,46 +44,50 @@ async def tablespaces(world: World) -> None:
             begun = pause.recorded() if is_standby and before is None else frozenset()
             fresh = links - before if before is not None else begun
             if is_standby and fresh:
-                shared = await _judge(world, held, links, fresh, pause)
+                shared = await _judge(context, held, links, fresh, pause)
             else:
                 shared = held.hold(links)
             if links != before:
-                world.board.attend(Subject.TABLESPACES, unkept(pgdata, links))
+                context.board.attend(Subject.TABLESPACES, unkept(pgdata, links))
             before = links
             if shared and is_standby:
-                await _end(world, shared[0], is_new=shared[0] in fresh)
+                await _end(context, shared[0], is_new=shared[0] in fresh)
                 return
-            _show(world, shared)
+            _show(context, shared)
             await asyncio.sleep(_STANDBY_EVERY_S if is_standby else _EVERY_S)
     finally:
         held.release()
 
 
 async def _judge(
-    world: World, held: Held, links: frozenset[Link], fresh: frozenset[Link], pause: ReplayPause
+    context: AgentContext,
+    held: Held,
+    links: frozenset[Link],
+    fresh: frozenset[Link],
+    pause: ReplayPause,
 ) -> list[Link]:
     """Return which new ones are another server's, with replay paused until that is known."""
-    pgdata, postgres_pid = world.settings.pgdata, world.board.snapshot.init.postgres_pid
+    pgdata, postgres_pid = context.settings.pgdata, context.board.snapshot.init.postgres_pid
     is_paused = bool(pause.recorded())
     if not is_paused and all(locations.is_claimed(pgdata, place) for _, place in fresh):
         return held.hold(links)
-    sql = world.new_sql()
-    world.judges_tablespaces = True
+    sql = context.new_sql()
+    context.judges_tablespaces = True
     try:
         is_paused = is_paused or await pause.begin(sql, fresh)
         await asyncio.sleep(_PATIENCE_S)
         shared = held.hold(links)
         while is_paused and not shared and not await pause.end(sql):
-            if world.board.snapshot.init.postgres_pid != postgres_pid:
+            if context.board.snapshot.init.postgres_pid != postgres_pid:
                 break
             await asyncio.sleep(_EVERY_S)
         return shared
     finally:
-        world.judges_tablespaces = False
+        context.judges_tablespaces = False
         sql.drop()
 
 
-async def _end(world: World, shared: Link, *, is_new: bool) -> None:
+async def _end(context: AgentContext, shared: Link, *, is_new: bool) -> None:
     """End a standby before it writes more into its primary's files.
 
     A shutdown would write out what it has replayed; without its startup process postgres ends at
@@ -92,21 +96,21 @@ async def _end(world: World, shared: Link, *, is_new: bool) -> None:
     """
     number, place = shared
     fault = _fault(number, place)
-    world.board.fault(Subject.TABLESPACES, fault)
-    world.pid1.doom(f"{fault.problem}\nHINT: {fault.cure}", DataDirectoryError.exit_code)
-    if pid := recovery.startup_pid(world.board.snapshot.init.postgres_pid):
+    context.board.fault(Subject.TABLESPACES, fault)
+    context.pid1.doom(f"{fault.problem}\nHINT: {fault.cure}", DataDirectoryError.exit_code)
+    if pid := recovery.startup_pid(context.board.snapshot.init.postgres_pid):
         log.error("standby.ended", problem=fault.problem, startup_pid=pid)
         os.kill(pid, signal.SIGKILL)
         if is_new:
             with contextlib.suppress(OSError):
-                (world.settings.pgdata / "pg_tblspc" / number).unlink()
+                (context.settings.pgdata / "pg_tblspc" / number).unlink()
 
 
-def _show(world: World, shared: list[Link]) -> None:
+def _show(context: AgentContext, shared: list[Link]) -> None:
     if shared:
-        world.board.fault(Subject.TABLESPACES, _fault(*shared[0]))
+        context.board.fault(Subject.TABLESPACES, _fault(*shared[0]))
     else:
-        world.board.clear(Subject.TABLESPACES)
+        context.board.clear(Subject.TABLESPACES)
 
 
 def _fault(number: str, place: Path) -> Fault:

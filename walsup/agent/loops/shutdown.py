@@ -11,7 +11,7 @@ from walsup.agent.archiving.lease_holder import withdraw
 from walsup.agent.archiving.name_conflicts import Conflicts
 from walsup.agent.archiving.write_position import on_disk
 from walsup.agent.audit.stop_verdict import audited
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.lag_meter import Meter, Position
 from walsup.agent.stopping import restore_needs
 from walsup.agent.stopping.bucket_silence import until_silent
@@ -46,27 +46,27 @@ class Needed:
     rest_bytes: int
 
 
-async def stop(world: World) -> None:
+async def stop(context: AgentContext) -> None:
     """Wait for postgres's end, sweep, and give PID 1 the verdict."""
-    await world.sweeping.wait()
-    if world.bucket is None:
+    await context.signals.sweeping.wait()
+    if context.session.bucket is None:
         return
-    await world.continuity.end()
-    deadline_s = world.board.snapshot.init.stop_deadline_s or time.monotonic() + 5.0
+    await context.session.continuity.end()
+    deadline_s = context.board.snapshot.init.stop_deadline_s or time.monotonic() + 5.0
     left_s = max(0.1, deadline_s - time.monotonic() - 0.2)
     try:
         async with asyncio.timeout(left_s):
             verdict = await _first_of(
-                _sweep(world, world.bucket, now_s() + left_s),
-                _give_up(world, world.bucket),
+                _sweep(context, context.session.bucket, now_s() + left_s),
+                _give_up(context, context.session.bucket),
             )
     except TimeoutError:
-        verdict = f"{_QUESTION}: no: {_behind(world)} could not be proven in time"
+        verdict = f"{_QUESTION}: no: {_behind(context)} could not be proven in time"
     except WalsupError as fault:
         verdict = f"{_QUESTION}: no: {fault.problem}"
     log.info("stop.verdict", verdict=verdict)
-    await world.continuity.close(verdict)
-    world.pid1.verdict(verdict)
+    await context.session.continuity.close(verdict)
+    context.pid1.verdict(verdict)
 
 
 async def _first_of(*works: Coroutine[None, None, str]) -> str:
@@ -80,83 +80,83 @@ async def _first_of(*works: Coroutine[None, None, str]) -> str:
             task.cancel()
 
 
-async def _give_up(world: World, bucket: Bucket) -> str:
+async def _give_up(context: AgentContext, bucket: Bucket) -> str:
     """Return the verdict when the bucket has not answered for WALSUP_STOP_PATIENCE."""
-    silent = await until_silent(bucket, world.settings.stop_patience_s, world.swept)
-    return f"{_QUESTION}: no: {silent}; {_behind(world)} is only on the disk"
+    silent = await until_silent(bucket, context.settings.stop_patience_s, context.session.swept)
+    return f"{_QUESTION}: no: {silent}; {_behind(context)} is only on the disk"
 
 
-async def _sweep(world: World, bucket: Bucket, ends_s: float) -> str:
-    if standby_signal.is_standby(world.settings.pgdata):
-        replay_lsn = world.board.snapshot.standby.replay_lsn
+async def _sweep(context: AgentContext, bucket: Bucket, ends_s: float) -> str:
+    if standby_signal.is_standby(context.settings.pgdata):
+        replay_lsn = context.board.snapshot.standby.replay_lsn
         return f"a standby archives nothing; it was replayed up to {show_lsn(replay_lsn)}"
-    return await _prove(world, bucket, Sweep(world, bucket, ends_s))
+    return await _prove(context, bucket, Sweep(context, bucket, ends_s))
 
 
-async def _prove(world: World, bucket: Bucket, sweep: Sweep) -> str:
-    found = pg_control.read(world.settings.pgdata)
-    await _until_open(world)
-    meter, lease = world.meter, world.lease
-    if (shut := _shut(world)) or meter is None or lease is None:
+async def _prove(context: AgentContext, bucket: Bucket, sweep: Sweep) -> str:
+    found = pg_control.read(context.settings.pgdata)
+    await _until_open(context)
+    meter, lease = context.session.meter, context.session.lease
+    if (shut := _shut(context)) or meter is None or lease is None:
         return shut or f"{_QUESTION}: no: the gate was never opened"
     if found.state not in (DBState.SHUT_DOWN, DBState.SHUT_DOWN_IN_RECOVERY):
-        return await _leave_crashed(world, bucket, lease, meter.mark, sweep)
+        return await _leave_crashed(context, bucket, lease, meter.mark, sweep)
     needed = needed_for(found)
     if found.timeline > meter.mark.timeline:
-        world.follow_history(found.timeline)
+        context.session.follow_history(found.timeline)
     end = Position(found.timeline, needed.last.end_lsn)
-    mark, conflict = await _until_proven(world, bucket, meter, sweep, end)
-    if shut := _shut(world):
+    mark, conflict = await _until_proven(context, bucket, meter, sweep, end)
+    if shut := _shut(context):
         return shut
     verdict = f"{_QUESTION}: no: {conflict}"
     if not conflict:
-        verdict = await _say(world, bucket, found, mark, sweep)
+        verdict = await _say(context, bucket, found, mark, sweep)
     ended = not needed.rest_bytes and not conflict
-    lost = await _release(world, lease, mark, verdict, ended=ended)
+    lost = await _release(context, lease, mark, verdict, ended=ended)
     return f"{_QUESTION}: no: {lost}" if lost else verdict
 
 
 async def _until_proven(
-    world: World, bucket: Bucket, meter: Meter, sweep: Sweep, end: Position
+    context: AgentContext, bucket: Bucket, meter: Meter, sweep: Sweep, end: Position
 ) -> tuple[Segment, str]:
     """Push until everything before `end` is proven, or another program's object is in the way.
 
     Returns the last proven segment, and what is wrong with the names in the archive ("": nothing).
     """
-    conflicts = Conflicts(world, settle_s=0.0)
-    while not _shut(world):
-        run = await _advance(world, bucket, conflicts, meter.mark, end)
+    conflicts = Conflicts(context, settle_s=0.0)
+    while not _shut(context):
+        run = await _advance(context, bucket, conflicts, meter.mark, end)
         if run is None:
             continue
         meter.proven(run.mark)
         if meter.mark.end_lsn >= end.lsn or conflicts.has_found:
             return meter.mark, conflicts.at_end(run, end)
-        await _until_open(world)
-        if not _shut(world) and not await _push_ready(world, sweep):
+        await _until_open(context)
+        if not _shut(context) and not await _push_ready(context, sweep):
             await asyncio.sleep(_RETRY_S)
     return meter.mark, ""
 
 
-def _shut(world: World) -> str:
+def _shut(context: AgentContext) -> str:
     """Return the verdict when nothing can be archived any more, "" while it can."""
-    gate = world.board.snapshot.gate
+    gate = context.board.snapshot.gate
     if gate.state == "open":
         return ""
     return f"{_QUESTION}: no: the gate is {gate.state}: {gate.reason or 'it was never opened'}"
 
 
 async def _say(
-    world: World, bucket: Bucket, found: ControlData, mark: Segment, sweep: Sweep
+    context: AgentContext, bucket: Bucket, found: ControlData, mark: Segment, sweep: Sweep
 ) -> str:
     """Return the verdict, when all segments are proven: of all that a restore needs."""
     needed = needed_for(found)
-    missing = _lost(world)
+    missing = _lost(context)
     backup = ""
     if not missing:
         # It pushes again what pg_wal still has. The owner object has to be released after it.
-        missing = await audited(world, needed.last, time.monotonic() + sweep.stop_left_s() / 2)
+        missing = await audited(context, needed.last, time.monotonic() + sweep.stop_left_s() / 2)
     if not missing:
-        backup, missing = await _restorable(world, bucket, found, needed.last)
+        backup, missing = await _restorable(context, bucket, found, needed.last)
     if not missing and needed.rest_bytes:
         before = show_lsn(found.checkpoint_lsn)
         missing = f"{needed.rest_bytes} bytes before {before} are only on the disk"
@@ -167,64 +167,64 @@ async def _say(
 
 
 async def _restorable(
-    world: World, bucket: Bucket, found: ControlData, last: Segment
+    context: AgentContext, bucket: Bucket, found: ControlData, last: Segment
 ) -> restore_needs.Restorable:
     """Look for what a restore needs, until the bucket answers."""
     while True:
         try:
-            return await restore_needs.look(world, bucket, found, last)
+            return await restore_needs.look(context, bucket, found, last)
         except Exception as raised:  # noqa: BLE001 (retried until the deadline)
-            world.board.fault(Subject.BUCKET, classify(raised))
+            context.board.fault(Subject.BUCKET, classify(raised))
             await asyncio.sleep(_RETRY_S)
 
 
-async def _until_open(world: World) -> None:
+async def _until_open(context: AgentContext) -> None:
     """Wait while the gate is shut for a reason that may pass, or is being opened."""
     asked_s = -_ASK_AGAIN_S
-    while (seen := world.board.snapshot).gate.state != "open":
+    while (seen := context.board.snapshot).gate.state != "open":
         if seen.gate.state == "shut":
             shut = seen.faults.get(Subject.GATE)
             if shut is None or shut.fault.kind not in _MAY_PASS:
                 return
             if time.monotonic() - asked_s >= _ASK_AGAIN_S:
                 asked_s = time.monotonic()
-                world.reopen.set()  # its own next try may be far away
+                context.signals.reopen.set()  # its own next try may be far away
         await asyncio.sleep(_RETRY_S / 4)
 
 
 async def _leave_crashed(
-    world: World, bucket: Bucket, lease: Lease, mark: Segment, sweep: Sweep
+    context: AgentContext, bucket: Bucket, lease: Lease, mark: Segment, sweep: Sweep
 ) -> str:
     """Push what can be pushed, and give the archive up; returns the verdict."""
-    await _push_ready(world, sweep)
-    conflicts = Conflicts(world, settle_s=0.0)
-    end = await asyncio.to_thread(on_disk, world.settings.pgdata)
-    if run := await _advance(world, bucket, conflicts, mark, end):
+    await _push_ready(context, sweep)
+    conflicts = Conflicts(context, settle_s=0.0)
+    end = await asyncio.to_thread(on_disk, context.settings.pgdata)
+    if run := await _advance(context, bucket, conflicts, mark, end):
         mark = run.mark
     # Who reads "stopped" may write at once: a push that is under way must have ended before.
-    withdraw(world)
-    while world.pid1.read().engine_pid:  # noqa: ASYNC110 (a file has no event)
+    withdraw(context)
+    while context.pid1.read().engine_pid:  # noqa: ASYNC110 (a file has no event)
         await asyncio.sleep(_RETRY_S / 4)
     # So must one without a daemon, which a postmaster that crashes leaves behind.
-    while archiver.has_push_of(world.engine_config):  # noqa: ASYNC110 (nor has a process)
+    while archiver.has_push_of(context.engine_config):  # noqa: ASYNC110 (nor has a process)
         await asyncio.sleep(_RETRY_S / 4)
-    found = pg_control.read(world.settings.pgdata)
+    found = pg_control.read(context.settings.pgdata)
     verdict = (
         f"{_QUESTION}: no: postgres did not shut down ({found.state.label});"
         f" WAL behind {show_lsn(mark.end_lsn)} is only on the disk"
     )
-    await _release(world, lease, mark, verdict)
+    await _release(context, lease, mark, verdict)
     return verdict
 
 
-def _lost(world: World) -> str:
+def _lost(context: AgentContext) -> str:
     """Name what is nowhere any more and not yet behind a base backup, "" when nothing is."""
-    seen = world.board.snapshot
+    seen = context.board.snapshot
     if first := [hole.first for hole in seen.holes if not hole.covered_by]:
         return f"{', '.join(first[:_SHOWN])} is lost, and no base backup lies behind it"
-    from_lsn = world.lease.owner.backups_from if world.lease else 0
+    from_lsn = context.session.lease.owner.backups_from if context.session.lease else 0
     if from_lsn and not seen.backup.counts:
-        because = world.lease.owner.backups_because if world.lease else ""
+        because = context.session.lease.owner.backups_because if context.session.lease else ""
         why = f" ({because})" if because else ""
         return (
             f"WAL before {show_lsn(from_lsn)} is lost or unsure{why}, with no base backup behind it"
@@ -246,28 +246,28 @@ def needed_for(found: ControlData) -> Needed:
 
 
 async def _advance(
-    world: World, bucket: Bucket, conflicts: Conflicts, mark: Segment, end: Position
+    context: AgentContext, bucket: Bucket, conflicts: Conflicts, mark: Segment, end: Position
 ) -> Run | None:
     """List once; None: the bucket did not answer."""
     try:
         return await conflicts.advance(bucket, mark, end)
     except Exception as raised:  # noqa: BLE001 (retried until the deadline)
-        world.board.fault(Subject.BUCKET, classify(raised))
+        context.board.fault(Subject.BUCKET, classify(raised))
         await asyncio.sleep(_RETRY_S)
         return None
 
 
-async def _push_ready(world: World, sweep: Sweep) -> bool:
+async def _push_ready(context: AgentContext, sweep: Sweep) -> bool:
     """Push what waits; False when nothing was pushed."""
     try:
         return await sweep.push_ready()
     except Exception as raised:  # noqa: BLE001 (retried until the deadline)
-        world.board.fault(Subject.BUCKET, classify(raised))
+        context.board.fault(Subject.BUCKET, classify(raised))
         return False
 
 
 async def _release(
-    world: World, lease: Lease, mark: Segment, verdict: str, *, ended: bool = False
+    context: AgentContext, lease: Lease, mark: Segment, verdict: str, *, ended: bool = False
 ) -> str:
     """Mark the owner stopped, with what is proven; gives why the archive is not ours, or "".
 
@@ -275,9 +275,9 @@ async def _release(
     """
     while True:
         # The gate may have been opened anew meanwhile, with another tag.
-        lease = world.lease or lease
+        lease = context.session.lease or lease
         try:
-            await lease.release(proven(world, mark, ended=ended, verdict=verdict))
+            await lease.release(proven(context, mark, ended=ended, verdict=verdict))
         except LostError as lost:
             return lost.fault.problem
         except Exception as raised:  # noqa: BLE001 (retried until the deadline)
@@ -287,15 +287,15 @@ async def _release(
             return ""
 
 
-def _behind(world: World) -> str:
+def _behind(context: AgentContext) -> str:
     """Name what is missing."""
-    names = ready_names(world.settings.pgdata).own
+    names = ready_names(context.settings.pgdata).own
     if names:
         return ", ".join(names[:_SHOWN]) + (
             f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         )
     return (
         "the last segment"
-        if world.meter is None
-        else f"WAL behind {show_lsn(world.meter.mark.end_lsn)}"
+        if context.session.meter is None
+        else f"WAL behind {show_lsn(context.session.meter.mark.end_lsn)}"
     )

@@ -8,7 +8,7 @@ from functools import partial
 
 from walsup import log
 from walsup.agent.archiving.unarchived_slot import Keep
-from walsup.agent.context import World, begin
+from walsup.agent.context import AgentContext
 from walsup.agent.recovery.low_settings import too_low
 from walsup.agent.recovery.miss_socket import serve
 from walsup.agent.standby import slot
@@ -19,6 +19,7 @@ from walsup.agent.standby.replay_stall import Standstill
 from walsup.agent.standby.stream_progress import Progress
 from walsup.agent.state import Standby
 from walsup.agent.subject import Subject
+from walsup.agent.tasks import begin
 from walsup.archive.storage.bucket import Bucket
 from walsup.archive.storage.fault_mapping import classify, note
 from walsup.datadir import markers
@@ -46,54 +47,56 @@ _SLOT_EVERY_S = 5.0
 _PATIENCE_S = 5.0
 
 
-async def standby(world: World) -> None:
+async def standby(context: AgentContext) -> None:
     """See a standby through until it is promoted; returns at once on a primary."""
-    pgdata = world.settings.pgdata
-    while not world.board.snapshot.init.postgres_pid:
-        if world.stopping.is_set():
+    pgdata = context.settings.pgdata
+    while not context.board.snapshot.init.postgres_pid:
+        if context.signals.stopping.is_set():
             return
         await asyncio.sleep(_LOOK_EVERY_S)
     if not standby_signal.is_standby(pgdata):
         return
-    streams = world.settings.primary_conninfo is not None
-    world.board.put(standby=Standby(phase="following", streams=streams))
-    works = [begin("standby replay", lambda: _sample(world))]
+    streams = context.settings.primary_conninfo is not None
+    context.board.put(standby=Standby(phase="following", streams=streams))
+    works = [begin("standby replay", lambda: _sample(context))]
     follower = None
-    if world.bucket is not None and world.settings.role != "primary":
-        archive = str(world.settings.archive)
+    if context.session.bucket is not None and context.settings.role != "primary":
+        archive = str(context.settings.archive)
         followed = Followed(
             segment_bytes=pg_control.read(pgdata).segment_size,
             epoch=markers.known_epoch(pgdata, archive),
             remember=lambda epoch: markers.remember_epoch(pgdata, archive, epoch),
         )
-        follower = Follower(world, followed, world.bucket.region)
+        follower = Follower(context, followed, context.session.bucket.region)
         await asyncio.to_thread(follower.sweep)
         answer, admit = follower.answer, follower.admit
-        works.append(begin("restore_command", lambda: serve(world.run_dir, pgdata, answer, admit)))
-        works.append(begin("standby archive", partial(_look, world, follower, followed)))
+        works.append(
+            begin("restore_command", lambda: serve(context.run_dir, pgdata, answer, admit))
+        )
+        works.append(begin("standby archive", partial(_look, context, follower, followed)))
     try:
-        await _until_promoted(world)
+        await _until_promoted(context)
     finally:
         for work in works:
             work.cancel()
         await asyncio.gather(*works, return_exceptions=True)
-    if world.stopping.is_set():
+    if context.signals.stopping.is_set():
         return
     if follower is not None:
         await asyncio.to_thread(follower.end)
-    world.pid1.no_reader()
+    context.pid1.no_reader()
     markers.forget_promotion(pgdata)
     timeline_history.remove_taken(pgdata)
     await asyncio.to_thread(locations.let_go, pgdata)
     for subject in _OF_A_STANDBY:
-        world.board.clear(subject)
-    world.board.put(standby=replace(world.board.snapshot.standby, phase="promoted"))
+        context.board.clear(subject)
+    context.board.put(standby=replace(context.board.snapshot.standby, phase="promoted"))
     log.info("standby.promoted")
 
 
-async def _until_promoted(world: World) -> None:
-    pgdata = world.settings.pgdata
-    while not world.stopping.is_set():
+async def _until_promoted(context: AgentContext) -> None:
+    pgdata = context.settings.pgdata
+    while not context.signals.stopping.is_set():
         server = postmaster(pgdata)
         if (
             server is not None
@@ -104,23 +107,23 @@ async def _until_promoted(world: World) -> None:
         await asyncio.sleep(_LOOK_EVERY_S)
 
 
-async def _sample(world: World) -> None:
+async def _sample(context: AgentContext) -> None:
     """Ask postgres every second where its WAL comes from, how far it is, and whether it moves."""
     asked_s, told, progress = -_SLOT_EVERY_S, None, Progress()
     while True:
         await asyncio.sleep(_SAMPLE_EVERY_S)
-        if not world.board.snapshot.database.observed:
+        if not context.board.snapshot.database.observed:
             continue
         with contextlib.suppress(*UNANSWERED):
-            at = await replay_progress.observe(world.sql)
-            at = at._replace(paused=at.paused and not world.judges_tablespaces)
+            at = await replay_progress.observe(context.sql)
+            at = at._replace(paused=at.paused and not context.judges_tablespaces)
             if not at.streaming and time.monotonic() - asked_s > _SLOT_EVERY_S:
                 asked_s = time.monotonic()
-                told = _say(told, await slot.make(world))
-            fallback = "archive" if world.bucket is not None else "nowhere"
-            world.board.put(
+                told = _say(told, await slot.make(context))
+            fallback = "archive" if context.session.bucket is not None else "nowhere"
+            context.board.put(
                 standby=replace(
-                    world.board.snapshot.standby,
+                    context.board.snapshot.standby,
                     source="streaming" if at.streaming else fallback,
                     replay_lsn=at.replay_lsn,
                     primary_lsn=at.primary_lsn,
@@ -130,18 +133,18 @@ async def _sample(world: World) -> None:
                     still_s=progress.still_s(at.replay_lsn, time.monotonic()),
                 )
             )
-            world.board.saw("replay")
-            low = await asyncio.to_thread(_low, world, at) if at.paused else ""
-            found = progress.look(world.board.snapshot.standby, at, time.monotonic(), low=low)
+            context.board.saw("replay")
+            low = await asyncio.to_thread(_low, context, at) if at.paused else ""
+            found = progress.look(context.board.snapshot.standby, at, time.monotonic(), low=low)
             if found is not None:
-                world.board.fault(Subject.REPLAY, found)
+                context.board.fault(Subject.REPLAY, found)
             else:
-                world.board.clear(Subject.REPLAY)
+                context.board.clear(Subject.REPLAY)
 
 
-def _low(world: World, at: Replay) -> str:
+def _low(context: AgentContext, at: Replay) -> str:
     with contextlib.suppress(WalsupError):
-        return too_low(world.settings.pgdata, at.limits)
+        return too_low(context.settings.pgdata, at.limits)
     return ""
 
 
@@ -151,9 +154,9 @@ def _say(before: str | None, now: str | None) -> str | None:
     return now
 
 
-async def _look(world: World, follower: Follower, followed: Followed) -> None:
+async def _look(context: AgentContext, follower: Follower, followed: Followed) -> None:
     """Look into the archive every few seconds: how far it goes, and that it can be asked."""
-    keep, still, unsure = Keep(world), Standstill(), Unsure(world)
+    keep, still, unsure = Keep(context), Standstill(), Unsure(context)
     while True:
         bucket: Bucket = follower.source.bucket
         began_at = time.time()
@@ -162,23 +165,23 @@ async def _look(world: World, follower: Follower, followed: Followed) -> None:
                 await followed.look(bucket)
         except Exception as raised:  # noqa: BLE001 (whatever the client raises is a fault)
             fault = classify(raised)
-            world.board.fault(Subject.BUCKET, fault)
+            context.board.fault(Subject.BUCKET, fault)
             await follower.source.heed(fault)
         else:
-            world.board.clear(Subject.BUCKET)
-            world.board.saw("bucket")
+            context.board.clear(Subject.BUCKET)
+            context.board.saw("bucket")
             await unsure.look(bucket)
             if followed.mark is not None:
-                seen = world.board.snapshot.standby
-                awaited = recovery.awaited(world.board.snapshot.init.postgres_pid)
+                seen = context.board.snapshot.standby
+                awaited = recovery.awaited(context.board.snapshot.init.postgres_pid)
                 at_end = followed.is_read(seen.replay_lsn, awaited)
                 seen = replace(seen, archived_lsn=followed.mark.end_lsn, at_end=at_end)
-                world.board.put(standby=replace(seen, looked_at=began_at))
+                context.board.put(standby=replace(seen, looked_at=began_at))
                 gap = await _gap(followed, bucket, seen)
                 if stands := still.look(seen, time.monotonic(), gap=gap):
-                    world.board.fault(Subject.STANDBY, stands)
+                    context.board.fault(Subject.STANDBY, stands)
                 else:
-                    world.board.clear(Subject.STANDBY)
+                    context.board.clear(Subject.STANDBY)
                 await keep.upto(followed.mark.end_lsn)
         await asyncio.sleep(_ARCHIVE_EVERY_S)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault, FaultKind
 from walsup.postgres.processes.stopped import Process, Processes
@@ -10,15 +10,15 @@ from walsup.postgres.processes.stopped import Process, Processes
 _EVERY_S = 1.5
 
 
-async def processes(world: World) -> None:
+async def processes(context: AgentContext) -> None:
     """Look every 1.5 s; what is stopped at two looks is a fault: a debugger passes by sooner."""
     seen, before = Processes(), set[Process]()
-    while not world.stopping.is_set():
-        found = await asyncio.to_thread(seen.stopped, world.board.snapshot.init.postgres_pid)
+    while not context.signals.stopping.is_set():
+        found = await asyncio.to_thread(seen.stopped, context.board.snapshot.init.postgres_pid)
         if stopped := [each for each in found if each in before]:
-            world.board.fault(Subject.PROCESSES, _fault(stopped))
+            context.board.fault(Subject.PROCESSES, _fault(stopped))
         else:
-            world.board.clear(Subject.PROCESSES)
+            context.board.clear(Subject.PROCESSES)
         before = set(found)
         await asyncio.sleep(_EVERY_S)
 

@@ -10,7 +10,7 @@ import math
 import time
 
 from walsup import log
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.subject import Subject
 from walsup.archive.engine import run_once
 from walsup.archive.engine.adapter import Engine
@@ -29,30 +29,30 @@ _SHOWN = 3
 _MANY = 300
 
 
-async def ready(world: World) -> None:
+async def ready(context: AgentContext) -> None:
     """Look every few seconds, as long as this database archives."""
     due_s: dict[str, float] = {}
-    while not world.stopping.is_set():
+    while not context.signals.stopping.is_set():
         await asyncio.sleep(_EVERY_S)
-        seen = world.board.snapshot
+        seen = context.board.snapshot
         if seen.gate.state != "open" or seen.database.role != "primary":
-            world.board.clear(Subject.READY)
-            (world.run_dir / MANY).unlink(missing_ok=True)
+            context.board.clear(Subject.READY)
+            (context.run_dir / MANY).unlink(missing_ok=True)
             continue
-        found = await asyncio.to_thread(ready_names, world.settings.pgdata)
-        _tell_archive_command(world, found)
+        found = await asyncio.to_thread(ready_names, context.settings.pgdata)
+        _tell_archive_command(context, found)
         if not found.foreign:
-            world.board.clear(Subject.READY)
+            context.board.clear(Subject.READY)
             continue
         blocked = seen.database.last_failed_wal in found.foreign
-        world.board.fault(Subject.READY, _fault(world, found, blocked=blocked))
+        context.board.fault(Subject.READY, _fault(context, found, blocked=blocked))
         if blocked:
-            await push_own(world, found, due_s)
+            await push_own(context, found, due_s)
 
 
-def _tell_archive_command(world: World, found: Ready) -> None:
+def _tell_archive_command(context: AgentContext, found: Ready) -> None:
     """Spare it from looking at every file each time; on a full run directory it does."""
-    path = world.run_dir / MANY
+    path = context.run_dir / MANY
     if len(found.own) <= _MANY:
         path.unlink(missing_ok=True)
         return
@@ -60,8 +60,8 @@ def _tell_archive_command(world: World, found: Ready) -> None:
         write_private(path, "1\n" if found.foreign else "\n")
 
 
-def _fault(world: World, found: Ready, *, blocked: bool) -> Fault:
-    status = world.settings.pgdata / "pg_wal" / "archive_status"
+def _fault(context: AgentContext, found: Ready, *, blocked: bool) -> Fault:
+    status = context.settings.pgdata / "pg_wal" / "archive_status"
     names = [f"{name}{SUFFIX}" for name in found.foreign]
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     held = (
@@ -77,12 +77,12 @@ def _fault(world: World, found: Ready, *, blocked: bool) -> Fault:
     )
 
 
-async def push_own(world: World, found: Ready, due_s: dict[str, float]) -> None:
+async def push_own(context: AgentContext, found: Ready, due_s: dict[str, float]) -> None:
     """Push what the bucket lacks; the `.ready` files stay, and postgres keeps the segments.
 
     `due_s`: when a name is pushed again, by the monotonic clock; the next call needs it.
     """
-    meter, engine = world.meter, world.engine
+    meter, engine = context.session.meter, context.session.engine
     if meter is None or not isinstance(engine, Engine):
         return
     for name in due_s.keys() - set(found.own):
@@ -92,17 +92,17 @@ async def push_own(world: World, found: Ready, due_s: dict[str, float]) -> None:
         is_proven = is_segment and name <= meter.mark.name
         if is_proven or due_s.get(name, -math.inf) > time.monotonic():
             continue
-        left_s = world.lease.until_s - now_s() if world.lease else 0.0
+        left_s = context.session.lease.until_s - now_s() if context.session.lease else 0.0
         timeout_s = min(_PUSH_TIMEOUT_S, left_s)
-        if timeout_s <= 0 or world.stopping.is_set():
+        if timeout_s <= 0 or context.signals.stopping.is_set():
             return
         # Past the daemon: it would push along what it must not.
-        argv = engine.push_argv(world.engine_config, world.settings.pgdata / "pg_wal" / name)
-        output = world.run_dir / "ready-push.log"
+        argv = engine.push_argv(context.engine_config, context.settings.pgdata / "pg_wal" / name)
+        output = context.run_dir / "ready-push.log"
         done = await run_once.run(argv, output, timeout_s=timeout_s) == 0
         log.info("segment.pushed", name=name, done=done)
         if done:
-            world.swept.add(name)
+            context.session.swept.add(name)
             due_s[name] = time.monotonic() + _UNPROVEN_S if is_segment else math.inf
         elif is_segment:
             return

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.postgres.sql.connection import UNANSWERED
 
 _ALL = "select d.datname from pg_catalog.pg_database d where d.datallowconn order by d.datname"
@@ -19,7 +19,7 @@ class Answer(NamedTuple):
     problem: str = ""
 
 
-async def ask_all(world: World, statement: str) -> AsyncIterator[Answer]:
+async def ask_all(context: AgentContext, statement: str) -> AsyncIterator[Answer]:
     """Give each database's answer; one that cannot be asked does not hide the others.
 
     The session is for reading catalogs only: these databases belong to others.
@@ -27,8 +27,8 @@ async def ask_all(world: World, statement: str) -> AsyncIterator[Answer]:
     Raises:
         asyncpg.PostgresError, OSError, TimeoutError: the databases cannot be listed.
     """
-    for (name,) in await world.sql.rows(_ALL):
-        sql = world.look_into(str(name))
+    for (name,) in await context.sql.rows(_ALL):
+        sql = context.look_into(str(name))
         try:
             yield Answer(str(name), await sql.rows(statement))
         except asyncpg.InvalidCatalogNameError:

@@ -8,7 +8,7 @@ import asyncio
 from pathlib import Path
 
 from walsup import log, units
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.recovery import miss_meaning, tablespace_directories, target_check
 from walsup.agent.recovery.miss_meaning import Miss
 from walsup.agent.recovery.miss_socket import serve
@@ -39,22 +39,24 @@ _PERMANENT = (FaultKind.ENGINE_BROKEN, FaultKind.ENGINE_UNABLE, FaultKind.UNKNOW
 class Judge:
     """Answers for one restore. `ended`: the segment at which the archive has ended, "" not yet."""
 
-    def __init__(self, world: World, found: Restored, line: Line, claim: Reclaim | None) -> None:
-        self._world = world
+    def __init__(
+        self, context: AgentContext, found: Restored, line: Line, claim: Reclaim | None
+    ) -> None:
+        self._context = context
         self._found = found
         self._line = line
         self._claim = claim
-        self._source = Source(world, found)
+        self._source = Source(context, found)
         self._first = Segment.parse(found.first, found.segment_size)
         last = Segment.parse(found.last, found.segment_size)
         self._until = last if found.ends == "quiet" else None
-        self._ended_file = world.run_dir / ENDED
-        self._accept_hole = world.settings.restore_accept_hole or found.accept_hole
+        self._ended_file = context.run_dir / ENDED
+        self._accept_hole = context.settings.restore_accept_hole or found.accept_hole
         self._free = 0
 
     async def serve(self) -> None:
         """Answer on the socket until cancelled."""
-        await serve(self._world.run_dir, self._world.settings.pgdata, self.answer, self.admit)
+        await serve(self._context.run_dir, self._context.settings.pgdata, self.answer, self.admit)
 
     async def answer(self, name: str, path: Path) -> int:
         """Give the exit code for a file that was not fetched."""
@@ -67,7 +69,7 @@ class Judge:
             except Exception as raised:  # noqa: BLE001 (whatever it is, it proves nothing)
                 code, fault = None, classify(raised)
             if code is not None:
-                self._world.board.clear(Subject.RESTORE)
+                self._context.board.clear(Subject.RESTORE)
                 return code
             if fault is None:
                 continue
@@ -76,7 +78,7 @@ class Judge:
             if looks > _HOLE_LOOKS or broken > _BROKEN_TRIES:
                 return self._refuse(fault)
             failures += 1
-            self._world.board.fault(Subject.RESTORE, fault)
+            self._context.board.fault(Subject.RESTORE, fault)
             await self._source.heed(fault)
             longest_s = 2.0 if fault.kind == FaultKind.HOLE else _LONGEST_RETRY_S
             await asyncio.sleep(units.backoff(failures, _FIRST_RETRY_S, longest_s))
@@ -85,19 +87,21 @@ class Judge:
         """Give the exit code for a segment that creates tablespaces."""
         segment = Segment.parse(name, self._found.segment_size)
         for one in created:
-            fault = await tablespace_directories.make_ready(self._world, one)
+            fault = await tablespace_directories.make_ready(self._context, one)
             if fault is None:
                 continue
-            if await target_check.ends_before(self._world, self._found, path, segment, one.lsn):
+            if await target_check.ends_before(self._context, self._found, path, segment, one.lsn):
                 log.info("tablespace.not_reached", location=one.location, lsn=show_lsn(one.lsn))
                 continue
-            self._world.board.fault(Subject.RESTORE, fault)
+            self._context.board.fault(Subject.RESTORE, fault)
             remedy = (
                 f"{fault.cure}; or empty the data directory, and end the restore before it:"
                 f" WALSUP_RESTORE_TARGET_LSN={show_lsn(one.lsn)} with"
                 " WALSUP_RESTORE_TARGET_INCLUSIVE=off"
             )
-            self._world.pid1.doom(f"{fault.problem}\nHINT: {remedy}", DataDirectoryError.exit_code)
+            self._context.pid1.doom(
+                f"{fault.problem}\nHINT: {remedy}", DataDirectoryError.exit_code
+            )
             return REFUSED
         return FETCHED
 
@@ -138,7 +142,7 @@ class Judge:
             return None, None  # look again: it may have been written to until a moment ago
         self._ended_file.write_text(name, encoding="ascii")
         if self._found.ends == "target":
-            self._world.pid1.doom(
+            self._context.pid1.doom(
                 f"the archive ends before {name}, and the target of the restore"
                 f" ({self._found.target}) was not met before\nHINT: `walsup restore --list` shows"
                 " what can be reached; change the target, and start again with an empty data"
@@ -173,7 +177,7 @@ class Judge:
             return ""
 
     def _stopped_early(self) -> Fault:
-        seen = self._world.board.snapshot
+        seen = self._context.board.snapshot
         at = recovery.segment(seen.init.postgres_pid) or seen.restore.segment or "a segment"
         return Fault(
             kind=FaultKind.HOLE,
@@ -184,8 +188,8 @@ class Judge:
         )
 
     def _refuse(self, fault: Fault) -> int:
-        self._world.board.fault(Subject.RESTORE, fault)
-        self._world.pid1.doom(f"{fault.problem}\nHINT: {fault.cure}", ArchiveError.exit_code)
+        self._context.board.fault(Subject.RESTORE, fault)
+        self._context.pid1.doom(f"{fault.problem}\nHINT: {fault.cure}", ArchiveError.exit_code)
         return REFUSED
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from walsup import log, settings
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.archive.catalog import listing
 from walsup.archive.engine import adapter as engines
 from walsup.archive.engine import daemon_client, run_once
@@ -48,14 +48,14 @@ class Origin(Protocol):
 class Source:
     """Where a restore, or a standby, reads from."""
 
-    def __init__(self, world: World, found: Origin) -> None:
-        self._world = world
+    def __init__(self, context: AgentContext, found: Origin) -> None:
+        self._context = context
         self._found = found
         self._reread_s = 0.0
         self._generation = 1
         # What the agent began with may have been put right since.
-        faulty = world.settings.source_faults
-        self.settings = self._settings(world.reload_settings() if faulty else world.settings)
+        faulty = context.settings.source_faults
+        self.settings = self._settings(context.reload_settings() if faulty else context.settings)
         self._bucket = open_bucket(self.settings)
 
     def _settings(self, known: settings.Settings) -> settings.Settings:
@@ -68,7 +68,7 @@ class Source:
 
     async def look_after_reader(self) -> None:
         """Have a reader that hangs started anew; each of its files would take a minute."""
-        socket = self._world.run_dir / READER_SOCKET
+        socket = self._context.run_dir / READER_SOCKET
         if self._carrier().has_daemon and not await daemon_client.answers(socket, _CHECK_TIMEOUT_S):
             log.warning("reader.replaced", reason=f"no answer within {_CHECK_TIMEOUT_S:g} s")
             self.launch()
@@ -79,11 +79,11 @@ class Source:
         Raises:
             FaultError: it could not be fetched, or is not what it must be.
         """
-        world, carrier = self._world, self._carrier()
+        context, carrier = self._context, self._carrier()
         fresh = path.with_name(f"{path.name}.walsup")
-        output = world.run_dir / "wal-fetch.log"
+        output = context.run_dir / "wal-fetch.log"
         fresh.unlink(missing_ok=True)
-        argv = carrier.fetch_argv(world.run_dir / READER_CONFIG, name, fresh)
+        argv = carrier.fetch_argv(context.run_dir / READER_CONFIG, name, fresh)
         code = await run_once.run(
             argv, output, timeout_s=_FETCH_TIMEOUT_S, more=trust(self.settings)
         )
@@ -93,7 +93,7 @@ class Source:
             log.info("segment.fetched", name=name)
             return
         fresh.unlink(missing_ok=True)
-        told = classify_output(raw_lines(output), world.secrets())
+        told = classify_output(raw_lines(output), context.secrets())
         if await self._look(name, segment_bytes) and told.kind != FaultKind.DISK_FULL:
             # It can be read whole: what it holds is at fault, and not the way to it.
             told = told._replace(kind=FaultKind.ENGINE_BROKEN, remedy=_DAMAGED)
@@ -121,7 +121,7 @@ class Source:
         return bool(key)
 
     def _carrier(self) -> Engine:
-        found = engines.choose(self.settings, self._world.path)
+        found = engines.choose(self.settings, self._context.path)
         if isinstance(found, Fault):
             raise FaultError(found)
         return bounded(found, self.settings)
@@ -136,7 +136,7 @@ class Source:
             return
         self._reread_s = now_s
         try:
-            found = self._settings(await asyncio.to_thread(self._world.reload_settings))
+            found = self._settings(await asyncio.to_thread(self._context.reload_settings))
         except SettingsError as wrong:
             log.warning("settings.wrong", problem=wrong.problem, hint="the old ones are kept")
             return
@@ -148,19 +148,19 @@ class Source:
 
     def launch(self) -> None:
         """Have the reader started anew."""
-        world, carrier = self._world, self._carrier()
-        config = world.run_dir / READER_CONFIG
+        context, carrier = self._context, self._carrier()
+        config = context.run_dir / READER_CONFIG
         region = self._found.region or self.settings.region
         text = render_reader(
-            self.settings, world.run_dir, self._found.segment_size, region, carrier
+            self.settings, context.run_dir, self._found.segment_size, region, carrier
         )
         write_private(config, text)
         if carrier.has_daemon:
             self._generation += 1
-            world.pid1.want_reader(
+            context.pid1.want_reader(
                 self._generation,
-                carrier.daemon_argv(config, world.run_dir / READER_SOCKET),
+                carrier.daemon_argv(config, context.run_dir / READER_SOCKET),
                 run_once.environment()
-                | {"PGDATA": str(world.settings.pgdata)}
+                | {"PGDATA": str(context.settings.pgdata)}
                 | trust(self.settings),
             )

@@ -5,7 +5,7 @@ the clone's first start has max_logical_replication_workers=0.
 """
 
 from walsup import log
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 
 # ALTER SUBSCRIPTION works only inside of the subscription's database, where event triggers of
 # others would run as superuser. The catalog is shared, and this is the one column that it changes.
@@ -18,13 +18,13 @@ returning d.datname, s.subname
 """
 
 
-async def disable_subscriptions(world: World) -> list[str]:
+async def disable_subscriptions(context: AgentContext) -> list[str]:
     """Disable all of them; gives their names.
 
     Raises:
         asyncpg.PostgresError, OSError, TimeoutError: as they come.
     """
-    disabled = await world.sql.rows(_DISABLE)
+    disabled = await context.sql.rows(_DISABLE)
     for database, name in disabled:
         log.warning("subscription.disabled", name=name, database=database)
     return [str(name) for _, name in disabled]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from walsup import log
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.archive.faults import Fault, FaultKind
 from walsup.errors import WalsupError
 from walsup.postgres.tablespaces import locations
@@ -71,13 +71,13 @@ def unkept(pgdata: Path, links: Iterable[Link]) -> Fault | None:
     )
 
 
-async def make_ready(world: World, created: Created) -> Fault | None:
+async def make_ready(context: AgentContext, created: Created) -> Fault | None:
     """Make the directory of a tablespace; returns why it cannot be replayed here.
 
     Raises:
         WalsupError, OSError: the data directory cannot be read or written.
     """
-    pgdata = world.settings.pgdata
+    pgdata = context.settings.pgdata
     problem = await asyncio.to_thread(locations.make_ready, pgdata, created.location)
     at = show_lsn(created.lsn)
     if not problem:

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from walsup import log
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.archive.catalog import waldump
 from walsup.archive.catalog.waldump import Seen
 from walsup.datadir.restore_state import Restored
@@ -18,7 +18,7 @@ _AS_TIMELINE = 1
 
 
 async def ends_before(
-    world: World, found: Restored, path: Path, segment: Segment, lsn: int
+    context: AgentContext, found: Restored, path: Path, segment: Segment, lsn: int
 ) -> bool:
     """Return whether recovery ends before the record at `lsn`, of a segment that lies at `path`.
 
@@ -27,13 +27,13 @@ async def ends_before(
     """
     if found.ends != "target":
         return False
-    pg_waldump = _pg_waldump(world)
+    pg_waldump = _pg_waldump(context)
     if not pg_waldump:
         return False
-    wanted, seen = world.settings, Seen()
+    wanted, seen = context.settings, Seen()
     name = wanted.restore_target_name or ""
     xid = int(wanted.restore_target_xid) & 0xFFFFFFFF if wanted.restore_target_xid else None
-    with tempfile.TemporaryDirectory(prefix="records-", dir=world.run_dir) as folder:
+    with tempfile.TemporaryDirectory(prefix="records-", dir=context.run_dir) as folder:
         first = _place(Path(folder), path, segment)
         try:
             await waldump.scan(
@@ -78,6 +78,6 @@ def _place(folder: Path, path: Path, segment: Segment) -> Segment:
     return before
 
 
-def _pg_waldump(world: World) -> str:
-    bindir = world.settings.pg_bindir
-    return shutil.which("pg_waldump", path=str(bindir) if bindir else world.path) or ""
+def _pg_waldump(context: AgentContext) -> str:
+    bindir = context.settings.pg_bindir
+    return shutil.which("pg_waldump", path=str(bindir) if bindir else context.path) or ""

@@ -7,7 +7,7 @@ line, and is fetched. The number of the new timeline stands in the object before
 import asyncio
 
 from walsup import log
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.subject import Subject
 from walsup.archive.catalog import commit_times, listing, owner_line
 from walsup.archive.catalog.timelines import Line, reach
@@ -33,8 +33,8 @@ _ABSENT = b"absent"  # no content of an object
 class Reclaim:
     """The claim of a restore into the own archive; `new_timeline` is 0 until it is held."""
 
-    def __init__(self, world: World, found: Restored, line: Line) -> None:
-        self._world = world
+    def __init__(self, context: AgentContext, found: Restored, line: Line) -> None:
+        self._context = context
         self._found = found
         self._line = line
         self._lease: Lease | None = None
@@ -52,23 +52,23 @@ class Reclaim:
         while True:
             fault = await self._once(rivals)
             if fault is not None:
-                self._world.board.fault(Subject.OWNER, fault)
+                self._context.board.fault(Subject.OWNER, fault)
                 await asyncio.sleep(_RETRY_S)
                 continue
-            self._world.board.clear(Subject.OWNER)
+            self._context.board.clear(Subject.OWNER)
             self.held.set()
             await self._renew()
             self.held.clear()
 
     async def _once(self, rivals: Rivals) -> Fault | None:
-        bucket = self._world.bucket
+        bucket = self._context.session.bucket
         if bucket is None:
             return Fault(FaultKind.NO_BUCKET, "no archive is configured")
         try:
             decided, etag, before = await self._decide(bucket, rivals)
             if isinstance(decided, (Wait, Kept)):
                 return decided.fault
-            unsafe = self._world.settings.unsafe_owner
+            unsafe = self._context.settings.unsafe_owner
             conditional = await conditional_writes.trusted(bucket, unsafe=unsafe)
             if isinstance(conditional, Fault):
                 return conditional
@@ -122,13 +122,13 @@ class Reclaim:
         return end or last
 
     def _claimant(self) -> Claimant:
-        known = self._world.settings
-        carrier = self._world.engine
+        known = self._context.settings
+        carrier = self._context.session.engine
         name = carrier.name if isinstance(carrier, adapter.Engine) else "walrus"
         return Claimant(
             control=pg_control.read(known.pgdata),
             instance=markers.instance(known.pgdata),
-            boot=self._world.boot,
+            boot=self._context.boot,
             place=markers.place(known.pgdata),
             compression=known.compression or adapter.DEFAULT_COMPRESSION[name],
             lease_s=known.lease_s,
@@ -144,13 +144,13 @@ class Reclaim:
                 async with asyncio.timeout(owner.lease_s):
                     await lease.renew(Proven(owner.timeline, owner.lsn, owner.backups_from))
             except LostError as lost:
-                self._world.board.fault(Subject.OWNER, lost.fault)
+                self._context.board.fault(Subject.OWNER, lost.fault)
                 self._lease = None
             except Exception as raised:  # noqa: BLE001 (tried again until the lease is over)
-                self._world.board.fault(Subject.OWNER, classify(raised))
+                self._context.board.fault(Subject.OWNER, classify(raised))
                 await asyncio.sleep(_RETRY_S)
             else:
-                self._world.board.clear(Subject.OWNER)
+                self._context.board.clear(Subject.OWNER)
 
 
 async def free_timeline(bucket: Bucket, line: Line, owner: Owner | None, instance: str = "") -> int:

@@ -5,7 +5,7 @@ Only a start can change what a directory is: the container is ended, and prepare
 
 from walsup import log
 from walsup.agent.archiving import engine_daemon
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.subject import Subject
 from walsup.archive.catalog.inventory import Reader
 from walsup.archive.engine.adapter import DEFAULT_COMPRESSION, Engine
@@ -23,26 +23,30 @@ from walsup.postgres import pg_control, standby_signal
 from walsup.postgres.wal import show_lsn
 
 
-async def step_down(world: World, fault: Fault) -> None:
+async def step_down(context: AgentContext, fault: Fault) -> None:
     """End a primary whose archive another has taken over, where its role allows it."""
-    known = world.settings
-    if known.role == "primary" or fault.kind != FaultKind.NOT_THE_OWNER or world.stopping.is_set():
+    known = context.settings
+    if (
+        known.role == "primary"
+        or fault.kind != FaultKind.NOT_THE_OWNER
+        or context.signals.stopping.is_set()
+    ):
         return
-    if standby_signal.is_standby(known.pgdata) or world.bucket is None:
+    if standby_signal.is_standby(known.pgdata) or context.session.bucket is None:
         return
-    if rival := world.rival:
+    if rival := context.session.rival:
         log.warning("role.lost", instance=rival.instance, epoch=rival.epoch, boot=rival.boot)
-        world.pid1.end(
+        context.pid1.end(
             f"another start holds the archive and renews its lease (instance {rival.instance},"
             f" timeline {rival.timeline}, epoch {rival.epoch}), and this database took writes too;"
             " it is started again as what the archive says that it is",
             DataDirectoryError.exit_code,
         )
         return
-    match await _ask(world, world.bucket):
+    match await _ask(context, context.session.bucket):
         case StepDown(timeline=timeline, fork_lsn=fork_lsn):
             log.warning("role.lost", timeline=timeline, left_at=show_lsn(fork_lsn))
-            world.pid1.end(
+            context.pid1.end(
                 "another instance is the primary now, on timeline"
                 f" {timeline}; this one is built anew as its standby at its next start",
                 DataDirectoryError.exit_code,
@@ -54,8 +58,8 @@ async def step_down(world: World, fault: Fault) -> None:
 class Unsure:
     """A start that is read-only for want of an answer, until there is one."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, context: AgentContext) -> None:
+        self._context = context
         self._rivals = Rivals()
 
     async def look(self, bucket: Bucket) -> None:
@@ -64,13 +68,13 @@ class Unsure:
         A primary's claim is written before that: while another could still take the archive, it
         would be ended for nothing, or started as a second one.
         """
-        world = self._world
-        if not markers.is_unsure(world.settings.pgdata):
+        context = self._context
+        if not markers.is_unsure(context.settings.pgdata):
             return
-        match await _ask(world, bucket):
+        match await _ask(context, bucket):
             case Stay(why=why):
                 if fault := await self._claim(bucket):
-                    world.board.fault(
+                    context.board.fault(
                         Subject.ROLE, Fault(FaultKind.NOT_FOLLOWING, fault.problem, fault.remedy)
                     )
                     return
@@ -78,18 +82,18 @@ class Unsure:
             case StepDown():
                 what = "the archive says that another is the primary"
             case Neither(problem=problem, hint=hint) | Held(problem=problem, hint=hint):
-                world.board.fault(Subject.ROLE, Fault(FaultKind.NOT_FOLLOWING, problem, hint))
+                context.board.fault(Subject.ROLE, Fault(FaultKind.NOT_FOLLOWING, problem, hint))
                 return
             case None:
                 return
         log.info("role.sure", why=what)
-        world.pid1.end(f"{what}; it is started as what it is", ArchiveError.exit_code)
+        context.pid1.end(f"{what}; it is started as what it is", ArchiveError.exit_code)
 
     async def _claim(self, bucket: Bucket) -> Fault | None:
         """Claim the archive for this instance; gives what stands in the way."""
-        known = self._world.settings
+        known = self._context.settings
         try:
-            who = takeover.claimant(known, self._world.boot)
+            who = takeover.claimant(known, self._context.boot)
             claimed = await takeover.before_start(
                 bucket, who, self._rivals, unsafe=known.unsafe_owner
             )
@@ -98,26 +102,28 @@ class Unsure:
         return claimed.fault if isinstance(claimed, (Wait, Kept)) else None
 
 
-async def _ask(world: World, bucket: Bucket) -> Rank | None:
-    carrier = world.engine
+async def _ask(context: AgentContext, bucket: Bucket) -> Rank | None:
+    carrier = context.session.engine
     if not isinstance(carrier, Engine):
         return None
     try:
-        found = pg_control.read(world.settings.pgdata)
+        found = pg_control.read(context.settings.pgdata)
         # What only the gate knows otherwise, which a standby never opens: the engine asks for it.
-        world.board.put(system_id=found.system_id, segment_bytes=found.segment_size)
-        engine_daemon.render(world, world.settings.compression or DEFAULT_COMPRESSION[carrier.name])
+        context.board.put(system_id=found.system_id, segment_bytes=found.segment_size)
+        engine_daemon.render(
+            context, context.settings.compression or DEFAULT_COMPRESSION[carrier.name]
+        )
         if not carrier.room.hard_bytes:
             # Else it has to do with the agent's own memory, which is too little for WAL-G.
-            carrier = bounded(carrier, world.settings)
+            carrier = bounded(carrier, context.settings)
         reader = Reader(
             bucket=bucket,
             engine=carrier,
-            config=world.engine_config,
-            scratch=world.run_dir,
-            secrets=world.secrets(),
+            config=context.engine_config,
+            scratch=context.run_dir,
+            secrets=context.secrets(),
         )
-        own = role_query.own(world.settings.pgdata, str(world.settings.archive))
+        own = role_query.own(context.settings.pgdata, str(context.settings.archive))
         return await role_query.ask(reader, own)
     except Exception as raised:  # noqa: BLE001 (asked again with the next look)
         log.info("role.not_asked", problem=classify(raised).problem)

@@ -9,7 +9,7 @@ import asyncio
 from pathlib import Path
 
 from walsup import log
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.recovery import tablespace_directories
 from walsup.agent.recovery.source import Source
 from walsup.agent.standby.followed_timeline import Followed, Origin
@@ -35,12 +35,12 @@ _KEPT = ".walsup-fetched-"
 class Follower:
     """Answers for one standby."""
 
-    def __init__(self, world: World, followed: Followed, region: str | None) -> None:
-        self._world = world
+    def __init__(self, context: AgentContext, followed: Followed, region: str | None) -> None:
+        self._context = context
         self._followed = followed
         origin = Origin(own=True, segment_size=followed.segment_bytes, region=region)
-        self.source = Source(world, origin)
-        self._pg_wal = world.settings.pgdata / "pg_wal"
+        self.source = Source(context, origin)
+        self._pg_wal = context.settings.pgdata / "pg_wal"
         self._fetches: dict[str, asyncio.Task[None]] = {}
 
     def sweep(self) -> None:
@@ -70,9 +70,9 @@ class Follower:
         except Exception as raised:  # noqa: BLE001 (whatever it is, it is not there now)
             fault = classify(raised)
         if fault is None:
-            self._world.board.clear(Subject.ARCHIVE)
+            self._context.board.clear(Subject.ARCHIVE)
             return code
-        self._world.board.fault(Subject.ARCHIVE, fault)
+        self._context.board.fault(Subject.ARCHIVE, fault)
         await self.source.heed(fault)
         return ABSENT
 
@@ -82,10 +82,10 @@ class Follower:
         It gets no answer then: postgres would ask its primary for the same segment.
         """
         for one in created:
-            if fault := await tablespace_directories.make_ready(self._world, one):
-                self._world.board.fault(Subject.STANDBY, fault)
+            if fault := await tablespace_directories.make_ready(self._context, one):
+                self._context.board.fault(Subject.STANDBY, fault)
                 log.error("segment.withheld", name=name, path=str(path))
-                self._world.pid1.end(
+                self._context.pid1.end(
                     f"{fault.problem}\nHINT: {fault.cure}", DataDirectoryError.exit_code
                 )
                 await asyncio.Event().wait()
@@ -120,7 +120,7 @@ class Follower:
 
         A start ends when the newest history does not lead to where it is.
         """
-        found, line = pg_control.read(self._world.settings.pgdata), self._followed.line
+        found, line = pg_control.read(self._context.settings.pgdata), self._followed.line
         leg = next(
             (leg for leg in (line.legs if line else ()) if leg.timeline == found.timeline), None
         )
@@ -141,14 +141,14 @@ class Follower:
         A start would follow the newest number that it finds, or end because it cannot. A promotion
         takes the number behind the newest: then one that is used must be found (S13).
         """
-        number, world, followed = int(name[:8], 16), self._world, self._followed
+        number, context, followed = int(name[:8], 16), self._context, self._followed
         bucket = self.source.bucket
         await followed.look(bucket)
         if followed.line is None and followed.timeline > 1:
-            scratch = world.run_dir / "followed.history"
+            scratch = context.run_dir / "followed.history"
             await self.source.fetch(f"{followed.timeline:08X}.history", scratch, 0)
             followed.learn(scratch.read_text(encoding="utf-8"))
-        started = world.board.snapshot.database.accepting
+        started = context.board.snapshot.database.accepting
         if number in followed.timelines:
             if not started and not await asyncio.to_thread(self._leads_here):
                 return ABSENT
@@ -157,7 +157,7 @@ class Follower:
             await self.source.fetch(name, path, 0)
             log.info("history.followed", name=name)
             return FETCHED
-        claimed = markers.promotes_to(world.settings.pgdata)
+        claimed = markers.promotes_to(context.settings.pgdata)
         if not started or claimed is None or number <= followed.timeline:
             return ABSENT
         if number < claimed if claimed else await followed.has_taken(bucket, number):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from walsup import log
 from walsup.agent.archiving import engine_daemon
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.archive.engine import daemon_client, run_once
 from walsup.archive.engine.adapter import Engine
 from walsup.archive.ownership.lease import now_s
@@ -24,9 +24,9 @@ _SHARE = 2
 class Sweep:
     """The pushes of one stop. archive_status itself is PostgreSQL's and never touched."""
 
-    def __init__(self, world: World, bucket: Bucket, ends_s: float) -> None:
+    def __init__(self, context: AgentContext, bucket: Bucket, ends_s: float) -> None:
         """`ends_s`: when there must be a verdict, by the clock of leases."""
-        self._world = world
+        self._context = context
         self._bucket = bucket
         self._ends_s = ends_s
 
@@ -36,18 +36,18 @@ class Sweep:
         Raises:
             what the bucket raises.
         """
-        world = self._world
-        waiting = await asyncio.to_thread(ready_names, world.settings.pgdata)
+        context = self._context
+        waiting = await asyncio.to_thread(ready_names, context.settings.pgdata)
         pushed = False
         there = await self._archived(waiting.own)
         for name in waiting.own:
             if name in there:
                 continue
-            held = world.lease is not None and world.lease.is_held
+            held = context.session.lease is not None and context.session.lease.is_held
             if not held or not await self._push(name, alone=bool(waiting.foreign)):
                 return pushed
             pushed = True
-            world.swept.add(name)
+            context.session.swept.add(name)
             log.info("segment.swept", name=name)
         return pushed
 
@@ -70,21 +70,21 @@ class Sweep:
 
         WAL-RUS's daemon lets a push wait for a hung one of the same name, for ever.
         """
-        world, engine = self._world, self._world.engine
+        context, engine = self._context, self._context.session.engine
         if not isinstance(engine, Engine) or (engine.has_daemon and not alone):
             left_s = self.left_s()
-            slow_s = world.board.snapshot.segment_bytes / _SLOW_BYTES_PER_S
+            slow_s = context.board.snapshot.segment_bytes / _SLOW_BYTES_PER_S
             overdue_s = min(max(_OVERDUE_S, slow_s), left_s / _SHARE)
             began_s = now_s()
-            if await daemon_client.push(world.engine_socket, name, overdue_s):
+            if await daemon_client.push(context.engine_socket, name, overdue_s):
                 return True
             if now_s() - began_s < overdue_s or not isinstance(engine, Engine):
                 return False  # it has answered: that it failed
             engine_daemon.replace(
-                world, f"the push of {name} has taken longer than {overdue_s:.0f} s"
+                context, f"the push of {name} has taken longer than {overdue_s:.0f} s"
             )
-        argv = engine.push_argv(world.engine_config, world.settings.pgdata / "pg_wal" / name)
-        output = world.run_dir / "wal-push.log"
+        argv = engine.push_argv(context.engine_config, context.settings.pgdata / "pg_wal" / name)
+        output = context.run_dir / "wal-push.log"
         code = await run_once.run(argv, output, timeout_s=self.left_s() / _SHARE)
         log.info("segment.pushed", name=name, exit_code=code)
         return code == 0
@@ -95,6 +95,6 @@ class Sweep:
 
     def left_s(self) -> float:
         """Return how long a push may still take."""
-        lease = self._world.lease
+        lease = self._context.session.lease
         until_s = min(self._ends_s, lease.until_s) if lease else 0.0
         return max(0.0, until_s - now_s())

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from walsup.agent.audit import part_check
 from walsup.agent.backup import valid_backups
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.archive.catalog import listing
 from walsup.archive.catalog.listing import Backup
 from walsup.archive.catalog.timelines import Line, reach
@@ -30,37 +30,39 @@ class Restorable(NamedTuple):
     missing: str
 
 
-async def look(world: World, bucket: Bucket, found: ControlData, last: Segment) -> Restorable:
+async def look(
+    context: AgentContext, bucket: Bucket, found: ControlData, last: Segment
+) -> Restorable:
     """Look for the newest base backup with its parts, and for the WAL from its start to `last`.
 
     Raises:
         what the bucket raises.
     """
-    line = Line.of(found.timeline, timeline_history.left(world.settings.pgdata, found.timeline))
+    line = Line.of(found.timeline, timeline_history.left(context.settings.pgdata, found.timeline))
     backups = await listing.backups(bucket)
     fitting = [
         backup
-        for backup in valid_backups.counted_at_end(world, backups, found)
+        for backup in valid_backups.counted_at_end(context, backups, found)
         if line.has(backup.timeline or line.timeline, backup.finish_lsn)
-        and backup.name not in world.board.snapshot.audit.unfit_backups
+        and backup.name not in context.board.snapshot.audit.unfit_backups
     ]
     if not fitting:
-        return Restorable("", _no_backup(world, backups))
+        return Restorable("", _no_backup(context, backups))
     newest = fitting[-1]
-    missing = world.unreadable.get(newest.name, "")
-    missing = missing or await _missing_part(world, bucket, backups, newest)
+    missing = context.session.unreadable.get(newest.name, "")
+    missing = missing or await _missing_part(context, bucket, backups, newest)
     missing = missing or await _missing_wal(bucket, line, newest, last)
-    unread = ", listed and not read" if decryption.lacking(world.settings) else ""
+    unread = ", listed and not read" if decryption.lacking(context.settings) else ""
     return Restorable(f"{newest.name}{unread}", missing)
 
 
-def _no_backup(world: World, backups: Sequence[Backup]) -> str:
-    seen = world.board.snapshot.backup
+def _no_backup(context: AgentContext, backups: Sequence[Backup]) -> str:
+    seen = context.board.snapshot.backup
     state = f"; the one of this run: {seen.state}" if seen.state not in ("unknown", "none") else ""
     if not backups:
         return f"there is no base backup in the archive, without which no restore can begin{state}"
-    because = world.lease.owner.backups_because if world.lease else ""
-    unfit = world.board.snapshot.audit.unfit_backups
+    because = context.session.lease.owner.backups_because if context.session.lease else ""
+    unfit = context.board.snapshot.audit.unfit_backups
     broken = [f"{one.name}: {unfit[one.name]}" for one in backups if one.name in unfit]
     why = because or "; ".join(broken[-_SHOWN:])
     why = why or "they are of another cluster or branch, or begin before a gap"
@@ -71,7 +73,7 @@ def _no_backup(world: World, backups: Sequence[Backup]) -> str:
 
 
 async def _missing_part(
-    world: World, bucket: Bucket, backups: Iterable[Backup], newest: Backup
+    context: AgentContext, bucket: Bucket, backups: Iterable[Backup], newest: Backup
 ) -> str:
     """Return what is missing of a base backup or of those that it is a delta of."""
     by_name = {backup.name: backup for backup in backups}
@@ -79,7 +81,7 @@ async def _missing_part(
     while name:
         if (backup := by_name.pop(name, None)) is None:
             return f"base backup {name}, of which {newest.name} is a delta, is not in the archive"
-        if missing := await part_check.missing(world, bucket, backup):
+        if missing := await part_check.missing(context, bucket, backup):
             return f"base backup {name} is not whole: {', '.join(missing[:_SHOWN])} is missing"
         name = backup.delta_from
     return ""

@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.archive.test_valid_keys import SIZE, Shelf
 from walsup.agent.archiving.name_conflicts import Ahead, Conflicts
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.lag_meter import Position
 from walsup.agent.subject import Subject
 from walsup.archive.catalog.listing import Run
@@ -28,7 +28,7 @@ exec cp "$(dirname "$0")/archived/$2" "$3"
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def context(tmp_path: Path) -> AgentContext:
     """A data directory with the next segment in pg_wal, the same bytes in the archive."""
     pgdata = tmp_path / "data"
     (pgdata / "pg_wal" / "archive_status").mkdir(parents=True)
@@ -41,12 +41,12 @@ def world(tmp_path: Path) -> World:
     program = tmp_path / "engine"
     program.write_text(ENGINE)
     program.chmod(0o755)
-    world = World(tmp_path, None)
-    world.engine = Engine(name="walrus", program=program, client=None)
-    return world
+    context = AgentContext(tmp_path, None)
+    context.session.engine = Engine(name="walrus", program=program, client=None)
+    return context
 
 
-def _list(world: World, conflicts: Conflicts, *, times: int = 2) -> str:
+def _list(context: AgentContext, conflicts: Conflicts, *, times: int = 2) -> str:
     """Return the fault after so many listings that show the next segment too early."""
     bucket: Bucket = Shelf([f"wal_005/{NEXT.name}.zst"])  # type: ignore[assignment]
 
@@ -55,44 +55,46 @@ def _list(world: World, conflicts: Conflicts, *, times: int = 2) -> str:
             await conflicts.note(bucket, Run(MARK, beyond=(NEXT,)), REACHED, REACHED.lsn)
 
     asyncio.run(go())
-    fault = world.board.snapshot.faults.get(Subject.NAMES)
+    fault = context.board.snapshot.faults.get(Subject.NAMES)
     return f"{fault.fault.problem} {fault.fault.remedy}" if fault else ""
 
 
-def _status(world: World, suffix: str) -> None:
-    (world.settings.pgdata / "pg_wal" / "archive_status" / f"{NEXT.name}{suffix}").touch()
+def _status(context: AgentContext, suffix: str) -> None:
+    (context.settings.pgdata / "pg_wal" / "archive_status" / f"{NEXT.name}{suffix}").touch()
 
 
 @pytest.mark.parametrize("suffix", [".ready", ".done"])
-def test_a_segment_whose_fsync_is_slow_is_no_conflict(world: World, suffix: str) -> None:
+def test_a_segment_whose_fsync_is_slow_is_no_conflict(context: AgentContext, suffix: str) -> None:
     """It is archived before the server's position shows it; the bytes are its own."""
-    _status(world, suffix)
-    conflicts = Conflicts(world)
-    assert _list(world, conflicts, times=3) == ""
+    _status(context, suffix)
+    conflicts = Conflicts(context)
+    assert _list(context, conflicts, times=3) == ""
     assert not conflicts.is_unsure
 
 
 @pytest.mark.parametrize("suffix", [".ready", ".done", ".other"])
-def test_another_object_ahead_of_the_server_is_a_conflict(world: World, suffix: str) -> None:
+def test_another_object_ahead_of_the_server_is_a_conflict(
+    context: AgentContext, suffix: str
+) -> None:
     """By its bytes; one of a segment that the server has not finished without looking at them."""
-    _status(world, suffix)
-    conflicts = Conflicts(world)
+    _status(context, suffix)
+    conflicts = Conflicts(context)
     if suffix != ".other":
-        (world.run_dir / "archived" / NEXT.name).write_bytes(b"not")
-    assert _list(world, conflicts, times=1) == ""
+        (context.run_dir / "archived" / NEXT.name).write_bytes(b"not")
+    assert _list(context, conflicts, times=1) == ""
     assert conflicts.is_unsure
-    found = _list(world, conflicts)
+    found = _list(context, conflicts)
     assert f"another program has written segment {NEXT.name}" in found
     assert "remove the object" in found
     assert ("other bytes" in found) == (suffix != ".other")
 
 
-def test_an_object_that_cannot_be_compared_is_not_to_be_removed(world: World) -> None:
+def test_an_object_that_cannot_be_compared_is_not_to_be_removed(context: AgentContext) -> None:
     """It is looked at again, and told after a while, without such advice."""
-    _status(world, ".done")
-    world.engine = Fault(FaultKind.ENGINE_MISSING, "it is not on PATH")
-    conflicts = Conflicts(world)
-    assert _list(world, conflicts) == ""
+    _status(context, ".done")
+    context.session.engine = Fault(FaultKind.ENGINE_MISSING, "it is not on PATH")
+    conflicts = Conflicts(context)
+    assert _list(context, conflicts) == ""
     assert conflicts.is_unsure
     assert not Ahead(None, 100.0, 129.0).is_told
     assert Ahead(None, 100.0, 130.0).is_told

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.loops.engine_health import Programs
 from walsup.archive.engine.adapter import Engine
 
@@ -16,7 +16,7 @@ def _programs(folder: Path, script: str) -> tuple[Programs, Path]:
     program = folder / "walrus"
     program.write_text(script)
     program.chmod(0o755)
-    return Programs(World(folder, None), Engine("walrus", program, None)), program
+    return Programs(AgentContext(folder, None), Engine("walrus", program, None)), program
 
 
 def _counting(folder: Path, last: str) -> str:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.unit.archive.test_valid_keys import SIZE
-from walsup.agent.context import World
+from walsup.agent.context import AgentContext
 from walsup.agent.lag_meter import Meter
 from walsup.agent.loops.unknown_timelines import push_own
 from walsup.archive.engine.adapter import Engine
@@ -31,7 +31,7 @@ basename "$path" >> pushed
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def context(tmp_path: Path) -> AgentContext:
     """One that holds the archive, with a segment proven."""
     environment = {"PGDATA": str(tmp_path / "data"), "WALSUP_ARCHIVE": "file:///archive"}
     content = {"boot": "b", "pgdata": str(tmp_path / "data"), "environment": environment}
@@ -39,37 +39,37 @@ def world(tmp_path: Path) -> World:
     program = tmp_path / "engine"
     program.write_text(ENGINE)
     program.chmod(0o755)
-    world = World(tmp_path, None)
-    world.engine = Engine(name="walrus", program=program, client=None)
-    world.meter = Meter(MARK)
-    world.lease = SimpleNamespace(until_s=now_s() + 1000.0)  # type: ignore[assignment]
-    return world
+    context = AgentContext(tmp_path, None)
+    context.session.engine = Engine(name="walrus", program=program, client=None)
+    context.session.meter = Meter(MARK)
+    context.session.lease = SimpleNamespace(until_s=now_s() + 1000.0)  # type: ignore[assignment]
+    return context
 
 
-def _pushed(world: World, due_s: dict[str, float]) -> list[str]:
+def _pushed(context: AgentContext, due_s: dict[str, float]) -> list[str]:
     """Return what one pass pushes, or tries to."""
-    (world.run_dir / "pushed").write_text("")
-    asyncio.run(push_own(world, FOUND, due_s))
-    return (world.run_dir / "pushed").read_text().split()
+    (context.run_dir / "pushed").write_text("")
+    asyncio.run(push_own(context, FOUND, due_s))
+    return (context.run_dir / "pushed").read_text().split()
 
 
-def test_what_was_pushed_is_not_pushed_again(world: World) -> None:
+def test_what_was_pushed_is_not_pushed_again(context: AgentContext) -> None:
     """A segment is, when the listing does not show it after a while."""
     due_s: dict[str, float] = {}
-    assert _pushed(world, due_s) == [HISTORY, FIRST.name, SECOND.name]
-    assert world.swept == {HISTORY, FIRST.name, SECOND.name}
-    assert _pushed(world, due_s) == []
+    assert _pushed(context, due_s) == [HISTORY, FIRST.name, SECOND.name]
+    assert context.session.swept == {HISTORY, FIRST.name, SECOND.name}
+    assert _pushed(context, due_s) == []
     due_s[FIRST.name] = 0.0
-    assert _pushed(world, due_s) == [FIRST.name]
+    assert _pushed(context, due_s) == [FIRST.name]
 
 
-def test_a_history_file_that_fails_does_not_hold_up_the_segments(world: World) -> None:
+def test_a_history_file_that_fails_does_not_hold_up_the_segments(context: AgentContext) -> None:
     """It is tried again later; after a segment that fails none follows."""
     due_s: dict[str, float] = {}
-    (world.run_dir / "failing").write_text(f"{HISTORY}\n{FIRST.name}\n")
-    assert _pushed(world, due_s) == [HISTORY, FIRST.name]
-    assert _pushed(world, due_s) == [FIRST.name]
-    assert not world.swept
-    (world.run_dir / "failing").unlink()
+    (context.run_dir / "failing").write_text(f"{HISTORY}\n{FIRST.name}\n")
+    assert _pushed(context, due_s) == [HISTORY, FIRST.name]
+    assert _pushed(context, due_s) == [FIRST.name]
+    assert not context.session.swept
+    (context.run_dir / "failing").unlink()
     due_s[HISTORY] = 0.0
-    assert _pushed(world, due_s) == [HISTORY, FIRST.name, SECOND.name]
+    assert _pushed(context, due_s) == [HISTORY, FIRST.name, SECOND.name]
