@@ -3,7 +3,7 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -19,8 +19,8 @@ from walsup.archive.storage.fault_mapping import classify
 from walsup.boot.current_settings import Current
 from walsup.boot.restore import archive_source
 from walsup.boot.restore.preflight import examine
-from walsup.boot.restore.report import Report
-from walsup.boot.restore.run import asks
+from walsup.boot.restore.restore_plan import Refusal, RestorePlan
+from walsup.boot.restore.run import request_from
 from walsup.boot.restore.target import target
 from walsup.errors import ArchiveError, DiskFullError, SettingsError
 from walsup.postgres.wal import Segment, show_lsn
@@ -42,23 +42,28 @@ def check(known: Settings, *, deep: bool = False) -> str:
     archive_source.check_key(origin(known, own=own))
     with tempfile.TemporaryDirectory(prefix="walsup-") as scratch:
         reader = archive_source.reader(Current(known, os.environ), Path(scratch), -1, own=own)
-        asked = asks(known, (), own=own, disk=known.pgdata.is_dir(), deep=deep)
-        report = _asked(examine(reader, asked), str(_place(known)))
-    lines = list(_told(known, report, own=own))
-    if report.faults:
-        error = DiskFullError if report.needs_only_room else ArchiveError
+        request = request_from(known, (), own=own, disk=known.pgdata.is_dir(), deep=deep)
+        plan = _asked(examine(reader, request), str(_place(known)))
+    if isinstance(plan, Refusal):
+        error = DiskFullError if plan.needs_only_room else ArchiveError
         raise error(
-            "\n".join([f"{_place(known)} cannot be restored as asked:", *_marked(report.faults)]),
+            "\n".join([f"{_place(known)} cannot be restored as asked:", *_marked(plan.faults)]),
             hint="`walsup restore --list` shows what can be reached; nothing has been touched",
         )
-    return "\n".join([*lines, *_marked(report.warnings), *_concluded(report, deep=deep)])
+    return "\n".join(
+        [
+            *_told(known, plan, own=own),
+            *_marked(plan.warnings),
+            *_concluded(plan, deep=deep),
+        ]
+    )
 
 
-def _concluded(report: Report, *, deep: bool) -> Iterator[str]:
+def _concluded(plan: RestorePlan, *, deep: bool) -> Iterator[str]:
     """Say how far it is known that it would work."""
-    yield from (f"read      {note}" for note in report.notes)
-    if report.unknown:
-        yield f"not known: {'; '.join(report.unknown)} (walsup restore --check --deep reads it)"
+    yield from (f"read      {note}" for note in plan.notes)
+    if plan.unknown:
+        yield f"not known: {'; '.join(plan.unknown)} (walsup restore --check --deep reads it)"
         yield "nothing that was looked at stands against it; nothing has been touched"
         return
     if not deep:
@@ -107,27 +112,24 @@ def _unknown(place: str, fault: Fault) -> ArchiveError:
     )
 
 
-def _marked(lines: list[str]) -> list[str]:
+def _marked(lines: Sequence[str]) -> list[str]:
     return [f"  ! {line}" for line in lines]
 
 
-def _told(known: Settings, report: Report, *, own: bool) -> Iterator[str]:
-    backup, line, found = report.backup, report.line, report.reach
+def _told(known: Settings, plan: RestorePlan, *, own: bool) -> Iterator[str]:
+    backup = plan.backup
     yield f"source    {_place(known)}" + (" (this database's own archive)" if own else "")
-    if backup is None or line is None:
-        return
     yield f"backup    {backup.name}, finished {backup.finished_at or 'at an unknown time'}"
-    if len(report.chain) > 1:
-        yield f"          a delta of {', '.join(link.name for link in report.chain[1:])}"
-    yield f"timeline  {' to '.join(str(leg.timeline) for leg in line.legs)}"
-    if found and found.end and report.first:
-        yield f"segments  {found.count}, from {report.first.name} to {found.end.name}"
+    if len(plan.chain) > 1:
+        yield f"          a delta of {', '.join(link.name for link in plan.chain[1:])}"
+    yield f"timeline  {' to '.join(str(leg.timeline) for leg in plan.line.legs)}"
+    yield f"segments  {plan.segment_count}, from {plan.first.name} to {plan.last.name}"
     yield f"target    {target(known, own=own)}" + (
-        ": it ends at the last commit" if report.ends == "quiet" else ""
+        ": it ends at the last commit" if plan.ends == "quiet" else ""
     )
-    if report.until:
-        yield f"commits   up to {report.until.isoformat(sep=' ')}"
-    yield f"size      {units.show_bytes(report.size_bytes)}, without the WAL"
+    if plan.commits_until:
+        yield f"commits   up to {plan.commits_until}"
+    yield f"size      {units.show_bytes(plan.size_bytes)}, without the WAL"
 
 
 async def _listing(reader: Reader) -> list[str]:

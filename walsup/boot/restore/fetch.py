@@ -21,7 +21,7 @@ from walsup.boot.current_settings import Current
 from walsup.boot.existing_cluster import inner_tablespaces
 from walsup.boot.restore import backup_fetch, links
 from walsup.boot.restore.fetch_progress import Patience, Teller
-from walsup.boot.restore.report import Report
+from walsup.boot.restore.restore_plan import RestorePlan
 from walsup.boot.run_program import OneShot
 from walsup.errors import DiskFullError, EngineError
 from walsup.settings import Settings, origin
@@ -37,7 +37,7 @@ def fetch(  # noqa: PLR0913 (each is one fact)
     current: Current,
     archive: Reader,
     one_shot: OneShot,
-    report: Report,
+    plan: RestorePlan,
     patience: Patience,
     *,
     own: bool,
@@ -50,14 +50,12 @@ def fetch(  # noqa: PLR0913 (each is one fact)
     Raises:
         EngineError: the engine cannot; DiskFullError: there is no room.
     """
-    if report.backup is None:
-        raise ValueError("nothing is chosen")
     known = current.known
-    tell = Teller(one_shot.run_dir, report.backup.name, patience.send)
+    tell = Teller(one_shot.run_dir, plan.backup.name, patience.send)
     failures, broken = 0, 0.0
     while True:
         data = staging.begin(known.pgdata, known.postgres_initdb_waldir)
-        spaces = inner_tablespaces.fetched_to(known.pgdata, report.backup, archive.engine.name)
+        spaces = inner_tablespaces.fetched_to(known.pgdata, plan.backup, archive.engine.name)
         outside = [place for _, place in spaces if not Path(place).is_relative_to(data.parent)]
         staging.remember_outside(known.pgdata, outside)
         data.mkdir(mode=0o700)
@@ -71,11 +69,11 @@ def fetch(  # noqa: PLR0913 (each is one fact)
             if loan:
                 config, more = loan.config, {**more, **loan.environment}
             code = backup_fetch.run(
-                archive.engine.restore_argv(config, data, report.backup.name, spec),
+                archive.engine.restore_argv(config, data, plan.backup.name, spec),
                 output,
                 lock=one_shot.lock,
                 more=more,
-                total_bytes=report.size_bytes,
+                total_bytes=plan.size_bytes,
                 tell=tell,
                 renew=_renewal(current, loan, own=own),
             )
@@ -88,7 +86,7 @@ def fetch(  # noqa: PLR0913 (each is one fact)
         # WAL-RUS does not tell a rejected key from an absent object.
         answers = asyncio.run(_answers(archive))
         broken += -broken if not answers else 1 if permanent else _PART_OF_A_TRY
-        problem = f"{archive.engine.name} backup-fetch of {report.backup.name} ended with {code}"
+        problem = f"{archive.engine.name} backup-fetch of {plan.backup.name} ended with {code}"
         if fault.kind == FaultKind.DISK_FULL:
             raise DiskFullError(f"{problem}:\n{text}", hint="make the volume larger, start again")
         if broken >= _TRIES:

@@ -3,57 +3,66 @@
 import os
 import pwd
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from walsup.archive.catalog.listing import Backup
 from walsup.boot import disk_space, libraries, staging
 from walsup.boot.existing_cluster import inner_tablespaces
-from walsup.boot.restore import late_tablespaces, links
-from walsup.boot.restore.report import Asked, Report
+from walsup.boot.restore import late_tablespaces, links, required_space
+from walsup.boot.restore.restore_plan import Findings, RestoreRequest, Selection
 from walsup.postgres import config
 
 _DATABASE_USER = "postgres"  # as PID 1 has it
 _OLDEST = 12  # before it recovery was told in a file of its own
 
 
-def unfit(asked: Asked, report: Report) -> Iterator[str]:
-    """Say what does not fit."""
-    backup = report.backup
-    if backup is None:
-        return
+def unfit(
+    request: RestoreRequest,
+    selection: Selection,
+    space_bytes: Mapping[str, int],
+    findings: Findings,
+) -> Iterator[str]:
+    """Say what does not fit; `space_bytes`: the least that each tablespace takes, by its number."""
+    backup = selection.backup
     major = str(backup.pg_version // 10000) if backup.pg_version else None
-    if asked.major and major and asked.major != major:
+    if request.major and major and request.major != major:
         yield (
             f"base backup {backup.name} is of PostgreSQL {major}, the programs here are of"
-            f" {asked.major}: run it with PostgreSQL {major}"
+            f" {request.major}: run it with PostgreSQL {major}"
         )
-    if asked.major and asked.major.partition(".")[0].isdecimal() and float(asked.major) < _OLDEST:
-        yield f"a restore by walsup needs PostgreSQL {_OLDEST} or newer, this is {asked.major}"
-    if asked.pkglibdir and (lacking := libraries.missing(backup.preloads, asked.pkglibdir)):
+    if (
+        request.major
+        and request.major.partition(".")[0].isdecimal()
+        and float(request.major) < _OLDEST
+    ):
+        yield f"a restore by walsup needs PostgreSQL {_OLDEST} or newer, this is {request.major}"
+    if request.pkglibdir and (lacking := libraries.missing(backup.preloads, request.pkglibdir)):
         yield (
             f"base backup {backup.name} is of a cluster that loads {', '.join(lacking)}"
-            f" ({config.PRELOADED}), which {asked.pkglibdir} does not have: use an image with"
+            f" ({config.PRELOADED}), which {request.pkglibdir} does not have: use an image with"
             f" these extensions, or start it with -c {config.PRELOADED}=…"
         )
-    if asked.places:
-        yield from late_tablespaces.unfit(asked, report, not_writable)
-        yield from _unusable_places(asked, backup)
-        report.warnings += late_tablespaces.unkept(asked, report)
-    if asked.pgdata is None:
+    if request.places:
+        yield from late_tablespaces.unfit(request, selection, findings, not_writable)
+        yield from _unusable_places(request, backup)
+        findings.warnings += late_tablespaces.unkept(request, selection)
+    if request.pgdata is None:
         return
-    yield from links.unmet(backup.left_out, asked.pgdata)
-    report.no_room += disk_space.lacking(asked, report, asked.pgdata)
-    yield from report.no_room
-    report.warnings += disk_space.unknown(report, asked.pgdata)
-    if problem := _not_fillable(asked.pgdata):
+    yield from links.unmet(backup.left_out, request.pgdata)
+    findings.no_room += required_space.lacking(request, selection, space_bytes, request.pgdata)
+    yield from findings.no_room
+    findings.warnings += required_space.unknown(selection, space_bytes, request.pgdata)
+    if problem := _not_fillable(request.pgdata):
         yield f"the data directory cannot be filled: {problem}"
-    if asked.waldir is not None and (problem := not_writable(disk_space.existing(asked.waldir))):
-        yield f"pg_wal cannot be made in {asked.waldir}: {problem}"
+    if request.waldir is not None and (
+        problem := not_writable(disk_space.existing(request.waldir))
+    ):
+        yield f"pg_wal cannot be made in {request.waldir}: {problem}"
 
 
-def _unusable_places(asked: Asked, backup: Backup) -> Iterator[str]:
-    within = inner_tablespaces.inside(asked.pgdata, backup, asked.engine)
+def _unusable_places(request: RestoreRequest, backup: Backup) -> Iterator[str]:
+    within = inner_tablespaces.inside(request.pgdata, backup, request.engine)
     for number, directory in backup.tablespaces:
         if number not in within and (problem := _unusable(Path(directory))):
             yield f"the tablespace in {directory} cannot be made: {problem}"

@@ -5,46 +5,51 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from walsup.boot import disk_space
-from walsup.boot.restore.report import Asked, Report
+from walsup.boot.restore.restore_plan import Findings, RestoreRequest, Selection
 from walsup.postgres.tablespaces import locations
 from walsup.postgres.tablespaces.creation_records import Created
 from walsup.postgres.wal import show_lsn
 
 
-def unfit(asked: Asked, report: Report, not_writable: Callable[[Path], str]) -> Iterator[str]:
+def unfit(
+    request: RestoreRequest,
+    selection: Selection,
+    findings: Findings,
+    not_writable: Callable[[Path], str],
+) -> Iterator[str]:
     """Say of which the replay would end, as far as the archive's owner tells where they are.
 
     What a target may leave out is a warning.
     """
-    owner = report.offer.owner if report.offer else None
-    if report.backup is None or owner is None:
+    owner, backup = selection.owner, selection.backup
+    if owner is None:
         return
-    fetched = {int(number) for number, _ in report.backup.tablespaces}
+    fetched = {int(number) for number, _ in backup.tablespaces}
     for one in owner.tablespaces or ():
-        if one.number in fetched or not (problem := unusable(asked, one.directory, not_writable)):
+        if one.number in fetched or not (problem := unusable(request, one.directory, not_writable)):
             continue
         told = (
-            f"tablespace {one.number} was created after base backup {report.backup.name} in"
+            f"tablespace {one.number} was created after base backup {backup.name} in"
             f" {one.directory}: {problem}"
         )
-        if asked.pgdata and _is_own(asked.pgdata, one.directory):
-            report.warnings.append(
+        if request.pgdata and _is_own(request.pgdata, one.directory):
+            findings.warnings.append(
                 f"{told}; empty it too before this data directory is restored into"
             )
-        elif _is_reached(asked, report, owner.timeline):
+        elif _is_reached(request, selection, owner.timeline):
             yield told
         else:
-            report.warnings.append(f"{told}; a recovery that comes to its creation ends there")
+            findings.warnings.append(f"{told}; a recovery that comes to its creation ends there")
 
 
-def unkept(asked: Asked, report: Report) -> Iterator[str]:
+def unkept(request: RestoreRequest, selection: Selection) -> Iterator[str]:
     """Say which tablespaces a restore would make in the container's own file system."""
-    backup, owner = report.backup, report.offer.owner if report.offer else None
-    if backup is None or asked.pgdata is None:
+    owner = selection.owner
+    if request.pgdata is None:
         return
-    places = {directory for _, directory in backup.tablespaces}
+    places = {directory for _, directory in selection.backup.tablespaces}
     places |= {one.directory for one in (owner.tablespaces or () if owner else ())}
-    yield from _unkept(asked.pgdata, places)
+    yield from _unkept(request.pgdata, places)
 
 
 def _unkept(pgdata: Path, places: Iterable[str]) -> Iterator[str]:
@@ -56,42 +61,44 @@ def _unkept(pgdata: Path, places: Iterable[str]) -> Iterator[str]:
             )
 
 
-def created(
-    asked: Asked,
-    report: Report,
+def created(  # noqa: PLR0913 (each is one fact)
+    request: RestoreRequest,
+    selection: Selection,
+    findings: Findings,
+    *,
     found: Iterable[Created],
     target_lsn: int | None,
     not_writable: Callable[[Path], str],
 ) -> None:
-    """Add to the report which creations in the WAL cannot be replayed here.
+    """Add to the findings which creations in the WAL cannot be replayed here.
 
     `target_lsn`: where the target is, None: that is not known, or it is the end.
     """
-    backup, told = report.backup, " ".join([*report.faults, *report.warnings])
-    fetched = {int(number) for number, _ in backup.tablespaces} if backup else set[int]()
+    told = " ".join([*findings.faults, *findings.warnings])
+    fetched = {int(number) for number, _ in selection.backup.tablespaces}
     for one in found:
         beyond = target_lsn is not None and one.lsn > target_lsn
         if not one.location or one.number in fetched or beyond or f" {one.location}: " in told:
             continue
-        if problem := unusable(asked, one.location, not_writable):
+        if problem := unusable(request, one.location, not_writable):
             line = (
                 f"the WAL creates tablespace {one.number} at {show_lsn(one.lsn)} in"
                 f" {one.location}: {problem}"
             )
-            certain = asked.target.kind == "end" or target_lsn is not None
-            (report.faults if certain else report.warnings).append(line)
-        elif asked.pgdata:
-            known = {*report.warnings}
-            report.warnings += [
-                line for line in _unkept(asked.pgdata, [one.location]) if line not in known
+            certain = request.target.kind == "end" or target_lsn is not None
+            (findings.faults if certain else findings.warnings).append(line)
+        elif request.pgdata:
+            known = {*findings.warnings}
+            findings.warnings += [
+                line for line in _unkept(request.pgdata, [one.location]) if line not in known
             ]
 
 
-def unusable(asked: Asked, directory: str, not_writable: Callable[[Path], str]) -> str:
+def unusable(request: RestoreRequest, directory: str, not_writable: Callable[[Path], str]) -> str:
     """Say why the creation of a tablespace there cannot be replayed here, "" when it can."""
     place = Path(directory)
     try:
-        held = sorted(path.name for path in place.glob(f"PG_{asked.major or '*'}_*"))
+        held = sorted(path.name for path in place.glob(f"PG_{request.major or '*'}_*"))
     except OSError as fault:
         return str(fault.strerror).lower()
     if held:
@@ -103,12 +110,11 @@ def unusable(asked: Asked, directory: str, not_writable: Callable[[Path], str]) 
     return f"{problem}; mount a volume there" if problem else ""
 
 
-def _is_reached(asked: Asked, report: Report, timeline: int) -> bool:
+def _is_reached(request: RestoreRequest, selection: Selection, timeline: int) -> bool:
     """Tell whether the recovery comes to what the owner has, once that is archived."""
-    line = report.line
-    if asked.target.kind != "end" or line is None:
+    if request.target.kind != "end":
         return False
-    return any(leg.timeline == timeline for leg in line.legs)
+    return any(leg.timeline == timeline for leg in selection.line.legs)
 
 
 def _is_own(pgdata: Path, directory: str) -> bool:

@@ -3,70 +3,73 @@
 from datetime import datetime
 
 from walsup.archive.catalog.inventory import PERMANENT, Reader
-from walsup.archive.catalog.timelines import Reach
+from walsup.archive.catalog.listing import Backup
 from walsup.archive.faults import FaultError
+from walsup.archive.owner_record import Owner
 from walsup.boot.restore import backup_choice, wal_scan
-from walsup.boot.restore.report import Asked, Report
+from walsup.boot.restore.restore_plan import Destination, Findings, RestoreRequest, Selection
 from walsup.boot.restore.target import Target
 from walsup.postgres.wal import parse_lsn, show_lsn
 
 _NO_TARGET = "take WALSUP_RESTORE_TARGET_… away to restore to the end"
 
 
-async def aim(reader: Reader, asked: Asked, report: Report, found: Reach) -> None:
-    """Add to the report whether the target can be reached, and where the restore ends.
+async def aim(
+    reader: Reader, request: RestoreRequest, selection: Selection, findings: Findings
+) -> Destination:
+    """Return where the restore ends; what keeps the target from being reached becomes a fault.
 
     Raises:
         FaultError: a segment could not be fetched.
     """
-    wanted, end = asked.target, found.end
-    if end is None:
-        return
-    report.ends = "end" if wanted.kind == "end" else "target"
-    gap = _gap(report, found, at_end=wanted.kind == "end")
+    wanted = request.target
+    to_end, last_commit = wanted.kind == "end", None
+    ends = "end" if to_end else "target"
+    gap = _gap(selection, findings, at_end=to_end)
     try:
-        if wanted.kind == "lsn" and parse_lsn(wanted.value) > end.start_lsn:
-            await _aim_at_lsn(reader, asked, report, gap)
-        if wanted.kind == "time" and asked.pg_waldump:
-            report.until = await wal_scan.last_end(reader, report, asked.pg_waldump)
-            _aim_at_time(report, wanted, gap)
+        if wanted.kind == "lsn" and parse_lsn(wanted.value) > selection.last.start_lsn:
+            await _aim_at_lsn(reader, request, selection, findings, gap)
+        if wanted.kind == "time" and request.pg_waldump:
+            last_commit = await wal_scan.last_end(reader, selection, request.pg_waldump, findings)
+            ends = aim_at_time(selection, wanted, last_commit, findings, gap)
     except FaultError as raised:
         if raised.fault.kind not in PERMANENT:
             raise
-        report.faults.append(f"whether the target can be reached is not known: {raised}")
-        return
-    if wanted.kind in ("time", "lsn") and not asked.pg_waldump:
-        report.unknown.append(
+        findings.faults.append(f"whether the target can be reached is not known: {raised}")
+        return Destination(ends=ends)
+    if wanted.kind in ("time", "lsn") and not request.pg_waldump:
+        findings.unknown.append(
             f"whether the archive reaches {wanted}: there is no pg_waldump beside postgres"
         )
     if wanted.kind in ("xid", "name"):
-        report.unknown.append(f"whether {wanted} is in the archive: only its WAL tells")
+        findings.unknown.append(f"whether {wanted} is in the archive: only its WAL tells")
+    return Destination(ends=ends, last_commit=last_commit)
 
 
-def _gap(report: Report, found: Reach, *, at_end: bool) -> str:
+def _gap(selection: Selection, findings: Findings, *, at_end: bool) -> str:
     """Say what ends the run of segments before its end; a fault for a restore to the end."""
-    if found.hole is None:
+    if selection.hole is None:
         return ""
-    name = found.hole.name
-    size = report.short.get(name)
-    if found.broken:
+    name = selection.hole.name
+    size = selection.short.get(name)
+    if selection.broken:
         if at_end:
-            report.faults.append(
+            findings.faults.append(
                 f"base backups before {name} reach no further than its start, and there is no later"
-                f" one ({found.broken}); to end there, and give up what comes after it, set"
+                f" one ({selection.broken}); to end there, and give up what comes after it, set"
                 f" WALSUP_RESTORE_ACCEPT_HOLE={name}"
             )
         return f"; {name} does not continue it"
     if size is None:
         if at_end:
-            report.faults.append(
+            findings.faults.append(
                 f"{name} is missing, and later segments are there: what they hold cannot be"
                 f" reached; to end before it, and give that up, set"
                 f" WALSUP_RESTORE_ACCEPT_HOLE={name}"
             )
         return f"; {name} is missing behind it"
     if at_end:
-        report.faults.append(
+        findings.faults.append(
             f"{name} has {size} bytes, too few for a segment: bring it back as it was written, an"
             " older version of it perhaps; to end before it, and give up what lies behind, remove"
             f" it and set WALSUP_RESTORE_ACCEPT_HOLE={name}"
@@ -74,62 +77,70 @@ def _gap(report: Report, found: Reach, *, at_end: bool) -> str:
     return f"; {name} behind it has {size} bytes, too few for a segment"
 
 
-async def _aim_at_lsn(reader: Reader, asked: Asked, report: Report, gap: str) -> None:
+async def _aim_at_lsn(
+    reader: Reader, request: RestoreRequest, selection: Selection, findings: Findings, gap: str
+) -> None:
     """Recovery stops at the first record that begins there or later: there has to be one."""
-    end = report.reach.end if report.reach else None
-    if end is None:
-        return
-    lsn, last_lsn = parse_lsn(asked.target.value), None
-    if asked.pg_waldump:
-        last_lsn = await wal_scan.last_record(reader, report, asked.pg_waldump)
+    lsn, last_lsn = parse_lsn(request.target.value), None
+    if request.pg_waldump:
+        last_lsn = await wal_scan.last_record(reader, selection, request.pg_waldump, findings)
         if last_lsn is not None and last_lsn >= lsn:
             return
-    elif lsn <= end.end_lsn:
+    elif lsn <= selection.last.end_lsn:
         return
     nearest = f"; {_NO_TARGET}"
-    if last_lsn is not None and report.backup and last_lsn >= report.backup.finish_lsn:
+    if last_lsn is not None and last_lsn >= selection.backup.finish_lsn:
         nearest = f": the nearest that can be reached is {show_lsn(last_lsn)}"
-    report.faults.append(
-        f"LSN {asked.target.value} lies behind the last record that is archived without a gap"
+    findings.faults.append(
+        f"LSN {request.target.value} lies behind the last record that is archived without a gap"
         f"{nearest}{gap}"
     )
 
 
-def _aim_at_time(report: Report, wanted: Target, gap: str) -> None:
-    """S18: a target behind the last commit is FATAL in postgres, however quiet the time was."""
-    at, last = datetime.fromisoformat(wanted.value), report.until
-    if last is not None and (last > at or (last == at and not wanted.inclusive)):
-        return
-    owner = report.offer.owner if report.offer else None
-    complete = None
-    if owner and owner.complete_until and not gap and _is_owners(report):
+def aim_at_time(
+    selection: Selection,
+    wanted: Target,
+    last_commit: datetime | None,
+    findings: Findings,
+    gap: str = "",
+) -> str:
+    """Return how a restore to a moment ends: `target` or `quiet`.
+
+    S18: a target behind the last commit is FATAL in postgres, however quiet the time was. `gap`:
+    what ends the WAL early, for the fault.
+    """
+    at = datetime.fromisoformat(wanted.value)
+    if last_commit is not None and (
+        last_commit > at or (last_commit == at and not wanted.inclusive)
+    ):
+        return "target"
+    owner, complete = selection.owner, None
+    if owner and owner.complete_until and not gap and _is_owners(selection, owner):
         complete = datetime.fromtimestamp(owner.complete_until, at.tzinfo)
-    if last is not None and last == at:
-        report.ends = "quiet"
-        report.warnings.append("nothing that is archived was committed after the target")
-        return
+    if last_commit is not None and last_commit == at:
+        findings.warnings.append("nothing that is archived was committed after the target")
+        return "quiet"
     said = "nothing was committed after the base backup"
-    if last is not None:
-        said = f"nothing was committed between {_moment(last)} and the target"
+    if last_commit is not None:
+        said = f"nothing was committed between {_moment(last_commit)} and the target"
     if complete and complete >= at:
-        report.ends = "quiet"
         until = complete.isoformat(sep=" ", timespec="seconds")
-        report.warnings.append(
+        findings.warnings.append(
             f"{said}, and the archive is complete until {until}: the restore ends at the last"
             " commit"
         )
-        return
-    nearest = _nearest(report, complete)
-    report.faults.append(
+        return "quiet"
+    nearest = _nearest(selection.backup, last_commit, complete)
+    findings.faults.append(
         f"the target ({wanted}) lies behind the last commit in the archive{nearest}{gap}"
     )
+    return "target"
 
 
-def _nearest(report: Report, complete: datetime | None) -> str:
+def _nearest(backup: Backup, last_commit: datetime | None, complete: datetime | None) -> str:
     """Give the latest moment that is reached when it is asked for."""
-    backup = report.backup
-    finished_at = backup_choice.finished_at(backup) if backup else None
-    moments = [moment for moment in (report.until, complete) if moment]
+    finished_at = backup_choice.finished_at(backup)
+    moments = [moment for moment in (last_commit, complete) if moment]
     nearest = max(moments, default=None)
     if nearest is None or (finished_at is not None and nearest <= finished_at):
         return f"; {_NO_TARGET}"
@@ -140,10 +151,6 @@ def _moment(at: datetime) -> str:
     return at.isoformat(sep=" ", timespec="microseconds")
 
 
-def _is_owners(report: Report) -> bool:
+def _is_owners(selection: Selection, owner: Owner) -> bool:
     """Tell whether the line is the one of which the owner has proven something."""
-    owner = report.offer.owner if report.offer else None
-    end = report.reach.end if report.reach else None
-    if owner is None or end is None or report.line is None:
-        return False
-    return owner.timeline == report.line.timeline and owner.lsn <= end.end_lsn
+    return owner.timeline == selection.line.timeline and owner.lsn <= selection.last.end_lsn

@@ -25,7 +25,13 @@ from walsup.boot.restore import fetch, links, reader_daemon, sanitize
 from walsup.boot.restore.archive_source import check_key, configure, reader
 from walsup.boot.restore.fetch_progress import Patience
 from walsup.boot.restore.preflight import examine
-from walsup.boot.restore.report import Asked, Report
+from walsup.boot.restore.restore_plan import (
+    Outcome,
+    Refusal,
+    RestorePlan,
+    RestoreRequest,
+    refuse_repetition,
+)
 from walsup.boot.restore.target import target
 from walsup.boot.run_program import OneShot
 from walsup.datadir import restore_state
@@ -56,54 +62,51 @@ def restore(
     staging.wipe(known.pgdata)
     patience = Patience(send, current)
     archive = reader(current, one_shot.run_dir, one_shot.lock, own=own, on_fault=patience.wait)
-    asked = asks(known, arguments, own=own)
-    report = look_into(archive, asked, patience)
-    if report.offer and own and _was_done(report, asked):
-        report.faults.append(
-            f"this archive has been restored to {asked.target} before; what was written since then"
-            " would be left behind: take WALSUP_RESTORE_TARGET_… away to restore to the end"
-        )
-    for warning in report.warnings:
+    request = request_from(known, arguments, own=own)
+    plan = look_into(archive, request, patience)
+    if own:
+        plan = refuse_repetition(plan, request.target)
+    for warning in plan.warnings:
         log.warning("restore.warning", problem=warning)
-    if report.faults or not report.backup or not report.line or not report.first:
-        refuse(str(source.archive), report)
+    if isinstance(plan, Refusal):
+        refuse(str(source.archive), plan)
     log.info(
         "restore.began",
         source=str(source.archive),
-        backup=report.backup.name,
-        target=str(asked.target),
-        timeline=report.line.timeline,
-        segments=report.reach.count if report.reach else 0,
+        backup=plan.backup.name,
+        target=str(request.target),
+        timeline=plan.line.timeline,
+        segments=plan.segment_count,
     )
     region = archive.bucket.region
-    run_dir, size = one_shot.run_dir, report.first.size
+    run_dir, size = one_shot.run_dir, plan.first.size
     configure(current, run_dir, own=own, segment_bytes=size, region=region)
-    data = fetch.fetch(current, archive, one_shot, report, patience, own=own)
+    data = fetch.fetch(current, archive, one_shot, plan, patience, own=own)
     # It is awake when postgres asks for its first segment, with the keys of now.
     source = origin(current.known, own=own)
     reader_daemon.launch(send, archive.engine, source, run_dir, known.pgdata)
     sanitize.check_files(
         data,
-        asyncio.run(fetch.absent(archive.bucket, report.backup, data)),
-        [number for number, _ in report.backup.tablespaces],
+        asyncio.run(fetch.absent(archive.bucket, plan.backup, data)),
+        [number for number, _ in plan.backup.tablespaces],
     )
-    links.make(data, known.pgdata, report.backup.left_out)
+    links.make(data, known.pgdata, plan.backup.left_out)
     start_files.check(data, known.pgdata, arguments)
     start_files.tighten(data, known.pgdata, arguments)
     method = known.postgres_host_auth_method or "scram-sha-256"
     sanitize.make_own(data, known.postgres_initdb_waldir, method)
-    inner_tablespaces.place(known.pgdata, data, report.backup, archive.engine.name)
+    inner_tablespaces.place(known.pgdata, data, plan.backup, archive.engine.name)
     libraries.check(data, known.pg_bindir, arguments)
-    found = _memory(known, asked, report, own=own, began_at=began_at, region=region)
+    found = _memory(known, request, plan, own=own, began_at=began_at, region=region)
     restore_state.write(data, found)
     send({"detail": "restore: syncing the copy"})
     one_shot.run("initdb", ["--sync-only", "-D", str(data)])
     staging.complete(known.pgdata)
     staging.finish(known.pgdata)
-    log.info("restore.fetched", backup=report.backup.name, seconds=round(time.time() - began_at, 1))
+    log.info("restore.fetched", backup=plan.backup.name, seconds=round(time.time() - began_at, 1))
 
 
-def asks(  # noqa: PLR0913 (each is one fact)
+def request_from(  # noqa: PLR0913 (each is one fact)
     known: Settings,
     arguments: Sequence[str],
     *,
@@ -111,15 +114,15 @@ def asks(  # noqa: PLR0913 (each is one fact)
     disk: bool = True,
     deep: bool = False,
     places: bool = True,
-) -> Asked:
-    """Give what the settings ask for."""
+) -> RestoreRequest:
+    """Return what the settings ask for."""
     path = os.environ.get("PATH", "")
     postgres = inspect.program("postgres", known.pg_bindir, path)
     says_itself = {config.PRELOADED, "config_file"} & config.from_arguments(arguments).keys()
     pg_waldump = Path(inspect.program("pg_waldump", known.pg_bindir, path))
-    return Asked(
+    return RestoreRequest(
         target=target(known, own=own),
-        named="" if own and known.restore_from else known.restore_backup,
+        backup_name="" if own and known.restore_from else known.restore_backup,
         accept_hole=known.restore_accept_hole,
         major=inspect.binaries_major(postgres),
         pgdata=known.pgdata if disk else None,
@@ -133,44 +136,38 @@ def asks(  # noqa: PLR0913 (each is one fact)
 
 def look_into(
     archive: Reader,
-    asked: Asked,
+    request: RestoreRequest,
     patience: Patience,
-) -> Report:
-    """Look into the source, for ever if it cannot be asked.
+) -> Outcome:
+    """Look into the source, for ever if it cannot be request.
 
     What is to be refused is looked at twice: an answer may have been damaged on its way.
     """
     failures, refused = 0, False
     while True:
         try:
-            report = asyncio.run(examine(archive, asked))
+            outcome = asyncio.run(examine(archive, request))
         except Exception as raised:  # noqa: BLE001 (any failure is no answer)
             failures += 1
             fault = raised.fault if isinstance(raised, FaultError) else classify(raised)
             asyncio.run(patience.wait(fault, failures))
             continue
-        if not report.faults or refused:
-            return report
+        if isinstance(outcome, RestorePlan) or refused:
+            return outcome
         refused = True
         time.sleep(_SECOND_LOOK_S)
 
 
-def _was_done(report: Report, asked: Asked) -> bool:
-    owner = report.offer.owner if report.offer else None
-    done = owner.restored_to if owner else ""
-    return asked.target.kind != "end" and done == str(asked.target)
-
-
-def refuse(source: str, report: Report) -> NoReturn:
-    """End with everything that stands against it.
+def refuse(source: str, refusal: Refusal) -> NoReturn:
+    """End with every fault that prevents the restore.
 
     Raises:
         ArchiveError: always, but for
         DiskFullError: a larger volume is all that it needs.
     """
-    faults = report.faults or ["nothing usable was found"]
-    problem = f"{source} cannot be restored as asked:\n" + "\n".join(f"  {one}" for one in faults)
-    if report.needs_only_room:
+    faults = "\n".join(f"  {fault}" for fault in refusal.faults)
+    problem = f"{source} cannot be restored as asked:\n{faults}"
+    if refusal.needs_only_room:
         raise DiskFullError(problem, hint="make the volume larger; nothing has been touched")
     raise ArchiveError(
         problem,
@@ -181,34 +178,31 @@ def refuse(source: str, report: Report) -> NoReturn:
 
 def _memory(  # noqa: PLR0913 (each is one fact)
     known: Settings,
-    asked: Asked,
-    report: Report,
+    request: RestoreRequest,
+    plan: RestorePlan,
     *,
     own: bool,
     began_at: float,
     region: str | None,
 ) -> Restored:
-    backup, line, first, found = report.backup, report.line, report.first, report.reach
-    if not backup or not line or not first or not found or not found.end:
-        raise ValueError("nothing is chosen")
     source = origin(known, own=own)
     return Restored(
         source=str(source.archive),
         own=own,
-        backup=backup.name,
-        system_id=backup.system_id or 0,
-        legs=tuple((leg.timeline, leg.begin_lsn, leg.end_lsn) for leg in line.legs),
-        segment_size=first.size,
-        first=first.name,
-        last=found.end.name,
-        target=str(asked.target),
+        backup=plan.backup.name,
+        system_id=plan.backup.system_id or 0,
+        legs=tuple((leg.timeline, leg.begin_lsn, leg.end_lsn) for leg in plan.line.legs),
+        segment_size=plan.first.size,
+        first=plan.first.name,
+        last=plan.last.name,
+        target=str(request.target),
         wish=wish(known, own=own),
-        ends=report.ends,
+        ends=plan.ends,
         region=region,
-        accept_hole=asked.accept_hole,
-        action=asked.target.action,
+        accept_hole=request.accept_hole,
+        action=request.target.action,
         began_at=began_at,
-        limits=report.offer.owner.limits if report.offer and report.offer.owner else (),
+        limits=plan.limits,
     )
 
 

@@ -5,6 +5,7 @@ At most two segments at a time are on the disk, fetched, decompressed and decryp
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from walsup.archive.catalog.waldump import Seen
 from walsup.archive.faults import FaultError
 from walsup.boot.restore import late_tablespaces
 from walsup.boot.restore.host_checks import not_writable
-from walsup.boot.restore.report import Asked, Report
+from walsup.boot.restore.restore_plan import Destination, Findings, RestoreRequest, Selection
 from walsup.postgres.tablespaces import creation_records, in_segment
 from walsup.postgres.tablespaces.creation_records import Created
 from walsup.postgres.wal import Segment, parse_lsn, show_lsn
@@ -23,70 +24,86 @@ from walsup.postgres.wal import Segment, parse_lsn, show_lsn
 _AS_TIMELINE = 1
 
 
-async def last_end(reader: Reader, report: Report, pg_waldump: str) -> datetime | None:
+async def last_end(
+    reader: Reader, selection: Selection, pg_waldump: str, findings: Findings
+) -> datetime | None:
     """Give when the last transaction in reach ended, going back from the end; None: none did.
 
     Raises:
         FaultError: a segment could not be fetched; OSError: pg_waldump cannot be run.
     """
-    async with aclosing(_backwards(reader, report, pg_waldump)) as segments:
+    async with aclosing(_backwards(reader, selection, pg_waldump, findings)) as segments:
         async for seen in segments:
             if seen.last_end is not None:
                 return seen.last_end
     return None
 
 
-async def last_record(reader: Reader, report: Report, pg_waldump: str) -> int | None:
+async def last_record(
+    reader: Reader, selection: Selection, pg_waldump: str, findings: Findings
+) -> int | None:
     """Give where the last record in reach begins; None: there is none.
 
     Raises:
         as `last_end` does.
     """
-    async with aclosing(_backwards(reader, report, pg_waldump)) as segments:
+    async with aclosing(_backwards(reader, selection, pg_waldump, findings)) as segments:
         async for seen in segments:
             if seen.last_lsn is not None:
                 return seen.last_lsn
     return None
 
 
-async def deep(reader: Reader, asked: Asked, report: Report) -> None:
-    """Read all WAL from the base backup to the end, and add to the report what it holds.
+async def deep(
+    reader: Reader,
+    request: RestoreRequest,
+    selection: Selection,
+    destination: Destination,
+    findings: Findings,
+) -> Destination:
+    """Read all WAL from the base backup to the end; return the destination with what it holds.
 
     Raises:
         FaultError: the archive cannot be asked; OSError: pg_waldump cannot be run.
     """
-    found, first = report.reach, report.first
-    if not asked.pg_waldump or found is None or found.end is None or first is None:
-        report.unknown.append("what the WAL holds: there is no pg_waldump beside postgres")
-        return
-    wanted, seen = asked.target, Seen()
+    if not request.pg_waldump:
+        findings.unknown.append("what the WAL holds: there is no pg_waldump beside postgres")
+        return destination
+    first, wanted, seen = selection.first, request.target, Seen()
     name = wanted.value if wanted.kind == "name" else ""
     xid = int(wanted.value) & 0xFFFFFFFF if wanted.kind == "xid" else None
     folder, created = _folder(reader), list[Created]()
-    numbers, before = range(first.number, found.end.number + 1), b""
+    numbers, before = range(first.number, selection.last.number + 1), b""
     try:
-        await _place(reader, report, folder, numbers[0])
+        await _place(reader, selection, findings, folder, numbers[0])
         for number in numbers:
             if number + 1 in numbers:
-                await _place(reader, report, folder, number + 1)
+                await _place(reader, selection, findings, folder, number + 1)
             _keep_only(folder, [_as(first, n).name for n in (number, number + 1)])
             await waldump.scan(
-                asked.pg_waldump, folder, _as(first, number), seen, name=name, xid=xid
+                request.pg_waldump, folder, _as(first, number), seen, name=name, xid=xid
             )
             more, before = _created(folder, _as(first, number), before)
             created += more
     except FaultError as raised:
         if raised.fault.kind not in PERMANENT:
             raise
-        report.faults.append(f"the WAL cannot be read: {raised}")
-        return
+        findings.faults.append(f"the WAL cannot be read: {raised}")
+        return destination
     finally:
         _keep_only(folder, ())
-    _tell(asked, report, seen, len(numbers))
-    if asked.places:
+    _tell(request, selection, findings, seen, len(numbers))
+    if request.places:
+        target_lsn = _target_lsn(request, selection, seen)
         late_tablespaces.created(
-            asked, report, created, _target_lsn(asked, report, seen), not_writable
+            request,
+            selection,
+            findings,
+            found=created,
+            target_lsn=target_lsn,
+            not_writable=not_writable,
         )
+    return replace(destination, last_commit=seen.last_end)
 
 
 def _created(folder: Path, segment: Segment, before: bytes) -> tuple[list[Created], bytes]:
@@ -99,30 +116,31 @@ def _created(folder: Path, segment: Segment, before: bytes) -> tuple[list[Create
         return found, in_segment.last_pages(file)
 
 
-def _target_lsn(asked: Asked, report: Report, seen: Seen) -> int | None:
+def _target_lsn(request: RestoreRequest, selection: Selection, seen: Seen) -> int | None:
     """Give where the target is, as far as the WAL tells; None: not known, or at the end."""
-    match asked.target.kind:
+    match request.target.kind:
         case "lsn":
-            return parse_lsn(asked.target.value)
+            return parse_lsn(request.target.value)
         case "name":
             return seen.name_lsn
         case "xid":
             return seen.xid_lsn
         case "immediate":
-            return report.backup.finish_lsn if report.backup else None
+            return selection.backup.finish_lsn
         case _:
             return None
 
 
-def _tell(asked: Asked, report: Report, seen: Seen, count: int) -> None:
-    wanted = asked.target
-    report.unknown.clear()
-    report.until = seen.last_end
+def _tell(
+    request: RestoreRequest, selection: Selection, findings: Findings, seen: Seen, count: int
+) -> None:
+    wanted, backup = request.target, selection.backup
+    findings.unknown.clear()
     until = (
         f"the last transaction ended at {seen.last_end.isoformat(sep=' ')}" if seen.last_end else ""
     )
     last = f"the last record begins at {show_lsn(seen.last_lsn)}" if seen.last_lsn else ""
-    report.notes.append(
+    findings.notes.append(
         f"all {count} segments were read; "
         + (", ".join(words for words in (until, last) if words) or "there is no record in them")
     )
@@ -131,32 +149,29 @@ def _tell(asked: Asked, report: Report, seen: Seen, count: int) -> None:
         return
     if at is None:
         kind = "restore point" if wanted.kind == "name" else "end of transaction"
-        report.faults.append(
+        findings.faults.append(
             f"there is no {kind} {wanted.value} in the WAL from base backup"
-            f" {report.backup.name if report.backup else '?'} to the end of the archive"
+            f" {backup.name} to the end of the archive"
         )
         return
-    finish_lsn = report.backup.finish_lsn if report.backup else 0
-    if at < finish_lsn:
-        report.faults.append(
-            f"{wanted} is at {show_lsn(at)}, before base backup"
-            f" {report.backup.name if report.backup else '?'} was finished"
-            f" ({show_lsn(finish_lsn)}): name an earlier one with WALSUP_RESTORE_BACKUP"
+    if at < backup.finish_lsn:
+        findings.faults.append(
+            f"{wanted} is at {show_lsn(at)}, before base backup {backup.name} was finished"
+            f" ({show_lsn(backup.finish_lsn)}): name an earlier one with WALSUP_RESTORE_BACKUP"
         )
         return
-    report.notes.append(f"{wanted} is in the archive, at {show_lsn(at)}")
+    findings.notes.append(f"{wanted} is in the archive, at {show_lsn(at)}")
 
 
-async def _backwards(reader: Reader, report: Report, pg_waldump: str) -> AsyncGenerator[Seen, None]:
+async def _backwards(
+    reader: Reader, selection: Selection, pg_waldump: str, findings: Findings
+) -> AsyncGenerator[Seen, None]:
     """Give what is seen of each segment in reach, the last one first."""
-    first, end = report.first, report.reach.end if report.reach else None
-    if first is None or end is None:
-        return
-    folder = _folder(reader)
+    first, folder = selection.first, _folder(reader)
     try:
-        for number in range(end.number, first.number - 1, -1):
+        for number in range(selection.last.number, first.number - 1, -1):
             _keep_only(folder, ())
-            await _place(reader, report, folder, number)
+            await _place(reader, selection, findings, folder, number)
             seen = Seen()
             await waldump.scan(pg_waldump, folder, _as(first, number), seen)
             yield seen
@@ -164,16 +179,16 @@ async def _backwards(reader: Reader, report: Report, pg_waldump: str) -> AsyncGe
         _keep_only(folder, ())
 
 
-async def _place(reader: Reader, report: Report, folder: Path, number: int) -> None:
+async def _place(
+    reader: Reader, selection: Selection, findings: Findings, folder: Path, number: int
+) -> None:
     """Fetch the segment of a number, as postgres takes it."""
-    line, first = report.line, report.first
-    if line is None or first is None:
-        return
-    for segment in line.candidates(number, first.size):
-        if segment.name in report.names:
+    first = selection.first
+    for segment in selection.line.candidates(number, first.size):
+        if segment.name in selection.names:
             path = await reader.fetch(segment.name)
             if path.stat().st_size != first.size:
-                report.faults.append(
+                findings.faults.append(
                     f"{segment.name} has {path.stat().st_size} bytes, not {first.size}"
                 )
             path.replace(folder / _as(first, number).name)

@@ -22,7 +22,7 @@ from walsup.boot.pid1_messages import Send
 from walsup.boot.restore import fetch, links, run, sanitize
 from walsup.boot.restore.archive_source import check_key, configure, reader
 from walsup.boot.restore.fetch_progress import Patience
-from walsup.boot.restore.report import Report
+from walsup.boot.restore.restore_plan import Refusal, RestorePlan
 from walsup.boot.restore.target import Target
 from walsup.boot.run_program import OneShot
 from walsup.boot.standby import basebackup
@@ -102,19 +102,19 @@ def _from_archive(
     check_key(known)
     staging.wipe(known.pgdata)
     archive = reader(current, one_shot.run_dir, one_shot.lock, own=True, on_fault=patience.wait)
-    report = _look(known, archive, patience, disk=True)
-    if report is None or not report.backup or not report.first:
+    plan = _look(known, archive, patience, disk=True)
+    if plan is None:
         return None
-    log.info("standby.began", source=str(known.archive), backup=report.backup.name)
-    region, size = archive.bucket.region, report.first.size
+    log.info("standby.began", source=str(known.archive), backup=plan.backup.name)
+    region, size = archive.bucket.region, plan.first.size
     configure(current, one_shot.run_dir, own=True, segment_bytes=size, region=region)
-    data = fetch.fetch(current, archive, one_shot, report, patience, own=True)
+    data = fetch.fetch(current, archive, one_shot, plan, patience, own=True)
     sanitize.check_files(
         data,
-        asyncio.run(fetch.absent(archive.bucket, report.backup, data)),
-        [number for number, _ in report.backup.tablespaces] if report.backup else (),
+        asyncio.run(fetch.absent(archive.bucket, plan.backup, data)),
+        [number for number, _ in plan.backup.tablespaces],
     )
-    links.make(data, known.pgdata, report.backup.left_out)
+    links.make(data, known.pgdata, plan.backup.left_out)
     start_files.check(data, known.pgdata, arguments)
     start_files.tighten(data, known.pgdata, arguments)
     sanitize.make_own(
@@ -123,7 +123,7 @@ def _from_archive(
         known.postgres_host_auth_method or "scram-sha-256",
         signal=standby_signal.SIGNAL,
     )
-    inner_tablespaces.place(known.pgdata, data, report.backup, archive.engine.name)
+    inner_tablespaces.place(known.pgdata, data, plan.backup, archive.engine.name)
     return data
 
 
@@ -140,23 +140,25 @@ def prove(current: Current, run_dir: Path, patience: Patience) -> None:
         asyncio.run(patience.wait(_NO_BACKUP, failures))
 
 
-def _look(known: Settings, archive: Reader, patience: Patience, *, disk: bool) -> Report | None:
+def _look(
+    known: Settings, archive: Reader, patience: Patience, *, disk: bool
+) -> RestorePlan | None:
     """Look into the archive; None: it has no base backup.
 
     Raises:
         ArchiveError: it has, and none can be used.
     """
-    asked = replace(
-        run.asks(known, (), own=True, disk=disk, places=disk),
+    request = replace(
+        run.request_from(known, (), own=True, disk=disk, places=disk),
         target=Target(),
-        named="",
+        backup_name="",
         accept_hole="",
         pg_waldump=None,
         pkglibdir=None,
     )
-    report = run.look_into(archive, asked, patience)
-    if report.offer is None or not report.offer.backups:
-        return None
-    if report.faults or not report.backup or not report.first:
-        run.refuse(str(known.archive), report)
-    return report
+    outcome = run.look_into(archive, request, patience)
+    if isinstance(outcome, Refusal):
+        if not outcome.has_backups:
+            return None
+        run.refuse(str(known.archive), outcome)
+    return outcome

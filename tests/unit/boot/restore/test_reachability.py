@@ -4,12 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from walsup.archive.catalog.inventory import Offer
 from walsup.archive.catalog.listing import Backup
-from walsup.archive.catalog.timelines import Line, Reach
+from walsup.archive.catalog.timelines import Line
 from walsup.archive.owner_record import Owner
 from walsup.boot.restore import reachability
-from walsup.boot.restore.report import Report
+from walsup.boot.restore.restore_plan import Findings, Selection
 from walsup.boot.restore.target import Target
 from walsup.postgres.wal import Segment
 
@@ -27,7 +26,7 @@ BACKUP = Backup(
 )
 
 
-def _report(until: datetime | None, complete_until: datetime | None) -> Report:
+def _selection(complete_until: datetime | None) -> Selection:
     owner = Owner(
         system_id=1,
         instance="i",
@@ -39,13 +38,12 @@ def _report(until: datetime | None, complete_until: datetime | None) -> Report:
         compression="zstd",
         complete_until=complete_until.timestamp() if complete_until else 0.0,
     )
-    return Report(
-        offer=Offer(backups=(BACKUP,), timelines=(1,), owner=owner),
+    return Selection(
+        owner=owner,
         line=Line.of(1, ()),
-        backup=BACKUP,
-        reach=Reach(end=Segment(timeline=1, number=5, size=SIZE)),
-        until=until,
-        ends="target",
+        chain=(BACKUP,),
+        first=Segment(timeline=1, number=2, size=SIZE),
+        last=Segment(timeline=1, number=5, size=SIZE),
     )
 
 
@@ -70,9 +68,10 @@ def test_where_a_moment_leads(
     target: datetime, complete_until: datetime | None, ends: str, *, inclusive: bool
 ) -> None:
     """The last commit was at noon: postgres needs a later one to stop at."""
-    report = _report(NOON, complete_until)
-    reachability._aim_at_time(report, _at(target, inclusive=inclusive), "")  # noqa: SLF001 (the pure core)
-    assert ("" if report.faults else report.ends) == ends
+    findings = Findings()
+    wanted = _at(target, inclusive=inclusive)
+    told = reachability.aim_at_time(_selection(complete_until), wanted, NOON, findings)
+    assert ("" if findings.faults else told) == ends
 
 
 @pytest.mark.parametrize("until", [NOON, None, NOON - timedelta(hours=2)])
@@ -81,14 +80,14 @@ def test_the_moment_that_a_refusal_names_is_reached(
     until: datetime | None, complete_until: datetime | None
 ) -> None:
     """None is named that would be refused in its turn, or lead to another base backup."""
-    report = _report(until, complete_until)
-    reachability._aim_at_time(report, _at(NOON + timedelta(hours=1)), "")  # noqa: SLF001
-    said = report.faults[0].partition("moment that can be reached is ")[2]
+    findings, again = Findings(), Findings()
+    selection = _selection(complete_until)
+    reachability.aim_at_time(selection, _at(NOON + timedelta(hours=1)), until, findings)
+    said = findings.faults[0].partition("moment that can be reached is ")[2]
     if not said:
-        assert "to restore to the end" in report.faults[0]
+        assert "to restore to the end" in findings.faults[0]
         return
     named = datetime.fromisoformat(said)
     assert named > datetime.fromisoformat(BACKUP.finished_at)
-    again = _report(until, complete_until)
-    reachability._aim_at_time(again, _at(named), "")  # noqa: SLF001
+    reachability.aim_at_time(selection, _at(named), until, again)
     assert again.faults == []
