@@ -132,7 +132,7 @@ TABLE: tuple[type[WalsupError], ...] = (
 
 
 def exit_code_rows() -> tuple[tuple[str, str, str], ...]:
-    """Give README's table of the container's exit codes: code, name, meaning."""
+    """Return the rows of docs/reference/exit-codes.md: code, name, meaning."""
     return (
         ("0", "", "Stopped cleanly because it was asked to."),
         ("1, 2, 3 …", "", "postgres ended by itself with this code."),

@@ -1,4 +1,4 @@
-"""A restore by hand, as README tells a person to do it."""
+"""A restore by hand, as docs/restore.md describes it."""
 
 import os
 import shutil
@@ -11,13 +11,13 @@ from dev.harness.walsup import Walsup
 
 
 def restore(one: Walsup, reader: str, target: Path) -> int:
-    """Fetch with the engine `reader` as README says; gives its rows, -1 with gaps."""
+    """Fetch with the engine `reader` as docs/restore.md says; gives its rows, -1 with gaps."""
     count, highest = restored(one, reader, target, "select count(*), max(n) from ledger").split("|")
     return int(count) if count == highest else -1
 
 
 def restored(one: Walsup, reader: str, target: Path, query: str) -> str:
-    """Fetch with the engine `reader` as README says; gives its answer to `query`."""
+    """Fetch with the engine `reader` as docs/restore.md says; gives its answer to `query`."""
     machine = one.machine
     config = target.parent / f"{reader}.json"
     shutil.copy(one.run_dir / "engine.json", config)

@@ -1,11 +1,10 @@
-"""Keys of the S3 server that may do less: README's policies, whole, and with a right taken away."""
+"""Keys of the S3 server with docs/permissions.md's policies, whole, and with a permission less."""
 
 import copy
 import json
-import re
 from typing import Any
 
-from dev.harness.machine import ROOT
+from dev.harness import documents
 
 LEAST_PREFIX = "least"
 WIPE_LOCKED = "walsup-locked"  # a bucket with object lock
@@ -14,16 +13,12 @@ WIPE_ACTIONS = (
     *("ListBucket", "ListBucketVersions", "ListBucketMultipartUploads", "GetObject", "PutObject"),
     *("DeleteObjectVersion", "GetObjectRetention"),
 )
-_POLICY = re.compile(r"```json\n(.*?)```", re.DOTALL)
 
 
-def policy(bucket: str, heading: str = "### Rights of the key") -> dict[str, Any]:
-    """README's policy below a heading, for one bucket and what lies below LEAST_PREFIX."""
-    found = _POLICY.search((ROOT / "README.md").read_text(encoding="utf-8").partition(heading)[2])
-    if found is None:
-        problem = f"README has no policy below {heading}"
-        raise ValueError(problem)
-    text = found[1].replace("BUCKET", bucket).replace("PREFIX", LEAST_PREFIX)
+def policy(bucket: str, heading: str = "## Running") -> dict[str, Any]:
+    """The policy below a heading, for one bucket and what lies below LEAST_PREFIX."""
+    text = documents.below("docs/permissions.md", heading, "json")
+    text = text.replace("BUCKET", bucket).replace("PREFIX", LEAST_PREFIX)
     read: dict[str, Any] = json.loads(text)
     return read
 
@@ -48,8 +43,8 @@ def limited_identities(bucket: str) -> tuple[list[dict[str, str]], list[dict[str
     no_parts = copy.deepcopy(whole)
     no_parts["Statement"].append({"Effect": "Deny", "Action": "s3:GetObject", "Resource": denied})
     policies["least-no-parts"] = no_parts
-    wiping = policy(bucket, "### Wipe")
-    wiping["Statement"] += policy(WIPE_LOCKED, "### Wipe")["Statement"]
+    wiping = policy(bucket, "## Wiping")
+    wiping["Statement"] += policy(WIPE_LOCKED, "## Wiping")["Statement"]
     policies["wipe"] = wiping
     for number, action in enumerate(WIPE_ACTIONS):
         policies[f"wipe-no-{number}"] = _without(wiping, f"s3:{action}")

@@ -1,12 +1,11 @@
-"""README's way to extend the image: an extension's package and a script of one's own."""
+"""The documented way to extend the image: an extension's package and a script of one's own."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 from dev.containers import Box, base, registries
 from dev.containers.client import docker
-from dev.harness.machine import ROOT
+from dev.harness import documents
 
 Make = Callable[..., Box]
 
@@ -17,10 +16,9 @@ def test_an_extensions_package_and_a_script_are_all_it_takes(
     box: Make, default_image: str, tmp_path: Path
 ) -> None:
     """The child keeps entrypoint, user and health check; the extension works."""
-    found = re.search(r"```dockerfile\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert found is not None
+    documented = documents.below("docs/getting-started.md", "## 4. Extend the image", "dockerfile")
     parent = f"walsup-test:parent-{default_image.removeprefix('sha256:')[:12]}"
-    recipe = found[1].replace("FROM walsup:17", f"FROM {parent}")
+    recipe = documented.replace("FROM walsup:17", f"FROM {parent}")
     assert parent in recipe
     docker("tag", default_image, parent)
     (tmp_path / "Dockerfile").write_text(recipe)

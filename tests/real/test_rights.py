@@ -1,4 +1,4 @@
-"""README's policy is enough, and each right that is missing is named."""
+"""The documented policy is enough, and each permission that is missing is named."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +21,7 @@ def key(name: str) -> dict[str, str]:
 
 
 def test_the_least_rights_are_enough(walsup: Make, s3: S3Server) -> None:
-    """Owner, segments, base backup, another start: with a key that has README's policy."""
+    """Owner, segments, base backup, another start: with a key that has the documented policy."""
     one = walsup()
     one.prefix = f"{LEAST_PREFIX}/{one.prefix}"
     one.environment |= key("least") | {"WALSUP_ARCHIVE": f"s3://{s3.bucket}/{one.prefix}"}

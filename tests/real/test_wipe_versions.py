@@ -169,8 +169,8 @@ def test_an_owner_object_that_is_locked_itself(locked: Laid) -> None:
 
 
 @pytest.mark.rule("wipe")
-def test_readmes_rights_are_enough(locked: Laid) -> None:
-    """Versions, markers, uploads, a locked one: with a key that has README's policy."""
+def test_the_documented_permissions_are_enough(locked: Laid) -> None:
+    """Versions, markers, uploads, a locked one: with a key that has the documented policy."""
     key = {"AWS_ACCESS_KEY_ID": "wipe", "AWS_SECRET_ACCESS_KEY": "secret-wipe"}
     for _ in range(2):
         locked.fill()

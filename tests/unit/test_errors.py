@@ -27,7 +27,7 @@ def test_codes_never_change() -> None:
 
 
 def test_every_error_is_in_the_table() -> None:
-    """No subclass can be raised that README does not show."""
+    """No subclass can be raised that docs/reference/exit-codes.md does not show."""
     assert set(WalsupError.__subclasses__()) == set(TABLE)
 
 
@@ -51,7 +51,7 @@ def test_a_bare_error_counts_as_a_bug() -> None:
 
 @pytest.mark.parametrize("code", ["0", "126", "127", "131", "137", "128+n", "64", "75"])
 def test_rows_name_every_code(code: str) -> None:
-    """README's table has each code once, with a meaning."""
+    """The reference has each code once, with a meaning."""
     rows = [row for row in exit_code_rows() if row[0] == code]
     assert len(rows) == 1
     assert rows[0][2]

@@ -69,8 +69,7 @@ PASSING = (
 UNCLEAR = (FaultKind.ENGINE_BROKEN, FaultKind.UNKNOWN)
 REMEDIES: dict[FaultKind, str] = {
     FaultKind.AUTH: "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the role's token",
-    FaultKind.NO_RIGHTS: "give the key the right that is named; README's “Rights of the key” has"
-    " them all",
+    FaultKind.NO_RIGHTS: "give the key the right that is named; docs/permissions.md has them all",
     FaultKind.CLOCK_SKEW: "set this machine's clock; S3 refuses requests signed 15 minutes off",
     FaultKind.DNS: "check the host name in AWS_ENDPOINT and the pod's name resolution",
     FaultKind.TLS: "check that the endpoint speaks TLS; for a CA of your own set WALSUP_CA_FILE",

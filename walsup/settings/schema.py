@@ -1,4 +1,4 @@
-"""The table of declared settings: the fields of `Settings`. README's section is printed from it."""
+"""The table of declared settings: the fields of `Settings`. docs/reference is printed from it."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

@@ -12,7 +12,7 @@ from walsup import __version__
 from walsup.agent.http import health
 from walsup.agent.state import Snapshot
 
-# name, type, what it says (README's table), value
+# name, type, what it says (docs/reference/metrics.md), value
 Row = tuple[str, str, str, Callable[[Snapshot], float | None]]
 
 
@@ -93,7 +93,7 @@ BUILD_METRIC = ("walsup_build_info", "gauge", "1, with walsup's version as a lab
 
 
 def table() -> list[tuple[str, str, str]]:
-    """Give name, type and meaning of every metric, for README."""
+    """Give name, type and meaning of every metric, for docs/reference/metrics.md."""
     rows = [(name, kind, says) for name, kind, says, _ in METRICS]
     return [*rows, FAULT_METRIC, ATTENTION_METRIC, BUILD_METRIC]
 

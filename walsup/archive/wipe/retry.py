@@ -81,6 +81,6 @@ def pause_s(failures: int) -> float:
 
 def refusal(fault: Fault) -> ArchiveError:
     """Give a fault as what a person is told."""
-    rights = "give the key the right that is named; README's “Wipe” has all that it needs"
+    rights = "give the key the right that is named; docs/permissions.md has all that it needs"
     hint = rights if fault.kind == FaultKind.NO_RIGHTS and not fault.remedy else fault.cure
     return ArchiveError(f"{fault.kind}: {fault.problem}", hint=hint)

@@ -57,7 +57,7 @@ def _asked_for_other_data(asked: str) -> SettingsError:
         how = "set WALSUP_ROLE=standby, with the primary's WALSUP_ARCHIVE, WALSUP_PRIMARY_CONNINFO"
         how += " or both"
     else:
-        how = "say where from with WALSUP_RESTORE_FROM (README, Restore)"
+        how = "say where from with WALSUP_RESTORE_FROM (docs/restore.md)"
     return SettingsError(
         f"{asked} asks for the data of another database, and the data directory is empty",
         hint=f"{how}; for a new and empty database remove {name}",
