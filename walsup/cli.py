@@ -28,7 +28,7 @@ class _Commands(click.Group):
             _refuse(
                 InternalError(
                     f"{type(bug).__name__}: {bug}",
-                    hint="this is a bug of walsup: report the line above",
+                    hint="this is a bug in walsup: report the line above",
                 )
             )
 
@@ -36,15 +36,15 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, epilog="`walsup run [arguments of postgres]` is what a container runs.")
 @click.version_option(__version__)
 def main() -> None:
-    """Keep a PostgreSQL container's WAL in S3, and prove it."""
+    """Archive a PostgreSQL container's WAL to S3, and verify it there."""
     log.configure(os.environ.get("WALSUP_LOG_FORMAT", "auto").strip(), "cli")
     log.redact_with(redact_known)
 
 
 @main.command()
-@click.option("--json", "as_json", is_flag=True, help="Print /status as it is.")
+@click.option("--json", "as_json", is_flag=True, help="Print /status as JSON.")
 def status(*, as_json: bool) -> None:
-    """Show whether the database is protected; exits 1 when it is not, 2 without an answer."""
+    """Show whether the database is protected; exit with 1 if it is not, 2 without an answer."""
     from walsup.agent.http.status import as_text  # noqa: PLC0415 (as above)
     from walsup.commands import agent_client  # noqa: PLC0415 (one command, one import)
 
@@ -57,7 +57,7 @@ def status(*, as_json: bool) -> None:
     except (OSError, ValueError) as fault:
         click.echo(redact_known(f"no status: {fault}"), err=True)
         click.echo(
-            "HINT: run it where the container of this database runs, with its environment (PGDATA,"
+            "HINT: run it in the database's container, with its environment (PGDATA,"
             " WALSUP_RUN_DIR, WALSUP_HTTP), while walsup is running",
             err=True,
         )
@@ -67,13 +67,9 @@ def status(*, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def adopt(*, yes: bool) -> None:
-    """Let this data directory continue an archive that another copy of the cluster has owned.
-
-    It takes effect when the other has stopped, or has been silent for four leases; a full base
-    backup is taken then. Run it where the container runs, with its environment.
-    """
+    """Let this data directory continue an archive that another copy of the cluster has owned."""
     from walsup.commands import adopt as adoption  # noqa: PLC0415 (one command, one import)
 
     try:
@@ -81,26 +77,32 @@ def adopt(*, yes: bool) -> None:
         decided, words = adoption.find(known)
         click.echo(words)
         if not yes:
-            click.confirm("Shall this data directory continue that archive?", abort=True)
+            click.confirm("Let this data directory continue that archive?", abort=True)
         adoption.decide(known, decided)
     except WalsupError as fault:
         _refuse(fault)
-    click.echo("decided; `walsup status` shows when the gate opens")
+    click.echo("adopted; `walsup status` shows when archiving is enabled")
 
 
 @main.command()
-@click.option("--confirm", "confirmed", metavar="NAME", help="Do it. NAME: what the dry run names.")
+@click.option(
+    "--confirm",
+    "confirmed",
+    metavar="NAME",
+    help="Delete it. NAME is the name that the dry run shows.",
+)
 @click.option(
     "--even-if-fresh",
     is_flag=True,
-    help="Also without an owner object, when something was written within the last hour.",
+    help="Delete it although it has no owner object and something was written within the last"
+    " hour.",
 )
 def wipe(*, confirmed: str | None, even_if_fresh: bool) -> None:
-    """Delete the archive, all of it, for good; without --confirm, show what is there.
+    """Delete the whole archive permanently; without --confirm, show its contents.
 
-    NAME is the whole prefix without the bucket, or the directory. It refuses while a database is
-    alive on the archive; interrupted, it goes on when it is run again. Run it with the
-    environment of the database's container.
+    NAME is the whole prefix without the bucket, or the directory. It refuses while a database
+    renews its lease on the archive; after an interruption, run it again to continue. Run it with
+    the environment of the database's container.
     """
     from walsup.commands import wipe as wiping  # noqa: PLC0415 (one command, one import)
 
@@ -124,16 +126,19 @@ def wipe(*, confirmed: str | None, even_if_fresh: bool) -> None:
 
 
 @main.command()
-@click.option("--force", is_flag=True, help="Give up what is archived and not replayed here.")
-@click.option("--wait", default=60.0, help="Seconds in which replay has to reach the end.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Promote without complete replay; WAL that exists only in the archive is lost.",
+)
+@click.option("--wait", default=60.0, help="Seconds to wait for replay to reach the end.")
 def promote(*, force: bool, wait: float) -> None:
-    """Make this standby the primary, when nothing that is archived is left behind.
+    """Make this standby the primary when it has replayed the whole archive.
 
-    Refuses while the archive cannot be read, is not replayed to its end, or has a living owner,
-    which is dead when it has been silent for four leases. The archive is claimed first. With
-    --force replay may be anywhere, and an archive that cannot be read is not claimed; a living
-    owner is a refusal all the same. Run it where the container of the standby runs, with its
-    environment.
+    It refuses while the archive cannot be read, is not replayed to its end, or has an owner that
+    has renewed its lease within the last four leases. The archive is claimed first. With --force
+    replay can be incomplete, and an archive that cannot be read is not claimed; an active owner
+    is still refused. Run it in the standby's container, with its environment.
     """
     from walsup.commands import agent_client  # noqa: PLC0415 (one command, one import)
     from walsup.commands import promote as promotion  # noqa: PLC0415 (as above)
@@ -153,23 +158,25 @@ def promote(*, force: bool, wait: float) -> None:
         timeline = asyncio.run(promotion.run(known, plan))
     except WalsupError as fault:
         _refuse(fault)
-    click.echo(f"promoted, on timeline {timeline}; `walsup status` shows when the gate opens")
+    click.echo(f"promoted, on timeline {timeline}; `walsup status` shows when archiving is enabled")
 
 
 @main.command()
-@click.option("--check", is_flag=True, help="Say whether the restore that is set up would work.")
+@click.option("--check", is_flag=True, help="Check whether the configured restore would work.")
 @click.option("--deep", is_flag=True, help="With --check: read all WAL that would be replayed.")
-@click.option("--list", "listed", is_flag=True, help="Show backups, timelines and the window.")
+@click.option(
+    "--list", "listed", is_flag=True, help="Show base backups, timelines and the restore window."
+)
 def restore(*, check: bool, deep: bool, listed: bool) -> None:
-    """Look into the archive that would be restored; nothing is restored, nothing is written.
+    """Examine the archive that would be restored; nothing is restored or written.
 
-    A restore itself is a start (`run`) with an empty data directory and WALSUP_RESTORE_FROM, or
-    WALSUP_ON_EMPTY_PGDATA=restore for the database's own archive. Exits 74 when it would not work.
+    To restore, start the container (`run`) with an empty data directory and WALSUP_RESTORE_FROM,
+    or WALSUP_ON_EMPTY_PGDATA=restore for the database's own archive. Exit code 74: it would fail.
     """
     from walsup.commands import restore_check  # noqa: PLC0415 (one command, one import)
 
     if check == listed or (deep and not check):
-        raise click.UsageError("say either --check (with --deep or without) or --list")
+        raise click.UsageError("use either --check (optionally with --deep) or --list")
     try:
         known = archive_subpath.where(settings.load(os.environ))
         words = restore_check.check(known, deep=deep) if check else restore_check.show(known)

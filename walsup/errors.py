@@ -24,21 +24,21 @@ class WalsupError(Exception):
 
 
 class ContractError(WalsupError):
-    """A new cluster without a password, or NAME and NAME_FILE both set: as the official image."""
+    """A new cluster has no password, or NAME and NAME_FILE are both set."""
 
     exit_code = 1
     who = "operator: the environment"
 
 
 class SettingsError(WalsupError):
-    """A variable of the environment or a secret file is wrong, missing or misspelt."""
+    """An environment variable or a secret file is wrong, missing or misspelt."""
 
     exit_code = 64
     who = "operator: the environment"
 
 
 class DataDirectoryError(WalsupError):
-    """The data directory is foreign, incomplete or damaged."""
+    """The data directory is incomplete or damaged, or not PostgreSQL's."""
 
     exit_code = 65
     who = "operator: the volume"
@@ -59,7 +59,7 @@ class LockedError(WalsupError):
 
 
 class PermissionsError(WalsupError):
-    """A directory or file may not be read or written by this user."""
+    """Permission denied on a directory or file."""
 
     exit_code = 68
     who = "operator: owner and mode of the volume"
@@ -73,35 +73,35 @@ class ProgramMissingError(WalsupError):
 
 
 class BootstrapError(WalsupError):
-    """The creation of a new cluster failed: initdb, or the making of its database."""
+    """Creating a new cluster failed: initdb, or a script."""
 
     exit_code = 70
     who = "operator: initdb's arguments"
 
 
 class ArchiveNotEmptyError(WalsupError):
-    """The data directory is empty, but the archive holds a cluster."""
+    """The data directory is empty, but the archive contains a cluster."""
 
     exit_code = 71
     who = "operator: restore it, or choose another prefix"
 
 
 class DiskFullError(WalsupError):
-    """The disk is full, or too small for what was asked."""
+    """The disk is full, or too small for the restore."""
 
     exit_code = 72
     who = "operator: the volume's size"
 
 
 class EngineError(WalsupError):
-    """The engine failed, or does not do what the settings ask."""
+    """The engine failed, or does not support a setting."""
 
     exit_code = 73
     who = "operator: the engine's output above"
 
 
 class ArchiveError(WalsupError):
-    """The archive cannot be reached, refuses us, or lacks what a restore needs."""
+    """The archive cannot be reached, denies access, or lacks what a restore needs."""
 
     exit_code = 74
     who = "operator: the bucket and its credentials"
@@ -134,15 +134,15 @@ TABLE: tuple[type[WalsupError], ...] = (
 def exit_code_rows() -> tuple[tuple[str, str, str], ...]:
     """Return the rows of docs/reference/exit-codes.md: code, name, meaning."""
     return (
-        ("0", "", "Stopped cleanly because it was asked to."),
-        ("1, 2, 3 …", "", "postgres ended by itself with this code."),
+        ("0", "", "Stopped cleanly on request."),
+        ("1, 2, 3 …", "", "postgres exited on its own with this code."),
         *(
             (str(error.exit_code), error.__name__, f"{error.__doc__} ({error.who})")
             for error in TABLE
         ),
         ("126", "", "postgres is not executable."),
         ("127", "", "postgres is missing."),
-        ("131", "", "postgres was stopped by SIGQUIT before it had shut down."),
+        ("131", "", "postgres was stopped by SIGQUIT before it had completed its shutdown."),
         ("137", "", "postgres was killed by SIGKILL: the stop took too long, or memory ran out."),
         ("128+n", "", "postgres was killed by signal n."),
     )

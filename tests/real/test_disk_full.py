@@ -173,7 +173,7 @@ def test_the_forecast_names_the_time(walsup: Make, s3: S3Server) -> None:
                 " from generate_series(1, 100)"
             )
             reasons = status(one).get("reasons", [])
-            return any("pg_wal is full in about" in reason for reason in reasons)
+            return any("pg_wal will be full in about" in reason for reason in reasons)
 
         one.wait_for(told, "the forecast is told", timeout_s=60)
         assert status(one)["disk"]["full_in_s"] > 0

@@ -124,7 +124,7 @@ def test_a_command_shows_the_agent_of_its_own_data_directory(walsup: Make) -> No
     socket_path.unlink()
     shown = cli(two, "status")
     assert shown.returncode == 2, shown
-    assert f"not that of {two.pgdata}" in shown.stderr
+    assert f"not to {two.pgdata}" in shown.stderr
     two.kill("agent", signal.SIGCONT)
     two.wait_for(socket_path.exists, "the socket is made again")
     assert cli(two, "status").returncode == 1

@@ -59,10 +59,10 @@ def test_kubedb_primary(pod: Make, s3: S3Server, engine: str) -> None:
     assert one.psql("show data_directory") == "/var/pv/data"
     said = "\n".join(str(event["problem"]) for event in one.events("setting.foreign"))
     for word in (
-        "ARCHIVE_S3_PREFIX is taken as WALSUP_ARCHIVE=s3://",
-        "ARCHIVE_S3_ENDPOINT is taken as AWS_ENDPOINT",
-        "is taken as WALSUP_SECRETS_DIR",
-        "KubeDB's volume is there, so PGDATA is /var/pv/data",
+        "ARCHIVE_S3_PREFIX is used as WALSUP_ARCHIVE=s3://",
+        "ARCHIVE_S3_ENDPOINT is used as AWS_ENDPOINT",
+        "is used as WALSUP_SECRETS_DIR",
+        "KubeDB's volume is mounted, so PGDATA is /var/pv/data",
         "PRIMARY_HOST, STANDBY, STREAMING: set WALSUP_ROLE and WALSUP_PRIMARY_CONNINFO",
     ):
         assert word in said
@@ -186,8 +186,8 @@ def test_spilo_pod(pod: Make, s3: S3Server, engine: str) -> None:
     wait_protected(one.start(), timeout_s=90)
     assert one.psql("show data_directory") == "/home/postgres/pgdata/pgroot/data"
     said = "\n".join(str(event["problem"]) for event in one.events("setting.foreign"))
-    assert f"WAL_S3_BUCKET with SCOPE is taken as WALSUP_ARCHIVE=s3://{s3.bucket}/spilo/" in said
-    assert "PGPASSWORD_SUPERUSER is taken as POSTGRES_PASSWORD; set that" in said
+    assert f"WAL_S3_BUCKET with SCOPE is used as WALSUP_ARCHIVE=s3://{s3.bucket}/spilo/" in said
+    assert "PGPASSWORD_SUPERUSER is used as POSTGRES_PASSWORD; set that" in said
     assert "this version deletes no backups" in said
     for secret in ("of spilo", "of the standby", s3.secret_key):
         assert secret not in one.log()

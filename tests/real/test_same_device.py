@@ -32,14 +32,14 @@ def test_an_archive_on_the_data_directorys_device_is_not_protected(walsup: Make)
     assert not status(one)["protected"]
     shown = cli(one, "status")
     assert shown.returncode == 1
-    assert f"ON ONE DEVICE with {one.pgdata}" in shown.stdout
+    assert f"ON THE SAME DEVICE as {one.pgdata}" in shown.stdout
     assert one.stop() == 0
     one.environment["WALSUP_ACCEPT_SAME_DEVICE"] = "on"
     one.start()
     wait_protected(one)
     shown = cli(one, "status")
     assert shown.returncode == 0
-    assert "ON ONE DEVICE" in shown.stdout
+    assert "ON THE SAME DEVICE" in shown.stdout
 
 
 def test_an_archive_beside_pg_wal_is_not_protected(walsup: Make, tmp_path: Path) -> None:

@@ -132,8 +132,8 @@ def test_what_is_locked_stays_and_is_named(locked: Laid) -> None:
     _hold(locked, HELD, "ON")
     text = f"{later:%Y-%m-%dT%H:%M:%S}"
     shown = locked.wipe()
-    assert "will stay: 1 under compliance retention until" in shown.stdout
-    assert "will stay: 1 legal hold" in shown.stdout
+    assert "will remain: 1 under compliance retention until" in shown.stdout
+    assert "will remain: 1 legal hold" in shown.stdout
     refused = locked.wipe_all()
     assert refused.returncode == 74
     assert "3 versions stay" in refused.stderr

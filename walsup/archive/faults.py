@@ -69,66 +69,70 @@ PASSING = (
 UNCLEAR = (FaultKind.ENGINE_BROKEN, FaultKind.UNKNOWN)
 REMEDIES: dict[FaultKind, str] = {
     FaultKind.AUTH: "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the role's token",
-    FaultKind.NO_RIGHTS: "give the key the right that is named; docs/permissions.md has them all",
-    FaultKind.CLOCK_SKEW: "set this machine's clock; S3 refuses requests signed 15 minutes off",
+    FaultKind.NO_RIGHTS: "grant the access key the permission named above; docs/permissions.md"
+    " lists them all",
+    FaultKind.CLOCK_SKEW: "set this machine's clock; S3 rejects requests whose time is off by 15"
+    " minutes or more",
     FaultKind.DNS: "check the host name in AWS_ENDPOINT and the pod's name resolution",
-    FaultKind.TLS: "check that the endpoint speaks TLS; for a CA of your own set WALSUP_CA_FILE",
-    FaultKind.REFUSED: "check AWS_ENDPOINT and whether the S3 server runs; nothing listens there",
-    FaultKind.TIMEOUT: "check the network between here and the S3 server, and the server's load",
-    FaultKind.THROTTLED: "the S3 server asks for fewer requests; it is retried, more slowly",
-    FaultKind.ARCHIVE_FULL: "make room on the S3 server, or raise the quota of the bucket or the"
-    " account; it is retried, and WAL waits in pg_wal",
-    FaultKind.NO_S3_SERVER: "check host and port in AWS_ENDPOINT: what answers there does not"
-    " speak S3 (a console, a proxy, a login page?)",
-    FaultKind.SERVER_ERROR: "look at the S3 server's own log; it is retried",
+    FaultKind.TLS: "check that the endpoint uses TLS; for a private CA set WALSUP_CA_FILE",
+    FaultKind.REFUSED: "check AWS_ENDPOINT, and that the S3 server runs; nothing listens at that"
+    " address",
+    FaultKind.TIMEOUT: "check the network between this container and the S3 server, and the"
+    " server's load",
+    FaultKind.THROTTLED: "no action is needed unless it persists: the S3 server limits the"
+    " request rate, and walsup retries more slowly",
+    FaultKind.ARCHIVE_FULL: "free space on the S3 server, or raise the quota of the bucket or the"
+    " account; walsup retries, and WAL waits in pg_wal",
+    FaultKind.NO_S3_SERVER: "check host and port in AWS_ENDPOINT: the server that answers is not"
+    " an S3 server (a console, a proxy, a login page?)",
+    FaultKind.SERVER_ERROR: "check the S3 server's log; walsup retries",
     FaultKind.NO_BUCKET: "create the bucket named in WALSUP_ARCHIVE, or correct the name",
     FaultKind.WRONG_REGION: "set AWS_REGION to the region of the bucket",
-    FaultKind.OVERWRITE_CONFLICT: "another instance writes to this archive, or has: look at"
-    " owner.json",
-    FaultKind.NOT_THE_OWNER: "point WALSUP_ARCHIVE to a prefix of this database's own",
-    FaultKind.OWNER_REMOVED: "find out who deletes objects there; then, to claim it anew with a"
-    " new base backup, run: walsup adopt",
+    FaultKind.OVERWRITE_CONFLICT: "check owner.json: another instance writes to this archive, or"
+    " has written to it",
+    FaultKind.NOT_THE_OWNER: "set WALSUP_ARCHIVE to a prefix that only this database uses",
+    FaultKind.OWNER_REMOVED: "find out what deletes objects there; then run `walsup adopt` to"
+    " claim the archive again with a new base backup",
     FaultKind.BUCKET_AHEAD: "empty the data directory and restore with"
-    " WALSUP_ON_EMPTY_PGDATA=restore (a new timeline), or point WALSUP_ARCHIVE to a new prefix,"
-    " where a new base backup is taken; until then WAL waits",
-    FaultKind.NO_CONDITIONAL_WRITES: "use a server that honours them; or, when no other database"
-    " can be given this prefix, set WALSUP_UNSAFE_OWNER=1",
-    FaultKind.ADDRESS_IN_USE: "another program listens there: set WALSUP_HTTP to a free address,"
-    " or stop that program",
-    FaultKind.SAME_DEVICE: "put the archive on another device, or into a bucket; or accept that,"
-    " for a trial, with WALSUP_ACCEPT_SAME_DEVICE=on",
-    FaultKind.DISK_FULL: "make room on the volume of the data directory",
-    FaultKind.OUT_OF_MEMORY: "give the container more memory (its limit), and look for what else"
-    " takes it",
-    FaultKind.ENGINE_MISSING: "put wal-g, or walrus, on PATH and start again",
-    FaultKind.ENGINE_UNABLE: "take the settings away that this engine ignores, or use the other"
-    " engine",
-    FaultKind.ENGINE_DISAGREES: "restores need the engine to list and read it: check the key's"
-    " rights (s3:ListBucket, s3:GetObject, kms:Decrypt), the encryption key and the storage class",
-    FaultKind.NO_PRIVATE_KEY: "give this container the private key, with its passphrase",
-    FaultKind.ENGINE_BROKEN: "look at the engine's own lines in this log",
-    FaultKind.LEFT_OUT: "move what is named into the data directory, or give it to the database's"
-    " user",
-    FaultKind.NOT_CONTINUED: "restores end before it: take a new base backup with the engine"
-    " (backup-push)",
-    FaultKind.HOLE: "restores end there: take a new base backup with the engine (backup-push)",
+    " WALSUP_ON_EMPTY_PGDATA=restore (a new timeline), or set WALSUP_ARCHIVE to a new prefix,"
+    " where a new base backup is taken; until then WAL waits in pg_wal",
+    FaultKind.NO_CONDITIONAL_WRITES: "use a server that supports them; or, if no other database"
+    " can use this prefix, set WALSUP_UNSAFE_OWNER=1",
+    FaultKind.ADDRESS_IN_USE: "set WALSUP_HTTP to a free address, or stop the program that"
+    " listens there",
+    FaultKind.SAME_DEVICE: "put the archive on another device or into a bucket; for a trial, set"
+    " WALSUP_ACCEPT_SAME_DEVICE=on",
+    FaultKind.DISK_FULL: "free space on the volume of the data directory",
+    FaultKind.OUT_OF_MEMORY: "raise the container's memory limit, and check what else uses memory",
+    FaultKind.ENGINE_MISSING: "install wal-g or walrus on PATH, and start again",
+    FaultKind.ENGINE_UNABLE: "unset the settings that this engine does not support, or use the"
+    " other engine",
+    FaultKind.ENGINE_DISAGREES: "check the access key's permissions (s3:ListBucket, s3:GetObject,"
+    " kms:Decrypt), the encryption key and the storage class: a restore needs the engine to"
+    " list and read it",
+    FaultKind.NO_PRIVATE_KEY: "give this container the private key and its passphrase",
+    FaultKind.ENGINE_BROKEN: "check the engine's lines in this log",
+    FaultKind.LEFT_OUT: "move the named files into the data directory, or change their owner to"
+    " the database's user",
+    FaultKind.NOT_CONTINUED: "take a new base backup with the engine (backup-push): restores end"
+    " before the gap",
+    FaultKind.HOLE: "take a new base backup with the engine (backup-push): restores end there",
     FaultKind.DAMAGED: "find out what deletes or overwrites objects below the archive's prefix",
     FaultKind.BASE_BACKUP_DAMAGED: "take a new base backup with the engine (backup-push)",
-    FaultKind.FOREIGN_TIMELINE: "give the other server that archives here a prefix of its own",
-    FaultKind.NOT_FOLLOWING: "look at postgres's own lines in this log: what does it wait for?",
-    FaultKind.TABLESPACE: "mount a volume of this instance's own at that path, or make that"
-    " directory, empty, for the database's user, and start again",
-    FaultKind.PROCESS_STOPPED: "find out what stopped it, and let it continue with SIGCONT",
-    FaultKind.LOG: "look at what reads this container's log (the container's runtime, a log"
-    " driver), and at the room on its disk; the database and its archive do not wait for it",
-    FaultKind.DATABASE_LOGIN: "let the role log in over the unix socket (pg_hba.conf)",
-    FaultKind.COMMITS_WAIT: "start the standbys that are named; to go on without them, take them"
-    " out of synchronous_standby_names and reload: the commits that wait then end",
-    FaultKind.DATABASE_SETTING: "change the setting that is named: of the server, the database or"
-    " the role",
-    FaultKind.COLLATION: "REINDEX what depends on it (REINDEX DATABASE), then ALTER DATABASE … or"
-    " ALTER COLLATION … REFRESH COLLATION VERSION",
-    FaultKind.UNKNOWN: "look at the problem's own words, and at the log around it",
+    FaultKind.FOREIGN_TIMELINE: "give the other server that archives here its own prefix",
+    FaultKind.NOT_FOLLOWING: "check postgres's lines in this log for what it waits for",
+    FaultKind.TABLESPACE: "mount a volume for this instance at that path, or create an empty"
+    " directory there for the database's user, and start again",
+    FaultKind.PROCESS_STOPPED: "find out what stopped it, and continue it with SIGCONT",
+    FaultKind.LOG: "check what reads this container's log (the container runtime, a log driver)"
+    " and the free space on its disk; the database and archiving do not wait for the log",
+    FaultKind.DATABASE_LOGIN: "allow the role to log in over the unix socket (pg_hba.conf)",
+    FaultKind.COMMITS_WAIT: "start the named standbys; to continue without them, remove them from"
+    " synchronous_standby_names and reload: the waiting commits then return",
+    FaultKind.DATABASE_SETTING: "change the named setting of the server, the database or the role",
+    FaultKind.COLLATION: "run REINDEX on what depends on it (REINDEX DATABASE), then ALTER"
+    " DATABASE … or ALTER COLLATION … REFRESH COLLATION VERSION",
+    FaultKind.UNKNOWN: "check the message above, and the log lines around it",
 }
 
 

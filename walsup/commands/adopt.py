@@ -21,7 +21,7 @@ def find(known: Settings) -> tuple[Adoption, str]:
         SettingsError, DataDirectoryError, ArchiveError: nothing can be adopted here.
     """
     if known.archive is None:
-        raise SettingsError("WALSUP_ARCHIVE is not set", hint="set it as the container has it")
+        raise SettingsError("WALSUP_ARCHIVE is not set", hint="set it as in the container")
     found = pg_control.read(known.pgdata)
     owner = _owner(known)
     archive = str(known.archive)
@@ -33,24 +33,25 @@ def find(known: Settings) -> tuple[Adoption, str]:
         if not markers.owned(known.pgdata, archive):
             raise ArchiveError(
                 f"{archive} has no owner object, and this data directory has never owned it",
-                hint="nothing is to be adopted: a start claims it by itself, if its WAL is ours",
+                hint="no adoption is needed: a start claims the archive if its WAL belongs to"
+                " this cluster",
             )
         return Adoption(archive, None), f"{archive} has lost its owner object\n{here}"
     if owner.state == "wiping":
         raise ArchiveError(
             f"{archive} is being wiped",
-            hint="point WALSUP_ARCHIVE to another prefix, or let `walsup wipe` come to its end",
+            hint="set WALSUP_ARCHIVE to another prefix, or let `walsup wipe` finish",
         )
     if owner.system_id != found.system_id:
         raise ArchiveError(
             f"{archive} belongs to the cluster with system identifier {owner.system_id}, this one"
             f" is {found.system_id}",
-            hint="point WALSUP_ARCHIVE to a prefix of this database's own: two never share one",
+            hint="set WALSUP_ARCHIVE to a prefix that only this database uses",
         )
     if owner.instance == markers.instance(known.pgdata):
         raise ArchiveError(
             f"{archive} belongs to this data directory already (state {owner.state})",
-            hint="`walsup status` says what stands in the way; a killed start's lease has to end",
+            hint="see `walsup status` for the reason; after a kill the lease must expire first",
         )
     theirs = (
         f"{archive} belongs to instance {owner.instance}, state {owner.state}, epoch"

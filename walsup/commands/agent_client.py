@@ -118,7 +118,7 @@ def _check_user(sock: socket.socket, path: Path, pgdata: Path) -> None:
     size = struct.calcsize("3i")
     _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
     if uid not in (0, os.geteuid(), _owner(pgdata)):
-        raise OtherAgentError(f"{path} is answered by a process of uid {uid}, another user")
+        raise OtherAgentError(f"a process of another user (uid {uid}) answers on {path}")
 
 
 def _read(connection: http.client.HTTPConnection) -> dict[str, Any]:
@@ -134,7 +134,7 @@ def _read(connection: http.client.HTTPConnection) -> dict[str, Any]:
         connection.close()
     found = json.loads(content)
     if not isinstance(found, dict) or "protected" not in found:
-        raise ValueError("it is not an agent of walsup")
+        raise ValueError("it is not walsup's agent")
     return found
 
 
@@ -147,13 +147,11 @@ def _compare(found: dict[str, Any], pgdata: Path, where: str, boot: str | None) 
     theirs = f"{found.get('pgdata')} (system identifier {found.get('system_id')})"
     here, there = _place(pgdata), found.get("place")
     if (here and there and here != there) or (boot and boot != found.get("boot")):
-        raise OtherAgentError(
-            f"the agent on {where} is not that of {pgdata}: it is that of {theirs}"
-        )
+        raise OtherAgentError(f"the agent on {where} belongs to {theirs}, not to {pgdata}")
     if not (here and there) and not boot:
         raise OtherAgentError(
-            f"the agent on {where} is that of {theirs}; whether that is {pgdata} cannot be told:"
-            " neither the data directory nor its run directory can be read here"
+            f"the agent on {where} belongs to {theirs}; whether that is {pgdata} cannot be"
+            " determined: neither the data directory nor its run directory can be read here"
         )
 
 

@@ -29,7 +29,9 @@ from walsup.settings import Settings
 _ASK_EVERY_S = 0.5
 _PROMOTED_WITHIN_S = 300.0
 _SAID_EVERY_S = 10.0
-_FORCE = "; or promote it all the same, and give up what is not here: walsup promote --force"
+_FORCE = (
+    "; or promote it anyway, and lose the WAL that is not on this standby: walsup promote --force"
+)
 _RECEIVED = """
 select pg_catalog.pg_last_wal_receive_lsn(),
        (select pg_catalog.count(*) from pg_catalog.pg_stat_wal_receiver w
@@ -52,13 +54,13 @@ def check(known: Settings) -> None:
     """
     if not standby_signal.is_standby(known.pgdata):
         raise DataDirectoryError(
-            f"{known.pgdata} is no standby's: there is nothing to promote",
-            hint="run it in the container of the standby, with its environment",
+            f"{known.pgdata} is not a standby: there is nothing to promote",
+            hint="run it in the standby's container, with its environment",
         )
     if markers.is_unsure(known.pgdata):
         raise DataDirectoryError(
-            f"{known.pgdata} was a primary's, and is read-only until the archive says what it is",
-            hint="see the fault `role` in `walsup status`; when this one shall go on, run"
+            f"{known.pgdata} was a primary, and is read-only until the archive confirms its role",
+            hint="see the fault `role` in `walsup status`; to make this instance the primary, run"
             " `walsup adopt` instead",
         )
 
@@ -85,12 +87,12 @@ async def run(known: Settings, plan: Plan) -> int:
         WalsupError: it is still a standby, or may be, with why.
     """
     if known.archive is None:
-        plan.say("no archive: promoted is what was received")
+        plan.say("no archive: the promotion includes the WAL received so far")
         return await promote(known, None, plan)
     if plan.boot is None or plan.run_dir is None:
         raise DataDirectoryError(
-            f"the run directory of {known.pgdata} cannot be read, or knows no start of it",
-            hint="run it in the container of the standby, while it runs, with its environment",
+            f"the run directory of {known.pgdata} cannot be read, or has no record of its start",
+            hint="run it in the standby's container while it runs, with its environment",
         )
     watch = Watch(known, plan.boot, plan.say)
     try:
@@ -174,7 +176,7 @@ class Watch:
         if self._stream.silent_s(received.lsn, now_s()) >= patience_s:
             return True
         if self._stream.moves_s > RIVAL_LEASES * self._known.lease_s:
-            raise _alive("it sends WAL to this standby, though it does not renew its lease")
+            raise _alive("it sends WAL to this standby, although it does not renew its lease")
         return False
 
 
@@ -230,7 +232,7 @@ async def _claimed(known: Settings, promotion: Promotion) -> Lease | None:
     if isinstance(claimed, (Wait, Kept)):
         raise ArchiveError(
             f"the archive cannot be claimed: {claimed.fault.problem}",
-            hint="see who owns it (`walsup restore --list`), and run this again; this instance is"
+            hint="check its owner (`walsup restore --list`), and run this again; this instance is"
             " still a standby",
         )
     return claimed
@@ -259,7 +261,7 @@ async def _keep(known: Settings, plan: Plan, lease: Lease) -> None:
 def _alive(what: str) -> ArchiveError:
     return ArchiveError(
         f"the archive's owner is alive: {what}",
-        hint="stop the primary first: two of them would both take writes",
+        hint="stop the primary first: otherwise both would accept writes",
     )
 
 
@@ -287,7 +289,7 @@ async def _received(sql: Sql) -> Received:
     except UNANSWERED as raised:
         raise DataDirectoryError(
             f"the standby cannot be asked: {raised}",
-            hint="see postgres's own lines in the log; `walsup status` shows what it is",
+            hint="see postgres's lines in the log, and `walsup status`",
         ) from None
     return Received(int(lsn or 0), bool(streams))
 
@@ -311,7 +313,7 @@ def _at_end(ask: Callable[[], dict[str, Any]], patience_s: float) -> dict[str, A
                 "replay has not reached the end of the archive: it is at"
                 f" {seen.get('replay_lsn', '?')} of {seen.get('archived_lsn', '?')}"
                 + (f" ({why})" if why else ""),
-                hint="see `walsup status`; wait for it, with --wait" + _FORCE,
+                hint="see `walsup status`; wait longer with --wait" + _FORCE,
             )
         time.sleep(_ASK_EVERY_S)
 
@@ -323,11 +325,11 @@ async def _promote(known: Settings, lease: Lease | None, say: Say) -> int:
         await sql.row("select 1")
         if lease is not None and not lease.is_held:
             raise ArchiveError(
-                "the claim of the archive has lapsed before postgres was asked to promote",
+                "the claim of the archive expired before postgres was promoted",
                 hint="run this again; this instance is still a standby",
             )
         await sql.row("select pg_catalog.pg_promote(false)")
-        say("promotion asked for")
+        say("promotion requested")
         while time.monotonic() < deadline_s:
             recovers, name = await sql.row(
                 "select r, case when r then '' else"
@@ -340,11 +342,11 @@ async def _promote(known: Settings, lease: Lease | None, say: Say) -> int:
     except UNANSWERED as raised:
         raise DataDirectoryError(
             f"postgres does not promote: {raised}",
-            hint="see postgres's own lines in the log; `walsup status` shows what it is",
+            hint="see postgres's lines in the log, and `walsup status`",
         ) from None
     finally:
         sql.drop()
     raise DataDirectoryError(
         f"postgres has not ended its recovery within {_PROMOTED_WITHIN_S:.0f} s",
-        hint="it may still do: see its own lines in the log, and `walsup status`",
+        hint="it may still end: see postgres's lines in the log, and `walsup status`",
     )

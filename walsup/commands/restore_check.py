@@ -47,7 +47,9 @@ def check(known: Settings, *, deep: bool = False) -> str:
     if isinstance(plan, Refusal):
         error = DiskFullError if plan.needs_only_room else ArchiveError
         raise error(
-            "\n".join([f"{_place(known)} cannot be restored as asked:", *_marked(plan.faults)]),
+            "\n".join(
+                [f"{_place(known)} cannot be restored with these settings:", *_marked(plan.faults)]
+            ),
             hint="`walsup restore --list` shows what can be reached; nothing has been touched",
         )
     return "\n".join(
@@ -64,11 +66,14 @@ def _concluded(plan: RestorePlan, *, deep: bool) -> Iterator[str]:
     yield from (f"read      {note}" for note in plan.notes)
     if plan.unknown:
         yield f"not known: {'; '.join(plan.unknown)} (walsup restore --check --deep reads it)"
-        yield "nothing that was looked at stands against it; nothing has been touched"
+        yield "no check found a problem; nothing has been touched"
         return
     if not deep:
-        yield "not read: what the parts and the segments between hold (--deep reads the WAL)"
-    yield "it would work; nothing has been touched"
+        yield (
+            "not read: the contents of the parts and of the segments in between (--deep reads the"
+            " WAL)"
+        )
+    yield "the restore would work; nothing has been touched"
 
 
 def show(known: Settings) -> str:
@@ -87,8 +92,8 @@ def show(known: Settings) -> str:
 def _is_own(known: Settings) -> bool:
     if known.archive is None and known.restore_from is None:
         raise SettingsError(
-            "neither WALSUP_RESTORE_FROM nor WALSUP_ARCHIVE is set: there is nothing to look into",
-            hint="run it where the container runs, with its environment",
+            "neither WALSUP_RESTORE_FROM nor WALSUP_ARCHIVE is set: there is no archive to examine",
+            hint="run it in the database's container, with its environment",
         )
     return known.restore_from is None
 
@@ -107,8 +112,8 @@ def _asked(work: Coroutine[object, object, T], place: str) -> T:
 
 def _unknown(place: str, fault: Fault) -> ArchiveError:
     return ArchiveError(
-        f"{place} cannot be asked ({fault.kind}): {fault.problem}",
-        hint=f"{fault.cure}; a restore would wait until it can",
+        f"{place} cannot be read ({fault.kind}): {fault.problem}",
+        hint=f"{fault.cure}; a restore would wait until it can be read",
     )
 
 
@@ -182,7 +187,7 @@ def _is_branch(offer: inventory.Offer, followed: Line | None, timeline: int) -> 
     if followed is None or timeline in [leg.timeline for leg in followed.legs]:
         return ""
     former = offer.owner is not None and timeline in offer.owner.former
-    return ": a branch that an earlier owner has left" if former else ": a branch, not the owner's"
+    return ": a branch that an earlier owner left" if former else ": a branch, not the owner's"
 
 
 async def _of_timeline(
@@ -207,7 +212,7 @@ async def _of_timeline(
         if found.end is None or found.end.end_lsn < backup.finish_lsn:
             yield f"  {backup.name}: its own WAL is missing"
             continue
-        hole = f"; {found.hole.name} is MISSING behind it" if found.hole else ""
+        hole = f"; {found.hole.name} after it is MISSING" if found.hole else ""
         yield (
             f"  from {backup.name} ({backup.finished_at or '?'}) to {show_lsn(found.end.end_lsn)}"
             f" ({found.end.name}), {found.count} segments{hole}"

@@ -43,7 +43,7 @@ def name(known: Settings) -> str:
     """
     match known.archive:
         case None:
-            raise SettingsError("WALSUP_ARCHIVE is not set", hint="set it as the container has it")
+            raise SettingsError("WALSUP_ARCHIVE is not set", hint="set it as in the container")
         case ArchiveUrl(prefix=prefix):
             return prefix
         case FileArchive(directory=directory):
@@ -78,9 +78,11 @@ async def _show(wanted: Wanted) -> str:
         lines = [f"{known.archive} holds", *wording.counted(found)]
         lines.append(wording.owned_by(owner and owner[0], found, place.now_at, known.lease_s))
         if not place.shows_versions:
-            lines.append("this server does not list old versions: if it keeps any, they stay")
+            lines.append("this server does not list old versions; if it keeps any, they remain")
         lines += await _locked(place)
-    lines.append(f"nothing was deleted. All of it for good: walsup wipe --confirm {name(known)}")
+    lines.append(
+        f"nothing was deleted. To delete all of it permanently: walsup wipe --confirm {name(known)}"
+    )
     return "\n".join(lines)
 
 
@@ -92,13 +94,13 @@ async def _until_ended(wanted: Wanted) -> str:
             return await _carry_out(wanted, bucket, place)
     except LostError as lost:
         raise ArchiveError(
-            f"the archive was taken meanwhile: {lost.fault.problem}",
-            hint="find out which other wipe, or which database, is there",
+            f"ownership of the archive was lost during the wipe: {lost.fault.problem}",
+            hint="find out which other wipe or which database uses it",
         ) from lost
     except asyncio.CancelledError:
         raise ArchiveError(
-            "interrupted before it was done",
-            hint="run it again: it goes on where it was",
+            "interrupted before it was complete",
+            hint="run it again: it continues where it was interrupted",
         ) from None
 
 
@@ -155,9 +157,9 @@ async def _verdict(wanted: Wanted, place: Place, sweep: Sweep, bucket: Bucket) -
             if not page:
                 continue
             if await patiently(lambda: exclusive_hold.read_owner(bucket), wanted.say):
-                return f"{gone}; another database has claimed {archive} meanwhile"
+                return f"{gone}; another database claimed {archive} in the meantime"
             raise ArchiveError(
-                f"{gone}, but there is something again: {page[0].key}",
+                f"{gone}, but new objects appeared while deleting: {page[0].key}",
                 hint="find out which program writes there, stop it, and run this again",
             )
     return f"{gone}; listings show that {archive} is empty"
@@ -186,7 +188,7 @@ async def _locked(place: Place) -> list[str]:
     """Say what is locked: each version is asked for, where the bucket has object lock."""
     locks = await once(place.locks)
     if locks is None:
-        return ["whether some are locked is not known: s3:GetBucketObjectLockConfiguration"]
+        return ["it is not known whether some are locked: s3:GetBucketObjectLockConfiguration"]
     if not locks:
         return []
     seen: Counter[Lock] = Counter()
@@ -195,7 +197,7 @@ async def _locked(place: Place) -> list[str]:
             some = page[start : start + _AT_A_TIME]
             asked = (once(lambda one=one: place.lock(one)) for one in some)  # type: ignore[misc]
             seen.update(lock for lock in await asyncio.gather(*asked) if lock)
-    return [f"will stay: {number} {lock}" for lock, number in sorted(seen.items())]
+    return [f"will remain: {number} {lock}" for lock, number in sorted(seen.items())]
 
 
 @contextlib.contextmanager

@@ -53,17 +53,19 @@ _ALIASES: tuple[tuple[str, str, Callable[[str], str]], ...] = (
 
 # What has no counterpart here; a name that ends in * is a beginning.
 _WITHOUT_PLACE = {
-    "BACKUP_SCHEDULE": "this version takes no scheduled backups",
+    "BACKUP_SCHEDULE": "this version has no scheduled backups",
     "BACKUP_NUM_TO_RETAIN": "this version deletes no backups",
-    "SPILO_CONFIGURATION": "give PostgreSQL's settings as arguments (-c name=value)",
+    "SPILO_CONFIGURATION": "pass PostgreSQL settings as arguments (-c name=value)",
     "STANDBY": "set WALSUP_ROLE and WALSUP_PRIMARY_CONNINFO",
     "STREAMING": "set WALSUP_ROLE and WALSUP_PRIMARY_CONNINFO",
     "PRIMARY_HOST": "set WALSUP_ROLE and WALSUP_PRIMARY_CONNINFO",
     "STANDBY_*": "set WALSUP_ROLE=standby, and WALSUP_ARCHIVE or WALSUP_PRIMARY_CONNINFO",
     "PGUSER_STANDBY": "set WALSUP_REPLICATION_USER",
     "PGPASSWORD_STANDBY": "set WALSUP_REPLICATION_PASSWORD",
-    "PGUSER_*": "only the superuser is made; make others in /docker-entrypoint-initdb.d",
-    "PGPASSWORD_*": "only the superuser is made; make others in /docker-entrypoint-initdb.d",
+    "PGUSER_*": "walsup creates only the superuser; create other roles in"
+    " /docker-entrypoint-initdb.d",
+    "PGPASSWORD_*": "walsup creates only the superuser; create other roles in"
+    " /docker-entrypoint-initdb.d",
 }
 # Options of a clone, which some set for all their databases.
 _ONLY_OPTIONS = ("CLONE_USE_", "CLONE_AWS_", "CLONE_WALG_DISABLE_", "CLONE_WALE_DISABLE_")
@@ -88,21 +90,25 @@ def translate(environ: Mapping[str, str], root: str = "") -> Translation:
     notes: list[str] = []
     for name in filter(ours.get, sorted(ours)):
         shown = f"={ours[name]}" if name == "POSTGRES_USER" else ""
-        notes.append(f"{name} is taken as Bitnami's chart means it: {name}{shown}; set that")
+        notes.append(
+            f"{name} is used with its meaning in Bitnami's chart: {name}{shown}; set that instead"
+        )
     for source, name, text in _meanings(environ, root, faults):
         plain = name.removesuffix("_FILE")
         named = spellings.get(plain, (plain,))
         own = next((s for s in named if environ.get(s) or environ.get(f"{s}_FILE")), "")
         if own or not ours.keys().isdisjoint((plain, f"{plain}_FILE")):
-            notes.append(f"{source} is not read: {own or plain} is set")
+            notes.append(f"{source} is ignored: {own or plain} is set")
             continue
         ours[name] = text
         hidden = name.removeprefix("RESTORE_") in _SECRETS or is_secret(name)
         shown = "" if hidden else f"={text}"
-        notes.append(f"{source} is taken as {name}{shown}; set that")
+        notes.append(f"{source} is used as {name}{shown}; set that instead")
     if owner := default_pgdata.whose(environ, root):
         ours["PGDATA"] = default_pgdata.chosen(environ, root)
-        notes.append(f"{owner}'s volume is there, so PGDATA is {ours['PGDATA']}; set that")
+        notes.append(
+            f"{owner}'s volume is mounted, so PGDATA is {ours['PGDATA']}; set that instead"
+        )
     faults += [
         f"{name}: this version archives to S3 and to directories; set WALSUP_ARCHIVE to"
         " s3://bucket/prefix or file:///directory"

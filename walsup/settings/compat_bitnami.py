@@ -22,14 +22,14 @@ _SUPERUSERS_PASSWORD = ("POSTGRESQL_POSTGRES_PASSWORD", "POSTGRES_POSTGRES_PASSW
 _DIRECTORIES = ("POSTGRESQL_DATA_DIR", "POSTGRESQL_VOLUME_DIR")
 _STANDBY = "POSTGRESQL_REPLICATION_MODE"
 _STANDBYS = "set WALSUP_ROLE, WALSUP_PRIMARY_CONNINFO and WALSUP_REPLICATION_PASSWORD"
-_TLS = "give TLS as arguments: -c ssl=on -c ssl_cert_file=… -c ssl_key_file=…"
+_TLS = "pass TLS settings as arguments: -c ssl=on -c ssl_cert_file=… -c ssl_key_file=…"
 _WITHOUT_PLACE = (
     (("REPLICATION", "MASTER", "SYNCHRONOUS", "NUM_SYNC"), _STANDBYS),
     (("ENABLE_TLS", "TLS_"), _TLS),
-    (("ENABLE_LDAP", "LDAP_", "PGHBA"), "give access rules with -c hba_file=…"),
-    (("INITSCRIPTS",), "put scripts into /docker-entrypoint-initdb.d"),
+    (("ENABLE_LDAP", "LDAP_", "PGHBA"), "pass access rules with -c hba_file=…"),
+    (("INITSCRIPTS",), "put the scripts into /docker-entrypoint-initdb.d"),
     (("ALLOW_EMPTY_PASSWORD",), "set POSTGRES_HOST_AUTH_METHOD=trust"),
-    (("",), "give PostgreSQL's settings as arguments (-c name=value)"),
+    (("",), "pass PostgreSQL settings as arguments (-c name=value)"),
 )
 
 

@@ -38,11 +38,14 @@ def read(text: str) -> Conninfo:
         found[name] = _ESCAPE.sub(r"\1", bare if quoted is None else quoted)
         at = match.end()
     if taken := [name for name in _OURS if name in found]:
-        raise ValueError(f"{', '.join(taken)}: walsup says that itself")
+        raise ValueError(f"{', '.join(taken)}: leave it out, walsup sets it")
     if "sslpassword" in found:
-        raise ValueError("sslpassword would be seen on postgres's command line: use a key without")
+        raise ValueError(
+            "sslpassword would be visible on postgres's command line: use a key"
+            " without a passphrase"
+        )
     if not found.get("host") and not found.get("hostaddr"):
-        raise ValueError("it names no host")
+        raise ValueError("it contains no host")
     password = found.pop("password", "")
     return Conninfo(tuple(found.items()), password)
 

@@ -18,6 +18,6 @@ def overlaps(archive: FileArchive, others: dict[str, Path | None]) -> Iterator[s
             continue
         theirs = os.path.normpath(directory)
         if f"{mine}/".startswith(f"{theirs}/"):
-            yield f"WALSUP_ARCHIVE: {mine} lies in {setting} ({theirs}): use another volume"
+            yield f"WALSUP_ARCHIVE: {mine} is inside {setting} ({theirs}): use another volume"
         elif theirs.startswith(f"{mine}/"):
-            yield f"WALSUP_ARCHIVE: {mine} holds {setting} ({theirs}): name a directory beside it"
+            yield f"WALSUP_ARCHIVE: {mine} contains {setting} ({theirs}): use a separate directory"

@@ -22,6 +22,6 @@ def problems(known: Settings) -> Iterator[str]:
         text = getattr(known, field)
         if text and text == getattr(known, field_of_name):
             yield (
-                f"{secret} is the same as {name}: anyone who knows the name can log in, and logs"
-                " show it wherever they show the name"
+                f"{secret} is the same as {name}: anyone with the name can log in, and logs that"
+                " show the name show the secret"
             )

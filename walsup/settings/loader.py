@@ -245,7 +245,7 @@ def _complete(values: dict[str, Any], given: set[str], faults: list[str]) -> Non
         names = ("PGDATA", "POSTGRES_INITDB_WALDIR", "WALSUP_RUN_DIR")
         faults += overlaps(archive, {name: values.get(_KNOWN[name].field) for name in names})
     if ("AWS_ACCESS_KEY_ID" in given) != ("AWS_SECRET_ACCESS_KEY" in given):
-        faults.append("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: one without the other")
+        faults.append("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: set both or neither")
 
 
 def _ca_in(directory: str) -> Path | None:

@@ -80,13 +80,13 @@ def archive(text: str) -> ArchiveUrl | FileArchive:
     """
     if odd := next((one for one in text if one in _OF_A_URL or one.isspace()), ""):
         raise ValueError(
-            f"it has {odd!r} in it, which not every program takes for a part of the name: name a"
-            " place without blanks, ?, #, % and \\"
+            f"it has {odd!r}, which not every program accepts in a name: use a name without"
+            " blanks, ?, #, % and \\"
         )
     if unfit := _NOT_IN_XML.search(text):
         raise ValueError(
-            f"it has U+{ord(unfit[0]):04X} in it, which no listing of a bucket can show: write the"
-            " name in UTF-8, without control characters"
+            f"it has U+{ord(unfit[0]):04X}, which a listing of a bucket cannot show: write"
+            " the name in UTF-8, without control characters"
         )
     scheme, found, rest = text.partition("://")
     if text.startswith("/") or (found and scheme == "file"):
@@ -94,8 +94,8 @@ def archive(text: str) -> ArchiveUrl | FileArchive:
     if not found or scheme != "s3":
         raise ValueError(
             f"{text!r} is neither s3://bucket/prefix nor file:///directory: this version archives"
-            " to S3 and what speaks its protocol (MinIO, Ceph, SeaweedFS, R2, GCS with HMAC keys)"
-            " and to directories, nothing else"
+            " only to S3 and compatible servers (MinIO, Ceph, SeaweedFS, R2, GCS with HMAC keys)"
+            " and to directories"
         )
     bucket, _, prefix = rest.partition("/")
     prefix = prefix.strip("/")
@@ -103,19 +103,20 @@ def archive(text: str) -> ArchiveUrl | FileArchive:
         raise ValueError("it has a user or a key before the bucket: set AWS_ACCESS_KEY_ID instead")
     if bucket and not re.fullmatch(r"[\w.-]+", bucket, re.ASCII):
         raise ValueError(
-            f"{text!r} has the bucket {bucket!r}: a bucket's name has letters, digits, . and - only"
+            f"{text!r} has the bucket {bucket!r}: a bucket's name contains only letters, digits,"
+            " . and -"
         )
     if not bucket or not prefix:
         raise ValueError(
-            f"{text!r} needs a bucket and a prefix, as in s3://bucket/name: two databases in"
-            " one place destroy each other's archive"
+            f"{text!r} needs a bucket and a prefix, as in s3://bucket/name: two databases in one"
+            " prefix destroy each other's archive"
         )
     if wrong := {"", ".", ".."} & set(prefix.split("/")):
         named = next(iter(wrong)) or "two slashes in a row"
         meant = "/".join(part for part in prefix.split("/") if part not in wrong)
         raise ValueError(
-            f"{text!r} has {named} in its prefix, which engines and servers read in different ways:"
-            f" write s3://{bucket}/{meant}"
+            f"{text!r} has {named} in its prefix, which engines and servers interpret"
+            f" differently: write s3://{bucket}/{meant}"
         )
     if (length := len(prefix.encode())) > _LONGEST_KEY_BYTES - _BELOW_A_PREFIX_BYTES:
         raise ValueError(
@@ -129,7 +130,7 @@ def _directory(text: str, path: str) -> FileArchive:
     if not path.startswith("/") or {".", ".."} & set(path.split("/")):
         raise ValueError(f"{text!r} is not an absolute directory, as in file:///srv/archive/name")
     if not (inner := "/".join(part for part in path.split("/") if part)):
-        raise ValueError(f"{text!r} is the root directory: give the archive one of its own")
+        raise ValueError(f"{text!r} is the root directory: use a directory for this archive only")
     return FileArchive(directory=f"/{inner}")
 
 
@@ -140,7 +141,7 @@ def endpoint(text: str) -> str:
         scheme, host = "https", text
     host = host.rstrip("/")
     if "@" in host:
-        raise ValueError("it has a user or password in it: set AWS_ACCESS_KEY_ID instead")
+        raise ValueError("it has a user or password: set AWS_ACCESS_KEY_ID instead")
     if scheme.lower() not in ("http", "https") or not re.fullmatch(_HOST, host, re.ASCII):
         raise ValueError(f"{text!r} is not a host, host:port or http(s)://host:port")
     return f"{scheme.lower()}://{host}"
@@ -165,7 +166,7 @@ def port(text: str) -> int:
 def grace(text: str) -> float:
     """Read a stop grace, in seconds."""
     if (seconds := units.duration(text)) < 5:  # noqa: PLR2004 (S23)
-        raise ValueError(f"{text!r} is too short: 5s is the least in which nothing is lost")
+        raise ValueError(f"{text!r} is too short: the minimum is 5s")
     return seconds
 
 
@@ -198,7 +199,7 @@ def absolute(text: str) -> Path:
 def word(text: str) -> str:
     """Read one word."""
     if len(text.split()) != 1:
-        raise ValueError("it has a blank inside")
+        raise ValueError("it has a blank")
     return text
 
 

@@ -32,11 +32,11 @@ def moment(text: str) -> str:
             " 2026-11-27 14:30:00 Europe/Berlin"
         ) from None
     if at.tzinfo is None:
-        raise ValueError(f"{text!r} has no time zone: write +00:00, UTC or Europe/Berlin behind it")
+        raise ValueError(f"{text!r} has no time zone: append +00:00, UTC or Europe/Berlin")
     if zone is not None:
         _check_once(text, at, zone)
     if at > datetime.now(UTC):
-        raise ValueError(f"{text!r} is in the future: nothing has been archived of it yet")
+        raise ValueError(f"{text!r} is in the future")
     return at.astimezone(UTC).isoformat(sep=" ", timespec="microseconds")
 
 
@@ -66,7 +66,7 @@ def _named(zone: str) -> "tzinfo":
     try:
         return ZoneInfo(zone)
     except (KeyError, OSError) as unknown:
-        raise ValueError(f"{zone!r} is no time zone that this system knows") from unknown
+        raise ValueError(f"{zone!r} is not a time zone known to this system") from unknown
 
 
 def lsn(text: str) -> str:
@@ -86,7 +86,7 @@ def xid(text: str) -> str:
 def name(text: str) -> str:
     """Read the name of a restore point."""
     if len(text.encode()) > _LONGEST_NAME_BYTES:
-        raise ValueError(f"{text!r} is longer than a restore point's name may be (63 bytes)")
+        raise ValueError(f"{text!r} is longer than the name of a restore point can be (63 bytes)")
     return text
 
 

@@ -11,7 +11,7 @@ def refusal(faults: Sequence[str]) -> SettingsError | ContractError:
     """Give the refusal of these faults, a line each."""
     return (ContractError if all(map(_is_contracts, faults)) else SettingsError)(
         f"{len(faults)} of the settings are wrong:\n" + "\n".join(f"  {f}" for f in faults),
-        hint="correct them in the container's environment; docs/reference/settings.md has them all",
+        hint="correct the container's environment; docs/reference/settings.md lists all settings",
     )
 
 

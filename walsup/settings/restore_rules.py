@@ -22,27 +22,27 @@ def faults_of_restore(values: Mapping[str, Any], given: AbstractSet[str]) -> Ite
         targets.remove("WALSUP_RESTORE_TARGET_IMMEDIATE")
     if "WALSUP_RESTORE_TARGET_ACTION" in given and not targets:
         yield (
-            "WALSUP_RESTORE_TARGET_ACTION without a target: at the end of the archive a restore"
-            " is always promoted"
+            "WALSUP_RESTORE_TARGET_ACTION is set without a target: a restore to the end of the"
+            " archive is always promoted"
         )
     wanted = values["restore_from"] or values["on_empty_pgdata"] == "restore"
     named = sorted(given - {"WALSUP_RESTORE_FROM"})
     named = [name for name in named if name.startswith("WALSUP_RESTORE_")]
     if named and not wanted:
         yield (
-            f"{', '.join(named)} without anything to restore: set WALSUP_RESTORE_FROM, or"
-            " WALSUP_ON_EMPTY_PGDATA=restore for this database's own archive"
+            f"{', '.join(named)} is set, but nothing is to be restored: set WALSUP_RESTORE_FROM,"
+            " or WALSUP_ON_EMPTY_PGDATA=restore for this database's own archive"
         )
     if values["on_empty_pgdata"] != "refuse" and not values["archive"]:
         yield (
-            f"WALSUP_ON_EMPTY_PGDATA={values['on_empty_pgdata']} needs WALSUP_ARCHIVE: it is that"
-            " archive which it speaks of"
+            f"WALSUP_ON_EMPTY_PGDATA={values['on_empty_pgdata']} needs WALSUP_ARCHIVE, the"
+            " archive that it refers to"
         )
     if values["restore_from"] and values["archive"]:
         source, own = str(values["restore_from"]), str(values["archive"])
         if f"{source}/".startswith(f"{own}/") or f"{own}/".startswith(f"{source}/"):
             yield (
-                f"WALSUP_RESTORE_FROM ({source}) and WALSUP_ARCHIVE ({own}) lie in one another: a"
-                " source is never written to; to restore this database's own archive set"
+                f"WALSUP_RESTORE_FROM ({source}) and WALSUP_ARCHIVE ({own}) overlap, and a source"
+                " must never be written to: to restore this database's own archive, set"
                 " WALSUP_ON_EMPTY_PGDATA=restore instead"
             )

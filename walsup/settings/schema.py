@@ -49,117 +49,124 @@ class Settings(NamedTuple):
 
     # fmt: off
     pgdata: Path = _declare("PGDATA", parsers.absolute,
-        "The data directory. On a volume with `lost+found` use a sub-directory.",
+        "The data directory. On a volume with `lost+found`, use a sub-directory.",
         default=Path(default_pgdata.USUAL), environment_only=True,
         shown="/var/lib/postgresql/data; with"
         " PG_MAJOR 18 or more /var/lib/postgresql/$PG_MAJOR/docker")
     pgport: int | None = _declare("PGPORT", parsers.port,
-        "PostgreSQL's port; given as `-p` when set.", shown="PostgreSQL's")
+        "PostgreSQL's port; passed to postgres as `-p` when set.", shown="PostgreSQL's")
     pg_bindir: Path | None = _declare("PG_BINDIR", parsers.absolute,
-        "Where PostgreSQL's programs are.", shown="from PATH")
+        "The directory of PostgreSQL's programs.", shown="from PATH")
     postgres_user: str = _declare("POSTGRES_USER", str,
-        "The superuser that a new cluster gets.", default="postgres")
+        "The superuser of a new cluster.", default="postgres")
     postgres_password: str | None = _declare("POSTGRES_PASSWORD", str,
         "The superuser's password; required for a new cluster, unless the host authentication is"
         " `trust`.", secret=True)
     postgres_db: str | None = _declare("POSTGRES_DB", str,
-        "The database that a new cluster gets.", shown="POSTGRES_USER")
+        "The database that is created in a new cluster.", shown="POSTGRES_USER")
     app_user: str | None = _declare("WALSUP_APP_USER", str,
-        "A role that a new cluster gets besides, without a superuser's rights; it owns"
-        " POSTGRES_DB.")
+        "An additional role of a new cluster, without superuser privileges; it owns POSTGRES_DB.")
     app_password: str | None = _declare("WALSUP_APP_PASSWORD", str,
-        "That role's password.", secret=True)
+        "Password of WALSUP_APP_USER.", secret=True)
     postgres_initdb_args: str = _declare("POSTGRES_INITDB_ARGS", parsers.words,
-        "More arguments for initdb, such as `--wal-segsize=64 --locale=C.UTF-8`.", default="")
+        "Additional arguments for initdb, such as `--wal-segsize=64 --locale=C.UTF-8`.", default="")
     postgres_initdb_waldir: Path | None = _declare("POSTGRES_INITDB_WALDIR", parsers.absolute,
-        "Where a new cluster keeps pg_wal (an empty directory, on another volume perhaps).")
+        "The directory of a new cluster's pg_wal; it must be empty, and can be on another volume.")
     postgres_host_auth_method: str | None = _declare("POSTGRES_HOST_AUTH_METHOD", str,
-        "The method for connections over the network, in a new cluster's pg_hba.conf; loopback is"
-        " trusted, as in the official image.", shown="password_encryption's")
+        "The authentication method for network connections in a new cluster's pg_hba.conf;"
+        " loopback is trusted, as in the official image.", shown="password_encryption's")
     initdb_dir: Path | None = _declare("WALSUP_INITDB_DIR", parsers.absolute,
-        "Scripts that a new cluster is made with, before its port opens.",
+        "Scripts that run in a new cluster before its port opens.",
         shown="/docker-entrypoint-initdb.d, and KubeDB's /var/initdb")
     require_mount: bool = _declare("WALSUP_REQUIRE_MOUNT", units.boolean,
-        "Do not begin a new cluster where it would be lost with the container, on the container's"
-        " own root or an anonymous volume: refused under Kubernetes, else a warning.",
-        default=False, shown="on in the image, else off")
+        "Do not create a new cluster where it would be lost with the container (the container's"
+        " root file system or an anonymous volume): an error in Kubernetes, otherwise a warning.",
+        default=False, shown="on in the image, otherwise off")
     pguser: str | None = _declare("WALSUP_PGUSER", str,
-        "The role under which agent and engine log in over the unix socket.",
+        "The role with which the agent and the engine log in over the unix socket.",
         shown="POSTGRES_USER")
     pgpassword: str | None = _declare("WALSUP_PGPASSWORD", str,
-        "That role's password, where pg_hba.conf asks for one: only agent and engine see it. Give"
-        " it as WALSUP_PGPASSWORD_FILE.", secret=True)
+        "Password of WALSUP_PGUSER, if pg_hba.conf requires one; only the agent and the engine"
+        " read it. Set it as WALSUP_PGPASSWORD_FILE.", secret=True)
     socket_dir: Path | None = _declare("WALSUP_SOCKET_DIR", parsers.absolute,
-        "Directory of walsup's own unix socket of PostgreSQL, made besides those in"
+        "The directory of walsup's own PostgreSQL unix socket, in addition to those in"
         " unix_socket_directories.",
-        shown="/var/run/postgresql when it is private or can be made so, else the run directory")
+        shown="/var/run/postgresql when it is private or can be made private, otherwise the run"
+            " directory")
     postgres_env: tuple[str, ...] = _declare("WALSUP_POSTGRES_ENV", parsers.names,
-        "More variables that PostgreSQL may see (names; `PREFIX_*` works). Of itself it gets PATH,"
-        " HOME, TZ, LANG, LC_*, PG* and what loaders and TLS libraries read; never a password, nor"
-        " what belongs to the bucket (AWS_*, WALG_*).", default=(), shown=" ")
+        "Additional environment variables for PostgreSQL (names; `PREFIX_*` works). By default it"
+        " gets PATH, HOME, TZ, LANG, LC_*, PG* and the variables of loaders and TLS libraries; it"
+        " never gets a password or the bucket's variables (AWS_*, WALG_*).", default=(), shown=" ")
     archive: ArchiveUrl | FileArchive | None = _declare("WALSUP_ARCHIVE", parsers.archive,
-        "`s3://bucket/prefix` or `file:///directory`, one for each database. Without it nothing is"
-        " archived and the database is reported as not protected.",
+        "`s3://bucket/prefix` or `file:///directory`, one for each database. Without it nothing"
+        " is archived, and the database is reported as not protected.",
         aliases=("WALG_S3_PREFIX", "WALG_FILE_PREFIX"))
     endpoint: str | None = _declare("AWS_ENDPOINT", parsers.endpoint,
-        "The S3 server, `https://` when no scheme is given; path-style requests. Used as given;"
-        " `s3.amazonaws.com` and `s3.REGION.amazonaws.com` are what is asked without it.",
+        "The S3 server; `https://` when no scheme is given. Requests are path-style. The address"
+        " is used as given; `s3.amazonaws.com` and `s3.REGION.amazonaws.com` are the same as the"
+        " default.",
         aliases=("AWS_ENDPOINT_URL", "WALG_S3_ENDPOINT"), shown="Amazon's")
     region: str | None = _declare("AWS_REGION", parsers.unquoted,
         "The bucket's region.", aliases=("WALG_S3_REGION",),
-        shown="us-east-1 with an endpoint, else asked of Amazon")
+        shown="us-east-1 with an endpoint, otherwise looked up at Amazon")
     ca_file: Path | None = _declare("WALSUP_CA_FILE", parsers.absolute,
-        "Certificates (PEM) of the CA that signed the S3 server's, for agent and engine; in"
-        " WALSUP_SECRETS_DIR a file CA_CERT_DATA does the same.",
+        "CA certificates (PEM) for the S3 server's certificate, used by the agent and the engine;"
+        " a file CA_CERT_DATA in WALSUP_SECRETS_DIR has the same effect.",
         aliases=("WALG_S3_CA_CERT_FILE", "S3_CA_CERT_FILE", "AWS_CA_BUNDLE"), shown="the system's")
     access_key_id: str | None = _declare("AWS_ACCESS_KEY_ID", parsers.unquoted,
-        "The key of the bucket. Without one: a role's or an instance's credentials.",
+        "Access key ID for the bucket. Without it, credentials of a role or an instance are used.",
         aliases=("AWS_ACCESS_KEY",), secret=True)
     secret_access_key: str | None = _declare("AWS_SECRET_ACCESS_KEY", parsers.word,
-        "Its secret.", aliases=("AWS_SECRET_KEY",), secret=True)
+        "Secret access key for the bucket.", aliases=("AWS_SECRET_KEY",), secret=True)
     session_token: str | None = _declare("AWS_SESSION_TOKEN", parsers.word,
-        "A session token, for temporary keys.", secret=True)
+        "Session token, for temporary keys.", secret=True)
     engine: str = _declare("WALSUP_ENGINE", parsers.choice("auto", "wal-g", "walrus"),
-        "Which engine carries the bytes; `auto` takes `wal-g` when it is on PATH, else `walrus`.",
+        "The engine that transfers WAL and base backups; `auto` uses `wal-g` when it is on PATH,"
+        " otherwise `walrus`.",
         default="auto")
     compression: str | None = _declare("WALSUP_COMPRESSION", parsers.choice("lz4", "zstd"),
-        "Compression of a new archive; an existing one keeps what its owner.json records.",
+        "Compression of a new archive; an existing archive keeps the compression recorded in its"
+        " owner.json.",
         shown="zstd with walrus, lz4 with wal-g")
     lease_s: float = _declare("WALSUP_LEASE", parsers.lease,
-        "How often the owner object in the archive is renewed. After 2.4 of them without success"
-        " nothing is uploaded any more; after 4 another start may take over. A push may take 1.6.",
+        "The interval at which the owner object in the archive is renewed. After 2.4 intervals"
+        " without a renewal nothing is uploaded; after 4, another instance can take over. A push"
+        " can take 1.6.",
         default=15.0, shown="15s")
     fence: str = _declare("WALSUP_FENCE", parsers.choice("auto", "on", "off"),
-        "Whether silence ends a primary: when it cannot renew its lease, and a standby that"
-        " streamed from it has acknowledged no WAL for a lease, another may have been promoted."
-        " `auto`: with WALSUP_ROLE=auto or standby; `on`: always, also when no standby streams, so"
-        " that an outage of S3 ends the database; `off`: never.",
+        "Whether walsup stops a primary that might have been replaced: it cannot renew its lease,"
+        " and a standby that streamed from it has acknowledged no WAL for a lease, so another"
+        " instance can have been promoted. `auto`: with WALSUP_ROLE=auto or standby; `on`:"
+        " always, also when no standby streams, so that an S3 outage stops the database; `off`:"
+        " never.",
         default="auto")
     unsafe_owner: bool = _declare("WALSUP_UNSAFE_OWNER", units.boolean,
-        "Own the archive also on an S3 server without conditional writes (write and read back).",
+        "Use an archive on an S3 server without conditional writes (ownership is written and read"
+        " back).",
         default=False, shown="off")
     accept_same_device: bool = _declare("WALSUP_ACCEPT_SAME_DEVICE", units.boolean,
-        "Count an archive in a directory as protection although it is on one device with the data"
-        " directory, pg_wal or a tablespace: for trials.", default=False, shown="off")
+        "Count an archive in a directory as protection although it is on the same device as the"
+        " data directory, pg_wal or a tablespace. For trials.", default=False, shown="off")
     archive_timeout_s: int = _declare("WALSUP_ARCHIVE_TIMEOUT", parsers.timeout,
-        "After how long a segment that is not full is archived, unless the operator's own settings"
-        " have an archive_timeout.", default=60, shown="60s")
+        "The time after which a segment that is not full is archived, unless the operator's own"
+        " settings contain an archive_timeout.", default=60, shown="60s")
     initial_backup: bool = _declare("WALSUP_INITIAL_BACKUP", units.boolean,
-        "Take a base backup as soon as the database is ready and the archive has none of it.",
+        "Take a base backup as soon as the database is ready and the archive has none for it.",
         default=True, shown="on")
     on_empty_pgdata: str = _declare("WALSUP_ON_EMPTY_PGDATA",
         parsers.choice("refuse", "restore", "initdb-new-path"),
         "What to do when the data directory is empty and the archive holds a cluster: `refuse`,"
-        " `restore` it, or make a new cluster that archives below a new sub-path.",
+        " `restore` it, or create a new cluster that archives below a new sub-path.",
         default="refuse")
     restore_from: ArchiveUrl | FileArchive | None = _declare("WALSUP_RESTORE_FROM", parsers.archive,
-        "An archive to make this database from when its data directory and its own archive are"
-        " empty; it is only read. Its own endpoint and keys: `RESTORE_AWS_…`, `RESTORE_WALG_…`;"
-        " without any of them the archive's are used.", shown=" ")
+        "An archive from which this database is restored when its data directory and its own"
+        " archive are empty; it is only read. Its endpoint and keys: `RESTORE_AWS_…`,"
+        " `RESTORE_WALG_…`; without any of them, those of WALSUP_ARCHIVE are used.", shown=" ")
     restore_secrets_dir: Path | None = _declare("WALSUP_RESTORE_SECRETS_DIR", parsers.absolute,
-        "As WALSUP_SECRETS_DIR, for the source of a restore.", environment_only=True)
+        "Like WALSUP_SECRETS_DIR, for the source of a restore.", environment_only=True)
     restore_backup: str = _declare("WALSUP_RESTORE_BACKUP", recovery_targets.backup,
-        "The base backup to begin with.", default="", shown="the newest before the target")
+        "The base backup from which the restore begins.", default="",
+        shown="the newest before the target")
     restore_target_time: str = _declare("WALSUP_RESTORE_TARGET_TIME", recovery_targets.moment,
         "Restore up to this moment; the time zone is required.", default="",
         shown="the end of the archive")
@@ -170,58 +177,64 @@ class Settings(NamedTuple):
     restore_target_name: str = _declare("WALSUP_RESTORE_TARGET_NAME", recovery_targets.name,
         "Restore up to this restore point (pg_create_restore_point).", default="")
     restore_target_immediate: bool = _declare("WALSUP_RESTORE_TARGET_IMMEDIATE", units.boolean,
-        "Restore the base backup alone, up to where it is consistent.", default=False, shown="off")
+        "Restore only the base backup, up to the point where it is consistent.", default=False,
+        shown="off")
     restore_target_timeline: str = _declare("WALSUP_RESTORE_TARGET_TIMELINE",
         recovery_targets.timeline,
-        "The timeline to follow: `latest` (that of the archive's owner), `current` (the"
-        " backup's own) or a number.",
+        "The timeline to follow: `latest` (the timeline of the archive's owner), `current` (the"
+        " timeline of the base backup) or a number.",
         default="latest")
     restore_target_inclusive: bool = _declare("WALSUP_RESTORE_TARGET_INCLUSIVE", units.boolean,
-        "Whether what is exactly at the target is restored too.", default=True, shown="on")
+        "Whether the restore includes the record exactly at the target.", default=True, shown="on")
     restore_target_action: str = _declare("WALSUP_RESTORE_TARGET_ACTION",
         parsers.choice("promote", "pause", "shutdown"),
         "What to do at the target: `promote`, `pause` (read-only; then `select"
         " pg_wal_replay_resume()`) or `shutdown`.", default="promote")
     restore_accept_hole: str = _declare("WALSUP_RESTORE_ACCEPT_HOLE", recovery_targets.segment,
-        "End the restore before this segment, which is missing although later ones are there; what"
-        " they hold is given up.", default="")
+        "End the restore before this segment, which is missing although later ones exist; their"
+        " contents are lost.", default="")
     role: str = _declare("WALSUP_ROLE", parsers.choice("primary", "standby", "auto"),
-        "What this database is: `primary`, or the `standby` of another one, built from the"
-        " archive's newest base backup, which archives nothing until it is promoted. `auto`: pod 0"
-        " of a StatefulSet begins as the primary; afterwards the archive's owner is it.",
+        "The role of this database: `primary`, or `standby` of another one, which is built from"
+        " the archive's newest base backup and archives nothing until it is promoted. `auto`: pod"
+        " 0 of a StatefulSet starts as the primary; afterwards the archive's owner is the"
+        " primary.",
         default="primary")
     primary_conninfo: Conninfo | None = _declare("WALSUP_PRIMARY_CONNINFO", conninfo.read,
-        "Where a standby's primary is, as `host=… port=… user=… password=…`. With WALSUP_ARCHIVE"
-        " too: it streams, and the archive has what the primary no longer has.", secret=True)
+        "How a standby connects to its primary: `host=… port=… user=… password=…`. With"
+        " WALSUP_ARCHIVE it streams, and reads WAL that the primary no longer has from the"
+        " archive.", secret=True)
     replication_user: str = _declare("WALSUP_REPLICATION_USER", str,
-        "The role with which standbys stream.", default="walsup_replication")
+        "The replication role of standbys.", default="walsup_replication")
     replication_password: str | None = _declare("WALSUP_REPLICATION_PASSWORD", str,
-        "Its password, the same on all. With it a primary makes that role by itself and bounds"
-        " what slots keep, and each standby has a slot of its own.", secret=True)
+        "Password of WALSUP_REPLICATION_USER; it must be the same on every instance. When it is"
+        " set, the primary creates that role and limits the WAL that slots keep, and each standby"
+        " has its own slot.", secret=True)
     http: HttpAddress = _declare("WALSUP_HTTP", parsers.http,
-        "Where probes, metrics and status answer.",
+        "The address of probes, metrics and status.",
         default=HttpAddress(host="", port=9351), shown=":9351, all addresses of IPv4 and IPv6")
     run_dir: Path | None = _declare("WALSUP_RUN_DIR", parsers.absolute,
-        "Sockets, the state file and rendered settings (0700; secrets are in it).",
-        shown="/run/walsup, else $XDG_RUNTIME_DIR/walsup, else a directory in /tmp",
+        "The directory of sockets, the state file and rendered settings (mode 0700; it contains"
+        " secrets).",
+        shown="/run/walsup, otherwise $XDG_RUNTIME_DIR/walsup, otherwise a directory in /tmp",
         environment_only=True)
     secrets_dir: Path | None = _declare("WALSUP_SECRETS_DIR", parsers.absolute,
         "A directory of files named like the settings, as Kubernetes mounts a Secret. NAME and"
-        " NAME_FILE win over it.", environment_only=True)
+        " NAME_FILE take precedence.", environment_only=True)
     stop_grace_s: float = _declare("WALSUP_STOP_GRACE", parsers.grace,
-        "How long a stop may take; keep it 5 s under terminationGracePeriodSeconds, or under"
-        " `docker stop`'s time. Without an archive the default is always 25s.",
-        default=stop_grace.ELSEWHERE_S, shown="25s in Kubernetes, else 8s", environment_only=True)
+        "The maximum duration of a stop; keep it 5 s below terminationGracePeriodSeconds or the"
+        " timeout of `docker stop`. Without an archive the default is always 25s.",
+        default=stop_grace.ELSEWHERE_S, shown="25s in Kubernetes, otherwise 8s",
+        environment_only=True)
     stop_patience_s: float = _declare("WALSUP_STOP_PATIENCE", parsers.patience,
-        "How long a stop waits for a bucket that does not answer; an S3 server's error is an"
-        " answer. The database is down meanwhile; what is not archived stays on its disk, and the"
-        " next start archives it.",
+        "How long a stop waits for a bucket that does not answer; an error from the S3 server is"
+        " an answer. The database is down during this time; WAL that is not archived stays on its"
+        " disk, and the next start archives it.",
         default=20.0, shown="20s")
     log_format: str = _declare("WALSUP_LOG_FORMAT", parsers.choice("auto", "json", "text"),
-        "`auto` is text on a terminal, else JSON.", default="auto", environment_only=True)
+        "`auto` is text on a terminal, otherwise JSON.", default="auto", environment_only=True)
     termination_log: Path | None = _declare("WALSUP_TERMINATION_LOG", parsers.absolute,
-        "Where the verdict of a stop, or the reason of a refusal, is left.",
-        shown="/dev/termination-log when it exists", environment_only=True)
+        "The file for the verdict of a stop or the reason why a start was refused.",
+        shown="/dev/termination-log if it exists", environment_only=True)
     # fmt: on
     # `foreign`: what was made of others' names; `no_new_cluster`: which one asks for another way
     # to a data directory.

@@ -26,7 +26,9 @@ def in_directory(
     except OSError as fault:
         remedy = ""
         if isinstance(fault, PermissionError):
-            remedy = f": let uid {os.geteuid()} read and search it, or start the container as root"
+            remedy = (
+                f": allow uid {os.geteuid()} to read and search it, or start the container as root"
+            )
         faults.append(f"WALSUP_SECRETS_DIR: {directory} cannot be read: {fault.strerror}{remedy}")
         return {}
     read: dict[str, Found] = {}

@@ -9,12 +9,15 @@ def faults_of_role(values: Mapping[str, Any]) -> Iterator[str]:
     role = values["role"]
     if role == "primary":
         if values["primary_conninfo"]:
-            yield "WALSUP_PRIMARY_CONNINFO without WALSUP_ROLE=standby: a primary follows nobody"
+            yield (
+                "WALSUP_PRIMARY_CONNINFO needs WALSUP_ROLE=standby: a primary does not follow"
+                " another database"
+            )
         return
     if role == "auto" and not values["archive"]:
         yield (
-            "WALSUP_ROLE=auto needs WALSUP_ARCHIVE: the archive's owner object says which of them"
-            " is the primary"
+            "WALSUP_ROLE=auto needs WALSUP_ARCHIVE: the archive's owner object records which"
+            " instance is the primary"
         )
     if role == "standby" and not values["archive"] and not values["primary_conninfo"]:
         yield (

@@ -43,5 +43,5 @@ def test_what_is_not_proven_to_be_ours_is_anothers(
 def test_without_a_data_directory_the_start_decides(tmp_path: Path) -> None:
     """A sidecar that has the run directory alone."""
     _compare({"place": "p", "boot": "this"}, tmp_path / "none", "port 1", "this")
-    with pytest.raises(OtherAgentError, match="cannot be told"):
+    with pytest.raises(OtherAgentError, match="cannot be determined"):
         _compare({"place": "p", "boot": "this"}, tmp_path / "none", "port 1", None)

@@ -64,7 +64,7 @@ def test_kubedb() -> None:
         "PRIMARY_HOST, STANDBY, STREAMING: set WALSUP_ROLE and WALSUP_PRIMARY_CONNINFO"
         in known.foreign
     )
-    assert any("ARCHIVE_S3_PREFIX is taken as WALSUP_ARCHIVE=" in note for note in known.foreign)
+    assert any("ARCHIVE_S3_PREFIX is used as WALSUP_ARCHIVE=" in note for note in known.foreign)
     assert known.no_new_cluster == ""
 
 
@@ -144,11 +144,11 @@ def test_spilos_superuser() -> None:
     assert (known.postgres_user, known.postgres_password) == ("boss", "hush")
     assert "hush" not in " ".join(known.foreign)
     assert any(
-        note.startswith("PGUSER_ADMIN: only the superuser is made") for note in known.foreign
+        note.startswith("PGUSER_ADMIN: walsup creates only the superuser") for note in known.foreign
     )
     ours = load(env | {"POSTGRES_USER": "me", "POSTGRES_PASSWORD": "mine"})
     assert (ours.postgres_user, ours.postgres_password) == ("me", "mine")
-    assert "PGUSER_SUPERUSER is not read: POSTGRES_USER is set" in ours.foreign
+    assert "PGUSER_SUPERUSER is ignored: POSTGRES_USER is set" in ours.foreign
 
 
 def test_wal_e_s_endpoint_has_a_convention() -> None:

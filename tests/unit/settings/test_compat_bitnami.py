@@ -41,7 +41,7 @@ def test_the_superuser_s_password() -> None:
     assert who(known) == ("postgres", "p w", None, None, "d")
     assert (known.pgport, known.postgres_initdb_args) == (6, "--locale=C")
     assert known.postgres_initdb_waldir == Path("/w")
-    assert "POSTGRESQL_PASSWORD is taken as POSTGRES_PASSWORD; set that" in known.foreign
+    assert "POSTGRESQL_PASSWORD is used as POSTGRES_PASSWORD; set that instead" in known.foreign
     assert not any("p w" in note for note in known.foreign)
 
 
@@ -61,7 +61,7 @@ def test_the_chart() -> None:
     assert known.pgport == 5433
     assert known.warnings == ()
     said = "\n".join(known.foreign)
-    assert "POSTGRESQL_SHARED_PRELOAD_LIBRARIES: give PostgreSQL's settings as arguments" in said
+    assert "POSTGRESQL_SHARED_PRELOAD_LIBRARIES: pass PostgreSQL settings as arguments" in said
     assert "SERVICE" not in said
     assert "of the shop" not in said
     assert "of postgres" not in said
@@ -92,7 +92,7 @@ def test_walsup_s_own_name_wins() -> None:
     """With a note."""
     known = load({"POSTGRESQL_PASSWORD": "theirs", "POSTGRES_PASSWORD": "ours"})
     assert known.postgres_password == "ours"
-    assert "POSTGRESQL_PASSWORD is not read: POSTGRES_PASSWORD is set" in known.foreign
+    assert "POSTGRESQL_PASSWORD is ignored: POSTGRES_PASSWORD is set" in known.foreign
     both = {"POSTGRES_USER": "chief", "POSTGRESQL_USERNAME": "shop", "POSTGRESQL_PASSWORD": "s"}
     assert load(both).postgres_user == "chief"
     assert load({"PGPORT": "7", "POSTGRESQL_PORT_NUMBER": "8"}).pgport == 7

@@ -57,7 +57,7 @@ def test_the_password_is_a_secret_and_nothing_else_is() -> None:
     ("environ", "word"),
     [
         ({"WALSUP_ROLE": "standby"}, "nothing to follow"),
-        ({"WALSUP_PRIMARY_CONNINFO": "host=db"}, "follows nobody"),
+        ({"WALSUP_PRIMARY_CONNINFO": "host=db"}, "does not follow another"),
         ({"WALSUP_ROLE": "auto"}, "needs WALSUP_ARCHIVE"),
         (
             {

@@ -357,7 +357,7 @@ def test_refused(name: str, text: str) -> None:
 
 def test_other_schemes_are_refused_with_the_reason() -> None:
     """Who comes with Google's or Azure's storage reads what this version can do."""
-    assert "this version archives to S3" in faults({"WALSUP_ARCHIVE": "gs://b/p"})
+    assert "this version archives only to S3" in faults({"WALSUP_ARCHIVE": "gs://b/p"})
 
 
 @pytest.mark.parametrize(
@@ -375,11 +375,11 @@ def test_a_directory_needs_neither_region_nor_keys(name: str, text: str) -> None
 @pytest.mark.parametrize(
     ("archive", "said"),
     [
-        ("/srv/pg", "lies in PGDATA"),
-        ("/srv/pg/archive", "lies in PGDATA"),
-        ("/srv", "holds PGDATA"),
-        ("/run/w/a", "lies in WALSUP_RUN_DIR"),
-        ("/wal", "lies in POSTGRES_INITDB_WALDIR"),
+        ("/srv/pg", "is inside PGDATA"),
+        ("/srv/pg/archive", "is inside PGDATA"),
+        ("/srv", "contains PGDATA"),
+        ("/run/w/a", "is inside WALSUP_RUN_DIR"),
+        ("/wal", "is inside POSTGRES_INITDB_WALDIR"),
     ],
 )
 def test_an_archive_in_the_data_directory_is_refused(archive: str, said: str) -> None:

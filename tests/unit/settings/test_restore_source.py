@@ -83,9 +83,12 @@ def test_spilos_names() -> None:
             {"WALSUP_RESTORE_TARGET_LSN": "0/1", "WALSUP_RESTORE_TARGET_XID": "5"},
             "WALSUP_RESTORE_TARGET_LSN and WALSUP_RESTORE_TARGET_XID are both set",
         ),
-        ({"WALSUP_RESTORE_FROM": "s3://own/a/b"}, "lie in one another"),
+        ({"WALSUP_RESTORE_FROM": "s3://own/a/b"}, "overlap"),
         ({"WALSUP_RESTORE_TARGET_ACTION": "pause"}, "without a target"),
-        ({"WALSUP_RESTORE_FROM": "", "WALSUP_RESTORE_TARGET_NAME": "x"}, "anything to restore"),
+        (
+            {"WALSUP_RESTORE_FROM": "", "WALSUP_RESTORE_TARGET_NAME": "x"},
+            "nothing is to be restored",
+        ),
         ({"WALSUP_ARCHIVE": "", "WALSUP_ON_EMPTY_PGDATA": "restore"}, "needs WALSUP_ARCHIVE"),
         (
             {"RESTORE_AWS_ACCESS_KEY_ID": "k", "WALSUP_RESTORE_TARGET_ACTION": "pause"},

@@ -164,7 +164,7 @@ def test_a_region_is_not_blamed_on_the_keys(name: str, text: str) -> None:
         ("s3://b/a/./b", "write s3://b/a/b"),
         ("s3://b", "needs a bucket and a prefix"),
         ("s3:///x", "needs a bucket and a prefix"),
-        ("s3://b_ü/x", "a bucket's name has letters"),
+        ("s3://b_ü/x", "a bucket's name contains only letters"),
     ],
 )
 def test_a_place_says_what_is_wrong_with_it(place: str, said: str) -> None:

@@ -30,7 +30,7 @@ def ready(seen: Snapshot) -> Answer:
     """Readiness: connections are accepted in the wanted role; the rest is detail."""
     details = tuple(unprotected(seen))
     if seen.init.stopping:
-        return Answer(ok=False, reasons=("it is being stopped", *details))
+        return Answer(ok=False, reasons=("the container is stopping", *details))
     if not seen.database.accepting or seen.restore.phase == "recovering":
         phase = seen.init.detail or _restoring(seen) or f"phase {seen.init.phase}"
         return Answer(
@@ -42,7 +42,7 @@ def ready(seen: Snapshot) -> Answer:
         reason = "this is a standby; `walsup promote` makes it the primary"
         return Answer(ok=False, reasons=(reason, *details))
     if seen.connection.full:
-        full = "postgres answers, and all its connection slots are taken"
+        full = "postgres answers, but all its connection slots are in use"
         return Answer(ok=True, reasons=(full, *details))
     return Answer(ok=True, reasons=details)
 
@@ -66,15 +66,16 @@ def unprotected(seen: Snapshot) -> list[str]:
         return ["not protected: WALSUP_ARCHIVE is not set", *_faults(seen)]
     reasons = []
     if seen.gate.state != "open":
-        reason = seen.gate.reason or "not opened yet"
-        reasons.append(f"not protected: the gate of the archive is {seen.gate.state} ({reason})")
+        reason = seen.gate.reason or "archiving is not enabled yet"
+        reasons.append(f"not protected: archiving is disabled: {seen.gate.state} ({reason})")
     if not seen.backup.counts:
-        reasons.append(f"not protected: no base backup is proven ({seen.backup.state})")
+        reasons.append(f"not protected: no base backup is verified ({seen.backup.state})")
     if seen.gate.state == "open":
         reasons += [*_not_audited(seen), *freshness.stale(seen)]
     if seen.archive.startswith("file://") and seen.shared_with is None:
         reasons.append(
-            "not protected: whether archive and data directory are on one device is not known yet"
+            "not protected: it is not yet known whether archive and data directory are on the"
+            " same device"
         )
     shut = seen.faults.get(Subject.GATE) if seen.gate.state != "open" else None
     if shut is not None:
@@ -82,7 +83,9 @@ def unprotected(seen: Snapshot) -> list[str]:
     reasons += _faults(seen, without=Subject.GATE if shut else None)
     if seen.disk.full_in_s is not None:
         shown = units.show_duration(_rounded(seen.disk.full_in_s))
-        reasons.append(f"at the present rate pg_wal is full in about {shown}; postgres ends then")
+        reasons.append(
+            f"pg_wal will be full in about {shown} at the current rate; postgres then stops"
+        )
     return reasons
 
 
@@ -91,11 +94,13 @@ def _not_audited(seen: Snapshot) -> list[str]:
     audit = seen.audit
     if audit.state == "waiting" or not audit.finished_at:
         before = f"; the last one ended {_ago(seen)} ago" if audit.finished_at else ""
-        return [f"not protected: the archive is not yet audited in this run{before}"]
+        return [f"not protected: the archive has not been audited yet in this run{before}"]
     if audit.due_s and seen.at - audit.finished_at > audit.due_s:
         return [f"not protected: the last full audit of the archive ended {_ago(seen)} ago"]
     if audit.state == "findings":
-        return ["not protected: the last audit of the archive has found something missing or odd"]
+        return [
+            "not protected: the last audit of the archive found something missing or unexpected"
+        ]
     return []
 
 
@@ -115,9 +120,11 @@ def _not_following(seen: Snapshot) -> list[str]:
     """Say why a standby does not have what its primary has, or only what is archived."""
     standby = seen.standby
     if standby.source == "nowhere":
-        return ["not following: neither the primary nor the archive gives this standby its WAL"]
+        return [
+            "not following: this standby gets WAL neither from the primary nor from the archive"
+        ]
     if standby.streams and standby.source != "streaming":
-        return ["not streaming: the primary is not reached; what is archived is followed meanwhile"]
+        return ["not streaming: the primary cannot be reached; this standby follows the archive"]
     return []
 
 

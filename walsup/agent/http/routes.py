@@ -26,7 +26,7 @@ def page(method: str, path: str, seen: Snapshot) -> Page:
     if show is None:
         return Page(404, _JSON, _as_json({"problem": "not found", "paths": list(_PAGES)}))
     if method not in READS:
-        return problem(405, f"{method} is not answered here")
+        return problem(405, f"method {method} is not allowed")
     return show(seen)
 
 

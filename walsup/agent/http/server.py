@@ -76,7 +76,7 @@ def _cannot_listen(where: str, raised: OSError) -> Fault:
         "" if kind == FaultKind.ADDRESS_IN_USE else "set WALSUP_HTTP to an address of this machine"
     )
     if where.startswith("/"):
-        remedy = "make the run directory writable for this user, and make room in it"
+        remedy = "make the run directory writable for this user, and free space in it"
     return Fault(kind, f"cannot listen on {where}: {raised.strerror}", remedy)
 
 
@@ -127,7 +127,7 @@ class Conversation:
             return page(request.method.decode(), path, self._board.shown())
         except Exception as raised:  # noqa: BLE001 (a page must not end the others)
             REPEATS.exception("http.failed", raised, path=path)
-            return problem(500, "walsup cannot show this; its log says why")
+            return problem(500, "walsup cannot show this; the log says why")
 
 
 async def _request(http: h11.Connection, sock: socket.socket) -> h11.Request | None:

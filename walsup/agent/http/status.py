@@ -112,11 +112,14 @@ def as_text(status: Mapping[str, Any]) -> str:
         f" ({gate['engine']}{'' if gate['daemon'] else ', no daemon'})" if gate["engine"] else ""
     )
     shared = status.get("archive_shared_with")
-    beside = f", ON ONE DEVICE with {shared}" if shared else ""
+    beside = f", ON THE SAME DEVICE as {shared}" if shared else ""
     accepts = "accepts connections" if database["accepting"] else "does not accept connections"
+    archiving = "archiving " + (
+        "enabled" if gate["state"] == "open" else f"disabled ({gate['state']})"
+    )
     lines = [
         f"protected  {'yes' if status['protected'] else 'NO'}",
-        f"archive    {status['archive'] or 'none'}{beside}, gate {gate['state']}{engine}",
+        f"archive    {status['archive'] or 'none'}{beside}, {archiving}{engine}",
         f"postgres   {status['init']['phase']}, {accepts} as {database['role']}",
         f"backup     {backup['state']} {backup['name']} {backup['finished_at']}".rstrip()
         + (f" (verified {backup['verified']})" if backup["state"] == "listed" else ""),
@@ -128,11 +131,11 @@ def as_text(status: Mapping[str, Any]) -> str:
             f" {units.show_duration(round(lag['seconds'], 1))}{idle}"
         )
         lines.append(
-            f"proven     up to {lag['proven_lsn']}, postgres is at {database['current_lsn']}"
+            f"verified   up to {lag['proven_lsn']}, postgres is at {database['current_lsn']}"
         )
     lines += [
-        f"hole       {hole['first']} to {hole['last']}: no restore goes across it"
-        f" (new base backup: {hole['covered_by'] or 'not yet'})"
+        f"gap        {hole['first']} to {hole['last']}: no restore passes it (new base backup:"
+        f" {hole['covered_by'] or 'not yet'})"
         for hole in status.get("holes", ())
     ]
     if words := audit_words(status.get("audit") or {}):
@@ -145,7 +148,7 @@ def as_text(status: Mapping[str, Any]) -> str:
         lines.append(f"last run   {words}")
     if "now" in status:
         age = units.show_duration(round(status["now"] - status["at"]))
-        lines.append(f"looked     the oldest of these observations is {age} old")
+        lines.append(f"age        the oldest of these observations is {age} old")
     if status["init"]["detail"]:
         lines.append(f"doing      {status['init']['detail']}")
     lines += [f"!          {reason}" for reason in status["reasons"]]
@@ -195,7 +198,7 @@ def standby_words(seen: Mapping[str, Any]) -> str:
         delay = units.show_duration(round(seen["apply_delay_s"]))
         words += f", each commit {delay} later (recovery_min_apply_delay)"
     if seen["archived_lsn"] == show_lsn(0):
-        return f"{words}; how far the archive goes is not known"
+        return f"{words}; the end of the archive is not known"
     behind = units.show_bytes(seen["behind_bytes"])
     return f"{words}, {behind} behind the archive ({seen['archived_lsn']})"
 

@@ -57,7 +57,7 @@ def test_what_stops_is_not_ready(phase: str) -> None:
     """No client is sent to a server that goes away."""
     answer = health.ready(replace(PROTECTED, init=Init(phase=phase)))
     assert not answer.ok
-    assert answer.reasons[0] == "it is being stopped"
+    assert answer.reasons[0] == "the container is stopping"
 
 
 @pytest.mark.parametrize(
@@ -65,13 +65,13 @@ def test_what_stops_is_not_ready(phase: str) -> None:
     [
         (replace(PROTECTED, archive=None), "WALSUP_ARCHIVE is not set"),
         (replace(PROTECTED, gate=Gate(state="shut", reason="not the owner: x")), "not the owner"),
-        (replace(PROTECTED, gate=Gate()), "not opened yet"),
+        (replace(PROTECTED, gate=Gate()), "not enabled yet"),
         (replace(PROTECTED, backup=BackupSeen()), "no base backup"),
         (replace(PROTECTED, backup=BackupSeen(state="running")), "running"),
         (replace(PROTECTED, faults={Subject.GATE: FAULT}), "AWS_ACCESS_KEY_ID"),
-        (replace(PROTECTED, disk=Disk(full_in_s=11_000.0)), "pg_wal is full in about 3h;"),
-        (replace(PROTECTED, disk=Disk(full_in_s=400.0)), "pg_wal is full in about 7min;"),
-        (replace(PROTECTED, disk=Disk(full_in_s=90.4)), "pg_wal is full in about 1min 30s;"),
+        (replace(PROTECTED, disk=Disk(full_in_s=11_000.0)), "pg_wal will be full in about 3h "),
+        (replace(PROTECTED, disk=Disk(full_in_s=400.0)), "pg_wal will be full in about 7min "),
+        (replace(PROTECTED, disk=Disk(full_in_s=90.4)), "pg_wal will be full in about 1min 30s "),
     ],
 )
 def test_not_protected(seen: Snapshot, word: str) -> None:

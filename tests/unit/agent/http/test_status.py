@@ -54,8 +54,8 @@ def test_text() -> None:
     """Lag and proof stand in a line each."""
     text = as_text(as_json(PROTECTED))
     assert "lag        2 segments, 5MB, 12.3s" in text
-    assert "proven     up to 1/FF000000, postgres is at 2/28" in text
-    assert "gate open (walrus)" in text
+    assert "verified   up to 1/FF000000, postgres is at 2/28" in text
+    assert "archiving enabled (walrus)" in text
     idle = replace(PROTECTED, lag=Lag(known=True, bytes=0, idle=True))
     assert "idle" in as_text(as_json(idle))
     assert "lag" not in as_text(as_json(STARTING))

@@ -31,7 +31,12 @@ GATEWAY = "<html>\r\n<head><title>502 Bad Gateway</title></head><body>nginx</bod
     [
         (403, CONSOLE_1, "no S3 server", "MinIO's API"),
         (400, CONSOLE_2, "no S3 server", "MinIO's API"),
-        (403, document("AccessDenied", "Access Denied."), "no rights", "give the key the right"),
+        (
+            403,
+            document("AccessDenied", "Access Denied."),
+            "no rights",
+            "grant the access key the permission",
+        ),
         (403, document("QuotaExceeded"), "archive full", "raise the quota"),
         (
             400,
@@ -39,8 +44,8 @@ GATEWAY = "<html>\r\n<head><title>502 Bad Gateway</title></head><body>nginx</bod
             *("archive full",) * 1,
             "raise the quota",
         ),
-        (507, document("XMinioStorageFull"), "archive full", "make room on the S3 server"),
-        (507, "", "archive full", "make room"),
+        (507, document("XMinioStorageFull"), "archive full", "free space on the S3 server"),
+        (507, "", "archive full", "free space"),
         (403, B2_FULL, "archive full", "raise the quota"),
         (403, document("InvalidAccessKeyId"), "auth", "check AWS_ACCESS_KEY_ID: "),
         (403, document("SignatureDoesNotMatch"), "auth", "check AWS_SECRET_ACCESS_KEY"),
@@ -52,7 +57,7 @@ GATEWAY = "<html>\r\n<head><title>502 Bad Gateway</title></head><body>nginx</bod
         (400, document("AuthorizationHeaderMalformed", MALFORMED), "wrong region", "=eu-west-1"),
         (400, document("AuthorizationHeaderMalformed", "an empty Access Key"), "auth", "check"),
         (301, document("PermanentRedirect"), "wrong region", "set AWS_REGION"),
-        (503, document("SlowDown"), "throttled", "fewer requests"),
+        (503, document("SlowDown"), "throttled", "limits the request rate"),
         (503, document("SlowDownWrite", "Resource is unwritable"), "server error", "drives"),
         (503, document("XMinioServerNotInitialized"), "server error", "drives or nodes"),
         (413, "<html><h1>413 Request Entity Too Large</h1></html>", *("server error", "nginx:")),
@@ -69,8 +74,8 @@ GATEWAY = "<html>\r\n<head><title>502 Bad Gateway</title></head><body>nginx</bod
         (404, "404 page not found\n", "no S3 server", "check host and port"),
         (405, document("MethodNotAllowed"), "no S3 server", "a website's endpoint"),
         (403, document("SecondLevelDomainForbidden"), "no S3 server", "virtual-hosted"),
-        (429, "<html>Too Many Requests", "throttled", "fewer requests"),
-        (418, document("Teapot"), "unknown", "the problem's own words"),
+        (429, "<html>Too Many Requests", "throttled", "limits the request rate"),
+        (418, document("Teapot"), "unknown", "the message above"),
     ],
 )
 def test_an_answer_has_the_class_and_the_remedy_that_are_right(
@@ -143,7 +148,11 @@ def test_success_with_a_page_is_no_success() -> None:
         (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"), "tls", "=http://h:1"),
         (ssl.SSLEOFError(8, "EOF occurred in violation of protocol"), "tls", "https is assumed"),
         (OSError(113, "No route to host"), "refused", "network policies"),
-        (ConnectionRefusedError(111, "Connection refused"), "refused", "nothing listens there"),
+        (
+            ConnectionRefusedError(111, "Connection refused"),
+            "refused",
+            "nothing listens at that address",
+        ),
         (ConnectionResetError(104, "reset"), "refused", "cut off in the middle"),
         (socket.gaierror(-2, "Name or service not known"), "dns", "host name in AWS_ENDPOINT"),
     ],
