@@ -7,7 +7,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from walsup.init.prepare_process import Send
+    from walsup.pid1_messages import Send
 
 
 _AGENT_NICENESS = 5

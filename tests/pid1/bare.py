@@ -7,8 +7,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from walsup.init.message_parser import Invalid, from_prepare
+
 if TYPE_CHECKING:
-    from walsup.init.prepare_process import Send
+    from walsup.pid1_messages import Send
 
 
 def prepare(arguments: list[str], _lock: int, send: "Send") -> int:
@@ -18,7 +20,9 @@ def prepare(arguments: list[str], _lock: int, send: "Send") -> int:
             time.sleep(1000)
         if "end" in message:
             return int(message["end"])
-        send(message)
+        said = from_prepare(json.dumps(message).encode())
+        assert not isinstance(said, Invalid), said.problem
+        send(said)
     return 0
 
 

@@ -1,12 +1,23 @@
 """The agent's line to PID 1: its state file to read, a pipe to write to, a nudge to wait for."""
 
 import asyncio
-import json
 import os
 from pathlib import Path
 
 from walsup.agent.state import Init
 from walsup.archive.faults import Fault, FaultKind
+from walsup.pid1_messages import (
+    Beat,
+    ExplainExit,
+    ExtendLease,
+    FromAgent,
+    Launch,
+    Reload,
+    RequestStop,
+    SetDaemon,
+    Verdict,
+    encode,
+)
 
 
 class Pid1:
@@ -56,64 +67,49 @@ class Pid1:
 
     def beat(self) -> None:
         """Tell PID 1 that the loop turns; silence for 30 s is taken for a hang."""
-        self._send({"beat": 1})
+        self._send(Beat())
 
     def want_engine(
         self, generation: int, argv: list[str], environment: dict[str, str], until_s: float
     ) -> None:
         """Ask for the engine's daemon, started anew for each generation, until the lease ends."""
-        self._send(
-            {
-                "daemon": "engine",
-                "generation": generation,
-                "argv": argv,
-                "environment": environment,
-                "lease": until_s,
-            }
-        )
+        self._send(SetDaemon("engine", Launch(argv, environment), generation, until_s))
 
     def want_reader(self, generation: int, argv: list[str], environment: dict[str, str]) -> None:
         """Ask for the daemon that fetches for a recovery; it needs no lease."""
-        self._send(
-            {
-                "daemon": "reader",
-                "generation": generation,
-                "argv": argv,
-                "environment": environment,
-            }
-        )
+        self._send(SetDaemon("reader", Launch(argv, environment), generation))
 
     def no_reader(self) -> None:
         """End it: the restore is done."""
-        self._send({"daemon": "reader", "generation": 0})
+        self._send(SetDaemon("reader", None, 0))
 
     def doom(self, reason: str, code: int) -> None:
         """Say what it means if postgres ends by itself now; ("", 0) takes it back."""
-        self._send({"doom": reason, "code": code})
+        self._send(ExplainExit(reason, code))
 
     def end(self, reason: str, code: int) -> None:
         """Have the container stopped: what it is must be decided anew, at its next start."""
-        self._send({"end": reason, "code": code})
+        self._send(RequestStop(reason, code))
 
     def lease(self, until_s: float) -> None:
         """Let the daemon run until then, by the clock of leases; PID 1 ends it when we hang."""
-        self._send({"lease": until_s})
+        self._send(ExtendLease(until_s))
 
     def no_engine(self) -> None:
         """Shut the gate: no daemon, so every push fails and WAL waits."""
-        self._send({"daemon": "engine", "generation": 0})
+        self._send(SetDaemon("engine", None, 0))
 
     def reload(self) -> None:
         """Ask for a reload of postgres, which also wakes its archiver."""
-        self._send({"reload": 1})
+        self._send(Reload())
 
     def verdict(self, text: str) -> None:
         """Give the last word of a stop."""
-        self._send({"verdict": text})
+        self._send(Verdict(text))
 
-    def _send(self, message: dict[str, object]) -> None:
+    def _send(self, message: FromAgent) -> None:
         if self._wire is None:
             return
-        line = json.dumps(message).encode() + b"\n"
+        line = encode(message)
         while line:
             line = line[os.write(self._wire, line) :]

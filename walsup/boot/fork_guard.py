@@ -5,8 +5,8 @@ import os
 from collections.abc import Callable
 
 from walsup import log
-from walsup.boot.pid1_messages import Send, without_secrets
 from walsup.errors import DiskFullError, InternalError, PermissionsError, WalsupError
+from walsup.pid1_messages import FromPrepare, Progress, Refusal, Send
 from walsup.redaction import redact_known
 
 
@@ -14,7 +14,7 @@ def guarded(work: Callable[[Send], None], send: Send) -> int:
     """Do the work; return the exit code, and send PID 1 what it refuses, without secrets."""
     log.configure(os.environ.get("WALSUP_LOG_FORMAT", "auto").strip(), "prepare")
     log.redact_with(redact_known)
-    send = without_secrets(send)
+    send = _without_secrets(send)
     try:
         work(send)
     except WalsupError as refusal:
@@ -29,7 +29,7 @@ def guarded(work: Callable[[Send], None], send: Send) -> int:
     else:
         return 0
     log.error("start.refused", problem=error.problem, hint=error.hint)
-    send({"refused": str(error), "code": error.exit_code})
+    send(Refusal(str(error), error.exit_code))
     return error.exit_code
 
 
@@ -39,3 +39,18 @@ def _os_error(fault: OSError) -> WalsupError:
     return PermissionsError(
         str(fault), hint=f"give uid {os.geteuid()} the rights that are missing there"
     )
+
+
+def _without_secrets(send: Send) -> Send:
+    """Return a `send` that cuts secrets from what PID 1 shows; launches go as they are."""
+
+    def shown(message: FromPrepare) -> None:
+        match message:
+            case Refusal():
+                message = Refusal(redact_known(message.text), message.exit_code)
+            case Progress():
+                fault = [redact_known(part) for part in message.fault]
+                message = Progress(redact_known(message.detail), fault)
+        send(message)
+
+    return shown

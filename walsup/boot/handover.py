@@ -7,13 +7,14 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from walsup import log, settings
 from walsup.boot.command_line import CommandLine
 from walsup.boot.current_settings import Current
 from walsup.datadir import restore_state
+from walsup.pid1_messages import Launch, Send, StartAgent, StartPostgres
 from walsup.system.private_files import write_private
 
 AGENT_FILE = "agent.json"
@@ -29,7 +30,7 @@ class Handover:
         current: Current,
         run_dir: Path,
         boot: str,
-        send: Callable[[dict[str, object]], None],
+        send: Send,
     ) -> None:
         """`boot`: a random name of this very start of the container (S2)."""
         self.run_dir = run_dir
@@ -78,17 +79,10 @@ class Handover:
 
     def launch_agent(self, after_s: float = 0.0, generation: int = 1) -> None:
         """Launch the agent, so many seconds later; one of another generation is ended."""
-        self.send(
-            {
-                "launch": "agent",
-                "after_s": after_s,
-                "generation": generation,
-                # -I: no PYTHON* variables, no user site, no current directory.
-                "argv": [sys.executable, "-I", "-m", "walsup", "agent", str(self.run_dir)],
-                "environment": {n: os.environ[n] for n in _AGENT_SEES if n in os.environ}
-                | self._trust(),
-            }
-        )
+        # -I: no PYTHON* variables, no user site, no current directory.
+        argv = [sys.executable, "-I", "-m", "walsup", "agent", str(self.run_dir)]
+        environment = {name: os.environ[name] for name in _AGENT_SEES if name in os.environ}
+        self.send(StartAgent(Launch(argv, environment | self._trust()), generation, after_s))
 
     def _trust(self) -> dict[str, str]:
         """Give what makes the engines, which the agent starts, trust the S3 server's CA.
@@ -104,13 +98,7 @@ class Handover:
         """Launch postgres."""
         known = self.current.known
         self._write_probe_file()
-        self.send(
-            {
-                "launch": "postgres",
-                "argv": [program, *line.arguments],
-                "environment": dict(environment) | {"PGDATA": str(known.pgdata)},
-                "cwd": str(known.pgdata),
-                "verdict": known.archive is not None,
-                "boot": self.boot if known.archive else "",
-            }
-        )
+        pgdata = str(known.pgdata)
+        launch = Launch([program, *line.arguments], {**environment, "PGDATA": pgdata}, pgdata)
+        archives = known.archive is not None
+        self.send(StartPostgres(launch, self.boot if archives else "", awaits_verdict=archives))

@@ -23,9 +23,9 @@ from walsup.boot.existing_cluster import (
 )
 from walsup.boot.existing_cluster.directory_settings import operators_gucs
 from walsup.boot.fork_guard import guarded
-from walsup.boot.pid1_messages import Send
 from walsup.datadir import archive_subpath, continuity, markers, restore_state
 from walsup.errors import SettingsError, WalsupError
+from walsup.pid1_messages import Send
 from walsup.postgres import config, pg_control, standby_signal
 from walsup.settings import Settings, guessable
 

@@ -15,8 +15,8 @@ from walsup.boot.existing_cluster import external_config, missing_files
 from walsup.boot.existing_cluster.directory_settings import NAME, operators_gucs
 from walsup.boot.fork_guard import guarded
 from walsup.boot.hidden_files import is_hidden
-from walsup.boot.pid1_messages import Send
 from walsup.errors import DataDirectoryError, PermissionsError, SettingsError
+from walsup.pid1_messages import Send
 from walsup.postgres import config
 from walsup.redaction import redact
 from walsup.settings import Settings

@@ -2,7 +2,7 @@
 
 from walsup import log
 from walsup.archive.faults import Fault
-from walsup.boot.pid1_messages import Send
+from walsup.pid1_messages import Progress, Send
 
 
 def tell(send: Send, fault: Fault, told: str, *, before: str = "") -> str:
@@ -12,11 +12,6 @@ def tell(send: Send, fault: Fault, told: str, *, before: str = "") -> str:
     """
     if fault.kind != told:
         log.warning("archive.waiting", kind=fault.kind, problem=fault.problem, remedy=fault.cure)
-    send(
-        {
-            "detail": f"{before}waiting for the archive ({fault.kind}): {fault.problem};"
-            f" {fault.cure}",
-            "fault": [fault.kind, fault.problem, fault.cure],
-        }
-    )
+    detail = f"{before}waiting for the archive ({fault.kind}): {fault.problem}; {fault.cure}"
+    send(Progress(detail, (fault.kind, fault.problem, fault.cure)))
     return fault.kind

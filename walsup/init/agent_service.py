@@ -3,8 +3,13 @@
 import time
 
 from walsup import log
-from walsup.init.pipe import Wire
+from walsup.init.message_parser import from_agent
+from walsup.init.pipe import MessagePipe
 from walsup.init.service import Service
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from walsup.pid1_messages import FromAgent
 
 _BEATS_S = 2.5  # it beats every second
 _STARTS_S = 10.0
@@ -14,7 +19,7 @@ _THAWS_S = 1.5
 class Agent(Service):
     """The agent; one that is silent for `silence_s` hangs, and is killed to be started again."""
 
-    __slots__ = ("_heard_s", "_late_s", "_patience_s", "_silence_s", "_wire")
+    __slots__ = ("_heard_s", "_late_s", "_patience_s", "_pipe", "_silence_s")
 
     def __init__(self, silence_s: float) -> None:
         super().__init__("agent")
@@ -22,33 +27,35 @@ class Agent(Service):
         self._heard_s = 0.0
         self._late_s = float("inf")
         self._patience_s = _STARTS_S
-        self._wire: Wire | None = None
+        self._pipe: MessagePipe | None = None
 
     def begin(self) -> None:
         """Start it with a new pipe: half a line of a dead one must not meet the next."""
-        if self._wire:
-            self._wire.close()
-            self._wire = None
+        if self._pipe:
+            self._pipe.close()
+            self._pipe = None
         try:
-            self._wire = Wire()
+            self._pipe = MessagePipe()
         except OSError:
             return  # no descriptor left; the next turn of the loop tries again
-        writer = self._wire.writer
+        writer = self._pipe.writer
         self.start(inherit=(writer,), WALSUP_WIRE=str(writer), **log.environment())
-        self._wire.close_writer()
+        self._pipe.close_writer()
         self._heard_s, self._patience_s = time.monotonic(), _STARTS_S
 
-    def messages(self) -> "list[dict[str, object]]":
-        """Give what it has said since the last call."""
-        found = self._wire.messages() if self._wire else []
-        if found:
+    def messages(self) -> "list[FromAgent]":
+        """Return what it has said since the last call."""
+        if self._pipe is None:
+            return []
+        messages: list[FromAgent] = self._pipe.messages(from_agent)
+        if messages:
             self._heard_s, self._patience_s = time.monotonic(), _BEATS_S
-        return found
+        return messages
 
     @property
     def has_more_to_say(self) -> bool:
         """Tell whether it has said more than one turn of the loop listens to."""
-        return self._wire is not None and not self._wire.drained
+        return self._pipe is not None and not self._pipe.drained
 
     def silent_in(self, now_s: float) -> float:
         """Give the seconds until its silence is a hang; infinite while it does not run."""

@@ -15,7 +15,7 @@ import time
 
 from walsup import log
 from walsup.init.service import Service
-from walsup.init.spawn import Launch
+from walsup.pid1_messages import Launch
 
 _PIPE_BYTES = 1 << 20
 _ENDS_WITHIN_S = 1.5

@@ -1,52 +1,67 @@
-"""What prepare and the agent say to PID 1, and what it does about it."""
+"""What PID 1 does about the messages of prepare and of the agent."""
 
 import signal
 
-from walsup import log
 from walsup.init.service import Service
-from walsup.init.spawn import Launch
 from walsup.init.stop_ladder import Ladder
+from walsup.pid1_messages import (
+    Beat,
+    ExplainExit,
+    ExtendLease,
+    Progress,
+    Refusal,
+    Reload,
+    RequestStop,
+    SetDaemon,
+    StartAgent,
+    StartPostgres,
+    Verdict,
+)
 from walsup.system import stop_grace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from walsup.init.supervisor import Init
+    from typing import assert_never
 
-_Message = dict[str, object]
+    from walsup.init.supervisor import Init
+    from walsup.pid1_messages import FromAgent, FromPrepare
 
 
 def listen(init: "Init") -> None:
-    """Take in what has been said since the last call; nonsense is the speaker's fault alone."""
-    said = [(_hear_prepare, message) for message in init.preparation.messages()]
-    said += [(_hear_agent, message) for message in init.agent.messages()]
-    for hear, message in said:
-        try:
-            hear(init, message)
-        except ValueError as fault:
-            log.error("message.unreadable", problem=str(fault))
+    """Act on what has been said since the last call."""
+    for said in init.preparation.messages():
+        _hear_prepare(init, said)
+    for message in init.agent.messages():
+        _hear_agent(init, message)
 
 
-def _hear_prepare(init: "Init", message: _Message) -> None:
-    init.awaits_verdict = bool(message.get("verdict", init.awaits_verdict))
-    if message.get("launch") == "agent":
-        after_s = float(str(message.get("after_s", 0)))
-        generation = int(str(message.get("generation", 1)))
-        init.agent.want(Launch.from_message(message), generation, after_s)
-    elif message.get("launch") == "postgres":
-        if init.stop_s is None:
-            init.boot = str(message.get("boot", ""))
-            if not init.awaits_verdict:
-                _without_verdict(init)
-            init.database.start(Launch.from_message(message), init.lock)
-            init.phase, init.detail, init.waits = "running", "", ()
-    elif "daemon" in message:
-        _want_daemon(init, message)
-    elif "refused" in message:
-        init.preparation.refuse(message)
-    else:
-        init.detail = str(message.get("detail", ""))
-        fault = message.get("fault")
-        init.waits = tuple(map(str, fault)) if isinstance(fault, list) else ()
+def _hear_prepare(init: "Init", message: "FromPrepare") -> None:
+    match message:
+        case StartAgent():
+            init.awaits_verdict = init.awaits_verdict or message.awaits_verdict
+            init.agent.want(message.launch, message.generation, message.after_s)
+        case StartPostgres():
+            init.awaits_verdict = init.awaits_verdict or message.awaits_verdict
+            _start_postgres(init, message)
+        case SetDaemon():
+            _set_daemon(init, message)
+        case Refusal():
+            init.preparation.refuse(message)
+        case Progress():
+            init.detail, init.waits = message.detail, message.fault
+        case _:
+            if TYPE_CHECKING:
+                assert_never(message)
+
+
+def _start_postgres(init: "Init", message: StartPostgres) -> None:
+    if init.stop_s is not None:
+        return
+    init.boot = message.boot
+    if not init.awaits_verdict:
+        _without_verdict(init)
+    init.database.start(message.launch, init.lock)
+    init.phase, init.detail, init.waits = "running", "", ()
 
 
 def _without_verdict(init: "Init") -> None:
@@ -56,35 +71,35 @@ def _without_verdict(init: "Init") -> None:
         init.ladder = Ladder(init.basics.stop_grace_s)
 
 
-def _hear_agent(init: "Init", message: _Message) -> None:
-    if "daemon" in message:
-        _want_daemon(init, message)
-    elif "lease" in message:
-        # A reader of another archive holds none, and has no end.
-        for service in init.daemons.values():
-            if service.until_s != float("inf"):
-                service.until_s = _until_s(message)
-    elif "reload" in message:
-        init.database.reload()
-    elif "doom" in message:
-        # Said before postgres ends by itself: why, and what that shall mean outside.
-        init.refusal, init.doom = str(message["doom"]), int(str(message.get("code", 0)))
-    elif "end" in message:
-        # What must not go on; who runs the container starts it again, and it is prepared anew.
-        init.refusal, init.ends = str(message["end"]), int(str(message.get("code", 0)))
-        init.stop(signal.SIGINT)
-    elif "verdict" in message:
-        init.verdict = str(message["verdict"])
+def _hear_agent(init: "Init", message: "FromAgent") -> None:
+    match message:
+        case Beat():
+            pass  # that it speaks is all that it says
+        case SetDaemon():
+            _set_daemon(init, message)
+        case ExtendLease():
+            _extend_lease(init, message.until_s)
+        case Reload():
+            init.database.reload()
+        case ExplainExit():
+            init.refusal, init.doom = message.text, message.exit_code
+        case RequestStop():
+            init.refusal, init.ends = message.text, message.exit_code
+            init.stop(signal.SIGINT)
+        case Verdict():
+            init.verdict = message.text
+        case _:
+            if TYPE_CHECKING:
+                assert_never(message)
 
 
-def _want_daemon(init: "Init", message: _Message) -> None:
-    name = str(message["daemon"])
-    service = init.daemons.setdefault(name, Service(name))
-    generation = int(str(message.get("generation", 0)))
-    service.want(Launch.from_message(message) if generation else None, generation)
-    service.until_s = _until_s(message)
+def _set_daemon(init: "Init", message: SetDaemon) -> None:
+    service = init.daemons.setdefault(message.name, Service(message.name))
+    service.want(message.launch, message.generation)
+    service.until_s = message.until_s
 
 
-def _until_s(message: _Message) -> float:
-    """Give until when a daemon may run, by CLOCK_BOOTTIME; for ever when nothing is said."""
-    return float(str(message.get("lease", "inf")))
+def _extend_lease(init: "Init", until_s: float) -> None:
+    for service in init.daemons.values():
+        if service.until_s != float("inf"):  # the reader of another archive needs no lease
+            service.until_s = until_s

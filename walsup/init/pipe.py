@@ -1,21 +1,28 @@
-"""The pipes over which prepare and the agent talk to PID 1: one JSON object a line.
+"""The pipes over which prepare and the agent talk to PID 1: one message a line.
 
 The kernel sends SIGIO when something arrives (O_ASYNC), so PID 1's one wait for signals is
 also its wait for messages.
 """
 
 import fcntl
-import json
 import os
 
 from walsup import log
+from walsup.init.message_parser import Invalid
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    Message = TypeVar("Message")
 
 _LONGEST_LINE_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 16
 _CHUNKS_A_TURN = 16
 
 
-class Wire:
+class MessagePipe:
     """The reading end of a pipe, held by PID 1; `writer` goes to the child."""
 
     __slots__ = ("_buffer", "_reader", "drained", "writer")
@@ -29,35 +36,42 @@ class Wire:
         self.drained = True
 
     def close_writer(self) -> None:
-        """Let go of the writing end, once the child has its own copy."""
+        """Close the writing end, once the child has its own copy."""
         if self.writer >= 0:
             os.close(self.writer)
             self.writer = -1
 
     def close(self) -> None:
-        """Let go of both ends."""
+        """Close both ends."""
         self.close_writer()
         if self._reader >= 0:
             os.close(self._reader)
             self._reader = -1
 
-    def messages(self) -> "list[dict[str, object]]":
-        """Give the whole lines that have arrived; a line that is no object is logged and lost.
+    def messages(self, parse: "Callable[[bytes], Message | Invalid]") -> "list[Message]":
+        """Return the messages that have arrived; invalid lines are logged, once a call.
 
         A child that talks without end must not keep PID 1 from its signals: what is left over
         after a megabyte waits for the next call (`drained` is False then).
         """
-        found: list[dict[str, object]] = []
+        parsed = [parse(line) for line in self._lines()]
+        problems = [message.problem for message in parsed if isinstance(message, Invalid)]
+        if problems:
+            log.error("message.unreadable", problem=problems[0], lines=len(problems))
+        return [message for message in parsed if not isinstance(message, Invalid)]
+
+    def _lines(self) -> "list[bytes]":
+        lines: list[bytes] = []
         for _ in range(_CHUNKS_A_TURN):
             self.drained = not (chunk := self._read())
             if self.drained:
                 break
-            *lines, self._buffer = (self._buffer + chunk).split(b"\n")
-            found += [message for line in lines if (message := _parsed(line)) is not None]
+            *whole, self._buffer = (self._buffer + chunk).split(b"\n")
+            lines += whole
             if len(self._buffer) > _LONGEST_LINE_BYTES:
                 log.error("message.unreadable", bytes=len(self._buffer))
                 self._buffer = b""
-        return found
+        return lines
 
     def _read(self) -> bytes:
         try:
@@ -66,22 +80,10 @@ class Wire:
             return b""
 
 
-def send(writer: int, message: "dict[str, object]") -> None:
-    """Write one message; PID 1 may be gone, which the writer will learn otherwise."""
-    line = json.dumps(message).encode() + b"\n"
+def send(writer: int, line: bytes) -> None:
+    """Write one line; without a PID 1 that reads, the writer ends soon by its death."""
     while line:
         try:
             line = line[os.write(writer, line) :]
         except OSError:
             return
-
-
-def _parsed(line: bytes) -> "dict[str, object] | None":
-    try:
-        message = json.loads(line)
-    except ValueError:
-        message = None
-    if isinstance(message, dict):
-        return message
-    log.error("message.unreadable", bytes=len(line))
-    return None

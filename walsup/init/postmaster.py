@@ -11,8 +11,8 @@ from walsup.init import spawn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from walsup.init.spawn import Launch
     from walsup.init.stop_ladder import Ladder
+    from walsup.pid1_messages import Launch
 
 _STATE_OFFSET = 16
 _SHUT_DOWN = (1, 2)  # DB_SHUTDOWNED, DB_SHUTDOWNED_IN_RECOVERY; Source: pg_control.h, 11 to 18

@@ -6,11 +6,8 @@ import time
 
 from walsup import log
 from walsup.init import spawn
+from walsup.pid1_messages import Launch
 from walsup.units import backoff
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from walsup.init.spawn import Launch
 
 _FIRST_DELAY_S = 0.25
 _LONGEST_DELAY_S = 10.0
@@ -45,7 +42,7 @@ class Service:
         self._failures = 0
         self._started_s = 0.0
 
-    def want(self, launch: "Launch | None", generation: int, after_s: float = 0.0) -> None:
+    def want(self, launch: Launch | None, generation: int, after_s: float = 0.0) -> None:
         """Ask for this launch; a running child of another generation is killed first."""
         self._launch = launch
         self.generation = generation if launch else 0
@@ -78,7 +75,8 @@ class Service:
         """Start it now; `extra` is added to its environment. No room for it counts as a death."""
         if self._launch is None:
             return
-        launch = spawn.Launch(self._launch.argv, self._launch.environment | extra, self._launch.cwd)
+        environment = self._launch.environment | extra
+        launch = Launch(self._launch.argv, environment, self._launch.cwd)
         self._started_s = time.monotonic()
         try:
             self.pid = spawn.spawn(launch, inherit=inherit)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
+    from walsup.pid1_messages import Launch
+
 NOT_FOUND = 127
 NOT_EXECUTABLE = 126
 _FIRST_OTHER_DESCRIPTOR = 3
@@ -19,35 +21,7 @@ _FIRST_OTHER_DESCRIPTOR = 3
 _HIGHEST_DESCRIPTOR = 65536
 
 
-class Launch:
-    """A program to run: argv (argv[0] is the path), its whole environment, its directory."""
-
-    __slots__ = ("argv", "cwd", "environment")
-
-    def __init__(self, argv: "list[str]", environment: "dict[str, str]", cwd: str = "/") -> None:
-        self.argv = argv
-        self.environment = environment
-        self.cwd = cwd
-
-    @classmethod
-    def from_message(cls, message: "dict[str, object]") -> "Launch":
-        """Build one from a line that prepare or the agent has written.
-
-        Raises:
-            ValueError: the message has another shape.
-        """
-        argv, environment = message.get("argv"), message.get("environment")
-        if not isinstance(argv, list) or not argv or not isinstance(environment, dict):
-            raise ValueError(f"not a launch: {sorted(message)}")
-        cwd = message.get("cwd")
-        return cls(
-            [str(part) for part in argv],
-            {str(key): str(value) for key, value in environment.items()},
-            str(cwd or "/"),
-        )
-
-
-def spawn(launch: Launch, *, inherit: "tuple[int, ...]" = (), orphan: bool = False) -> int:
+def spawn(launch: "Launch", *, inherit: "tuple[int, ...]" = (), orphan: bool = False) -> int:
     """Fork and exec; gives the pid. `inherit`: descriptors that stay open over exec.
 
     The child has default dispositions and an empty mask. Unless `orphan`, it dies with PID 1.
@@ -91,7 +65,7 @@ def fork_into(work: "Callable[[], int]") -> int:
         os._exit(code)
 
 
-def _exec(launch: Launch, inherit: "tuple[int, ...]", parent: int) -> "NoReturn":
+def _exec(launch: "Launch", inherit: "tuple[int, ...]", parent: int) -> "NoReturn":
     if parent:
         prctl.die_with_parent(parent)
     first = _FIRST_OTHER_DESCRIPTOR

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from walsup.init.agent_service import Agent
-from walsup.init.spawn import Launch
+from walsup.pid1_messages import Launch
 
 SAYS = "echo '{\"beat\": 1}' > /proc/self/fd/$WALSUP_WIRE; exec sleep 600"
 

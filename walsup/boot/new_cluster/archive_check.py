@@ -9,8 +9,8 @@ from walsup.archive.storage.bucket import open_bucket
 from walsup.archive.storage.fault_mapping import classify
 from walsup.boot import wait_report
 from walsup.boot.current_settings import Current
-from walsup.boot.pid1_messages import Send
 from walsup.datadir import archive_subpath
+from walsup.pid1_messages import Progress, Send
 from walsup.settings import Settings
 
 _FIRST_RETRY_S = 0.5
@@ -33,14 +33,14 @@ def ask_archive(current: Current, send: Send) -> Answer:
     Only a successful listing allows an initdb: 403, no bucket and silence do not (S11).
     """
     failures, told = 0, ""
-    send({"detail": "waiting for the archive"})
+    send(Progress("waiting for the archive"))
     while True:
         try:
             found = _once(current.known)
         except Exception as raised:  # noqa: BLE001 (any failure is no answer)
             fault = classify(raised)
         else:
-            send({"detail": ""})
+            send(Progress(""))
             return found
         failures += 1
         told = wait_report.tell(send, fault, told)

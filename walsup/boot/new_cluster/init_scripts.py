@@ -10,9 +10,9 @@ from walsup.boot.new_cluster import script_progress
 from walsup.boot.new_cluster.script_progress import scripts_of
 from walsup.boot.new_cluster.temporary_server import StageServer
 from walsup.boot.new_cluster.temporary_settings import session_settings
-from walsup.boot.pid1_messages import Send
 from walsup.boot.run_program import OneShot, end
 from walsup.errors import BootstrapError, PermissionsError
+from walsup.pid1_messages import Progress, Send
 from walsup.postgres.sql import startup_settings
 from walsup.settings import Settings, declared, is_secret
 from walsup.system.output_tail import last_lines
@@ -88,7 +88,7 @@ def run(
     argv = [bash, str(_DRIVER), str(finished), *map(str, scripts.directories)]
     log.info("initdb.scripts", directories=[str(path) for path in scripts.directories])
     code = script_progress.wait(one_shot.begin(argv, output, environ), output, send)
-    send({"detail": ""})
+    send(Progress(""))
     for line in _lines(output):
         if line.startswith(_IGNORES):
             log.warning("initdb.ignored", path=line.removeprefix(_IGNORES))

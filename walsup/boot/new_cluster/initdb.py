@@ -11,9 +11,9 @@ from walsup.boot.new_cluster import init_scripts, nss_wrapper
 from walsup.boot.new_cluster.temporary_config import with_config
 from walsup.boot.new_cluster.temporary_server import StageServer
 from walsup.boot.new_cluster.temporary_settings import stage_settings
-from walsup.boot.pid1_messages import Send
 from walsup.boot.run_program import OneShot
 from walsup.errors import SettingsError
+from walsup.pid1_messages import Send
 from walsup.postgres import config
 from walsup.postgres.sql import scram
 from walsup.postgres.sql.quoting import identifier, literal

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from walsup import log, units
-from walsup.boot.pid1_messages import Send
+from walsup.pid1_messages import Progress, Send
 
 _SAYS = (b"walsup: running ", b"walsup: sourcing ")
 _LOOK_EVERY_S = 0.2
@@ -39,7 +39,7 @@ def wait(process: subprocess.Popen[bytes], output: Path, send: Send) -> int:
             if begun := _begun(file):
                 script, since_s, pause_s = begun[-1], now_s, _FIRST_LOGGED_AFTER_S
                 due_s = now_s + pause_s
-                send({"detail": f"initdb.d: running {script}"})
+                send(Progress(f"initdb.d: running {script}"))
             if now_s >= due_s:
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
                 due_s = now_s + pause_s
@@ -54,7 +54,7 @@ def _say(script: str, running_s: int, output: Path, send: Send) -> None:
         output=str(output),
         message="the database starts when it has ended",
     )
-    send({"detail": f"initdb.d: running {script} for {units.show_duration(running_s)}"})
+    send(Progress(f"initdb.d: running {script} for {units.show_duration(running_s)}"))
 
 
 def _begun(file: BinaryIO) -> list[str]:

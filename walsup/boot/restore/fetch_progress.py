@@ -3,7 +3,6 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from walsup import log, units
@@ -12,6 +11,7 @@ from walsup.archive.faults import Fault
 from walsup.boot import wait_report
 from walsup.boot.current_settings import Current
 from walsup.boot.restore.backup_fetch import Fetched
+from walsup.pid1_messages import Progress, Send
 from walsup.system.private_files import write_private
 
 _LOGGED_EVERY_S = 10.0
@@ -25,7 +25,7 @@ class Patience:
     Each wait ends with a look at the secrets: a wrong one may have been put right.
     """
 
-    def __init__(self, send: Callable[[dict[str, object]], None], current: Current) -> None:
+    def __init__(self, send: Send, current: Current) -> None:
         self.send = send
         self._current = current
         self._told = ""
@@ -40,9 +40,7 @@ class Patience:
 class Teller:
     """Says how far the fetch of a base backup is."""
 
-    def __init__(
-        self, run_dir: Path, backup: str, send: Callable[[dict[str, object]], None]
-    ) -> None:
+    def __init__(self, run_dir: Path, backup: str, send: Send) -> None:
         self._path = run_dir / PROGRESS
         self._backup = backup
         self._send = send
@@ -56,7 +54,7 @@ class Teller:
             f"restore: fetching {self._backup}: {units.show_bytes(seen.written_bytes)} of"
             f" {units.show_bytes(seen.total_bytes)} ({percent}%){left}"
         )
-        self._send({"detail": text})
+        self._send(Progress(text))
         progress = {
             "phase": "fetching",
             "backup": self._backup,

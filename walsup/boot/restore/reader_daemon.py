@@ -1,16 +1,16 @@
 """The reader: the daemon that fetches WAL for a recovery. It needs no lease, for it only reads."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from walsup.archive.engine import restore_command, run_once
 from walsup.archive.engine.adapter import Engine
 from walsup.archive.engine.reader_config import trust
+from walsup.pid1_messages import Launch, Send, SetDaemon
 from walsup.settings import Settings
 
 
 def launch(
-    send: Callable[[dict[str, object]], None],
+    send: Send,
     carrier: Engine,
     source: Settings,
     run_dir: Path,
@@ -22,4 +22,4 @@ def launch(
             run_dir / restore_command.READER_CONFIG, run_dir / restore_command.READER_SOCKET
         )
         environment = run_once.environment() | {"PGDATA": str(pgdata)} | trust(source)
-        send({"daemon": "reader", "generation": 1, "argv": argv, "environment": environment})
+        send(SetDaemon("reader", Launch(argv, environment), 1))

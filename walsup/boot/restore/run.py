@@ -20,7 +20,6 @@ from walsup.archive.storage.fault_mapping import classify
 from walsup.boot import inspect, libraries, staging
 from walsup.boot.current_settings import Current
 from walsup.boot.existing_cluster import inner_tablespaces, start_files
-from walsup.boot.pid1_messages import Send
 from walsup.boot.restore import fetch, links, reader_daemon, sanitize
 from walsup.boot.restore.archive_source import check_key, configure, reader
 from walsup.boot.restore.fetch_progress import Patience
@@ -37,6 +36,7 @@ from walsup.boot.run_program import OneShot
 from walsup.datadir import restore_state
 from walsup.datadir.restore_state import Restored
 from walsup.errors import ArchiveError, DiskFullError
+from walsup.pid1_messages import Progress, Send
 from walsup.postgres import config
 from walsup.settings import Settings, origin
 
@@ -56,7 +56,7 @@ def restore(
     began_at = time.time()
     known = current.known
     source = origin(known, own=own)
-    send({"detail": f"restore: looking into {source.archive}"})
+    send(Progress(f"restore: looking into {source.archive}"))
     check_key(source)
     # What a killed fetch has left, in the directories of tablespaces too.
     staging.wipe(known.pgdata)
@@ -99,7 +99,7 @@ def restore(
     libraries.check(data, known.pg_bindir, arguments)
     found = _memory(known, request, plan, own=own, began_at=began_at, region=region)
     restore_state.write(data, found)
-    send({"detail": "restore: syncing the copy"})
+    send(Progress("restore: syncing the copy"))
     one_shot.run("initdb", ["--sync-only", "-D", str(data)])
     staging.complete(known.pgdata)
     staging.finish(known.pgdata)

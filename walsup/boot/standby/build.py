@@ -18,7 +18,6 @@ from walsup.archive.faults import Fault, FaultKind
 from walsup.boot import inspect, libraries, staging
 from walsup.boot.current_settings import Current
 from walsup.boot.existing_cluster import inner_tablespaces, start_files
-from walsup.boot.pid1_messages import Send
 from walsup.boot.restore import fetch, links, run, sanitize
 from walsup.boot.restore.archive_source import check_key, configure, reader
 from walsup.boot.restore.fetch_progress import Patience
@@ -27,6 +26,7 @@ from walsup.boot.restore.target import Target
 from walsup.boot.run_program import OneShot
 from walsup.boot.standby import basebackup
 from walsup.errors import VersionError
+from walsup.pid1_messages import Progress, Send
 from walsup.postgres import standby_signal
 from walsup.settings import Settings
 
@@ -59,7 +59,7 @@ def build(current: Current, one_shot: OneShot, send: Send, arguments: Sequence[s
         ):
             break
         if known.primary_conninfo:
-            send({"detail": "standby: copying the primary"})
+            send(Progress("standby: copying the primary"))
             taken = basebackup.take(known, one_shot, arguments)
             if isinstance(taken, Path):
                 data = taken
@@ -68,7 +68,7 @@ def build(current: Current, one_shot: OneShot, send: Send, arguments: Sequence[s
         failures += 1
         asyncio.run(patience.wait(lacking, failures))
     libraries.check(data, known.pg_bindir, arguments)
-    send({"detail": "standby: syncing the copy"})
+    send(Progress("standby: syncing the copy"))
     one_shot.run("initdb", ["--sync-only", "-D", str(data)])
     staging.complete(known.pgdata)
     staging.finish(known.pgdata)
@@ -98,7 +98,7 @@ def _from_archive(
 ) -> Path | None:
     """Fetch the newest base backup into the stage; None: there is none."""
     known = current.known
-    patience.send({"detail": f"standby: looking into {known.archive}"})
+    patience.send(Progress(f"standby: looking into {known.archive}"))
     check_key(known)
     staging.wipe(known.pgdata)
     archive = reader(current, one_shot.run_dir, one_shot.lock, own=True, on_fault=patience.wait)

@@ -25,6 +25,7 @@ from walsup.boot.restore.fetch_progress import Patience
 from walsup.boot.standby import build, demote, diverged_wal
 from walsup.datadir import markers, restore_state
 from walsup.errors import DataDirectoryError, SettingsError
+from walsup.pid1_messages import Progress
 from walsup.postgres import pg_control, standby_signal
 from walsup.postgres.pg_control import DBState
 from walsup.settings import Settings
@@ -130,7 +131,7 @@ def _ask(known: Settings, own: Self, hand: Handover) -> Rank | None:
     source = reader(hand.current, hand.run_dir, -1, own=True)
     deadline_s = time.monotonic() + max(_SURE_AFTER_S, 2 * known.lease_s)
     silent_s = time.monotonic() + _SURE_AFTER_S
-    hand.send({"detail": "asking the archive whether this is still the primary"})
+    hand.send(Progress("asking the archive whether this is still the primary"))
     while True:
         try:
             rank = asyncio.run(role_query.ask(source, own))
@@ -154,7 +155,7 @@ def _claim(known: Settings, hand: Handover) -> str:
     rivals = Rivals()
     silent_s = time.monotonic() + _SURE_AFTER_S
     deadline_s = time.monotonic() + _SURE_AFTER_S + RIVAL_LEASES * known.lease_s
-    hand.send({"detail": "claiming the archive for this start"})
+    hand.send(Progress("claiming the archive for this start"))
     while True:
         try:
             known = hand.current.known
@@ -184,7 +185,7 @@ def _claim(known: Settings, hand: Handover) -> str:
 
 def _tell(fault: Fault, hand: Handover) -> None:
     text = f"is this still the primary? the archive does not say ({fault.kind}): {fault.problem}"
-    hand.send({"detail": text, "fault": [fault.kind, fault.problem, fault.cure]})
+    hand.send(Progress(text, (fault.kind, fault.problem, fault.cure)))
 
 
 def _rebuild(known: Settings, own: Self, found: StepDown, hand: Handover) -> None:
@@ -195,7 +196,7 @@ def _rebuild(known: Settings, own: Self, found: StepDown, hand: Handover) -> Non
     size = pg_control.read(known.pgdata).segment_size
     if diverged_wal.segments(known.pgdata, own, found, size):
         diverged_wal.check(known)
-        hand.send({"detail": "bringing WAL that only this one has into the archive"})
+        hand.send(Progress("bringing WAL that only this one has into the archive"))
         failures = 0
         while True:
             try:
