@@ -9,7 +9,7 @@ from dev.harness.machine import ROOT
 from dev.setting_groups import GROUPS
 from walsup import settings
 from walsup.agent.http import metrics
-from walsup.archive.faults import REMEDIES, FaultKind
+from walsup.archive.faults import REMEDIES, FaultKind, help_of
 from walsup.errors import exit_code_rows
 from walsup.settings.schema import Row
 
@@ -89,13 +89,11 @@ def faults_page(troubleshooting: str | None = None) -> str:
     meanings = first_paragraphs(text)
     if missing := [kind for kind in FaultKind if kind not in meanings]:
         raise ValueError(f"docs/troubleshooting.md has no heading `### {missing[0]}` with a text")
-    rows = [(f"[{kind}](../{help_of(kind)})", meanings[kind], REMEDIES[kind]) for kind in FaultKind]
+    rows = [
+        (f"[{kind}](../{help_of(kind).removeprefix('docs/')})", meanings[kind], REMEDIES[kind])
+        for kind in FaultKind
+    ]
     return f"{_FAULTS}\n{_markdown(('fault', 'meaning', 'remedy'), rows)}"
-
-
-def help_of(kind: FaultKind) -> str:
-    """Return the heading of a class, relative to docs."""
-    return f"troubleshooting.md#{kind.lower().replace(' ', '-')}"
 
 
 def first_paragraphs(text: str) -> Mapping[str, str]:

@@ -1,6 +1,7 @@
 """walsup's own image, built as README says, from a context of just what the Dockerfile copies."""
 
 import hashlib
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -11,7 +12,7 @@ from pathlib import Path
 from dev.containers import base, registries
 from dev.containers.client import docker, run
 from dev.containers.steps import step
-from dev.harness import Machine
+from dev.harness import Machine, documents
 from dev.harness.machine import ROOT
 
 DOCKERFILE = ROOT / "Dockerfile"
@@ -115,7 +116,12 @@ def try_build(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def _argv(folder: Path, words: list[str]) -> list[str]:
-    return ["build", "--progress=plain", *words, str(folder)]
+    """README's command, with more words, another context and no name of its own."""
+    documented = shlex.split(documents.block("build"))
+    if documented[:3] != ["docker", "build", "-t"] or documented[-1] != ".":
+        problem = f"README's command has another form: {shlex.join(documented)}"
+        raise ValueError(problem)
+    return ["build", *documented[4:-1], "--progress=plain", *words, str(folder)]
 
 
 def _found(machine: Machine, engine: str) -> list[Path]:

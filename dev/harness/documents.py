@@ -55,17 +55,17 @@ def all_blocks() -> list[Block]:
     ]
 
 
-def block(page: str, run: str) -> str:
-    """Return the text of the block of a page that is marked `<!-- run: RUN -->`.
+def block(run: str) -> str:
+    """Return the text of the block that is marked `<!-- run: RUN -->`.
 
     Raises:
-        ValueError: the page has no such block, or two.
+        ValueError: no page has it, or two pages differ.
     """
-    found = [one.text for one in all_blocks() if one.page == page and one.run == run]
-    if len(found) != 1:
-        problem = f"{page} has {len(found)} blocks that are marked `run: {run}`, not one"
+    texts = {one.text for one in all_blocks() if one.run == run}
+    if len(texts) != 1:
+        problem = f"{len(texts)} different blocks are marked `run: {run}`, not one"
         raise ValueError(problem)
-    return found[0]
+    return texts.pop()
 
 
 def below(page: str, heading: str, language: str) -> str:

@@ -5,7 +5,7 @@ from signal import SIGKILL
 
 import pytest
 
-from dev.harness import FaultProxy, S3Server, Walsup
+from dev.harness import FaultProxy, S3Server, Walsup, documented, documents
 from dev.harness.standbys import (
     EAGER,
     LEASE,
@@ -56,7 +56,7 @@ def test_the_new_primary_archives_what_the_dead_one_had_not(walsup: Make, s3: S3
         one.kill("postgres", SIGKILL)
         one.kill_tree()
         assert not set(lost) & set(segments(s3, one.prefix))
-        told = cli(two, "promote")
+        told = documented.run(two, documents.block("promote"))
         assert told.returncode == 0, told.stderr
         assert "timeline 2" in told.stdout
         wait_primary(two)

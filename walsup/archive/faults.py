@@ -136,6 +136,11 @@ REMEDIES: dict[FaultKind, str] = {
 }
 
 
+def help_of(kind: FaultKind) -> str:
+    """Return the page and heading of the repository that explain a class."""
+    return f"docs/troubleshooting.md#{kind.lower().replace(' ', '-')}"
+
+
 class Fault(NamedTuple):
     """A class of REMEDIES, and what happened, without secrets."""
 

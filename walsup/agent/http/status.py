@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -11,6 +11,7 @@ from walsup.agent import freshness
 from walsup.agent.http import health
 from walsup.agent.state import Snapshot, Standing
 from walsup.agent.subject import Subject
+from walsup.archive.faults import help_of
 from walsup.postgres.wal import show_lsn
 
 
@@ -71,6 +72,7 @@ def _standing(shown: Mapping[Subject, Standing]) -> dict[str, dict[str, Any]]:
             "kind": standing.fault.kind,
             "problem": standing.fault.problem,
             "remedy": standing.fault.cure,
+            "help": help_of(standing.fault.kind),
             "since": standing.since,
         }
         for subject, standing in shown.items()
@@ -151,12 +153,24 @@ def as_text(status: Mapping[str, Any]) -> str:
         lines.append(f"age        the oldest of these observations is {age} old")
     if status["init"]["detail"]:
         lines.append(f"doing      {status['init']['detail']}")
-    lines += [f"!          {reason}" for reason in status["reasons"]]
-    lines += [
-        f"attention  {one['problem']}; {one['remedy']}"
-        for one in (status.get("attention") or {}).values()
-    ]
+    lines += _reasons(status)
+    for one in (status.get("attention") or {}).values():
+        lines += [f"attention  {one['problem']}; {one['remedy']}", *_see(one)]
     return "\n".join(lines)
+
+
+def _reasons(status: Mapping[str, Any]) -> Iterator[str]:
+    """Give the lines of the reasons, each with the headings that explain its fault."""
+    faults = (status.get("faults") or {}).values()
+    for reason in status["reasons"]:
+        yield f"!          {reason}"
+        ending = [line for one in faults if reason.endswith(one["remedy"]) for line in _see(one)]
+        yield from dict.fromkeys(ending)
+
+
+def _see(fault: Mapping[str, Any]) -> list[str]:
+    """Return the line with a fault's heading; an agent of an earlier version has none."""
+    return [f"           see {fault['help']}"] if "help" in fault else []
 
 
 def audit_words(seen: Mapping[str, Any]) -> str:

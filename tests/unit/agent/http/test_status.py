@@ -35,7 +35,21 @@ def test_json_for_people_and_programs() -> None:
     fault = status["faults"]["bucket"]
     assert fault["kind"] == "auth"
     assert "AWS_ACCESS_KEY_ID" in fault["remedy"]
+    assert fault["help"] == "docs/troubleshooting.md#auth"
     assert fault["since"] == 1.0
+
+
+@pytest.mark.parametrize("subject", [Subject.BUCKET, Subject.GATE])
+def test_a_faults_reason_is_followed_by_its_heading(subject: Subject) -> None:
+    """Of the disabled archive too, whose reason ends with the fault's remedy."""
+    gate = replace(PROTECTED.gate, state="shut", reason="another owner")
+    status = as_json(replace(PROTECTED, gate=gate, faults={subject: FAULT}))
+    lines = as_text(status).splitlines()
+    ends = [number for number, line in enumerate(lines) if line.endswith(FAULT.fault.cure)]
+    assert [lines[number + 1] for number in ends] == ["           see docs/troubleshooting.md#auth"]
+    assert sum("docs/troubleshooting.md" in line for line in lines) == 1
+    del status["faults"][subject]["help"]  # an agent of an earlier version
+    assert "docs/troubleshooting.md" not in as_text(status)
 
 
 def test_attention_is_shown_and_takes_no_protection_away() -> None:
@@ -46,6 +60,7 @@ def test_attention_is_shown_and_takes_no_protection_away() -> None:
     text = as_text(status)
     assert "protected  yes" in text
     assert f"attention  {FAULT.fault.problem}; {FAULT.fault.cure}" in text
+    assert text.endswith("\n           see docs/troubleshooting.md#auth")
     del status["attention"]  # an agent of an earlier version
     assert "attention" not in as_text(status)
 
