@@ -1,0 +1,130 @@
+"""Detects that pushes fail, and says when the reason is to be found out. Pure.
+
+What is known is shown at once; an examination, a push of walsup's own perhaps, finds the reason.
+"""
+
+from walsup import units
+from walsup.agent.archiving.watchdog_actions import (
+    Action,
+    ClearFault,
+    Examine,
+    Progress,
+    ShowFault,
+    segments_wait,
+)
+from walsup.agent.state import Snapshot
+from walsup.agent.subject import Subject
+from walsup.archive.faults import Fault, FaultKind
+
+EXAMINE_AFTER_S = 5.0
+LONGEST_PAUSE_S = 60.0
+# A killed daemon is back in a moment: one failed push in between is no news.
+SETTLED_AFTER_S = 1.0
+GONE_AFTER_S = 5.0
+ANSWER_S = 1.0
+SILENT_S = 1.0
+COUNTED_WITHIN_S = 2.5  # a push under way ends, and the next sample of the database has it
+
+
+class FailingPushes:
+    """Shows the fault of the segments, and has it examined after a pause that doubles."""
+
+    def __init__(self, seen: Snapshot, now_s: float) -> None:
+        self._progress = Progress(seen)
+        self._failed_count = seen.database.failed_count
+        self._began_s = now_s
+        self._examined = 0
+        self._examined_s = 0.0
+        self._finding: Fault | None = None
+        self._bucket_faulty_s = 0.0
+        self._engine = (0, 0.0)
+        self._fails_since_s = 0.0
+
+    def step(
+        self,
+        seen: Snapshot,
+        now_s: float,
+        *,
+        listing_s: float = 0.0,
+        examining: bool = False,
+        finding: Fault | None = None,
+    ) -> list[Action]:
+        """Return what is to be shown and done about the segments.
+
+        `listing_s`: how long a listing takes, or has taken. `examining`: whether an examination is
+        under way. `finding`: the fault with which one has just ended.
+        """
+        self._note(seen, now_s)
+        actions: list[Action] = []
+        if self._progress.has_moved(seen):
+            self._failed_count = seen.database.failed_count
+            self._began_s = now_s
+            self._examined, self._finding = 0, None
+            actions.append(ClearFault(Subject.SEGMENTS))
+        elif self._examined:
+            self._finding = finding or self._finding
+        if segments_wait(seen) and Subject.BUCKET not in seen.faults:
+            actions += self._say_why(seen, now_s, listing_s=listing_s, examining=examining)
+        return actions
+
+    def _note(self, seen: Snapshot, now_s: float) -> None:
+        """Note since when the bucket answers, and since when this daemon runs."""
+        if Subject.BUCKET in seen.faults:
+            self._bucket_faulty_s = now_s
+        pid = seen.init.engine_pid
+        if pid and pid != self._engine[0]:
+            self._engine = (pid, now_s)
+
+    def _say_why(
+        self, seen: Snapshot, now_s: float, *, listing_s: float, examining: bool
+    ) -> list[Action]:
+        actions: list[Action] = []
+        failing = self._is_failing(seen, now_s)
+        if not failing:
+            self._fails_since_s = now_s
+        elif now_s - self._fails_since_s > ANSWER_S and Subject.SEGMENTS not in seen.faults:
+            # What an examination says would have been better; it takes its time.
+            actions.append(ShowFault(Subject.SEGMENTS, _fault(seen, listing_s)))
+        if examining:
+            return actions
+        if self._finding is not None:
+            actions.append(ShowFault(Subject.SEGMENTS, self._finding))
+            self._finding = None
+        if now_s >= self._due_s(failing=failing):
+            self._examined += 1
+            self._examined_s = now_s
+            actions.append(Examine(failing=failing))
+        return actions
+
+    def _is_failing(self, seen: Snapshot, now_s: float) -> bool:
+        """Return whether pushes fail that are neither the bucket's fault nor a lost daemon's."""
+        if now_s - self._bucket_faulty_s < COUNTED_WITHIN_S:
+            self._failed_count = seen.database.failed_count
+        runs = seen.init.engine_pid != 0 or not seen.gate.daemon
+        settled_after_s = SETTLED_AFTER_S if runs else GONE_AFTER_S
+        return (
+            seen.database.failed_count > self._failed_count
+            and now_s - self._engine[1] > settled_after_s
+        )
+
+    def _due_s(self, *, failing: bool) -> float:
+        if self._examined:
+            return self._examined_s + units.backoff(
+                self._examined, EXAMINE_AFTER_S, LONGEST_PAUSE_S
+            )
+        return self._began_s if failing else self._began_s + EXAMINE_AFTER_S
+
+
+def _fault(seen: Snapshot, listing_s: float) -> Fault:
+    """Return what is known at once."""
+    database = seen.database
+    failing = f"pushing {database.last_failed_wal or 'a segment'} fails"
+    if listing_s > SILENT_S:
+        return Fault(
+            kind=FaultKind.TIMEOUT,
+            problem=f"{failing}, and a listing takes {listing_s:.0f} s and more",
+        )
+    return Fault(
+        kind=FaultKind.ENGINE_BROKEN,
+        problem=f"{failing}, and the bucket can be read; failed so far: {database.failed_count}",
+    )

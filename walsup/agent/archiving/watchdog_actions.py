@@ -1,0 +1,74 @@
+"""What the detectors of the archiver watchdog want to be done, and what they have in common. Pure.
+
+A detector looks at a snapshot and at a clock that it is given, and returns actions; only the loop
+acts. Every detector is stepped at each turn, also while no segment waits.
+"""
+
+from dataclasses import dataclass
+
+from walsup.agent.state import Snapshot
+from walsup.agent.subject import Subject
+from walsup.archive.faults import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """Have the archiver try again; a daemon that does not answer is replaced first.
+
+    `has_daemon`: whether there is one to be asked. `reloads`: whether the archiver is woken; not
+    while the bucket does not answer.
+    """
+
+    reason: str
+    has_daemon: bool
+    reloads: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceDaemon:
+    """Replace the engine's daemon."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShowFault:
+    """Make a fault active."""
+
+    subject: Subject
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class ClearFault:
+    """End a fault."""
+
+    subject: Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Examine:
+    """Find out why the first segment is missing in the bucket; `failing`: its pushes fail."""
+
+    failing: bool
+
+
+Action = Wake | ReplaceDaemon | ShowFault | ClearFault | Examine
+
+
+def segments_wait(seen: Snapshot) -> bool:
+    """Return whether archiving is enabled and finished segments are not verified."""
+    return seen.gate.state == "open" and bool(seen.lag.segments)
+
+
+class Progress:
+    """Tells whether archiving has moved since the last look."""
+
+    def __init__(self, seen: Snapshot) -> None:
+        self._proven_lsn = seen.lag.proven_lsn
+
+    def has_moved(self, seen: Snapshot) -> bool:
+        """Return whether no segment waits, or the end of what is verified is another."""
+        moved = not seen.lag.segments or seen.lag.proven_lsn != self._proven_lsn
+        self._proven_lsn = seen.lag.proven_lsn
+        return moved
