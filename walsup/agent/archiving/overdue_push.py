@@ -26,6 +26,7 @@ class OverduePush:
     def step(self, seen: Snapshot, archiver: Archiver | None, now_s: float) -> list[Action]:
         """Return the replacement that is due; `archiver` None: there is none now."""
         if not segments_wait(seen):
+            self._pid = 0  # it may end unseen, long before the next look
             return []
         actions: list[Action] = []
         pid = archiver.push if archiver else 0

@@ -1,6 +1,6 @@
 """A daemon whose push has passed its deadline is replaced."""
 
-from tests.unit.agent.archiving.snapshots import WAITING, with_fault
+from tests.unit.agent.archiving.snapshots import NOTHING_WAITS, WAITING, with_fault
 from walsup.agent.archiving.overdue_push import OverduePush
 from walsup.agent.archiving.watchdog_actions import ReplaceDaemon
 from walsup.agent.subject import Subject
@@ -65,3 +65,11 @@ def test_a_push_that_a_signal_has_stopped_is_not_the_daemons() -> None:
     pushes = OverduePush(TIMEOUT_S)
     assert pushes.step(WAITING, STOPPED, 100.0) == []
     assert pushes.step(WAITING, STOPPED, 200.0) == []
+
+
+def test_what_was_not_watched_is_not_measured() -> None:
+    """A push may have ended right after the last look at it, long before the next one."""
+    pushes = OverduePush(TIMEOUT_S)
+    assert pushes.step(WAITING, FIRST, 100.0) == []
+    assert pushes.step(NOTHING_WAITS, None, 100.25) == []
+    assert pushes.step(WAITING, SECOND, 160.0) == []
