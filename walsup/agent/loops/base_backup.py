@@ -6,6 +6,7 @@ from pathlib import Path
 from walsup import log, units
 from walsup.agent.archiving.completeness import proven
 from walsup.agent.archiving.lease_holder import renew
+from walsup.agent.archiving.segment_switch import switch
 from walsup.agent.backup import omissions, valid_backups
 from walsup.agent.backup.borrowed_keys import borrowed_keys
 from walsup.agent.backup.engine_check import unread
@@ -13,7 +14,6 @@ from walsup.agent.backup.engine_sessions import safe_sessions
 from walsup.agent.backup.needs import lacking
 from walsup.agent.context import AgentContext
 from walsup.agent.events import any_set
-from walsup.agent.loops.lag import switch
 from walsup.agent.state import BackupSeen
 from walsup.agent.subject import Subject
 from walsup.archive.catalog import listing

@@ -4,16 +4,14 @@ import asyncio
 import time
 from pathlib import Path
 
-from walsup import log
-from walsup.agent.archiving import write_position
+from walsup.agent.archiving import segment_switch, write_position
 from walsup.agent.archiving.name_conflicts import Conflicts
 from walsup.agent.audit.board_report import duplicates
 from walsup.agent.context import AgentContext
 from walsup.agent.lag_meter import Lag, Meter
 from walsup.agent.subject import Subject
 from walsup.archive.storage.bucket import Bucket
-from walsup.archive.storage.fault_mapping import classify, note
-from walsup.postgres.wal import show_lsn
+from walsup.archive.storage.fault_mapping import classify
 from walsup.postgres.wal_files import transactions
 
 _EVERY_S = 1.0
@@ -109,20 +107,4 @@ async def _switch_when_overdue(context: AgentContext) -> None:
         return
     timeout_s = seen.database.archive_timeout_s + _SWITCH_MARGIN_S
     if seen.database.observed and meter.needs_switch(time.monotonic(), timeout_s):
-        await switch(context)
-
-
-async def switch(context: AgentContext) -> None:
-    """Finish the current segment now."""
-    try:
-        xmax, xmin, lsn = await context.sql.row(
-            "select pg_catalog.txid_snapshot_xmax(s), pg_catalog.txid_snapshot_xmin(s),"
-            " pg_catalog.pg_switch_wal() from pg_catalog.txid_current_snapshot() s"
-        )
-    except Exception as raised:  # noqa: BLE001 (the database loop says what is wrong with SQL)
-        note(raised)
-        log.warning("switch.failed", problem=str(raised))
-        return
-    if context.session.meter:
-        context.session.meter.switched(time.monotonic(), xmax, xmin)
-    log.info("segment.switched", lsn=show_lsn(lsn))
+        await segment_switch.switch(context)

@@ -13,7 +13,7 @@ import asyncpg
 
 from walsup import log, units
 from walsup.agent.context import AgentContext
-from walsup.agent.loops.database import login_fault
+from walsup.agent.database_login import login_fault
 from walsup.agent.recovery.low_settings import too_low
 from walsup.agent.recovery.miss_handler import Judge
 from walsup.agent.recovery.subscriptions import disable_subscriptions
