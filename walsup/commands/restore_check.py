@@ -106,7 +106,7 @@ def _asked(work: Coroutine[object, object, T], place: str) -> T:
     try:
         return asyncio.run(work)
     except Exception as raised:
-        fault = raised.fault if isinstance(raised, FaultError) else classify(raised)
+        fault = classify(raised)
         raise _unknown(place, fault) from raised
 
 

@@ -1,4 +1,4 @@
-"""A restore under way: the judge, the claim, how far it is, and its end."""
+"""A restore under way: the handler of misses, the claim, how far it is, and its end."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from walsup import log, units
 from walsup.agent.context import AgentContext
 from walsup.agent.database_login import login_fault
 from walsup.agent.recovery.low_settings import too_low
-from walsup.agent.recovery.miss_handler import Judge
+from walsup.agent.recovery.miss_handler import MissHandler
 from walsup.agent.recovery.subscriptions import disable_subscriptions
 from walsup.agent.recovery.timeline_claim import Reclaim
 from walsup.agent.startup_retry import fault_of
@@ -62,8 +62,8 @@ async def restore(context: AgentContext) -> None:
     )
     claim = Reclaim(context, found, line) if found.own else None
     works = []
-    if judge := await _judge(context, found, line, claim):
-        works.append(begin("restore_command", judge.serve))
+    if handler := await _miss_handler(context, found, line, claim):
+        works.append(begin("restore_command", handler.serve))
     if claim is not None:
         works.append(begin("claim", claim.run))
     try:
@@ -80,22 +80,22 @@ async def restore(context: AgentContext) -> None:
         await asyncio.to_thread(_end, context, found)
 
 
-async def _judge(
+async def _miss_handler(
     context: AgentContext, found: Restored, line: Line, claim: Reclaim | None
-) -> Judge | None:
-    """Give the judge once the source's keys can be read; None: it is not needed any more."""
+) -> MissHandler | None:
+    """Return the handler once the source's keys can be read; None: it is not needed any more."""
     while (
         restore_state.is_recovering(context.settings.pgdata)
         and not context.signals.stopping.is_set()
     ):
         try:
-            judge = Judge(context, found, line, claim)
+            handler = MissHandler(context, found, line, claim)
         except SettingsError as wrong:
             context.board.fault(Subject.RESTORE, fault_of(wrong))
             await asyncio.sleep(_SHOW_EVERY_S)
         else:
             context.board.clear(Subject.RESTORE)
-            return judge
+            return handler
     return None
 
 

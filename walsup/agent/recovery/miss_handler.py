@@ -1,4 +1,4 @@
-"""The judge behind restore_command: asked for every miss, over a socket in the run directory (S14).
+"""Answers for restore_command: asked for every miss, over a socket in the run directory (S14).
 
 A hit never comes here. What it answers is an exit code: 0 the file is fetched after all, 1 it is
 absent, 255 recovery must not go on. What the bucket does not say clearly is asked again, for ever.
@@ -6,11 +6,26 @@ absent, 255 recovery must not go on. What the bucket does not say clearly is ask
 
 import asyncio
 from pathlib import Path
+from typing import assert_never
 
-from walsup import log, units
+from walsup import log
 from walsup.agent.context import AgentContext
-from walsup.agent.recovery import miss_meaning, tablespace_directories, target_check
+from walsup.agent.recovery import (
+    miss_meaning,
+    miss_outcomes,
+    tablespace_directories,
+    target_check,
+)
 from walsup.agent.recovery.miss_meaning import Miss
+from walsup.agent.recovery.miss_outcomes import (
+    Absent,
+    Fetched,
+    LookAgain,
+    Outcome,
+    Patience,
+    Refuse,
+    Retry,
+)
 from walsup.agent.recovery.miss_socket import serve
 from walsup.agent.recovery.source import Source
 from walsup.agent.recovery.timeline_claim import Reclaim, free_timeline_of
@@ -18,7 +33,7 @@ from walsup.agent.subject import Subject
 from walsup.archive.catalog import listing
 from walsup.archive.catalog.timelines import Line
 from walsup.archive.engine.restore_command import ENDED
-from walsup.archive.faults import Fault, FaultError, FaultKind
+from walsup.archive.faults import Fault
 from walsup.archive.storage.fault_mapping import classify
 from walsup.datadir.restore_state import Restored
 from walsup.errors import ArchiveError, DataDirectoryError
@@ -29,14 +44,9 @@ from walsup.postgres.wal import classify as kind_of
 from walsup.postgres.wal_files import timeline_history
 
 FETCHED, ABSENT, REFUSED = 0, 1, 255
-_FIRST_RETRY_S = 0.5
-_LONGEST_RETRY_S = 15.0
-_HOLE_LOOKS = 8  # an archive that is being written shows later segments first, for a moment
-_BROKEN_TRIES = 5
-_PERMANENT = (FaultKind.ENGINE_BROKEN, FaultKind.ENGINE_UNABLE, FaultKind.UNKNOWN)
 
 
-class Judge:
+class MissHandler:
     """Answers for one restore. `ended`: the segment at which the archive has ended, "" not yet."""
 
     def __init__(
@@ -59,29 +69,29 @@ class Judge:
         await serve(self._context.run_dir, self._context.settings.pgdata, self.answer, self.admit)
 
     async def answer(self, name: str, path: Path) -> int:
-        """Give the exit code for a file that was not fetched."""
-        failures = broken = looks = 0
+        """Return the exit code for a file that was not fetched."""
+        patience = Patience()
         while True:
-            try:
-                code, fault = await self._look(name, path, looks)
-            except FaultError as raised:
-                code, fault = None, raised.fault
-            except Exception as raised:  # noqa: BLE001 (whatever it is, it proves nothing)
-                code, fault = None, classify(raised)
-            if code is not None:
-                self._context.board.clear(Subject.RESTORE)
-                return code
-            if fault is None:
-                continue
-            looks += fault.kind == FaultKind.HOLE
-            broken += fault.kind in _PERMANENT
-            if looks > _HOLE_LOOKS or broken > _BROKEN_TRIES:
-                return self._refuse(fault)
-            failures += 1
-            self._context.board.fault(Subject.RESTORE, fault)
-            await self._source.heed(fault)
-            longest_s = 2.0 if fault.kind == FaultKind.HOLE else _LONGEST_RETRY_S
-            await asyncio.sleep(units.backoff(failures, _FIRST_RETRY_S, longest_s))
+            outcome = await self._try(name, path, patience.gap_looks)
+            if isinstance(outcome, Retry):
+                outcome = patience.weigh(outcome)
+            match outcome:
+                case Fetched():
+                    self._context.board.clear(Subject.RESTORE)
+                    return FETCHED
+                case Absent():
+                    self._context.board.clear(Subject.RESTORE)
+                    return ABSENT
+                case Refuse(fault):
+                    return self._refuse(fault)
+                case Retry(fault):
+                    self._context.board.fault(Subject.RESTORE, fault)
+                    await self._source.heed(fault)
+                    await asyncio.sleep(patience.pause_s(outcome))
+                case LookAgain():
+                    pass
+                case _:
+                    assert_never(outcome)
 
     async def admit(self, name: str, path: Path, created: list[Created]) -> int:
         """Give the exit code for a segment that creates tablespaces."""
@@ -105,41 +115,42 @@ class Judge:
             return REFUSED
         return FETCHED
 
-    async def _look(self, name: str, path: Path, looks: int) -> tuple[int | None, Fault | None]:
-        """Look once: an answer, or why there is none yet."""
+    async def _try(self, name: str, path: Path, gap_looks: int) -> Outcome:
+        try:
+            return await self._look(name, path, gap_looks)
+        except Exception as raised:  # noqa: BLE001 (whatever it is, it proves nothing)
+            return Retry(classify(raised))
+
+    async def _look(self, name: str, path: Path, gap_looks: int) -> Outcome:
+        """Look once."""
         begin = miss_meaning.listed_from(name, self._line, self._first)
         bucket = self._source.bucket
         listed = frozenset([found async for found in listing.from_name(bucket, begin)])
         miss = miss_meaning.judge(
             name, self._line, self._first, listed, self._accept_hole, until=self._until
         )
-        log.info("miss.judged", name=name, means=miss.value, looks=looks)
+        log.info("miss.judged", name=name, means=miss.value, looks=gap_looks)
         match miss:
             case Miss.THERE:
                 await self._source.look_after_reader()
                 await self._source.fetch(name, path, self._found.segment_size)
-                return FETCHED, None
+                return Fetched()
             case Miss.HOLE:
-                return None, _hole(name, listed)
+                return miss_outcomes.gap(name, listed)
             case Miss.LOST:
-                return None, Fault(
-                    kind=FaultKind.HOLE,
-                    problem=f"a listing shows neither {name} nor the segment before it, which was"
-                    " fetched from there",
-                    remedy="find out who deletes objects below the archive's prefix",
-                )
+                return miss_outcomes.lost(name)
             case Miss.END:
                 return await self._end(name)
             case Miss.ABSENT:
                 if kind_of(name) is Kind.HISTORY and int(name[:8], 16) > self._line.timeline:
                     return await self._new_timeline(name, path)
-                return ABSENT, None
+                return Absent()
 
-    async def _end(self, name: str) -> tuple[int | None, Fault | None]:
+    async def _end(self, name: str) -> Outcome:
         """The archive has nothing further; in the own one nobody else may add to it by now."""
         if self._claim is not None and not self._claim.new_timeline:
             await self._claim.held.wait()
-            return None, None  # look again: it may have been written to until a moment ago
+            return LookAgain()  # it may have been written to until a moment ago
         self._ended_file.write_text(name, encoding="ascii")
         if self._found.ends == "target":
             self._context.pid1.doom(
@@ -149,17 +160,17 @@ class Judge:
                 " directory",
                 ArchiveError.exit_code,
             )
-        return ABSENT, None
+        return Absent()
 
-    async def _new_timeline(self, name: str, path: Path) -> tuple[int | None, Fault | None]:
+    async def _new_timeline(self, name: str, path: Path) -> Outcome:
         """Recovery is at its end, and looks for the number of the timeline that it begins."""
         if self._found.ends != "target" and not self._ended():
-            return self._refuse(self._stopped_early()), None
+            return self._stopped_early()
         if self._claim is not None:
             await self._claim.held.wait()
             free = self._claim.new_timeline
             if not free:
-                return None, None
+                return LookAgain()
         else:
             self._free = free = self._free or await free_timeline_of(
                 self._source.bucket, self._line
@@ -167,8 +178,8 @@ class Judge:
         if int(name[:8], 16) < free:
             # Something exists under that number, though no history: postgres must not take it.
             await asyncio.to_thread(path.write_text, timeline_history.TAKEN)
-            return FETCHED, None
-        return ABSENT, None
+            return Fetched()
+        return Absent()
 
     def _ended(self) -> str:
         try:
@@ -176,30 +187,12 @@ class Judge:
         except OSError:
             return ""
 
-    def _stopped_early(self) -> Fault:
+    def _stopped_early(self) -> Refuse:
         seen = self._context.board.snapshot
         at = recovery.segment(seen.init.postgres_pid) or seen.restore.segment or "a segment"
-        return Fault(
-            kind=FaultKind.HOLE,
-            problem=f"postgres has stopped reading WAL in {at}, and the archive goes up to"
-            f" {self._found.last}: {at} has other bytes than were written",
-            remedy="start again: the segment is fetched anew; when that does not help, end the"
-            " restore before it (WALSUP_RESTORE_TARGET_LSN), and find out what has changed it",
-        )
+        return miss_outcomes.stopped_early(at, self._found.last)
 
     def _refuse(self, fault: Fault) -> int:
         self._context.board.fault(Subject.RESTORE, fault)
         self._context.pid1.doom(f"{fault.problem}\nHINT: {fault.cure}", ArchiveError.exit_code)
         return REFUSED
-
-
-def _hole(name: str, listed: frozenset[str]) -> Fault:
-    later = min(
-        (n for n in listed if kind_of(n) is Kind.SEGMENT and n > name), default="later ones"
-    )
-    return Fault(
-        kind=FaultKind.HOLE,
-        problem=f"{name} is not in the archive, but {later} is: a hole is never taken for the end",
-        remedy="bring the object back (an older version of it, perhaps); to end the restore there,"
-        f" and give up what lies behind, set WALSUP_RESTORE_ACCEPT_HOLE={name}",
-    )

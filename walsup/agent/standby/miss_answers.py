@@ -16,7 +16,7 @@ from walsup.agent.standby.followed_timeline import Followed, Origin
 from walsup.agent.subject import Subject
 from walsup.archive.catalog import listing
 from walsup.archive.engine.restore_command import STANDBY_PATIENCE_S
-from walsup.archive.faults import Fault, FaultError, FaultKind
+from walsup.archive.faults import Fault, FaultKind
 from walsup.archive.storage.bucket import Bucket
 from walsup.archive.storage.fault_mapping import classify
 from walsup.datadir import markers
@@ -61,8 +61,6 @@ class Follower:
         try:
             async with asyncio.timeout(_ANSWER_S):
                 code = await self._look(name, path)
-        except FaultError as raised:
-            fault = raised.fault
         except TimeoutError:
             fault = Fault(
                 FaultKind.TIMEOUT, f"{name}: the archive has not answered within {_ANSWER_S:g} s"

@@ -15,7 +15,6 @@ from typing import NoReturn
 
 from walsup import log
 from walsup.archive.catalog.inventory import Reader
-from walsup.archive.faults import FaultError
 from walsup.archive.storage.fault_mapping import classify
 from walsup.boot import inspect, libraries, staging
 from walsup.boot.current_settings import Current
@@ -149,7 +148,7 @@ def look_into(
             outcome = asyncio.run(examine(archive, request))
         except Exception as raised:  # noqa: BLE001 (any failure is no answer)
             failures += 1
-            fault = raised.fault if isinstance(raised, FaultError) else classify(raised)
+            fault = classify(raised)
             asyncio.run(patience.wait(fault, failures))
             continue
         if isinstance(outcome, RestorePlan) or refused:

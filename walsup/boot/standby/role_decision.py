@@ -9,7 +9,7 @@ import os
 import time
 
 from walsup import log
-from walsup.archive.faults import Fault, FaultError
+from walsup.archive.faults import Fault
 from walsup.archive.lease_terms import RIVAL_LEASES
 from walsup.archive.ownership import role_query, takeover
 from walsup.archive.ownership.admission import Kept
@@ -136,7 +136,7 @@ def _ask(known: Settings, own: Self, hand: Handover) -> Rank | None:
         try:
             rank = asyncio.run(role_query.ask(source, own))
         except Exception as raised:  # noqa: BLE001 (any failure is no answer)
-            fault = raised.fault if isinstance(raised, FaultError) else classify(raised)
+            fault = classify(raised)
             _tell(fault, hand)
             if time.monotonic() > silent_s:
                 return None
