@@ -7,14 +7,12 @@ from walsup import log
 from walsup.agent.archiving import engine_daemon
 from walsup.agent.context import AgentContext
 from walsup.archive.catalog import listing
-from walsup.archive.engine import decryption, run_once
+from walsup.archive.engine import decryption
 from walsup.archive.engine.adapter import Engine
-from walsup.archive.engine.output import classify_output
+from walsup.archive.engine.commands import Commands, Failure
 from walsup.archive.faults import Fault, FaultKind
 from walsup.archive.ownership import divergence
 from walsup.archive.ownership.lease import Lease, now_s
-from walsup.archive.storage.bucket import Bucket
-from walsup.system.output_tail import raw_lines
 
 _PUSH_TIMEOUT_S = 30.0
 
@@ -32,7 +30,7 @@ async def prove_history(
     if timeline == 1 or context.session.bucket is None or not path.exists():
         return None
     engine_daemon.render(context, lease.owner.compression)
-    if await _is_archived(context.session.bucket, name):
+    if await listing.is_archived(context.session.bucket, name):
         if why := decryption.lacking(context.settings):
             log.warning("history.not_compared", name=name, reason=why)
             return None
@@ -45,15 +43,15 @@ async def prove_history(
             context.secrets(),
         )
         return None if await divergence.same(sides, name) else _taken(name)
-    output = context.run_dir / "wal-push.log"
     timeout_s = min(_PUSH_TIMEOUT_S, max(0.0, lease.until_s - now_s()))
-    argv = carrier.push_argv(context.engine_config, path)
-    code = await run_once.run(argv, output, timeout_s=timeout_s)
-    if code == 0 and await _is_archived(context.session.bucket, name):
+    output = context.run_dir / "wal-push.log"
+    commands = Commands(engine=carrier, config=context.engine_config, secrets=context.secrets())
+    failure = await commands.push(path, output, timeout_s=timeout_s)
+    if failure is None and await listing.is_archived(context.session.bucket, name):
         log.info("history.proven", name=name)
         return None
-    told = classify_output(raw_lines(output), context.secrets())
-    return told._replace(problem=f"{name} could not be archived ({code}): {told.problem}")
+    failure = failure or Failure.read(0, output, context.secrets())
+    return failure.fault(f"{name} could not be archived")
 
 
 def _taken(name: str) -> Fault:
@@ -64,9 +62,3 @@ def _taken(name: str) -> Fault:
         remedy="give this one a prefix of its own; or, if the other is to go on, build this one"
         " anew from the archive (empty its data directory)",
     )
-
-
-async def _is_archived(bucket: Bucket, name: str) -> bool:
-    async for found in listing.from_name(bucket, name):
-        return found == name
-    return False

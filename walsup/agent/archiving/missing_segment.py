@@ -15,16 +15,15 @@ from walsup.agent.lag_meter import Meter
 from walsup.agent.state import Hole
 from walsup.agent.subject import Subject
 from walsup.archive.catalog import listing
-from walsup.archive.engine import daemon_client, run_once
+from walsup.archive.engine import daemon_client
 from walsup.archive.engine.adapter import Engine
-from walsup.archive.engine.output import classify_output
+from walsup.archive.engine.commands import Commands
 from walsup.archive.faults import Fault, FaultKind
 from walsup.archive.ownership.lease import now_s
 from walsup.archive.storage.bucket import Bucket
 from walsup.archive.storage.fault_mapping import classify
 from walsup.postgres.wal import Segment
 from walsup.postgres.wal_files import timeline_history
-from walsup.system.output_tail import last_lines, raw_lines
 
 _PUSH_TIMEOUT_S = 60.0
 _CHECK_TIMEOUT_S = 2.0
@@ -84,17 +83,17 @@ async def _push(
     if lease is None or not lease.is_held:
         return None
     timeout_s = min(_PUSH_TIMEOUT_S, max(0.0, lease.until_s - now_s()))
-    output = context.run_dir / "wal-push.log"
-    path = context.settings.pgdata / "pg_wal" / name
-    argv = engine.push_argv(context.engine_config, path)
-    code = await run_once.run(argv, output, timeout_s=timeout_s, cancelled=let_go)
-    log.info("segment.pushed", name=name, exit_code=code)
-    if code == 0 or let_go.is_set():
+    commands = Commands(engine=engine, config=context.engine_config, secrets=context.secrets())
+    failure = await commands.push(
+        context.settings.pgdata / "pg_wal" / name,
+        context.run_dir / "wal-push.log",
+        timeout_s=timeout_s,
+        cancelled=let_go,
+    )
+    log.info("segment.pushed", name=name, exit_code=failure.code if failure else 0)
+    if failure is None or let_go.is_set():
         return None
-    text = last_lines(output, context.secrets())
-    told = classify_output(raw_lines(output), context.secrets())
-    problem = f"{engine.name} wal-push of {name} ended with {code}: {told.problem}\n{text}"
-    return told._replace(problem=problem)
+    return failure.ended(f"{engine.name} wal-push of {name}", shows_lines=True)
 
 
 async def _push_again(

@@ -6,16 +6,14 @@ from walsup.agent.archiving.unarchived_slot import let_go
 from walsup.agent.context import AgentContext
 from walsup.archive.catalog import listing
 from walsup.archive.catalog.timelines import Line
-from walsup.archive.engine import run_once
 from walsup.archive.engine.adapter import Engine
-from walsup.archive.engine.output import classify_output
+from walsup.archive.engine.commands import Commands
 from walsup.archive.faults import Fault
 from walsup.archive.owner_record import Owner
 from walsup.archive.ownership.lease import Lease, Proven, now_s
 from walsup.postgres.pg_control import ControlData
 from walsup.postgres.wal import Segment
 from walsup.postgres.wal_files import timeline_history
-from walsup.system.output_tail import raw_lines
 
 _PUSH_TIMEOUT_S = 60.0
 
@@ -65,15 +63,13 @@ async def _push(
     owner = lease.owner
     if lease.until_s - now_s() < 2 * owner.lease_s:
         await lease.renew(Proven(owner.timeline, owner.lsn, owner.backups_from))
-    output = context.run_dir / "wal-push.log"
     timeout_s = min(_PUSH_TIMEOUT_S, max(0.0, lease.until_s - now_s()))
-    argv = carrier.push_argv(
-        context.engine_config, context.settings.pgdata / "pg_wal" / segment.name
-    )
-    code = await run_once.run(argv, output, timeout_s=timeout_s)
-    log.info("segment.pushed", name=segment.name, exit_code=code)
-    if code == 0:
+    path = context.settings.pgdata / "pg_wal" / segment.name
+    commands = Commands(engine=carrier, config=context.engine_config, secrets=context.secrets())
+    failure = await commands.push(path, context.run_dir / "wal-push.log", timeout_s=timeout_s)
+    log.info("segment.pushed", name=segment.name, exit_code=failure.code if failure else 0)
+    if failure is None:
         return None
-    told = classify_output(raw_lines(output), context.secrets())
-    problem = f"{segment.name}, which the last owner has not archived, could not be pushed"
-    return told._replace(problem=f"{problem} ({code}): {told.problem}")
+    return failure.fault(
+        f"{segment.name}, which the last owner has not archived, could not be pushed"
+    )

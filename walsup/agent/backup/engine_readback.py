@@ -5,18 +5,15 @@ keys of a listing, lack a key for decryption, or not be allowed to read what it 
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from walsup.archive.catalog import listing
 from walsup.archive.catalog.inventory import Reader
 from walsup.archive.catalog.listing import Backup
-from walsup.archive.engine import run_once
-from walsup.archive.engine.output import classify_output
 from walsup.archive.faults import UNCLEAR, Fault, FaultError, FaultKind
 from walsup.archive.valid_keys import parts_folder
 from walsup.postgres.wal import long_page_header, strip_extension
-from walsup.system.output_tail import raw_lines
 
 _TIMEOUT_S = 120.0
 _HEAD_BYTES = 8192
@@ -139,18 +136,15 @@ async def _unlisted(reader: Reader, argv: Sequence[str], what: str, names: set[s
 
 
 async def _run(reader: Reader, argv: Sequence[str], output: Path, what: str) -> None:
-    more: Mapping[str, str] = reader.more
     began_s = time.monotonic()
-    code = await run_once.run(argv, output, timeout_s=_TIMEOUT_S, inherit=reader.lock, more=more)
-    if code == 0:
+    failure = await reader.commands.run(argv, output, timeout_s=_TIMEOUT_S)
+    if failure is None:
         return
     if time.monotonic() - began_s >= _TIMEOUT_S:
         # A slow network is no disagreement: another base backup would be as slow to read.
         problem = f"{reader.engine.name} {what} has not ended within {_TIMEOUT_S:g} s"
         raise FaultError(Fault(kind=FaultKind.TIMEOUT, problem=problem))
-    told = classify_output(raw_lines(output), reader.secrets)
-    problem = f"{reader.engine.name} {what} ended with {code}: {told.problem}"
-    raise FaultError(told._replace(problem=problem))
+    raise FaultError(failure.ended(f"{reader.engine.name} {what}"))
 
 
 def _unseen(problem: str) -> FaultError:

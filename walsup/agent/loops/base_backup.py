@@ -20,7 +20,7 @@ from walsup.archive.catalog import listing
 from walsup.archive.catalog.listing import Backup
 from walsup.archive.engine import decryption, run_once
 from walsup.archive.engine.adapter import Engine
-from walsup.archive.engine.output import classify_output
+from walsup.archive.engine.commands import Failure
 from walsup.archive.faults import UNCLEAR, Fault, FaultKind
 from walsup.archive.ownership.lease import LostError
 from walsup.archive.storage.bucket import Bucket
@@ -28,7 +28,6 @@ from walsup.archive.storage.fault_mapping import classify
 from walsup.postgres import config
 from walsup.postgres.backup_exclusions import LeftOut
 from walsup.postgres.tablespaces import sizes
-from walsup.system.output_tail import last_lines, raw_lines
 
 _OPERATORS_NOTE = "WALG_SENTINEL_USER_DATA"
 _FIRST_RETRY_S = 5.0
@@ -128,7 +127,7 @@ async def _found_or_taken(
     code = await _push(context, engine, output, left_out)
     context.session.has_taken_backup |= code == 0
     if code != 0:
-        return _why(context, engine, code, output, left_out)
+        return _why(Failure.read(code, output, context.secrets()), engine, left_out)
     if newest := await valid_backups.newest(context, bucket):
         if began_at is not None and (found is None or newest.name != found.name):
             context.session.taken[newest.name] = began_at
@@ -140,16 +139,11 @@ async def _found_or_taken(
     )
 
 
-def _why(
-    context: AgentContext, engine: Engine, code: int, output: Path, left_out: tuple[LeftOut, ...]
-) -> Fault:
-    """Return the fault of a backup-push that has failed with this output."""
-    text = last_lines(output, context.secrets())
-    told = classify_output(raw_lines(output), context.secrets())
-    if told.kind in UNCLEAR and (fault := omissions.unreadable(left_out, engine.name)):
-        return fault._replace(problem=f"{fault.problem}\n{text}")
-    problem = f"{engine.name} backup-push ended with {code}: {told.problem}\n{text}"
-    return told._replace(problem=problem)
+def _why(failure: Failure, engine: Engine, left_out: tuple[LeftOut, ...]) -> Fault:
+    """Return the fault of a backup-push that has failed."""
+    if failure.told.kind in UNCLEAR and (fault := omissions.unreadable(left_out, engine.name)):
+        return fault._replace(problem=f"{fault.problem}\n{failure.lines}")
+    return failure.ended(f"{engine.name} backup-push", shows_lines=True)
 
 
 def _wants_another(context: AgentContext, fault: Fault) -> bool:

@@ -11,7 +11,7 @@ from walsup.archive.catalog import listing
 from walsup.archive.engine import adapter as engines
 from walsup.archive.engine import daemon_client, run_once
 from walsup.archive.engine.adapter import Engine
-from walsup.archive.engine.output import classify_output
+from walsup.archive.engine.commands import Commands, Failure
 from walsup.archive.engine.reader_config import bounded, render_reader, trust
 from walsup.archive.engine.restore_command import READER_CONFIG, READER_SOCKET
 from walsup.archive.faults import Fault, FaultError, FaultKind
@@ -19,7 +19,6 @@ from walsup.archive.storage.bucket import Bucket, open_bucket
 from walsup.archive.storage.fault_mapping import classify as classify_raised
 from walsup.errors import SettingsError
 from walsup.postgres.wal import Kind, classify
-from walsup.system.output_tail import raw_lines
 from walsup.system.private_files import write_private
 
 _FETCH_TIMEOUT_S = 300.0
@@ -83,21 +82,26 @@ class Source:
         fresh = path.with_name(f"{path.name}.walsup")
         output = context.run_dir / "wal-fetch.log"
         fresh.unlink(missing_ok=True)
-        argv = carrier.fetch_argv(context.run_dir / READER_CONFIG, name, fresh)
-        code = await run_once.run(
-            argv, output, timeout_s=_FETCH_TIMEOUT_S, more=trust(self.settings)
+        commands = Commands(
+            engine=carrier,
+            config=context.run_dir / READER_CONFIG,
+            secrets=context.secrets(),
+            more=trust(self.settings),
         )
+        failure = await commands.fetch(name, fresh, output, timeout_s=_FETCH_TIMEOUT_S)
         size = fresh.stat().st_size if fresh.exists() else 0
-        if code == 0 and (classify(name) is not Kind.SEGMENT or size == segment_bytes):
+        if failure is None and (classify(name) is not Kind.SEGMENT or size == segment_bytes):
             await asyncio.to_thread(fresh.replace, path)
             log.info("segment.fetched", name=name)
             return
         fresh.unlink(missing_ok=True)
-        told = classify_output(raw_lines(output), context.secrets())
+        told = (failure or Failure.read(0, output, context.secrets())).told
         if await self._look(name, segment_bytes) and told.kind != FaultKind.DISK_FULL:
             # It can be read whole: what it holds is at fault, and not the way to it.
             told = told._replace(kind=FaultKind.ENGINE_BROKEN, remedy=_DAMAGED)
-        what = f"ended with {code}: {told.problem}" if code else f"gave {size} bytes"
+        what = f"gave {size} bytes"
+        if failure is not None:
+            what = f"ended with {failure.code}: {told.problem}"
         raise FaultError(
             told._replace(problem=f"{name} is in the archive, but {carrier.name} wal-fetch {what}")
         )

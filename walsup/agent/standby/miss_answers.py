@@ -17,7 +17,6 @@ from walsup.agent.subject import Subject
 from walsup.archive.catalog import listing
 from walsup.archive.engine.restore_command import STANDBY_PATIENCE_S
 from walsup.archive.faults import Fault, FaultKind
-from walsup.archive.storage.bucket import Bucket
 from walsup.archive.storage.fault_mapping import classify
 from walsup.datadir import markers
 from walsup.errors import DataDirectoryError
@@ -101,7 +100,7 @@ class Follower:
     async def _segment(self, name: str, path: Path) -> int:
         kept, size = self._pg_wal / f"{_KEPT}{name}", self._followed.segment_bytes
         if not kept.exists():
-            if not await _is_there(self.source.bucket, name):
+            if not await listing.is_archived(self.source.bucket, name):
                 return ABSENT
             task = self._fetches.get(name)
             if task is None or task.done():
@@ -150,7 +149,7 @@ class Follower:
         if number in followed.timelines:
             if not started and not await asyncio.to_thread(self._leads_here):
                 return ABSENT
-            if not await _is_there(bucket, name):
+            if not await listing.is_archived(bucket, name):
                 return ABSENT
             await self.source.fetch(name, path, 0)
             log.info("history.followed", name=name)
@@ -178,9 +177,3 @@ def hand_over(kept: Path, wanted: Path, own: Path, segment_bytes: int) -> int:
         return ABSENT
     kept.replace(wanted)
     return FETCHED
-
-
-async def _is_there(bucket: Bucket, name: str) -> bool:
-    async for found in listing.from_name(bucket, name):
-        return found == name
-    return False

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from walsup import log
 from walsup.agent.archiving import engine_daemon
 from walsup.agent.context import AgentContext
-from walsup.archive.engine import daemon_client, run_once
+from walsup.archive.engine import daemon_client
 from walsup.archive.engine.adapter import Engine
+from walsup.archive.engine.commands import Commands
 from walsup.archive.ownership.lease import now_s
 from walsup.archive.paths import WAL_FOLDER
 from walsup.archive.storage.bucket import Bucket
@@ -83,11 +84,14 @@ class Sweep:
             engine_daemon.replace(
                 context, f"the push of {name} has taken longer than {overdue_s:.0f} s"
             )
-        argv = engine.push_argv(context.engine_config, context.settings.pgdata / "pg_wal" / name)
-        output = context.run_dir / "wal-push.log"
-        code = await run_once.run(argv, output, timeout_s=self.left_s() / _SHARE)
-        log.info("segment.pushed", name=name, exit_code=code)
-        return code == 0
+        commands = Commands(engine=engine, config=context.engine_config, secrets=context.secrets())
+        failure = await commands.push(
+            context.settings.pgdata / "pg_wal" / name,
+            context.run_dir / "wal-push.log",
+            timeout_s=self.left_s() / _SHARE,
+        )
+        log.info("segment.pushed", name=name, exit_code=failure.code if failure else 0)
+        return failure is None
 
     def stop_left_s(self) -> float:
         """Return the time until there must be a verdict; the lease is renewed meanwhile."""

@@ -10,9 +10,8 @@ from walsup.archive.catalog.backup_parts import Held, PartList
 from walsup.archive.catalog.listing import Backup
 from walsup.archive.catalog.scope import least_segment_bytes
 from walsup.archive.catalog.timelines import Line, segment_size
-from walsup.archive.engine import run_once
 from walsup.archive.engine.adapter import Engine
-from walsup.archive.engine.output import classify_output
+from walsup.archive.engine.commands import Commands, Failure
 from walsup.archive.faults import FaultError, FaultKind
 from walsup.archive.owner_record import Owner
 from walsup.archive.paths import BACKUP_FOLDER
@@ -29,7 +28,6 @@ from walsup.postgres.wal import (
     parse_history,
     strip_extension,
 )
-from walsup.system.output_tail import raw_lines
 
 _METADATA = "files_metadata.json"
 _PIECE_BYTES = 2 << 20
@@ -71,6 +69,17 @@ class Reader:
         """The bucket that waits for nothing."""
         return self.impatient or self.bucket
 
+    @property
+    def commands(self) -> Commands:
+        """The engine's commands that read it."""
+        return Commands(
+            engine=self.engine,
+            config=self.config,
+            secrets=self.secrets,
+            inherit=self.lock,
+            more=self.more,
+        )
+
     async def fetch(self, name: str) -> Path:
         """Have a WAL file fetched, decompressed and decrypted, into the scratch directory.
 
@@ -109,18 +118,15 @@ class Reader:
         target = self.scratch / name
         target.unlink(missing_ok=True)
         log = self.scratch / f"fetch-{name}.log"
-        argv = self.engine.fetch_argv(self.config, name, target)
-        code = await run_once.run(
-            argv, log, timeout_s=_FETCH_TIMEOUT_S, inherit=self.lock, more=self.more
-        )
-        text = raw_lines(log)
-        log.unlink(missing_ok=True)
-        if code == 0 and target.exists():
-            return target
+        failure = await self.commands.fetch(name, target, log, timeout_s=_FETCH_TIMEOUT_S)
+        try:
+            if failure is None and target.exists():
+                return target
+            failure = failure or Failure.read(0, log, self.secrets)
+        finally:
+            log.unlink(missing_ok=True)
         target.unlink(missing_ok=True)
-        told = classify_output(text, self.secrets)
-        problem = f"{name} could not be fetched ({self.engine.name}, {code}): {told.problem}"
-        raise FaultError(told._replace(problem=problem))
+        raise FaultError(failure.fault(f"{name} could not be fetched by {self.engine.name}"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -202,6 +202,13 @@ async def from_name(bucket: Readable, name: str) -> AsyncIterator[str]:
         yield found
 
 
+async def is_archived(bucket: Readable, name: str) -> bool:
+    """Return whether a WAL file of this name is in the bucket, with any extension."""
+    async for found in from_name(bucket, name):
+        return found == name
+    return False
+
+
 async def listed_from(bucket: Readable, name: str) -> AsyncIterator[tuple[str, Listed]]:
     """Give the names of WAL files, without extension, with their objects, in order."""
     # A listing begins behind its key; what is not compressed, and WAL-RUS's history files, have the

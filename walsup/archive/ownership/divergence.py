@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from walsup.archive.catalog import listing
-from walsup.archive.engine import run_once, streamed_comparison
+from walsup.archive.engine import streamed_comparison
 from walsup.archive.engine.adapter import Engine
-from walsup.archive.engine.output import classify_output
+from walsup.archive.engine.commands import Commands
 from walsup.archive.faults import Fault, FaultError, FaultKind
 from walsup.archive.storage.bucket import Bucket
 from walsup.postgres import pg_control
 from walsup.postgres.pg_control import ControlData
 from walsup.postgres.wal import Segment, long_page_header, show_lsn, strip_extension
 from walsup.postgres.wal_files.ready_files import ready_names
-from walsup.system.output_tail import raw_lines
 
 _FETCH_TIMEOUT_S = 60.0
 _CHUNK_BYTES = 1 << 20
@@ -161,13 +160,11 @@ async def same(sides: Sides, name: str) -> bool:
         )
     target = sides.scratch / f"compare-{name}"
     log = target.with_suffix(".log")
-    argv = sides.engine.fetch_argv(sides.config, name, target)
+    commands = Commands(engine=sides.engine, config=sides.config, secrets=sides.secrets)
     try:
-        code = await run_once.run(argv, log, timeout_s=_FETCH_TIMEOUT_S)
-        if code != 0:
-            told = classify_output(raw_lines(log), sides.secrets)
-            problem = f"{name} could not be fetched to compare it ({code}): {told.problem}"
-            raise FaultError(told._replace(problem=problem))
+        failure = await commands.fetch(name, target, log, timeout_s=_FETCH_TIMEOUT_S)
+        if failure is not None:
+            raise FaultError(failure.fault(f"{name} could not be fetched to compare it"))
         return await asyncio.to_thread(_equal, target, sides.pg_wal / name)
     finally:
         target.unlink(missing_ok=True)

@@ -6,13 +6,11 @@ from pathlib import Path
 
 from walsup.archive.catalog import listing
 from walsup.archive.catalog.listing import Backup
-from walsup.archive.engine import run_once
 from walsup.archive.engine.adapter import Engine
-from walsup.archive.engine.output import classify_output
+from walsup.archive.engine.commands import Commands
 from walsup.archive.faults import Fault, FaultError, FaultKind
 from walsup.archive.storage.bucket import Bucket
 from walsup.postgres.wal import long_page_header, strip_extension
-from walsup.system.output_tail import raw_lines
 
 _FETCH_TIMEOUT_S = 60.0
 _COMPRESSION = {".lz4": "lz4", ".zst": "zstd"}
@@ -72,12 +70,11 @@ async def _system_id(
     engine: Engine, config: Path, name: str, target: Path, secrets: tuple[str, ...]
 ) -> int:
     """Let the engine fetch the segment: it alone can decompress and decrypt it."""
-    argv, log = engine.fetch_argv(config, name, target), target.with_suffix(".log")
-    code = await run_once.run(argv, log, timeout_s=_FETCH_TIMEOUT_S)
-    if code != 0:
-        told = classify_output(raw_lines(log), secrets)
-        problem = f"{name} could not be fetched to see whose it is ({code}): {told.problem}"
-        raise FaultError(told._replace(problem=problem))
+    commands = Commands(engine=engine, config=config, secrets=secrets)
+    log = target.with_suffix(".log")
+    failure = await commands.fetch(name, target, log, timeout_s=_FETCH_TIMEOUT_S)
+    if failure is not None:
+        raise FaultError(failure.fault(f"{name} could not be fetched to see whose it is"))
     return await asyncio.to_thread(_read, target)
 
 

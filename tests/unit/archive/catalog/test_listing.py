@@ -3,13 +3,17 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from walsup.archive.catalog import listing
 from walsup.archive.storage.bucket import Listed, Object, Page
+from walsup.archive.storage.directory_bucket import FileBucket
+from walsup.settings import FileArchive
 
 KEY = "basebackups_005/base_000000010000000000000002_backup_stop_sentinel.json"
+SEGMENT = "000000010000000000000007"
 
 
 class Shelf:
@@ -61,3 +65,27 @@ def test_what_a_cluster_loads(told: object, preloads: str) -> None:
     """Only walsup's own note is read; an operator's says nothing, and hides no backup."""
     found = asyncio.run(listing.backups(Shelf({"LSN": 1, "UserData": told})))
     assert [backup.preloads for backup in found] == [preloads]
+
+
+@pytest.mark.parametrize(
+    ("key", "archived"),
+    [
+        (f"wal_005/{SEGMENT}.zst", True),
+        (f"wal_005/{SEGMENT}", True),
+        ("wal_005/000000010000000000000008.zst", False),
+        (f"wal_005/{SEGMENT}.00000028.backup.zst", False),
+        ("", False),
+    ],
+)
+async def test_a_file_is_archived_under_its_name_with_any_extension(
+    tmp_path: Path, key: str, *, archived: bool
+) -> None:
+    """A later segment, or a backup's label of the same segment, is another file."""
+    bucket = FileBucket(FileArchive(directory=str(tmp_path)))
+    if key:
+        (tmp_path / key).parent.mkdir()
+        (tmp_path / key).touch()
+    try:
+        assert await listing.is_archived(bucket, SEGMENT) is archived
+    finally:
+        bucket.close()
