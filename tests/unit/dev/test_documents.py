@@ -18,6 +18,8 @@ PAGES = [str(path.relative_to(ROOT)) for path in documents.pages()]
 _NO_COMMANDS = {"", "json", "env", "dockerfile", "python"}
 _FENCED = re.compile(r"^ *```.*?^ *```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_FILE = re.compile(r"`((?:walsup|tests|dev|docs|deploy|docker|bench)/[\w./-]*)`")
+_IN_AN_ARCHIVE = {"walsup/", "walsup/owner.json", "walsup/audit.json", "walsup/diverged/"}
 _WALSUP_NAME = re.compile(r"\bWALSUP_[A-Z0-9_]*[A-Z0-9]\b")
 
 
@@ -133,6 +135,17 @@ def test_the_gate_runs_readmes_commands() -> None:
     assert "\nmake test || status=$?\n" in (ROOT / ".ci/run").read_text(encoding="utf-8")
     for command in commands:
         subprocess.run([*command.split(), "-n"], cwd=ROOT, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_that_a_page_names_exists(page: str) -> None:
+    """Files of the repository; those of an archive have the same first folder."""
+    named = _FILE.findall((ROOT / page).read_text(encoding="utf-8"))
+    assert [one for one in named if not _is_there(one)] == []
+
+
+def _is_there(name: str) -> bool:
+    return (ROOT / name).exists() or name in _IN_AN_ARCHIVE
 
 
 def test_every_setting_that_a_page_names_exists() -> None:
