@@ -14,10 +14,12 @@ from walsup import settings
 from walsup.archive.faults import FaultKind, help_of
 
 PAGES = [str(path.relative_to(ROOT)) for path in documents.pages()]
+_SETTINGS = [one for one in documents.all_blocks() if one.language == "env"]
 # What is no command: text and data that other tests read, or nothing does.
 _NO_COMMANDS = {"", "json", "env", "dockerfile", "python"}
 _FENCED = re.compile(r"^ *```.*?^ *```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_PAGE = re.compile(r"\b(?:docs/[\w/-]+|README|CONTRIBUTING)\.md(?:#[\w-]+)?")
 _FILE = re.compile(r"`((?:walsup|tests|dev|docs|deploy|docker|bench)/[\w./-]*)`")
 _IN_AN_ARCHIVE = {"walsup/", "walsup/owner.json", "walsup/audit.json", "walsup/diverged/"}
 _WALSUP_NAME = re.compile(r"\bWALSUP_[A-Z0-9_]*[A-Z0-9]\b")
@@ -137,6 +139,17 @@ def test_the_gate_runs_readmes_commands() -> None:
         subprocess.run([*command.split(), "-n"], cwd=ROOT, check=True, capture_output=True)
 
 
+def test_every_page_that_a_message_names_is_there() -> None:
+    """A remedy, a hint or a comment of walsup/ that leads to a page leads to its heading too."""
+    named = {
+        one
+        for path in sorted((ROOT / "walsup").rglob("*.py"))
+        for one in _PAGE.findall(path.read_text(encoding="utf-8"))
+    }
+    assert named
+    assert [one for one in sorted(named) if not _leads(ROOT / "README.md", "", one)] == []
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_file_that_a_page_names_exists(page: str) -> None:
     """Files of the repository; those of an archive have the same first folder."""
@@ -166,12 +179,10 @@ def test_every_setting_that_a_page_names_exists() -> None:
     assert unknown == set()
 
 
-@pytest.mark.parametrize(
-    "text", [one.text for one in documents.all_blocks() if one.language == "env"]
-)
-def test_a_block_of_settings_is_accepted(text: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", _SETTINGS, ids=where)
+def test_a_block_of_settings_is_accepted(block: Block, tmp_path: Path) -> None:
     """What a page tells to set is read without an error."""
-    environ = dict(line.split("=", 1) for line in text.splitlines() if line)
+    environ = dict(line.split("=", 1) for line in block.text.splitlines() if line)
     base = {
         "PGDATA": str(tmp_path / "data"),
         "WALSUP_ARCHIVE": "s3://bucket/own",
