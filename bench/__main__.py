@@ -17,7 +17,7 @@ from bench.figures import Row
 from bench.ground import Ground
 from bench.rows import ROWS
 from dev.harness import Machine, S3Server
-from dev.harness.machine import ROOT
+from dev.harness.processes.machine import ROOT
 
 _JSON = ROOT / ".dev" / "bench.json"
 

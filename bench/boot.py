@@ -5,8 +5,8 @@ from typing import Self
 
 from bench.ground import Ground
 from bench.process import Container
-from dev.harness.layout import Layout, archive_environment, new_prefix
-from dev.harness.machine import PYTHON
+from dev.harness.processes.layout import Layout, archive_environment, new_prefix
+from dev.harness.processes.machine import PYTHON
 
 _SEQUENCE = Path(__file__).with_name("docker_sequence.sh")
 

@@ -15,7 +15,7 @@ from bench.ground import Ground
 from dev.containers.client import DOCKER, docker, environment
 from dev.containers.client import run as run_docker
 from dev.harness import free_ports
-from dev.harness.layout import archive_environment, new_prefix
+from dev.harness.processes.layout import archive_environment, new_prefix
 
 _SEQUENCE = Path(__file__).with_name("docker_sequence.sh")
 _KIB, _MB = 1024, 1e6

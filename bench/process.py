@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from dev.harness import NotSeenError
-from dev.harness.namespace import launcher
+from dev.harness.processes.namespace import launcher
 
 _END_TIMEOUT_S = 60.0
 

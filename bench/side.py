@@ -13,7 +13,7 @@ from typing import Protocol, Self
 from bench.ground import Ground
 from bench.process import Ending
 from dev.harness import Address, PgTools, Walsup, wait_until
-from dev.harness.layout import Layout, archive_environment, new_prefix
+from dev.harness.processes.layout import Layout, archive_environment, new_prefix
 from walsup import settings
 from walsup.archive.engine import adapter
 from walsup.archive.engine.archive_command import push_command

@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from dev.harness.machine import ROOT
+from dev.harness.processes.machine import ROOT
 from dev.setting_groups import GROUPS
 from walsup import settings
 from walsup.agent.http import metrics

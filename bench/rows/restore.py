@@ -15,10 +15,10 @@ from pathlib import Path
 from bench.figures import Measure, Row, Runs, Target
 from bench.ground import Ground
 from dev.harness import Walsup, wait_until
-from dev.harness.clones import source_of
-from dev.harness.layout import Layout
-from dev.harness.pg import PgToolError, PgTools
-from dev.harness.witness import wait_no_lag, wait_protected
+from dev.harness.checks.witness import wait_no_lag, wait_protected
+from dev.harness.processes.layout import Layout
+from dev.harness.processes.pg import PgToolError, PgTools
+from dev.harness.scenarios.clones import source_of
 from walsup import settings
 from walsup.archive.engine import adapter, restore_command
 from walsup.archive.engine.reader_config import render_reader

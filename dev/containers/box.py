@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from dev.containers.client import DockerError, docker, run
-from dev.harness import Address, NotSeenError, PgToolError, PgTools, wait_until, web
+from dev.harness import Address, NotSeenError, PgToolError, PgTools, wait_until
+from dev.harness.processes import web
 
 T = TypeVar("T")
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from dev.containers import base, registries
 from dev.containers.client import docker, run
 from dev.containers.steps import step
-from dev.harness import Machine, documents
-from dev.harness.machine import ROOT
+from dev.harness import Machine
+from dev.harness.checks import documents
+from dev.harness.processes.machine import ROOT
 
 DOCKERFILE = ROOT / "Dockerfile"
 _CONTEXT = (

@@ -10,7 +10,7 @@ from dev.containers import base
 from dev.containers.client import docker, run
 from dev.containers.steps import step
 from dev.harness import S3Server, wait_until
-from dev.harness.machine import ROOT
+from dev.harness.processes.machine import ROOT
 
 _WEED = ROOT / ".venv" / "bin" / "weed"
 _IMAGE = "walsup-test:seaweedfs"

@@ -7,7 +7,7 @@ import time
 from dev.demo.bucket import Sentinel, find_sentinel
 from dev.demo.stage import Stage
 from dev.harness import NotSeenError
-from dev.harness.namespace import launcher, real_uid
+from dev.harness.processes.namespace import launcher, real_uid
 
 
 def start_s3(stage: Stage) -> None:

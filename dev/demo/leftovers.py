@@ -7,7 +7,7 @@ import signal
 import time
 from pathlib import Path
 
-from dev.harness.namespace import descendants
+from dev.harness.processes.namespace import descendants
 
 _PR_SET_CHILD_SUBREAPER = 36  # Source: linux/prctl.h
 _PATIENCE_S = 3.0

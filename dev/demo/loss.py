@@ -5,8 +5,8 @@ import time
 
 from dev.demo.stage import Stage
 from dev.harness import NotSeenError, Walsup
-from dev.harness.clones import source_of
-from dev.harness.positions import PlacedLedger, archived_until
+from dev.harness.checks.positions import PlacedLedger, archived_until
+from dev.harness.scenarios.clones import source_of
 
 _LEASE_S = 2
 _ROWS = 150

@@ -7,7 +7,7 @@ from typing import Any
 from dev.demo.lagwatch import LagWatch
 from dev.demo.narrator import Narrator
 from dev.harness import Machine, PgBench, S3Server, Walsup
-from dev.harness.positions import PlacedLedger
+from dev.harness.checks.positions import PlacedLedger
 
 _ENVIRONMENT = {
     # An unfinished segment is archived after 3 s, so that a reader sees the lag fall to 0.

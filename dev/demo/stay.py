@@ -6,7 +6,7 @@ import time
 
 from dev.demo.stage import Stage
 from dev.harness import NotSeenError
-from dev.harness.machine import ROOT
+from dev.harness.processes.machine import ROOT
 
 _LOOK_EVERY_S = 0.5
 _PAGES = ("/status", "/metrics", "/livez", "/readyz", "/startupz")

@@ -3,17 +3,17 @@
 Used by the tests, the demo and the benchmarks; no test framework is imported here.
 """
 
-from dev.harness.faults import FaultProxy
-from dev.harness.loose import LooseS3
-from dev.harness.machine import Machine
-from dev.harness.memory import MemoryGroup
-from dev.harness.namespace import Member
-from dev.harness.pg import Address, PgBench, PgBenchResult, PgToolError, PgTools
-from dev.harness.ports import free_ports
-from dev.harness.s3 import S3Server
-from dev.harness.volume import Volume
-from dev.harness.waiting import NotSeenError, wait_until
-from dev.harness.walsup import Walsup
+from dev.harness.faults.tcp_proxy import FaultProxy
+from dev.harness.faults.volume import Volume
+from dev.harness.processes.machine import Machine
+from dev.harness.processes.memory import MemoryGroup
+from dev.harness.processes.namespace import Member
+from dev.harness.processes.pg import Address, PgBench, PgBenchResult, PgToolError, PgTools
+from dev.harness.processes.ports import free_ports
+from dev.harness.processes.waiting import NotSeenError, wait_until
+from dev.harness.processes.walsup import Walsup
+from dev.harness.storage.s3 import S3Server
+from dev.harness.storage.unconditional_s3 import LooseS3
 
 __all__ = [
     "Address",

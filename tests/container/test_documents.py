@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from dev.containers import Box
 from dev.containers.client import docker
-from dev.harness import documents
+from dev.harness.checks import documents
 
 Make = Callable[..., Box]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dev.containers import Box, base, registries
 from dev.containers.client import docker
-from dev.harness import documents
+from dev.harness.checks import documents
 
 Make = Callable[..., Box]
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from dev.containers import PGDATA, Box, S3Box
-from dev.harness.witness import segments, sentinels, wait_protected
+from dev.harness.checks.witness import segments, sentinels, wait_protected
 
 Make = Callable[..., Box]
 

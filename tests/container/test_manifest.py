@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from dev.containers import PASSWORD, Box, S3Box, client
 from dev.containers.manifest import Pod
-from dev.harness.machine import ROOT
-from dev.harness.witness import wait_protected
+from dev.harness.checks.witness import wait_protected
+from dev.harness.processes.machine import ROOT
 from walsup import units
 
 Make = Callable[..., Box]

@@ -4,8 +4,8 @@ import subprocess
 from collections.abc import Callable
 
 from dev.containers import Box, S3Box
-from dev.harness.machine import ROOT
-from dev.harness.witness import wait_protected
+from dev.harness.checks.witness import wait_protected
+from dev.harness.processes.machine import ROOT
 
 Make = Callable[..., Box]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from dev.containers import Box, Daemon, S3Box, base, image
-from dev.harness.witness import wait_no_lag, wait_protected
+from dev.harness.checks.witness import wait_no_lag, wait_protected
 from tests.container.conftest import archive_environment
 
 Make = Callable[..., Box]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from dev.containers import Box, S3Box
-from dev.harness.witness import Ledger, wait_no_lag, wait_protected
+from dev.harness.checks.witness import Ledger, wait_no_lag, wait_protected
 
 Make = Callable[..., Box]
 

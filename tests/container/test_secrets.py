@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from dev.containers import Box, S3Box
-from dev.harness.rights import LEAST_PREFIX
-from dev.harness.witness import Ledger, status, wait_fault, wait_no_lag, wait_protected
+from dev.harness.checks.witness import Ledger, status, wait_fault, wait_no_lag, wait_protected
+from dev.harness.storage.rights import LEAST_PREFIX
 
 Make = Callable[..., Box]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from dev.containers import Box, S3Box
-from dev.harness.witness import wait_protected
+from dev.harness.checks.witness import wait_protected
 
 Make = Callable[..., Box]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dev.harness import Machine, PgTools, Walsup, free_ports
-from dev.harness.namespace import launcher
+from dev.harness.processes.namespace import launcher
 from tests.pid1.programs import OBEDIENT, Pid1, bare_words, put, run_words
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from dev.harness import Member, Walsup, wait_until
-from dev.harness.machine import PYTHON
-from dev.harness.namespace import Container, find_init
+from dev.harness.processes.machine import PYTHON
+from dev.harness.processes.namespace import Container, find_init
 
 BARE = Path(__file__).with_name("bare.py")
 PATIENCE_S = 30.0

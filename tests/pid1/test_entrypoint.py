@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dev.harness import Machine, Walsup
-from dev.harness.machine import PYTHON, ROOT
+from dev.harness.processes.machine import PYTHON, ROOT
 
 Container = Callable[..., Walsup]
 ENTRYPOINT = ROOT / "entrypoint.sh"

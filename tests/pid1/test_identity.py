@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dev.harness import Machine, Member, Walsup
-from dev.harness.namespace import launcher
+from dev.harness.processes.namespace import launcher
 from tests.pid1.programs import Pid1, run_words, settled, status, wait_phase
 
 Container = Callable[..., Walsup]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from dev.harness import Walsup, free_ports
-from dev.harness.machine import PYTHON
+from dev.harness.processes.machine import PYTHON
 from tests.pid1.programs import Pid1, wait_phase
 
 Container = Callable[..., Walsup]

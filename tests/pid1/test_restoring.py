@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from dev.harness import Walsup
-from dev.harness.witness import verdict
+from dev.harness.checks.witness import verdict
 from tests.pid1.programs import Pid1, launch
 
 Container = Callable[..., Walsup]

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from dev.harness import Walsup
-from dev.harness.machine import PYTHON
-from dev.harness.waiting import wait_until
+from dev.harness.processes.machine import PYTHON
+from dev.harness.processes.waiting import wait_until
 from tests.pid1.programs import Pid1, launch
 
 Container = Callable[..., Walsup]

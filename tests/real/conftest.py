@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dev.harness import Machine
-from dev.harness.pod import Pod
+from dev.harness.processes.pod import Pod
 
 MakePod = Callable[..., Pod]
 

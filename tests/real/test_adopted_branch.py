@@ -5,8 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from dev.harness import S3Server, Walsup
-from dev.harness.fleet import Node
-from dev.harness.witness import (
+from dev.harness.checks.witness import (
     cli,
     segments,
     sentinels,
@@ -15,6 +14,7 @@ from dev.harness.witness import (
     wait_no_lag,
     wait_protected,
 )
+from dev.harness.scenarios.fleet import Node
 
 Make = Callable[..., Walsup]
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from dev.harness import S3Server, Walsup
-from dev.harness.standbys import archive_now
-from dev.harness.waiting import wait_until
-from dev.harness.witness import segments, status, verdict, wait_no_lag, wait_protected
+from dev.harness.checks.witness import segments, status, verdict, wait_no_lag, wait_protected
+from dev.harness.processes.waiting import wait_until
+from dev.harness.scenarios.standbys import archive_now
 
 Make = Callable[..., Walsup]
 

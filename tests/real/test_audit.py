@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 
 from dev.harness import Machine, S3Server, Volume, Walsup
-from dev.harness.fleet import Node
-from dev.harness.restore import restored
-from dev.harness.witness import (
+from dev.harness.checks.witness import (
     segments,
     sentinels,
     status,
@@ -21,6 +19,8 @@ from dev.harness.witness import (
     wait_no_lag,
     wait_protected,
 )
+from dev.harness.scenarios.fleet import Node
+from dev.harness.scenarios.restore_by_hand import restored
 from walsup.postgres.wal import parse_lsn
 
 Make = Callable[..., Walsup]

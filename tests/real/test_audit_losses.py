@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from dev.harness import S3Server, Walsup
-from dev.harness.s3 import Boto
-from dev.harness.witness import status, wait_protected
+from dev.harness.checks.witness import status, wait_protected
+from dev.harness.storage.s3 import Boto
 from walsup.postgres.wal import parse_lsn
 
 Make = Callable[..., Walsup]

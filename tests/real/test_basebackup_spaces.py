@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dev.harness import Machine, S3Server, Walsup
-from dev.harness.clones import source_of
-from dev.harness.pod import Pod
-from dev.harness.standbys import STANDBY, conninfo
-from dev.harness.witness import cli, wait_no_lag, wait_protected
+from dev.harness.checks.witness import cli, wait_no_lag, wait_protected
+from dev.harness.processes.pod import Pod
+from dev.harness.scenarios.clones import source_of
+from dev.harness.scenarios.standbys import STANDBY, conninfo
 
 Make = Callable[..., Walsup]
 _ROWS = "select count(*) from far"

@@ -8,7 +8,7 @@ from signal import SIGHUP, SIGTERM, SIGUSR1, SIGUSR2
 import pytest
 
 from dev.harness import FaultProxy, S3Server, Walsup
-from dev.harness.witness import sentinels, status, verdict, wait_protected
+from dev.harness.checks.witness import sentinels, status, verdict, wait_protected
 
 Make = Callable[..., Walsup]
 

@@ -5,7 +5,7 @@ import secrets
 import pytest
 
 from dev.harness import S3Server
-from dev.harness.layout import archive_environment
+from dev.harness.processes.layout import archive_environment
 from walsup import settings
 from walsup.archive.audit.worker import look
 from walsup.archive.catalog import listing

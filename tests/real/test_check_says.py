@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from dev.harness import Machine, S3Server, Walsup
-from dev.harness.clones import answer_of_clone, source_of
-from dev.harness.volume import Volume
-from dev.harness.witness import cli, owner, segments, sentinels, wait_no_lag, wait_protected
+from dev.harness.checks.witness import cli, owner, segments, sentinels, wait_no_lag, wait_protected
+from dev.harness.faults.volume import Volume
+from dev.harness.scenarios.clones import answer_of_clone, source_of
 from walsup.postgres.wal import Segment, show_lsn
 
 Make = Callable[..., Walsup]

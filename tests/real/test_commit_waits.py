@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Self
 
 from dev.harness import Walsup
-from dev.harness.standbys import conninfo
-from dev.harness.witness import status, wait_protected
+from dev.harness.checks.witness import status, wait_protected
+from dev.harness.scenarios.standbys import conninfo
 
 Make = Callable[..., Walsup]
 _COMMITS = 17

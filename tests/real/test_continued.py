@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from dev.harness import S3Server, Walsup
-from dev.harness.witness import owner, sentinels, status, wait_protected
+from dev.harness.checks.witness import owner, sentinels, status, wait_protected
 
 Make = Callable[..., Walsup]
 

@@ -4,9 +4,7 @@ from collections.abc import Callable
 from signal import SIGSTOP
 
 from dev.harness import S3Server, Walsup
-from dev.harness.ports import free_ports
-from dev.harness.restore import restored
-from dev.harness.witness import (
+from dev.harness.checks.witness import (
     cli,
     owner,
     sentinels,
@@ -16,6 +14,8 @@ from dev.harness.witness import (
     wait_no_lag,
     wait_protected,
 )
+from dev.harness.processes.ports import free_ports
+from dev.harness.scenarios.restore_by_hand import restored
 
 Make = Callable[..., Walsup]
 SOON = {"WALSUP_ARCHIVE_TIMEOUT": "2s"}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from dev.harness import Machine, Walsup
-from dev.harness.witness import verdict
+from dev.harness.checks.witness import verdict
 
 Make = Callable[..., Walsup]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from dev.harness import S3Server, Walsup
-from dev.harness.cloud import Cloud, kinds
-from dev.harness.witness import segments, status, wait_fault, wait_protected
+from dev.harness.checks.witness import segments, status, wait_fault, wait_protected
+from dev.harness.storage.aws_metadata import Cloud, kinds
 from walsup import settings
 from walsup.archive.faults import FaultError
 from walsup.archive.storage.s3.blocking import carry

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from dev.harness import S3Server, Walsup
-from dev.harness.witness import cli, owner, status, wait_fault, wait_protected
+from dev.harness.checks.witness import cli, owner, status, wait_fault, wait_protected
 
 Make = Callable[..., Walsup]
 

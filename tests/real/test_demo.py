@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from dev.harness.machine import PYTHON
+from dev.harness.processes.machine import PYTHON
 
 
 @pytest.mark.timeout(330)

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from dev.harness import FaultProxy, PgToolError, S3Server, Walsup, wait_until
-from dev.harness.clones import source_of
-from dev.harness.witness import (
+from dev.harness.checks.witness import (
     Ledger,
     cli,
     status,
@@ -18,6 +17,7 @@ from dev.harness.witness import (
     wait_no_lag,
     wait_protected,
 )
+from dev.harness.scenarios.clones import source_of
 from walsup.errors import DiskFullError
 from walsup.init.disk_full import full
 

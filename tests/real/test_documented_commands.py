@@ -5,10 +5,12 @@ import os
 import shutil
 from collections.abc import Callable
 
-from dev.harness import Address, S3Server, Walsup, documented, documents, wait_until
-from dev.harness.clones import source_of
-from dev.harness.ports import free_ports
-from dev.harness.witness import Ledger, wait_no_lag, wait_protected
+from dev.harness import Address, S3Server, Walsup, wait_until
+from dev.harness.checks import documents
+from dev.harness.checks.witness import Ledger, wait_no_lag, wait_protected
+from dev.harness.processes.ports import free_ports
+from dev.harness.scenarios import documented
+from dev.harness.scenarios.clones import source_of
 
 Make = Callable[..., Walsup]
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from dev.harness import S3Server, Walsup
-from dev.harness.restore import restore
-from dev.harness.witness import Ledger, segments, status, verdict, wait_fault, wait_protected
+from dev.harness.checks.witness import Ledger, segments, status, verdict, wait_fault, wait_protected
+from dev.harness.scenarios.restore_by_hand import restore
 
 Make = Callable[..., Walsup]
 KEY = "6b" * 32

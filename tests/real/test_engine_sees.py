@@ -4,9 +4,7 @@ import shutil
 from collections.abc import Callable
 
 from dev.harness import S3Server, Walsup
-from dev.harness.engines import wrap_engine
-from dev.harness.rights import LEAST_PREFIX
-from dev.harness.witness import (
+from dev.harness.checks.witness import (
     segments,
     sentinels,
     status,
@@ -15,6 +13,8 @@ from dev.harness.witness import (
     wait_no_lag,
     wait_protected,
 )
+from dev.harness.faults.engine_faults import wrap_engine
+from dev.harness.storage.rights import LEAST_PREFIX
 
 Make = Callable[..., Walsup]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dev.harness import S3Server
-from dev.harness.layout import archive_environment
+from dev.harness.processes.layout import archive_environment
 from walsup import settings
 from walsup.archive.engine.adapter import Engine
 from walsup.archive.faults import FaultError

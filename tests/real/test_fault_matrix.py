@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from dev.harness import FaultProxy, S3Server, Walsup, witness
-from dev.harness.havoc import hit, victims
-from dev.harness.restore import restore
-from dev.harness.rough import Load, Lookout, Sight, etags
-from dev.harness.witness import Ledger, segments, verdict, wait_protected
-from dev.harness.words import told_alike
+from dev.harness import FaultProxy, S3Server, Walsup
+from dev.harness.checks import witness
+from dev.harness.checks.witness import Ledger, segments, verdict, wait_protected
+from dev.harness.checks.words import told_alike
+from dev.harness.faults.havoc import hit, victims
+from dev.harness.scenarios.restore_by_hand import restore
+from dev.harness.scenarios.rough_weather import Load, Lookout, Sight, etags
 from walsup.postgres.wal import parse_lsn, strip_extension
 
 Make = Callable[..., Walsup]

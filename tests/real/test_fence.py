@@ -9,11 +9,11 @@ from signal import SIGCONT, SIGSTOP
 import pytest
 
 from dev.harness import FaultProxy, S3Server, Walsup
-from dev.harness.fleet import Node
-from dev.harness.pair import Pair, make_pair
-from dev.harness.standbys import rows, wait_primary, wait_rows, wait_source, written
-from dev.harness.witness import cli, status, wait_fault
-from dev.harness.writers import Writers, writes
+from dev.harness.checks.witness import cli, status, wait_fault
+from dev.harness.checks.writers import Writers, writes
+from dev.harness.scenarios.fleet import Node
+from dev.harness.scenarios.pair import Pair, make_pair
+from dev.harness.scenarios.standbys import rows, wait_primary, wait_rows, wait_source, written
 from walsup.archive.lease_terms import RIVAL_LEASES
 from walsup.archive.ownership.lease import now_s
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from dev.harness import Machine, Volume, Walsup, wait_until
-from dev.harness.restore import restore
-from dev.harness.witness import (
+from dev.harness.checks.witness import (
     Ledger,
     status,
     verdict,
@@ -17,6 +16,7 @@ from dev.harness.witness import (
     wait_no_lag,
     wait_protected,
 )
+from dev.harness.scenarios.restore_by_hand import restore
 
 Make = Callable[..., Walsup]
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from dev.harness import FaultProxy, Machine, S3Server, Walsup
-from dev.harness.rights import LEAST_PREFIX
-from dev.harness.skew import Skew
-from dev.harness.words import told_alike
+from dev.harness.checks.words import told_alike
+from dev.harness.faults.skew import Skew
+from dev.harness.storage.rights import LEAST_PREFIX
 
 Waiting = Callable[[str, Mapping[str, str]], None]
 

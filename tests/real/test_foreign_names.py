@@ -4,7 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 from dev.harness import S3Server, Walsup
-from dev.harness.witness import segments, status, verdict, wait_fault, wait_no_lag, wait_protected
+from dev.harness.checks.witness import (
+    segments,
+    status,
+    verdict,
+    wait_fault,
+    wait_no_lag,
+    wait_protected,
+)
 from walsup.postgres.wal import Segment
 
 Make = Callable[..., Walsup]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dev.harness import S3Server, Walsup
-from dev.harness.witness import (
+from dev.harness.checks.witness import (
     cli,
     status,
     verdict,

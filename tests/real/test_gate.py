@@ -8,7 +8,7 @@ from signal import SIGCONT, SIGSTOP
 import pytest
 
 from dev.harness import S3Server, Walsup
-from dev.harness.witness import (
+from dev.harness.checks.witness import (
     cli,
     owner,
     segments,

@@ -13,7 +13,7 @@ from botocore.exceptions import (
 )
 
 from dev.harness import FaultProxy, Machine, PgTools, S3Server, free_ports
-from dev.harness.layout import Layout
+from dev.harness.processes.layout import Layout
 
 
 @pytest.fixture

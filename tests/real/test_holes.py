@@ -7,7 +7,7 @@ from signal import SIGCONT, SIGSTOP
 import pytest
 
 from dev.harness import S3Server, Walsup
-from dev.harness.witness import (
+from dev.harness.checks.witness import (
     owner,
     segments,
     sentinels,

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dev.harness import S3Server, Walsup
-from dev.harness.machine import PYTHON, ROOT
-from dev.harness.witness import cli, owner, status, wait_protected
+from dev.harness.checks.witness import cli, owner, status, wait_protected
+from dev.harness.processes.machine import PYTHON, ROOT
 
 Make = Callable[..., Walsup]
 

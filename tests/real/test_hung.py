@@ -9,8 +9,8 @@ from signal import SIGCONT, SIGSTOP
 import pytest
 
 from dev.harness import FaultProxy, S3Server, Walsup
-from dev.harness.machine import PYTHON
-from dev.harness.witness import segments, status, wait_fault, wait_no_lag, wait_protected
+from dev.harness.checks.witness import segments, status, wait_fault, wait_no_lag, wait_protected
+from dev.harness.processes.machine import PYTHON
 
 Make = Callable[..., Walsup]
 

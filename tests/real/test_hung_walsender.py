@@ -10,7 +10,7 @@ from signal import SIGCONT, SIGKILL, SIGSTOP
 import pytest
 
 from dev.harness import Walsup
-from dev.harness.witness import verdict, wait_protected
+from dev.harness.checks.witness import verdict, wait_protected
 
 Make = Callable[..., Walsup]
 

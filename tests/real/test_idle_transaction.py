@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Callable
 
 from dev.harness import S3Server, Walsup
-from dev.harness.witness import segments, status, wait_no_lag, wait_protected
+from dev.harness.checks.witness import segments, status, wait_no_lag, wait_protected
 from walsup.postgres.wal import Segment, parse_lsn
 from walsup.postgres.wal_files.transactions import has_no_xid
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dev.harness import Machine, Walsup
-from dev.harness.witness import verdict
+from dev.harness.checks.witness import verdict
 
 Make = Callable[..., Walsup]
 SECRET = "pg-secret-of-walsup-tests"

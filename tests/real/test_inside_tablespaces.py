@@ -6,8 +6,8 @@ import subprocess
 from collections.abc import Callable
 
 from dev.harness import S3Server, Walsup
-from dev.harness.clones import source_of
-from dev.harness.witness import cli, sentinels, verdict, wait_no_lag, wait_protected
+from dev.harness.checks.witness import cli, sentinels, verdict, wait_no_lag, wait_protected
+from dev.harness.scenarios.clones import source_of
 
 Make = Callable[..., Walsup]
 _ROWS = "select count(*) from far"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from dev.harness import PgToolError, S3Server, Walsup, wait_until
-from dev.harness.witness import segments, status
+from dev.harness.checks.witness import segments, status
 
 Make = Callable[..., Walsup]
 

@@ -11,11 +11,19 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from dev.harness import Machine, S3Server, Walsup
-from dev.harness.clones import source_of
-from dev.harness.layout import archive_environment, new_prefix
-from dev.harness.pod import Pod
-from dev.harness.standbys import EAGER, LEASE, STANDBY, streaming
-from dev.harness.witness import cli, owner, status, verdict, wait_fault, wait_no_lag, wait_protected
+from dev.harness.checks.witness import (
+    cli,
+    owner,
+    status,
+    verdict,
+    wait_fault,
+    wait_no_lag,
+    wait_protected,
+)
+from dev.harness.processes.layout import archive_environment, new_prefix
+from dev.harness.processes.pod import Pod
+from dev.harness.scenarios.clones import source_of
+from dev.harness.scenarios.standbys import EAGER, LEASE, STANDBY, streaming
 
 Make = Callable[..., Walsup]
 _ROWS = "select count(*) from far"

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dev.harness import S3Server, Walsup
-from dev.harness.engines import wrap_engine
-from dev.harness.standbys import conninfo
-from dev.harness.witness import cli, sentinels, status, verdict, wait_fault, wait_protected
+from dev.harness.checks.witness import cli, sentinels, status, verdict, wait_fault, wait_protected
+from dev.harness.faults.engine_faults import wrap_engine
+from dev.harness.scenarios.standbys import conninfo
 
 Make = Callable[..., Walsup]
 

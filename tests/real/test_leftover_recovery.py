@@ -4,7 +4,7 @@ from collections.abc import Callable
 from signal import SIGQUIT
 
 from dev.harness import FaultProxy, S3Server, Walsup
-from dev.harness.witness import verdict, wait_protected
+from dev.harness.checks.witness import verdict, wait_protected
 
 Make = Callable[..., Walsup]
 COMMAND = "restore_command = 'cp /nowhere/%f %p'\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dev.harness import S3Server
-from dev.harness.layout import archive_environment
+from dev.harness.processes.layout import archive_environment
 
 _NAME = "base_000000010000000000000002"
 _FOLDER = f"basebackups_005/{_NAME}"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dev.harness import Walsup
-from dev.harness.witness import status, wait_no_lag, wait_protected
+from dev.harness.checks.witness import status, wait_no_lag, wait_protected
 
 Make = Callable[..., Walsup]
 # More than all pipes on the way and what walsup keeps.

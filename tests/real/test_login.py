@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dev.harness import Walsup
-from dev.harness.witness import status, wait_fault, wait_protected
+from dev.harness.checks.witness import status, wait_fault, wait_protected
 
 Make = Callable[..., Walsup]
 PASSWORD = "kee'per $ \"pass"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from dev.harness import Walsup
-from dev.harness.witness import status, wait_fault, wait_no_lag, wait_protected
+from dev.harness.checks.witness import status, wait_fault, wait_no_lag, wait_protected
 
 Make = Callable[..., Walsup]
 

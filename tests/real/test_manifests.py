@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from dev.harness import Machine, S3Server, Walsup
-from dev.harness.layout import new_prefix
-from dev.harness.pod import Pod
-from dev.harness.witness import owner, segments, status, verdict, wait_protected
+from dev.harness.checks.witness import owner, segments, status, verdict, wait_protected
+from dev.harness.processes.layout import new_prefix
+from dev.harness.processes.pod import Pod
 
 Make = Callable[..., Pod]
 MAJOR = Machine.load().major

@@ -7,7 +7,7 @@ from signal import SIGCONT, SIGSTOP, SIGTERM
 import pytest
 
 from dev.harness import Machine, S3Server, Walsup
-from dev.harness.witness import segments, status, verdict, wait_protected
+from dev.harness.checks.witness import segments, status, verdict, wait_protected
 from walsup.archive.catalog.backup_parts import MOST_WHOLE_BYTES
 
 Make = Callable[..., Walsup]

@@ -8,7 +8,7 @@ from typing import Self
 import pytest
 
 from dev.harness import MemoryGroup, S3Server, Walsup
-from dev.harness.witness import Ledger, segments, sentinels, wait_no_lag, wait_protected
+from dev.harness.checks.witness import Ledger, segments, sentinels, wait_no_lag, wait_protected
 
 Make = Callable[..., Walsup]
 

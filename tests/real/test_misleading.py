@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from dev.harness import S3Server, Walsup
-from dev.harness.witness import cli, status
+from dev.harness.checks.witness import cli, status
 
 Make = Callable[..., Walsup]
 

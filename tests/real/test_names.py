@@ -3,10 +3,7 @@
 from collections.abc import Callable
 
 from dev.harness import S3Server, Walsup
-from dev.harness.clones import answer_of_clone
-from dev.harness.layout import archive_environment
-from dev.harness.picky import PickyProxy
-from dev.harness.witness import (
+from dev.harness.checks.witness import (
     cli,
     segments,
     sentinels,
@@ -15,6 +12,9 @@ from dev.harness.witness import (
     wait_no_lag,
     wait_protected,
 )
+from dev.harness.faults.http_fault_proxy import PickyProxy
+from dev.harness.processes.layout import archive_environment
+from dev.harness.scenarios.clones import answer_of_clone
 from walsup import settings
 from walsup.archive import valid_keys
 from walsup.archive.catalog import listing

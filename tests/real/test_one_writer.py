@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from dev.harness import LooseS3, Machine, S3Server, Walsup
-from dev.harness.fleet import Node
-from dev.harness.witness import (
+from dev.harness.checks.witness import (
     cli,
     owner,
     segments,
@@ -22,6 +21,7 @@ from dev.harness.witness import (
     wait_no_lag,
     wait_protected,
 )
+from dev.harness.scenarios.fleet import Node
 
 Make = Callable[..., Walsup]
 

@@ -7,8 +7,8 @@ from signal import SIGSTOP
 import pytest
 
 from dev.harness import S3Server, Walsup
-from dev.harness.fleet import Node
-from dev.harness.witness import segments, status, wait_fault, wait_protected
+from dev.harness.checks.witness import segments, status, wait_fault, wait_protected
+from dev.harness.scenarios.fleet import Node
 
 Make = Callable[..., Walsup]
 

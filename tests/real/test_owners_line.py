@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pytest
 
 from dev.harness import Machine, S3Server, Walsup
-from dev.harness.branch import branch
-from dev.harness.clones import answer_of_clone, source_of
-from dev.harness.witness import cli, owner, sentinels, status, wait_no_lag, wait_protected
+from dev.harness.checks.witness import cli, owner, sentinels, status, wait_no_lag, wait_protected
+from dev.harness.scenarios.branch import branch
+from dev.harness.scenarios.clones import answer_of_clone, source_of
 
 Make = Callable[..., Walsup]
 ROWS = "select string_agg(n::text, ' ' order by n) from t"

@@ -16,8 +16,8 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from dev.harness import Walsup
-from dev.harness.pg import PgToolError
-from dev.harness.witness import cli, status, wait_protected
+from dev.harness.checks.witness import cli, status, wait_protected
+from dev.harness.processes.pg import PgToolError
 
 Make = Callable[..., Walsup]
 

@@ -9,9 +9,9 @@ from signal import SIGCONT, SIGSTOP
 from typing import Any
 
 from dev.harness import S3Server, Walsup
-from dev.harness.standbys import EAGER, LEASE, STANDBY, archive_now, conninfo, wait_source
-from dev.harness.standbys import written as write_rows
-from dev.harness.witness import segments, status, wait_fault, wait_protected
+from dev.harness.checks.witness import segments, status, wait_fault, wait_protected
+from dev.harness.scenarios.standbys import EAGER, LEASE, STANDBY, archive_now, conninfo, wait_source
+from dev.harness.scenarios.standbys import written as write_rows
 
 Make = Callable[..., Walsup]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pytest
 
 from dev.harness import Machine, S3Server, Walsup
-from dev.harness.clones import source_of
-from dev.harness.standbys import LEASE, STANDBY
-from dev.harness.witness import owner, verdict, wait_fault, wait_no_lag, wait_protected
+from dev.harness.checks.witness import owner, verdict, wait_fault, wait_no_lag, wait_protected
+from dev.harness.scenarios.clones import source_of
+from dev.harness.scenarios.standbys import LEASE, STANDBY
 
 Make = Callable[..., Walsup]
 _KIN = {

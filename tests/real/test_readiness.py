@@ -6,7 +6,7 @@ from collections.abc import Callable
 from signal import SIGCONT, SIGSTOP, SIGTERM
 
 from dev.harness import Walsup
-from dev.harness.machine import ROOT
+from dev.harness.processes.machine import ROOT
 
 Make = Callable[..., Walsup]
 

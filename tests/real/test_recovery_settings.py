@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 
 from dev.harness import S3Server, Walsup
-from dev.harness.clones import source_of
-from dev.harness.standbys import STANDBY, archive_now, conninfo, wait_source
-from dev.harness.witness import status, wait_protected
+from dev.harness.checks.witness import status, wait_protected
+from dev.harness.scenarios.clones import source_of
+from dev.harness.scenarios.standbys import STANDBY, archive_now, conninfo, wait_source
 
 Make = Callable[..., Walsup]
 OF_A_STANDBY = {

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from dev.harness import S3Server, Walsup
-from dev.harness.restore import restore
-from dev.harness.witness import Ledger, verdict, wait_protected
+from dev.harness.checks.witness import Ledger, verdict, wait_protected
+from dev.harness.scenarios.restore_by_hand import restore
 
 Make = Callable[..., Walsup]
 

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from dev.harness import Machine, S3Server, Walsup, wait_until
-from dev.harness.clones import source_of
-from dev.harness.picky import PickyProxy
-from dev.harness.witness import (
+from dev.harness.checks.witness import (
     Ledger,
     segments,
     sentinels,
@@ -19,6 +17,8 @@ from dev.harness.witness import (
     wait_no_lag,
     wait_protected,
 )
+from dev.harness.faults.http_fault_proxy import PickyProxy
+from dev.harness.scenarios.clones import source_of
 
 Make = Callable[..., Walsup]
 ROWS = "select count(*) || '|' || max(n) from ledger"

@@ -12,10 +12,7 @@ from signal import SIGKILL, SIGSTOP
 import pytest
 
 from dev.harness import S3Server, Volume, Walsup
-from dev.harness.clones import source_of
-from dev.harness.picky import PickyProxy
-from dev.harness.rights import LEAST_PREFIX
-from dev.harness.witness import (
+from dev.harness.checks.witness import (
     Ledger,
     owner,
     segments,
@@ -24,6 +21,9 @@ from dev.harness.witness import (
     wait_no_lag,
     wait_protected,
 )
+from dev.harness.faults.http_fault_proxy import PickyProxy
+from dev.harness.scenarios.clones import source_of
+from dev.harness.storage.rights import LEAST_PREFIX
 from walsup.boot.restore import backup_fetch
 
 Make = Callable[..., Walsup]

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from dev.harness import S3Server, Walsup
-from dev.harness.positions import PlacedLedger, archived_until
-from dev.harness.witness import owner, wait_protected
+from dev.harness.checks.positions import PlacedLedger, archived_until
+from dev.harness.checks.witness import owner, wait_protected
 
 Make = Callable[..., Walsup]
 

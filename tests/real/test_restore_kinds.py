@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from dev.harness import Machine, S3Server, Walsup
-from dev.harness.clones import answer_of_clone, source_of
-from dev.harness.witness import cli, sentinels, status, wait_no_lag, wait_protected
+from dev.harness.checks.witness import cli, sentinels, status, wait_no_lag, wait_protected
+from dev.harness.scenarios.clones import answer_of_clone, source_of
 
 Make = Callable[..., Walsup]
 _KEY = "9e86" * 16  # 32 bytes for libsodium

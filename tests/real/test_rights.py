@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from dev.harness import S3Server, Walsup
-from dev.harness.rights import LEAST_PREFIX
-from dev.harness.witness import segments, sentinels, status, wait_fault, wait_protected
+from dev.harness.checks.witness import segments, sentinels, status, wait_fault, wait_protected
+from dev.harness.storage.rights import LEAST_PREFIX
 from walsup import settings
 from walsup.archive.storage.fault_mapping import classify
 from walsup.archive.storage.s3.bucket import S3Bucket

@@ -9,8 +9,7 @@ from signal import SIGHUP
 import pytest
 
 from dev.harness import FaultProxy, S3Server, Walsup
-from dev.harness.rights import LEAST_PREFIX
-from dev.harness.witness import (
+from dev.harness.checks.witness import (
     Ledger,
     segments,
     status,
@@ -18,6 +17,7 @@ from dev.harness.witness import (
     wait_no_lag,
     wait_protected,
 )
+from dev.harness.storage.rights import LEAST_PREFIX
 
 Make = Callable[..., Walsup]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dev.harness import Volume, Walsup
-from dev.harness.witness import cli, status, wait_fault, wait_protected
+from dev.harness.checks.witness import cli, status, wait_fault, wait_protected
 from walsup.system.devices import device, lost_together
 
 Make = Callable[..., Walsup]

@@ -3,8 +3,8 @@
 import pytest
 
 from dev.harness import Machine, PgTools
-from dev.harness.layout import Layout
-from dev.harness.ports import free_ports
+from dev.harness.processes.layout import Layout
+from dev.harness.processes.ports import free_ports
 from walsup.postgres.sql import scram
 
 PASSWORDS = {

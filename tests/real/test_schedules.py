@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from dev.harness import Machine, S3Server
-from dev.harness import fleet as fleets
-from dev.harness.archivewatch import ArchiveWatch
-from dev.harness.restore import restored
-from dev.harness.schedule import Schedule
-from dev.harness.segmentproof import foreign_segments
+from dev.harness.checks.archive_watch import ArchiveWatch
+from dev.harness.checks.segment_proof import foreign_segments
+from dev.harness.scenarios import fleet as fleets
+from dev.harness.scenarios.restore_by_hand import restored
+from dev.harness.scenarios.schedule import Schedule
 
 _ROWS = "select count(*), coalesce(sum(n), 0), coalesce(max(n), 0) from ledger"
 

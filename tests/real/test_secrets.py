@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dev.harness import FaultProxy, S3Server, Walsup
-from dev.harness.witness import verdict, wait_fault, wait_protected
+from dev.harness.checks.witness import verdict, wait_fault, wait_protected
 
 Make = Callable[..., Walsup]
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from dev.harness import Walsup
-from dev.harness.witness import status, wait_protected
+from dev.harness.checks.witness import status, wait_protected
 
 Make = Callable[..., Walsup]
 # A base backup asks for a checkpoint, and is idle while it reads files: neither takes so little.

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from dev.harness import S3Server, Walsup
-from dev.harness.machine import ROOT
-from dev.harness.witness import cli, wait_protected
+from dev.harness.checks.witness import cli, wait_protected
+from dev.harness.processes.machine import ROOT
 
 Make = Callable[..., Walsup]
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from dev.harness import S3Server, Walsup
-from dev.harness.heldsync import HeldSync
-from dev.harness.witness import segments, status, wait_protected
+from dev.harness.checks.witness import segments, status, wait_protected
+from dev.harness.faults.slow_sync import HeldSync
 from walsup.postgres.wal import Segment, parse_lsn
 
 Make = Callable[..., Walsup]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dev.harness import S3Server, Walsup
-from dev.harness.witness import segments, status, wait_no_lag, wait_protected
+from dev.harness.checks.witness import segments, status, wait_no_lag, wait_protected
 from tests.real.test_disk_full import Mounts
 from walsup.archive.engine import streamed_comparison
 from walsup.archive.engine.adapter import Engine

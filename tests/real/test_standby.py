@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from dev.harness import FaultProxy, S3Server, Walsup
-from dev.harness.standbys import (
+from dev.harness.checks.witness import owner, status, verdict, wait_protected
+from dev.harness.scenarios.standbys import (
     EAGER,
     LEASE,
     STANDBY,
@@ -20,7 +21,6 @@ from dev.harness.standbys import (
     wait_source,
     written,
 )
-from dev.harness.witness import owner, status, verdict, wait_protected
 
 Make = Callable[..., Walsup]
 Faults = Callable[[int], FaultProxy]

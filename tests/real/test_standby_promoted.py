@@ -5,8 +5,19 @@ from signal import SIGKILL
 
 import pytest
 
-from dev.harness import FaultProxy, S3Server, Walsup, documented, documents
-from dev.harness.standbys import (
+from dev.harness import FaultProxy, S3Server, Walsup
+from dev.harness.checks import documents
+from dev.harness.checks.witness import (
+    cli,
+    owner,
+    segments,
+    sentinels,
+    status,
+    wait_fault,
+    wait_protected,
+)
+from dev.harness.scenarios import documented
+from dev.harness.scenarios.standbys import (
     EAGER,
     LEASE,
     STANDBY,
@@ -16,15 +27,6 @@ from dev.harness.standbys import (
     wait_primary,
     wait_rows,
     written,
-)
-from dev.harness.witness import (
-    cli,
-    owner,
-    segments,
-    sentinels,
-    status,
-    wait_fault,
-    wait_protected,
 )
 
 Make = Callable[..., Walsup]

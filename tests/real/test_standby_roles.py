@@ -9,7 +9,8 @@ from signal import SIGCONT, SIGKILL, SIGSTOP
 import pytest
 
 from dev.harness import FaultProxy, S3Server, Walsup
-from dev.harness.standbys import (
+from dev.harness.checks.witness import cli, owner, sentinels, status, wait_protected
+from dev.harness.scenarios.standbys import (
     EAGER,
     archive_now,
     rows,
@@ -18,7 +19,6 @@ from dev.harness.standbys import (
     wait_source,
     written,
 )
-from dev.harness.witness import cli, owner, sentinels, status, wait_protected
 
 Make = Callable[..., Walsup]
 

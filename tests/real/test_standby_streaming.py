@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from dev.harness import Walsup
-from dev.harness.standbys import EAGER, LEASE, STANDBY, wait_rows, wait_source, written
-from dev.harness.witness import status, wait_fault, wait_protected
+from dev.harness.checks.witness import status, wait_fault, wait_protected
+from dev.harness.scenarios.standbys import EAGER, LEASE, STANDBY, wait_rows, wait_source, written
 
 Make = Callable[..., Walsup]
 

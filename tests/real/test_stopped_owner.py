@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from dev.harness import FaultProxy, S3Server, Walsup
-from dev.harness.standbys import LEASE, streaming, written
-from dev.harness.witness import Ledger, cli, owner, wait_protected
+from dev.harness.checks.witness import Ledger, cli, owner, wait_protected
+from dev.harness.scenarios.standbys import LEASE, streaming, written
 from walsup.archive.paths import OWNER_KEY
 
 Make = Callable[..., Walsup]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dev.harness import S3Server, Walsup
-from dev.harness.witness import segments, wait_fault, wait_protected
+from dev.harness.checks.witness import segments, wait_fault, wait_protected
 from walsup import settings
 from walsup.archive.faults import FaultError
 from walsup.archive.storage.fault_mapping import classify

@@ -12,11 +12,12 @@ import asyncpg
 import pytest
 
 from dev import sqllint
-from dev.harness import Machine, Walsup, traps
-from dev.harness.pg import PgTools
-from dev.harness.ports import free_ports
-from dev.harness.standbys import LEASE, streaming
-from dev.harness.witness import cli, status
+from dev.harness import Machine, Walsup
+from dev.harness.checks.witness import cli, status
+from dev.harness.processes.pg import PgTools
+from dev.harness.processes.ports import free_ports
+from dev.harness.scenarios import traps
+from dev.harness.scenarios.standbys import LEASE, streaming
 from walsup.postgres.sql import startup_settings
 from walsup.postgres.sql.startup_settings import Purpose
 

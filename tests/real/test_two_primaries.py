@@ -8,12 +8,19 @@ from signal import SIGKILL
 import pytest
 
 from dev.harness import FaultProxy, S3Server, Walsup
-from dev.harness.fleet import Node
-from dev.harness.machine import PYTHON
-from dev.harness.pair import Pair, make_pair
-from dev.harness.standbys import archive_now, rows, wait_primary, wait_rows, wait_source, written
-from dev.harness.witness import cli, owner, status, wait_fault, wait_protected
-from dev.harness.writers import Writers, writes
+from dev.harness.checks.witness import cli, owner, status, wait_fault, wait_protected
+from dev.harness.checks.writers import Writers, writes
+from dev.harness.processes.machine import PYTHON
+from dev.harness.scenarios.fleet import Node
+from dev.harness.scenarios.pair import Pair, make_pair
+from dev.harness.scenarios.standbys import (
+    archive_now,
+    rows,
+    wait_primary,
+    wait_rows,
+    wait_source,
+    written,
+)
 
 Make = Callable[..., Walsup]
 

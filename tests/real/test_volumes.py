@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from dev.harness import Machine, S3Server, Walsup
-from dev.harness.clones import source_of
-from dev.harness.layout import archive_environment, new_prefix
-from dev.harness.pg import Address, PgToolError
-from dev.harness.pod import Pod
-from dev.harness.standbys import archive_now
-from dev.harness.witness import status, verdict, wait_fault, wait_protected
+from dev.harness.checks.witness import status, verdict, wait_fault, wait_protected
+from dev.harness.processes.layout import archive_environment, new_prefix
+from dev.harness.processes.pg import Address, PgToolError
+from dev.harness.processes.pod import Pod
+from dev.harness.scenarios.clones import source_of
+from dev.harness.scenarios.standbys import archive_now
 
 Make = Callable[..., Walsup]
 MakePod = Callable[..., Pod]

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from dev.harness import FaultProxy, Machine, S3Server, Walsup
-from dev.harness.certificates import make_certificates
-from dev.harness.rights import LEAST_PREFIX
-from dev.harness.temporary import TemporaryKeys
-from dev.harness.witness import wait_no_lag, wait_protected
+from dev.harness.checks.witness import wait_no_lag, wait_protected
+from dev.harness.storage.certificates import make_certificates
+from dev.harness.storage.rights import LEAST_PREFIX
+from dev.harness.storage.temporary_keys import TemporaryKeys
 from walsup.archive.engine import key_server
 
 Make = Callable[..., Walsup]

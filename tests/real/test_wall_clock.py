@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from dev.harness.machine import PYTHON, ROOT
-from dev.harness.skew import Skew
+from dev.harness.faults.skew import Skew
+from dev.harness.processes.machine import PYTHON, ROOT
 from walsup.archive.ownership.lease import now_s
 
 _ASKED = (

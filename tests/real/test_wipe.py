@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dev.harness import FaultProxy, S3Server, wait_until
-from dev.harness.wiping import OWNER, Laid, kill_and_go_on, owner, start
+from dev.harness.scenarios.wiping import OWNER, Laid, kill_and_go_on, owner, start
 from walsup.datadir.archive_subpath import remember
 
 

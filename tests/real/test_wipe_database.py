@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from dev.harness import S3Server, Walsup
-from dev.harness.wiping import OWNER, Laid
-from dev.harness.witness import cli, owner, status, wait_fault, wait_protected
+from dev.harness.checks.witness import cli, owner, status, wait_fault, wait_protected
+from dev.harness.scenarios.wiping import OWNER, Laid
 from walsup.archive.owner_record import Owner
 
 Make = Callable[..., Walsup]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.harness.wiping import OWNER, owner, wipe, wipe_argv
+from dev.harness.scenarios.wiping import OWNER, owner, wipe, wipe_argv
 
 
 @pytest.fixture

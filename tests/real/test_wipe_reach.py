@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from dev.harness import LooseS3, S3Server
-from dev.harness.cloud import Cloud, kinds
-from dev.harness.wiping import OWNER, Laid, owner, wipe
+from dev.harness.scenarios.wiping import OWNER, Laid, owner, wipe
+from dev.harness.storage.aws_metadata import Cloud, kinds
 from walsup import settings
 from walsup.archive.faults import FaultError
 from walsup.archive.storage.s3.blocking import carry

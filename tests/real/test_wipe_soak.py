@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from dev.harness import FaultProxy, S3Server
-from dev.harness.wiping import OWNER, Laid, kill_and_go_on, owner, start
+from dev.harness.scenarios.wiping import OWNER, Laid, kill_and_go_on, owner, start
 
 pytestmark = pytest.mark.soak
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from dev.harness import S3Server, wait_until
-from dev.harness.rights import LEAST_PREFIX, WIPE_ACTIONS, WIPE_LOCKED
-from dev.harness.wiping import OWNER, Laid, owner
+from dev.harness.scenarios.wiping import OWNER, Laid, owner
+from dev.harness.storage.rights import LEAST_PREFIX, WIPE_ACTIONS, WIPE_LOCKED
 from walsup import settings
 from walsup.archive.wipe.s3_server import Server
 from walsup.archive.wipe.s3_target import Objects

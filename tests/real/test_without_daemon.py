@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dev.harness import FaultProxy, Machine, S3Server, Walsup
-from dev.harness.witness import (
+from dev.harness.checks.witness import (
     Ledger,
     cli,
     segments,

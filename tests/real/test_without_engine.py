@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from dev.harness import Walsup
-from dev.harness.witness import status, wait_fault
+from dev.harness.checks.witness import status, wait_fault
 
 Make = Callable[..., Walsup]
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from dev.harness import S3Server, Walsup
-from dev.harness.restore import restore
-from dev.harness.witness import (
+from dev.harness.checks.witness import (
     segments,
     sentinels,
     status,
@@ -17,6 +16,7 @@ from dev.harness.witness import (
     wait_no_lag,
     wait_protected,
 )
+from dev.harness.scenarios.restore_by_hand import restore
 
 Make = Callable[..., Walsup]
 _KEYS = Path(__file__).parents[1] / "keys"

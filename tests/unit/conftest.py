@@ -8,7 +8,7 @@ from tempfile import mkdtemp
 import pytest
 
 from dev.harness import Machine
-from dev.harness.pg import PgTools
+from dev.harness.processes.pg import PgTools
 
 
 @pytest.fixture(scope="session")

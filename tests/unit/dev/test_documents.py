@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dev.harness import documents
-from dev.harness.documents import Block
-from dev.harness.machine import ROOT
+from dev.harness.checks import documents
+from dev.harness.checks.documents import Block
+from dev.harness.processes.machine import ROOT
 from walsup import settings
 from walsup.archive.faults import FaultKind, help_of
 

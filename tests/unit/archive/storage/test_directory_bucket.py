@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dev.harness.waiting import wait_until
+from dev.harness.processes.waiting import wait_until
 from walsup.archive.storage.bucket import Bucket
 from walsup.archive.storage.directory_bucket import FileBucket, Worker
 from walsup.archive.storage.directory_operations import Directory

@@ -1,0 +1,1 @@
+"""Several parts that act together: fleets, standbys, clones, schedules, weather, wipes."""
