@@ -1,4 +1,9 @@
-"""Durations and booleans as an operator writes them, sizes as one reads them; loaded in PID 1."""
+"""Durations and booleans as an operator writes them, sizes and lists as one reads them.
+
+Loaded in PID 1.
+"""
+
+from collections.abc import Sequence
 
 _SECONDS = {
     "us": 1e-6,
@@ -93,6 +98,13 @@ def show_bytes(count: int) -> str:
             break
         shown /= _NEXT_SIZE
     return f"{shown:.1f}".removesuffix(".0") + unit
+
+
+def abbreviate(names: Sequence[str], most: int = 5, separator: str = ", ") -> str:
+    """Return the first `most` names, and how many more there are ("a, b, and 3 more")."""
+    shown = separator.join(names[:most])
+    more = len(names) - most
+    return f"{shown}{separator.rstrip()} and {more} more" if more > 0 else shown
 
 
 def backoff(failures: int, first_s: float, longest_s: float) -> float:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from walsup.units import boolean, duration, show_bytes, show_duration
+from walsup.units import abbreviate, boolean, duration, show_bytes, show_duration
 
 
 @pytest.mark.parametrize(
@@ -104,3 +104,20 @@ def test_shown_durations_can_be_read(seconds: float) -> None:
     """What walsup shows can be set, to the precision shown."""
     half_a_digit = 0.6e-6 if seconds < 0.9e-3 else 0.6e-3
     assert duration(show_duration(seconds)) == pytest.approx(seconds, rel=0.05, abs=half_a_digit)
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [
+        (0, ""),
+        (1, "n0"),
+        (3, "n0, n1, n2"),
+        (4, "n0, n1, n2, and 1 more"),
+        (100, "n0, n1, n2, and 97 more"),
+    ],
+)
+def test_a_long_list_is_abbreviated_and_counted(count: int, shown: str) -> None:
+    """What fits is shown whole; a text of many words has another separator."""
+    names = [f"n{n}" for n in range(count)]
+    assert abbreviate(names, 3) == shown
+    assert abbreviate(names, 3, "; ") == shown.replace(",", ";")

@@ -6,6 +6,7 @@ more than the lag, so they are points of attention and no faults.
 
 from collections.abc import Collection, Sequence
 
+from walsup import units
 from walsup.agent.audit.restore_window import Judged
 from walsup.agent.state import Hole
 from walsup.archive.catalog.scope import Counted
@@ -24,11 +25,11 @@ def backups(judged: Judged, steady: Collection[str], in_fault: str) -> Fault | N
     names = [name for name in judged.unfit if name in steady and name != in_fault]
     if not names:
         return None
-    shown = "; ".join(f"base backup {name}: {judged.unfit[name]}" for name in names[:_SHOWN])
-    more = f"; and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    reasons = [f"base backup {name}: {judged.unfit[name]}" for name in names]
+    shown = units.abbreviate(reasons, _SHOWN, "; ")
     return Fault(
         kind=FaultKind.BASE_BACKUP_DAMAGED,
-        problem=f"{len(names)} of the base backups cannot be restored ({shown}{more});"
+        problem=f"{len(names)} of the base backups cannot be restored ({shown});"
         f" {_reach(judged.whole)}",
         remedy=f"{_BRING_BACK}; or delete what is left of the backup with the engine: delete target"
         f" {names[0]} --confirm",
@@ -48,12 +49,11 @@ def gaps(judged: Judged) -> Fault | None:
     if not covered:
         return None
     ends = {one.name: _end(one) for one in judged.whole}
-    shown = "; ".join(_gap(gap, ends) for gap in covered[:_SHOWN])
-    more = f"; and {len(covered) - _SHOWN} more" if len(covered) > _SHOWN else ""
+    shown = units.abbreviate([_gap(gap, ends) for gap in covered], _SHOWN, "; ")
     newest = covered[-1].covered_by
     return Fault(
         kind=FaultKind.HOLE,
-        problem=f"WAL is missing or damaged in the archive, and no longer in pg_wal: {shown}{more}",
+        problem=f"WAL is missing or damaged in the archive, and no longer in pg_wal: {shown}",
         remedy=f"{_BRING_BACK}; or, when no restore to a time before it is needed, delete the older"
         f" base backups with the engine: delete before {newest} --confirm",
     )

@@ -6,7 +6,7 @@ and lets duplicates in. Looked at once after every start; walsup never refreshes
 
 import asyncio
 
-from walsup import log
+from walsup import log, units
 from walsup.agent.context import AgentContext
 from walsup.agent.recovery.every_database import ask_all
 from walsup.agent.subject import Subject
@@ -15,7 +15,6 @@ from walsup.postgres.sql.connection import UNANSWERED
 from walsup.postgres.sql.quoting import shown
 
 _RETRY_S = 10.0
-_SHOWN = 5
 _PER_DATABASE_SINCE = 150000
 # A version that is not told (musl tells none) is another one, unless neither is told.
 _COLLATIONS = """
@@ -86,10 +85,8 @@ async def _different(context: AgentContext) -> tuple[list[str], list[str]]:
 
 
 def _fault(different: list[str]) -> Fault:
-    more = f" and {len(different) - _SHOWN} more" if len(different) > _SHOWN else ""
     return Fault(
         kind=FaultKind.COLLATION,
         problem="text was sorted by another version of the collation: "
-        + ", ".join(different[:_SHOWN])
-        + more,
+        + units.abbreviate(different),
     )

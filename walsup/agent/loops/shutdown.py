@@ -5,7 +5,7 @@ import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
 
-from walsup import log
+from walsup import log, units
 from walsup.agent.archiving.completeness import proven
 from walsup.agent.archiving.lease_holder import withdraw
 from walsup.agent.archiving.name_conflicts import Conflicts
@@ -30,7 +30,6 @@ from walsup.postgres.wal import Segment, show_lsn
 from walsup.postgres.wal_files.ready_files import ready_names
 
 _QUESTION = "everything before the shutdown checkpoint is in the bucket"
-_SHOWN = 5
 _LONG_HEADER_BYTES = 40
 _RETRY_S = 0.2
 _ASK_AGAIN_S = 1.0
@@ -221,7 +220,7 @@ def _lost(context: AgentContext) -> str:
     """Name what is nowhere any more and not yet behind a base backup, "" when nothing is."""
     seen = context.board.snapshot
     if first := [hole.first for hole in seen.holes if not hole.covered_by]:
-        return f"{', '.join(first[:_SHOWN])} is lost, and no base backup lies behind it"
+        return f"{units.abbreviate(first)} is lost, and no base backup lies behind it"
     from_lsn = context.session.lease.owner.backups_from if context.session.lease else 0
     if from_lsn and not seen.backup.counts:
         because = context.session.lease.owner.backups_because if context.session.lease else ""
@@ -291,9 +290,7 @@ def _behind(context: AgentContext) -> str:
     """Name what is missing."""
     names = ready_names(context.settings.pgdata).own
     if names:
-        return ", ".join(names[:_SHOWN]) + (
-            f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        )
+        return units.abbreviate(names)
     return (
         "the last segment"
         if context.session.meter is None

@@ -9,7 +9,7 @@ import contextlib
 import math
 import time
 
-from walsup import log
+from walsup import log, units
 from walsup.agent.context import AgentContext
 from walsup.agent.subject import Subject
 from walsup.archive.engine import run_once
@@ -63,7 +63,6 @@ def _tell_archive_command(context: AgentContext, found: Ready) -> None:
 def _fault(context: AgentContext, found: Ready, *, blocked: bool) -> Fault:
     status = context.settings.pgdata / "pg_wal" / "archive_status"
     names = [f"{name}{SUFFIX}" for name in found.foreign]
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     held = (
         "; postgres's archiver goes no further meanwhile, and walsup pushes the segments itself"
         if blocked
@@ -71,7 +70,7 @@ def _fault(context: AgentContext, found: Ready, *, blocked: bool) -> Fault:
     )
     return Fault(
         kind=FaultKind.FOREIGN_TIMELINE,
-        problem=f"{status} has {', '.join(names[:_SHOWN])}{more}, of a timeline that is not in this"
+        problem=f"{status} has {units.abbreviate(names, _SHOWN)}, of a timeline that is not in this"
         f" cluster's history: it is not archived{held}",
         remedy=f"find out who has made it, and remove it: rm {status}/{names[0]}",
     )

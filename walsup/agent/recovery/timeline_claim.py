@@ -9,7 +9,7 @@ import asyncio
 from walsup import log
 from walsup.agent.context import AgentContext
 from walsup.agent.subject import Subject
-from walsup.archive.catalog import commit_times, listing, owner_line
+from walsup.archive.catalog import commit_times, listing, owner_line, owner_object
 from walsup.archive.catalog.timelines import Line, reach
 from walsup.archive.engine import adapter
 from walsup.archive.faults import Fault, FaultKind
@@ -18,9 +18,8 @@ from walsup.archive.ownership import conditional_writes
 from walsup.archive.ownership.admission import Claimant, Kept, Take, Wait, reclaim
 from walsup.archive.ownership.claim import Rivals
 from walsup.archive.ownership.lease import Lease, LostError, Proven, now_s, write
-from walsup.archive.paths import OWNER_KEY
 from walsup.archive.storage.bucket import Bucket
-from walsup.archive.storage.fault_mapping import classify, is_absent
+from walsup.archive.storage.fault_mapping import classify
 from walsup.datadir import markers
 from walsup.datadir.restore_state import Restored
 from walsup.postgres import pg_control
@@ -92,17 +91,9 @@ class Reclaim:
         self, bucket: Bucket, rivals: Rivals
     ) -> tuple[Take | Wait | Kept, str | None, Owner | None]:
         seen_s = now_s()
-        owner: Owner | None = None
-        etag: str | None = None
-        content = _ABSENT
-        try:
-            read = await bucket.get(OWNER_KEY)
-            content, etag = read.content, read.etag
-            owner = commit_times.read(read)
-        except FileNotFoundError as raised:
-            if not is_absent(raised):
-                raise
-        unchanged_s = rivals.unchanged_s(content, seen_s)
+        found = await owner_object.stored(bucket)
+        owner = commit_times.read(found) if found else None
+        unchanged_s = rivals.unchanged_s(found.content if found else _ABSENT, seen_s)
         claimant = self._claimant()
         decided = reclaim(
             owner,
@@ -111,7 +102,7 @@ class Reclaim:
             mark=await self._mark(bucket),
             new_timeline=await free_timeline(bucket, self._line, owner, claimant.instance),
         )
-        return decided, etag, owner
+        return decided, found.etag if found else None, owner
 
     async def _mark(self, bucket: Bucket) -> Segment:
         """Give the last segment without a gap, as of now."""

@@ -2,10 +2,9 @@
 
 from dataclasses import replace
 
+from walsup.archive.catalog import owner_object
 from walsup.archive.owner_record import Owner
-from walsup.archive.paths import OWNER_KEY
 from walsup.archive.storage.bucket import Object, Readable
-from walsup.archive.storage.fault_mapping import is_absent
 
 
 async def owner(bucket: Readable) -> Owner | None:
@@ -14,13 +13,8 @@ async def owner(bucket: Readable) -> Owner | None:
     Raises:
         what the bucket raises; ValueError: it cannot be read.
     """
-    try:
-        found = await bucket.get(OWNER_KEY)
-    except FileNotFoundError as raised:
-        if not is_absent(raised):
-            raise
-        return None
-    return read(found)
+    found = await owner_object.stored(bucket)
+    return read(found) if found else None
 
 
 def read(found: Object) -> Owner:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from walsup.archive.catalog import commit_times, listing, owner_line
+from walsup.archive.catalog import commit_times, listing, owner_line, owner_object
 from walsup.archive.faults import Fault, FaultKind
 from walsup.archive.lease_terms import RIVAL_LEASES
 from walsup.archive.owner_record import Owner
@@ -134,11 +134,8 @@ async def _decide(
 ) -> tuple[str | None, Owner | None, Take | Wait | Kept]:
     """Read the owner object and judge; gives its tag and itself too, None where there is none."""
     seen_s = rivals.clock()
-    try:
-        found = await bucket.get(OWNER_KEY)
-    except FileNotFoundError as raised:
-        if not is_absent(raised):
-            raise
+    found = await owner_object.stored(bucket)
+    if found is None:
         absent_s = rivals.unchanged_s(_ABSENT, seen_s)
         return None, None, await _without_owner(bucket, claimant, absent_s, ask)
     owner = commit_times.read(found)

@@ -8,7 +8,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from walsup.archive.catalog import commit_times, listing
+from walsup.archive.catalog import commit_times, listing, owner_object
 from walsup.archive.engine import adapter
 from walsup.archive.engine.adapter import Engine
 from walsup.archive.faults import Fault, FaultError, FaultKind
@@ -20,9 +20,7 @@ from walsup.archive.ownership.conditional_writes import Conditional
 from walsup.archive.ownership.divergence import Compared
 from walsup.archive.ownership.identity import Evidence
 from walsup.archive.ownership.lease import Clock, Lease, now_s, removed, write
-from walsup.archive.paths import OWNER_KEY
 from walsup.archive.storage.bucket import Bucket
-from walsup.archive.storage.fault_mapping import is_absent
 from walsup.datadir import markers, restore_state
 from walsup.postgres import pg_control
 from walsup.postgres.wal import Kind, Switch, classify
@@ -115,11 +113,8 @@ class Promotion:
             what the bucket raises; ValueError: the owner object cannot be read.
         """
         seen_s = self._clock()
-        try:
-            found = await self._bucket.get(OWNER_KEY)
-        except FileNotFoundError as raised:
-            if not is_absent(raised):
-                raise
+        found = await owner_object.stored(self._bucket)
+        if found is None:
             self._read = None
             return None
         owner = Owner.from_json(found.content)

@@ -5,15 +5,14 @@ import math
 import os
 from dataclasses import replace
 
+from walsup.archive.catalog import owner_object
 from walsup.archive.lease_terms import HOLDER_LEASES, RIVAL_LEASES
 from walsup.archive.owner_record import NOBODY, Owner
 from walsup.archive.ownership import conditional_writes
 from walsup.archive.ownership.claim import Rivals
 from walsup.archive.ownership.conditional_writes import Conditional
 from walsup.archive.ownership.lease import Lease, Proven, now_s, write
-from walsup.archive.paths import OWNER_KEY
 from walsup.archive.storage.bucket import Bucket, Object
-from walsup.archive.storage.fault_mapping import is_absent
 from walsup.archive.wipe.retry import Say, refusal
 from walsup.errors import ArchiveError
 
@@ -30,12 +29,9 @@ async def read_owner(bucket: Conditional) -> tuple[Owner, Object] | None:
     Raises:
         ArchiveError: it cannot be understood; else what the bucket raises.
     """
-    try:
-        found = await bucket.get(OWNER_KEY)
-    except FileNotFoundError as raised:
-        if is_absent(raised):
-            return None
-        raise
+    found = await owner_object.stored(bucket)
+    if found is None:
+        return None
     try:
         return Owner.from_json(found.content), found
     except ValueError as raised:
