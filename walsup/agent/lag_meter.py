@@ -4,12 +4,10 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from walsup.agent.idle_detection import IdleDetector, Xids
 from walsup.postgres.wal import Segment
 
 _MOST_SAMPLES = 4096
-_UNKNOWN = (-1, -1)
-# Snapshots for standbys and checkpoints of days; what is longer is no idle database's.
-_READ_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +45,7 @@ class Meter:
         self.switched_s: float | None = None
         self._current: Segment | None = None
         self._lsn = 0
-        self._xids = _UNKNOWN
-        # Not known at first, so what lies in the current segment counts until a switch is seen.
-        self._xids_at_switch = _UNKNOWN
-        self._xids_of_our_switch = _UNKNOWN
-        self._quiet_lsn = self._busy_lsn = 0
+        self._idle = IdleDetector()
         self._first_segments: dict[int, int] = {}
         self._unproven: deque[tuple[float, int]] = deque()
         self._waiting_since_s = waiting_since_s
@@ -74,19 +68,15 @@ class Meter:
         `asked_s`: when the question was put: what was committed before lies before the position.
         """
         current = Segment.containing(lsn, timeline, self.mark.size)
-        if self._current is not None and current.number > self._current.number:
-            # What was seen before the switch: rather count one xid too much as unarchived.
-            self._xids_at_switch = max(self._xids, self._xids_of_our_switch)
-            self._xids_of_our_switch = _UNKNOWN
-            self.switched_s = now_s
-        if self.switched_s is None:
+        switched = self._current is not None and current.number > self._current.number
+        if switched or self.switched_s is None:
             self.switched_s = now_s
         if timeline > self.mark.timeline and timeline not in self._first_segments:
             self.follow(timeline, lsn)
         if asked_s is not None:
             self._asked.append((asked_s, lsn))
         self._current, self._lsn = current, lsn
-        self._xids = (xmax, xmax if xmin is None else xmin)
+        self._idle.sample(Xids(xmax, xmax if xmin is None else xmin), switched=switched)
         if not self._unproven or lsn > self._unproven[-1][1]:
             since_s = now_s if self._waiting_since_s is None else self._waiting_since_s
             self._waiting_since_s = None
@@ -113,11 +103,8 @@ class Meter:
         self.proven(replace(available, number=available.number - 1))
 
     def switched(self, now_s: float, xmax: int, xmin: int | None = None) -> None:
-        """Take note of a switch of our own: the xids were read before it in the same statement.
-
-        They count when a sample shows the new segment: until then the old one is the current.
-        """
-        self._xids_of_our_switch = (xmax, xmax if xmin is None else xmin)
+        """Take note of a switch of our own: the xids were read before it in the same statement."""
+        self._idle.switched(Xids(xmax, xmax if xmin is None else xmin))
         self.switched_s = now_s
 
     @property
@@ -146,20 +133,14 @@ class Meter:
         current = self._current
         if current is None or self.has_finished_segments or self._is_idle(current):
             return None
-        known = self._busy_lsn > current.start_lsn or self._quiet_lsn >= self._lsn
-        return (
-            None if known or self._lsn - current.start_lsn > _READ_BYTES else (current, self._lsn)
-        )
+        return (current, self._lsn) if self._idle.wants_wal(current, self._lsn) else None
 
     def looked(self, lsn: int, *, quiet: bool) -> None:
         """Take note of what the WAL says from the current segment's start up to this position.
 
         `quiet`: no record in it belongs to a transaction.
         """
-        if quiet:
-            self._quiet_lsn = max(self._quiet_lsn, lsn)
-        else:
-            self._busy_lsn = max(self._busy_lsn, lsn)
+        self._idle.looked(lsn, quiet=quiet)
         self._forget()
 
     def read(self, now_s: float) -> Lag:
@@ -185,16 +166,7 @@ class Meter:
         )
 
     def _is_idle(self, current: Segment) -> bool:
-        """Tell whether nothing that carries an xid can lie behind the mark.
-
-        An xid that was in progress at the switch may have written and committed since, without
-        any new one: then only the WAL itself, or the next switch, tells.
-        """
-        if self.mark.timeline != current.timeline or self.has_finished_segments:
-            return False
-        xmax, xmin = self._xids_at_switch
-        unchanged = xmax == xmin == self._xids[0] and xmax >= 0
-        return self._lsn <= max(self.mark.end_lsn, self._quiet_lsn) or unchanged
+        return self._idle.is_idle(self.mark, current, self._lsn)
 
     def _forget(self) -> None:
         """Drop what does not wait any more; join samples when there are too many."""

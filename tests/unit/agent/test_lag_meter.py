@@ -390,3 +390,26 @@ def test_an_idle_database_is_complete_until_now() -> None:
     assert meter.complete_s == 1000.5
     meter.sample(1001.9, at(5.5), 1, xmax=11, asked_s=1001.5)
     assert meter.complete_s == 1000.5
+
+
+@pytest.mark.rule("lag")
+def test_a_new_timeline_without_its_history_makes_nothing_complete() -> None:
+    """The segment that was left at the switch is not verified: its commits still wait."""
+    meter = Meter(segment(3))
+    meter.sample(0, at(4.5), 1, xmax=10, asked_s=0)
+    meter.sample(1, at(4.7), 1, xmax=12, asked_s=1)
+    meter.sample(2, at(5.1), 2, xmax=12, asked_s=2)
+    assert meter.complete_s is None
+    assert meter.read(3).seconds == 3
+
+
+@pytest.mark.rule("lag")
+def test_the_time_for_a_switch_begins_with_the_switch_that_a_sample_shows() -> None:
+    """A segment that was begun a moment ago is not overdue, whoever finished the one before."""
+    meter = Meter(segment(3))
+    meter.sample(0, at(4.5), 1, xmax=10)
+    meter.sample(100, at(5.1), 1, xmax=12)
+    meter.sample(101, at(5.2), 1, xmax=13)
+    meter.proven(segment(4))
+    assert not meter.needs_switch(159, 60)
+    assert meter.needs_switch(161, 60)
