@@ -22,7 +22,6 @@ from walsup.agent.archiving.watchdog_actions import (
     ReplaceDaemon,
     ShowFault,
     Wake,
-    segments_wait,
 )
 from walsup.agent.context import AgentContext
 from walsup.agent.state import Snapshot
@@ -55,6 +54,7 @@ class _Watchdog:
         self._pushes = OverduePush(
             push_timeout_s(context.settings.push_grace_s, context.settings.lease_s)
         )
+        self._archiver_pid = 0
         self._failing = FailingPushes(seen, now_s)
         self._examination: asyncio.Task[Fault | None] | None = None
         self._cancelled = asyncio.Event()
@@ -74,9 +74,10 @@ class _Watchdog:
 
     def _look(self, seen: Snapshot, now_s: float) -> list[Action]:
         """Return what the detectors want to be done, in this order."""
-        # A look at the processes is dear, and only waiting segments make it worth it.
-        looks = segments_wait(seen) and seen.init.postgres_pid != 0
-        process = archiver.find(seen.init.postgres_pid) if looks else None
+        process = None
+        if seen.gate.state == "open" and seen.init.postgres_pid:
+            process = archiver.find(seen.init.postgres_pid, before_pid=self._archiver_pid)
+        self._archiver_pid = process.pid if process else 0
         finding = None
         if self._examination is not None and self._examination.done():
             finding, self._examination = self._examination.result(), None

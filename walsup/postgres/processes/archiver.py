@@ -27,12 +27,23 @@ class Archiver(NamedTuple):
         return ""
 
 
-def find(postmaster_pid: int, proc: Path = Path("/proc")) -> Archiver | None:
-    """Find the archiver among the postmaster's children; None when it has none now."""
+def find(
+    postmaster_pid: int, proc: Path = Path("/proc"), *, before_pid: int = 0
+) -> Archiver | None:
+    """Find the archiver among the postmaster's children; None when it has none now.
+
+    `before_pid`: the one of the last look. Its own files are read first: a server may have
+    hundreds of children.
+    """
+    if (
+        before_pid
+        and _parent(proc, before_pid) == postmaster_pid
+        and _is_archiver(proc, before_pid)
+    ):
+        return _shown(proc, before_pid)
     for pid in _children(proc, postmaster_pid):
-        if _TITLE.fullmatch(_read(proc / str(pid) / "cmdline").replace("\0", " ")):
-            push = next(iter(_children(proc, pid)), 0)
-            return Archiver(pid, _state(proc, pid), push, _deep_state(proc, push) if push else "")
+        if _is_archiver(proc, pid):
+            return _shown(proc, pid)
     return None
 
 
@@ -53,6 +64,16 @@ def has_push_of(config: Path, proc: Path = Path("/proc")) -> bool:
     return False
 
 
+def _is_archiver(proc: Path, pid: int) -> bool:
+    title = _read(proc / str(pid) / "cmdline").replace("\0", " ")
+    return _TITLE.fullmatch(title) is not None
+
+
+def _shown(proc: Path, pid: int) -> Archiver:
+    push = next(iter(_children(proc, pid)), 0)
+    return Archiver(pid, _state(proc, pid), push, _deep_state(proc, push) if push else "")
+
+
 def _deep_state(proc: Path, pid: int) -> str:
     """Give the state of a push: of the shell, or of what the shell runs when that is stopped."""
     states = [_state(proc, pid), *(_state(proc, child) for child in _children(proc, pid))]
@@ -65,7 +86,17 @@ def _children(proc: Path, pid: int) -> list[int]:
 
 
 def _state(proc: Path, pid: int) -> str:
-    return _read(proc / str(pid) / "stat").rpartition(") ")[2][:1]
+    return _stat(proc, pid)[0]
+
+
+def _parent(proc: Path, pid: int) -> int:
+    return int(_stat(proc, pid)[1] or 0)
+
+
+def _stat(proc: Path, pid: int) -> tuple[str, str]:
+    """Return state and parent; "" when the process has ended."""
+    words = _read(proc / str(pid) / "stat").rpartition(") ")[2].split()
+    return (words[0][:1], words[1]) if len(words) > 1 else ("", "")
 
 
 def _read(path: Path) -> str:

@@ -1,6 +1,6 @@
 """A daemon whose push has passed its deadline is replaced."""
 
-from tests.unit.agent.archiving.snapshots import NOTHING_WAITS, WAITING, with_fault
+from tests.unit.agent.archiving.snapshots import NOTHING_WAITS, SHUT, WAITING, with_fault
 from walsup.agent.archiving.overdue_push import OverduePush
 from walsup.agent.archiving.watchdog_actions import ReplaceDaemon
 from walsup.agent.subject import Subject
@@ -23,6 +23,16 @@ def test_a_push_under_way_after_the_deadline_is_overdue() -> None:
     assert pushes.step(WAITING, FIRST, 121.75) == OVERDUE
     assert pushes.step(WAITING, FIRST, 181.75) == []
     assert pushes.step(WAITING, FIRST, 182.0) == OVERDUE
+
+
+def test_a_push_is_watched_before_its_segment_is_known_to_wait() -> None:
+    """A deadline of 2 s may be over by then."""
+    pushes = OverduePush(2.0)
+    assert pushes.step(NOTHING_WAITS, FIRST, 100.0) == []
+    assert pushes.step(NOTHING_WAITS, FIRST, 101.75) == []
+    assert pushes.step(WAITING, NONE_RUNS, 102.0) == [
+        ReplaceDaemon("a push has not ended within 2 s")
+    ]
 
 
 def test_each_push_has_its_own_deadline() -> None:
@@ -68,8 +78,8 @@ def test_a_push_that_a_signal_has_stopped_is_not_the_daemons() -> None:
 
 
 def test_what_was_not_watched_is_not_measured() -> None:
-    """A push may have ended right after the last look at it, long before the next one."""
+    """A push may have ended right after the gate was shut, long before it opens again."""
     pushes = OverduePush(TIMEOUT_S)
     assert pushes.step(WAITING, FIRST, 100.0) == []
-    assert pushes.step(NOTHING_WAITS, None, 100.25) == []
+    assert pushes.step(SHUT, None, 100.25) == []
     assert pushes.step(WAITING, SECOND, 160.0) == []

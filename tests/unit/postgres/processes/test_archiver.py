@@ -7,12 +7,12 @@ import pytest
 from walsup.postgres.processes.archiver import Archiver, find, has_push_of
 
 
-def _process(proc: Path, pid: int, title: str, state: str, *children: int) -> None:
+def _process(proc: Path, pid: int, title: str, state: str, *children: int, parent: int = 1) -> None:
     task = proc / str(pid) / "task" / str(pid)
     task.mkdir(parents=True)
     (task / "children").write_text("".join(f"{child} " for child in children))
     (proc / str(pid) / "cmdline").write_text(title)
-    (proc / str(pid) / "stat").write_text(f"{pid} (post) gres) {state} 1 1 1")
+    (proc / str(pid) / "stat").write_text(f"{pid} (post) gres) {state} {parent} 1 1")
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,22 @@ def test_it_is_found_by_each_of_its_titles(tmp_path: Path, title: str) -> None:
     _process(tmp_path, 11, "postgres: checkpointer ", "S")
     _process(tmp_path, 12, title, "S")
     assert find(10, tmp_path) == Archiver(12, "S", 0)
+
+
+def test_the_one_of_the_last_look_is_read_first(tmp_path: Path) -> None:
+    """Unless it is no archiver any more, or another postmaster's."""
+    title = "postgres: archiver "
+    _process(tmp_path, 10, "postgres", "S")
+    _process(tmp_path, 11, title, "S", parent=10)
+    assert find(10, tmp_path) is None
+    assert find(10, tmp_path, before_pid=11) == Archiver(11, "S", 0)
+    assert find(10, tmp_path, before_pid=99) is None
+    (tmp_path / "11" / "stat").write_text("11 (postgres) S 7 1 1")
+    assert find(10, tmp_path, before_pid=11) is None
+    _process(tmp_path, 20, "postgres", "S", 22)
+    _process(tmp_path, 21, "postgres: checkpointer ", "S", parent=20)
+    _process(tmp_path, 22, title, "S", parent=20)
+    assert find(20, tmp_path, before_pid=21) == Archiver(22, "S", 0)
 
 
 def test_a_user_called_archiver_is_not_taken_for_it(tmp_path: Path) -> None:
