@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from pathlib import Path
 
 import asyncpg
 
@@ -10,7 +9,7 @@ from walsup.agent.context import AgentContext
 from walsup.agent.state import Gate
 from walsup.postgres import pg_control, standby_signal
 from walsup.postgres.pg_control import DBState
-from walsup.postgres.wal import Kind, classify
+from walsup.postgres.wal_files import timeline_history
 
 _LOOK_EVERY_S = 0.05
 _ASK_EVERY_S = 0.25
@@ -41,10 +40,4 @@ def _is_settled(context: AgentContext) -> bool:
     found = pg_control.read(pgdata)
     if found.state is DBState.IN_ARCHIVE_RECOVERY:
         return False
-    return found.timeline in (seen.timeline, _newest_history(pgdata))
-
-
-def _newest_history(pgdata: Path) -> int:
-    """Give the highest timeline that begins in pg_wal, 1 when none does."""
-    names = (path.name for path in (pgdata / "pg_wal").glob("*.history"))
-    return max((int(n[:8], 16) for n in names if classify(n) is Kind.HISTORY), default=1)
+    return found.timeline in (seen.timeline, timeline_history.newest(pgdata))

@@ -8,7 +8,6 @@ from walsup.archive.catalog.timelines import Line
 from walsup.archive.owner_record import Owner
 from walsup.archive.ownership import role
 from walsup.archive.ownership.role import Rank, Self
-from walsup.archive.ownership.takeover import newest_timeline
 from walsup.datadir import markers
 from walsup.postgres import pg_control
 from walsup.postgres.wal_files import timeline_history
@@ -25,7 +24,7 @@ def own(pgdata: Path, archive: str) -> Self:
         WalsupError, OSError, ValueError: its files cannot be read.
     """
     found = pg_control.read(pgdata)
-    timeline = max(found.timeline, newest_timeline(pgdata))
+    timeline = max(found.timeline, timeline_history.newest(pgdata))
     return Self(
         system_id=found.system_id,
         instance=markers.instance(pgdata),

@@ -6,7 +6,6 @@ whoever comes second finds another owner there.
 
 import contextlib
 import os
-from pathlib import Path
 
 from walsup.archive.catalog import commit_times, listing, owner_object
 from walsup.archive.engine import adapter
@@ -23,7 +22,7 @@ from walsup.archive.ownership.lease import Clock, Lease, now_s, removed, write
 from walsup.archive.storage.bucket import Bucket
 from walsup.datadir import markers, restore_state
 from walsup.postgres import pg_control
-from walsup.postgres.wal import Kind, Switch, classify
+from walsup.postgres.wal import Switch
 from walsup.postgres.wal_files import timeline_history
 from walsup.settings import Settings
 
@@ -43,7 +42,7 @@ def claimant(known: Settings, boot: str, engine_name: str = "") -> Claimant:
     name = engine_name or _engine_name(known)
     left: tuple[Switch, ...] = ()
     with contextlib.suppress(FileNotFoundError):
-        left = timeline_history.left(pgdata, max(found.timeline, newest_timeline(pgdata)))
+        left = timeline_history.left(pgdata, max(found.timeline, timeline_history.newest(pgdata)))
     return Claimant(
         control=found,
         instance=markers.instance(pgdata),
@@ -57,12 +56,6 @@ def claimant(known: Settings, boot: str, engine_name: str = "") -> Claimant:
         restored_to=restore_state.done_to(pgdata, archive),
         known_epoch=markers.known_epoch(pgdata, archive),
     )
-
-
-def newest_timeline(pgdata: Path) -> int:
-    """Return the highest timeline whose history is in pg_wal, 1 when there is none."""
-    names = (path.name for path in (pgdata / "pg_wal").glob("*.history"))
-    return max((int(n[:8], 16) for n in names if classify(n) is Kind.HISTORY), default=1)
 
 
 async def before_start(

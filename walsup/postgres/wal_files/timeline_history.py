@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from walsup.postgres import pg_control
-from walsup.postgres.wal import Switch, parse_history
+from walsup.postgres.wal import Kind, Switch, classify, parse_history
 
 # What stands for the history of a number that must not be used again.
 TAKEN = "# this number is taken\n"
@@ -14,6 +14,12 @@ def remove_taken(pgdata: Path) -> None:
     for path in (pgdata / "pg_wal").glob("*.history"):
         if path.read_text(encoding="utf-8", errors="replace") == TAKEN:
             path.unlink()
+
+
+def newest(pgdata: Path) -> int:
+    """Return the highest timeline whose history is in pg_wal, 1 when there is none."""
+    names = (path.name for path in (pgdata / "pg_wal").glob("*.history"))
+    return max((int(n[:8], 16) for n in names if classify(n) is Kind.HISTORY), default=1)
 
 
 def left(pgdata: Path, timeline: int) -> tuple[Switch, ...]:
