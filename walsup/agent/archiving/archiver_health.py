@@ -47,12 +47,12 @@ def _fault(archiver: Archiver | None) -> Fault:
         return Fault(
             kind=FaultKind.ENGINE_BROKEN,
             problem="segments wait, and postgres has no archiver process",
-            remedy="wait a minute, postgres starts it again; else see postgres's log and that"
-            " archive_mode is on",
+            remedy="wait a minute: postgres restarts it; if it does not, read postgres's log and"
+            " check that archive_mode is on",
         )
     return Fault(
         kind=FaultKind.ENGINE_BROKEN,
         problem=f"segments wait, and {archiver.stopped} has been stopped by a signal",
-        remedy="find out who stopped it, and let it go on: kill -CONT (walsup signals only what it"
-        " has started itself)",
+        remedy="find out what stopped it, and resume it with kill -CONT; walsup signals only the"
+        " processes that it has started",
     )
