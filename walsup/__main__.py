@@ -7,6 +7,9 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
+
     from walsup.pid1_messages import Send
 
 
@@ -15,6 +18,7 @@ _AGENT_OOM_SCORE = 600
 # Twice and more of what it maps in an hour of scrapes; each core adds threads with their stacks.
 _AGENT_BYTES = 112 << 20
 _AGENT_BYTES_A_CORE = 8 << 20
+_NOT_EXECUTABLE, _NOT_FOUND = 126, 127
 # With one of these postgres says something about itself and ends, so nothing is set up for it.
 _POSTGRES_SAYS = frozenset(("-?", "--help", "--describe-config", "-V", "--version"))
 
@@ -26,9 +30,7 @@ def main() -> None:
         # started through `env --block-signal`, as entrypoint.sh does.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         if not _POSTGRES_SAYS.isdisjoint(sys.argv[2:]):
-            from walsup.init.passthrough import become_postgres  # noqa: PLC0415 (seldom)
-
-            become_postgres(sys.argv[3:] if sys.argv[2] == "postgres" else sys.argv[2:])
+            _become_postgres(sys.argv[3:] if sys.argv[2] == "postgres" else sys.argv[2:])
         # Collecting while importing takes 5 ms of every start; init turns it on again.
         gc.disable()
         from walsup.init import main as init  # noqa: PLC0415 (one command, one import)
@@ -48,6 +50,20 @@ def main() -> None:
         from walsup.cli import main as cli  # noqa: PLC0415 (one command, one import)
 
         cli()
+
+
+def _become_postgres(arguments: "Sequence[str]") -> "NoReturn":
+    """Become postgres as an ordinary process: it says something about itself, and ends."""
+    path = (os.environ.get("PG_BINDIR"), os.environ.get("PATH"))
+    os.environ["PATH"] = os.pathsep.join(filter(None, path))
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    try:
+        os.execvp("postgres", ["postgres", *arguments])  # noqa: S606 (no shell wanted)
+    except OSError as fault:
+        sys.stderr.write(f"cannot run postgres: {fault.strerror}\nHINT: set PG_BINDIR\n")
+        os._exit(_NOT_FOUND if isinstance(fault, FileNotFoundError) else _NOT_EXECUTABLE)
 
 
 def _examine(arguments: list[str], lock: int, send: "Send") -> int:

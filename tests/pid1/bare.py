@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from walsup.init.message_parser import Invalid, from_prepare
+from walsup.init.children.message_parser import Invalid, from_prepare
 
 if TYPE_CHECKING:
     from walsup.pid1_messages import Send

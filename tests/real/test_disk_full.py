@@ -19,7 +19,7 @@ from dev.harness.checks.witness import (
 )
 from dev.harness.scenarios.clones import source_of
 from walsup.errors import DiskFullError
-from walsup.init.disk_full import full
+from walsup.init.postgres_end import full_disk
 
 Make = Callable[..., Walsup]
 
@@ -283,13 +283,13 @@ def test_a_full_tablespace_and_inodes_that_have_run_out_are_full_disks(
     (one.pgdata / "pg_tblspc").mkdir(parents=True)
     (one.pgdata / "pg_wal").mkdir()
     (one.pgdata / "pg_tblspc" / "16385").symlink_to(space)
-    assert full(str(one.pgdata)) is None
+    assert full_disk(str(one.pgdata)) is None
     _fill_file(space / "ballast")
-    found = full(str(one.pgdata))
+    found = full_disk(str(one.pgdata))
     assert found is not None
     assert str(space) in found.problem
     (space / "ballast").unlink()
     _run("mount", "-o", "remount,nr_inodes=1", space)
-    found = full(str(one.pgdata))
+    found = full_disk(str(one.pgdata))
     assert found is not None
     assert "no inode left" in found.problem

@@ -21,9 +21,9 @@ from walsup.archive.storage.fault_mapping import classify
 from walsup.boot.fork_guard import guarded
 from walsup.commands import agent_client
 from walsup.errors import InternalError, SettingsError
-from walsup.init.early_settings import Basics
-from walsup.init.spawn import fork_into
-from walsup.init.supervisor import Init
+from walsup.init.children.spawn import fork_into
+from walsup.init.early_settings import EarlySettings
+from walsup.init.supervisor import Supervisor
 from walsup.postgres.tablespaces import in_segment
 from walsup.redaction import redact
 from walsup.system import setting_text
@@ -285,7 +285,7 @@ def test_a_bug_of_prepare_is_logged(
     assert "in deeper" in str(first["traceback"])
 
 
-class _Broken(Init):
+class _Broken(Supervisor):
     """PID 1 with a bug in each turn of its loop, and in its end."""
 
     def _step(self) -> None:
@@ -298,8 +298,8 @@ class _Broken(Init):
 def test_a_bug_of_pid_1_is_logged(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Its exit code is known in spite of it."""
     environ = {"PGDATA": str(tmp_path / "data"), "WALSUP_RUN_DIR": str(tmp_path / "run")}
-    init = _Broken(Basics(environ, os.geteuid()), [], lambda *_: 0, 30.0)
-    assert init.run() == InternalError.exit_code
+    broken = _Broken(EarlySettings(environ, os.geteuid()), [], lambda *_: 0, 30.0)
+    assert broken.run() == InternalError.exit_code
     first, refused, last = shown(capfd)
     assert (first["event"], refused["event"], last["event"]) == (
         "init.failed",

@@ -10,9 +10,9 @@ import signal
 import sys
 
 from walsup import log
-from walsup.init.early_settings import Basics
+from walsup.init.early_settings import EarlySettings
 from walsup.init.log_pipe import hold_standard_descriptors
-from walsup.init.supervisor import Init
+from walsup.init.supervisor import Supervisor
 from walsup.system import setting_text
 from walsup.system.prctl import adopt_orphans, hide_memory
 
@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from walsup.init.prepare_process import Prepare
+    from walsup.init.children.prepare_process import Prepare
 
 AGENT_SILENCE_S = 30.0
 
@@ -45,17 +45,16 @@ def main(
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if arguments[:1] == ["postgres"]:
         arguments = arguments[1:]
-    basics = Basics(os.environ, os.geteuid())
-    log.configure(basics.log_format, "init")
+    early = EarlySettings(os.environ, os.geteuid())
+    log.configure(early.log_format, "init")
     log.redact_unexpected_with(_without_secrets)
     sys.excepthook = log.uncaught
     if os.getpid() != 1:
         adopt_orphans()
-    os.environ["WALSUP_RUN_DIR"] = basics.run_dir  # decided once, for prepare too
+    os.environ["WALSUP_RUN_DIR"] = early.run_dir  # decided once, for prepare too
     gc.enable()
-    init = Init(basics, arguments, prepare, agent_silence_s)
-    init.examine = examine
-    os._exit(init.run())
+    supervisor = Supervisor(early, arguments, prepare, agent_silence_s, examine=examine)
+    os._exit(supervisor.run())
 
 
 def _without_secrets(text: str) -> str:

@@ -1,19 +1,19 @@
-"""Making the directories ours: owner, lock (S1), and the end of root."""
+"""The data directory: create it, lock it, and find the processes that use it."""
 
-# ruff: noqa: PTH103 -- pathlib would cost PID 1 a megabyte
+# ruff: noqa: PTH103, PTH108, PTH115, PTH116, PTH118, PTH119, PTH121, PTH123, PTH208 -- pathlib would cost
+# PID 1 a megabyte
 
 import fcntl
 import os
-import pwd
 import stat
 
+from walsup import log
 from walsup.errors import DataDirectoryError, LockedError, PermissionsError, SettingsError
-from walsup.init import directory_handover
-from walsup.init.directory_users import holders
+from walsup.init.root import handover
 from walsup.system.setting_text import fault_in
 
-DATABASE_USER = "postgres"
 LOCK_PATIENCE_S = 15.0
+_POSTMASTERS = ("postgres", "postmaster")
 
 
 def make_directories(pgdata: str, run_dir: str) -> None:
@@ -45,8 +45,7 @@ def make_directories(pgdata: str, run_dir: str) -> None:
             hint="set WALSUP_RUN_DIR to the directory itself; secrets are kept in it",
         )
     if os.geteuid() == 0:
-        owner = _database_user()
-        directory_handover.give(run_dir, owner)
+        handover.give(run_dir, handover.database_user())
     elif status.st_uid != os.geteuid():
         raise PermissionsError(
             f"the run directory {run_dir} belongs to uid {status.st_uid}, this is {os.geteuid()}",
@@ -89,58 +88,86 @@ def try_lock(descriptor: int) -> bool:
 
 def locked_error(pgdata: str, descriptor: int) -> LockedError:
     """Say who holds the data directory."""
-    found = ", ".join(holders(pgdata, descriptor)) or "unknown (another container or node)"
+    users = ", ".join(holders(pgdata, descriptor)) or "unknown (another container or node)"
     return LockedError(
         f"the data directory {pgdata} is in use, for {LOCK_PATIENCE_S:.0f} s of waiting;"
-        f" held open by: {found}",
+        f" held open by: {users}",
         hint="stop the other container or process that uses this volume, then start again",
     )
 
 
-def run_dir_error(run_dir: str) -> LockedError:
-    """Say that another walsup uses the run directory."""
-    return LockedError(
-        f"the run directory {run_dir} is in use by another walsup",
-        hint="give each its own WALSUP_RUN_DIR; nothing has been touched",
-    )
+def clear_stale_pid(pgdata: str) -> None:
+    """Remove a postmaster.pid whose process is dead or no postgres of this directory.
 
-
-def is_anothers(pgdata: str) -> bool:
-    """Return whether root would give away a directory that holds something."""
-    return os.geteuid() == 0 and directory_handover.is_anothers(pgdata, _database_user().pw_uid)
-
-
-def take_over(pgdata: str, waldir: str) -> None:
-    """As root: hand PGDATA (and where its WAL is) to the database's user, and become it.
-
-    For good: real, effective and saved ids and the groups change, which clears the capabilities.
+    Only to be called while the lock is held.
 
     Raises:
-        PermissionsError: root is not allowed to.
+        LockedError: a postgres of this directory is alive.
     """
-    if os.geteuid() != 0:
+    path = os.path.join(pgdata, "postmaster.pid")
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            first = file.readline().strip()
+    except FileNotFoundError:
         return
-    owner = _database_user()
-    directory_handover.hand_over(pgdata, waldir, owner)
-    try:
-        os.initgroups(DATABASE_USER, owner.pw_gid)
-        os.setresgid(owner.pw_gid, owner.pw_gid, owner.pw_gid)
-        os.setresuid(owner.pw_uid, owner.pw_uid, owner.pw_uid)
-    except OSError as fault:
-        raise PermissionsError(
-            f"root may not become the user {DATABASE_USER}: {fault.strerror}",
-            hint="allow the capabilities SETUID and SETGID, or start as the database's own user",
-        ) from fault
-    os.environ["HOME"] = owner.pw_dir
-    for name in ("USER", "LOGNAME"):
-        os.environ.pop(name, None)
+    # Below zero for a single-user server.
+    digits = first.removeprefix("-")
+    pid = int(digits) if digits.isdecimal() else 0
+    if pid > 1 and pid != os.getpid() and _is_postgres_of(pid, pgdata):
+        raise LockedError(
+            f"postmaster.pid names process {pid}, which is a running postgres of {pgdata}",
+            hint="end that server first (pg_ctl stop); nothing has been touched",
+        )
+    os.unlink(path)
+    log.warning("postmaster_pid.removed", path=path, pid=first)
 
 
-def _database_user() -> pwd.struct_passwd:
+def holders(pgdata: str, descriptor: int) -> "list[str]":
+    """Name the processes that hold the directory or a file in it open, as far as we may look.
+
+    Those of other containers cannot be seen from here.
+    """
+    ours = os.fstat(descriptor)
+    names = []
+    for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdecimal()):
+        if pid == os.getpid():
+            continue
+        try:
+            if any(_is_within(f"/proc/{pid}/fd/{fd}", pgdata, ours) for fd in _descriptors(pid)):
+                names.append(f"{pid} ({_name(pid)})")
+        except OSError:
+            continue
+    return names
+
+
+def _is_within(link: str, pgdata: str, ours: os.stat_result) -> bool:
     try:
-        return pwd.getpwnam(DATABASE_USER)
-    except KeyError:
-        raise PermissionsError(
-            f"started as root, but there is no user {DATABASE_USER} to become",
-            hint=f"create the user {DATABASE_USER}, or start walsup as the database's own user",
-        ) from None
+        if os.path.samestat(os.stat(link), ours):  # whatever its path is in that container
+            return True
+        return os.readlink(link).startswith(pgdata + "/")
+    except OSError:
+        return False
+
+
+def _descriptors(pid: int) -> "list[str]":
+    return os.listdir(f"/proc/{pid}/fd")
+
+
+def _is_postgres_of(pid: int, pgdata: str) -> bool:
+    try:
+        program = os.readlink(f"/proc/{pid}/exe")
+        here = os.path.samefile(f"/proc/{pid}/cwd", pgdata)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        # It lives and hides itself. Only its name is left to judge by: better refuse than corrupt.
+        try:
+            return _name(pid) in _POSTMASTERS
+        except FileNotFoundError:
+            return False
+    return here and os.path.basename(program).removesuffix(" (deleted)") in _POSTMASTERS
+
+
+def _name(pid: int) -> str:
+    with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+        return file.read().strip()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Basics:
+class EarlySettings:
     """What PID 1 knows on its own: directories, the stop grace, where its last word goes."""
 
     __slots__ = (
@@ -48,7 +48,7 @@ class Basics:
 
 
 def default_run_dir(environ: "Mapping[str, str]", uid: int, pgdata: str) -> str:
-    """Give WALSUP_RUN_DIR, else /run/walsup, else $XDG_RUNTIME_DIR/walsup, else one in /tmp.
+    """Return WALSUP_RUN_DIR, else /run/walsup, else $XDG_RUNTIME_DIR/walsup, else one in /tmp.
 
     The one in /tmp carries the uid and a checksum of PGDATA, so that two databases of one user
     do not meet in it.
@@ -68,10 +68,10 @@ def run_dirs(environ: "Mapping[str, str]", uid: int, owner: int, pgdata: str) ->
     A command may be run by root, or with another environment than the container's.
     """
     pgdata = os.path.normpath(pgdata)
-    found = [default_run_dir(environ, uid, pgdata)]
+    directories = [default_run_dir(environ, uid, pgdata)]
     if not environ.get("WALSUP_RUN_DIR"):
-        found += ["/run/walsup", f"/run/user/{owner}/walsup", _own_in_tmp(owner, pgdata)]
-    return list(dict.fromkeys(found))
+        directories += ["/run/walsup", f"/run/user/{owner}/walsup", _own_in_tmp(owner, pgdata)]
+    return list(dict.fromkeys(directories))
 
 
 def _own_in_tmp(uid: int, pgdata: str) -> str:

@@ -10,10 +10,6 @@ import os
 import signal
 import time
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from walsup.init.postmaster import Database
-
 FILE = "fence"
 LOOK_EVERY_S = 0.1
 # By then a renewal is overdue: it is due once a lease, and the deadline is 2.4 after the last one.
@@ -28,7 +24,7 @@ WORDS = (
 )
 
 
-class Fence:
+class FenceDeadline:
     """The file, and how long the deadline is over."""
 
     __slots__ = ("_path", "reached")
@@ -48,7 +44,7 @@ class Fence:
         return (until_s, lease_s) if until_s > 0 else (float("inf"), 0.0)
 
     def is_near(self) -> bool:
-        """Tell whether postgres will be ended unless the agent moves the deadline soon."""
+        """Return whether postgres will be ended unless the agent moves the deadline soon."""
         until_s, lease_s = self.read()
         return until_s - time.clock_gettime(time.CLOCK_BOOTTIME) < NEAR_LEASES * lease_s
 
@@ -65,22 +61,3 @@ class Fence:
         if over_s >= KILL_LEASES * lease_s or (not self.reached and over_s > QUIT_LEASES * lease_s):
             return signal.SIGKILL
         return signal.SIGQUIT if over_s >= QUIT_LEASES * lease_s else signal.SIGINT
-
-
-def kill_all(database: "Database") -> None:
-    """Kill the postmaster and each of its processes: a backend outlives it by seconds."""
-    children = _children(database.pid)
-    database.stop(signal.SIGKILL)
-    for pid in children:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except OSError:
-            continue
-
-
-def _children(pid: int) -> "list[int]":
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-            return [int(word) for word in file.read().split()]
-    except (OSError, ValueError):
-        return []

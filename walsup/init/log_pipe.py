@@ -14,7 +14,7 @@ import sys
 import time
 
 from walsup import log
-from walsup.init.service import Service
+from walsup.init.children.service import Service
 from walsup.pid1_messages import Launch
 
 _PIPE_BYTES = 1 << 20
@@ -32,7 +32,7 @@ _SILENT_AFTER_S = 15.0
 _LOOKS_WITHIN_S = 8.0
 
 
-class LogPump(Service):
+class LogService(Service):
     """The program that reads the pipes; it is started again when it dies."""
 
     __slots__ = ("_beat", "_beat_s", "_control", "_looked_s", "_page", "_routes", "_shared")

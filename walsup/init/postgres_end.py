@@ -1,18 +1,26 @@
-"""How postgres has ended, noted in the data directory: an agent that hangs or is dead cannot.
+"""What PID 1 finds out after postgres has ended, and what it notes: the agent may be dead.
 
-The next start accepts a pg_control that says "shut down" without the agent's note of it when this
+The next start accepts a pg_control that says "shut down" without the agent's note of it when the
 file has the very same bytes: then no server was started in between.
 """
 
-# ruff: noqa: PTH105, PTH118, PTH120, PTH123 -- pathlib would cost PID 1 a megabyte
+# ruff: noqa: PTH105, PTH118, PTH120, PTH123, PTH208 -- pathlib would cost PID 1 a megabyte
 
 import os
 
 from walsup import log
-from walsup.init import spawn
+from walsup.errors import DiskFullError
+from walsup.init.children import spawn
 
 FILE = ".walsup-ended"
 CONTROL_BYTES = 512  # Source: PostgreSQL 11 to 18, pg_control.h, PG_CONTROL_MAX_SAFE_SIZE
+_SEGMENT_NAME_LENGTH = 24
+_USUAL_SEGMENT_BYTES = 16 << 20
+# Below this postgres cannot write its lock file, let alone a page of a table.
+_LEAST_BYTES = 64 << 10
+_MIB = 1 << 20
+# What the end of recovery may write before anything can be archived.
+_SEGMENTS_TO_START = 2
 
 
 def note(pgdata: str, boot: str) -> int:
@@ -43,3 +51,65 @@ def _write(path: str, text: str) -> int:
         log.warning("end.not_noted", problem=str(fault))
         return 1
     return 0
+
+
+def full_disk(pgdata: str) -> "DiskFullError | None":
+    """Return an error with the file system that is full and the space needed, else None.
+
+    postgres fills a new segment with zeros; when that fails it takes the piece away again, so what
+    is free afterwards is less than a segment, not nothing.
+    """
+    pg_wal = os.path.join(pgdata, "pg_wal")
+    segment_bytes = _segment_bytes(pg_wal)
+    for place, least_bytes in ((pg_wal, segment_bytes), (pgdata, _LEAST_BYTES)):
+        try:
+            space = os.statvfs(place)
+        except OSError:
+            continue
+        free_bytes = space.f_bavail * space.f_frsize
+        if free_bytes < least_bytes:
+            needed_mib = (_SEGMENTS_TO_START * segment_bytes - free_bytes) // _MIB + 1
+            return DiskFullError(
+                f"the file system of {os.path.realpath(place)} is full: {free_bytes // 1024} kB are"
+                f" free, and a start needs {needed_mib} MB more",
+                hint="make the volume larger, or let the archive take WAL again (`walsup status`"
+                " says what is wrong with it), and start again; remove nothing from pg_wal by hand",
+            )
+    return _without_room([pg_wal, pgdata, *_tablespaces(pgdata)])
+
+
+def _without_room(places: "list[str]") -> "DiskFullError | None":
+    for place in places:
+        try:
+            space = os.statvfs(place)
+        except OSError:
+            continue
+        what = f"{space.f_bavail * space.f_frsize // 1024} kB are free"
+        if space.f_files and not space.f_favail:
+            what = "it has no inode left"
+        elif space.f_bavail * space.f_frsize >= _LEAST_BYTES:
+            continue
+        return DiskFullError(
+            f"the file system of {os.path.realpath(place)} is full: {what}",
+            hint="make the volume larger, or remove what is not PostgreSQL's, and start again",
+        )
+    return None
+
+
+def _tablespaces(pgdata: str) -> "list[str]":
+    folder = os.path.join(pgdata, "pg_tblspc")
+    try:
+        return [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
+    except OSError:
+        return []
+
+
+def _segment_bytes(pg_wal: str) -> int:
+    try:
+        with os.scandir(pg_wal) as entries:
+            for entry in entries:
+                if len(entry.name) == _SEGMENT_NAME_LENGTH:
+                    return entry.stat().st_size or _USUAL_SEGMENT_BYTES
+    except OSError:
+        pass
+    return _USUAL_SEGMENT_BYTES

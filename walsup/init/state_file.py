@@ -43,7 +43,7 @@ class StateFile:
         return changed
 
     def is_ours(self) -> bool:
-        """Tell whether the run directory is locked by us; takes the lock when it is free."""
+        """Return whether this process has locked the run directory; lock it when it is free."""
         if self._lock < 0:
             try:
                 descriptor = os.open(self._run_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -58,7 +58,7 @@ class StateFile:
         return True
 
     def due_in(self) -> float:
-        """Give the seconds until it has to be touched."""
+        """Return the seconds until it must be written again."""
         return max(0.0, self._tried_s + TOUCH_S - time.monotonic())
 
 

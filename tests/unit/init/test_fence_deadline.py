@@ -8,16 +8,16 @@ import pytest
 
 from walsup.archive.ownership import fence as agents
 from walsup.init import fence_deadline
-from walsup.init.fence_deadline import Fence
+from walsup.init.fence_deadline import FenceDeadline
 
 L = 1000.0
 
 
-def _over(run_dir: Path, leases: float) -> Fence:
+def _over(run_dir: Path, leases: float) -> FenceDeadline:
     """A deadline that is over by so many leases."""
     until_s = time.clock_gettime(time.CLOCK_BOOTTIME) - leases * L
     (run_dir / fence_deadline.FILE).write_text(f"{until_s + 1e6:.3f} {L:.3f}\n")
-    made = Fence(str(run_dir))
+    made = FenceDeadline(str(run_dir))
     assert made.due() == 0
     (run_dir / fence_deadline.FILE).write_text(f"{until_s:.3f} {L:.3f}\n")
     return made
@@ -31,9 +31,9 @@ def test_both_sides_mean_the_same_file() -> None:
 @pytest.mark.parametrize("text", ["", "0 0", "00000000000000.000 0000000000001.000\n", "x y", "1"])
 def test_no_deadline_ends_nothing(tmp_path: Path, text: str) -> None:
     """Neither a missing file, nor nonsense, nor one that says that there is none."""
-    assert Fence(str(tmp_path)).due() == 0
+    assert FenceDeadline(str(tmp_path)).due() == 0
     (tmp_path / fence_deadline.FILE).write_text(text)
-    assert Fence(str(tmp_path)).due() == 0
+    assert FenceDeadline(str(tmp_path)).due() == 0
 
 
 def test_postgres_is_stopped_at_the_deadline_and_killed_a_lease_later(tmp_path: Path) -> None:
@@ -70,11 +70,11 @@ def test_the_deadline_is_near_when_a_renewal_is_overdue(
     """A silent agent is started again then, not when the deadline has come."""
     until_s = time.clock_gettime(time.CLOCK_BOOTTIME) + left * L
     (tmp_path / fence_deadline.FILE).write_text(f"{until_s:.3f} {L:.3f}\n")
-    assert Fence(str(tmp_path)).is_near() is near
+    assert FenceDeadline(str(tmp_path)).is_near() is near
 
 
 def test_no_deadline_is_never_near(tmp_path: Path) -> None:
     """A hung agent has its 30 s then."""
-    assert not Fence(str(tmp_path)).is_near()
+    assert not FenceDeadline(str(tmp_path)).is_near()
     agents.reserve(tmp_path, L)
-    assert not Fence(str(tmp_path)).is_near()
+    assert not FenceDeadline(str(tmp_path)).is_near()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from walsup.errors import ContractError, SettingsError
-from walsup.init.early_settings import Basics
+from walsup.init.early_settings import EarlySettings
 from walsup.settings import ArchiveUrl, FileArchive, HttpAddress, declared, load, relevant
 from walsup.settings.conninfo import Conninfo
 
@@ -173,7 +173,7 @@ def test_where_http_answers(text: str, shown: str, loopbacks: tuple[str, ...]) -
 @pytest.mark.parametrize("environ", [{}, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}])
 def test_defaults_are_those_of_pid_1(environ: dict[str, str]) -> None:
     """PID 1 decides before the table is read, the agent from a part; all decide alike."""
-    basics, known = Basics(environ, 1000), load(environ)
+    basics, known = EarlySettings(environ, 1000), load(environ)
     assert load(relevant(environ)).stop_grace_s == known.stop_grace_s
     assert basics.pgdata == str(known.pgdata)
     assert basics.stop_grace_s == known.stop_grace_s

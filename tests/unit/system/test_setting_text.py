@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.unit.settings.test_loader import EXAMPLES, IN_FILES, ROWS, companions, faults
 from walsup.errors import SettingsError
 from walsup.init import data_directory
-from walsup.init.early_settings import Basics
+from walsup.init.early_settings import EarlySettings
 from walsup.settings import http, load
 from walsup.system.setting_text import cut, fault_in
 
@@ -98,7 +98,7 @@ def test_keys_of_the_engine_stay_as_they_are() -> None:
 
 def test_pid_1_follows_the_same_rule(tmp_path: Path) -> None:
     """It reads some settings before all the others are read."""
-    basics = Basics(
+    basics = EarlySettings(
         {
             "PGDATA": f"{tmp_path}/data\n",
             "WALSUP_RUN_DIR": f" {tmp_path}/run\n",

@@ -5,7 +5,7 @@ import signal
 import time
 
 from walsup import log
-from walsup.init import spawn
+from walsup.init.children import spawn
 from walsup.pid1_messages import Launch
 from walsup.units import backoff
 
@@ -52,7 +52,7 @@ class Service:
             self.kill()
 
     def left_s(self) -> float:
-        """Give the seconds for which it may run yet, by the clock of leases."""
+        """Return the seconds for which it may run yet, by the clock of leases."""
         if not self.generation:
             return float("inf")
         return self.until_s - time.clock_gettime(time.CLOCK_BOOTTIME)
@@ -66,7 +66,7 @@ class Service:
         return True
 
     def due_in(self, now_s: float) -> "float | None":
-        """Give the seconds until a start is due; None when there is nothing to start."""
+        """Return the seconds until a start is due; None when there is nothing to start."""
         if self.pid or not self.generation:
             return None
         return max(0.0, self._due_s - now_s)
@@ -87,7 +87,7 @@ class Service:
         log.info(f"{self.name}.started", pid=self.pid, generation=self.generation)
 
     def ended(self, code: int) -> None:
-        """Take note of its end; the next start waits longer after each early death."""
+        """Note its end; the next start waits longer after each early death."""
         replaced = self.running_generation != self.generation
         self.pid = 0
         self.running_generation = 0

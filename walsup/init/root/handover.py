@@ -1,23 +1,29 @@
-"""Giving directories to the database's user, as root: the data directory and what it links to."""
+"""Give the data directory and what it links to to the database's user, and become that user."""
 
 # ruff: noqa: PTH103, PTH112, PTH114, PTH116, PTH118, PTH119, PTH208 -- pathlib would cost PID 1 a megabyte
 
 import os
+import pwd
 
 from walsup import log
 from walsup.errors import PermissionsError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import pwd
     from collections.abc import Iterator
 
+DATABASE_USER = "postgres"
 _NOT_COUNTED = ("lost+found", ".snapshot")
 _BESIDE_WAL = ("archive_status", "summaries", *_NOT_COUNTED)
 _SEGMENT_DIGITS = 24
 # Source: xlog.c; WAL-G, internal/databases/postgres/archive_status_manager.go; WAL-E, prefetch.
 _WAL_BEGINNINGS = ("xlogtemp.", "RECOVERY", ".wal-g", "walg_", ".wal-e", ".walsup-")
 _HEX = frozenset("0123456789ABCDEF")
+
+
+def gives_away(pgdata: str) -> bool:
+    """Return whether this is root, and the directory of another user holds something."""
+    return os.geteuid() == 0 and is_anothers(pgdata, database_user().pw_uid)
 
 
 def is_anothers(pgdata: str, uid: int) -> bool:
@@ -30,7 +36,33 @@ def is_anothers(pgdata: str, uid: int) -> bool:
         return True
 
 
-def hand_over(pgdata: str, waldir: str, owner: "pwd.struct_passwd") -> None:
+def take_over(pgdata: str, waldir: str) -> None:
+    """As root: hand PGDATA (and where its WAL is) to the database's user, and become it.
+
+    For good: real, effective and saved ids and the groups change, which clears the capabilities.
+
+    Raises:
+        PermissionsError: root is not allowed to.
+    """
+    if os.geteuid() != 0:
+        return
+    owner = database_user()
+    hand_over(pgdata, waldir, owner)
+    try:
+        os.initgroups(DATABASE_USER, owner.pw_gid)
+        os.setresgid(owner.pw_gid, owner.pw_gid, owner.pw_gid)
+        os.setresuid(owner.pw_uid, owner.pw_uid, owner.pw_uid)
+    except OSError as fault:
+        raise PermissionsError(
+            f"root may not become the user {DATABASE_USER}: {fault.strerror}",
+            hint="allow the capabilities SETUID and SETGID, or start as the database's own user",
+        ) from fault
+    os.environ["HOME"] = owner.pw_dir
+    for name in ("USER", "LOGNAME"):
+        os.environ.pop(name, None)
+
+
+def hand_over(pgdata: str, waldir: str, owner: pwd.struct_passwd) -> None:
     """Give PGDATA, its WAL and its tablespaces to the database's user.
 
     What lies outside goes first, PGDATA's top last: a walk that is cut off is done again.
@@ -127,7 +159,7 @@ def _holds_tables(directory: str) -> bool:
     )
 
 
-def _give_all(directory: str, owner: "pwd.struct_passwd") -> None:
+def _give_all(directory: str, owner: pwd.struct_passwd) -> None:
     os.makedirs(directory, mode=0o700, exist_ok=True)
     if os.stat(directory).st_uid == owner.pw_uid:
         return
@@ -138,7 +170,7 @@ def _give_all(directory: str, owner: "pwd.struct_passwd") -> None:
     log.info("directory.owned", path=directory, user=owner.pw_name)
 
 
-def give(path: str, owner: "pwd.struct_passwd") -> None:
+def give(path: str, owner: pwd.struct_passwd) -> None:
     """Change the owner of one file or directory; of a link, not of its target.
 
     Raises:
@@ -154,3 +186,18 @@ def give(path: str, owner: "pwd.struct_passwd") -> None:
             hint="allow the capability CHOWN, or start as the database's own user (--user postgres,"
             " runAsUser: 999) on a volume that belongs to it",
         ) from fault
+
+
+def database_user() -> pwd.struct_passwd:
+    """Return the database's user.
+
+    Raises:
+        PermissionsError: this image has none.
+    """
+    try:
+        return pwd.getpwnam(DATABASE_USER)
+    except KeyError:
+        raise PermissionsError(
+            f"started as root, but there is no user {DATABASE_USER} to become",
+            hint=f"create the user {DATABASE_USER}, or start walsup as the database's own user",
+        ) from None

@@ -22,7 +22,7 @@ _HIGHEST_DESCRIPTOR = 65536
 
 
 def spawn(launch: "Launch", *, inherit: "tuple[int, ...]" = (), orphan: bool = False) -> int:
-    """Fork and exec; gives the pid. `inherit`: descriptors that stay open over exec.
+    """Fork and exec; returns the pid. `inherit`: descriptors that stay open over exec.
 
     The child has default dispositions and an empty mask. Unless `orphan`, it dies with PID 1.
 
@@ -46,7 +46,7 @@ def spawn(launch: "Launch", *, inherit: "tuple[int, ...]" = (), orphan: bool = F
 
 
 def fork_into(work: "Callable[[], int]") -> int:
-    """Fork and call `work()` in the child, which dies with PID 1; gives the pid.
+    """Fork and call `work()` in the child, which dies with PID 1; returns the pid.
 
     Raises:
         OSError: there is no room for another process.

@@ -8,7 +8,7 @@ import fcntl
 import os
 
 from walsup import log
-from walsup.init.message_parser import Invalid
+from walsup.init.children.message_parser import Invalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

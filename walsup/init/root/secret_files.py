@@ -24,7 +24,7 @@ _LONGEST_BYTES = 1 << 20
 _MOST_FILES = 200
 
 
-class Handed:
+class SecretFiles:
     """What root has read: by variable, the path and its content; `{name: content}` of a folder."""
 
     __slots__ = ("_files", "_folders")
@@ -57,7 +57,7 @@ class Handed:
                     _write(copy, content)
                     _name_copy(name, path, copy)
             for name, (path, contents) in self._folders.items():
-                if not all(os.access(f"{path}/{one}", os.R_OK) for one in contents):
+                if not all(os.access(f"{path}/{file}", os.R_OK) for file in contents):
                     copy = os.path.join(run_dir, f"given-{name}")
                     os.makedirs(copy, mode=0o700, exist_ok=True)
                     for file, content in contents.items():
@@ -98,8 +98,8 @@ def _read_folder(path: str) -> "dict[str, bytes]":
     except OSError:
         return {}
     names = [name for name in names if name.isidentifier() and name.isupper()]
-    found = {name: _read(f"{path}/{name}") for name in names[:_MOST_FILES]}
-    return {name: content for name, content in found.items() if content is not None}
+    contents = {name: _read(f"{path}/{name}") for name in names[:_MOST_FILES]}
+    return {name: content for name, content in contents.items() if content is not None}
 
 
 def _forget(run_dir: str) -> None:

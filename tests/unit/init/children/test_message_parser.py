@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from walsup.init.message_parser import Invalid, from_agent, from_prepare
-from walsup.init.pipe import MessagePipe
+from walsup.init.children.message_parser import Invalid, from_agent, from_prepare
+from walsup.init.children.pipe import MessagePipe
 from walsup.pid1_messages import (
     Beat,
     ExplainExit,

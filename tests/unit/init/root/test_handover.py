@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from walsup.errors import PermissionsError
-from walsup.init.directory_handover import hand_over, is_anothers, linked
+from walsup.init.root.handover import hand_over, is_anothers, linked
 
 _SEGMENT = "000000010000000000000001"
 

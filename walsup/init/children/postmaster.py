@@ -1,4 +1,4 @@
-"""The database as PID 1 sees it: a pid, the signals it got, and one word of pg_control."""
+"""postgres as PID 1 sees it: a pid, the signals it got, and one word of pg_control."""
 
 # ruff: noqa: PTH118, PTH123 -- pathlib would cost PID 1 a megabyte
 
@@ -7,11 +7,13 @@ import signal
 import time
 
 from walsup import log
-from walsup.init import spawn
+from walsup.init.children import spawn
+from walsup.init.ending import PostgresEnd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from walsup.init.stop_ladder import Ladder
+    from collections.abc import Callable
+
     from walsup.pid1_messages import Launch
 
 _STATE_OFFSET = 16
@@ -20,7 +22,50 @@ _SHUT_DOWN = (1, 2)  # DB_SHUTDOWNED, DB_SHUTDOWNED_IN_RECOVERY; Source: pg_cont
 _SETTLING_S = 1.0
 
 
-class Database:
+CLEAN_WAIT_S = 2.0
+KILL_AFTER_QUIT_S = 2.0
+VERDICT_MARGIN_S = 0.5
+_SWEEP_RESERVE_S = 8.0
+_CHECKPOINT_S = 6.0
+_ABANDON_AFTER_KILL_S = 1.0
+
+
+class StopLadder:
+    """The moments of one stop, in seconds after its beginning, for a grace in seconds.
+
+    What comes after QUIT belongs to the sweep of pg_wal and the verdict. A process that still
+    lives at `abandon_s` hangs in the kernel (a dead disk), and nothing more can be done.
+    """
+
+    __slots__ = ("abandon_s", "grace_s", "kill_s", "quit_s", "verdict_s")
+
+    def __init__(self, grace_s: float) -> None:
+        self.grace_s = grace_s
+        # Of a short one postgres has most: its shutdown checkpoint is worth more than a sweep.
+        shortly_s = min(grace_s - KILL_AFTER_QUIT_S - VERDICT_MARGIN_S, _CHECKPOINT_S)
+        self.quit_s = max(grace_s - _SWEEP_RESERVE_S, grace_s / 2, shortly_s)
+        self.kill_s = self.quit_s + KILL_AFTER_QUIT_S
+        self.abandon_s = self.kill_s + _ABANDON_AFTER_KILL_S
+        self.verdict_s = grace_s - VERDICT_MARGIN_S
+
+    def due(
+        self, elapsed_s: float, clean_for_s: "float | None", walsenders: "Callable[[], bool]"
+    ) -> int:
+        """Return the signal that is due now (0: none yet); it repeats until it is sent once.
+
+        `clean_for_s`: since when pg_control says "shut down", None while it does not. From
+        then on QUIT harms nothing: exit 0 and no recovery at the next start.
+        """
+        if elapsed_s >= self.kill_s:
+            return signal.SIGKILL
+        if elapsed_s >= self.quit_s:
+            return signal.SIGQUIT
+        if clean_for_s is not None and clean_for_s >= CLEAN_WAIT_S and not walsenders():
+            return signal.SIGQUIT
+        return 0
+
+
+class Postmaster:
     """The postmaster (or whatever program stands in its place)."""
 
     def __init__(self, pgdata: str) -> None:
@@ -54,7 +99,7 @@ class Database:
             self.sent = self._owed = number
             self._deliver()
 
-    def climb(self, ladder: "Ladder", elapsed_s: float) -> None:
+    def climb(self, ladder: StopLadder, elapsed_s: float) -> None:
         """Send what the ladder asks for by now."""
         self._deliver()
         now_s = time.monotonic()
@@ -69,14 +114,37 @@ class Database:
         if number := ladder.due(elapsed_s, clean_for_s, self._walsenders):
             self.stop(number)
 
-    def ended(self, code: int) -> None:
-        """Take note of its end."""
+    def ended(self, code: int) -> PostgresEnd:
+        """Note its end, and return how it has ended."""
         self.pid = 0
         self.code = code
         self.done = True
         # An end by its own (code 0) says "shut down" too; what counts is what it left on disk.
         if self.sent in (0, signal.SIGINT):
             self.clean = self._shut_down()
+        return self.end(code)
+
+    def end(self, code: "int | None") -> PostgresEnd:
+        """Return how it ends; None: it is given up."""
+        return PostgresEnd(code, self.sent, clean=self.clean)
+
+    def fields(self) -> "dict[str, object]":
+        """Return what the state file says of it."""
+        return {
+            "postgres_pid": self.pid or "",
+            "postgres_exit_code": self.code if self.done else "",
+            "postgres_clean": int(self.clean),
+        }
+
+    def kill_all(self) -> None:
+        """Kill it and each of its processes: a backend outlives it by seconds."""
+        children = self._children()
+        self.stop(signal.SIGKILL)
+        for pid in children:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                continue
 
     @property
     def failed(self) -> bool:
@@ -113,15 +181,17 @@ class Database:
         return int.from_bytes(head[_STATE_OFFSET:], "little") in _SHUT_DOWN
 
     def _walsenders(self) -> bool:
+        return any(map(_is_walsender, self._children()))
+
+    def _children(self) -> "list[int]":
         try:
             with open(f"/proc/{self.pid}/task/{self.pid}/children", encoding="ascii") as file:
-                children = file.read().split()
-        except OSError:
-            return False
-        return any(_is_walsender(pid) for pid in children)
+                return [int(pid) for pid in file.read().split()]
+        except (OSError, ValueError):
+            return []
 
 
-def _is_walsender(pid: str) -> bool:
+def _is_walsender(pid: int) -> bool:
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             return b"walsender " in file.read()

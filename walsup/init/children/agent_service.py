@@ -3,9 +3,9 @@
 import time
 
 from walsup import log
-from walsup.init.message_parser import from_agent
-from walsup.init.pipe import MessagePipe
-from walsup.init.service import Service
+from walsup.init.children.message_parser import from_agent
+from walsup.init.children.pipe import MessagePipe
+from walsup.init.children.service import Service
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ _STARTS_S = 10.0
 _THAWS_S = 1.5
 
 
-class Agent(Service):
+class AgentService(Service):
     """The agent; one that is silent for `silence_s` hangs, and is killed to be started again."""
 
     __slots__ = ("_heard_s", "_late_s", "_patience_s", "_pipe", "_silence_s")
@@ -54,11 +54,11 @@ class Agent(Service):
 
     @property
     def has_more_to_say(self) -> bool:
-        """Tell whether it has said more than one turn of the loop listens to."""
+        """Return whether it has said more than one turn of the loop listens to."""
         return self._pipe is not None and not self._pipe.drained
 
     def silent_in(self, now_s: float) -> float:
-        """Give the seconds until its silence is a hang; infinite while it does not run."""
+        """Return the seconds until its silence is a hang; infinite while it does not run."""
         return self._heard_s + self._silence_s - now_s if self.pid else float("inf")
 
     def kill_silent(self, now_s: float) -> None:

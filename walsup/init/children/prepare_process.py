@@ -4,16 +4,17 @@ import os
 import signal
 
 from walsup.errors import InternalError
-from walsup.init import spawn
-from walsup.init.message_parser import from_prepare
-from walsup.init.pipe import MessagePipe, send
+from walsup.init.children import spawn
+from walsup.init.children.message_parser import from_prepare
+from walsup.init.children.pipe import MessagePipe, send
+from walsup.init.ending import Reason
 from walsup.pid1_messages import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from walsup.pid1_messages import FromPrepare, Refusal, Send
+    from walsup.pid1_messages import FromPrepare, Send
 
     Prepare = Callable[[list[str], int, Send], int]
 
@@ -21,16 +22,15 @@ KILL_AFTER_S = 2.0
 ABANDON_AFTER_S = 3.0
 
 
-class Preparation:
+class PrepareProcess:
     """The one-shot child that makes the data directory ready."""
 
-    __slots__ = ("_pipe", "code", "pid", "refusal")
+    __slots__ = ("_pipe", "pid", "refusal")
 
     def __init__(self) -> None:
         self._pipe: MessagePipe | None = None
         self.pid = 0
-        self.refusal = ""
-        self.code = 0
+        self.refusal: Reason | None = None
 
     def start(self, prepare: "Prepare", arguments: "list[str]", lock: int) -> None:
         """Fork; `prepare` is called there, so what it imports stays out of PID 1."""
@@ -44,22 +44,20 @@ class Preparation:
         """Return what it has said since the last call."""
         return self._pipe.messages(from_prepare) if self._pipe else []
 
-    def refuse(self, message: "Refusal") -> None:
-        """Take note of its refusal."""
-        self.refusal, self.code = message.text, message.exit_code
-
     def ended(self, code: int) -> None:
-        """Take note of its end; without a refusal the code is its own death, or a bug."""
+        """Note its end. Without a refusal it was killed, or there is a bug."""
         self.pid = 0
         if self._pipe:
             self._pipe.close()
             self._pipe = None
         if not self.refusal:
-            self.refusal = f"preparing the data directory ended with exit code {code}"
-            self.code = code if code > 128 else InternalError.exit_code  # noqa: PLR2004 (128+n)
+            self.refusal = Reason(
+                f"preparing the data directory ended with exit code {code}",
+                code if code > 128 else InternalError.exit_code,  # noqa: PLR2004 (128+n)
+            )
 
     def stop(self) -> None:
-        """Ask it to end; what it has begun is finished or wiped by the next start (S24)."""
+        """Ask it to end; the next start finishes or wipes what it has begun."""
         self._signal(signal.SIGTERM)
 
     def climb(self, elapsed_s: float) -> None:

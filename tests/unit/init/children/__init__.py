@@ -1,0 +1,1 @@
+"""The processes that PID 1 starts."""
