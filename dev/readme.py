@@ -67,8 +67,15 @@ def settings_page(rows: Sequence[Row] | None = None) -> str:
 
 
 def exit_codes_page() -> str:
-    """Return the container's exit codes."""
-    return f"{_EXIT_CODES}\n{_markdown(('code', 'name', 'meaning'), exit_code_rows())}"
+    """Return the container's exit codes; one that has a heading leads there."""
+    headings = first_paragraphs(TROUBLESHOOTING.read_text(encoding="utf-8"))
+    rows = [
+        (f"[{code}](../troubleshooting.md#exit-code-{code})", *rest)
+        if f"exit code {code}" in headings
+        else (code, *rest)
+        for code, *rest in exit_code_rows()
+    ]
+    return f"{_EXIT_CODES}\n{_markdown(('code', 'name', 'meaning'), rows)}"
 
 
 def metrics_page() -> str:
