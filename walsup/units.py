@@ -1,9 +1,7 @@
 """Durations and booleans as an operator writes them, sizes and lists as one reads them.
 
-Loaded in PID 1.
+Loaded in PID 1: nothing is imported.
 """
-
-from collections.abc import Sequence
 
 _SECONDS = {
     "us": 1e-6,
@@ -100,7 +98,7 @@ def show_bytes(count: int) -> str:
     return f"{shown:.1f}".removesuffix(".0") + unit
 
 
-def abbreviate(names: Sequence[str], most: int = 5, separator: str = ", ") -> str:
+def abbreviate(names: list[str] | tuple[str, ...], most: int = 5, separator: str = ", ") -> str:
     """Return the first `most` names, and how many more there are ("a, b, and 3 more")."""
     shown = separator.join(names[:most])
     more = len(names) - most
