@@ -40,7 +40,7 @@ def test_the_commands_of_the_pages_work(walsup: Make, s3: S3Server) -> None:
     clone.pgdata.mkdir()
     looked = documented.run(clone, documents.block("restore-look"))
     assert looked.returncode == 0, looked.stderr
-    assert "it would work" in looked.stdout
+    assert "the restore would work" in looked.stdout
     one.machine.give_to_database(config)
     assert _restored_by_hand(one, str(config)) == str(ledger.acknowledged)
 
