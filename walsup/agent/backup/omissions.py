@@ -20,6 +20,7 @@ from walsup.postgres.backup_exclusions import (
     shown,
     walk,
 )
+from walsup.postgres.tablespaces import uncarried
 
 _MARK = ".walsup-clock"
 _COARSE_S = 2.0  # a file system may mark its files by whole seconds only
@@ -100,6 +101,21 @@ def lost_data(found: Sequence[LeftOut]) -> Fault | None:
         problem=f"a base backup does not hold {shown(data)}, and a restore would lack this data",
         remedy="stop the database, move what the links lead to back to its place in the data"
         " directory, and start it again; data on another disk belongs into a tablespace",
+    )
+
+
+async def lost_tablespaces(context: AgentContext, engine: str) -> Fault | None:
+    """Return the fault of tablespaces that a restore would lack; None: there are none."""
+    found = await asyncio.to_thread(uncarried.find, context.settings.pgdata, engine)
+    if not found:
+        return None
+    other = "" if any(one.with_any for one in found) else ", or use WAL-RUS"
+    return Fault(
+        kind=FaultKind.LEFT_OUT,
+        problem=f"{engine} cannot take a base backup from which all tablespaces are restored: "
+        + "; ".join(one.shown for one in found),
+        remedy="create a tablespace in a directory outside PGDATA that is no link, move the"
+        f" relations there (ALTER TABLE … SET TABLESPACE), and drop this one{other}",
     )
 
 

@@ -90,9 +90,8 @@ async def _attempt(
     left_out = await omissions.look(context)
     why = decryption.lacking(context.settings)
     context.board.attend(Subject.DECRYPTION, decryption.attention(why) if why else None)
-    return omissions.lost_data(left_out) or await _found_or_taken(
-        context, bucket, engine, attempts, left_out
-    )
+    lost = omissions.lost_data(left_out) or await omissions.lost_tablespaces(context, engine.name)
+    return lost or await _found_or_taken(context, bucket, engine, attempts, left_out)
 
 
 async def _found_or_taken(

@@ -10,6 +10,7 @@ import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Container, Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from walsup.postgres.backup_exclusions import EMPTIED
@@ -29,6 +30,23 @@ _PASSING = re.compile(
 )
 _SPACES = "pg_tblspc"
 _MOST = 20
+_FOLDERS = 4096
+
+
+class Places:
+    """Where the file of a name really is, so that both names of one file are the same.
+
+    A tablespace's file has two where the tablespace lies in the data directory, or in another one's
+    directory: the engine may list either.
+    """
+
+    def __init__(self, pgdata: Path) -> None:
+        self._folder = lru_cache(_FOLDERS)(lambda folder: os.path.realpath(pgdata / folder))
+
+    def real(self, name: str) -> str:
+        """Return the path of a file by its name in the data directory."""
+        folder, _, file = name.rpartition("/")
+        return f"{self._folder(folder)}/{file}"
 
 
 class Names:
@@ -55,13 +73,21 @@ class Names:
         self._is_sorted = False
 
 
-def unlisted(pgdata: Path, listed: Container[str], before: float) -> list[str]:
+def unlisted(
+    pgdata: Path, listed: Container[str], before: float, places: Places | None = None
+) -> list[str]:
     """Return the paths of regular files that are not listed, the first of them in their order.
+
+    `places`: what gives the real paths by which they are listed.
 
     `before`: only files that have not changed since this time (of the directory's file system,
     Unix seconds) count: others may be younger than the base backup.
     """
-    found = (path for path in _files(str(pgdata), "", before) if path not in listed)
+    found = (
+        path
+        for path in _files(str(pgdata), "", before)
+        if (places.real(path) if places else path) not in listed
+    )
     return heapq.nsmallest(_MOST, found)
 
 

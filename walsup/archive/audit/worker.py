@@ -18,7 +18,7 @@ from typing import Any
 from walsup import log, settings
 from walsup.archive.audit.backup_walk import BackupWalk, Sentinel
 from walsup.archive.audit.findings import Found
-from walsup.archive.audit.unlisted_files import Names, unlisted
+from walsup.archive.audit.unlisted_files import Names, Places, unlisted
 from walsup.archive.audit.wal_walk import WalWalk
 from walsup.archive.catalog import inventory
 from walsup.archive.catalog.scope import Counted, Scope
@@ -72,10 +72,10 @@ async def _answer(run_dir: str, question: dict[str, Any]) -> dict[str, Any]:
 
 async def _unlisted(bucket: Bucket, pgdata: Path, name: str, before: float) -> list[str] | None:
     """Return files that the base backup's list lacks; None: it has no list."""
-    names = Names()
+    names, places = Names(), Places(pgdata)
     async for files in inventory.held_files(bucket, name):
-        names.add(held.file for held in files)
-    return unlisted(pgdata, names, before) if names else None
+        names.add(places.real(held.file) for held in files)
+    return unlisted(pgdata, names, before, places) if names else None
 
 
 class _Pages:

@@ -1,23 +1,31 @@
 """Tablespaces that lie inside the data directory: postgres only warns of them.
 
-A base backup has their files twice, below pg_tblspc and as a directory of the data directory. The
-first copy is fetched beside the other in the stage, and takes its place when that is whole.
+WAL-RUS has their files twice in a base backup: below pg_tblspc, and as a directory of the data
+directory. WAL-G has them in that directory only, or, where PGDATA leads through a link, twice too.
+What was fetched of both is put together in one place before the copy is made ready, and is moved
+into its place in the copy afterwards. Nothing that was fetched is removed.
+
+Source: WAL-G 3.0.9, tablespace_spec.go, makeTablespaceSymlinkPath; and both engines' archives.
 """
 
 import os
-import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from walsup.archive.catalog.listing import Backup
 from walsup.boot import staging
+from walsup.errors import ArchiveError
 
 _MAP = "tablespace_map"
+_LINKS = "pg_tblspc"
+_VERSIONS = "PG_*"
 
 
 def inside(pgdata: Path | None, backup: Backup, engine: str) -> dict[str, Path]:
     """Return where in a data directory tablespaces of a base backup lie, by their numbers.
 
-    `pgdata`: the one that is restored into, by any of its names; None: it is not known. WAL-RUS
+    Outer ones come first. `pgdata`: the one that is restored into, by any of its names; None: it
+    is not known. WAL-RUS
     fetches each to where it was, so of another data directory's it leaves them there.
     """
     found = {}
@@ -27,7 +35,7 @@ def inside(pgdata: Path | None, backup: Backup, engine: str) -> dict[str, Path]:
             relative = _below(os.path.realpath(directory), os.path.realpath(pgdata))
         if relative is not None:
             found[number] = relative
-    return found
+    return dict(sorted(found.items(), key=lambda one: len(one[1].parts)))
 
 
 def fetched_to(pgdata: Path, backup: Backup, engine: str) -> tuple[tuple[str, str], ...]:
@@ -40,19 +48,123 @@ def fetched_to(pgdata: Path, backup: Backup, engine: str) -> tuple[tuple[str, st
     )
 
 
-def place(pgdata: Path, data: Path, backup: Backup, engine: str) -> None:
-    """Put what was fetched of them into its place in the copy, and let links lead there."""
+def gather(pgdata: Path, data: Path, backup: Backup, engine: str) -> None:
+    """Put what a fetch has left of them in the copy to what it has fetched of them elsewhere."""
     fetched = dict(fetched_to(pgdata, backup, engine))
     for number, relative in inside(pgdata, backup, engine).items():
-        there, link = data / relative, data / "pg_tblspc" / number
-        if there.is_dir() and not there.is_symlink():
-            shutil.rmtree(there)
+        there = data / relative
+        if there.is_dir() and not there.is_symlink() and _is_below(there.parent, data):
+            _merge(there, Path(fetched[number]))
+
+
+def absent(
+    pgdata: Path, data: Path, backup: Backup, engine: str, names: Iterable[str]
+) -> list[str]:
+    """Return those of a list's names whose files are not in the copy, nor gathered elsewhere.
+
+    A file of a tablespace is named as below pg_tblspc.
+    """
+    fetched = dict(fetched_to(pgdata, backup, engine))
+    within = inside(pgdata, backup, engine)
+    places = {number: str(relative) for number, relative in within.items()}
+    return [
+        shown for name in names if (shown := _absent(name, str(data), fetched, places)) is not None
+    ]
+
+
+def empty(pgdata: Path, data: Path, backup: Backup, engine: str) -> list[tuple[str, str]]:
+    """Return number and directory of each tablespace of which a copy has nothing.
+
+    postgres keeps a directory of its version in each, of an empty one too.
+    """
+    fetched = dict(fetched_to(pgdata, backup, engine))
+    places = {n: str(relative) for n, relative in inside(pgdata, backup, engine).items()}
+    return [
+        (number, directory)
+        for number, directory in backup.tablespaces
+        if not any(
+            any(Path(found).glob(_VERSIONS))
+            for found in _places(f"{_LINKS}/{number}", str(data), fetched, places)
+        )
+    ]
+
+
+def place(pgdata: Path, data: Path, backup: Backup, engine: str) -> None:
+    """Move what was gathered of them into its place in the copy, and let links lead there.
+
+    Raises:
+        ArchiveError: that place would be in another directory.
+    """
+    fetched = dict(fetched_to(pgdata, backup, engine))
+    for number, relative in inside(pgdata, backup, engine).items():
+        there, link = data / relative, data / _LINKS / number
+        if there.is_symlink() or not _is_below(there.parent, data):
+            raise ArchiveError(
+                f"the tablespace in {pgdata / relative} cannot be put there: a link leads from"
+                " this path to another directory",
+                hint="restore a base backup that was taken before it was created; a tablespace"
+                " belongs outside the data directory",
+            )
         there.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        Path(fetched[number]).rename(there)
+        _merge(Path(fetched[number]), there)
         if link.is_symlink():
             link.unlink()
             link.symlink_to(pgdata / relative)
         _change_map(data / _MAP, number, pgdata / relative)
+
+
+def _is_below(path: Path, directory: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(directory))
+
+
+def _merge(source: Path, target: Path) -> None:
+    """Move what is in a directory into another one; a file that is in both stays as it is there.
+
+    Both were read while the base backup ran, and replay makes either right.
+    """
+    if not source.is_dir():
+        return  # it was moved with the directory around it
+    if not os.path.lexists(target):
+        source.rename(target)
+        return
+    for entry in list(source.iterdir()):
+        there = target / entry.name
+        if entry.is_dir() and not entry.is_symlink():
+            _merge(entry, there)
+        elif os.path.lexists(there):
+            entry.unlink()
+        else:
+            entry.rename(there)
+    source.rmdir()
+
+
+def _absent(name: str, data: str, fetched: dict[str, str], within: dict[str, str]) -> str | None:
+    """Return how a file that is nowhere is shown; None: it is there."""
+    if any(os.path.lexists(path) for path in _places(name, data, fetched, within)):
+        return None
+    for number, relative in within.items():
+        if (below := _relative(name, relative)) is not None:
+            return f"{_LINKS}/{number}/{below}".rstrip("/")
+    return name
+
+
+def _places(name: str, data: str, fetched: dict[str, str], within: dict[str, str]) -> Iterator[str]:
+    """Give where the file of a name may be: a tablespace can lie inside another one's directory."""
+    yield f"{data}/{name}"
+    folder, _, rest = name.partition("/")
+    number, _, below = rest.partition("/")
+    if folder == _LINKS and number in fetched:
+        yield f"{fetched[number]}/{below}"
+        name = f"{within[number]}/{below}".rstrip("/") if number in within else name
+    for other, relative in within.items():
+        if (inner := _relative(name, relative)) is not None:
+            yield f"{fetched[other]}/{inner}"
+
+
+def _relative(name: str, directory: str) -> str | None:
+    if name == directory:
+        return ""
+    return name.removeprefix(f"{directory}/") if name.startswith(f"{directory}/") else None
 
 
 def _change_map(path: Path, number: str, place: Path) -> None:

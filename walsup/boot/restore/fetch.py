@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,16 +13,16 @@ from walsup.archive.engine import lent_keys
 from walsup.archive.engine.output import classify_output
 from walsup.archive.faults import FaultKind
 from walsup.archive.paths import BACKUP_FOLDER
-from walsup.archive.storage.bucket import Readable, open_bucket
+from walsup.archive.storage.bucket import open_bucket
 from walsup.archive.storage.fault_mapping import classify, note
 from walsup.boot import staging
 from walsup.boot.current_settings import Current
 from walsup.boot.existing_cluster import inner_tablespaces
-from walsup.boot.restore import backup_fetch, links
+from walsup.boot.restore import backup_fetch, links, sanitize
 from walsup.boot.restore.fetch_progress import Patience, Teller
 from walsup.boot.restore.restore_plan import RestorePlan
 from walsup.boot.run_program import OneShot
-from walsup.errors import DiskFullError, EngineError
+from walsup.errors import ArchiveError, DiskFullError, EngineError
 from walsup.settings import Settings, origin
 from walsup.system.output_tail import last_lines, raw_lines
 from walsup.system.private_files import write_private
@@ -99,21 +98,40 @@ def fetch(  # noqa: PLR0913 (each is one fact)
         asyncio.run(patience.wait(told, failures))
 
 
-async def absent(bucket: Readable, backup: Backup, data: Path) -> list[str]:
+async def absent(archive: Reader, backup: Backup, pgdata: Path, data: Path) -> list[str]:
     """Return the files that a base backup's list names and that a copy in `data` lacks.
 
     Raises:
         what the bucket raises; ValueError: the list cannot be read.
     """
     found: list[str] = []
-    async for files in inventory.held_files(bucket, backup.name):
+    async for files in inventory.held_files(archive.bucket, backup.name):
         names = links.expected((held.file for held in files), backup.left_out)
-        found += await asyncio.to_thread(_absent, data, names)
+        found += await asyncio.to_thread(
+            inner_tablespaces.absent, pgdata, data, backup, archive.engine.name, names
+        )
     return found
 
 
-def _absent(data: Path, names: list[str]) -> list[str]:
-    return [name for name in names if not os.path.lexists(data / name)]
+def check(archive: Reader, backup: Backup, pgdata: Path, data: Path) -> None:
+    """Refuse a copy that lacks files of its base backup; what was fetched beside it is gathered.
+
+    Raises:
+        ArchiveError: some are not there.
+    """
+    inner_tablespaces.gather(pgdata, data, backup, archive.engine.name)
+    sanitize.check_files(
+        data,
+        asyncio.run(absent(archive, backup, pgdata, data)),
+        [number for number, _ in backup.tablespaces],
+    )
+    if nothing := inner_tablespaces.empty(pgdata, data, backup, archive.engine.name):
+        raise ArchiveError(
+            f"the base backup {backup.name} was fetched, but holds no file of the tablespace in"
+            + " and in".join(f" {directory}" for _, directory in nothing),
+            hint="restore another base backup (WALSUP_RESTORE_BACKUP): WAL-G leaves out tablespaces"
+            " whose directory is a link, or one in the data directory that is named log",
+        )
 
 
 def _renewal(current: Current, loan: lent_keys.Loan | None, *, own: bool) -> Callable[[], None]:

@@ -12,8 +12,10 @@ from walsup.boot.existing_cluster import inner_tablespaces
 from walsup.boot.restore import late_tablespaces, links, required_space
 from walsup.boot.restore.restore_plan import Findings, RestoreRequest, Selection
 from walsup.postgres import config
+from walsup.postgres.tablespaces import uncarried
 
 _DATABASE_USER = "postgres"  # as PID 1 has it
+_WAL = "pg_wal"
 _OLDEST = 12  # before it recovery was told in a file of its own
 
 
@@ -63,6 +65,13 @@ def unfit(
 
 def _unusable_places(request: RestoreRequest, backup: Backup) -> Iterator[str]:
     within = inner_tablespaces.inside(request.pgdata, backup, request.engine)
+    yield from uncarried.behind_links(within, backup.left_out, request.engine)
+    for relative in within.values():
+        if request.waldir is not None and relative.parts[0] == _WAL:
+            yield (
+                f"the tablespace in {relative} of the data directory cannot be put into"
+                f" {request.waldir}: start the restore without POSTGRES_INITDB_WALDIR"
+            )
     for number, directory in backup.tablespaces:
         if number not in within and (problem := _unusable(Path(directory))):
             yield f"the tablespace in {directory} cannot be made: {problem}"

@@ -84,11 +84,7 @@ def restore(
     # It is awake when postgres asks for its first segment, with the keys of now.
     source = origin(current.known, own=own)
     reader_daemon.launch(send, archive.engine, source, run_dir, known.pgdata)
-    sanitize.check_files(
-        data,
-        asyncio.run(fetch.absent(archive.bucket, plan.backup, data)),
-        [number for number, _ in plan.backup.tablespaces],
-    )
+    fetch.check(archive, plan.backup, known.pgdata, data)
     links.make(data, known.pgdata, plan.backup.left_out)
     start_files.check(data, known.pgdata, arguments)
     start_files.tighten(data, known.pgdata, arguments)

@@ -109,11 +109,7 @@ def _from_archive(
     region, size = archive.bucket.region, plan.first.size
     configure(current, one_shot.run_dir, own=True, segment_bytes=size, region=region)
     data = fetch.fetch(current, archive, one_shot, plan, patience, own=True)
-    sanitize.check_files(
-        data,
-        asyncio.run(fetch.absent(archive.bucket, plan.backup, data)),
-        [number for number, _ in plan.backup.tablespaces],
-    )
+    fetch.check(archive, plan.backup, known.pgdata, data)
     links.make(data, known.pgdata, plan.backup.left_out)
     start_files.check(data, known.pgdata, arguments)
     start_files.tighten(data, known.pgdata, arguments)

@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from walsup.archive.audit.unlisted_files import unlisted
+from walsup.archive.audit.unlisted_files import Names, Places, unlisted
 
 
 def test_files_that_a_list_lacks_are_named(tmp_path: Path) -> None:
@@ -41,3 +41,26 @@ def test_files_that_a_list_lacks_are_named(tmp_path: Path) -> None:
 def test_a_directory_that_is_not_there_has_no_files(tmp_path: Path) -> None:
     """It was moved meanwhile."""
     assert unlisted(tmp_path / "gone", set(), time.time()) == []
+
+
+def test_a_file_of_a_tablespace_has_many_names(tmp_path: Path) -> None:
+    """One in the data directory, or in another's directory, is listed by any of them."""
+    data, space = tmp_path / "data", tmp_path / "space"
+    (data / "pg_tblspc").mkdir(parents=True)
+    for number, place in (("1", data / "in side/ü"), ("2", space), ("3", space / "nested")):
+        (place / "PG_15/5").mkdir(parents=True)
+        (place / "PG_15/5" / number).touch()
+        (data / "pg_tblspc" / number).symlink_to(place)
+    (data / "alias").symlink_to(data / "in side")
+    until, places = time.time() + 1.0, Places(data)
+    for listed in (
+        ("in side/ü/PG_15/5/1", "pg_tblspc/2/PG_15/5/2", "pg_tblspc/2/nested/PG_15/5/3"),
+        ("alias/ü/PG_15/5/1", "pg_tblspc/2/PG_15/5/2", "pg_tblspc/3/PG_15/5/3"),
+    ):
+        names = Names()
+        names.add(places.real(name) for name in listed)
+        assert unlisted(data, names, until, places) == []
+    names = Names()
+    names.add([places.real("pg_tblspc/2/PG_15/5/2")])
+    assert "pg_tblspc/1/PG_15/5/1" in unlisted(data, names, until, places)
+    assert "pg_tblspc/3/PG_15/5/3" in unlisted(data, names, until, places)
