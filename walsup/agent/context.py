@@ -10,7 +10,7 @@ from typing import Any
 from walsup import log, settings
 from walsup.agent.continuity_note import Continuity
 from walsup.agent.fence_lease import wanted
-from walsup.agent.pid1_link import Pid1
+from walsup.agent.pid1_link import Pid1Link
 from walsup.agent.session import ArchiveSession
 from walsup.agent.signals import Signals
 from walsup.agent.state import Board
@@ -39,7 +39,7 @@ class AgentContext:
         self.settings = archive_subpath.where(settings.load(self._environment))
         self._kept = self.settings
         self._read: tuple[float, settings.Settings] | None = None  # when they were read again
-        self.pid1 = Pid1(run_dir, wire)
+        self.pid1 = Pid1Link(run_dir, wire)
         archive = self.settings.archive
         self.board = board or Board(None)
         self.board.begin(str(archive) if archive else None, self.settings.role)

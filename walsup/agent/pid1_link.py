@@ -4,7 +4,7 @@ import asyncio
 import os
 from pathlib import Path
 
-from walsup.agent.state import Init
+from walsup.agent.state import Pid1State
 from walsup.archive.faults import Fault, FaultKind
 from walsup.pid1_messages import (
     Beat,
@@ -20,18 +20,18 @@ from walsup.pid1_messages import (
 )
 
 
-class Pid1:
-    """What PID 1 says and hears."""
+class Pid1Link:
+    """Reads what PID 1 shows, and writes messages to it."""
 
     def __init__(self, run_dir: Path, wire: int | None) -> None:
         """`wire`: the descriptor of the pipe, None when the agent was started by hand."""
         self._path = run_dir / "state"
         self._wire = wire
-        self._last = Init()
+        self._last = Pid1State()
         self.waits: Fault | None = None
         self.nudged = asyncio.Event()
 
-    def read(self) -> Init:
+    def read(self) -> Pid1State:
         """Read the state file; PID 1 replaces it by rename, so it is never half.
 
         `waits` is then why prepare waits for the archive, None when it does not.
@@ -50,7 +50,7 @@ class Pid1:
             self.waits = Fault(
                 FaultKind.of(kind), fields.get("waits_problem", ""), fields.get("waits_remedy", "")
             )
-        self._last = Init(
+        self._last = Pid1State(
             phase=fields.get("phase", "starting"),
             detail=fields.get("detail", ""),
             postgres_pid=number("postgres_pid"),
@@ -83,12 +83,12 @@ class Pid1:
         """End it: the restore is done."""
         self._send(SetDaemon("reader", None, 0))
 
-    def doom(self, reason: str, code: int) -> None:
-        """Say what it means if postgres ends by itself now; ("", 0) takes it back."""
+    def explain_exit(self, reason: str, code: int) -> None:
+        """Say what it means if postgres ends by itself from now on; ("", 0) takes it back."""
         self._send(ExplainExit(reason, code))
 
-    def end(self, reason: str, code: int) -> None:
-        """Have the container stopped: what it is must be decided anew, at its next start."""
+    def request_stop(self, reason: str, code: int) -> None:
+        """Stop the container: its next start decides again what this instance is."""
         self._send(RequestStop(reason, code))
 
     def lease(self, until_s: float) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from walsup import log, settings
 from walsup.agent.context import AgentContext, show_identity
 from walsup.agent.http.server import serve, serve_commands
-from walsup.agent.pid1_link import Pid1
+from walsup.agent.pid1_link import Pid1Link
 from walsup.agent.state import Board, Database
 from walsup.agent.subject import Subject
 from walsup.agent.tasks import forever
@@ -47,7 +47,7 @@ async def until_readable(
     """Answer probes with the fault until the settings can be read; gives context and answerer."""
     content = json.loads((run_dir / "agent.json").read_text(encoding="utf-8"))
     environment: dict[str, str] = content["environment"]
-    pgdata, pid1 = Path(content["pgdata"]), Pid1(run_dir, wire)
+    pgdata, pid1 = Path(content["pgdata"]), Pid1Link(run_dir, wire)
     log.configure(environment.get("WALSUP_LOG_FORMAT", "auto").strip(), "agent")
     board = Board(environment.get("WALSUP_ARCHIVE") or "not known")
     board.fault(Subject.SECRETS, fault_of(wrong))

@@ -13,7 +13,7 @@ from walsup.redaction import redact_known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Init:
+class Pid1State:
     """PID 1's state file."""
 
     phase: str = "starting"
@@ -252,7 +252,7 @@ class Snapshot:
     wanted_role: str = "primary"
     system_id: int = 0
     segment_bytes: int = 0
-    init: Init = field(default_factory=Init)
+    init: Pid1State = field(default_factory=Pid1State)
     database: Database = field(default_factory=Database)
     connection: Connection = field(default_factory=Connection)
     gate: Gate = field(default_factory=Gate)

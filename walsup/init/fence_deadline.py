@@ -16,7 +16,7 @@ LOOK_EVERY_S = 0.1
 NEAR_LEASES = 1.4
 QUIT_LEASES = 0.6
 KILL_LEASES = 1.0
-WORDS = (
+REASON = (
     "the lease on the archive could not be renewed, and no standby has acknowledged WAL for a"
     " lease: another may have been promoted, so this database takes no more writes"
     "\nHINT: look at the network between here, the bucket and the standbys; started again, it is"

@@ -220,7 +220,7 @@ class Lifecycle:
         if not self._fence.reached:
             self._fence.reached = True
             log.error("fence.reached", signal=signal.Signals(number).name)
-            self.ending.requested = Reason(fence_deadline.WORDS, ArchiveError.exit_code)
+            self.ending.requested = Reason(fence_deadline.REASON, ArchiveError.exit_code)
             self.stop(signal.SIGINT if number == signal.SIGINT else signal.SIGQUIT)
         if number == signal.SIGKILL:
             self._postmaster.kill_all()

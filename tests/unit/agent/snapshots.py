@@ -6,7 +6,7 @@ from walsup.agent.state import (
     BackupSeen,
     Database,
     Gate,
-    Init,
+    Pid1State,
     Restore,
     Snapshot,
     Standby,
@@ -19,7 +19,7 @@ STARTING = Snapshot(archive="s3://b/p")
 PROTECTED = Snapshot(
     archive="s3://b/p",
     system_id=7_300_000_000_000_000_001,
-    init=Init(phase="running", engine_restarts=2, agent_restarts=1),
+    init=Pid1State(phase="running", engine_restarts=2, agent_restarts=1),
     database=Database(accepting=True, current_lsn=0x2_0000_0028, timeline=1, xmax=10),
     gate=Gate(state="open", engine="walrus", compression="zstd", epoch=3, origin_lsn=0x1000000),
     lag=Lag(known=True, segments=2, bytes=5 << 20, seconds=12.34, proven_lsn=0x1_FF00_0000),

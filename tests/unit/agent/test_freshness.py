@@ -8,7 +8,7 @@ from tests.unit.agent.snapshots import FOLLOWING, PROTECTED
 from walsup.agent import freshness
 from walsup.agent.http import health
 from walsup.agent.http.status import as_json, as_text
-from walsup.agent.state import Board, Connection, Database, Init, Snapshot
+from walsup.agent.state import Board, Connection, Database, Pid1State, Snapshot
 
 
 def aged(name: str, age_s: float | None, seen: Snapshot = PROTECTED) -> Snapshot:
@@ -62,7 +62,7 @@ def test_f_a_full_connection_table_is_ready_and_said() -> None:
 
 def test_what_stops_is_not_reported_as_frozen() -> None:
     """Loops end with the stop."""
-    seen = replace(aged("disk", 600.0), init=Init(phase="stopping"))
+    seen = replace(aged("disk", 600.0), init=Pid1State(phase="stopping"))
     assert freshness.stale(seen) == []
 
 

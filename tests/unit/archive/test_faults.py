@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from walsup.agent.pid1_link import Pid1
+from walsup.agent.pid1_link import Pid1Link
 from walsup.archive.faults import REMEDIES, Fault, FaultKind
 
 WORDS = """
@@ -44,7 +44,7 @@ def test_a_stored_class_that_is_not_known_is_shown(written: str) -> None:
 def test_the_class_in_pid_1s_state_file_may_be_another_versions(tmp_path: Path) -> None:
     """Prepare's words come to the agent through that file."""
     (tmp_path / "state").write_text("phase=preparing\nwaits_kind=new one\nwaits_problem=late\n")
-    pid1 = Pid1(tmp_path, None)
+    pid1 = Pid1Link(tmp_path, None)
     pid1.read()
     assert pid1.waits == Fault(FaultKind.UNKNOWN, "late")
     (tmp_path / "state").write_text("phase=preparing\nwaits_kind=dns\nwaits_problem=late\n")

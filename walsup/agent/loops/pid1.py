@@ -3,7 +3,7 @@
 import asyncio
 
 from walsup.agent.context import AgentContext
-from walsup.agent.state import Init
+from walsup.agent.state import Pid1State
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault, FaultKind
 
@@ -35,12 +35,12 @@ async def watch(context: AgentContext) -> None:
             continue
 
 
-def _of_log(seen: Init) -> Fault | None:
+def _of_log(pid1: Pid1State) -> Fault | None:
     """Return what is wrong with the container's log; nothing else waits for it."""
-    if not seen.log_stalls:
+    if not pid1.log_stalls:
         return None
     # Without a number that grows: each new text is logged, in that very log.
-    problem = f"the container's log takes nothing ({seen.log_stalls}), and lines are dropped"
+    problem = f"the container's log takes nothing ({pid1.log_stalls}), and lines are dropped"
     return Fault(kind=FaultKind.LOG, problem=problem)
 
 

@@ -136,7 +136,7 @@ async def _end_low(context: AgentContext) -> bool:
     problem = f"recovery is paused before its target: {low}"
     remedy = "start it again: walsup raises what is too low by itself, and the recovery goes on"
     context.board.fault(Subject.RESTORE, Fault(FaultKind.NOT_FOLLOWING, problem, remedy))
-    context.pid1.end(f"{problem}\nHINT: {remedy}", SettingsError.exit_code)
+    context.pid1.request_stop(f"{problem}\nHINT: {remedy}", SettingsError.exit_code)
     return True
 
 
@@ -221,7 +221,7 @@ def _end(context: AgentContext, found: Restored) -> None:
     shutil.rmtree(pgdata / "pg_wal" / ".wal-g", ignore_errors=True)
     locations.let_go(pgdata)
     restore_state.write(pgdata, done)
-    context.pid1.doom("", 0)
+    context.pid1.explain_exit("", 0)
     context.pid1.no_reader()
     context.board.clear(Subject.RESTORE)
     context.board.clear(Subject.OWNER)

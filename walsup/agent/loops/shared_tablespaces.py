@@ -97,7 +97,7 @@ async def _end(context: AgentContext, shared: Link, *, is_new: bool) -> None:
     number, place = shared
     fault = _fault(number, place)
     context.board.fault(Subject.TABLESPACES, fault)
-    context.pid1.doom(f"{fault.problem}\nHINT: {fault.cure}", DataDirectoryError.exit_code)
+    context.pid1.explain_exit(f"{fault.problem}\nHINT: {fault.cure}", DataDirectoryError.exit_code)
     if pid := recovery.startup_pid(context.board.snapshot.init.postgres_pid):
         log.error("standby.ended", problem=fault.problem, startup_pid=pid)
         os.kill(pid, signal.SIGKILL)

@@ -109,7 +109,7 @@ class MissHandler:
                 f" WALSUP_RESTORE_TARGET_LSN={show_lsn(one.lsn)} with"
                 " WALSUP_RESTORE_TARGET_INCLUSIVE=off"
             )
-            self._context.pid1.doom(
+            self._context.pid1.explain_exit(
                 f"{fault.problem}\nHINT: {remedy}", DataDirectoryError.exit_code
             )
             return REFUSED
@@ -153,7 +153,7 @@ class MissHandler:
             return LookAgain()  # it may have been written to until a moment ago
         self._ended_file.write_text(name, encoding="ascii")
         if self._found.ends == "target":
-            self._context.pid1.doom(
+            self._context.pid1.explain_exit(
                 f"the archive ends before {name}, and the target of the restore"
                 f" ({self._found.target}) was not met before\nHINT: `walsup restore --list` shows"
                 " what can be reached; change the target, and start again with an empty data"
@@ -194,5 +194,7 @@ class MissHandler:
 
     def _refuse(self, fault: Fault) -> int:
         self._context.board.fault(Subject.RESTORE, fault)
-        self._context.pid1.doom(f"{fault.problem}\nHINT: {fault.cure}", ArchiveError.exit_code)
+        self._context.pid1.explain_exit(
+            f"{fault.problem}\nHINT: {fault.cure}", ArchiveError.exit_code
+        )
         return REFUSED

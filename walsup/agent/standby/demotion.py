@@ -36,7 +36,7 @@ async def step_down(context: AgentContext, fault: Fault) -> None:
         return
     if rival := context.session.rival:
         log.warning("role.lost", instance=rival.instance, epoch=rival.epoch, boot=rival.boot)
-        context.pid1.end(
+        context.pid1.request_stop(
             f"another start holds the archive and renews its lease (instance {rival.instance},"
             f" timeline {rival.timeline}, epoch {rival.epoch}), and this database took writes too;"
             " it is started again as what the archive says that it is",
@@ -46,7 +46,7 @@ async def step_down(context: AgentContext, fault: Fault) -> None:
     match await _ask(context, context.session.bucket):
         case StepDown(timeline=timeline, fork_lsn=fork_lsn):
             log.warning("role.lost", timeline=timeline, left_at=show_lsn(fork_lsn))
-            context.pid1.end(
+            context.pid1.request_stop(
                 "another instance is the primary now, on timeline"
                 f" {timeline}; this one is built anew as its standby at its next start",
                 DataDirectoryError.exit_code,
@@ -87,7 +87,7 @@ class Unsure:
             case None:
                 return
         log.info("role.sure", why=what)
-        context.pid1.end(f"{what}; it is started as what it is", ArchiveError.exit_code)
+        context.pid1.request_stop(f"{what}; it is started as what it is", ArchiveError.exit_code)
 
     async def _claim(self, bucket: Bucket) -> Fault | None:
         """Claim the archive for this instance; gives what stands in the way."""

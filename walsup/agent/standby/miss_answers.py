@@ -82,7 +82,7 @@ class Follower:
             if fault := await tablespace_directories.make_ready(self._context, one):
                 self._context.board.fault(Subject.STANDBY, fault)
                 log.error("segment.withheld", name=name, path=str(path))
-                self._context.pid1.end(
+                self._context.pid1.request_stop(
                     f"{fault.problem}\nHINT: {fault.cure}", DataDirectoryError.exit_code
                 )
                 await asyncio.Event().wait()

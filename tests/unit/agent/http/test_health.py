@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.agent.snapshots import FAULT, PROTECTED, RECOVERING, STARTING
 from walsup.agent.http import health
-from walsup.agent.state import BackupSeen, Database, Disk, Gate, Init, Snapshot
+from walsup.agent.state import BackupSeen, Database, Disk, Gate, Pid1State, Snapshot
 from walsup.agent.subject import Subject
 
 
@@ -23,7 +23,7 @@ def test_liveness_asks_for_nothing(seen: Snapshot) -> None:
 @pytest.mark.rule("probes-do-not-kill")
 def test_waiting_for_the_archive_has_started() -> None:
     """The startup probe is content, and says what is waited for."""
-    waiting = replace(STARTING, init=Init(phase="preparing", detail="waiting for the archive"))
+    waiting = replace(STARTING, init=Pid1State(phase="preparing", detail="waiting for the archive"))
     assert health.startup(waiting).reasons == ("waiting for the archive",)
     assert not health.ready(waiting).ok
     assert "waiting for the archive" in health.ready(waiting).reasons[0]
@@ -55,7 +55,7 @@ def test_a_restore_has_started_and_is_not_ready() -> None:
 @pytest.mark.parametrize("phase", ["stopping", "sweeping", "ended"])
 def test_what_stops_is_not_ready(phase: str) -> None:
     """No client is sent to a server that goes away."""
-    answer = health.ready(replace(PROTECTED, init=Init(phase=phase)))
+    answer = health.ready(replace(PROTECTED, init=Pid1State(phase=phase)))
     assert not answer.ok
     assert answer.reasons[0] == "the container is stopping"
 
