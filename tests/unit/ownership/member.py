@@ -6,12 +6,14 @@ a promotion, the fence. What is modelled is when they are asked, and what become
 
 import math
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, cast
 
-from tests.unit.ownership.net import Sleep, wait
+from tests.unit.ownership.net import Sleep, Store, wait
 from tests.unit.ownership.rules import LEASE_S, Naive, Rules, rivals
+from tests.unit.ownership.wal import SIZE, SYSTEM, Comparison, Wal, archived, follows
+from tests.unit.ownership.wal import Line as WalLine
 from walsup.archive.catalog import commit_times as owners
 from walsup.archive.catalog.timelines import Line
 from walsup.archive.lease_terms import RIVAL_LEASES, STREAM_LEASES
@@ -27,10 +29,8 @@ from walsup.archive.storage.bucket import Bucket
 from walsup.commands.promote import Stream
 from walsup.datadir.markers import Adoption
 from walsup.postgres.pg_control import ControlData, DBState
-from walsup.postgres.wal import Switch
+from walsup.postgres.wal import Segment, Switch
 
-SIZE = 1 << 20
-SYSTEM = 7
 PATIENCE_S = 2 * LEASE_S
 Agent = Coroutine[Any, Any, None]
 
@@ -47,6 +47,32 @@ class Disk:
     unsure: bool = False
     known_epoch: int = 0
     adoption: Adoption | None = None
+    wal: Wal = field(default_factory=Wal)
+
+    @property
+    def line(self) -> WalLine:
+        """Its timelines."""
+        return WalLine(self.timeline, self.left)
+
+    @property
+    def is_consistent(self) -> bool:
+        """Whether it has come to where its last timeline begins."""
+        return not self.left or self.lsn >= self.left[-1].switch_lsn
+
+    def copy(self) -> "Disk":
+        """Return it as a snapshot has it."""
+        return replace(self, wal=self.wal.copy())
+
+    def replay(self, store: Store) -> None:
+        """Take what is archived behind it, as far as it continues what is here."""
+        for name, content in archived(store, self.line, self.lsn):
+            start_lsn = Segment.parse(name, SIZE).start_lsn
+            before = self.wal.segments.get(self.line.at(start_lsn - SIZE).name)
+            if before is not None and not follows(content, before):
+                return
+            self.wal.segments[name] = content
+            self.wal.done.add(name)
+            self.lsn = start_lsn + SIZE
 
 
 class Member:
@@ -58,6 +84,8 @@ class Member:
         self.bucket = cast("Bucket", link)
         self.disk = Disk(instance=f"i{number}", standby=number > 0)
         self.begun: Callable[[int, int], None] = lambda _timeline, _member: None
+        self.granted: Callable[[Member, Lease], None] = lambda _member, _lease: None
+        self.comparison: Comparison | None = None  # without it there is no WAL
         self.starts = 0
         self.rebuilt = 0
         self.reset()
@@ -73,13 +101,18 @@ class Member:
         self.fence = Fence(LEASE_S, alone=False)
         self.until_s = math.inf
         self.heard: frozenset[str] = frozenset()
-        self.stopping = self.alone = False
+        self.stopping = self.alone = self.by_hand = False
         self.claimed: Lease | None = None
 
     @property
     def name(self) -> str:
         """With which it streams."""
         return f"m{self.number}"
+
+    @property
+    def archives(self) -> bool:
+        """Whether its engine would upload now."""
+        return self.lease is not None and (self.lease.is_held or not self.rules.lease_ends)
 
     @property
     def boot(self) -> str:
@@ -126,12 +159,17 @@ class Member:
             place=f"kernel:{self.number}:{self.rebuilt}",
             compression="zstd",
             lease_s=LEASE_S,
-            left=d.left,
+            left=d.left if self.rules.timelines_count else self._anywhere(),
             owned=True,
             adoption=d.adoption,
             known_epoch=d.known_epoch if self.rules.epoch else 0,
             standby_name=self.name if self.rules.only_heirs else "m1",
         )
+
+    def _anywhere(self) -> tuple[Switch, ...]:
+        """A history with which every copy continues every timeline (planted)."""
+        numbers = range(1, self.disk.timeline + 1)
+        return tuple(Switch(timeline=n, switch_lsn=1 << 40, reason="") for n in numbers)
 
     async def _rank(self) -> role.Rank:
         d = self.disk
@@ -251,6 +289,7 @@ class Member:
         self.refused = "another holds the archive"
 
     def _holds(self, lease: Lease) -> None:
+        self.granted(self, lease)
         self.lease = lease
         self.disk.adoption = None
         self.disk.known_epoch = max(self.disk.known_epoch, lease.owner.epoch)
@@ -260,7 +299,7 @@ class Member:
         d, pause_s = self.disk, 0.0
         while True:
             await self._sleep(min(pause_s, max(0.0, lease.until_s - self.clock())))
-            if self.clock() >= lease.until_s:
+            if self.clock() >= lease.until_s and self.rules.lease_ends:
                 return None
             try:
                 if d.timeline not in self.link.store.lines:
@@ -268,7 +307,7 @@ class Member:
                         partial(self.link.store.lines.setdefault, d.timeline, d.left)
                     )
                 heirs = self.fence.renews(self.heard)
-                await lease.renew(Proven(d.timeline, d.lsn // SIZE * SIZE, 0, heirs=heirs))
+                await lease.renew(self._proven(lease)._replace(heirs=heirs))
             except LostError as lost:
                 return lost.owner
             except TimeoutError:
@@ -277,9 +316,23 @@ class Member:
             self.fence.renewed(lease.began_s, frozenset(lease.owner.heirs))
             pause_s = LEASE_S
 
+    def _proven(self, lease: Lease) -> Proven:
+        d = self.disk
+        if self.comparison is None:
+            return Proven(d.timeline, d.lsn // SIZE * SIZE, 0)
+        names = [name for name, _ in archived(self.link.store, d.line, lease.owner.lsn)]
+        if not names:
+            return Proven(lease.owner.timeline, lease.owner.lsn, 0)
+        last = Segment.parse(names[-1], SIZE)
+        return Proven(last.timeline, last.end_lsn, 0)
+
     def _ask(self) -> Ask:
-        async def compare(_: Owner) -> Compared:
-            return Compared(None)
+        async def compare(wanted: Owner) -> Compared:
+            if self.comparison is None or not self.rules.bytes_count:
+                return Compared(None)
+            look = partial(self.comparison.compare, self.link.store, self.claimant())
+            found: Compared = await self.link.ask(partial(look, self.disk.wal, wanted))
+            return found
 
         async def conditional() -> Naive:
             return self.link
@@ -291,10 +344,10 @@ class Member:
 
     async def stop(self) -> None:
         """What the agent does when postgres has been shut down."""
-        lease, d = self.lease, self.disk
+        lease = self.lease
         while lease is not None:
             try:
-                await lease.release(Proven(d.timeline, d.lsn, 0))
+                await lease.release(self._proven(lease))
             except LostError:
                 break
             except TimeoutError:
@@ -328,7 +381,12 @@ class Member:
                     return
                 break
             await self._sleep(LEASE_S / 6)
+        await self._replay()
         await self._promote(promotion)
+
+    async def _replay(self) -> None:
+        if self.comparison is not None:
+            await self.link.ask(lambda: self.disk.replay(self.link.store))
 
     @staticmethod
     def _lists_heirs(promotion: takeover.Promotion) -> bool:
@@ -342,6 +400,7 @@ class Member:
         claimed = await promotion.claim(unsafe=False)
         if not isinstance(claimed, Lease):
             return
+        await self._replay()
         await self._sleep(LEASE_S / 6)
         if claimed.is_held or not self.rules.claim_is_held:
             free = claimed.owner.next_timeline

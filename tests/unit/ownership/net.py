@@ -71,6 +71,12 @@ class Store:
             raise FileNotFoundError(key)
         return Object(content=self.objects[key], etag=tag(self.objects[key]))
 
+    def names(self, under: str, after: str = "") -> list[str]:
+        """List the keys directly in a folder, in order, behind a key."""
+        folder = f"{under}/"
+        keys = (key for key in self.objects if key.startswith(folder) and key > after)
+        return sorted(key for key in keys if "/" not in key.removeprefix(folder))
+
     def put(self, key: str, content: bytes, etag: str | None) -> str:
         """Write under a condition; `etag` None: it must not exist."""
         there = self.objects.get(key)
@@ -138,11 +144,14 @@ class Link:
         return str(await self.ask(lambda: self.store.put(key, content, etag), writes=True))
 
     async def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
-        """List the history files of the timelines that were begun."""
-        names = await self.ask(lambda: [f"{under}/{n:08X}.history" for n in self.store.lines])
-        for name in sorted(names):
-            if name > after:
-                yield name
+        """List what is archived, with the history files of the timelines that were begun."""
+
+        def listed() -> list[str]:
+            histories = [f"{under}/{number:08X}.history" for number in self.store.lines]
+            return [*(name for name in histories if name > after), *self.store.names(under, after)]
+
+        for name in sorted(await self.ask(listed)):
+            yield name
 
     async def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
         """List the same as one page."""

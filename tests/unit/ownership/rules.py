@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.unit.ownership.net import Link, Store
+from walsup.archive.lease_terms import RIVAL_LEASES
 from walsup.archive.owner_record import Owner
 from walsup.archive.ownership.claim import Rivals
 from walsup.archive.paths import OWNER_KEY
@@ -35,6 +36,10 @@ class Rules:
     epoch: bool = True
     free_timeline: bool = True
     armed_at_once: bool = True
+    lease_ends: bool = True
+    right_side: bool = True
+    timelines_count: bool = True
+    bytes_count: bool = True
 
 
 class Impatient(Rivals):
@@ -43,6 +48,14 @@ class Impatient(Rivals):
     def unchanged_s(self, content: bytes, seen_s: float) -> float:
         """Count double."""
         return 2 * super().unchanged_s(content, seen_s)
+
+
+class WrongSide(Rivals):
+    """Takes a holder for dead that has just renewed, and for alive when it is silent."""
+
+    def unchanged_s(self, content: bytes, seen_s: float) -> float:
+        """Count down from twice the time."""
+        return 2 * RIVAL_LEASES * LEASE_S - super().unchanged_s(content, seen_s)
 
 
 class FromRequest(Rivals):
@@ -86,6 +99,8 @@ def rivals(rules: Rules, clock: Callable[[], float]) -> Rivals:
     """Return what watches another holder."""
     if not rules.four_leases:
         return Impatient(clock)
+    if not rules.right_side:
+        return WrongSide(clock)
     return Rivals(clock) if rules.counted_from_receipt else FromRequest(clock)
 
 

@@ -4,9 +4,10 @@ import random
 from collections import Counter
 from collections.abc import Callable
 
-from tests.unit.ownership.member import SIZE, SYSTEM, Agent, Member
+from tests.unit.ownership.member import Agent, Member
 from tests.unit.ownership.net import Request, Sleep, State, Store
 from tests.unit.ownership.rules import LEASE_S, Naive, Rules, owner_in
+from tests.unit.ownership.wal import SIZE, SYSTEM
 from walsup.archive.owner_record import Owner
 from walsup.archive.paths import OWNER_KEY
 from walsup.datadir.markers import Adoption
@@ -155,7 +156,7 @@ class Sim:
         for primary in self.members:
             if not primary.writes or primary.frozen:
                 continue
-            primary.disk.lsn += 1
+            self._write(primary)
             acknowledged = {
                 standby.name: standby.disk.lsn
                 for standby in self.members
@@ -165,6 +166,9 @@ class Sim:
             if not primary.agent_stands:
                 self._heard(primary, acknowledged)
 
+    def _write(self, primary: Member) -> None:
+        primary.disk.lsn += 1
+
     def _takes(self, standby: Member, primary: Member) -> bool:
         """Let what is there of the stream flow; gives whether the standby can answer."""
         d = standby.disk
@@ -172,12 +176,13 @@ class Sim:
             return False
         if standby.frozen or not self._follows(standby, primary):
             return False
+        if primary.by_hand and primary.lease is None:
+            return False
         if (primary.number, standby.number) not in self.cut:
-            d.timeline, d.left, d.lsn = (
-                primary.disk.timeline,
-                primary.disk.left,
-                primary.disk.lsn,
-            )
+            theirs = primary.disk
+            d.timeline, d.left, d.lsn = theirs.timeline, theirs.left, theirs.lsn
+            d.wal = theirs.wal.copy()
+            d.wal.done.update(d.wal.segments)
         return True
 
     def _heard(self, primary: Member, acknowledged: dict[str, int]) -> None:
@@ -204,7 +209,7 @@ class Sim:
         writers = [m for m in self.members if m.writes and not m.frozen]
         if len(writers) > 1 and not self.tolerated:
             raise BrokenError(f"{[m.boot for m in writers]} take writes")
-        archivers = [m for m in self.members if m.lease and m.lease.is_held and not m.frozen]
+        archivers = [m for m in self.members if m.archives and not m.frozen]
         if len(archivers) > 1:
             raise BrokenError(f"{[m.boot for m in archivers]} hold the archive")
 
@@ -271,9 +276,9 @@ class Sim:
             case 15:
                 self.cut ^= {(member.number, other.number), (other.number, member.number)}
             case _:
-                self._isolate(member)
+                self.isolate(member)
 
-    def _isolate(self, member: Member) -> None:
+    def isolate(self, member: Member) -> None:
         """Take it off the network, or put it back."""
         ways = {("request", member.number), ("answer", member.number)}
         links = {

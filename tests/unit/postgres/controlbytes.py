@@ -28,21 +28,28 @@ def control_file(  # noqa: PLR0913 (each is one field)
     state: int = 6,
     size: int = 16,
     limits: Mapping[str, int] = MappingProxyType({}),
+    told: ControlData | None = None,
 ) -> bytes:
-    """A pg_control; where the later fields lie differs between versions."""
+    """A pg_control; where the later fields lie differs between versions.
+
+    `told`: the identity and the positions, those of EXPECTED where none are given.
+    """
+    found = told or EXPECTED
     head = struct.pack(
         "<QIIIIqQQI",
-        EXPECTED.system_id,
+        found.system_id,
         version,
-        EXPECTED.catalog_version,
+        found.catalog_version,
         state,
         0,
         1_700_000_000,
-        EXPECTED.checkpoint_lsn,
-        EXPECTED.redo_lsn,
-        EXPECTED.timeline,
+        found.checkpoint_lsn,
+        found.redo_lsn,
+        found.timeline,
     )
-    sizes = struct.pack("<dIIII", 1234567.0, 8192, 131072, 8192, size * MB)
+    sizes = struct.pack(
+        "<dIIII", 1234567.0, 8192, 131072, 8192, told.segment_size if told else size * MB
+    )
     # Between them and the sizes are track_commit_timestamp and maxAlign.
     five = struct.pack("<5I", *(limits.get(name, 0) for name in LIMITS)) if limits else b""
     middle = head.ljust(float_at - len(five) - 12, b"\x01") + five
