@@ -3,6 +3,7 @@
 Words: a text that is shown (each string but a docstring) names no rule of a document that its
 reader has not (S14, rule 7), and no module, file, function or class of walsup's.
 Handlers: one for any exception raises it again, passes it on, or has it logged when it is a bug.
+Plain words: see dev/plainwords.py.
 """
 
 import ast
@@ -10,6 +11,8 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from dev import plainwords
 
 SOURCES = Path(__file__).parent.parent / "walsup"
 
@@ -143,6 +146,9 @@ def main() -> int:
         for one in of_file:
             found += 1
             print(f"{path.relative_to(SOURCES.parent)}:{one}")
+    for one in plainwords.found():
+        found += 1
+        print(one)
     print(
         f"sourcelint: {found} to correct" if found else "sourcelint: texts and handlers are clear"
     )

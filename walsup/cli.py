@@ -15,7 +15,7 @@ from walsup.redaction import redact_known
 
 
 class _Commands(click.Group):
-    """Commands whose bugs are logged and have an exit code of their own."""
+    """Commands whose bugs are logged and have their own exit code."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command."""

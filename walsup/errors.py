@@ -1,4 +1,4 @@
-"""Every way in which walsup refuses, by who must act, each with its exit code.
+"""Every kind of refusal, with the person that must act and the exit code.
 
 Loaded in PID 1, so it imports nothing. The codes never change their meaning; they keep out of
 126 to 165, where shells and container runtimes put "not found" and "killed by signal n". One is
@@ -19,7 +19,7 @@ class WalsupError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        """Give PostgreSQL's form of a message."""
+        """Return PostgreSQL's form of a message."""
         return f"{self.problem}\nHINT: {self.hint}"
 
 

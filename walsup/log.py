@@ -24,7 +24,7 @@ _FREE = frozenset(
     ("problem", "hint", "remedy", "traceback", "why", "reason", "detail", "value", "title")
 )
 
-# The container's own stderr; the agent, whose stderr is a pipe, is told.
+# The container's own stderr; the agent, whose stderr is a pipe, gets it from PID 1.
 TERMINAL = "WALSUP_LOG_ON_TERMINAL"
 # Lines of several processes on one pipe do not mix up to PIPE_BUF, 4096 bytes (pipe(7)).
 _LONGEST_LINE_BYTES = 3900
@@ -239,7 +239,7 @@ def _cut(text: str) -> str:
 
 
 def _has_room() -> bool:
-    """Tell whether a line can be written without waiting for whoever reads it."""
+    """Return whether a line can be written without waiting for the reader."""
     # Not O_NONBLOCK: postgres shares this descriptor, and would lose lines by it.
     waiting = select.poll()
     waiting.register(2, select.POLLOUT)

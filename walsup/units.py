@@ -24,7 +24,7 @@ _NEXT_SIZE = 1024
 
 
 def _split(text: str) -> tuple[str, str, str]:
-    """Give the leading number, the unit after it and the rest of `text`."""
+    """Return the leading number, the unit after it and the rest of `text`."""
     start = 0
     while start < len(text) and text[start] in "0123456789.":
         start += 1
@@ -35,7 +35,7 @@ def _split(text: str) -> tuple[str, str, str]:
 
 
 def duration(text: str) -> float:
-    """Give the seconds of "25s", "1min", "1m", "500ms", "2h", "1d", "1h 30min" or "25".
+    """Return the seconds of "25s", "1min", "1m", "500ms", "2h", "1d", "1h 30min" or "25".
 
     Raises: ValueError, with the known units, for anything else.
     """
@@ -53,7 +53,7 @@ def duration(text: str) -> float:
 
 
 def boolean(text: str) -> bool:
-    """Give the truth of on/off, true/false, yes/no, 1/0, in any case.
+    """Return the truth of on/off, true/false, yes/no, 1/0, in any case.
 
     Raises: ValueError for anything else, the empty text included.
     """
@@ -65,7 +65,7 @@ def boolean(text: str) -> bool:
 
 
 def show_duration(duration_s: float) -> str:
-    """Give a duration in its two largest units ("1d 3h"), in a form that `duration` reads."""
+    """Return a duration in its two largest units ("1d 3h"), in a form that `duration` reads."""
     if not -_FINITE_S < duration_s < _FINITE_S:
         return f"{duration_s:g}"
     if duration_s < 0:
@@ -87,7 +87,7 @@ def show_duration(duration_s: float) -> str:
 
 
 def show_bytes(count: int) -> str:
-    """Give a size in the largest unit with at most one decimal ("1.5GB")."""
+    """Return a size in the largest unit with at most one decimal ("1.5GB")."""
     if count < 0:
         return "-" + show_bytes(-count)
     shown, unit = float(count), _SHOWN_SIZES[0]
@@ -106,5 +106,5 @@ def abbreviate(names: list[str] | tuple[str, ...], most: int = 5, separator: str
 
 
 def backoff(failures: int, first_s: float, longest_s: float) -> float:
-    """Give the seconds to wait after so many failures (1 or more) in a row: doubled each time."""
+    """Return the seconds to wait after so many failures (1 or more) in a row: doubled each time."""
     return float(min(longest_s, first_s * 2.0 ** min(max(failures, 1) - 1, 32)))

@@ -78,7 +78,7 @@ def test_whose_an_encrypted_archive_is_can_be_told(walsup: Make, s3: S3Server) -
     one.start()
     fault = wait_fault(one, "gate")
     assert fault["kind"] == "engine broken"
-    assert "could not be fetched to see whose it is" in fault["problem"]
+    assert "could not be fetched to identify its cluster" in fault["problem"]
     assert one.stop() == 0
     one.environment |= without
     one.start()

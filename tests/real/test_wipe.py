@@ -163,7 +163,7 @@ def test_two_wipes_at_once(laid: Laid) -> None:
     """The second sees the first renew."""
     laid.fill()
     laid.put(OWNER, owner(state="wiping").to_json())
-    assert "a wipe, going on or killed" in laid.wipe().stdout
+    assert "a wipe, running or killed" in laid.wipe().stdout
     second = start(laid)
     assert second.stderr is not None
     assert "waiting" in second.stderr.readline()

@@ -19,7 +19,7 @@ def test_a_database_and_two_wipes_of_its_archive(walsup: Make, s3: S3Server) -> 
     one = walsup(env={"WALSUP_LEASE": "1s", "WALSUP_ARCHIVE_TIMEOUT": "2s"}).start()
     neighbours = Laid(s3, one.prefix).neighbours()
     wait_protected(one)
-    assert "alive, or killed" in cli(one, "wipe").stdout
+    assert "active, or killed" in cli(one, "wipe").stdout
     refused = cli(one, "wipe", "--confirm", one.prefix)
     assert refused.returncode == 74, refused.stdout
     assert "is alive on it" in refused.stderr

@@ -1,1 +1,1 @@
-"""The bucket: what is in it, who owns it, and the engine that fills it."""
+"""The bucket: its contents, its owner, and the engine that fills it."""

@@ -1,4 +1,4 @@
-"""What went wrong, in the class that says who must act, with one line of what to do. Pure."""
+"""What went wrong: the class that determines the person that must act, and the remedy. Pure."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -56,7 +56,7 @@ class FaultKind(StrEnum):
         return next((kind for kind in cls if kind == text), cls.UNKNOWN)
 
 
-# The bucket does not answer, or not now: it may later, and nobody has to do anything.
+# The bucket does not answer, or not now: it may later, and no action is needed.
 PASSING = (
     FaultKind.TIMEOUT,
     FaultKind.THROTTLED,

@@ -1,7 +1,7 @@
-"""The lease's terms, in leases (S2). Pure, and light: every start reads them.
+"""The lease's terms, in leases (rule one-owner). Pure, and light: every start reads them.
 
 A holder renews the owner object once a lease; what it has not renewed for HOLDER_LEASES it no
-longer believes to hold, and nobody else takes it before it has stood unchanged for RIVAL_LEASES.
+longer believes to hold, and no other takes it before it has been unchanged for RIVAL_LEASES.
 What lies between is the time that a push of the holder may still take.
 """
 

@@ -1,4 +1,4 @@
-"""walsup/owner.json: who may write into this archive, and until when (S2). Pure."""
+"""walsup/owner.json: the instance that may write into this archive, and until when. Pure."""
 
 import json
 import os
@@ -14,8 +14,8 @@ VERSION = 1
 _LONGEST_LEASE_S = 3600.0
 _WAL_BYTES = 1 << 64
 _TIMELINES = 1 << 32
-NOBODY = ""  # the boot of an object whose holder has left it as it is
-_NONCE_BYTES = 8  # 16 digits: with 24, WAL-G's delete would take a key of them for WAL (S6c)
+NOBODY = ""  # the boot of an object that no start holds
+_NONCE_BYTES = 8  # 16 digits: 24 would look like WAL to WAL-G's delete (rule archive-names)
 
 
 class OwnerError(FaultError, ValueError):
@@ -34,24 +34,23 @@ class Owner:
     """The owner object.
 
     `timeline`, `lsn`: everything from the claim up to there was proven in the bucket.
-    `backups_from`: base backups that begin before this LSN do not count: WAL behind them is
+    `backups_from`: base backups that begin before this LSN do not count: WAL after them is
     missing, or another writer's. `place`: the directory that its holder has locked, on the kernel
     that it runs on. `nonce`: new with every write, so that a writer knows its own again. `state`:
-    running, stopped, or wiping: everything in the archive is being deleted (S32).
-    `complete_until`: every commit before that moment (Unix seconds, the database's clock) is in
-    the archive. `next_timeline`: the number that a restore under way has taken (S13); 0: none.
-    `restored_to`: the target of the last restore of this archive itself. `backups_because`: why
-    base backups before `backups_from` do not count, where that is no gap. `position`: the holder's
-    last checkpoint, as seen by the start `position_boot` of the data directory `position_instance`.
-    `encryption`: the fingerprint of the key; "": not known. `verdict`, `verdict_at`,
-    `verdict_boot`: the end of the last run that could write it here.
-    `own_timeline`: the timeline on which its holder writes; something of it is
-    proven later. `left`: the timelines before it, each with the LSN at which it was left; 0 and ():
-    not known. `former`: timelines of earlier owners of the same cluster, none of them before it.
-    `heirs`: the standbys whose acknowledgement lets its holder write while it cannot renew; no
-    other may be promoted in its place. `tablespaces`: its holder's, each with its number and
-    its directory; None: not known. `limits`: the highest values that
-    the five settings which recovery compares have had, by name.
+    running, stopped, or wiping: everything in the archive is being deleted (rule wipe).
+    `complete_until`: every commit before that moment (Unix seconds, the database's clock) is in the
+    archive. `next_timeline`: the number that a restore under way has taken (rule new-timeline); 0:
+    none. `restored_to`: the target of the last restore of this archive itself. `backups_because`:
+    why base backups before `backups_from` do not count, where that is no gap. `position`: the
+    holder's last checkpoint, as seen by the start `position_boot` of the data directory
+    `position_instance`. `encryption`: the fingerprint of the key; "": not known. `verdict`,
+    `verdict_at`, `verdict_boot`: the end of the last run that could write it here. `own_timeline`:
+    the timeline on which its holder writes; something of it is proven later. `left`: the timelines
+    before it, each with the LSN at which it was left; 0 and (): not known. `former`: timelines of
+    earlier owners of the same cluster, none of them before it. `heirs`: the standbys whose
+    acknowledgement lets its holder write while it cannot renew; no other may be promoted in its
+    place. `tablespaces`: its holder's, each with its number and its directory; None: not known.
+    `limits`: the highest values that the five settings which recovery compares have had, by name.
     """
 
     system_id: int
@@ -86,7 +85,7 @@ class Owner:
     version: int = VERSION
 
     def to_json(self) -> bytes:
-        """Give the object's content. The system identifier is text: JavaScript rounds 64 bits."""
+        """Return the object's content. The system identifier is text: JavaScript rounds 64 bits."""
         position = self.position.to_fields() if self.position else None
         fields = asdict(self) | {"system_id": str(self.system_id), "position": position}
         return json.dumps(fields, indent=1).encode() + b"\n"
@@ -141,14 +140,14 @@ class Owner:
                 Fault(
                     kind=FaultKind.OWNER_REMOVED,
                     problem=f"{OWNER_KEY} cannot be read: {type(fault).__name__}: {fault}",
-                    remedy="put its last good version back; where there is none, remove it, and"
-                    " then, to claim the archive anew with a new base backup, run: walsup adopt",
+                    remedy="restore its last good version; if there is none, remove it, then run"
+                    " `walsup adopt` to claim the archive again with a new base backup",
                 )
             ) from fault
         return found
 
     def signed(self) -> Self:
-        """Give it with a new nonce, to be written."""
+        """Return it with a new nonce, to be written."""
         return replace(self, nonce=os.urandom(_NONCE_BYTES).hex())
 
 
@@ -165,7 +164,7 @@ def _check_version(found: int) -> None:
                 kind=FaultKind.NOT_THE_OWNER,
                 problem=f"{OWNER_KEY} cannot be read: its version is {found}, this walsup knows"
                 f" {VERSION}",
-                remedy="start the version of walsup that has written it, or a later one",
+                remedy="start the version of walsup that wrote it, or a later one",
             )
         )
 

@@ -71,19 +71,19 @@ _KEY_ID = (
     " the key belongs to?"
 )
 _RENEW = "renew the temporary keys: AWS_SESSION_TOKEN has expired or belongs to another key"
-_SUSPENDED = "look at the account at the provider: it is suspended, or not signed up for S3"
-_VIRTUAL = "use another S3 server: this one takes virtual-hosted requests only"
-_LACKS_DRIVES = "look at the S3 server's own log: drives or nodes of it are missing; it is retried"
-_KMS = "let the key use the KMS key that encrypts the bucket, or enable that key"
+_SUSPENDED = "check the account at the provider: it is suspended, or not signed up for S3"
+_VIRTUAL = "use another S3 server: this one accepts only virtual-hosted requests"
+_LACKS_DRIVES = "check the S3 server's log: drives or nodes of it are missing; walsup retries"
+_KMS = "allow the access key to use the KMS key that encrypts the bucket, or enable that KMS key"
 _TOO_LARGE = (
-    "raise the size that a request may have in the proxy before the S3 server (nginx:"
+    "raise the maximum request size in the proxy before the S3 server (nginx:"
     " client_max_body_size), or in the server"
 )
 _BY_CODE_REMEDY = {
     "InvalidAccessKeyId": _KEY_ID,
     "InvalidClientTokenId": _KEY_ID,
-    "SignatureDoesNotMatch": "check AWS_SECRET_ACCESS_KEY: it does not fit AWS_ACCESS_KEY_ID; with"
-    " a proxy before the S3 server check that it passes Host and the path on unchanged",
+    "SignatureDoesNotMatch": "check AWS_SECRET_ACCESS_KEY: it does not match AWS_ACCESS_KEY_ID;"
+    " with a proxy before the S3 server, check that it forwards Host and the path unchanged",
     "ExpiredToken": _RENEW,
     "ExpiredTokenException": _RENEW,
     "InvalidToken": _RENEW,
@@ -94,8 +94,8 @@ _BY_CODE_REMEDY = {
     "UserDisable": _SUSPENDED,
     "SecondLevelDomainForbidden": _VIRTUAL,
     "VirtualHostDomainRequired": _VIRTUAL,
-    "MethodNotAllowed": "check AWS_ENDPOINT: what answers there (a website's endpoint?) does not"
-    " allow this request",
+    "MethodNotAllowed": "check AWS_ENDPOINT: the server that answers (a website's endpoint?) does"
+    " not allow this request",
     "KMS.DisabledException": _KMS,
     "KMSNotConfigured": _KMS,
     "XMinioServerNotInitialized": _LACKS_DRIVES,
@@ -133,12 +133,12 @@ class Meaning(NamedTuple):
 
 
 def is_page(text: str) -> bool:
-    """Tell whether a text is a page for people: no S3 server answers one."""
+    """Return whether a text is a page for people: no S3 server answers one."""
     return bool(_PAGE.match(text))
 
 
 def kind_of(code: str, status: int) -> FaultKind | None:
-    """Give the class of an answer; None when neither code nor status says one.
+    """Return the class of an answer; None when neither code nor status says one.
 
     `code` "": there was none; `status` 0: it is not known.
     """
@@ -146,7 +146,7 @@ def kind_of(code: str, status: int) -> FaultKind | None:
 
 
 def meaning(code: str, status: int, said: str = "") -> Meaning:
-    """Give the class of an answer and what to do; `said`: its message, or its page."""
+    """Return the class of an answer and what to do; `said`: its message, or its page."""
     if _CONSOLE.search(said):
         return Meaning(_NO_S3_SERVER, _CONSOLE_REMEDY)
     if code in _MAY_BE_FULL and status != 429 and _FULL.search(said):  # noqa: PLR2004 (HTTP)
@@ -165,7 +165,7 @@ def _of_code(code: str, said: str) -> Meaning | None:
         return Meaning(FaultKind.NO_RIGHTS, _KMS)
     if code == "InvalidRequest" and _OBJECT_LOCK.search(said):
         return Meaning(
-            FaultKind.NO_RIGHTS, "take Object Lock's default retention away from the bucket"
+            FaultKind.NO_RIGHTS, "remove Object Lock's default retention from the bucket"
         )
     kind = _BY_CODE.get(code)
     if kind == FaultKind.WRONG_REGION and (expected := _EXPECTED_REGION.search(said)):
@@ -174,23 +174,23 @@ def _of_code(code: str, said: str) -> Meaning | None:
 
 
 def _of_page(status: int, said: str) -> Meaning:
-    """Give what a text that is no S3 document means: a proxy's or another program's."""
+    """Return what a text that is no S3 document means: a proxy's or another program's."""
     if _TLS_WANTED.search(said):
         return Meaning(
-            FaultKind.TLS, "write https:// before the host in AWS_ENDPOINT: it speaks TLS"
+            FaultKind.TLS, "write https:// before the host in AWS_ENDPOINT: the server uses TLS"
         )
     if status == 407:  # noqa: PLR2004 (HTTP)
         return Meaning(
             _NO_S3_SERVER,
-            "let requests to the S3 server past the proxy: it asks for a login of its own",
+            "let requests to the S3 server bypass the proxy: it requires its own login",
         )
     if status == 413:  # noqa: PLR2004 (HTTP)
         return Meaning(FaultKind.SERVER_ERROR, _TOO_LARGE)
     if status in _PROXYS:
         return Meaning(
             FaultKind.SERVER_ERROR,
-            "look at whether the S3 server runs: a proxy or load balancer answers in its place; it"
-            " is retried",
+            "check that the S3 server runs: a proxy or load balancer answers in its place; walsup"
+            " retries",
         )
     if status in (408, 429, 507) or status == 500:  # noqa: PLR2004 (HTTP)
         return _of_status(status)

@@ -1,6 +1,6 @@
 """Which objects of an archive count, by their place: only keys directly in their folder. Pure.
 
-A folder below `wal_005/` may hold what somebody has moved there or another branch's segments: the
+A folder below `wal_005/` may hold what was moved there or another branch's segments: the
 names are the same, the objects are not.
 """
 

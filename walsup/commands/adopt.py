@@ -1,4 +1,7 @@
-"""`walsup adopt`: a person decides that this data directory shall continue an archive (S4)."""
+"""`walsup adopt`: a person decides that this data directory shall continue an archive.
+
+Rule ownership.
+"""
 
 import asyncio
 
@@ -15,7 +18,7 @@ from walsup.settings import Settings
 
 
 def find(known: Settings) -> tuple[Adoption, str]:
-    """Give what is to be decided, and in words what it means.
+    """Return what is to be decided, and in words what it means.
 
     Raises:
         SettingsError, DataDirectoryError, ArchiveError: nothing can be adopted here.
@@ -68,7 +71,7 @@ def decide(known: Settings, adoption: Adoption) -> None:
 def _owner(known: Settings) -> Owner | None:
     try:
         return Owner.from_json(asyncio.run(open_bucket(known).get(OWNER_KEY)).content)
-    except Exception as raised:  # noqa: BLE001 (whatever it is, a person is told)
+    except Exception as raised:  # noqa: BLE001 (it is reported, whatever it is)
         if is_absent(raised):
             return None
         fault = classify(raised)

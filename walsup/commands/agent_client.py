@@ -1,4 +1,4 @@
-"""The commands' way to the agent of their own data directory: its unix socket, else HTTP.
+"""The commands' connection to the agent of their data directory: its unix socket, else HTTP.
 
 Another database's agent may answer on the port: what answers is compared with the data directory
 and with the start that the run directory knows, before a word of it is shown.

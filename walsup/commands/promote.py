@@ -1,4 +1,6 @@
-"""`walsup promote`: a person makes this standby the primary, and loses nothing by it (S15).
+"""`walsup promote`: a person makes this standby the primary, and loses nothing by it.
+
+Rule standby-survives.
 
 It is proven first that replay has reached the archive's end and that the owner is not alive. Then
 the archive is claimed for this instance, with the number of the new timeline, and only then is
@@ -275,7 +277,7 @@ def _name(known: Settings) -> str:
 async def _asked(known: Settings, question: Awaitable[T]) -> T:
     try:
         return await question
-    except Exception as raised:  # noqa: BLE001 (whatever it is, a person is told)
+    except Exception as raised:  # noqa: BLE001 (it is reported, whatever it is)
         fault = classify(raised)
         raise UnreadableError(
             f"{known.archive} cannot be read ({fault.kind}): {fault.problem}",
@@ -295,7 +297,7 @@ async def _received(sql: Sql) -> Received:
 
 
 def _at_end(ask: Callable[[], dict[str, Any]], patience_s: float) -> dict[str, Any]:
-    """Wait until the agent has looked into the archive anew, and replay is at its end."""
+    """Wait until the agent has examined the archive again, and replay is at its end."""
     began_at, deadline_s = time.time(), time.monotonic() + patience_s
     seen: dict[str, Any] = {}
     while True:

@@ -32,7 +32,7 @@ _MOST_TIMELINES = 64
 
 
 def check(known: Settings, *, deep: bool = False) -> str:
-    """Give what a restore would do; `deep`: all WAL that it would replay is read.
+    """Return what a restore would do; `deep`: all WAL that it would replay is read.
 
     Raises:
         ArchiveError: it would not work, with every reason; DiskFullError: a larger volume is all
@@ -62,7 +62,7 @@ def check(known: Settings, *, deep: bool = False) -> str:
 
 
 def _concluded(plan: RestorePlan, *, deep: bool) -> Iterator[str]:
-    """Say how far it is known that it would work."""
+    """Yield how far it is known that it would work."""
     yield from (f"read      {note}" for note in plan.notes)
     if plan.unknown:
         yield f"not known: {'; '.join(plan.unknown)} (walsup restore --check --deep reads it)"
@@ -77,7 +77,7 @@ def _concluded(plan: RestorePlan, *, deep: bool) -> Iterator[str]:
 
 
 def show(known: Settings) -> str:
-    """Give the archive's base backups, timelines, and the window of each line.
+    """Return the archive's base backups, timelines, and the window of each line.
 
     Raises:
         ArchiveError: it cannot be asked; SettingsError, EngineError.
@@ -169,7 +169,7 @@ async def _listing(reader: Reader) -> list[str]:
 
 
 async def _followed(reader: Reader, offer: inventory.Offer) -> tuple[Line | None, str]:
-    """Give the line that a restore follows when no timeline is named, else why there is none."""
+    """Return the line that a restore follows when no timeline is named, else why there is none."""
     try:
         return (await latest(reader, offer)).line, ""
     except (FaultError, ValueError) as problem:

@@ -1,4 +1,4 @@
-"""`walsup wipe`: a person decides that an archive shall be deleted, all of it (S32)."""
+"""`walsup wipe`: a person decides that an archive shall be deleted, all of it (rule wipe)."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ _SAID_EVERY_S = 5.0
 
 
 class Wanted(NamedTuple):
-    """What a person asks for. `even_if_fresh`: also what nobody owns and was just written to."""
+    """What the operator asks for. `even_if_fresh`: also an archive without owner that is new."""
 
     known: Settings
     even_if_fresh: bool
@@ -36,7 +36,7 @@ class Wanted(NamedTuple):
 
 
 def name(known: Settings) -> str:
-    """Give what has to be typed: the prefix without its bucket, or the directory.
+    """Return what has to be typed: the prefix without its bucket, or the directory.
 
     Raises:
         SettingsError: there is no archive.
@@ -51,7 +51,7 @@ def name(known: Settings) -> str:
 
 
 def show(wanted: Wanted) -> str:
-    """Give in words what lies there and what a wipe would do; nothing is changed.
+    """Return in words what lies there and what a wipe would do; nothing is changed.
 
     Raises:
         ArchiveError: it cannot be read, or may not be wiped.
@@ -60,7 +60,7 @@ def show(wanted: Wanted) -> str:
 
 
 def carry_out(wanted: Wanted) -> str:
-    """Delete everything; gives in words what has gone.
+    """Delete everything; return a report of what was deleted.
 
     Raises:
         ArchiveError: something stands against it, or something stays.
@@ -185,7 +185,7 @@ async def _count(place: Place, say: Say) -> Found:
 
 
 async def _locked(place: Place) -> list[str]:
-    """Say what is locked: each version is asked for, where the bucket has object lock."""
+    """Return what is locked: each version is asked for, where the bucket has object lock."""
     locks = await once(place.locks)
     if locks is None:
         return ["it is not known whether some are locked: s3:GetBucketObjectLockConfiguration"]
@@ -202,7 +202,7 @@ async def _locked(place: Place) -> list[str]:
 
 @contextlib.contextmanager
 def _opened(known: Settings) -> Iterator[tuple[Bucket, Place]]:
-    """Give the archive twice: as the owner object's bucket, and as a place that can be emptied."""
+    """Yield the archive twice: as the owner object's bucket, and as a place that can be emptied."""
     name(known)
     try:
         place = _place(known)

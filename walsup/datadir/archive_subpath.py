@@ -16,12 +16,12 @@ def remember(pgdata: Path, archive: str, sub: str) -> None:
 
 
 def where(known: Settings) -> Settings:
-    """Give the settings with the archive where it really is."""
+    """Return the settings with the archive where it really is."""
     return below(known, _noted(known.pgdata, str(known.archive)))
 
 
 def below(known: Settings, sub: str) -> Settings:
-    """Give the settings with the archive in that sub-path, if there is one."""
+    """Return the settings with the archive in that sub-path, if there is one."""
     archive = known.archive
     if not sub or archive is None:
         return known

@@ -59,7 +59,7 @@ class Position(NamedTuple):
 
     @property
     def has_ended(self) -> bool:
-        """Whether the server had been shut down."""
+        """Return whether the server had been shut down."""
         return self.state in _ENDED
 
     def __str__(self) -> str:

@@ -24,21 +24,23 @@ _KERNEL = Path("/proc/sys/kernel/random/boot_id")
 class Adoption(NamedTuple):
     """What a person has told this data directory: take the archive from this very owner.
 
-    `holder` has its instance, boot and epoch; None: from nobody, its owner object has gone.
+    `holder` has its instance, boot and epoch; None: from no owner, because the owner object has
+    been deleted.
     """
 
     archive: str
     holder: tuple[str, str, int] | None
 
     def means(self, holder: tuple[str, str, int] | None) -> bool:
-        """Tell whether it is the owner that the person has seen."""
+        """Return whether it is the owner that the person has seen."""
         return self.holder == holder
 
 
 def place(pgdata: Path, kernel: Path = _KERNEL) -> str:
     """Name this very directory on this very kernel: a copy, or another node, has another name.
 
-    "" where the kernel has none (a sandbox without that file): then nobody is taken for dead by it.
+    "" where the kernel has none (a sandbox without that file): then no process is considered dead
+    because of it.
     """
     status = pgdata.stat()
     try:
@@ -49,7 +51,7 @@ def place(pgdata: Path, kernel: Path = _KERNEL) -> str:
 
 
 def instance(pgdata: Path) -> str:
-    """Give this data directory's own name, a random one made at the first call."""
+    """Return this data directory's own name, a random one made at the first call."""
     path = pgdata / _INSTANCE
     try:
         if found := path.read_text(encoding="ascii").strip():
@@ -71,7 +73,7 @@ def forget_foreign(pgdata: Path) -> None:
 
 
 def foreign(pgdata: Path, archive: str) -> str:
-    """Give why the last run found this very archive foreign, "" when it did not."""
+    """Return why the last run found this very archive foreign, "" when it did not."""
     noted = _read(pgdata / _FOREIGN, archive)
     return str(noted.get("problem") or "the archive is another database's") if noted else ""
 
@@ -83,7 +85,7 @@ def remember_owned(pgdata: Path, archive: str) -> None:
 
 
 def owned(pgdata: Path, archive: str) -> bool:
-    """Tell whether this very archive was ours before."""
+    """Return whether this very archive was ours before."""
     return bool(_read(pgdata / _OWNED, archive))
 
 
@@ -95,12 +97,12 @@ def remember_straying(pgdata: Path, archive: str) -> None:
 
 
 def has_strayed(pgdata: Path) -> bool:
-    """Tell whether there was such a run."""
+    """Return whether there was such a run."""
     return (pgdata / _STRAYED).exists()
 
 
 def forget_straying(pgdata: Path) -> None:
-    """Take that note back: what was written is behind what counts there."""
+    """Remove that note: what was written is after what counts there."""
     (pgdata / _STRAYED).unlink(missing_ok=True)
 
 
@@ -110,7 +112,7 @@ def remember_adoption(pgdata: Path, adoption: Adoption) -> None:
 
 
 def adoption(pgdata: Path, archive: str) -> Adoption | None:
-    """Give what a person has decided about this archive and what is not yet done."""
+    """Return what a person has decided about this archive and what is not yet done."""
     noted = _read(pgdata / _ADOPT, archive)
     if not noted:
         return None
@@ -129,7 +131,9 @@ def forget_adoption(pgdata: Path) -> None:
 
 
 def remember_promotion(pgdata: Path, timeline: int = 0) -> None:
-    """Note that a person has this standby promoted, to the timeline that is claimed for it (S13).
+    """Note that a person has this standby promoted, to the timeline that is claimed for it.
+
+    Rule new-timeline.
 
     0: none is claimed; then any number that is free will do.
     """
@@ -152,12 +156,15 @@ def forget_promotion(pgdata: Path) -> None:
 
 
 def remember_unsure(pgdata: Path) -> None:
-    """Note that this was a primary's, and is read-only until the archive says what it is (S19)."""
+    """Note that this was a primary's, and is read-only until the archive says what it is.
+
+    Rule role-from-the-archive.
+    """
     write_durable(pgdata / _UNSURE, "")
 
 
 def is_unsure(pgdata: Path) -> bool:
-    """Tell whether that is not yet known."""
+    """Return whether that is not yet known."""
     return (pgdata / _UNSURE).exists()
 
 
@@ -179,7 +186,7 @@ def known_epoch(pgdata: Path, archive: str) -> int:
 
 
 def _read(path: Path, archive: str) -> dict[str, object]:
-    """Give a note about this archive, {} when there is none."""
+    """Return a note about this archive, {} when there is none."""
     try:
         noted = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):

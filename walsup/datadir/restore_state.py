@@ -67,7 +67,7 @@ class Restored(NamedTuple):
 
 
 def read(pgdata: Path) -> Restored | None:
-    """Give the memory of the last restore into this directory; None: there was none.
+    """Return the memory of the last restore into this directory; None: there was none.
 
     Raises:
         DataDirectoryError: it cannot be read.
@@ -80,7 +80,7 @@ def read(pgdata: Path) -> Restored | None:
     except (ValueError, TypeError, KeyError) as fault:
         raise DataDirectoryError(
             f"{path} cannot be read: {fault}",
-            hint="empty the data directory, and the restore begins anew",
+            hint="empty the data directory; the restore then starts again",
         ) from fault
 
 
@@ -90,7 +90,7 @@ def write(pgdata: Path, found: Restored) -> None:
 
 
 def is_under_way(pgdata: Path) -> bool:
-    """Tell whether a restore in this directory has not been noted as done."""
+    """Return whether a restore in this directory has not been noted as done."""
     if not os.path.exists(pgdata / FILE):  # noqa: PTH110 (asked twenty times a second)
         return False
     found = read(pgdata)
@@ -98,10 +98,10 @@ def is_under_way(pgdata: Path) -> bool:
 
 
 def is_recovering(pgdata: Path) -> bool:
-    """Tell whether a restore of ours has not been promoted.
+    """Return whether a restore of ours has not been promoted.
 
     postgres removes the signal file before it has begun the new timeline: killed in between, and
-    started without the file, it would go on upon the old one, behind any target.
+    started without the file, it would continue on the old one, past any target.
 
     Raises:
         WalsupError: the memory, or pg_control, cannot be read.
@@ -112,7 +112,7 @@ def is_recovering(pgdata: Path) -> bool:
 
 
 def done_to(pgdata: Path, archive: str) -> str:
-    """Give the target to which this directory was restored from that archive, "" when it was not.
+    """Return the target to which this directory was restored from that archive, "" when it was not.
 
     The end of the archive is none: it may be restored to again and again.
     """

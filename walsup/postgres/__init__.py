@@ -5,5 +5,5 @@ MAX_SEGMENT_BYTES = 1 << 30
 
 
 def is_segment_size(size: int) -> bool:
-    """Tell whether `size` (bytes) is one that initdb --wal-segsize allows."""
+    """Return whether `size` (bytes) is one that initdb --wal-segsize allows."""
     return MIN_SEGMENT_BYTES <= size <= MAX_SEGMENT_BYTES and size.bit_count() == 1

@@ -47,7 +47,7 @@ class LeftOut(NamedTuple):
 
     @property
     def is_data(self) -> bool:
-        """Whether it belongs to the cluster's data, so that a restore without it has lost some."""
+        """Return whether it is the cluster's data, so that a restore without it loses some."""
         return self.path.partition("/")[0] in _OF_DATA
 
     @property

@@ -105,13 +105,13 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def _unescape(quoted: str) -> str:
-    """Give what stands between two quotes; bytes written in octal may join to one letter."""
+    """Return what stands between two quotes; bytes written in octal may join to one letter."""
     text = _ESCAPE.sub(_escaped, quoted)
     return text.encode(errors="surrogateescape").decode(errors="surrogateescape")
 
 
 def parse(text: str) -> list[Assignment | Malformed]:
-    """Give the lines of a postgresql.conf that say something, in order."""
+    """Return the lines of a postgresql.conf that say something, in order."""
     parsed: list[Assignment | Malformed] = []
     for number, line in enumerate(text.split("\n"), start=1):
         content = line.strip(" \t\r")
@@ -173,7 +173,7 @@ def _walk(
 
 
 def _directory(path: Path, problems: list[str]) -> list[Path]:
-    """Give the files that include_dir takes, in the order of their bytes."""
+    """Return the files that include_dir takes, in the order of their bytes."""
     try:
         names = sorted(entry.name.encode(errors="surrogateescape") for entry in path.iterdir())
     except OSError as error:
@@ -185,14 +185,14 @@ def _directory(path: Path, problems: list[str]) -> list[Path]:
 
 
 def flattened(config_file: Path, place: Place) -> Gucs:
-    """Give what a file sets with its includes, each of which is read where `place` has it."""
+    """Return what a file sets with its includes, each of which is read where `place` has it."""
     problems: list[str] = []
     values = dict(_walk(config_file, problems, place=place))
     return Gucs(values=values, problems=tuple(problems))
 
 
 def from_files(config_file: Path, data_directory: Path, *, moved: bool = True) -> Gucs:
-    """Give what `config_file`, and then postgresql.auto.conf of the data directory, set.
+    """Return what `config_file`, and then postgresql.auto.conf of the data directory, set.
 
     A `data_directory` in `config_file` moves postgresql.auto.conf, as it does for postgres, unless
     an argument says where it is (`moved` False).
@@ -243,12 +243,12 @@ def _assigned(argv: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def listed(text: str) -> list[str]:
-    """Give the names of a setting that is a list of libraries."""
+    """Return the names of a setting that is a list of libraries."""
     return [name for part in text.split(",") if (name := part.strip().strip('"'))]
 
 
 def from_arguments(argv: Sequence[str]) -> dict[str, str]:
-    """Give what postgres's arguments set, with or without the program in front; the last wins.
+    """Return what postgres's arguments set, with or without the program in front; the last wins.
 
     What is no setting (-C, --single, a word without a dash) is passed over.
     """
@@ -263,7 +263,7 @@ def as_arguments(values: Mapping[str, str]) -> list[str]:
 
 
 def effective(data_directory: Path, argv: Sequence[str]) -> Gucs:
-    """Give the settings of a postgres that is started with `argv` and PGDATA=`data_directory`.
+    """Return the settings of a postgres that is started with `argv` and PGDATA=`data_directory`.
 
     -D only says where postgresql.conf lies: a data_directory set anywhere else wins over it.
     """

@@ -8,7 +8,7 @@ _DEFAULT_SHARED_BUFFERS_BYTES = 128 << 20
 
 
 def memory_bytes(text: str, unit_bytes: int = _BLOCK_BYTES) -> int | None:
-    """Give the bytes of "128MB", "0.5 GB" or "16384" (in units of the setting); None if neither.
+    """Return the bytes of "128MB", "0.5 GB" or "16384" (in units of the setting); None if neither.
 
     Source: PostgreSQL 15, guc.c, parse_int: kB, not KB; whitespace before the unit is allowed.
     """
@@ -20,6 +20,6 @@ def memory_bytes(text: str, unit_bytes: int = _BLOCK_BYTES) -> int | None:
 
 
 def shared_buffers_bytes(text: str | None) -> int:
-    """Give what a setting of shared_buffers asks for; PostgreSQL's default when it is not set."""
+    """Return what a setting of shared_buffers asks for; PostgreSQL's default when it is not set."""
     found = memory_bytes(text) if text else None
     return _DEFAULT_SHARED_BUFFERS_BYTES if found is None else found

@@ -15,8 +15,8 @@ CONTROL_FILE_BYTES = 8192
 RETRIES = 3
 RETRY_PAUSE_S = 0.01
 
-# Source: PostgreSQL 11 to 18, pg_control.h. Behind the timeline the fields move between versions,
-# so the rest is found by what surrounds it: FLOATFORMAT_VALUE, and a CRC that fits.
+# Source: PostgreSQL 11 to 18, pg_control.h. After the timeline the fields move between versions, so
+# the rest is found by what surrounds it: FLOATFORMAT_VALUE, and a CRC that fits.
 _HEAD = struct.Struct("<QIIIxxxxqQQI")
 _SIZES = struct.Struct("<IIII")
 _FLOAT_FORMAT = struct.pack("<d", 1234567.0)
@@ -94,7 +94,7 @@ _CRC_TABLE = tuple(_crc_table())
 
 
 def crc32c(data: bytes, crc: int = 0) -> int:
-    """Give the CRC-32C of `data`, continuing from the `crc` of what comes before it."""
+    """Return the CRC-32C of `data`, continuing from the `crc` of what comes before it."""
     crc ^= 0xFFFFFFFF
     for byte in data:
         crc = crc >> 8 ^ _CRC_TABLE[(crc ^ byte) & 0xFF]
@@ -102,7 +102,7 @@ def crc32c(data: bytes, crc: int = 0) -> int:
 
 
 def _crc_offset(data: bytes) -> int:
-    """Give the offset of the CRC that fits all before it; its place differs by version."""
+    """Return the offset of the CRC that fits all before it; its place differs by version."""
     crc = done = 0
     for offset in _CRC_OFFSETS:
         crc, done = crc32c(data[done:offset], crc), offset
@@ -113,7 +113,7 @@ def _crc_offset(data: bytes) -> int:
 
 
 def parse(data: bytes) -> ControlData:
-    """Give what a pg_control file says.
+    """Return what a pg_control file says.
 
     Raises: ValueError, with what is wrong, when it is damaged; VersionError before PostgreSQL 11.
     """
@@ -170,7 +170,7 @@ def _first_limit(data: bytes, float_at: int) -> int:
 
 
 def read(pgdata: Path, *, pause: Callable[[float], object] = time.sleep) -> ControlData:
-    """Give the control data of the cluster in `pgdata`.
+    """Return the control data of the cluster in `pgdata`.
 
     A postgres that is writing it meanwhile can show a torn file, so damage is believed only when
     it stays.

@@ -10,12 +10,12 @@ SIGNAL = "standby.signal"
 
 
 def is_standby(pgdata: Path) -> bool:
-    """Tell whether postgres follows here; it removes the file when it is promoted."""
+    """Return whether postgres follows here; it removes the file when it is promoted."""
     return os.path.exists(pgdata / SIGNAL)  # noqa: PTH110 (asked twenty times a second)
 
 
 def ordinal(hostname: str) -> int | None:
-    """Give the number of a StatefulSet's pod; None: it is none."""
+    """Return the number of a StatefulSet's pod; None: it is none."""
     found = re.fullmatch(r".*-(\d+)", hostname)
     return int(found[1]) if found else None
 

@@ -1,6 +1,6 @@
 """The name of the role that initdb made, read from the data directory without a session.
 
-A migrated cluster may have another superuser than the one that the settings name, and then nobody
+A migrated cluster may have another superuser than the one that the settings name, and then no one
 can log in to ask for it.
 """
 

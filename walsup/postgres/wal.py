@@ -21,7 +21,7 @@ _LONG_PAGE_HEADER = struct.Struct("<HHIQI4xQII")
 
 
 def parse_lsn(text: str) -> int:
-    """Give the byte position of "0/16B3740".
+    """Return the byte position of "0/16B3740".
 
     Raises: ValueError for anything that PostgreSQL's pg_lsn would not read.
     """
@@ -35,7 +35,7 @@ def parse_lsn(text: str) -> int:
 
 
 def show_lsn(lsn: int) -> str:
-    """Give an LSN as PostgreSQL 11 to 18 print it."""
+    """Return an LSN as PostgreSQL 11 to 18 print it."""
     return f"{lsn >> 32:X}/{lsn & 0xFFFFFFFF:X}"
 
 
@@ -61,7 +61,7 @@ class Segment:
 
     @classmethod
     def parse(cls, name: str, size: int) -> Self:
-        """Give the segment of a file name, whose last 8 digits count up to 4 GB / `size`.
+        """Return the segment of a file name, whose last 8 digits count up to 4 GB / `size`.
 
         Raises: ValueError when `name` is no segment's, or none of this size.
         """
@@ -77,7 +77,7 @@ class Segment:
 
     @classmethod
     def containing(cls, lsn: int, timeline: int, size: int) -> Self:
-        """Give the segment that holds the byte at `lsn`; on a boundary, the one that begins."""
+        """Return the segment that holds the byte at `lsn`; on a boundary, the one that begins."""
         return cls(timeline=timeline, number=lsn // size, size=size)
 
     @property
@@ -93,15 +93,15 @@ class Segment:
 
     @property
     def end_lsn(self) -> int:
-        """The first byte behind it."""
+        """The first byte after it."""
         return self.start_lsn + self.size
 
     def next(self) -> Self:
-        """Give the segment that follows on the same timeline."""
+        """Return the segment that follows on the same timeline."""
         return replace(self, number=self.number + 1)
 
     def previous(self) -> Self:
-        """Give the one before it; the first, number 0, never exists and has none."""
+        """Return the one before it; the first, number 0, never exists and has none."""
         return replace(self, number=max(0, self.number - 1))
 
 
@@ -120,7 +120,7 @@ def _hex(text: str, digits: int) -> bool:
 
 
 def classify(filename: str) -> Kind:
-    """Tell what a name in pg_wal stands for; extensions and folders are cut before."""
+    """Return what a name in pg_wal stands for; extensions and folders are cut before."""
     match filename.split("."):
         case [name] if _hex(name, 24):
             return Kind.SEGMENT
@@ -135,7 +135,7 @@ def classify(filename: str) -> Kind:
 
 
 def strip_extension(key: str) -> str:
-    """Give an archive's key without the extension of its compression, if it has one."""
+    """Return an archive's key without the extension of its compression, if it has one."""
     for extension in EXTENSIONS:
         if key.endswith(extension):
             return key.removesuffix(extension)
@@ -152,7 +152,7 @@ class Switch:
 
 
 def parse_history(text: str) -> tuple[Switch, ...]:
-    """Give the ancestors that a .history file names, oldest first.
+    """Return the ancestors that a .history file names, oldest first.
 
     Raises: ValueError for a line that PostgreSQL's readTimeLineHistory would refuse.
     Source: PostgreSQL 15, timeline.c: decimal timeline, LSN, reason; # begins a comment.
@@ -183,7 +183,7 @@ class PageHeader:
 
 
 def long_page_header(data: bytes) -> PageHeader:
-    """Give the identity in the first 40 bytes of a segment.
+    """Return the identity in the first 40 bytes of a segment.
 
     Raises: ValueError when they are not the head of a segment.
     Source: PostgreSQL 11 to 18, xlog_internal.h, XLogLongPageHeaderData; magic 0xD098 to 0xD118.

@@ -125,7 +125,7 @@ class Redactor:
         yield from self._encoded(text)
 
     def _escaped(self, text: str) -> Iterator[Span]:
-        """Find secrets behind any mixture of escapes, and parts of long ones."""
+        """Find secrets in any mixture of escapes, and parts of long ones."""
         reduced, origins = plain(text)
         for wanted, least in self._plain.items():
             for start, end in _places(reduced, wanted):
@@ -153,7 +153,7 @@ class Redactor:
 
 
 def _variants(secret: str) -> Iterator[str]:
-    """Give a secret, its lines (a key of several), and its forms in Unicode."""
+    """Yield a secret, its lines (a key of several), and its forms in Unicode."""
     yield secret
     for line in secret.splitlines() if "\n" in secret else ():
         if len(line.strip()) >= _LEAST_PLAIN_BYTES:
@@ -168,7 +168,7 @@ def _is_word(secret: str) -> bool:
 
 
 def _is_distinct(reduced: bytes) -> bool:
-    """Tell whether a secret without its quotes and blanks is no ordinary word."""
+    """Return whether a secret without its quotes and blanks is no ordinary word."""
     return len(reduced) >= _LEAST_PLAIN_BYTES and (
         len(reduced) >= _WORD_BELOW or not reduced.isalpha()
     )

@@ -1,8 +1,9 @@
 """The names of KubeDB, Spilo, Bitnami and WAL-E in the environment: what each means to walsup.
 
 The one place where they are known. What this version has no place for is a note; what asks for a
-data directory that only a restore or a standby gives forbids a new cluster (S11, S12). To give
-such a name a meaning, put it into `_ALIASES` or into a function beside `_kubedbs_archive`.
+data directory that only a restore or a standby gives forbids a new cluster (rules
+empty-means-listed and restore-source-once). To give such a name a meaning, put it into `_ALIASES`
+or into a function beside `_kubedbs_archive`.
 """
 
 import os
@@ -31,7 +32,7 @@ def _as_it_is(text: str) -> str:
 
 
 def _without_convention(text: str) -> str:
-    """Give the URL of WAL-E's `https+path://host:port`; requests are path-style anyway."""
+    """Return the URL of WAL-E's `https+path://host:port`; requests are path-style anyway."""
     return re.sub(r"^(https?)\+\w+://", r"\1://", text)
 
 
@@ -78,7 +79,7 @@ _OTHER_STORES = (
 
 
 def translate(environ: Mapping[str, str], root: str = "") -> Translation:
-    """Give what others' names mean; a name of ours that is set wins. `root`: where paths are."""
+    """Return what others' names mean; a name of ours that is set wins. `root`: where paths are."""
     environ = {
         name: text
         for name, text in environ.items()
@@ -183,7 +184,7 @@ def _namespace_prefix(environ: Mapping[str, str]) -> str:
 
 
 def _major(environ: Mapping[str, str], root: str) -> str:
-    """Give the major version of the data, else of the programs, else of what is asked for."""
+    """Return the major version of the data, else of the programs, else of what is asked for."""
     try:
         data = Path(f"{root}{default_pgdata.chosen(environ, root)}", "PG_VERSION")
         return data.read_text(encoding="ascii").strip()
@@ -194,7 +195,7 @@ def _major(environ: Mapping[str, str], root: str) -> str:
 
 
 def _without_place(environ: Mapping[str, str]) -> Iterator[str]:
-    """Say what is passed over, names with the same reason in one line."""
+    """Yield what is passed over, names with the same reason in one line."""
     read = {their for their, _, _ in _ALIASES}
     found: dict[str, list[str]] = {}
     for name in sorted(environ):
@@ -212,7 +213,7 @@ def _is(name: str, what: str) -> bool:
 
 
 def _no_new_cluster(environ: Mapping[str, str]) -> str:
-    """Give the name that asks for data from elsewhere, "" when a new cluster is as good."""
+    """Return the name that asks for data from elsewhere, "" when a new cluster is as good."""
     if environ.get("RESTORE", "").lower() == "true":
         return "RESTORE=true"
     if standby := compat_bitnami.of_a_standby(environ):

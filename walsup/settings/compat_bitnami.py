@@ -69,7 +69,7 @@ def replaced(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def without_place(environ: Mapping[str, str], read: frozenset[str]) -> Iterator[str]:
-    """Say which names are passed over, those with the same reason in one line."""
+    """Yield which names are passed over, those with the same reason in one line."""
     found: dict[str, list[str]] = {}
     for name in sorted(environ):
         plain = name.removesuffix("_FILE")
@@ -100,7 +100,7 @@ READ = frozenset(
 
 
 def consumed(environ: Mapping[str, str]) -> frozenset[str]:
-    """Return the names that are Bitnami's alone, so that none is taken for a misspelt one."""
+    """Return the names that are Bitnami's alone, so that none is reported as a misspelt one."""
     if not is_here(environ):
         return frozenset()
     return frozenset(n for n in environ if n.startswith(BEGINNING) or n in _CHARTS)

@@ -25,7 +25,7 @@ class Conninfo(NamedTuple):
 
 
 def read(text: str) -> Conninfo:
-    """Read `host=… port=… user=…`; what is wrong is told without a value, which may be secret."""
+    """Read `host=… port=… user=…`; errors do not contain the value, which may be secret."""
     if re.match(r"\s*postgres(ql)?://", text):
         raise ValueError("write it as host=… port=… user=…, not as a URI")
     found: dict[str, str] = {}
@@ -51,7 +51,7 @@ def read(text: str) -> Conninfo:
 
 
 def render(parameters: tuple[tuple[str, str], ...]) -> str:
-    """Give them in libpq's form."""
+    """Return them in libpq's form."""
     return " ".join(f"{name}={_quoted(value)}" for name, value in parameters)
 
 

@@ -1,4 +1,7 @@
-"""Directories that must not lie in one another. Pure: names only, for an archive may hang (S29)."""
+"""Directories that must not lie in one another. Pure: names only, for an archive may hang.
+
+Rule hung-filesystem.
+"""
 
 import os
 from collections.abc import Iterator
@@ -8,7 +11,7 @@ from walsup.settings.parsers import FileArchive
 
 
 def overlaps(archive: FileArchive, others: dict[str, Path | None]) -> Iterator[str]:
-    """Say which of the others, by setting, holds the archive or is held by it.
+    """Yield which of the others, by setting, holds the archive or is held by it.
 
     A loss of that directory would lose the archive too, and a base backup would copy it.
     """

@@ -47,7 +47,7 @@ def load(environ: Mapping[str, str]) -> Settings:
 
     Raises:
         SettingsError: all faults at once, a line each. Those of a source's keys and
-            endpoint alone are left to who needs it: a database that is there does not.
+            endpoint alone are left to the caller that needs it: an existing database does not.
         ContractError: POSTGRES_… and its _FILE are both set, and that is all.
     """
     environ, theirs = _in_our_names(clean(environ))
@@ -70,7 +70,7 @@ def _public(found: Settings) -> tuple[str, ...]:
 def _load(environ: Mapping[str, str], wanted: Collection[str], theirs: Translation) -> Settings:
     """Read the settings that are wanted; the source of a restore has none of a restore."""
     faults = list(theirs.faults)
-    # A file that nobody reads is no reason to refuse a start, or new keys while one runs.
+    # A file that is not read is no reason to refuse a start, or new keys during a run.
     named = names_in(environ.get("WALSUP_SECRETS_DIR") or "")
     files = in_directory(environ.get("WALSUP_SECRETS_DIR") or "", _is_wanted, faults)
     given = {name: _gather(name, environ, files, faults) for name in wanted}
@@ -132,7 +132,7 @@ def _load(environ: Mapping[str, str], wanted: Collection[str], theirs: Translati
 def _source(
     values: Mapping[str, Any], environ: Mapping[str, str]
 ) -> tuple[Settings | None, tuple[str, ...]]:
-    """Give the settings with which the source of a restore is read, or their faults."""
+    """Return the settings with which the source of a restore is read, or their faults."""
     if not (place := values["restore_from"]):
         return None, ()
     try:
@@ -145,7 +145,7 @@ def _source(
 
 
 def http(environ: Mapping[str, str]) -> HttpAddress:
-    """Give where HTTP answers, also when something else of the settings is wrong."""
+    """Return where HTTP answers, also when something else of the settings is wrong."""
     row = _KNOWN["WALSUP_HTTP"]
     text = cut(row.name, environ.get(row.name, ""))
     try:
@@ -157,7 +157,7 @@ def http(environ: Mapping[str, str]) -> HttpAddress:
 
 
 def _in_our_names(environ: Mapping[str, str]) -> tuple[Mapping[str, str], Translation]:
-    """Give the environment with others' names translated, and what is to be said about them."""
+    """Return the environment with others' names translated, and what is to be said about them."""
     theirs = any(name.startswith(THEIR_NAMES) for name in environ) or default_pgdata.whose(environ)
     if not theirs and not os.path.isdir(KUBEDB_SECRETS):  # noqa: PTH112 (as cheap as it can be)
         return environ, Translation()
@@ -169,7 +169,7 @@ def _in_our_names(environ: Mapping[str, str]) -> tuple[Mapping[str, str], Transl
 
 
 def relevant(environ: Mapping[str, str]) -> dict[str, str]:
-    """Give the part of an environment that `load` reads, for a 0600 file that children read."""
+    """Return the part of an environment that `load` reads, for a 0600 file that children read."""
     environ, _ = _in_our_names(clean(environ))
     return {
         name: text
@@ -195,7 +195,7 @@ def _is_passed_on(name: str) -> bool:
 
 
 def _is_given(name: str, given: Mapping[str, list[Found]], environ: Mapping[str, str]) -> bool:
-    """Tell whether a setting is there at all, readable or not."""
+    """Return whether a setting is there at all, readable or not."""
     spellings = (name, *_KNOWN[name].aliases)
     return bool(given[name]) or any(environ.get(f"{spelling}_FILE") for spelling in spellings)
 
@@ -203,7 +203,7 @@ def _is_given(name: str, given: Mapping[str, list[Found]], environ: Mapping[str,
 def _gather(
     name: str, environ: Mapping[str, str], files: Mapping[str, Found], faults: list[str]
 ) -> list[Found]:
-    """Give where a setting is set and its text, the one that counts first."""
+    """Return where a setting is set and its text, the one that counts first."""
     row = _KNOWN[name]
     spellings = (name, *row.aliases)
     set_: list[Found] = []
@@ -249,6 +249,6 @@ def _complete(values: dict[str, Any], given: set[str], faults: list[str]) -> Non
 
 
 def _ca_in(directory: str) -> Path | None:
-    """Give the file of CA certificates in the secrets directory; its content is nobody's secret."""
+    """Return the file of CA certificates in the secrets directory; its content is not secret."""
     path = os.path.join(directory, _CA_DATA)  # noqa: PTH118 (Path raises where one may not look)
     return Path(path) if directory and os.path.isfile(path) else None  # noqa: PTH113

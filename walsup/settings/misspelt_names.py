@@ -15,7 +15,7 @@ _OF_A_SERVICE = re.compile(r"_SERVICE_(HOST|PORT)|_PORT(_\d+_(TCP|UDP|SCTP)|$)|^
 
 
 def faults(names: Mapping[str, str], known: Collection[str]) -> Iterator[str]:
-    """Say which names of variables or files are misspelt names of walsup's settings.
+    """Yield which names of variables or files are misspelt names of walsup's settings.
 
     `known`: all settings, their aliases included.
     """
@@ -27,7 +27,7 @@ def faults(names: Mapping[str, str], known: Collection[str]) -> Iterator[str]:
 
 
 def warnings(names: Mapping[str, str], known: Collection[str]) -> Iterator[str]:
-    """Say which names that `faults` does not name may be misspelt, or are no settings."""
+    """Yield which names that `faults` does not name may be misspelt, or are no settings."""
     for name in sorted(names):
         if not name.startswith((_OURS, *_OTHERS)) or _is_known(name, known):
             continue

@@ -29,7 +29,7 @@ class ArchiveUrl(NamedTuple):
 
 
 class FileArchive(NamedTuple):
-    """A place for an archive: a directory, without links resolved (S29: it may hang)."""
+    """An archive's directory, without links resolved: it may hang (rule hung-filesystem)."""
 
     directory: str
 
@@ -59,7 +59,7 @@ class HttpAddress(NamedTuple):
 
 
 def choice(*words: str) -> Callable[[str], str]:
-    """Give a reader of one of these words."""
+    """Return a reader of one of these words."""
 
     def read(text: str) -> str:
         if text.lower() in words:
@@ -165,7 +165,7 @@ def port(text: str) -> int:
 
 def grace(text: str) -> float:
     """Read a stop grace, in seconds."""
-    if (seconds := units.duration(text)) < 5:  # noqa: PLR2004 (S23)
+    if (seconds := units.duration(text)) < 5:  # noqa: PLR2004 (rule stop-ladder)
         raise ValueError(f"{text!r} is too short: the minimum is 5s")
     return seconds
 

@@ -8,7 +8,7 @@ BOTH_SET = " are both set: keep one of them"
 
 
 def refusal(faults: Sequence[str]) -> SettingsError | ContractError:
-    """Give the refusal of these faults, a line each."""
+    """Return the refusal of these faults, a line each."""
     return (ContractError if all(map(_is_contracts, faults)) else SettingsError)(
         f"{len(faults)} of the settings are wrong:\n" + "\n".join(f"  {f}" for f in faults),
         hint="correct the container's environment; docs/reference/settings.md lists all settings",

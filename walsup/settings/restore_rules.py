@@ -14,7 +14,7 @@ _TARGETS = {
 
 
 def faults_of_restore(values: Mapping[str, Any], given: AbstractSet[str]) -> Iterator[str]:
-    """Say what is wrong: two targets, a target of nothing, a source that is the destination."""
+    """Yield what is wrong: two targets, a target of nothing, a source that is the destination."""
     targets = [name for name in _TARGETS if name in given]
     if len(targets) > 1:
         yield f"{' and '.join(targets)} are both set: a restore has one target"

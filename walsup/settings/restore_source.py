@@ -37,7 +37,7 @@ _SPILO = {
 
 
 def origin(known: "Settings", *, own: bool) -> "Settings":
-    """Give the settings that read what is restored: a source's, or the archive's `own`.
+    """Return the settings that read what is restored: a source's, or the archive's `own`.
 
     Raises:
         SettingsError: something is wrong with those of the source.
@@ -51,7 +51,7 @@ def origin(known: "Settings", *, own: bool) -> "Settings":
 
 
 def restores(environ: Mapping[str, str], root: str = "") -> Iterator[tuple[str, str, str]]:
-    """Give what KubeDB's and Spilo's names of a restore mean: theirs, ours, the text."""
+    """Yield what KubeDB's and Spilo's names of a restore mean: theirs, ours, the text."""
     found = (*_of_kubedb(environ, root), *_of_spilo(environ))
     yield from ((theirs, ours, text) for theirs, ours, text in found if text)
 
@@ -86,7 +86,7 @@ def _of_spilo(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
 
 
 def _of_scope(environ: Mapping[str, str], bucket: str) -> str:
-    """Give Spilo's place of another cluster's archive."""
+    """Return Spilo's place of another cluster's archive."""
 
     def of(name: str) -> str:
         return environ.get(f"CLONE_{name}", "")
@@ -97,7 +97,7 @@ def _of_scope(environ: Mapping[str, str], bucket: str) -> str:
 
 
 def environment(environ: Mapping[str, str], place: str) -> dict[str, str]:
-    """Give the environment in which the source is the archive, with nothing of a restore in it."""
+    """Return the environment in which the source is the archive, without restore settings."""
     own = {name.removeprefix("RESTORE_"): text for name, text in _own(environ)}
     kept = {n: t for n, t in environ.items() if not n.startswith(("WALSUP_RESTORE_", *OWN))}
     kept.pop("WALSUP_ON_EMPTY_PGDATA", None)

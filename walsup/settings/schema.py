@@ -273,7 +273,7 @@ def _text(value: "str | Conninfo | None") -> str | None:
 
 
 def is_secret(name: str) -> bool:
-    """Tell whether a setting of the engine's holds a secret itself, not where one is."""
+    """Return whether a setting of the engine's holds a secret itself, not where one is."""
     return name.endswith(("_KEY", "_PASSPHRASE", "_TOKEN", "_SSE_C", "_PASSWORD", "_SECRET"))
 
 
@@ -285,5 +285,5 @@ _ROWS = tuple(
 
 
 def declared() -> tuple[Row, ...]:
-    """Give the rows of the table, in its order."""
+    """Return the rows of the table, in its order."""
     return _ROWS

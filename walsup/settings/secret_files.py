@@ -64,7 +64,7 @@ def secret_file(name: str, path: str, faults: list[str]) -> str:
 
 
 def _text(name: str, path: Path) -> tuple[str, str]:
-    """Give a setting's text, cut, without the file's last line breaks, and why it is unreadable."""
+    """Return a setting's text without the file's last line breaks, and why it is unreadable."""
     try:
         return cut(name, path.read_text(encoding="utf-8").rstrip("\r\n")), ""
     except OSError as fault:

@@ -5,7 +5,7 @@ from typing import Any
 
 
 def faults_of_role(values: Mapping[str, Any]) -> Iterator[str]:
-    """Say what is wrong: a standby of nothing, a primary that follows."""
+    """Yield what is wrong: a standby of nothing, a primary that follows."""
     role = values["role"]
     if role == "primary":
         if values["primary_conninfo"]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def memory_limit_bytes(root: Path = Path("/")) -> int:
-    """Give the smallest limit above this process; without one, the machine's memory.
+    """Return the smallest limit above this process; without one, the machine's memory.
 
     `root`: where /proc and the mount points are looked for.
     """
@@ -15,7 +15,7 @@ def memory_limit_bytes(root: Path = Path("/")) -> int:
 
 
 def _files(root: Path) -> list[Path]:
-    """Give the limit files of our group and of those above it, as far as they are mounted."""
+    """Return the limit files of our group and of those above it, as far as they are mounted."""
     found: list[Path] = []
     groups = _groups(root)
     for line in _lines(root / "proc/self/mountinfo"):
@@ -36,7 +36,7 @@ def _files(root: Path) -> list[Path]:
 
 
 def _groups(root: Path) -> dict[str, str]:
-    """Give the group's path by controller ("" for version 2), as the kernel names it."""
+    """Return the group's path by controller ("" for version 2), as the kernel names it."""
     found: dict[str, str] = {}
     for line in _lines(root / "proc/self/cgroup"):
         _, controllers, path = (*line.split(":", 2), "", "")[:3]
@@ -45,9 +45,9 @@ def _groups(root: Path) -> dict[str, str]:
 
 
 def _inside(group: str, mounted: str) -> str:
-    """Give the group's path below the mount point.
+    """Return the group's path below the mount point.
 
-    In a container without a namespace of its own the path is the host's, and what is mounted is
+    In a container without its own namespace the path is the host's, and what is mounted is
     its last part: then the mount point is the group.
     """
     inside = os.path.relpath(group or "/", mounted or "/")

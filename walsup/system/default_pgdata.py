@@ -1,4 +1,4 @@
-"""Where the data directory is when nobody says so; PID 1 and all that read settings agree on it."""
+"""The default data directory, shared by PID 1 and all readers of the settings."""
 
 # ruff: noqa: PTH110, PTH112, PTH118 -- pathlib would cost PID 1 a megabyte
 
@@ -21,7 +21,7 @@ THEIRS = {
 
 
 def chosen(environ: "Mapping[str, str]", root: str = "") -> str:
-    """Give PGDATA, or what stands for it: another's volume where one is mounted, else the usual.
+    """Return PGDATA, or what stands for it: another's volume where one is mounted, else the usual.
 
     An image says the usual one in its environment too, so that says nothing. `root`: where these
     paths are looked for.
@@ -39,7 +39,7 @@ def chosen(environ: "Mapping[str, str]", root: str = "") -> str:
 
 
 def whose(environ: "Mapping[str, str]", root: str = "") -> str:
-    """Give whose volume is mounted while nobody has said where the data directory is, else ""."""
+    """Return whose volume is mounted when PGDATA is not set, otherwise ""."""
     given = os.path.normpath(environ.get("PGDATA") or _usual(environ))
     if given not in (USUAL, _usual(environ)) or os.path.exists(f"{root}{given}/PG_VERSION"):
         return ""

@@ -21,14 +21,14 @@ class Mount(NamedTuple):
 
 
 class Fate(NamedTuple):
-    """Why a directory is lost with its container; `chosen`: somebody has asked for such a place."""
+    """Why a directory is lost with its container; `chosen`: an operator asked for such a place."""
 
     words: str
     chosen: bool
 
 
 def parse(mountinfo: str) -> list[Mount]:
-    """Give the mounts in the order of mounting. Source: Linux, Documentation/filesystems/proc."""
+    """Return the mounts in the order of mounting. Source: Linux, Documentation/filesystems/proc."""
     found: list[Mount] = []
     for line in mountinfo.splitlines():
         before, separator, after = line.partition(" - ")
@@ -39,14 +39,14 @@ def parse(mountinfo: str) -> list[Mount]:
 
 
 def holding(mounts: list[Mount], path: str) -> Mount | None:
-    """Give the mount that an absolute path without links lies on: the last of the longest."""
+    """Return the mount that an absolute path without links lies on: the last of the longest."""
     above = [m for m in mounts if f"{path}/".startswith(m.point.rstrip("/") + "/")]
     longest = max((len(m.point) for m in above), default=0)
     return next((m for m in reversed(above) if len(m.point) == longest), None)
 
 
 def fate(mount: Mount | None) -> Fate | None:
-    """Give why it is lost; None when it lies on a volume that somebody has named.
+    """Return why it is lost; None when it is on a named volume.
 
     A root that is no mount of this view is the container's own all the same.
     """

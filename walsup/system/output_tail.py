@@ -13,7 +13,7 @@ _STACK = re.compile(r"goroutine \d+ ")
 
 
 def last_lines(path: Path, secrets: Iterable[str]) -> str:
-    """Return the last 20 lines of a child's output, without secrets (S26)."""
+    """Return the last 20 lines of a child's output, without secrets (rule logs)."""
     # All that was read: a secret may reach over the end of a line.
     lines = _without_dump(redact(_end_of(path), secrets).splitlines())
     return "\n".join(f"  {line}" for line in lines[-_SHOWN_LINES:])

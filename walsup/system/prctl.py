@@ -15,7 +15,7 @@ _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
 
 def hide_memory() -> None:
-    """Make /proc/self/environ and friends unreadable for others of the same uid (S28)."""
+    """Make /proc/self/environ and friends unreadable for others of the same uid (rule secrets)."""
     _prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
@@ -25,7 +25,9 @@ def adopt_orphans() -> None:
 
 
 def take_less(data_bytes: int, oom_score: int) -> None:
-    """Bound this process's own memory, and offer it to the kernel before others (S27).
+    """Bound this process's own memory, and offer it to the kernel before others.
+
+    Rule probes-do-not-kill.
 
     Children inherit both; the bound is a soft one, which they may change.
     """
@@ -42,7 +44,7 @@ def take_less(data_bytes: int, oom_score: int) -> None:
 
 
 def die_with_parent(parent: int) -> None:
-    """Ask for SIGKILL when `parent` ends; ends at once if it already has (S1).
+    """Ask for SIGKILL when `parent` ends; ends at once if it already has (rule directory-lock).
 
     To be called after the change of uid, which clears the request.
     """

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def which(name: str, path: str) -> str | None:
-    """Give the absolute path of the first executable file `name` on `path`."""
+    """Return the absolute path of the first executable file `name` on `path`."""
     for folder in filter(None, path.split(os.pathsep)):
         found = Path(folder, name).absolute()
         if os.access(found, os.X_OK) and found.is_file():

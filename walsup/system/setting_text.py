@@ -63,7 +63,7 @@ def _is_password(name: str) -> bool:
 
 
 def _is_engines_key(name: str) -> bool:
-    """Tell whether the engine alone reads it: without a byte of it nothing could be decrypted."""
+    """Return whether the engine alone reads it: without a byte of it nothing could be decrypted."""
     for prefix in _SOURCES:
         name = name.removeprefix(prefix)
     return name.startswith(_ENGINES) and name.endswith(_KEYS)

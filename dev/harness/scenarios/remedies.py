@@ -94,7 +94,7 @@ def _stands(node: Node) -> dict[str, Any] | None:
         if words != before:
             since_s, before = time.monotonic(), words
         waits = fault is not None and any(
-            word in fault["problem"] for word in ("taken for dead", "looking again")
+            word in fault["problem"] for word in ("expires after", "looking again")
         )
         if fault and time.monotonic() - since_s > (_LEASE_WORDS_S if waits else _WORDS_S):
             return fault

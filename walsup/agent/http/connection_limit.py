@@ -1,6 +1,6 @@
 """The connections that are open at a time: bounded, and the longest idle one makes room.
 
-Whoever connects is always let in, so a probe finds a place however many connections are held
+Every connection is accepted, so a probe gets through however many connections are held
 open. A descriptor is closed before the next one is accepted, so the lease, the bucket and the
 database keep theirs.
 """

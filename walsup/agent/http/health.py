@@ -1,4 +1,7 @@
-"""What the probes answer: pure functions of one snapshot, each with its reasons (S27)."""
+"""What the probes answer: pure functions of one snapshot, each with its reasons.
+
+Rule probes-do-not-kill.
+"""
 
 from dataclasses import dataclass
 
@@ -17,7 +20,7 @@ class Answer:
 
 
 def live(_: Snapshot) -> Answer:
-    """Liveness: that somebody answers. Never S3, never lag, never how long recovery takes."""
+    """Liveness: the agent answers. Never S3, never lag, never how long recovery takes."""
     return Answer(ok=True)
 
 
@@ -48,7 +51,7 @@ def ready(seen: Snapshot) -> Answer:
 
 
 def _restoring(seen: Snapshot) -> str:
-    """Say how far recovery is; the fetch before it is told by PID 1's detail."""
+    """Return how far recovery is; the fetch before it is in PID 1's detail."""
     restore = seen.restore
     if restore.phase != "recovering":
         return ""
@@ -59,7 +62,7 @@ def _restoring(seen: Snapshot) -> str:
 
 
 def unprotected(seen: Snapshot) -> list[str]:
-    """Say why a loss of this disk would now lose more than the lag; empty: protected."""
+    """Return why a loss of this disk would now lose more than the lag; empty: protected."""
     if seen.standby.phase == "following":
         return [*_not_following(seen), *freshness.stale(seen), *_faults(seen)]
     if seen.archive is None:
@@ -90,7 +93,7 @@ def unprotected(seen: Snapshot) -> list[str]:
 
 
 def _not_audited(seen: Snapshot) -> list[str]:
-    """Say why what was once verified may be there no more."""
+    """Return why what was once verified may be there no more."""
     audit = seen.audit
     if audit.state == "waiting" or not audit.finished_at:
         before = f"; the last one ended {_ago(seen)} ago" if audit.finished_at else ""
@@ -117,7 +120,7 @@ def _faults(seen: Snapshot, without: Subject | None = None) -> list[str]:
 
 
 def _not_following(seen: Snapshot) -> list[str]:
-    """Say why a standby does not have what its primary has, or only what is archived."""
+    """Return why a standby does not have what its primary has, or only what is archived."""
     standby = seen.standby
     if standby.source == "nowhere":
         return [
@@ -129,7 +132,7 @@ def _not_following(seen: Snapshot) -> list[str]:
 
 
 def _rounded(duration_s: float) -> float:
-    """Give no more than a forecast knows."""
+    """Return no more than a forecast knows."""
     return next(
         (round(duration_s / unit_s) * unit_s for unit_s in (3600, 60) if duration_s >= 2 * unit_s),
         round(duration_s),
@@ -137,5 +140,5 @@ def _rounded(duration_s: float) -> float:
 
 
 def protected(seen: Snapshot) -> bool:
-    """Whether gate, backup and bucket are as they should be."""
+    """Return whether gate, backup and bucket are as they should be."""
     return not unprotected(seen)

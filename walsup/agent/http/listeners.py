@@ -1,6 +1,6 @@
 """The sockets on which the agent answers: TCP for probes and metrics, a unix one for the commands.
 
-The unix socket lies in the run directory (0700): the commands find the agent of their own data
+The unix socket is in the run directory (0700): the commands find the agent of their data
 directory there, whatever answers on the port.
 """
 
@@ -14,7 +14,7 @@ from walsup.settings import HttpAddress
 
 STATUS_SOCKET = "agent.sock"
 # Connections that wait here cost no descriptor of ours; one that finds no place tries again only
-# after a second, and then after three. The kernel has a bound of its own.
+# after a second, and then after three. The kernel has its own limit.
 _BACKLOG = 4096
 # Source: unix(7), sun_path has 108 bytes with its final zero.
 _LONGEST_PATH_BYTES = 107
@@ -76,7 +76,7 @@ def listen_in(run_dir: Path) -> socket.socket:
 
 @contextlib.contextmanager
 def short_path(path: Path) -> Iterator[str]:
-    """Give a name for a socket's path that fits into an address, however long the path is."""
+    """Return a name for a socket's path that fits into an address, however long the path is."""
     if len(os.fsencode(path)) <= _LONGEST_PATH_BYTES:
         yield str(path)
         return

@@ -1,4 +1,4 @@
-"""Metrics: one snapshot in Prometheus's text form, no gauge of its own. Pure.
+"""Metrics: one snapshot in Prometheus's text form, without its own state. Pure.
 
 Only what postgres_exporter and WAL-G's exporter do not have. Written here, for three lines of
 format: prometheus_client takes 5 MB of the agent. Tests read it with that library and promtool.
@@ -94,13 +94,13 @@ BUILD_METRIC = ("walsup_build_info", "gauge", "1, with walsup's version as a lab
 
 
 def table() -> list[tuple[str, str, str]]:
-    """Give name, type and meaning of every metric, for docs/reference/metrics.md."""
+    """Return name, type and meaning of every metric, for docs/reference/metrics.md."""
     rows = [(name, kind, says) for name, kind, says, _ in METRICS]
     return [*rows, FAULT_METRIC, ATTENTION_METRIC, BUILD_METRIC]
 
 
 def render(seen: Snapshot) -> bytes:
-    """Give `/metrics`."""
+    """Return `/metrics`."""
     return "".join(_lines(seen)).encode(errors="backslashreplace")
 
 

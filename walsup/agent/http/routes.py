@@ -21,7 +21,7 @@ class Page(NamedTuple):
 
 
 def page(method: str, path: str, seen: Snapshot) -> Page:
-    """Give the answer to a request; a HEAD's is a GET's."""
+    """Return the answer to a request; a HEAD's is a GET's."""
     show = _PAGES.get(path.rstrip("/"))
     if show is None:
         return Page(404, _JSON, _as_json({"problem": "not found", "paths": list(_PAGES)}))
@@ -31,7 +31,7 @@ def page(method: str, path: str, seen: Snapshot) -> Page:
 
 
 def problem(code: int, said: str) -> Page:
-    """Give a page that says what is wrong with the request."""
+    """Return a page that says what is wrong with the request."""
     return Page(code, _JSON, _as_json({"problem": said}))
 
 

@@ -28,7 +28,7 @@ _NO_REQUEST = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: clo
 
 
 async def serve(board: Board, address: HttpAddress) -> None:
-    """Answer on TCP for ever; a port that is in use is a fault, not an end."""
+    """Answer on TCP without end; a port that is in use is a fault, not an end."""
     while True:
         try:
             listener = listen_on_tcp(address)
@@ -42,7 +42,7 @@ async def serve(board: Board, address: HttpAddress) -> None:
 
 
 async def serve_commands(board: Board, run_dir: Path) -> None:
-    """Answer on the unix socket in the run directory for ever; make it again when it is removed."""
+    """Answer on the run directory's unix socket without end; recreate it when it is removed."""
     path = run_dir / STATUS_SOCKET
     while True:
         try:
@@ -91,7 +91,7 @@ class Conversation:
         """Answer one request after the other, until the client ends or is too slow.
 
         Raises:
-            OSError: it has gone, or was too slow.
+            OSError: the client closed the connection, or was too slow.
         """
         http = h11.Connection(h11.SERVER)
         sock = connection.sock
@@ -131,7 +131,7 @@ class Conversation:
 
 
 async def _request(http: h11.Connection, sock: socket.socket) -> h11.Request | None:
-    """Give the next request, None at the connection's end; its body is read and dropped."""
+    """Return the next request, None at the connection's end; its body is read and dropped."""
     request = None
     loop = asyncio.get_running_loop()
     while True:

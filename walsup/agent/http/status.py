@@ -16,7 +16,7 @@ from walsup.postgres.wal import show_lsn
 
 
 def as_json(seen: Snapshot) -> dict[str, Any]:
-    """Give `/status`."""
+    """Return `/status`."""
     ready = health.ready(seen)
     reasons = health.unprotected(seen)
     return {
@@ -107,7 +107,7 @@ def _audit(seen: Snapshot) -> dict[str, Any]:
 
 
 def as_text(status: Mapping[str, Any]) -> str:
-    """Give what `walsup status` prints, from `/status`."""
+    """Return what `walsup status` prints, from `/status`."""
     lag, backup, database = status["lag"], status["backup"], status["database"]
     gate = status["gate"]
     engine = (
@@ -174,7 +174,7 @@ def _see(fault: Mapping[str, Any]) -> list[str]:
 
 
 def audit_words(seen: Mapping[str, Any]) -> str:
-    """Say in a line what the last audit has looked at, "" when there was none."""
+    """Return in a line what the last audit has looked at, "" when there was none."""
     if not seen or seen["state"] == "none":
         return ""
     if seen["age_s"] is None:
@@ -201,7 +201,7 @@ def previous_words(seen: Mapping[str, Any]) -> str:
 
 
 def standby_words(seen: Mapping[str, Any]) -> str:
-    """Say in a line how far a standby is, "" when this is none."""
+    """Return in a line how far a standby is, "" when this is none."""
     if seen["phase"] != "following":
         return ""
     ways = {"streaming": "streams from its primary", "archive": "follows the archive"}
@@ -218,7 +218,7 @@ def standby_words(seen: Mapping[str, Any]) -> str:
 
 
 def restore_words(seen: Mapping[str, Any]) -> str:
-    """Say in a line how far a restore is, "" when there is none under way."""
+    """Return in a line how far a restore is, "" when there is none under way."""
     left = seen["left_s"]
     rest = "" if left is None else f", about {units.show_duration(round(left))} left"
     match seen["phase"]:

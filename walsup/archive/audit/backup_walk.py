@@ -130,7 +130,7 @@ class BackupWalk:
         )
 
     def end(self) -> tuple[Counted, ...]:
-        """Give the finished backups; a delta of one that is not whole is not whole either."""
+        """Return the finished backups; a delta of one that is not whole is not whole either."""
         by_name = {one.name: one for one in self._counted}
         return tuple(_with_chain(one, by_name) for one in self._counted)
 
@@ -168,7 +168,7 @@ class _Told:
 def _problem(  # noqa: PLR0911 (a list of cases)
     folder: _Folder, told: _Told, parts: frozenset[str] | None, uploaded_at: float
 ) -> str:
-    """Give what is wrong with a backup's parts, "" when nothing is."""
+    """Return what is wrong with a backup's parts, "" when nothing is."""
     if not folder.sizes:
         return "all its parts are missing"
     if empty := sorted(part for part, size in folder.sizes.items() if size == 0):
@@ -182,7 +182,7 @@ def _problem(  # noqa: PLR0911 (a list of cases)
     # Both engines count what they have uploaded; sizes that are not told are -1.
     if min(folder.sizes.values()) > 0 and total_bytes < told.compressed_bytes:
         return (
-            f"its parts have {total_bytes} bytes, and its sentinel says {told.compressed_bytes}:"
+            f"its parts have {total_bytes} bytes, but its sentinel says {told.compressed_bytes}:"
             " one is cut off"
         )
     late = sorted(p for p, at in folder.times.items() if at > uploaded_at + CLOCK_SLACK_S)

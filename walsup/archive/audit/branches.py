@@ -53,7 +53,7 @@ class Branches:
         return max(self._scope.branches_until, begun)
 
     def found(self) -> tuple[Branch, ...]:
-        """Give the branches that have grown since."""
+        """Return the branches that have grown since."""
         branches = []
         for timeline, kept in sorted(self._seen.items()):
             late = sorted(one for one in kept if one[0] > self.until)

@@ -63,7 +63,7 @@ class Found:
     least_unshown: int = -1
 
     def to_json(self) -> dict[str, Any]:
-        """Give it for the agent."""
+        """Return it for the agent."""
         fields: dict[str, Any] = {name: getattr(self, name) for name in Found.__slots__}
         return fields | {"backups": [counted_to_json(one) for one in self.backups]}
 

@@ -56,7 +56,7 @@ class WalWalk:
         self._blocks = Blocks(Digests(*scope.blocks))
 
     def _legs(self) -> dict[int, tuple[int, int]]:
-        """Give the first and the last number that each timeline of the line has to have."""
+        """Return the first and the last number that each timeline of the line has to have."""
         legs, size = self._scope.line.legs, self._scope.size
         firsts = [leg.begin_lsn // size for leg in legs]
         lasts = [first - 1 for first in firsts[1:]] + [1 << 62]
@@ -154,7 +154,7 @@ class WalWalk:
                 self._weak.append(Suspect(name, "order", before))
 
     def _note_day(self, number: int, at: float) -> None:
-        """Keep where the newest day begins: behind the last object that is a day older."""
+        """Keep where the newest day begins: after the last object that is a day older."""
         self._by_time.append((at, number))
         while self._by_time and self._by_time[0][0] < self._newest_at - DAY_S:
             self.day = self._by_time.popleft()[1] + 1

@@ -136,7 +136,7 @@ async def look(bucket: Bucket, scope: Scope) -> Found:
 
 
 def begins(scope: Scope, backups: tuple[Counted, ...]) -> int:
-    """Give where the comparison begins: the oldest base backup's first segment, or the day's."""
+    """Return where the comparison begins: the oldest base backup's first segment, or the day's."""
     oldest = min(
         (b.start_lsn // scope.size for b in backups if _is_ours(scope, b)),
         default=scope.window if scope.window >= 0 else scope.head + 1,

@@ -8,7 +8,7 @@ from walsup.archive.storage.bucket import Object, Readable
 
 
 async def owner(bucket: Readable) -> Owner | None:
-    """Give the owner object, None when there is none: an archive of another program's.
+    """Return the owner object, None when there is none: an archive of another program's.
 
     Raises:
         what the bucket raises; ValueError: it cannot be read.

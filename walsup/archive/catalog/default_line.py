@@ -70,8 +70,8 @@ async def _without_line(reader: Reader, offer: Offer, owner: Owner) -> Latest:
     if not rivals:
         return Latest(line=found)
     raise ForkError(
-        f"the owner object says timeline {owner.timeline} up to {show_lsn(owner.lsn)}, and another"
-        " timeline begins after that; whether it is the owner's is not known:"
+        f"the owner object says timeline {owner.timeline} up to {show_lsn(owner.lsn)}, and"
+        " another timeline begins after that; it is not known whether it is the owner's:"
         f" {_names(offer, (found, *rivals))}; {_REMEDY}"
     )
 
@@ -104,7 +104,7 @@ async def _only_line(reader: Reader, offer: Offer) -> Latest:
 
 
 async def _goes_on(reader: Reader, leg: Leg, offer: Offer) -> bool:
-    """Return whether a timeline has segments or base backups behind where the next one left it."""
+    """Return whether a timeline has segments or base backups after where the next one left it."""
     end_lsn = leg.end_lsn or 0
     of_it = [backup for backup in offer.backups if backup.timeline == leg.timeline]
     if any(backup.finish_lsn > end_lsn for backup in of_it):

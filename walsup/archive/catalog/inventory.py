@@ -33,7 +33,7 @@ _METADATA = "files_metadata.json"
 _PIECE_BYTES = 2 << 20
 _FETCH_TIMEOUT_S = 120.0
 _TRIES = 3
-_DAMAGED = "bring the object back as it was written, an older version of it perhaps"
+_DAMAGED = "restore the object as it was written (for example from an older version of it)"
 # Kinds of faults of an engine that trying again does not mend.
 PERMANENT = (
     FaultKind.ENGINE_BROKEN,
@@ -106,7 +106,7 @@ class Reader:
                 await self.on_fault(raised.fault, failures)
 
     async def _has(self, name: str) -> bool:
-        """Tell whether the whole object can be read, so that what it holds is at fault."""
+        """Return whether the whole object can be read, so that what it holds is at fault."""
         try:
             key = await listing.key_of(self.asked, name)
             return bool(key and (await self.asked.get(key)).content)
@@ -158,7 +158,7 @@ async def look(bucket: Readable) -> Offer:
 
 
 async def line(reader: Reader, timeline: int) -> Line:
-    """Give the line of timelines that leads to this one, from its history file.
+    """Return the line of timelines that leads to this one, from its history file.
 
     Raises:
         FaultError: the file cannot be fetched; ValueError: or read.
@@ -173,7 +173,7 @@ async def line(reader: Reader, timeline: int) -> Line:
 
 
 async def readable_lines(reader: Reader, timelines: Iterable[int]) -> list[Line]:
-    """Give the lines to these timelines, without those whose history nothing can read.
+    """Return the lines to these timelines, without those whose history nothing can read.
 
     Raises:
         FaultError: the archive cannot be asked.
@@ -191,7 +191,7 @@ async def readable_lines(reader: Reader, timelines: Iterable[int]) -> list[Line]
 
 
 async def first_page(reader: Reader, segment: Segment) -> PageHeader:
-    """Give what the first page of a segment says: that key and compression are right.
+    """Return what the first page of a segment says: that key and compression are right.
 
     Raises:
         FaultError: it cannot be fetched; ValueError: it is no WAL.
@@ -205,7 +205,7 @@ async def first_page(reader: Reader, segment: Segment) -> PageHeader:
 
 
 async def held_files(bucket: Readable, name: str) -> AsyncIterator[list[Held]]:
-    """Give the files of a base backup, some at a time; none when it does not say.
+    """Yield the files of a base backup, some at a time; none when it does not say.
 
     Raises:
         what the bucket raises; ValueError: the list cannot be read.
@@ -216,7 +216,7 @@ async def held_files(bucket: Readable, name: str) -> AsyncIterator[list[Held]]:
 
 
 async def part_names(bucket: Readable, name: str) -> frozenset[str]:
-    """Give the names of a base backup's parts as its list of files has them; none without a list.
+    """Return the names of a base backup's parts as its list of files has them; none without a list.
 
     Raises:
         as `held_files` does.
@@ -263,7 +263,7 @@ async def metadata_bytes(bucket: Readable, name: str) -> int:
 
 
 async def missing_parts(bucket: Readable, name: str, compressed_bytes: int = 0) -> tuple[str, ...]:
-    """Give what an unfinished upload or a deletion has left out of a base backup.
+    """Return what an unfinished upload or a deletion has left out of a base backup.
 
     The engines fetch the parts that a listing shows, and miss none: half a backup looks whole.
     `compressed_bytes`: as its sentinel says, of all parts.
@@ -291,7 +291,7 @@ async def missing_parts(bucket: Readable, name: str, compressed_bytes: int = 0) 
 
 
 async def space_bytes(bucket: Readable, backup: Backup) -> dict[str, int]:
-    """Give the least that each tablespace takes, by its number.
+    """Return the least that each tablespace takes, by its number.
 
     As walsup has noted it; of another's backup the parts that hold nothing else, compressed.
 
@@ -318,7 +318,7 @@ async def space_bytes(bucket: Readable, backup: Backup) -> dict[str, int]:
 
 
 async def segments(bucket: Readable, start: Segment) -> tuple[frozenset[str], dict[str, int]]:
-    """Give the names of WAL files from a segment on, and those too small to be segments.
+    """Return the names of WAL files from a segment on, and those too small to be segments.
 
     Raises:
         what the bucket raises.
@@ -335,7 +335,7 @@ async def segments(bucket: Readable, start: Segment) -> tuple[frozenset[str], di
 
 
 def size(backup: Backup) -> int:
-    """Give the size of the backup's segments in bytes, 0 when it cannot be told."""
+    """Return the size of the backup's segments in bytes, 0 when it is not known."""
     try:
         return segment_size(backup.name, backup.start_lsn)
     except ValueError:

@@ -52,7 +52,7 @@ class Backup:
     data_dir: str = ""
 
     def space_bytes(self, number: str) -> int:
-        """Give the size of a tablespace as it was noted with the backup, 0 when it was not."""
+        """Return the size of a tablespace as it was noted with the backup, 0 when it was not."""
         return dict(self.spaces).get(number, 0)
 
     @property
@@ -65,7 +65,7 @@ class Backup:
 
 
 async def backups(bucket: Readable) -> tuple[Backup, ...]:
-    """Give the finished base backups, newest upload last."""
+    """Return the finished base backups, newest upload last."""
     sentinels = sorted(
         (uploaded_at, key)
         for key, uploaded_at in await bucket.folder(BACKUP_FOLDER)
@@ -109,7 +109,7 @@ def note(
     spaces: Mapping[str, int] = MappingProxyType({}),
     left_out: Iterable[LeftOut] = (),
 ) -> str:
-    """Give what goes with a base backup of walsup's, for the engine's option (JSON).
+    """Return what goes with a base backup of walsup's, for the engine's option (JSON).
 
     `spaces`: the sizes of tablespaces in bytes, by their numbers; `left_out`: what is not in it.
     """
@@ -118,7 +118,7 @@ def note(
 
 
 def _listed(left_out: Iterable[LeftOut]) -> list[dict[str, object]]:
-    """Return them for the note, links first; how many there was no room for is told."""
+    """Return them for the note, links first, and how many did not fit."""
     ordered = sorted(left_out, key=lambda one: (one.kind != "link", one.path))
     listed: list[dict[str, object]] = []
     room = _MOST_NOTED_BYTES
@@ -176,7 +176,7 @@ def _data_dir(fields: Mapping[str, object]) -> str:
 
 
 async def newest_segment(bucket: Readable) -> str:
-    """Give the key of the last segment of the newest timeline, "" when there is none."""
+    """Return the key of the last segment of the newest timeline, "" when there is none."""
     newest = ""
     async for key in bucket.keys(WAL_FOLDER):
         if classify(_name(key)) is Kind.SEGMENT:
@@ -185,9 +185,9 @@ async def newest_segment(bucket: Readable) -> str:
 
 
 async def is_empty(bucket: Readable) -> bool:
-    """Tell whether a successful listing finds nothing below the folders of WAL and base backups.
+    """Return whether a successful listing finds nothing below the folders of WAL and base backups.
 
-    What does not count as WAL counts here: somebody may have moved a cluster's there.
+    What does not count as WAL counts here: a cluster's WAL may have been moved there.
     """
     for folder in (BACKUP_FOLDER, WAL_FOLDER):
         async for page in bucket.pages(folder):
@@ -197,7 +197,7 @@ async def is_empty(bucket: Readable) -> bool:
 
 
 async def from_name(bucket: Readable, name: str) -> AsyncIterator[str]:
-    """Give the names of WAL files, without extension, from this one on, in order."""
+    """Yield the names of WAL files, without extension, from this one on, in order."""
     async for found, _ in listed_from(bucket, name):
         yield found
 
@@ -210,8 +210,8 @@ async def is_archived(bucket: Readable, name: str) -> bool:
 
 
 async def listed_from(bucket: Readable, name: str) -> AsyncIterator[tuple[str, Listed]]:
-    """Give the names of WAL files, without extension, with their objects, in order."""
-    # A listing begins behind its key; what is not compressed, and WAL-RUS's history files, have the
+    """Yield the names of WAL files, without extension, with their objects, in order."""
+    # A listing begins after its key; what is not compressed, and WAL-RUS's history files, have the
     # bare name.
     async for page in bucket.pages(WAL_FOLDER, f"{WAL_FOLDER}/{name[:-1]}"):
         for listed in page.objects:
@@ -220,7 +220,7 @@ async def listed_from(bucket: Readable, name: str) -> AsyncIterator[tuple[str, L
 
 
 async def key_of(bucket: Readable, name: str) -> str:
-    """Give the key under which a WAL file is archived, "" when it is not."""
+    """Return the key under which a WAL file is archived, "" when it is not."""
     async for key in bucket.keys(WAL_FOLDER, f"{WAL_FOLDER}/{name[:-1]}"):
         if (found := _name(key)) == name:
             return key
@@ -230,7 +230,7 @@ async def key_of(bucket: Readable, name: str) -> str:
 
 
 async def newest_on(bucket: Readable, timeline: int, lsn: int, size: int) -> Segment | None:
-    """Give the last segment of a timeline that is archived behind `lsn`; None: there is none."""
+    """Return the last archived segment of a timeline after `lsn`, or None."""
     newest = None
     first = Segment.containing(lsn, timeline, size)
     async for name in from_name(bucket, first.name):
@@ -241,7 +241,7 @@ async def newest_on(bucket: Readable, timeline: int, lsn: int, size: int) -> Seg
 
 
 def segment(name: str, size: int) -> Segment | None:
-    """Give the segment of this name; None for another file, or segments of another size."""
+    """Return the segment of this name; None for another file, or segments of another size."""
     try:
         return Segment.parse(name, size)
     except ValueError:
@@ -249,7 +249,7 @@ def segment(name: str, size: int) -> Segment | None:
 
 
 async def timelines(bucket: Readable) -> tuple[int, ...]:
-    """Give every timeline of which any object is archived; one page of the listing for each."""
+    """Return every timeline of which any object is archived; one page of the listing for each."""
     found: list[int] = []
     while (number := await _next_timeline(bucket, found[-1] if found else 0)) is not None:
         found.append(number)
@@ -260,7 +260,7 @@ async def _next_timeline(bucket: Readable, before: int) -> int | None:
     async for key in bucket.keys(WAL_FOLDER, f"{WAL_FOLDER}/{before:08X}~"):
         name = _name(key)
         if name > "G":
-            break  # behind all hexadecimal digits
+            break  # after all hexadecimal digits
         if classify(name) is not Kind.OTHER and (number := int(name[:8], 16)) > before:
             return number
     return None
@@ -281,7 +281,7 @@ class Run(NamedTuple):
 
 
 async def advance(bucket: Bucket, mark: Segment, upto_lsn: int | None = None) -> Run:
-    """Give the gap-free run that is in the bucket from `mark` on (S33).
+    """Return the gap-free run that is in the bucket from `mark` on (rule lag).
 
     Uploads are parallel, so a later segment proves nothing about an earlier one. Within a
     timeline the order of keys is the order of WAL: the listing ends at the first gap.
@@ -338,12 +338,12 @@ async def _objects(bucket: Bucket, after: str) -> AsyncIterator[Listed]:
 
 
 async def segments_after(bucket: Readable, segment: Segment) -> tuple[str, ...]:
-    """Give the names of the segments behind this one, in the order of their names."""
+    """Return the names of the segments after this one, in the order of their names."""
     after = f"{WAL_FOLDER}/{segment.name}"
     names = [_name(key) async for key in bucket.keys(WAL_FOLDER, after)]
     return tuple(name for name in names if classify(name) is Kind.SEGMENT and name > segment.name)
 
 
 def _name(key: str) -> str:
-    """Give the name of an object of the WAL folder, "" for one that does not lie directly in it."""
+    """Return the name of an object of the WAL folder, "" for one that is not directly in it."""
     return strip_extension(key.rpartition("/")[2]) if is_direct(WAL_FOLDER, key) else ""

@@ -56,9 +56,9 @@ def archived_part(line: Line, present: Iterable[int]) -> Line:
 
 
 def successors(owner: Owner, lines: Iterable[Line]) -> tuple[Line, ...]:
-    """Return the lines that may be the owner's next: they leave its timeline behind what it proved.
+    """Return the lines that may be the owner's next: they leave its timeline after what it proved.
 
-    Only an object without a line of its own needs them: its holder may have been promoted, and
+    Only an object without its own line needs them: its holder may have been promoted, and
     have archived some of its new timeline before it said so.
     """
     return tuple(

@@ -97,13 +97,13 @@ class Scope:
         return self.last.newest_at
 
     def segment(self, number: int) -> Segment:
-        """Give the segment of the owner's line with this number."""
+        """Return the segment of the owner's line with this number."""
         return Segment(
             timeline=self.line.at(number, self.size).timeline, number=number, size=self.size
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Give it for the worker."""
+        """Return it for the worker."""
         return {
             "system_id": self.system_id,
             "legs": [[leg.timeline, leg.begin_lsn, leg.end_lsn] for leg in self.line.legs],
@@ -143,7 +143,7 @@ class Scope:
 
 
 def counted_to_json(one: Counted) -> dict[str, Any]:
-    """Give a backup's record; system identifiers stay numbers, only Python reads it."""
+    """Return a backup's record; system identifiers stay numbers, only Python reads it."""
     return {name: getattr(one, name) for name in Counted.__slots__}
 
 
@@ -159,7 +159,7 @@ def stamps(fields: Mapping[str, Any]) -> dict[str, Stamp]:
 def least_segment_bytes(extension: str, size: int) -> int:
     """Return the smallest size that a whole archived segment with this extension can have.
 
-    Measured with a 16 MiB segment of zeros behind one page header: lz4 65,800 bytes, lzma 2,500,
+    Measured with a 16 MiB segment of zeros after one page header: lz4 65,800 bytes, lzma 2,500,
     zstd 550, brotli 50. Encryption only adds to it.
     """
     match extension:

@@ -1,7 +1,7 @@
 """The line of timelines that a restore follows, and how far the archive has it without a gap. Pure.
 
 Source: PostgreSQL 15, timeline.c and xlogrecovery.c: a segment is looked for on the newest timeline
-whose beginning does not lie behind it, then on the older ones.
+whose beginning is not after it, then on the older ones.
 """
 
 from collections.abc import Iterable, Sequence
@@ -43,19 +43,19 @@ class Line:
         return self.legs[-1].timeline
 
     def at(self, number: int, size: int) -> Leg:
-        """Give the leg to which a segment belongs: the newest that has begun in it or before."""
+        """Return the leg to which a segment belongs: the newest that has begun in it or before."""
         begun = (leg for leg in self.legs if leg.begin_lsn // size <= number)
         return max(begun, key=lambda leg: leg.begin_lsn)
 
     def has(self, timeline: int, finish_lsn: int) -> bool:
-        """Tell whether a base backup that ends there lies on the line."""
+        """Return whether a base backup that ends there lies on the line."""
         return any(
             leg.timeline == timeline and (leg.end_lsn is None or finish_lsn <= leg.end_lsn)
             for leg in self.legs
         )
 
     def candidates(self, number: int, size: int) -> tuple[Segment, ...]:
-        """Give the names under which postgres takes a segment, in the order of its asking."""
+        """Return the names under which postgres takes a segment, in the order of its asking."""
         return tuple(
             Segment(timeline=leg.timeline, number=number, size=size)
             for leg in reversed(self.legs)
@@ -106,7 +106,7 @@ def reach(line: Line, start: Segment, names: Iterable[str], *, accept_hole: str 
 
 
 def is_hole(line: Line, asked: Segment, names: Iterable[str]) -> bool:
-    """Tell whether a segment that is absent is missing in the middle of what is archived."""
+    """Return whether a segment that is absent is missing in the middle of what is archived."""
     size = asked.size
     if line.at(asked.number, size).timeline != asked.timeline:
         return False  # postgres has asked for the newer timeline's before, and asks for both
@@ -116,9 +116,9 @@ def is_hole(line: Line, asked: Segment, names: Iterable[str]) -> bool:
 def _taken(
     line: Line, number: int, size: int, present: AbstractSet[tuple[int, int]]
 ) -> Segment | None:
-    """Give the archived segment that postgres takes at a number, if it goes on from there.
+    """Return the archived segment that postgres takes at a number, if it goes on from there.
 
-    The older timeline's serves only while the newer one has nothing behind it.
+    The older timeline's serves only while the newer one has nothing after it.
     """
     owner = line.at(number, size).timeline
     for segment in line.candidates(number, size):
@@ -145,7 +145,7 @@ def _on_line(line: Line, names: Iterable[str], size: int) -> set[tuple[int, int]
 
 
 def segment_size(backup: str, start_lsn: int) -> int:
-    """Give the size of the segments, from a backup's name and its first LSN, in bytes.
+    """Return the size of the segments, from a backup's name and its first LSN, in bytes.
 
     Raises:
         ValueError: the name has no segment in it that fits.
@@ -157,4 +157,4 @@ def segment_size(backup: str, start_lsn: int) -> int:
                 return 1 << exponent
         except ValueError:
             continue
-    raise ValueError(f"{backup} begins at LSN {start_lsn}, which no size of segments explains")
+    raise ValueError(f"{backup} begins at LSN {start_lsn}, which fits no segment size")

@@ -32,7 +32,7 @@ class Engine(NamedTuple):
 
     @property
     def has_daemon(self) -> bool:
-        """Whether a resident daemon carries the WAL; WAL-G's is of no use without its client."""
+        """Return whether a daemon carries the WAL; WAL-G's is useless without its client."""
         return self.name == "walrus" or self.client is not None
 
     def daemon_argv(self, config: Path, socket: Path) -> list[str]:
@@ -56,7 +56,7 @@ class Engine(NamedTuple):
     def fetch_argv(self, config: Path, name: str, target: Path) -> list[str]:
         """One WAL file, decompressed and decrypted, and none of those that follow it.
 
-        With more than one at a time, a child that nobody waits for fetches them beside the target.
+        With more than one at a time, a child that is not waited for fetches them beside the target.
         """
         alone = ("env", "WALG_DOWNLOAD_CONCURRENCY=1")
         return self._once(config, "wal-fetch", name, str(target), before=alone)
@@ -113,10 +113,10 @@ def choose(settings: Settings, path: str) -> Engine | Fault:
 
 
 def push_timeout_s(stop_grace_s: float, lease_s: float) -> float:
-    """Give the deadline of one push.
+    """Return the deadline of one push.
 
-    It must leave time for the rest of a stop (S23), and one that began when the lease was about to
-    end must have ended before anybody else may write (S2).
+    It must leave time for the rest of a stop (rule stop-ladder), and one that began when the lease
+    was about to end must have ended before another instance may write (rule one-owner).
     """
     after_stop_s = max(stop_grace_s - _STOP_RESERVE_S, _SHORTEST_PUSH_S)
     return min(after_stop_s, longest_push_s(lease_s))
@@ -133,7 +133,7 @@ def render(  # noqa: PLR0913 (each is one fact)
     room: Room = Room(),  # noqa: B008 (immutable)
     overwrites: bool = False,
 ) -> str:
-    """Give the configuration for an engine (JSON; both read the same names), for a 0600 file.
+    """Return the configuration for an engine (JSON; both read the same names), for a 0600 file.
 
     Settings of the engine that walsup does not own come first, so none of them can undo ours.
     `overwrites`: a push replaces an object of its name. Otherwise the engine compares, for which it

@@ -1,10 +1,12 @@
-"""archive_command: constant, without Python, never a code over 125, refused without a lease (S7).
+"""archive_command: constant, without Python, never a code over 125, refused without a lease.
 
-Pure. The lease is a file with the uptime (seconds) until which we may write. Who was stopped for
-longer than that, and goes on, must not upload what another start has meanwhile taken over; no
-process of ours need be awake for that. After it the file has the timelines of this cluster's
-history: what postgres is told to archive of another one (a `.ready` made by hand) would be a branch
-in the archive. The check is made of a shell's own words: no fork.
+Rule archive-settings.
+
+Pure. The lease is a file with the uptime (seconds) until which we may write. A process that was
+stopped for longer than that, and goes on, must not upload what another start has meanwhile taken
+over; no process of ours need be awake for that. After it the file has the timelines of this
+cluster's history: a file of another one that postgres is to archive (a `.ready` made by hand) would
+be a branch in the archive. The check is made of a shell's own words: no fork.
 """
 
 import os
@@ -30,7 +32,7 @@ _WITHOUT_DAEMON_S = 60.0
 
 
 def archive_command(engine: Engine, run_dir: Path, push_timeout_s: float) -> str:
-    """Give the command; without the lease's file, the gate is shut.
+    """Return the command; without the lease's file, the gate is shut.
 
     Directory and engine are named once: PostgreSQL before 16 cuts what is longer than MOST_BYTES.
     """
@@ -56,7 +58,7 @@ def longest(command: str) -> int:
 
 
 def push_command(engine: Engine, run_dir: Path, push_timeout_s: float) -> str:
-    """Give the push alone: the bare client of the daemon, or the engine itself."""
+    """Return the push alone: the bare client of the daemon, or the engine itself."""
     where, program = _quoted(str(run_dir)), _quoted(str(engine.program))
     return _push(engine, where, program, push_timeout_s)
 
@@ -64,14 +66,14 @@ def push_command(engine: Engine, run_dir: Path, push_timeout_s: float) -> str:
 def _push(
     engine: Engine, where: str, program: str, push_timeout_s: float, *, alone: bool = False
 ) -> str:
-    """Give the push, with the run directory and the engine's program as words of the shell.
+    """Return the push, with the run directory and the engine's program as words of the shell.
 
     `alone`: nothing but this file. Else both engines push along what else is `.ready`.
     """
     socket, config = f"{where}/{SOCKET}", f"{where}/{CONFIG}"
     timeout = f"{round(push_timeout_s) + _CLIENT_MARGIN_S}s"
     if alone or not engine.has_daemon:
-        # Killed by then as well: what goes on for longer may meet another writer (S2).
+        # Killed by then as well: what goes on for longer may meet another writer (rule one-owner).
         kill_after_s = min(_KILL_AFTER_S, push_timeout_s / 4)
         bound_s = min(_WITHOUT_DAEMON_S, push_timeout_s - kill_after_s)
         words = [*(ALONE if alone else ()), "timeout", "-k", f"{kill_after_s:g}", f"{bound_s:g}"]
@@ -100,7 +102,7 @@ def _foreign() -> str:
 
 
 def lease_line(until: int, timelines: Iterable[int]) -> str:
-    """Give what the lease's file says, at one width for the same timelines."""
+    """Return what the lease's file says, at one width for the same timelines."""
     own = " ".join(f"{timeline:08X}" for timeline in sorted(timelines))
     return f"{until:0{_DIGITS}} {own}\n"
 

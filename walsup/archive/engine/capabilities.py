@@ -1,8 +1,8 @@
 """What each engine can: the settings and kinds of credentials that it honours. Pure.
 
 A setting that says where bytes go, in what form they are kept or with whose rights, and that the
-engine would ignore, is refused: nobody is to believe encrypted what is not. One that only tunes
-is passed on with a warning, and so is a name that neither engine is known to read.
+engine would ignore, is refused: an archive must not look encrypted when it is not. One that only
+tunes is passed on with a warning, and so is a name that neither engine is known to read.
 
 Source: WAL-RUS 0.4.1, every variable that src/config/mod.rs, src/crypto/, src/storage/s3.rs,
 src/retry.rs, src/cli/mod.rs and src/pg/replication/conn.rs read; WAL-G 3.0.8,
@@ -53,11 +53,11 @@ ABILITIES: tuple[Ability, ...] = (
     _row("encryption with a key of KMS",
          "CSE_KMS_ID CSE_KMS_REGION YC_CSE_KMS_KEY_ID YC_SERVICE_ACCOUNT_KEY_FILE", WALG),
     _row("server-side encryption", "S3_SSE S3_SSE_KMS_ID", WALG),
-    _row("server-side encryption with a key of the customer's", "S3_SSE_C"),
+    _row("server-side encryption with a customer-provided key", "S3_SSE_C"),
     _row("a storage class", "S3_STORAGE_CLASS", WALG),
     _row("object lock", "S3_RETENTION_PERIOD S3_RETENTION_MODE", WALG),
     _row("verified page checksums", "VERIFY_PAGE_CHECKSUMS STORE_ALL_CORRUPT_BLOCKS", WALG),
-    _row("another way to the S3 server",
+    _row("another connection to the S3 server",
          "S3_ENDPOINT_SOURCE S3_ENDPOINT_PORT S3_ENDPOINT_PROTOCOL S3_REQUEST_ADDITIONAL_HEADERS"
          " AWS_DUAL_STACK", WALG),
     _row("another place in the bucket, or another bucket",
@@ -99,7 +99,7 @@ _BY_NAME = {name: ability for ability in ABILITIES for name in ability.names}
 
 
 def refusal(settings: Settings, engine: str) -> Fault | None:
-    """Say which settings the engine would ignore, None when it heeds all that matter."""
+    """Return which settings the engine would ignore, None when it heeds all that matter."""
     lost = {
         name: ability
         for name, ability in _asked(settings)
@@ -116,30 +116,31 @@ def refusal(settings: Settings, engine: str) -> Fault | None:
             kind=FaultKind.ENGINE_UNABLE,
             problem=f"{engine} would ignore it: {asked}",
             remedy=f"put {WALG} and walg-daemon-client on PATH, with WALSUP_ENGINE=auto, and"
-            f" start again; or take {', '.join(lost)} away",
+            f" start again; or unset {', '.join(lost)}",
         )
     return Fault(
         kind=FaultKind.ENGINE_UNABLE,
-        problem=f"walsup's own requests to the bucket cannot follow: {asked}",
-        remedy=f"take {', '.join(lost)} away; credentials can be AWS_ACCESS_KEY_ID and"
-        " AWS_SECRET_ACCESS_KEY (also as _FILE), a web identity, a container's or an instance's",
+        problem=f"walsup's own requests to the bucket do not support it: {asked}",
+        remedy=f"unset {', '.join(lost)}; credentials can be AWS_ACCESS_KEY_ID and"
+        " AWS_SECRET_ACCESS_KEY (also as _FILE), a web identity, a container's or an"
+        " instance's",
     )
 
 
 def unheeded(settings: Settings, engine: str) -> Iterator[str]:
-    """Give a warning for each setting that is passed on without being known to matter."""
+    """Yield a warning for each setting that is passed on without being known to matter."""
     for name in sorted(settings.passed_on):
         plain = unprefixed(name)
         if not settings.passed_on[name]:
             continue
         if plain in _OURS:
-            yield f"{name} is overridden by walsup; instead of it there is {_OURS[plain]}"
+            yield f"{name} is overridden by walsup; use instead: {_OURS[plain]}"
         elif plain in _BY_NAME:
             ability = _BY_NAME[plain]
             if not ability.vital and engine not in ability.engines:
                 yield f"{name} is ignored by {engine}"
         elif name.startswith(("WALG_", "WALE_")):
-            yield f"{name} is not known to walsup; it is passed on to {engine}"
+            yield f"{name} is not known to walsup; it is passed to {engine}"
 
 
 def _asked(settings: Settings) -> Iterator[tuple[str, Ability]]:

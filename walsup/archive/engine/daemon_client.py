@@ -71,12 +71,12 @@ async def read_request(reader: asyncio.StreamReader) -> Request:
 
 
 async def check(socket: Path, timeout_s: float = 1.0) -> bool:
-    """Tell whether a daemon answers. It proves nothing about the bucket."""
+    """Return whether a daemon answers. It proves nothing about the bucket."""
     return await ask(socket, _CHECK, "", timeout_s)
 
 
 async def answers(socket: Path, timeout_s: float) -> bool:
-    """Tell whether a daemon answers within the time; one that has just started is waited for."""
+    """Return whether a daemon answers within the time; one that has just started is waited for."""
     deadline_s = time.monotonic() + timeout_s
     while (left_s := deadline_s - time.monotonic()) > 0:
         if await check(socket, left_s):

@@ -41,11 +41,12 @@ def attention(why: str) -> Fault:
     """Return what a person should know of a container that archives what it cannot read."""
     return Fault(
         kind=FaultKind.NO_PRIVATE_KEY,
-        problem=f"{why}: this container can encrypt, and not decrypt, so base backups and WAL are"
-        " verified by listing, not read: names, sizes, parts and contiguity are verified in the"
-        " bucket, contents are not",
-        remedy="restore from this archive now and then where the private key is; to have the engine"
-        " read base backups here too, give this container the private key and its passphrase",
+        problem=f"{why}: this container can encrypt but not decrypt, so base backups and WAL are"
+        " verified by listing, not read: names, sizes, parts and contiguity are verified in"
+        " the bucket, contents are not",
+        remedy="test a restore from this archive regularly where the private key is; to have the"
+        " engine read base backups here too, give this container the private key and its"
+        " passphrase",
     )
 
 
@@ -54,7 +55,7 @@ def refusal(source: Settings) -> Fault | None:
     if why := lacking(source):
         return Fault(
             kind=FaultKind.NO_PRIVATE_KEY,
-            problem=f"{why}: what is in the archive cannot be decrypted",
+            problem=f"{why}: the archive cannot be decrypted",
             remedy="give WALG_PGP_KEY or WALG_PGP_KEY_PATH the private key (gpg --armor"
             " --export-secret-keys), with WALG_PGP_KEY_PASSPHRASE if it has one, and start again;"
             " nothing has been fetched",

@@ -104,7 +104,7 @@ def _content(path: str) -> str:
             Fault(
                 kind=FaultKind.ENGINE_UNABLE,
                 problem=f"the encryption key file {path} cannot be read: {fault.strerror}",
-                remedy=f"mount the key at {path}, readable for the user that the container runs as",
+                remedy=f"mount the key at {path}, readable for the container's user",
             )
         ) from fault
 

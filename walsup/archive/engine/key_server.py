@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def _turn(listener: socket.socket, clients: "dict[int, _Client]", path: str) -> None:
-    """Wait for what comes next, accept it or answer it, and close whoever says nothing."""
+    """Wait for the next event, accept or answer it, and close silent connections."""
     waiting = select.poll()
     for descriptor in (0, *clients):
         waiting.register(descriptor, select.POLLIN)
@@ -79,7 +79,7 @@ def _accept(listener: socket.socket, clients: "dict[int, _Client]") -> None:
     try:
         connection, _ = listener.accept()
     except OSError:
-        return  # it has gone away again
+        return  # it closed the connection
     if len(clients) >= MOST_CLIENTS:
         _close(clients, next(iter(clients)))  # the one that has said nothing for longest
     clients[connection.fileno()] = _Client(connection)

@@ -19,7 +19,7 @@ from walsup.system.private_files import write_private
 _FILE = "lent-keys.json"
 _CONFIG = "lent.json"
 _GIVEN = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-# With one of these WAL-G gets its keys by the given ones, and asks nobody for the given ones.
+# With one of these WAL-G gets its keys by the given ones, and does not ask for the given ones.
 _OWN_WAYS = ("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "YC_", "USE_YC")
 _CONNECT_S = 2.0
 
@@ -55,7 +55,7 @@ class Loan:
         write_private(self._file, json.dumps(content))
 
     def keep_serving(self) -> None:
-        """Start the program that answers, also when it has died; who asks meanwhile waits for it.
+        """Start the program that answers, also when it has died; requests wait for it.
 
         The listening socket stays open here, so no request is refused in between.
 

@@ -1,10 +1,12 @@
-"""How much memory the engine may take beside the database, and how it is held to it (S27). Pure.
+"""How much memory the engine may take beside the database, and how it is held to it. Pure.
+
+Rule probes-do-not-kill.
 
 Measured with 40 segments of random hex and SeaweedFS on 2 cores, in MiB of the daemon's own
 memory: WAL-RUS 0.4.1 27, 78 and 197 at a concurrency of 1, 4 and 16; WAL-G 3.0.8 138, 316 and 570,
 and 30 at 1 with GOMEMLIMIT=40MiB and parts of 5 MiB, in twice the time.
 
-WAL-G's buffers have the size of a part, 20 MiB unless it is told, and a daemon at rest keeps up to
+WAL-G's buffers have the size of a part, 20 MiB by default, and a daemon at rest keeps up to
 four of them: 84 MiB after twelve segments, 37 with parts of 5 MiB. A base backup of 400 MB took 176
 and 98. Neither was slower (3.0.9, concurrency 4: the same drain rate, the same time).
 """
@@ -15,7 +17,7 @@ from walsup import units
 
 _MIB = 1 << 20
 _MOST_AT_ONCE = 4  # more were no faster on 2 cores, and took more
-# The agent (45 MiB, 60 at most), PID 1 and, now and then, a postgres child of its own.
+# The agent (45 MiB, 60 at most), PID 1 and, sometimes, its own postgres child.
 _WALSUP_BYTES = 72 * _MIB
 _POSTGRES_BYTES = 40 * _MIB
 _POSTGRES_PART = 8
@@ -56,7 +58,7 @@ class Room(NamedTuple):
     warning: str = ""
 
     def bound(self, argv: list[str], oom_score: int) -> list[str]:
-        """Give a command that bounds itself and becomes `argv`.
+        """Return a command that bounds itself and becomes `argv`.
 
         Out of memory it is the engine that fails, or that the kernel takes first, not postgres.
         """
@@ -73,7 +75,7 @@ class Room(NamedTuple):
 
 
 def share(engine: str, limit_bytes: int, shared_buffers_bytes: int, wanted: str = "") -> Room:
-    """Give the engine's room below a memory limit.
+    """Return the engine's room below a memory limit.
 
     A daemon and a base backup may run at once, so each has half of what is left. `wanted`: the
     operator's own WALG_UPLOAD_CONCURRENCY, which wins, with a warning when it does not fit.

@@ -70,13 +70,13 @@ _FIRST = (
     FaultKind.OVERWRITE_CONFLICT,
 )
 _UNTOLD = (
-    "look at the fault of the bucket: WAL-RUS does not say whether the name, the port, the"
+    "check the fault of the bucket: WAL-RUS does not report whether the name, the port, the"
     " certificate or the network is wrong"
 )
 
 
 def classify_output(text: str, secrets: Iterable[str]) -> Fault:
-    """Give the fault that an engine's output ends with; "engine broken" when it tells none.
+    """Return the fault that an engine's output ends with; "engine broken" when it tells none.
 
     The problem is the line that tells it, without the secrets.
     """
@@ -88,7 +88,7 @@ def _of_output(text: str) -> Fault:
     setting, line = session_interrupts.setting_behind(text)
     if setting:
         # Before the rest: what a client says of a session that was ended is of the network.
-        problem = f"{setting} ends or hinders the engine's session: {_line(line, 0)}"
+        problem = f"{setting} ends or blocks the engine's session: {_line(line, 0)}"
         return Fault(FaultKind.DATABASE_SETTING, problem, session_interrupts.remedy(setting))
     if words := _of_words(text, last_only=_FIRST):
         return words
@@ -120,7 +120,7 @@ def _of_words(text: str, last_only: tuple[FaultKind, ...] = ()) -> Fault | None:
 
 
 def _meaning(text: str, found: re.Match[str]) -> Meaning:
-    """Give what an answer means, with the words that the engine shows of it."""
+    """Return what an answer means, with the words that the engine shows of it."""
     if found["code_g"]:
         return meaning(found["code_g"], _status(found), found[0])
     rest = text[found.end() : found.end() + _MOST_SHOWN]
@@ -144,7 +144,7 @@ def _status(found: re.Match[str]) -> int:
 
 
 def _line(text: str, at: int) -> str:
-    """Give the line around a place, without the time that it begins with."""
+    """Return the line around a place, without the time that it begins with."""
     line = text[text.rfind("\n", 0, at) + 1 :].partition("\n")[0].strip()
     line = re.sub(r"^\S+Z +(ERROR|WARN|INFO) +|^(ERROR|WARNING|INFO): \S+ \S+ +", "", line)
     return line.partition("<?xml")[0].strip(" :")

@@ -23,7 +23,7 @@ _FIXED_BYTES = {25: 32, 26: 56, 27: 32, 28: 57}  # X25519, X448, Ed25519, Ed448
 
 
 class Halves(enum.Enum):
-    """What a key can do: decrypt, decrypt with a passphrase, only encrypt; or it cannot be told."""
+    """What a key can do: decrypt, decrypt with a passphrase, only encrypt; or not known."""
 
     PRIVATE = "private"
     LOCKED = "locked"

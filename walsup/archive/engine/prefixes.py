@@ -28,8 +28,8 @@ def refusal(archive: ArchiveUrl | FileArchive | None, engine: str) -> Fault | No
         return None
     return Fault(
         kind=FaultKind.ENGINE_UNABLE,
-        problem=f"{archive} has {' '.join(lost)} in its prefix; {engine} loses a part of such keys"
-        " when it lists them, so that it could not restore any backup",
+        problem=f"{archive} has {' '.join(lost)} in its prefix; {engine} truncates such keys when"
+        " it lists them, so it cannot restore any backup",
         remedy=f"choose a prefix without & < > \" and '; or put {WALG} and walg-daemon-client on"
         " PATH, with WALSUP_ENGINE=auto: it can read such a prefix",
     )

@@ -1,4 +1,4 @@
-"""The configuration of an engine that only reads: a rendering of its own, never the archive's."""
+"""The configuration of an engine that only reads: rendered separately, never the archive's."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ DEFAULT_SEGMENT_BYTES = 16 << 20
 
 
 def bounded(carrier: adapter.Engine, source: Settings) -> adapter.Engine:
-    """Give the engine with what memory it may take beside a postgres that recovers."""
+    """Return the engine with what memory it may take beside a postgres that recovers."""
     wanted = source.passed_on.get("WALG_DOWNLOAD_CONCURRENCY", "")
     buffers_bytes = shared_buffers_bytes(None)
     room = share(carrier.name, memory_limit_bytes(), buffers_bytes, wanted)
@@ -26,7 +26,7 @@ def render_reader(
     region: str | None,
     carrier: adapter.Engine,
 ) -> str:
-    """Give the configuration for a source; as many downloads at a time as uploads. Pure."""
+    """Return the configuration for a source; as many downloads at a time as uploads. Pure."""
     passed_on = {"WALG_DOWNLOAD_CONCURRENCY": str(carrier.room.uploads), **source.passed_on}
     return adapter.render(
         source._replace(region=region, passed_on=passed_on),
@@ -40,5 +40,5 @@ def render_reader(
 
 
 def trust(source: Settings) -> dict[str, str]:
-    """Give the variables that make an engine trust the source's CA."""
+    """Return the variables that make an engine trust the source's CA."""
     return {"SSL_CERT_FILE": str(source.ca_file)} if source.ca_file else {}

@@ -2,8 +2,9 @@
 
 Started by postgres's shell: `restore_client.py SOCKET NAME PATH [PATIENCE] [fetched]`. Ends with
 what the judge says: 0 the file is there now, 1 it is absent, 255 recovery must not go on. Without a
-judge it waits: the agent is started again when it dies, and nothing may be guessed meanwhile.
-A standby gives it a patience, in seconds: it asks again anyhow, and 1 harms nothing there (S15).
+judge it waits: the agent is started again when it dies, and nothing may be guessed meanwhile. A
+standby gives it a patience, in seconds: it asks again anyhow, and 1 harms nothing there (rule
+standby-survives).
 
 What was fetched is looked into before postgres has it: a tablespace that a segment creates lies
 where its first server had it, which may be another's files. The judge says whether it may.

@@ -1,9 +1,10 @@
 """restore_command: constant, the engine's client, and a messenger to the judge.
 
-Pure. A miss has many reasons, and WAL-RUS calls a wrong secret "absent": what a miss means is
-found out by the agent, in the bucket (S14, S16). The messenger is a small program of the standard
-library that waits for the agent, however long it takes; its exit code is restore_command's. It
-also looks into what was fetched where no agent does it first: 35 ms a segment for its start alone.
+Pure. A miss has many reasons, and WAL-RUS calls a wrong secret "absent": what a miss means is found
+out by the agent, in the bucket (rules gap-is-not-the-end and no-bare-client). The messenger is a
+small program of the standard library that waits for the agent, however long it takes; its exit code
+is restore_command's. It also looks into what was fetched where no agent does it first: 35 ms a
+segment for its start alone.
 """
 
 import shlex
@@ -29,11 +30,11 @@ _OWN_FILE = "%p.$$"
 
 
 def restore_command(engine: Engine, run_dir: Path, until: str = "") -> str:
-    """Give the command; what lies behind the segment `until` is not even asked for.
+    """Return the command; nothing after the segment `until` is requested.
 
     An archive that is written to while a moment of it is restored must not pass that moment.
     """
-    # Nothing reaches postgres that was not looked into: the agent does it behind its socket.
+    # Nothing reaches postgres unchecked: the agent checks it before it answers on its socket.
     bound = f"[ %f \\> {until} ] && ask; " if until else ""
     hit = f"{_fetch(engine, run_dir, '%p', _CLIENT_TIMEOUT_S)} 2>/dev/null"
     then = "exit" if engine.has_daemon else "ask inf fetched"
@@ -41,10 +42,12 @@ def restore_command(engine: Engine, run_dir: Path, until: str = "") -> str:
 
 
 def standby_command(engine: Engine, run_dir: Path) -> str:
-    """Give the command of a standby: whatever fails is 1, soon (S15); over 125 would end it.
+    """Return the command of a standby: whatever fails is 1, soon; over 125 would end it.
 
-    A client that has been given up leaves a daemon that may write later: each has a file of its
-    own. Histories are the judge's: what is there need not be of the line that is followed.
+    Rule standby-survives.
+
+    A client that has been given up leaves a daemon that may write later: each has a
+    separate file. The agent decides about history files: one that exists may be of another line.
     """
     fetch = _fetch(engine, run_dir, _OWN_FILE, STANDBY_PATIENCE_S)
     moved = f"mv {_OWN_FILE} %p && fetched=fetched"

@@ -17,7 +17,7 @@ _SEEN = ("PATH", "HOME", "TZ", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 def environment() -> dict[str, str]:
-    """Give the variables that an engine sees."""
+    """Return the variables that an engine sees."""
     return {name: os.environ[name] for name in _SEEN if name in os.environ} | {"NO_COLOR": "1"}
 
 
@@ -32,8 +32,8 @@ async def run(  # noqa: PLR0913 (each is one fact)
 ) -> int:
     """Run `argv` to its end; gives its exit code, -n when signal n ended it.
 
-    `inherit`: descriptors that stay open in it, as the data directory's lock does (S1).
-    `more`: variables besides those that every engine sees.
+    `inherit`: descriptors that stay open in it, as the data directory's lock does (rule
+    directory-lock). `more`: variables besides those that every engine sees.
 
     When the time is over, or `cancelled` is set, it gets TERM and, 2 s later, KILL.
     """
@@ -59,6 +59,7 @@ async def run(  # noqa: PLR0913 (each is one fact)
         cancel.cancel()
         if not ended.done():
             process.kill()
-    # Who ignores KILL hangs in the kernel, in an archive's file system perhaps (S29).
+    # A process that ignores KILL hangs in the kernel, perhaps in an archive's file system (rule
+    # hung-filesystem).
     await asyncio.wait((ended,), timeout=ABANDON_AFTER_KILL_S)
     return ended.result() if ended.done() else -signal.SIGKILL

@@ -19,10 +19,10 @@ _SEGMENTS_IN_PGDATA = 6  # postgres itself may need some meanwhile
 def scratch(
     run_dir: Path, pgdata: Path, segment_bytes: int, name: str = _IN_RUN_DIR
 ) -> Iterator[Path]:
-    """Give a directory of its own, with all that an engine leaves in it removed afterwards.
+    """Yield a private directory; whatever an engine leaves in it is removed afterwards.
 
     An engine that runs out of room, or is killed, leaves half a segment: a run directory in
-    memory would stay full for ever. Two users at a time need different names.
+    memory would stay full. Two users at a time need different names.
 
     Raises:
         FaultError: there is no room for a segment anywhere.
@@ -40,7 +40,7 @@ def scratch(
                     kind=FaultKind.DISK_FULL,
                     problem=f"neither {run_dir} nor {pgdata} has room for an archived segment"
                     f" ({units.show_bytes(segment_bytes)}), which is to be compared",
-                    remedy=f"make room on the file system of {run_dir}",
+                    remedy=f"free space on the file system of {run_dir}",
                 )
             )
         chosen.mkdir(mode=0o700)
@@ -53,7 +53,7 @@ def scratch(
 def scratch_if_room(
     run_dir: Path, pgdata: Path, segment_bytes: int, name: str = _IN_RUN_DIR
 ) -> Iterator[Path | None]:
-    """Give a directory as `scratch` does, None when there is no room for a segment anywhere."""
+    """Return a directory as `scratch` does, None when there is no room for a segment anywhere."""
     with contextlib.ExitStack() as stack:
         place: Path | None = None
         with contextlib.suppress(FaultError):

@@ -1,1 +1,1 @@
-"""Who may write into an archive: the lease, the claim, and what decides about them."""
+"""Ownership of an archive: the lease, the claim, and the decisions about them."""

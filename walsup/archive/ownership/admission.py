@@ -1,4 +1,4 @@
-"""Who is let into an archive (S4): the owner object against who asks. Pure."""
+"""The decision to grant ownership (rule ownership): owner object against claimant. Pure."""
 
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -12,14 +12,15 @@ from walsup.postgres.pg_control import ControlData
 from walsup.postgres.wal import Segment, Switch, show_lsn
 
 _NEW_PREFIX = (
-    "point WALSUP_ARCHIVE to a prefix of this database's own; a first base backup is taken there"
+    "set WALSUP_ARCHIVE to a prefix that only this database uses; a first base backup is taken"
+    " there"
 )
-_ADOPT = "if this data directory shall continue the archive, run: walsup adopt"
+_ADOPT = "to continue the archive with this data directory, run: walsup adopt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimant:
-    """Who asks: the data directory and this start of the container.
+    """The claimant: the data directory and this start of the container.
 
     `left`: where it has left the timelines before its own, from its history file.
     `owned`: this data directory remembers that it has owned the archive. `restored_to`: the target
@@ -50,9 +51,9 @@ class Claimant:
         return Segment.containing(control.redo_lsn, control.timeline, control.segment_size)
 
     def takes(self, owner: Owner) -> Owner:
-        """Give the object for continuing what `owner` has proven, or from where we have left it.
+        """Return the object for continuing what `owner` has proven, or from where we have left it.
 
-        A copy may have gone on behind that point: its WAL proves nothing about ours.
+        A copy may have continued after that point: its WAL proves nothing about ours.
         """
         # An earlier run's verdict says nothing about how the last one ended.
         is_of_last_run = owner.verdict_boot == owner.boot
@@ -69,7 +70,7 @@ class Claimant:
         )
 
     def comes_to(self, owner: Owner) -> Owner:
-        """Give the object with a position that this directory has come to, at most."""
+        """Return the object with a position that this directory has come to, at most."""
         left_lsn = _left_at(owner.timeline, self)
         lsn = owner.lsn if left_lsn is None else min(owner.lsn, left_lsn)
         return replace(owner, lsn=lsn - lsn % self.control.segment_size)
@@ -79,7 +80,7 @@ class Claimant:
         return self.standby_name in owner.heirs
 
     def begins(self, *, epoch: int, compression: str, backups_from: int) -> Owner:
-        """Give the object of a new claim: everything from the redo segment on is archived."""
+        """Return the object of a new claim: everything from the redo segment on is archived."""
         first = self.redo_segment
         return Owner(
             system_id=self.control.system_id,
@@ -96,7 +97,7 @@ class Claimant:
         )
 
     def adopts(self, owner: Owner | None) -> bool:
-        """Tell whether a person has told us to take the archive from this very owner."""
+        """Return whether a person has told us to take the archive from this very owner."""
         return self.adoption is not None and self.adoption.means(
             (owner.instance, owner.boot, owner.epoch) if owner else None
         )
@@ -150,10 +151,10 @@ def judge(
         Fault(
             kind=FaultKind.NOT_THE_OWNER,
             problem=f"another start of instance {owner.instance} holds the archive (epoch"
-            f" {owner.epoch}); it has not renewed for {unchanged_s:.0f} s, and is taken for dead"
+            f" {owner.epoch}); its lease was last renewed {unchanged_s:.0f} s ago and expires"
             f" after {_patience_s(owner, claimant):g} s",
-            remedy="nothing, if the last container was killed; if it runs elsewhere on a copy of"
-            " this volume, stop one of the two, or give this one a prefix of its own",
+            remedy="wait, if the last container was killed; if it runs elsewhere on a copy of"
+            " this volume, stop one of the two, or give this one its own prefix",
         )
     )
 
@@ -161,7 +162,7 @@ def judge(
 def _allowed(  # noqa: PLR0911 (a list of cases)
     owner: Owner, claimant: Claimant, *, ours: bool, empty: bool, mark_lsn: int
 ) -> Take | Kept:
-    """Decide as if nobody held it any more."""
+    """Decide as if no instance held it any more."""
     if owner.state == "wiping":
         return Kept(_fault("the archive is being wiped", _NEW_PREFIX), foreign=False)
     if not ours and not empty:
@@ -176,7 +177,7 @@ def _allowed(  # noqa: PLR0911 (a list of cases)
         taken = claimant.begins(
             epoch=owner.epoch + 1, compression=claimant.compression, backups_from=0
         )
-        return Take(taken, "nothing was archived by its owner")
+        return Take(taken, "its owner has archived nothing")
     if owner.instance == claimant.instance:
         return Take(claimant.takes(owner), "same instance")
     if claimant.adopts(owner):
@@ -209,10 +210,10 @@ def _allowed(  # noqa: PLR0911 (a list of cases)
 def reclaim(
     owner: Owner | None, claimant: Claimant, *, unchanged_s: float, mark: Segment, new_timeline: int
 ) -> Take | Wait | Kept:
-    """Decide for a restore of this very archive, before its recovery may end (S13).
+    """Decide for a restore of this very archive, before its recovery may end (rule new-timeline).
 
     `mark`: the last archived segment on the line that is followed; `new_timeline`: a number under
-    which nothing exists, which nobody else takes while we hold the object.
+    which nothing exists, which no other instance takes while we hold the object.
     """
 
     def marked(taken: Owner) -> Owner:
@@ -221,15 +222,15 @@ def reclaim(
     if owner is None:
         epoch = claimant.known_epoch + 1
         first = claimant.begins(epoch=epoch, compression=claimant.compression, backups_from=0)
-        return Take(marked(first), "nobody has owned it")
+        return Take(marked(first), "the archive had no owner")
     if owner.state == "wiping":
         return Kept(_fault("the archive is being wiped", _NEW_PREFIX), foreign=False)
     if owner.system_id != claimant.control.system_id:
         return Kept(
             _fault(
-                "the archive belongs to the cluster with system identifier"
-                f" {owner.system_id}, what was restored is of {claimant.control.system_id}",
-                "restore it with WALSUP_RESTORE_FROM, into a prefix of its own",
+                f"the archive belongs to the cluster with system identifier {owner.system_id},"
+                f" the restored cluster is {claimant.control.system_id}",
+                "restore it with WALSUP_RESTORE_FROM, into its own prefix",
             )
         )
     if owner.boot != claimant.boot and not _is_free(owner, claimant, unchanged_s):
@@ -237,9 +238,9 @@ def reclaim(
             Fault(
                 kind=FaultKind.NOT_THE_OWNER,
                 problem=f"instance {owner.instance} holds the archive (epoch {owner.epoch}), and"
-                f" has not renewed for {unchanged_s:.0f} s; the restore goes on, and ends when it"
-                f" is taken for dead, after {_patience_s(owner, claimant):g} s",
-                remedy="nothing, if it was killed; if it runs elsewhere, stop it, or make a clone"
+                f" last renewed its lease {unchanged_s:.0f} s ago; the restore continues, and"
+                f" ends when its lease expires, after {_patience_s(owner, claimant):g} s",
+                remedy="wait, if it was killed; if it runs elsewhere, stop it, or make a clone"
                 " with WALSUP_RESTORE_FROM",
             )
         )
@@ -270,7 +271,7 @@ def promotion(
             Fault(
                 kind=FaultKind.NOT_THE_OWNER,
                 problem=f"instance {owner.instance} holds the archive (epoch {owner.epoch}), and"
-                f" has not renewed its lease for {unchanged_s:.0f} s; it is dead after"
+                f" last renewed its lease {unchanged_s:.0f} s ago; the lease expires after"
                 f" {_patience_s(owner, claimant):g} s",
                 remedy="stop the primary, or wait",
             )
@@ -279,10 +280,10 @@ def promotion(
     if owner.state == "running" and owner.heirs and not ours and not claimant.is_heir(owner):
         return Kept(
             _fault(
-                f"instance {owner.instance} has not stopped, and may take writes for as long as"
+                f"instance {owner.instance} has not stopped, and can accept writes for as long as"
                 f" {', '.join(owner.heirs)} acknowledges its WAL; this standby"
                 f" ({claimant.standby_name}) is not among those",
-                "stop the primary, or promote a standby that is named",
+                "stop the primary, or promote one of the named standbys",
             ),
             foreign=False,
         )
@@ -302,12 +303,12 @@ def _has_been_on(timeline: int, claimant: Claimant) -> bool:
 
 
 def _left_at(timeline: int, claimant: Claimant) -> int | None:
-    """Give where the claimant's history has left a timeline; None when it was never on it."""
+    """Return where the claimant's history has left a timeline; None when it was never on it."""
     return next((s.switch_lsn for s in claimant.left if s.timeline == timeline), None)
 
 
 def _is_free(owner: Owner, claimant: Claimant, unchanged_s: float) -> bool:
-    """Tell whether its holder can no longer write.
+    """Return whether its holder can no longer write.
 
     Same place: we hold the very lock, on the same kernel, that it held; its container is dead.
     """

@@ -1,4 +1,7 @@
-"""Claiming the archive for this start of the container, before the gate opens (S2, S4)."""
+"""Claiming the archive for this start of the container, before the gate opens.
+
+Rules one-owner and ownership.
+"""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -35,7 +38,7 @@ class Rivals:
     def unchanged_s(self, content: bytes, seen_s: float) -> float:
         """Take note of a reading that was begun at `seen_s`; gives the seconds since the first.
 
-        Every write has a nonce of its own; a server's or a proxy's tags may be missing, or differ
+        Every write has its own nonce; a server's or a proxy's tags may be missing, or differ
         for the same content.
         """
         if content != self._content:
@@ -45,7 +48,7 @@ class Rivals:
         return max(0.0, seen_s - self._since_s)
 
     def living(self, owner: Owner, claimant: Claimant, unchanged_s: float) -> Owner | None:
-        """Give the owner, when it is another start that has written while we watched."""
+        """Return the owner, when it is another start that has written while we watched."""
         writes = self._changes > 1 and owner.state == "running" and owner.boot != claimant.boot
         lease_s = max(owner.lease_s, claimant.lease_s)
         return owner if writes and unchanged_s < RIVAL_LEASES * lease_s else None
@@ -54,9 +57,10 @@ class Rivals:
 class Ask(NamedTuple):
     """What a claim may have to find out, each a request or more.
 
-    `whose`: what the engine's objects say of their cluster, where no owner object does.
-    `compare`: whether this disk can continue what the archive has (S5, S6).
-    `conditional`: the same bucket, as far as conditions hold there; asked last, because it writes.
+    `whose`: what the engine's objects say of their cluster, where no owner object does. `compare`:
+    whether this disk can continue what the archive has (rules divergence and
+    same-name-other-bytes). `conditional`: the same bucket, as far as conditions hold there; asked
+    last, because it writes.
     """
 
     whose: Callable[[], Awaitable[Evidence]]
@@ -86,7 +90,7 @@ async def claim(
 
 
 async def _is_own(bucket: Bucket, claimant: Claimant) -> bool:
-    """Tell whether this very start has written the owner object last."""
+    """Return whether this very start has written the owner object last."""
     try:
         return commit_times.read(await bucket.get(OWNER_KEY)).boot == claimant.boot
     except FileNotFoundError:
@@ -107,7 +111,7 @@ async def _claim(
     if compared.fault:
         return Kept(compared.fault, foreign=False)
     if not compared.joined:
-        # A restore that comes from before may end at the seam: one that begins behind it does not.
+        # A restore that comes from before may end at the seam: one that begins after it does not.
         since_lsn = compared.since_lsn or claimant.redo_segment.start_lsn
         wanted = replace(
             wanted,
@@ -177,9 +181,9 @@ async def _without_owner(
         return Wait(
             Fault(
                 kind=FaultKind.OWNER_REMOVED,
-                problem=f"{OWNER_KEY} was here, and has gone; who held it is taken for dead after"
-                f" {patience_s:g} s, of which {absent_s:.0f} s are over",
-                remedy="nothing; but find out who deletes objects there",
+                problem=f"{OWNER_KEY} existed and has been deleted; its holder's lease expires"
+                f" after {patience_s:g} s, of which {absent_s:.0f} s have passed",
+                remedy="find out what deletes objects there; the claim needs no action",
             )
         )
     first = claimant.begins(
@@ -194,11 +198,11 @@ async def _without_owner(
         first = replace(first, lsn=min(first.lsn, start.start_lsn))
     elif evidence.system_id is not None:
         first = replace(first, backups_from=first.lsn)
-    return Take(first, "nobody has owned it")
+    return Take(first, "the archive had no owner")
 
 
 async def _was_here(bucket: Bucket) -> bool:
-    """Tell whether any walsup has asked there for an owner's place."""
+    """Return whether any walsup has asked there for an owner's place."""
     try:
         await bucket.get(CONDITIONS_KEY)
     except FileNotFoundError as raised:
@@ -209,7 +213,7 @@ async def _was_here(bucket: Bucket) -> bool:
 
 
 async def _mark_lsn(bucket: Bucket, owner: Owner, claimant: Claimant) -> int:
-    """Give the end of what is archived on the owner's timeline, if it matters."""
+    """Return the end of what is archived on the owner's timeline, if it matters."""
     control = claimant.control
     if owner.system_id != control.system_id or owner.instance == claimant.instance:
         return owner.lsn

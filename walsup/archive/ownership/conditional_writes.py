@@ -1,4 +1,7 @@
-"""Whether an S3 server honours conditional writes, and what is done with one that does not (S2)."""
+"""Whether an S3 server honours conditional writes, and what is done with one that does not.
+
+Rule one-owner.
+"""
 
 import asyncio
 import os
@@ -23,7 +26,7 @@ class Conditional(Protocol):
 
 
 async def honoured(bucket: Bucket) -> bool:
-    """Tell whether If-None-Match and If-Match both refuse what they must, and allow the rest.
+    """Return whether If-None-Match and If-Match both refuse what they must, and allow the rest.
 
     The object stays: removing it would need a right that nothing else needs.
 
@@ -108,7 +111,7 @@ class WrittenAndReadBack:
         await asyncio.sleep(self._settle_s)
         found = await self._bucket.get(key)
         if found.content != content:
-            raise ConflictError(f"{key} was written over")
+            raise ConflictError(f"{key} was overwritten")
         return found.etag
 
     async def _tag(self, key: str) -> str:
@@ -121,7 +124,7 @@ class WrittenAndReadBack:
 
 
 async def trusted(bucket: Bucket, *, unsafe: bool) -> Conditional | Fault:
-    """Give a bucket whose conditions hold; one that honours none only when that is `unsafe`.
+    """Return a bucket whose conditions hold; one that honours none only when that is `unsafe`.
 
     Raises:
         what the bucket raises, when it cannot be asked.

@@ -1,4 +1,6 @@
-"""Whether this disk can continue what the archive has (S5, S6): names, positions and bytes.
+"""Whether this disk can continue what the archive has: names, positions and bytes.
+
+Rules divergence and same-name-other-bytes.
 
 A volume restored from a snapshot, or a disk that has lost what it had fsynced, starts normally and
 would write other WAL under names that are archived already.
@@ -108,7 +110,10 @@ async def compare(  # noqa: PLR0913 (each is one fact)
 async def _archived(
     sides: Sides, proven: Segment, found: ControlData, owners: Collection[int]
 ) -> tuple[Segment | None, Sequence[str]]:
-    """Give the newest archived segment, and what is archived of what waits as `.ready` (S6)."""
+    """Return the newest archived segment, and what is archived of what waits as `.ready`.
+
+    Rule same-name-other-bytes.
+    """
     ready = set((await asyncio.to_thread(ready_names, sides.pgdata)).own)
     first, here = min((proven.name, *ready)), found.timeline
     newest: Segment | None = None
@@ -123,18 +128,18 @@ async def _archived(
 
 
 def _position(sides: Sides, newest: Segment) -> Fault | None:
-    """Tell whether the disk has got as far as the end of the archive's newest segment."""
+    """Return whether the disk has got as far as the end of the archive's newest segment."""
     if (sides.pg_wal / newest.name).exists():
         try:
             with (sides.pg_wal / newest.name).open("rb") as file:
                 head = long_page_header(file.read(_PAGE_BYTES))
         except (OSError, ValueError):
-            return _ahead(f"{newest.name} is archived, and not yet written in pg_wal")
+            return _ahead(f"{newest.name} is archived, but not yet written in pg_wal")
         # The first segment of a timeline begins with pages of the one that was left.
         if head.page_lsn == newest.start_lsn and head.timeline <= newest.timeline:
             return None
         # A file under a later name, kept by postgres to be used again.
-        return _ahead(f"{newest.name} is archived, and not yet written in pg_wal")
+        return _ahead(f"{newest.name} is archived, but not yet written in pg_wal")
     # PostgreSQL removes only what lies before the last checkpoint's redo.
     redo_lsn = pg_control.read(sides.pgdata).redo_lsn
     if redo_lsn >= newest.end_lsn:

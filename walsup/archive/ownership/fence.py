@@ -54,7 +54,7 @@ def reserve(run_dir: Path, lease_s: float) -> None:
     fresh = run_dir / (FILE + ".new")
     try:
         fresh.write_text(_line(0.0, lease_s), encoding="ascii")
-        (run_dir / FILE).hardlink_to(fresh)  # never over what somebody put there meanwhile
+        (run_dir / FILE).hardlink_to(fresh)  # never over what was put there in the meantime
     except FileExistsError:
         return
     finally:
@@ -73,7 +73,7 @@ class Mark(NamedTuple):
 
 
 class Fence:
-    """The deadline of one primary; infinite while no other may be promoted behind its back.
+    """The deadline of one primary; infinite while no other can have been promoted.
 
     `alone`: whether silence ends a primary of which no standby streams (WALSUP_FENCE=on).
     """

@@ -1,4 +1,4 @@
-"""Whose archive it is that has no owner.json: one of WAL-G, KubeDB or Spilo (S4)."""
+"""Whose archive it is that has no owner.json: one of WAL-G, KubeDB or Spilo (rule ownership)."""
 
 import asyncio
 from dataclasses import dataclass
@@ -52,8 +52,8 @@ async def gather(
         raise FaultError(
             Fault(
                 kind=FaultKind.NOT_THE_OWNER,
-                problem=f"{backups[-1].name} in the archive does not tell whose it is (WAL-G before"
-                " 1.0 wrote no system identifier), and there is no segment that does",
+                problem=f"{backups[-1].name} in the archive does not identify its cluster (WAL-G"
+                " before 1.0 wrote no system identifier), and there is no segment that does",
             )
         )
     if not newest:
@@ -74,7 +74,7 @@ async def _system_id(
     log = target.with_suffix(".log")
     failure = await commands.fetch(name, target, log, timeout_s=_FETCH_TIMEOUT_S)
     if failure is not None:
-        raise FaultError(failure.fault(f"{name} could not be fetched to see whose it is"))
+        raise FaultError(failure.fault(f"{name} could not be fetched to identify its cluster"))
     return await asyncio.to_thread(_read, target)
 
 

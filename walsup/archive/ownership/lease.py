@@ -1,4 +1,7 @@
-"""Our hold on the owner object: every write of it after the claim goes through here (S2)."""
+"""Our hold on the owner object: every write of it after the claim goes through here.
+
+Rule one-owner.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -36,7 +39,7 @@ class Written(NamedTuple):
 
 
 def now_s() -> float:
-    """Give the clock of leases: monotonic, and it goes on while a machine sleeps."""
+    """Return the clock of leases: monotonic, and it goes on while a machine sleeps."""
     return clock_gettime(CLOCK_BOOTTIME)
 
 
@@ -52,7 +55,7 @@ async def write(  # noqa: PLR0913 (each is one fact)
     known: Owner | None = None,
     clock: Clock = now_s,
 ) -> Written | None:
-    """Create it (`etag` None) or replace it, under a nonce of its own; None: it is another's now.
+    """Create it (`etag` None) or replace it, with its own nonce; None: another one owns it.
 
     A write that was not answered may have succeeded, and may succeed at any later time. When a
     read shows one of ours (`tried`: the nonces of earlier ones), that gives its tag and no lease:
@@ -78,7 +81,7 @@ async def write(  # noqa: PLR0913 (each is one fact)
                 return None
             owner = Owner.from_json(found.content)
             nonces = {*tried, known.nonce} if known and _is_lost(raised) else tried
-            # Whoever edits the object by hand may leave the nonce in it.
+            # An object that was edited by hand may still contain the nonce.
             ours = owner.instance == wanted.instance and owner.boot in boots
             if not (ours and owner.nonce and owner.nonce in nonces):
                 if _is_lost(raised):
@@ -95,7 +98,7 @@ def _is_lost(raised: Exception) -> bool:
 
 
 async def _there(bucket: Conditional, raised: Exception) -> Object | None:
-    """Give the object as it is after a write that has failed; None: it has been removed.
+    """Return the object as it is after a write that has failed; None: it has been removed.
 
     Raises:
         `raised`, when the object does not tell.
@@ -155,13 +158,14 @@ class Lease:
 
     @property
     def is_held(self) -> bool:
-        """Whether nobody else can have written yet."""
+        """Return whether no other instance can have written yet."""
         return not self._may_be_given_up and self._clock() < self.until_s
 
     def continues(self, before: "Lease") -> bool:
         """Return whether the same start claimed this lease before `before` could end.
 
-        Then nobody else can have owned the archive in between, and no new base backup is demanded.
+        Then no other instance can have owned the archive in between, and no new base backup is
+        demanded.
         """
         ours, theirs = self.owner, before.owner
         return (
@@ -175,7 +179,7 @@ class Lease:
         """Write it again, with what is proven by now.
 
         Raises:
-            LostError: it is somebody else's, or has gone.
+            LostError: another instance owns it, or it has been deleted.
             what the bucket raises; ValueError: another walsup has written something odd.
         """
         await self._write(self._with(proven))
@@ -191,7 +195,7 @@ class Lease:
         await self._write(replace(self._with(proven), state="stopped"))
 
     async def leave(self) -> None:
-        """Keep its state, and tell that nobody holds it now: who comes next need not wait.
+        """Keep its state, and record that no start holds it: the next one need not wait.
 
         Raises:
             as `renew` does.
@@ -199,7 +203,7 @@ class Lease:
         await self._write(replace(self.owner, boot=NOBODY))
 
     def _with(self, proven: Proven) -> Owner:
-        # Both at once: a position behind a hole without its demand for a backup would hide it.
+        # Both at once: a position after a gap without its demand for a backup would hide it.
         owner = self.owner
         wanted = replace(
             owner,
@@ -241,7 +245,7 @@ class Lease:
             self._tried.clear()
 
     async def _lost(self) -> LostError:
-        """Give the error that says whose it is, as far as that can be read now."""
+        """Return the error that says whose it is, as far as that can be read now."""
         try:
             found = await self._bucket.get(OWNER_KEY)
         except FileNotFoundError as raised:
@@ -257,7 +261,7 @@ class Lease:
 def _highest(
     before: tuple[tuple[str, int], ...], now: tuple[tuple[str, int], ...]
 ) -> tuple[tuple[str, int], ...]:
-    """Give the higher value of each: the WAL of all earlier runs may be replayed."""
+    """Return the higher value of each: the WAL of all earlier runs may be replayed."""
     known = dict(before)
     return tuple(sorted((known | {n: max(v, known.get(n, v)) for n, v in now}).items()))
 
@@ -268,7 +272,7 @@ def _gives_up(owner: Owner) -> bool:
 
 def removed() -> Fault:
     """The fault of an owner object that we have owned."""
-    return Fault(kind=FaultKind.OWNER_REMOVED, problem=f"{OWNER_KEY} was there, and has gone")
+    return Fault(kind=FaultKind.OWNER_REMOVED, problem=f"{OWNER_KEY} existed and has been deleted")
 
 
 def _taken(owner: Owner | None) -> Fault:
@@ -281,5 +285,5 @@ def _taken(owner: Owner | None) -> Fault:
     return Fault(
         kind=FaultKind.NOT_THE_OWNER,
         problem=f"another start has taken the archive{by}",
-        remedy="stop one of the two databases, or give one a prefix of its own",
+        remedy="stop one of the two databases, or give one its own prefix",
     )

@@ -13,11 +13,11 @@ from walsup.archive.storage.fault_mapping import is_absent, is_conflict
 from walsup.settings import Settings
 
 KEY = "walsup/moved.json"
-_NAME_BYTES = 4  # eight digits; with 24, WAL-G's delete would take them for WAL (S6c)
+_NAME_BYTES = 4  # eight digits; 24 look like WAL to WAL-G's delete (rule archive-names)
 
 
 def find_now(bucket: Bucket) -> str:
-    """Give the sub-path in which the archive goes on, "" when it has not moved. Blocks.
+    """Return the sub-path in which the archive goes on, "" when it has not moved. Blocks.
 
     Raises:
         what the bucket raises; ValueError, KeyError: the note cannot be read.

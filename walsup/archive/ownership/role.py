@@ -1,4 +1,7 @@
-"""What a directory that was a primary's is now, by the archive's owner object (S19). Pure."""
+"""What a directory that was a primary's is now, by the archive's owner object. Pure.
+
+Rule role-from-the-archive.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -54,7 +57,7 @@ class Neither(NamedTuple):
 
 Rank = Stay | StepDown | Held | Neither
 
-_BY_HAND = "if this one shall go on, run: walsup adopt, and set WALSUP_ROLE=primary"
+_BY_HAND = "to make this instance the primary, run `walsup adopt` and set WALSUP_ROLE=primary"
 
 
 def judge(  # noqa: PLR0911 (a list of cases)
@@ -67,18 +70,18 @@ def judge(  # noqa: PLR0911 (a list of cases)
     """
     holder = (owner.instance, owner.boot, owner.epoch) if owner else None
     if own.adoption is not None and own.adoption.means(holder):
-        return Stay("a person has said so")
+        return Stay("an operator decided so")
     if owner is None:
         if own.owned and not empty:
-            return Neither("the archive's owner object has gone", _BY_HAND)
-        return Stay("nobody has owned the archive")
+            return Neither("the archive's owner object has been deleted", _BY_HAND)
+        return Stay("the archive never had an owner")
     if owner.system_id != own.system_id:
         if empty:
             return Stay("nothing is archived")
         return Neither(
             f"the archive belongs to the cluster with system identifier {owner.system_id}, this"
             f" one is {own.system_id}",
-            "give each database a prefix of its own, and a standby that of its primary",
+            "give each database its own prefix, and a standby the prefix of its primary",
         )
     if owner.instance == own.instance:
         return Stay("it owns the archive")
@@ -86,7 +89,7 @@ def judge(  # noqa: PLR0911 (a list of cases)
         return Neither(
             f"the archive's owner object has epoch {owner.epoch} (instance {owner.instance}), and"
             f" this data directory has seen epoch {own.known_epoch}: the bucket has an older state",
-            "find out who has put an older state of the bucket back; " + _BY_HAND,
+            "find out what restored an older state of the bucket; " + _BY_HAND,
         )
     left_lsn = next((s.switch_lsn for s in own.left if s.timeline == owner.timeline), None)
     if left_lsn is not None and left_lsn >= owner.lsn:
@@ -94,10 +97,10 @@ def judge(  # noqa: PLR0911 (a list of cases)
     if left_lsn is not None:
         return Held(
             f"this data directory has left timeline {owner.timeline} at {show_lsn(left_lsn)},"
-            f" before the end of what instance {owner.instance}, the owner, has archived of it"
+            f" before the end of what the owner, instance {owner.instance}, has archived of it"
             f" ({show_lsn(owner.lsn)})",
-            "if the owner is the database, empty this data directory: it is built as a standby;"
-            f" {_BY_HAND}",
+            "if the owner is the primary, empty this data directory: it is then built as a"
+            f" standby; {_BY_HAND}",
         )
     return _forked(own, owner, tuple(lines))
 
@@ -110,19 +113,19 @@ def _forked(own: Self, owner: Owner, lines: Sequence[Line]) -> StepDown | Held |
     if owner.next_timeline > owner.timeline and line is None:
         return Held(
             f"instance {owner.instance} has claimed the archive to be promoted to timeline"
-            f" {owner.next_timeline}, which it has not begun yet",
-            "run `walsup promote` there again; or, if that instance is lost and this one shall go"
-            " on, run `walsup adopt` here",
+            f" {owner.next_timeline}, which it has not started yet",
+            "run `walsup promote` there again; or, if that instance is lost, run `walsup adopt`"
+            " here",
         )
     return Neither(
         f"the archive belongs to another copy of this cluster, instance {owner.instance} on"
         f" timeline {owner.timeline}; this one is on timeline {own.timeline}",
-        f"find out which of them is the database; {_BY_HAND}",
+        f"find out which of them is the primary; {_BY_HAND}",
     )
 
 
 def _of_owner(owner: Owner, lines: Sequence[Line]) -> Line | None:
-    """Give the line of the owner's timeline; of the newest, when it has proven nothing of its own.
+    """Return the line of the owner's timeline; of the newest, when it has proven nothing itself.
 
     A number that was claimed for a promotion belongs to the owner, whatever else has a higher one.
     """

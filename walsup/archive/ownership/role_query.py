@@ -1,4 +1,4 @@
-"""Asking the archive what a directory that was a primary's is now (S19)."""
+"""Asking the archive what a directory that was a primary's is now (rule role-from-the-archive)."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ _MOST_READ = 16  # each costs a start of the engine
 
 
 def own(pgdata: Path, archive: str) -> Self:
-    """Give what this directory is.
+    """Return what this directory is.
 
     A promotion is in pg_control only after a checkpoint, and in pg_wal at once.
 
@@ -51,9 +51,9 @@ async def ask(reader: Reader, found: Self) -> Rank:
 
 
 async def _lines(reader: Reader, owner: Owner, own: int) -> list[Line]:
-    """Give the line of the owner; of an older object those that may be its own.
+    """Return the line of the owner; of an older object those that may be its own.
 
-    What else is there, under whatever number, is another's: nobody steps down for it.
+    What else is there, under whatever number, is another's: no instance is demoted because of it.
     """
     known = owner_line.line_of(owner)
     if known is not None:

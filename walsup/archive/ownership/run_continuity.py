@@ -20,13 +20,13 @@ def why_not(owner: Owner, note: Note | None, boot: str, key: str, timeline: int)
             f" {encryption_key.words(key)}, and no restore reads both"
         )
     if note is None:
-        return "the data directory's own note of this run is missing"
+        return "the data directory's note of this run is missing"
     if note.broken:
         return note.broken
     if owner.position is None or not _is_earlier_run(owner, boot):
         return ""
     if owner.position.timeline != timeline:
-        return ""  # a promotion or a restore has begun another, with base backups of its own
+        return ""  # a promotion or a restore has begun another, with its own base backups
     return _why_not_from(owner.position, note)
 
 
@@ -69,7 +69,7 @@ def _why_not_from(left: Position, note: Note) -> str:
     went_back = found.checkpoint_lsn < left.checkpoint_lsn
     if went_back or (found.checkpoint_lsn == left.checkpoint_lsn and found.at != left.at):
         return (
-            "the data directory is not the one that the archive's owner was last: the owner object"
-            f" has {left}, this run has found {found}"
+            f"the data directory is not the archive's last owner: the owner object has {left},"
+            f" this run has found {found}"
         )
     return ""

@@ -1,7 +1,7 @@
 """Claiming the archive before this instance takes writes: at a start, and for a promotion.
 
 The owner object is what decides between instances, so it is written before postgres is let write:
-whoever comes second finds another owner there.
+the second one finds another owner there.
 """
 
 import contextlib
@@ -63,7 +63,7 @@ async def before_start(
 ) -> Lease | Wait | Kept | None:
     """Claim the archive for a primary that is about to be started.
 
-    None: there is nothing to claim, because nobody has owned the archive or it is being wiped.
+    None: there is nothing to claim, because the archive never had an owner or is being wiped.
     Whether the disk continues what is archived is compared later, before anything is pushed.
 
     Raises:
@@ -100,7 +100,7 @@ class Promotion:
         self._read: tuple[Owner, str, float] | None = None
 
     async def look(self) -> admission.Take | Wait | Kept | None:
-        """Read the owner object and decide; None: nobody has owned the archive.
+        """Read the owner object and decide; None: the archive never had an owner.
 
         Raises:
             what the bucket raises; ValueError: the owner object cannot be read.
@@ -121,7 +121,7 @@ class Promotion:
 
     @property
     def stopped(self) -> bool:
-        """Whether the version that was read last says that its holder has stopped."""
+        """Return whether the version that was read last says that its holder has stopped."""
         return self._read is not None and self._read[0].state == "stopped"
 
     @property

@@ -80,38 +80,38 @@ class Bucket(Protocol):
         """Write over the version that has this tag; gives the new tag."""
 
     def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
-        """Give the keys directly in a folder in order, continued after a key; all pages of them."""
+        """Yield all keys directly in a folder in order, from after a key on."""
 
     async def folder(self, under: str) -> list[tuple[str, float]]:
-        """Give key and time of last change (Unix seconds) of what lies directly in a folder."""
+        """Return key and time of last change (Unix seconds) of what lies directly in a folder."""
 
     def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
-        """Give a folder's listing, continued after a key, one request a page."""
+        """Yield a folder's listing, continued after a key, one request a page."""
 
     def tree(self, under: str, after: str = "") -> AsyncIterator[Sequence[Listed]]:
-        """Give everything below a folder in the order of keys, one request a page."""
+        """Yield everything below a folder in the order of keys, one request a page."""
 
     def now(self) -> float:
-        """Give the server's own time, by its last answer (Unix seconds); 0: not known."""
+        """Return the server's own time, by its last answer (Unix seconds); 0: not known."""
 
     def first_key_now(self, under: str) -> str:
-        """Give one key under a folder, "" when a successful listing finds none. Blocks."""
+        """Return one key under a folder, "" when a successful listing finds none. Blocks."""
 
     async def settle(self, key: str) -> bool:
-        """Tell whether a listed object is whole (a server lists no other); it is durable then."""
+        """Return whether a listed object is whole (a server lists no other); it is durable then."""
 
     async def torn(self, under: str, after: str) -> list[str]:
-        """Give keys behind `after` of half objects that nobody has written at for 10 s."""
+        """Return keys after `after` of unfinished objects that have not grown for 10 s."""
 
     async def discard_torn(self, key: str) -> bool:
-        """Remove half an object; True when it has gone."""
+        """Remove an unfinished object; return True when it has been removed."""
 
     async def probe(self, size_bytes: int) -> None:
-        """Raise what a write of this size would meet, where that can be told without one."""
+        """Raise what a write of this size would meet, where that is known without one."""
 
 
 def open_bucket(settings: Settings) -> Bucket:
-    """Give the bucket that the settings name; no request is made.
+    """Return the bucket that the settings name; no request is made.
 
     Raises:
         ValueError: no archive is configured.

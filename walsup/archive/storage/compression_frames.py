@@ -15,9 +15,9 @@ _SMALLEST_BYTES = 8  # no segment, compressed or not, is smaller
 
 
 def is_whole(descriptor: int, size: int) -> bool:
-    """Tell whether the frames end where the file ends; what has other bytes cannot be judged.
+    """Return whether the frames end where the file ends; what has other bytes cannot be judged.
 
-    An encrypted file is one of those, and taken for whole.
+    An encrypted file is one of those, and counts as complete.
     """
     if size < _SMALLEST_BYTES:
         return False
@@ -31,7 +31,7 @@ def is_whole(descriptor: int, size: int) -> bool:
 
 
 def _lz4(descriptor: int, at: int, size: int) -> int:
-    """Give where the frame ends; behind the file's end when it is cut."""
+    """Return where the frame ends; after the file's end when it is truncated."""
     flags = _number(descriptor, at, 1)
     at += 3 + (8 if flags & 8 else 0) + (4 if flags & 1 else 0)
     while at < size:
@@ -44,7 +44,7 @@ def _lz4(descriptor: int, at: int, size: int) -> int:
 
 
 def _zstd(descriptor: int, at: int, size: int) -> int:
-    """Give where the frame ends; behind the file's end when it is cut."""
+    """Return where the frame ends; after the file's end when it is truncated."""
     flags = _number(descriptor, at, 1)
     single = flags >> 5 & 1
     content = (single, 2, 4, 8)[flags >> 6]

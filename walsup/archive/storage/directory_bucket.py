@@ -1,4 +1,7 @@
-"""The bucket in a directory: asked through a process that may hang in its place (S29)."""
+"""The bucket in a directory: asked through a process that may hang in its place.
+
+Rule hung-filesystem.
+"""
 
 import asyncio
 import errno
@@ -51,7 +54,7 @@ class Worker:
         self._buffer = b""
 
     def ask(self, timeout_s: float, **request: object) -> Any:  # noqa: ANN401 (what the worker found)
-        """Give what the worker found.
+        """Return what the worker found.
 
         Raises:
             TimeoutError: it hangs, or is busy with others' requests.
@@ -84,7 +87,7 @@ class Worker:
             self._close()
         if self._process is not None:
             if self._line is None:
-                raise self._late("hung: an earlier request has not come back yet")
+                raise self._late("hung: an earlier request has not returned yet")
             return self._line
         ours, theirs = socket.socketpair()
         with theirs:
@@ -117,7 +120,7 @@ class Worker:
             if not chunk:
                 raise _noted(
                     OSError(
-                        errno.EIO, "the process that reads the archive has died", self._directory
+                        errno.EIO, "the process that reads the archive has ended", self._directory
                     )
                 )
             self._buffer += chunk
@@ -188,13 +191,13 @@ class FileBucket:
         return str(await self._ask(do="replace", key=key, content=text, etag=etag))
 
     async def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
-        """Give the keys directly in a folder in S3's order, continued after a key."""
+        """Yield the keys directly in a folder in S3's order, continued after a key."""
         async for page in self.pages(under, after):
             for listed in page.objects:
                 yield listed.key
 
     async def folder(self, under: str) -> list[tuple[str, float]]:
-        """Give key and time of last change (Unix seconds) of what lies directly in a folder."""
+        """Return key and time of last change (Unix seconds) of what lies directly in a folder."""
         return [
             (listed.key, listed.changed_at)
             async for page in self.pages(under)
@@ -202,7 +205,7 @@ class FileBucket:
         ]
 
     async def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
-        """Give a folder's listing, continued after a key, one request a page."""
+        """Yield a folder's listing, continued after a key, one request a page."""
         while True:
             found = await self._ask(do="page", under=under, after=after, limit=_PAGE)
             rows = tuple(Listed(key, size, at) for key, size, at in found["files"])
@@ -211,7 +214,7 @@ class FileBucket:
                 return
 
     async def tree(self, under: str, after: str = "") -> AsyncIterator[Sequence[Listed]]:
-        """Give everything below a folder in the order of keys, one request a page."""
+        """Yield everything below a folder in the order of keys, one request a page."""
         while rows := await self._ask(
             _TREE_TIMEOUT_S, do="tree", under=under, after=after, limit=_TREE_PAGE
         ):
@@ -220,23 +223,23 @@ class FileBucket:
             after = page[-1].key
 
     def now(self) -> float:
-        """Tell that it is not known: only what is written there has a time of its own."""
+        """Return that it is not known: only what is written there has its own time."""
         return 0.0
 
     def first_key_now(self, under: str) -> str:
-        """Give one key under a folder, "" when a successful listing finds none. Blocks."""
+        """Return one key under a folder, "" when a successful listing finds none. Blocks."""
         return str(self._worker.ask(self._timeout_s, do="first", under=under))
 
     async def settle(self, key: str) -> bool:
-        """Tell whether a listed object is whole; it is durable then."""
+        """Return whether a listed object is whole; it is durable then."""
         return bool(await self._ask(_SETTLE_TIMEOUT_S, do="settle", key=key))
 
     async def torn(self, under: str, after: str) -> list[str]:
-        """Give keys behind `after` of half objects that nobody has written at for 10 s."""
+        """Return keys after `after` of unfinished objects that have not grown for 10 s."""
         return [*await self._ask(_SETTLE_TIMEOUT_S, do="torn", under=under, after=after)]
 
     async def discard_torn(self, key: str) -> bool:
-        """Remove half an object; True when it has gone."""
+        """Remove an unfinished object; return True when it has been removed."""
         return bool(await self._ask(do="discard_torn", key=key))
 
     async def device(self) -> Device:

@@ -1,6 +1,6 @@
 """The archive's directory, as S3 would behave: listings, conditional writes, nothing half.
 
-Only the worker process uses it: every call may hang (S29). Standard library only.
+Only the worker process uses it: every call may hang (rule hung-filesystem). Standard library only.
 """
 
 # ruff: noqa: PTH103, PTH105, PTH108, PTH110, PTH112, PTH116, PTH118, PTH120, PTH123 -- pathlib would
@@ -72,7 +72,7 @@ class Directory:
         return self._write(key, content.encode("latin-1"), etag)
 
     def page(self, under: str, after: str, limit: int) -> dict[str, object]:
-        """Give so many of the files directly in a folder after a key, in S3's order.
+        """Return so many of the files directly in a folder after a key, in S3's order.
 
         `files`: with size and time of change; `folders`: those in it up to there; `after`: where
         the next page goes on, "" when there is none.
@@ -95,18 +95,18 @@ class Directory:
         }
 
     def tree(self, under: str, after: str, limit: int) -> list[tuple[str, int, float]]:
-        """Give size and time of so many of the files anywhere below a folder, in S3's order."""
+        """Return size and time of so many of the files anywhere below a folder, in S3's order."""
         self._check_root()
         keys = heapq.nsmallest(limit, (key for key in self._walk(under) if key > after))
         return [row for key in keys if (row := self._row(key)) is not None]
 
     def first(self, under: str) -> str:
-        """Give any key under a folder."""
+        """Return any key under a folder."""
         self._check_root()
         return next(self._walk(under), "")
 
     def settle(self, key: str) -> bool:
-        """Tell whether a listed file is whole, and make it durable if so."""
+        """Return whether a listed file is whole, and make it durable if so."""
         descriptor = os.open(self._path(key), os.O_RDONLY)
         try:
             status = os.fstat(descriptor)
@@ -124,13 +124,13 @@ class Directory:
         return True
 
     def torn(self, under: str, after: str) -> list[str]:
-        """Give what is half and behind `after`, and has not grown for 10 s."""
+        """Return unfinished files after `after` that have not grown for 10 s."""
         late_s = time.monotonic() - _TORN_AFTER_S
         half = (key for key in self._names(under, after) if not self.settle(key))
         return [key for key in half if self._torn[key][2] < late_s]
 
     def discard_torn(self, key: str) -> bool:
-        """Remove a half file; True when it has gone."""
+        """Remove an unfinished file; return True when it has been removed."""
         if self.settle(key):
             return False
         os.unlink(self._path(key))
@@ -180,7 +180,8 @@ class Directory:
     def _temporary(self, target: str, content: bytes) -> str:
         """Write a file beside the target, durably, under a name that no listing shows."""
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        # With 24 digits in a row WAL-G's delete would take it for WAL (S6c); a pid has 7 at most.
+        # With 24 digits in a row it would look like WAL to WAL-G's delete (rule archive-names); a
+        # pid has 7 at most.
         path = f"{target}.tmp.{os.getpid()}{time.time_ns() % 10**12:012}"
         try:
             with open(path, "xb") as file:

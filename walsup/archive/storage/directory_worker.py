@@ -1,4 +1,6 @@
-"""The process that touches an archive in a directory, so that nothing else can hang there (S29).
+"""The process that touches an archive in a directory, so that nothing else can hang there.
+
+Rule hung-filesystem.
 
 It answers one JSON line for each on its standard input, a socket, and ends with the other side.
 While it reads a long folder it sends empty lines. Standard library only: it stays in memory.
@@ -18,7 +20,7 @@ _CHUNK_BYTES = 1 << 16
 
 
 def main(root: str) -> None:
-    """Answer until the other side has gone."""
+    """Answer until the other side closes the connection."""
     sys.excepthook = log.uncaught
     log.configure(os.environ.get("WALSUP_LOG_FORMAT", "auto"), "archive")
     told_s = time.monotonic()

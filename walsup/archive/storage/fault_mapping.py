@@ -7,23 +7,23 @@ from walsup.archive.storage.file_errors import fault_of
 from walsup.errors import WalsupError
 from walsup.redaction import redact_known
 
-# Not a bug: a server, a disk, the network or the machine is behind it. asyncpg's are told by name,
+# Not a bug: a server, a disk, the network or the machine caused it. asyncpg's are named here,
 # because most processes do not load it.
 _EXPECTED = (OSError, EOFError, MemoryError, ConflictError, FaultError, WalsupError)
 
 
 def is_conflict(raised: BaseException) -> bool:
-    """Tell whether a conditional write lost: the object exists, or has changed."""
+    """Return whether a conditional write lost: the object exists, or has changed."""
     return isinstance(raised, ConflictError)
 
 
 def is_absent(raised: BaseException) -> bool:
-    """Tell whether an authorised server said that this object does not exist."""
+    """Return whether an authorised server said that this object does not exist."""
     return isinstance(raised, FileNotFoundError) and "NoSuchBucket" not in str(raised)
 
 
 def classify(raised: BaseException) -> Fault:
-    """Give the fault behind an exception of the client, or of this machine's own.
+    """Return the fault that caused an exception of the client, or of this machine.
 
     Without the secrets that this process knows.
     """

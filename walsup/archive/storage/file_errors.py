@@ -28,20 +28,19 @@ _KINDS = {
     errno.EHOSTUNREACH: FaultKind.REFUSED,
 }
 _REMEDIES = {
-    FaultKind.DISK_FULL: "make room on the volume of the archive; it is retried",
-    FaultKind.NO_RIGHTS: "let this user write into the archive's directory (owner, mode,"
+    FaultKind.DISK_FULL: "free space on the volume of the archive; walsup retries",
+    FaultKind.NO_RIGHTS: "allow this user to write into the archive's directory (owner, mode,"
     " read-only mount)",
-    FaultKind.TIMEOUT: "look at the archive's mount and its server: it hangs; nothing has to be"
-    " restarted",
-    FaultKind.SERVER_ERROR: "look at the archive's volume and the kernel's log; it may need a new"
-    " mount",
-    FaultKind.REFUSED: "look at the archive's mount and whether its server runs",
+    FaultKind.TIMEOUT: "check the archive's mount and its server: it hangs; no restart is needed",
+    FaultKind.SERVER_ERROR: "check the archive's volume and the kernel log; it may have to be"
+    " mounted again",
+    FaultKind.REFUSED: "check the archive's mount, and that its server runs",
     FaultKind.NO_BUCKET: "mount the archive's volume, or create the directory for this user",
 }
 
 
 def fault_of(raised: OSError) -> Fault | None:
-    """Give the fault behind an error with a number; None for one that says nothing about files."""
+    """Return the fault that an errno stands for; None for one that is not about files."""
     missing = raised.errno == errno.ENOENT and _NO_SUCH_BUCKET in str(raised.strerror)
     kind = FaultKind.NO_BUCKET if missing else _KINDS.get(raised.errno or 0)
     if kind is None:
@@ -57,14 +56,14 @@ def fault_of(raised: OSError) -> Fault | None:
 
 
 def _here(kind: FaultKind, filename: object) -> str:
-    """Give the line for a file of our own; "" when that of the class is as good."""
+    """Return the line for a file of our own; "" when that of the class is as good."""
     place = f"the file system of {PurePath(str(filename)).parent}" if filename else ""
     match kind:
         case FaultKind.DISK_FULL if place:
-            return f"make room on {place}; it is retried"
+            return f"free space on {place}; walsup retries"
         case FaultKind.NO_RIGHTS:
-            return "let this user read and write there (owner, mode, read-only mount)"
+            return "allow this user to read and write there (owner, mode, read-only mount)"
         case FaultKind.SERVER_ERROR:
-            return f"look at {place or 'the volumes'} and the kernel's log"
+            return f"check {place or 'the volumes'} and the kernel log"
         case _:
             return ""

@@ -1,6 +1,6 @@
 """A bucket that is asked again until it answers, each request in its own place.
 
-A restore waits for ever for an archive that cannot be asked; begun anew at each fault it would
+A restore waits without end for an archive that does not answer; restarted at each fault it would
 never end where every second request fails.
 """
 
@@ -56,13 +56,13 @@ class Patient:
                 await self._on_fault(classify(raised), failures)
 
     async def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
-        """Give the keys directly in a folder in order, continued after a key; all pages of them."""
+        """Yield all keys directly in a folder in order, from after a key on."""
         async for page in self.pages(under, after):
             for listed in page.objects:
                 yield listed.key
 
     async def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
-        """Give a folder's listing, continued after a key; after a fault it goes on where it was."""
+        """Yield a folder's listing from after a key on; after a fault it continues there."""
         failures = 0
         while True:
             try:
@@ -77,7 +77,7 @@ class Patient:
                 return
 
     async def folder(self, under: str) -> list[tuple[str, float]]:
-        """Give key and time of last change (Unix seconds) of what lies directly in a folder."""
+        """Return key and time of last change (Unix seconds) of what lies directly in a folder."""
         failures = 0
         while True:
             try:

@@ -1,1 +1,4 @@
-"""Deleting a whole archive (S32), and nothing else: no other package deletes what is archived."""
+"""Deleting a whole archive, and nothing else: no other package deletes what is archived.
+
+Rule wipe.
+"""

@@ -46,7 +46,7 @@ class Found:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing at all."""
+        """Return whether there is nothing at all."""
         return not (self.objects or self.versions or self.markers or self.uploads)
 
     def add(self, page: Sequence[Entry]) -> None:
@@ -77,24 +77,24 @@ class Found:
         self._look(upload.key, upload.begun_at)
 
     def objection(self) -> Objection | None:
-        """Tell what keeps this from being one archive that can be wiped."""
+        """Return what keeps this from being one archive that can be wiped."""
         if self._odd:
             return Objection(
-                f"there are keys with . or .. in their path, which some servers and tools take for"
-                f" another place: {_some([*self._odd])}",
-                "look at them, and remove them by hand: no archive has such keys",
+                "there are keys with . or .. in their path, which some servers and tools resolve"
+                f" to another place: {_some([*self._odd])}",
+                "inspect them and remove them by hand: no archive has such keys",
             )
         if self._below:
             return Objection(
-                f"more than one archive lies there; below it: {_some([*self._below])}",
-                "WALSUP_ARCHIVE has to name one archive: is a component missing at its end? Each"
-                " of the others is wiped by itself",
+                f"there is more than one archive; below it: {_some([*self._below])}",
+                "set WALSUP_ARCHIVE to one archive (is a component missing at its end?), and wipe"
+                " each of the others separately",
             )
         if not self.is_empty and not any(name in self.folders for name in _FAMILIAR):
             return Objection(
-                "this is no archive: there is neither wal_005/, basebackups_005/ nor walsup/ in it,"
-                f" but {_some(sorted(self.folders))}",
-                "correct WALSUP_ARCHIVE: it names the folder that holds these three",
+                "this is not an archive: there is neither wal_005/, basebackups_005/ nor walsup/"
+                f" in it, but {_some(sorted(self.folders))}",
+                "correct WALSUP_ARCHIVE: it must name the folder that contains these three",
             )
         return None
 
@@ -106,12 +106,12 @@ class Found:
 
 
 def odd(key: str) -> str:
-    """Give a key that might be taken for another place's, "" for any other."""
+    """Return a key that might be mistaken for another place's, "" for any other."""
     return key if {".", ".."} & set(key.split("/")) else ""
 
 
 def archive_below(key: str) -> str:
-    """Give the folder of another archive that a key is part of, "" when it is not."""
+    """Return the folder of another archive that a key is part of, "" when it is not."""
     parts = key.split("/")
     for depth in range(1, len(parts) - 1):
         if parts[depth] in (WAL_FOLDER, BACKUP_FOLDER) or parts[depth:] == OWNER_KEY.split("/"):
@@ -120,13 +120,13 @@ def archive_below(key: str) -> str:
 
 
 def unowned(found: Found, now_at: float) -> Objection | None:
-    """Tell why an archive without owner object might still be written to."""
+    """Return why an archive without owner object might still be written to."""
     if (age_s := now_at - found.newest_at) >= FRESH_S:
         return None
     return Objection(
-        "no owner object tells whether a database still archives there, and the newest object is"
-        f" only {max(0.0, age_s):.0f} s old",
-        "stop what archives to it; wipe it when nothing has been written for an hour, or, when you"
+        "without an owner object it is not known whether a database still archives there, and the"
+        f" newest object is only {max(0.0, age_s):.0f} s old",
+        "stop what archives to it; wipe it when nothing has been written for an hour, or, if you"
         " are sure, with --even-if-fresh",
     )
 

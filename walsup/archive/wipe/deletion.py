@@ -28,7 +28,7 @@ _GONE = ("NoSuchKey", "NoSuchVersion")
 
 
 class Sweep:
-    """Deletes what lies in a place while a lease is held, or, without one, what nobody else can."""
+    """Deletes what is in a place while a lease is held, or, without one, what no one else can."""
 
     def __init__(self, place: Place, lease: Lease | None, say: Say) -> None:
         """`lease` None: only old versions by their own names may be deleted; see `finish`."""
@@ -45,8 +45,8 @@ class Sweep:
         """Delete everything but the owner object; what is locked stays.
 
         Raises:
-            ArchiveError: a right is missing, the server cannot be asked, or somebody writes there.
-            LostError: the archive is somebody else's now.
+            ArchiveError: a permission is missing, no server answers, or a program writes there.
+            LostError: another instance owns the archive now.
         """
         small = 0
         while small < _MOST_SMALL_PASSES:
@@ -57,8 +57,8 @@ class Sweep:
                 return
             small += removed < _SMALL
         raise ArchiveError(
-            f"objects still appear there while they are deleted, such as {self._last}",
-            hint="find out which program writes there, or look at that key; then run this again",
+            f"objects keep appearing there during the deletion, such as {self._last}",
+            hint="find out which program writes there, or inspect that key; then run this again",
         )
 
     async def finish(self, keys: Sequence[str]) -> None:
@@ -87,7 +87,7 @@ class Sweep:
             for one in batch:
                 if odd(one.key) or archive_below(one.key):
                     raise ArchiveError(
-                        f"{one.key} has appeared, which is another archive's",
+                        f"{one.key} has appeared, which belongs to another archive",
                         hint="find out which program writes there, and run this again",
                     )
             removed += await self._delete(batch)
@@ -99,7 +99,7 @@ class Sweep:
         return one.key in locked if not one.version else (one.key, one.version) in self.stays
 
     async def _delete(self, batch: Sequence[Entry], *, renew: bool = True) -> int:
-        """Delete a page of a listing; gives how many have gone."""
+        """Delete a page of a listing; return how many were deleted."""
         failures, todo = 0, self._place.batches(batch)
         while todo:
             now = todo.pop(0)
@@ -142,7 +142,7 @@ class Sweep:
             if raised.fault.kind != FaultKind.NO_RIGHTS:
                 raise refusal(raised.fault) from raised
             raise ArchiveError(
-                f"{_denied(refused).problem}; it may be locked, which may not be asked either:"
+                f"{_denied(refused).problem}; it may be locked, but that cannot be checked:"
                 f" {raised.fault.problem}",
                 hint=refusal(raised.fault).hint,
             ) from raised
@@ -194,7 +194,7 @@ async def pages(listing: Callable[[], Iterator[list[T]]]) -> AsyncIterator[list[
 def _timely(lease: Lease | None, work: Callable[[], T]) -> T:
     if lease is not None and not lease.is_held:
         raise FaultError(
-            Fault(FaultKind.TIMEOUT, "this machine stood still for longer than the lease")
+            Fault(FaultKind.TIMEOUT, "this machine was paused for longer than the lease")
         )
     return work()
 

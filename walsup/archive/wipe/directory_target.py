@@ -1,6 +1,6 @@
 """The archive in a directory: everything in it, never through a symbolic link.
 
-Unlike the agent, a person who waits for a hung file system may: no process stands in between.
+Unlike the agent, a command may wait for a hung file system: no process is in between.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ class Folder:
         return time.time()
 
     def entries(self, under: str = "") -> Iterator[list[Entry]]:
-        """Give every file.
+        """Yield every file.
 
         Raises:
             FaultError: the directory is a link, or something is mounted in it.
@@ -56,23 +56,23 @@ class Folder:
         yield page
 
     def names(self) -> Iterator[list[Entry]]:
-        """Give every file: there is no second way to ask."""
+        """Yield every file: there is no second way to ask."""
         return self.entries()
 
     def uploads(self) -> Iterator[list[Upload]]:
-        """Give nothing: what is half written is a file."""
+        """Yield nothing: what is half written is a file."""
         return iter(())
 
     def upload_bytes(self, _upload: Upload) -> int:
-        """Give nothing."""
+        """Return nothing."""
         return 0
 
     def batches(self, entries: Sequence[Entry]) -> list[Sequence[Entry]]:
-        """Give all of them: nothing that hangs can be given up anyway."""
+        """Return all of them: nothing that hangs can be given up anyway."""
         return [entries] if entries else []
 
     def delete(self, entries: Sequence[Entry]) -> list[Refused]:
-        """Remove files; one that has gone is as good."""
+        """Remove files; one that is already missing counts as removed."""
         for folder, keys in groupby((one.key for one in entries), _folder):
             with contextlib.suppress(FileNotFoundError), self._opened(folder) as opened:
                 for key in keys:
@@ -130,7 +130,7 @@ class Folder:
                             yield from self._walk(opened, f"{key}/")
                         continue
                 except FileNotFoundError:
-                    continue  # it has gone meanwhile
+                    continue  # it was removed in the meantime
                 except OSError as raised:
                     raise self._named(raised, key) from raised
                 yield Entry(key, status.st_size, status.st_mtime)
@@ -160,7 +160,7 @@ class Folder:
                 raise FaultError(
                     Fault(
                         kind=FaultKind.NO_RIGHTS,
-                        problem=f"{self._root} is a symbolic link, or no directory",
+                        problem=f"{self._root} is a symbolic link, or not a directory",
                         remedy="name the directory itself in WALSUP_ARCHIVE",
                     )
                 ) from raised
@@ -180,7 +180,7 @@ class Folder:
                         Fault(
                             kind=FaultKind.NO_RIGHTS,
                             problem=f"another file system is mounted at {point}",
-                            remedy="unmount it: a wipe does not leave the archive's own",
+                            remedy="unmount it: a wipe does not leave the archive's file system",
                         )
                     )
 

@@ -1,4 +1,7 @@
-"""Taking an archive over for the wipe: nobody else may be alive on it, and nobody gets in (S32)."""
+"""Taking an archive over for the wipe: no database may be active on it or claim it.
+
+Rule wipe.
+"""
 
 import asyncio
 import math
@@ -20,11 +23,11 @@ _STATE = "wiping"
 _RENEWED_AFTER_LEASES = 0.5
 _SAID_EVERY_S = 5.0
 _MOST_LOST = 10
-_STOP_IT = "stop the database that archives there (a clean stop gives the archive up at once)"
+_STOP_IT = "stop the database that archives there (a clean stop releases the archive at once)"
 
 
 async def read_owner(bucket: Conditional) -> tuple[Owner, Object] | None:
-    """Give the owner, and the object that says so; None when there is none.
+    """Return the owner, and the object that says so; None when there is none.
 
     Raises:
         ArchiveError: it cannot be understood; else what the bucket raises.
@@ -37,25 +40,25 @@ async def read_owner(bucket: Conditional) -> tuple[Owner, Object] | None:
     except ValueError as raised:
         raise ArchiveError(
             str(raised),
-            hint="look at it by hand: is it a newer walsup's? Remove it if it is nobody's",
+            hint="inspect it: a newer walsup may have written it. Remove it if no database uses it",
         ) from raised
 
 
 def is_free(owner: Owner) -> bool:
-    """Tell whether nobody holds it, as it says itself."""
+    """Return whether it says that no start holds it."""
     return owner.state == "stopped" or is_left(owner)
 
 
 def is_left(owner: Owner) -> bool:
-    """Tell whether a wipe has ended without being done."""
+    """Return whether a wipe has ended without being done."""
     return owner.state == _STATE and owner.boot == NOBODY
 
 
 async def conditional(bucket: Bucket, *, unsafe_owner: bool) -> Conditional:
-    """Give the bucket as far as its conditions hold.
+    """Return the bucket as far as its conditions hold.
 
     Raises:
-        ArchiveError: they do not, and nobody has allowed that.
+        ArchiveError: they do not, and no setting allows that.
     """
     if await conditional_writes.honoured(bucket):
         return bucket
@@ -65,10 +68,10 @@ async def conditional(bucket: Bucket, *, unsafe_owner: bool) -> Conditional:
 
 
 async def take(bucket: Conditional, lease_s: float, say: Say) -> Lease:
-    """Write `wiping` into the owner object; who holds it and has died is waited for.
+    """Write `wiping` into the owner object; waits for a holder that has died.
 
     Raises:
-        ArchiveError: somebody is alive there; else what the bucket raises.
+        ArchiveError: a database is active there; otherwise what the bucket raises.
     """
     boot, rivals = os.urandom(16).hex(), Rivals()
     first, said_s, lost = b"", -math.inf, 0
@@ -89,9 +92,9 @@ async def take(bucket: Conditional, lease_s: float, say: Say) -> Lease:
                 if now_s() - said_s >= _SAID_EVERY_S:
                     said_s = now_s()
                     say(
-                        f"waiting: the owner object says {owner.state}; who holds it is taken for"
-                        f" dead after {patience_s:g} s without a renewal, of which"
-                        f" {unchanged_s:.0f} s are over"
+                        f"waiting: the owner object says {owner.state}; its lease counts as"
+                        f" expired after {patience_s:g} s without a renewal, of which"
+                        f" {unchanged_s:.0f} s have passed"
                     )
                 await asyncio.sleep(min(1.0, lease_s / 4))
                 continue
@@ -100,10 +103,10 @@ async def take(bucket: Conditional, lease_s: float, say: Say) -> Lease:
             )
         if (written := await write(bucket, wanted, etag)) is not None:
             return Lease(bucket, written)
-        lost += 1  # somebody was faster; what it has written tells who
+        lost += 1  # another writer was faster; its object names it
         await asyncio.sleep(0.2 * lost)
     raise ArchiveError(
-        "the owner object changes again and again, though nobody holds it",
+        "the owner object changes repeatedly, although no start holds it",
         hint="find out which program writes it, and run this again",
     )
 
@@ -115,8 +118,8 @@ async def let_a_former_holder_find_out(lease: Lease, say: Say) -> None:
     """
     until_s = now_s() + RIVAL_LEASES * lease.owner.lease_s
     say(
-        f"waiting {RIVAL_LEASES * lease.owner.lease_s:g} s: the owner object was missing, and one"
-        " that held it would find out only now"
+        f"waiting {RIVAL_LEASES * lease.owner.lease_s:g} s: the owner object was missing, and a"
+        " holder would only notice it now"
     )
     while now_s() < until_s:
         await keep(lease)
@@ -127,7 +130,7 @@ async def keep(lease: Lease, *, now: bool = False) -> None:
     """Renew what is half over; after this a request may take 1.6 leases.
 
     Raises:
-        LostError: it is somebody else's; else what the bucket raises.
+        LostError: another instance owns it; otherwise what the bucket raises.
     """
     owner = lease.owner
     began_s = lease.until_s - HOLDER_LEASES * owner.lease_s
@@ -136,7 +139,7 @@ async def keep(lease: Lease, *, now: bool = False) -> None:
 
 
 def _of_nobodys(boot: str, lease_s: float) -> Owner:
-    """Give the object for an archive that has none: no walsup may claim it meanwhile."""
+    """Return the object for an archive that has none: no walsup may claim it meanwhile."""
     return Owner(
         system_id=0,
         instance="",
@@ -152,7 +155,7 @@ def _of_nobodys(boot: str, lease_s: float) -> Owner:
 
 def _whose(owner: Owner) -> str:
     if owner.state == _STATE:
-        return "another wipe of this archive is going on: it has just renewed the owner object"
+        return "another wipe of this archive is running: it has just renewed the owner object"
     return (
         f"instance {owner.instance} is alive on it: it has just renewed the owner object (epoch"
         f" {owner.epoch}, cluster {owner.system_id})"

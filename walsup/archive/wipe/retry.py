@@ -80,7 +80,10 @@ def pause_s(failures: int) -> float:
 
 
 def refusal(fault: Fault) -> ArchiveError:
-    """Give a fault as what a person is told."""
-    rights = "give the key the right that is named; docs/permissions.md has all that it needs"
+    """Return a fault as an operator's error."""
+    rights = (
+        "grant the access key the permission named above; docs/permissions.md lists all that a"
+        " wipe needs"
+    )
     hint = rights if fault.kind == FaultKind.NO_RIGHTS and not fault.remedy else fault.cure
     return ArchiveError(f"{fault.kind}: {fault.problem}", hint=hint)

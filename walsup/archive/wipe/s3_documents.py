@@ -19,7 +19,7 @@ class Deleting(NamedTuple):
 
 
 def entries(page: Document, prefix: str) -> list[Entry]:
-    """Give a listing's objects, versions and delete markers; keys lose the prefix.
+    """Return a listing's objects, versions and delete markers; keys lose the prefix.
 
     Raises:
         OddAnswerError: one does not lie below the prefix: this server's listing is not believed.
@@ -38,7 +38,7 @@ def entries(page: Document, prefix: str) -> list[Entry]:
 
 
 def uploads(page: Document, prefix: str) -> list[Upload]:
-    """Give a listing's multipart uploads.
+    """Return a listing's multipart uploads.
 
     Raises:
         OddAnswerError: as `entries` does.
@@ -64,5 +64,5 @@ def deletion(objects: Sequence[Deleting]) -> bytes:
 
 
 def fits(key: str) -> bool:
-    """Tell whether a key can be written into such a request: XML 1.0 has no control characters."""
+    """Return whether such a request can contain a key: XML 1.0 has no control characters."""
     return all(character >= " " and character not in "\ufffe\uffff" for character in key)

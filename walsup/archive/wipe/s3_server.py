@@ -24,11 +24,11 @@ class Server:
         self._change_timeout_s = change_timeout_s
 
     def document(self, call: Call, kind: str = "") -> Document:
-        """Give the answer's document; OddAnswerError when it is none of this kind."""
+        """Return the answer's document; OddAnswerError when it is none of this kind."""
         return Document(self.ask(call), kind)
 
     def ask(self, call: Call) -> bytes:
-        """Give the answer's body."""
+        """Return the answer's body."""
         if call.body:
             # DeleteObjects insists on a checksum; this is the one that every server knows.
             digest = hashlib.md5(call.body, usedforsecurity=False).digest()

@@ -44,7 +44,7 @@ class Objects:
         return self._server.now_at
 
     def entries(self, under: str = "") -> Iterator[list[Entry]]:
-        """Give all versions and delete markers; where a server has no such thing, all objects."""
+        """Yield all versions and delete markers; where a server has no such thing, all objects."""
         pages = self._versioned(under) if self.shows_versions else iter(())
         for page in pages:
             yield s3_documents.entries(page, self._prefix)
@@ -52,11 +52,11 @@ class Objects:
             yield from self._plain(under)
 
     def names(self) -> Iterator[list[Entry]]:
-        """Give what a plain listing shows."""
+        """Yield what a plain listing shows."""
         return self._plain("")
 
     def uploads(self) -> Iterator[list[Upload]]:
-        """Give the unfinished uploads; a server without such a listing has none to show."""
+        """Yield the unfinished uploads; a server without such a listing has none to show."""
         query = {"uploads": "", "max-uploads": self._page} | _URL
         call = Call("GET", "s3:ListBucketMultipartUploads", query)
         try:
@@ -89,7 +89,7 @@ class Objects:
             call = call._replace(query=following)
 
     def batches(self, entries: Sequence[Entry]) -> list[Sequence[Entry]]:
-        """Give what a request can name together, then each of the others alone."""
+        """Return what a request can name together, then each of the others alone."""
         together = [one for one in entries if self._in_bulk and s3_documents.fits(one.key)]
         named = set(together)
         return [*([together] if together else []), *([o] for o in entries if o not in named)]
@@ -107,7 +107,7 @@ class Objects:
         return [Refused(one, AGAIN, "") for one in entries]
 
     def abort(self, upload: Upload) -> None:
-        """Throw an upload away; one that has gone meanwhile is as good."""
+        """Abort an upload; one that is already missing counts as aborted."""
         query = {"uploadId": upload.name}
         key = self._prefix + upload.key
         try:
@@ -144,7 +144,7 @@ class Objects:
         self._server.close()
 
     def _versioned(self, under: str) -> Iterator[Document]:
-        """Give a listing of versions; nothing, and a note of it, where a server has no such."""
+        """Yield a listing of versions; nothing, and a note of it, where a server has no such."""
         query = {"versions": "", "max-keys": self._page} | _URL
         pages = self._pages(Call("GET", "s3:ListBucketVersions", query), "", under)
         try:
@@ -181,7 +181,7 @@ class Objects:
         refused = []
         for _, fields in answer.rows("Error"):
             named = Deleting(fields.get("Key", ""), fields.get("VersionId", ""))
-            # One that cannot be told apart counts for the first of its key: none is dropped.
+            # One that cannot be distinguished counts for the first of its key: none is dropped.
             same_key = (one for key, one in asked.items() if key.key == named.key)
             entry = asked.get(named) or next(same_key, entries[0])
             refused.append(Refused(entry, fields.get("Code", ""), fields.get("Message", "")))
@@ -194,7 +194,7 @@ class Objects:
         except RefusedError as refused:
             if refused.fault.kind == FaultKind.NO_RIGHTS:
                 return [Refused(entry, refused.code, "")]
-            if refused.status != 404:  # noqa: PLR2004 (HTTP: it has gone)
+            if refused.status != 404:  # noqa: PLR2004 (HTTP: not found)
                 raise
         return []
 

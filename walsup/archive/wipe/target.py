@@ -62,34 +62,34 @@ class Place(Protocol):
         """The time of its last answer, in Unix seconds, by the clock that `modified_at` has."""
 
     def entries(self, under: str = "") -> Iterator[list[Entry]]:
-        """Give everything whose key begins so, old versions and delete markers too, in pages."""
+        """Yield everything whose key begins so, old versions and delete markers too, in pages."""
 
     def names(self) -> Iterator[list[Entry]]:
-        """Give what a plain listing shows, asked independently of `entries`."""
+        """Yield what a plain listing shows, asked independently of `entries`."""
 
     def uploads(self) -> Iterator[list[Upload]]:
-        """Give the unfinished multipart uploads, in pages."""
+        """Yield the unfinished multipart uploads, in pages."""
 
     def upload_bytes(self, upload: Upload) -> int:
-        """Give what an unfinished upload holds."""
+        """Return what an unfinished upload holds."""
 
     def batches(self, entries: Sequence[Entry]) -> list[Sequence[Entry]]:
         """Split a page into what one request can delete."""
 
     def delete(self, entries: Sequence[Entry]) -> list[Refused]:
-        """Delete a batch; gives what was not deleted. AGAIN: it has to be batched anew."""
+        """Delete a batch; gives what was not deleted. AGAIN: it has to be batched again."""
 
     def abort(self, upload: Upload) -> None:
         """Throw an unfinished upload away."""
 
     def locks(self) -> bool | None:
-        """Tell whether anything here can be locked; None: that may not be asked."""
+        """Return whether anything here can be locked; None: that may not be asked."""
 
     def lock(self, entry: Entry) -> Lock | None:
-        """Give what keeps an entry from being deleted."""
+        """Return what keeps an entry from being deleted."""
 
     def tidy(self) -> None:
-        """Remove what is left when everything in it has gone, such as empty directories."""
+        """Remove what is left when everything in it has been deleted, such as empty directories."""
 
     def close(self) -> None:
         """Let go of connections."""

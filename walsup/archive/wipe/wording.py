@@ -1,4 +1,4 @@
-"""What a person is told of an archive that is to be wiped, and of what has stayed. Pure."""
+"""The report about an archive that is to be wiped, and about what remained. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ _SHOWN = 10
 
 
 def counted(found: Found) -> Iterator[str]:
-    """Give a line for each kind of thing that is there."""
+    """Yield a line for each kind of thing that is there."""
     folders = ", ".join(f"{name}: {n}" for name, n in sorted(found.folders.items()) if n)
     rows = (
         ("objects", found.objects, found.object_bytes, folders),
@@ -27,11 +27,11 @@ def counted(found: Found) -> Iterator[str]:
 
 
 def owned_by(owner: Owner | None, found: Found, now_at: float, lease_s: float) -> str:
-    """Give a line about whose it is, and whether that one may be alive."""
+    """Return a line about whose it is, and whether that one may be alive."""
     if owner is None:
         return (
-            "nobody's: no owner object tells whether a database still archives there; the newest"
-            f" object is {_age(found.newest_at, now_at)} old"
+            "none: without an owner object it is not known whether a database still archives"
+            f" there; the newest object is {_age(found.newest_at, now_at)} old"
         )
     whose = (
         f"instance {owner.instance} of cluster {owner.system_id}, epoch {owner.epoch}, timeline"
@@ -43,18 +43,18 @@ def owned_by(owner: Owner | None, found: Found, now_at: float, lease_s: float) -
         case "stopped", _:
             return f"owner: {whose}; stopped"
         case "wiping", boot if boot == NOBODY:
-            return "an interrupted wipe, which can go on at once"
+            return "an interrupted wipe, which can continue at once"
         case "wiping", _:
-            return f"a wipe, going on or killed ({seen}): another waits {wait_s:g} s to see which"
+            return f"a wipe, running or killed ({seen}): another waits {wait_s:g} s to see which"
         case _:
             return (
-                f"owner: {whose}; {owner.state} ({seen}): alive, or killed. A wipe waits"
-                f" {wait_s:g} s to see which, and refuses when it is alive"
+                f"owner: {whose}; {owner.state} ({seen}): active, or killed. A wipe waits"
+                f" {wait_s:g} s to see which, and refuses if it is active"
             )
 
 
 def staying(stays: Iterable[Stay]) -> str:
-    """Say what has stayed and until when: the locks with their numbers, and the first keys."""
+    """Return what has stayed and until when: the locks with their numbers, and the first keys."""
     known = list(stays)
     locks = Counter(str(one.lock) for one in known)
     keys = [f"  {one.entry.key} {one.entry.version}: {one.lock}" for one in known[:_SHOWN]]
@@ -72,7 +72,7 @@ def when(stays: Iterable[Stay]) -> str:
     hold = "when the legal holds have been removed" if any(not o.lock.until for o in known) else ""
     return (
         f"run this again {' and '.join(part for part in (after, hold) if part)}; the owner object"
-        " says wiping until then, and no database gets in"
+        " says wiping until then, and no database can claim the archive"
     )
 
 

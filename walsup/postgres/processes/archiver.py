@@ -48,12 +48,12 @@ def find(
 
 
 def is_pushing(archiver_pid: int, proc: Path = Path("/proc")) -> bool:
-    """Tell whether this archiver runs its command now; cheap enough to be asked often."""
+    """Return whether this archiver runs its command now; cheap enough to be asked often."""
     return bool(_children(proc, archiver_pid))
 
 
 def has_push_of(config: Path, proc: Path = Path("/proc")) -> bool:
-    """Tell whether an engine with this configuration pushes, also one that has lost its archiver.
+    """Return whether an engine with this configuration pushes, also one that has lost its archiver.
 
     A push that is the archiver's own outlives a postmaster that crashes.
     """
@@ -75,7 +75,7 @@ def _shown(proc: Path, pid: int) -> Archiver:
 
 
 def _deep_state(proc: Path, pid: int) -> str:
-    """Give the state of a push: of the shell, or of what the shell runs when that is stopped."""
+    """Return the state of a push: of the shell, or of what the shell runs when that is stopped."""
     states = [_state(proc, pid), *(_state(proc, child) for child in _children(proc, pid))]
     return next((state for state in states if state and state in _STOPPED), states[0])
 
@@ -100,7 +100,7 @@ def _stat(proc: Path, pid: int) -> tuple[str, str]:
 
 
 def _read(path: Path) -> str:
-    """Give a file of /proc, "" when the process has ended."""
+    """Return a file of /proc, "" when the process has ended."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:

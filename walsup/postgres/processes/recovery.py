@@ -10,12 +10,12 @@ _TITLE = re.compile(r"postgres: (?:.*: )?startup\s+(recovering|waiting for) ([0-
 
 
 def segment(postmaster_pid: int, proc: Path = Path("/proc")) -> str:
-    """Give the name of the segment that is being replayed, "" when none is."""
+    """Return the name of the segment that is being replayed, "" when none is."""
     return _found(postmaster_pid, proc, "recovering")
 
 
 def awaited(postmaster_pid: int, proc: Path = Path("/proc")) -> str:
-    """Give the name of the segment that is waited for: all before is read; "" when none is."""
+    """Return the name of the segment that is waited for: all before is read; "" when none is."""
     return _found(postmaster_pid, proc, "waiting for")
 
 
@@ -33,7 +33,7 @@ def _found(postmaster_pid: int, proc: Path, doing: str) -> str:
 
 
 def _titles(postmaster_pid: int, proc: Path) -> Iterator[tuple[int, str]]:
-    """Give the startup process and its title."""
+    """Yield the startup process and its title."""
     if not postmaster_pid:
         return
     children = _read(proc / str(postmaster_pid) / "task" / str(postmaster_pid) / "children")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 # Source: PostgreSQL 11 to 18, ps_status.c and pgstat backend types; cluster_name stands before it.
-# The archiver has a loop of its own. A backend's title begins with its role's name, and goes on.
+# The archiver has its own loop. A backend's title begins with the name of its role.
 _TITLE = re.compile(
     r"postgres: (?:\S.*: )?(checkpointer|background writer|walwriter|logger|startup|walreceiver"
     r"|walsummarizer|io worker \d+|autovacuum launcher|logical replication launcher)"

@@ -34,7 +34,7 @@ class Postmaster:
 
     @property
     def accepts(self) -> bool:
-        """Whether connections are accepted, for writing or reading."""
+        """Return whether connections are accepted, for writing or reading."""
         return self.status in ("ready", "standby")
 
 
@@ -54,7 +54,7 @@ def postmaster(pgdata: Path) -> Postmaster | None:
 
 
 def archives(pgdata: Path) -> bool:
-    """Tell whether the server was started with archive_mode on: it changes only then.
+    """Return whether the server was started with archive_mode on: it changes only then.
 
     The last word on its command line wins, and that is walsup's own.
     """

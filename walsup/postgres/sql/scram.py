@@ -23,7 +23,7 @@ _FORM = re.compile(r"SCRAM-SHA-256\$(\d+):([A-Za-z0-9+/=]+)\$([A-Za-z0-9+/=]+):(
 
 
 def verifier(password: str, salt: bytes | None = None, iterations: int = _ITERATIONS) -> str:
-    """Give what PostgreSQL stores for a password; with a new salt unless one is given."""
+    """Return what PostgreSQL stores for a password; with a new salt unless one is given."""
     salt = os.urandom(_SALT_BYTES) if salt is None else salt
     plain = prepared(password).encode(errors="surrogateescape")
     salted = hashlib.pbkdf2_hmac("sha256", plain, salt, iterations)
@@ -62,7 +62,7 @@ def _mixes_directions(text: str) -> bool:
 
 
 def fits(password: str, stored: str) -> bool:
-    """Tell whether a stored verifier is that of the password."""
+    """Return whether a stored verifier is that of the password."""
     found = _FORM.fullmatch(stored)
     if found is None:
         return False

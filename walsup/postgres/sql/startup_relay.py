@@ -1,6 +1,6 @@
 """A unix socket in front of postgres's own, which adds settings to each startup packet.
 
-An engine opens sessions of its own and cannot be told all of what they have to set.
+An engine opens its own sessions, and not all of their settings can be passed to it.
 Source: PostgreSQL 15, protocol 3.0, "Message Formats", StartupMessage; postmaster.c.
 """
 

@@ -75,7 +75,7 @@ def created(content: bytes, start_lsn: int, block_bytes: int, before: bytes) -> 
 
 
 def _words(data: bytes) -> Iterator[int]:
-    """Give where the third word of a record may stand."""
+    """Yield where the third word of a record may stand."""
     managers = data[_RMID_IN_WORD::_WORD]
     index = managers.find(_TABLESPACE)
     while index >= 0:
@@ -129,7 +129,7 @@ class _Pages:
         return page - (_WORD_AT - inside)
 
     def _begins(self, start: int) -> bool:
-        """Tell whether a record begins there, going from the first one that the page has."""
+        """Return whether a record begins there, going from the first one that the page has."""
         page = start - start % self._block_bytes
         if not self._is_page(page):
             return False

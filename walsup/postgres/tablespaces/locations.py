@@ -31,7 +31,7 @@ Made = tuple[int, str]  # inode and mark
 
 
 def links(pgdata: Path) -> Iterator[tuple[str, Path]]:
-    """Give number and directory of each tablespace that lies outside pg_tblspc."""
+    """Yield number and directory of each tablespace that lies outside pg_tblspc."""
     with contextlib.suppress(OSError):
         for link in (pgdata / _LINKS).iterdir():
             if link.name.isdecimal() and link.is_symlink():
@@ -91,25 +91,25 @@ def let_go(pgdata: Path) -> None:
     for location, claimed in claims.items():
         made = Path(location) / version
         if _real(location) not in used and _is_that(made, claimed):
-            with contextlib.suppress(OSError):  # somebody has put something there
+            with contextlib.suppress(OSError):  # something was put there
                 made.rmdir()
     (pgdata / FILE).unlink(missing_ok=True)
 
 
 def is_claimed(pgdata: Path, directory: Path) -> bool:
-    """Tell whether what lies there was made for a creation that was about to be replayed."""
+    """Return whether what lies there was made for a creation that was about to be replayed."""
     claimed = _claims(pgdata).get(str(directory))
     return claimed is not None and _is_that(directory / version_folder(pgdata), claimed)
 
 
 def _is_known(pgdata: Path, location: str) -> bool:
-    """Tell whether a tablespace of this data directory lies there already."""
+    """Return whether a tablespace of this data directory lies there already."""
     linked = {_real(place) for _, place in links(pgdata)}
     return _real(location) in linked | {_real(place) for place in _mapped(pgdata)}
 
 
 def _mapped(pgdata: Path) -> Iterator[str]:
-    """Give the directories of a base backup's tablespaces, of which postgres has yet to make links.
+    """Yield the directories of a base backup's tablespaces whose links postgres has yet to make.
 
     Source: PostgreSQL 15, xlogrecovery.c, read_tablespace_map; a backslash stands before the next.
     """
@@ -124,7 +124,7 @@ def _mapped(pgdata: Path) -> Iterator[str]:
 
 
 def _not_usable(directory: Path) -> str:
-    """Say why postgres could not use it: replay sets its mode, which only its owner may."""
+    """Return why postgres could not use it: replay sets its mode, which only its owner may."""
     owner = directory.stat().st_uid
     if owner != os.geteuid():
         return f"{directory} belongs to uid {owner}, and not to the database's user {os.geteuid()}"
@@ -176,7 +176,7 @@ def _claims(pgdata: Path) -> dict[str, Made]:
 
 
 def _is_that(path: Path, claimed: Made) -> bool:
-    """Tell whether this is the directory that was made."""
+    """Return whether this is the directory that was made."""
     inode, mark = claimed
     try:
         if path.lstat().st_ino != inode:

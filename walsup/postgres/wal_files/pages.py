@@ -12,7 +12,7 @@ _HEAD = struct.Struct("<HHIQ")
 
 
 def reach(path: Path, name: str, segment_bytes: int) -> int:
-    """Give the end of the last page in a row that belongs to the segment, in bytes from its start.
+    """Return the end of the last page in a row that belongs to the segment, as an offset in bytes.
 
     A file that is used again has pages of an earlier one, with other addresses.
     """

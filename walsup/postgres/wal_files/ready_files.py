@@ -14,7 +14,7 @@ _TIMELINE_DIGITS = 8
 class Ready(NamedTuple):
     """Names in the order of their WAL: those of this cluster's history, and all others.
 
-    `foreign`: a `.ready` that somebody has made by hand; its object would be a branch's.
+    `foreign`: a `.ready` that was made by hand; its object would be a branch's.
     """
 
     own: tuple[str, ...] = ()

@@ -1,4 +1,6 @@
-"""The reserve (S25): files beside the WAL that are given up when postgres could not start else.
+"""The reserve: files beside the WAL that are given up when postgres could not start else.
+
+Rule disk-full.
 
 A postgres that ended because pg_wal was full needs a new segment to end its recovery, before it
 can archive and recycle anything. The reserve is whole segments, each given up alone, in pg_wal
@@ -36,7 +38,7 @@ class Disk(NamedTuple):
 
 
 def may_add(disk: Disk, segment_bytes: int, held: int) -> bool:
-    """Tell whether one more segment fits: an eighth of the disk in all, and never when low."""
+    """Return whether one more segment fits: an eighth of the disk in all, and never when low."""
     kept_bytes = max(_KEPT_FREE_SEGMENTS * segment_bytes, disk.total_bytes // _KEPT_FREE_PART)
     return (
         held < min(_MOST, disk.total_bytes // (_PART_OF_DISK * segment_bytes))

@@ -23,7 +23,7 @@ def newest(pgdata: Path) -> int:
 
 
 def left(pgdata: Path, timeline: int) -> tuple[Switch, ...]:
-    """Give where the timelines before this one were left; nothing for the first.
+    """Return where the timelines before this one were left; nothing for the first.
 
     Raises:
         OSError, ValueError: the file cannot be read.
@@ -35,7 +35,7 @@ def left(pgdata: Path, timeline: int) -> tuple[Switch, ...]:
 
 
 def own(pgdata: Path) -> frozenset[int]:
-    """Give the timelines of a cluster's history: its own, and those before it.
+    """Return the timelines of a cluster's history: its own, and those before it.
 
     Raises:
         WalsupError, OSError, ValueError: its files cannot be read.
@@ -45,7 +45,7 @@ def own(pgdata: Path) -> frozenset[int]:
 
 
 def beginnings(pgdata: Path, timeline: int) -> tuple[tuple[int, int], ...]:
-    """Give each timeline up to this one that was not the first, and the LSN where it begins.
+    """Return each timeline up to this one that was not the first, and the LSN where it begins.
 
     Raises:
         OSError, ValueError: the file cannot be read.

@@ -64,7 +64,7 @@ class _Pages:
         return found
 
     def after(self, at: int, length: int) -> int:
-        """Return where the next record begins, behind the headers of the pages in between."""
+        """Return where the next record begins, after the headers of the pages in between."""
         while length > 0:
             page_end = (at // _PAGE_BYTES + 1) * _PAGE_BYTES
             taken = min(length, page_end - at)

@@ -61,7 +61,7 @@ def test_a_whole_backup_is_whole_and_is_known_again() -> None:
         (PARTS | {"part_001.tar.zst": 0}, "part_001.tar.zst of it is empty"),
         ({"part_001.tar.zst": 70, "pg_control.tar.zst": 30}, "part_002.tar of it is missing"),
         ({"part_001.tar.zst": 70, "part_002.tar.zst": 30}, "pg_control.tar of it is missing"),
-        (PARTS | {"part_001.tar.zst": 35}, "65 bytes, and its sentinel says 100: one is cut off"),
+        (PARTS | {"part_001.tar.zst": 35}, "65 bytes, but its sentinel says 100: one is cut off"),
     ],
 )
 def test_what_is_wrong_with_its_parts(parts: dict[str, int], word: str) -> None:

@@ -98,7 +98,7 @@ def test_the_size_follows_from_a_backups_name(exponent: int, number: int) -> Non
 
 def test_a_name_without_segment_tells_no_size() -> None:
     """It is said, not guessed."""
-    with pytest.raises(ValueError, match="no size of segments explains"):
+    with pytest.raises(ValueError, match="fits no segment size"):
         segment_size("base_of_mine", 1)
 
 

@@ -113,7 +113,7 @@ def test_words_of_the_engines(text: str, kind: str) -> None:
 
 def test_wal_rus_does_not_say_why_nobody_answers() -> None:
     """The agent's own listing does: the remedy says so."""
-    assert "look at the fault of the bucket" in classify_output(SENT, ()).cure
+    assert "check the fault of the bucket" in classify_output(SENT, ()).cure
 
 
 @pytest.mark.parametrize("status", [200, 301, 400, 403, 404, 412, 429, 500, 503])

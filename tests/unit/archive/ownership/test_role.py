@@ -93,7 +93,7 @@ TABLE: dict[str, tuple[Self, Owner | None, tuple[Line, ...], bool, Rank | type[R
         False,
         Held,
     ),
-    "a person has said so": (
+    "an operator decided so": (
         OWN._replace(adoption=Adoption("s3://b/p", ("other", "b", 4))),
         OWNER,
         (FORKED,),

@@ -14,9 +14,9 @@ from walsup.datadir import markers
 @pytest.mark.parametrize(
     ("number", "kind", "says"),
     [
-        (errno.ENOSPC, "disk full", "make room on the file system of /run/walsup"),
-        (errno.EROFS, "no rights", "let this user read and write there"),
-        (errno.EIO, "server error", "look at the file system of /run/walsup"),
+        (errno.ENOSPC, "disk full", "free space on the file system of /run/walsup"),
+        (errno.EROFS, "no rights", "allow this user to read and write there"),
+        (errno.EIO, "server error", "check the file system of /run/walsup"),
     ],
 )
 def test_a_file_of_our_own_is_not_the_archives(number: int, kind: str, says: str) -> None:

@@ -48,7 +48,7 @@ def test_what_is_no_archive() -> None:
     found.add([Entry("000000010000000000000001.lz4", 1, 0.0)])
     objection = found.objection()
     assert objection
-    assert "no archive" in objection.problem
+    assert "not an archive" in objection.problem
     found.add([Entry("wal_005/x", 0, 0.0, "v1", marker=True)])
     assert found.objection() is None
 

@@ -29,7 +29,7 @@ def test_the_setting_is_named_whatever_a_client_says_afterwards(text: str, setti
     assert setting_behind(output)[0] == setting
     fault = classify_output(output, ())
     assert fault.kind == "database setting"
-    assert fault.problem.startswith(f"{setting} ends or hinders the engine's session: ")
+    assert fault.problem.startswith(f"{setting} ends or blocks the engine's session: ")
     assert "2026" not in fault.problem
     assert setting in fault.cure or "library" in fault.cure
 

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def carry(steps: Steps[T], timeout_s: float) -> T:
-    """Give what the steps lead to, within so long; resolving a name may take longer.
+    """Return what the steps lead to, within so long; resolving a name may take longer.
 
     Raises:
         what the steps raise; OSError.
@@ -29,7 +29,7 @@ def carry(steps: Steps[T], timeout_s: float) -> T:
         while True:
             try:
                 done = _do(step, deadline_s - time.monotonic())
-            except BaseException as raised:  # noqa: BLE001 (whoever wants the step decides)
+            except BaseException as raised:  # noqa: BLE001 (the step's caller decides)
                 step = steps.throw(raised)
             else:
                 step = steps.send(done)

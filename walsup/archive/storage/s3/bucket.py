@@ -70,7 +70,7 @@ class S3Bucket:
         )
 
     def now(self) -> float:
-        """Give the server's own time, by its last answer (Unix seconds); 0: not known."""
+        """Return the server's own time, by its last answer (Unix seconds); 0: not known."""
         return self._server.now()
 
     async def put(self, key: str, content: bytes) -> None:
@@ -101,13 +101,13 @@ class S3Bucket:
         return await self._write(key, content, {"if-match": etag})
 
     async def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
-        """Give the keys directly in a folder in order, continued after a key; all pages of them."""
+        """Yield all keys directly in a folder in order, from after a key on."""
         async for page in self.pages(under, after):
             for listed in page.objects:
                 yield listed.key
 
     async def folder(self, under: str) -> list[tuple[str, float]]:
-        """Give key and time of last change (Unix seconds) of what lies directly in a folder."""
+        """Return key and time of last change (Unix seconds) of what lies directly in a folder."""
         return [
             (listed.key, listed.changed_at)
             async for page in self.pages(under)
@@ -115,7 +115,7 @@ class S3Bucket:
         ]
 
     async def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
-        """Give a folder's listing, continued after a key, one request a page."""
+        """Yield a folder's listing, continued after a key, one request a page."""
         query = self._listing(under) | {"delimiter": "/"}
         query |= {"start-after": self._prefix + after} if after else {}
         progress = Progress(after)
@@ -126,7 +126,7 @@ class S3Bucket:
             query = progress.following(query, _following(query, document))
 
     async def tree(self, under: str, after: str = "") -> AsyncIterator[Sequence[Listed]]:
-        """Give everything below a folder in the order of keys, one request a page."""
+        """Yield everything below a folder in the order of keys, one request a page."""
         query = self._listing(under)
         query |= {"start-after": self._prefix + after} if after else {}
         progress = Progress(after)
@@ -137,11 +137,11 @@ class S3Bucket:
             query = progress.following(query, _following(query, document))
 
     def first_key_now(self, under: str) -> str:
-        """Give one key under a folder, "" when a successful listing finds none. Blocks."""
+        """Return one key under a folder, "" when a successful listing finds none. Blocks."""
         query, progress = self._listing(under), Progress("")
         while query:
             document = _page(self._server.ask_now(_list(query), REQUEST_TIMEOUT_S))
-            for listed in self._rows(query, document):  # the mark of a folder too: somebody made it
+            for listed in self._rows(query, document):  # the mark of a folder too: a person made it
                 return listed.key
             query = progress.following(query, _following(query, document))
         return ""
@@ -177,7 +177,7 @@ class S3Bucket:
         return {"list-type": "2", "max-keys": _PAGE, "prefix": prefix, "encoding-type": "url"}
 
     def _shown(self, under: str, query: Mapping[str, str], document: Document) -> Page:
-        """Give what a page shows, whether or not the server heeds the delimiter."""
+        """Return what a page shows, whether or not the server heeds the delimiter."""
         rows = tuple(row for row in self._rows(query, document) if is_direct(under, row.key))
         folders = []
         for _, row in document.rows("CommonPrefixes", with_=("Prefix",)):
@@ -201,13 +201,13 @@ def _page(answer: Answer) -> Document:
 
 
 def _following(query: Mapping[str, str], page: Document) -> dict[str, str]:
-    """Give the next page's query, {} behind the last.
+    """Return the next page's query, {} after the last.
 
     Raises:
         OddAnswerError: it is not told whether there is one; as `Document.following` does.
     """
     if page.text("IsTruncated").lower() not in ("true", "false"):
-        raise OddAnswerError("the server does not say whether its listing is whole")
+        raise OddAnswerError("the server does not say whether its listing is complete")
     return page.following(query)
 
 

@@ -38,14 +38,14 @@ class Connections:
             line.sock.close()
 
     def ask(self, asked: Asked) -> Steps[Answer]:
-        """Give the answer.
+        """Return the answer.
 
         Raises:
             OSError: there is no connection, of its kinds TimeoutError, socket.gaierror and
             ssl.SSLError. CutOffError: it ended. UnsendableError: a header cannot be sent.
         """
         if line := self._rested():
-            # It may end at this very moment. A write may have been heard nevertheless: who wrote
+            # It may end at this very moment. A write may have arrived nevertheless: the writer
             # reads it back.
             harmless = (CutOffError, ConnectionError) if asked.method == "GET" else ()
             with suppress(*harmless):
@@ -88,7 +88,7 @@ class Connections:
                 self._resting.pop(0)[0].sock.close()
 
     def _rested(self) -> Line | None:
-        """Give one that the other side has not ended, if there is one."""
+        """Return one that the other side has not ended, if there is one."""
         while self._resting:
             with suppress(IndexError):  # another thread was faster
                 line, since_s = self._resting.pop()
@@ -99,14 +99,14 @@ class Connections:
 
 
 class _Socket(socket.socket):
-    """Closes without a warning when nobody has it any more."""
+    """Closes without a warning when it is no longer referenced."""
 
     def __del__(self) -> None:
         self.close()
 
 
 def _is_quiet(sock: socket.socket) -> bool:
-    """Tell whether the other side has said nothing, not even good-bye."""
+    """Return whether the other side has said nothing, not even good-bye."""
     try:
         sock.setblocking(False)  # noqa: FBT003 (socket's own word)
         sock.recv(1, socket.MSG_PEEK)

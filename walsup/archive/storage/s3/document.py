@@ -51,7 +51,7 @@ class Document:
             # expat of 2.4.1 and newer bounds what entities may grow to; Python 3.11 has that.
             self._root = ET.fromstring(body)  # noqa: S314 (see above)
         except (ET.ParseError, LookupError, ValueError) as raised:  # also: an unknown encoding
-            problem = f"the server's answer is no XML: {raised}"
+            problem = f"the server's answer is not XML: {raised}"
             raise OddAnswerError(problem, FaultKind.NO_S3_SERVER) from raised
         self.kind = _plain(self._root.tag)
         if kind:
@@ -69,14 +69,14 @@ class Document:
             raise OddAnswerError(problem, FaultKind.NO_S3_SERVER)
 
     def text(self, name: str) -> str:
-        """Give the text of the first element of this name, anywhere in it."""
+        """Return the text of the first element of this name, anywhere in it."""
         found = (one.text or "" for one in self._root.iter() if _plain(one.tag) == name)
         return next(found, "")
 
     def rows(
         self, *names: str, with_: Sequence[str] = ()
     ) -> Iterator[tuple[str, Mapping[str, str]]]:
-        """Give name and fields of the elements with these names, in their order.
+        """Yield name and fields of the elements with these names, in their order.
 
         Raises:
             OddAnswerError: one is without a field that all must have.
@@ -92,7 +92,7 @@ class Document:
                 yield name, fields
 
     def following(self, query: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
-        """Give the query for the page behind the one that this query gave, {} on the last one.
+        """Return the query for the page after the one that this query gave, {} on the last one.
 
         Raises:
             OddAnswerError: there is more, and it is not told how to ask for it, or as this one was.
@@ -106,14 +106,14 @@ class Document:
             if (value := _text(self._root, name))
         }
         if not found:
-            raise OddAnswerError(f"{self.kind} is cut off, and does not say where it goes on")
+            raise OddAnswerError(f"{self.kind} is cut off, and does not say where it continues")
         if found.items() <= query.items():
-            raise OddAnswerError("the server's listing goes on with the same page for ever")
+            raise OddAnswerError("the server's listing repeats the same page without end")
         return {**query, **found}
 
 
 def below(prefix: str, key: str) -> str:
-    """Give a key without the prefix that it must have.
+    """Return a key without the prefix that it must have.
 
     Raises:
         OddAnswerError: it has another: this server's listing is not believed.
@@ -124,7 +124,7 @@ def below(prefix: str, key: str) -> str:
 
 
 def moment(text: str) -> float:
-    """Give a time of a document in Unix seconds, 0.0 when there is none.
+    """Return a time of a document in Unix seconds, 0.0 when there is none.
 
     Raises:
         OddAnswerError: it is none.
@@ -132,11 +132,11 @@ def moment(text: str) -> float:
     try:
         return datetime.fromisoformat(text).timestamp() if text else 0.0
     except ValueError as raised:
-        raise OddAnswerError(f"the server's time is none: {text[:40]}") from raised
+        raise OddAnswerError(f"the server's time is not valid: {text[:40]}") from raised
 
 
 def clock(text: str) -> float:
-    """Give a header's time in Unix seconds, 0.0 when there is none, or it is none."""
+    """Return a header's time in Unix seconds, 0.0 when there is none, or it is none."""
     try:
         return parsedate_to_datetime(text).timestamp() if text else 0.0
     except ValueError:
@@ -144,7 +144,7 @@ def clock(text: str) -> float:
 
 
 def whole_number(text: str) -> int:
-    """Give a size in bytes, -1 when there is none.
+    """Return a size in bytes, -1 when there is none.
 
     Raises:
         OddAnswerError: it is no size.

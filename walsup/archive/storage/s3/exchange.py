@@ -18,7 +18,7 @@ class UnsendableError(ValueError):
     """A key or token has characters that no header may have; it is not shown."""
 
     def __init__(self) -> None:
-        super().__init__("a key or token has characters that no header may have")
+        super().__init__("a key or token contains characters that are not allowed in a header")
 
 
 class Asked(NamedTuple):
@@ -82,7 +82,7 @@ def exchange(line: Line, asked: Asked) -> Steps[Answer]:
         raise closed
     headers = {name.decode(): value.decode("latin-1") for name, value in response.headers}
     keeps = http.our_state is h11.DONE and http.their_state is h11.DONE
-    # What came behind the answer would be taken for the next one's.
+    # What came after the answer would be read as the next one's.
     keeps = keeps and line.is_clear and http.trailing_data == (b"", False)
     return Answer(response.status_code, headers, bytes(body), keeps)
 

@@ -30,8 +30,8 @@ _CUT_OFF = (
     " are cut off in the middle of a transfer"
 )
 _CLOSED = (
-    "check host and port in AWS_ENDPOINT, and that http:// or https:// before them is right: what"
-    " listens there closes the connection without an answer"
+    "check host and port in AWS_ENDPOINT, and whether http:// or https:// is correct: the server"
+    " closes the connection without an answer"
 )
 _NO_ROUTE = "check routes, firewalls and network policies: AWS_ENDPOINT cannot be reached from here"
 _UNROUTED = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
@@ -59,12 +59,12 @@ class RefusedError(FaultError):
 
     @property
     def cannot(self) -> bool:
-        """Whether the server does not know this kind of request at all."""
+        """Return whether the server does not know this kind of request at all."""
         return self.code in _CANNOT or self.status in (405, 501)
 
 
 def kind_of_failure(raised: Exception) -> FaultKind:
-    """Give the class of what prevented an answer."""
+    """Return the class of what prevented an answer."""
     if isinstance(raised, OSError) and raised.errno in (errno.EMFILE, errno.ENFILE):
         return FaultKind.UNKNOWN  # this machine's own
     if isinstance(raised, OtherProtocolError):
@@ -73,7 +73,7 @@ def kind_of_failure(raised: Exception) -> FaultKind:
 
 
 def unanswered(raised: Exception, where: str, address: str) -> FaultError:
-    """Give the error of a request that was not answered. `where`: the right, and on what."""
+    """Return the error of a request that was not answered. `where`: the right, and on what."""
     late = isinstance(raised, TimeoutError)
     said = str(raised) or ("timed out" if late else type(raised).__name__)
     fault = Fault(kind_of_failure(raised), f"{where}: {said}", _remedy(raised, address))
@@ -105,14 +105,14 @@ def _of_tls(reason: str, address: str) -> str:
             " without http:// before the host, https is assumed"
         )
     if any(word in reason for word in _ASKS_FOR_A_CERTIFICATE):
-        return "let the server take requests without a client's certificate: walsup has none"
+        return "allow requests without a client certificate: walsup has none"
     return ""
 
 
 def refused(
     answer: Answer, where: str, *, bucket: str = "", host: str = "", conditional: bool = False
 ) -> RefusedError:
-    """Give the error of a request that was refused; its document is shown in part.
+    """Return the error of a request that was refused; its document is shown in part.
 
     `conditional`: whether the request had a condition; `bucket` at `host` is what was asked.
     """
@@ -129,7 +129,7 @@ def refused(
     if code == "NotImplemented" and not conditional:
         kind, remedy = (
             FaultKind.SERVER_ERROR,
-            "use another S3 server: this one lacks the request's kind",
+            "use another S3 server: this one does not support the request",
         )
     region = answer.headers.get("x-amz-bucket-region", region)
     if kind == FaultKind.WRONG_REGION and region:
@@ -137,7 +137,7 @@ def refused(
     elif answer.status < _FIRST_REFUSAL and (location := answer.headers.get("location")):
         kind, remedy = _redirected(location, host, kind, remedy)
     if kind == FaultKind.NO_BUCKET and bucket and host.startswith(f"{bucket}."):
-        remedy = f"take {bucket}. away from the host in AWS_ENDPOINT: requests are path-style"
+        remedy = f"remove {bucket}. from the host in AWS_ENDPOINT: requests are path-style"
     said = _said(answer, code, message, page)
     if kind == FaultKind.CLOCK_SKEW:
         said += _skew(answer)
@@ -145,7 +145,7 @@ def refused(
 
 
 def not_s3(answer: Answer, where: str) -> RefusedError | None:
-    """Give the error of an answer that says success and is a page: what answers is something else.
+    """Return the error of an answer that says success but is a web page: it is not an S3 server.
 
     The engines write no HTML, so no object of an archive begins in this way.
     """
@@ -165,14 +165,14 @@ def _said(answer: Answer, code: str, message: str, page: str) -> str:
 
 
 def _redirected(location: str, host: str, kind: FaultKind, remedy: str) -> tuple[FaultKind, str]:
-    """Give the class of a redirection and what to do: the same host with TLS, or another one."""
+    """Return the class of a redirection and what to do: the same host with TLS, or another one."""
     to = urlsplit(location)
     if not to.netloc:
         return FaultKind.NO_S3_SERVER, ""
     if to.scheme == "https" and to.hostname == host.partition(":")[0]:
         return (
             FaultKind.TLS,
-            f"set AWS_ENDPOINT=https://{to.netloc}: the server takes no plain HTTP",
+            f"set AWS_ENDPOINT=https://{to.netloc}: the server does not accept plain HTTP",
         )
     if (
         kind != FaultKind.WRONG_REGION
@@ -181,12 +181,12 @@ def _redirected(location: str, host: str, kind: FaultKind, remedy: str) -> tuple
     ):
         return kind, remedy
     return FaultKind.NO_S3_SERVER, (
-        f"set AWS_ENDPOINT to the S3 server itself: this one sends requests on to {to.netloc}"
+        f"set AWS_ENDPOINT to the S3 server itself: this one redirects to {to.netloc}"
     )
 
 
 def _skew(answer: Answer) -> str:
-    """Say how far this machine's clock is off the server's, where that tells."""
+    """Return how far this machine's clock is off the server's, where that tells."""
     told = clock(answer.headers.get("date", ""))
     if not told:
         return ""

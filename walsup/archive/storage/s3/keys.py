@@ -42,7 +42,7 @@ class Borrowed(NamedTuple):
 
 
 class KeyRing:
-    """Gives the keys of now; temporary ones are asked for anew every four minutes."""
+    """Returns the current keys; temporary ones are requested again every four minutes."""
 
     def __init__(self, settings: Settings, region: str) -> None:
         self._settings = settings
@@ -55,7 +55,7 @@ class KeyRing:
         self._ask_again_s = 0.0
 
     def now(self) -> Steps[Keys]:
-        """Give keys that are valid now.
+        """Return keys that are valid now.
 
         Raises:
             FaultError: there are none.
@@ -81,7 +81,7 @@ class KeyRing:
         return self._kept.keys
 
     def doubt(self) -> None:
-        """Ask anew at the next request: these were refused."""
+        """Ask again at the next request: these were rejected."""
         self._ask_again_s = 0.0
 
     def _ask(self, given: Mapping[str, str]) -> Steps[Borrowed]:
@@ -142,14 +142,14 @@ class KeyRing:
 def _from_json(body: bytes) -> Borrowed:
     found: object = json.loads(body)
     if not isinstance(found, dict):
-        raise ValueError("the answer names no keys")  # noqa: TRY004 (of a server, not of a caller)
+        raise ValueError("the answer contains no keys")  # noqa: TRY004 (of a server, not of a caller)
     names = ("AccessKeyId", "SecretAccessKey", "Token", "Expiration")
     return _borrowed(*(str(found.get(name) or "") for name in names))
 
 
 def _borrowed(access_key_id: str, secret: str, token: str, expiration: str) -> Borrowed:
     if not access_key_id or not secret:
-        raise ValueError("the answer names no keys")
+        raise ValueError("the answer contains no keys")
     remember((access_key_id, secret, token))
     ends_at = datetime.fromisoformat(expiration).timestamp() if expiration else float("inf")
     return Borrowed(Keys(access_key_id, secret, token), ends_at)

@@ -27,7 +27,7 @@ class Line(Protocol):
 
     @property
     def is_clear(self) -> bool:
-        """Whether everything that was received has been read."""
+        """Return whether everything that was received has been read."""
 
     def open(self) -> Steps[None]:
         """Do what must be done before anything is sent."""
@@ -36,7 +36,7 @@ class Line(Protocol):
         """Send it whole."""
 
     def receive(self) -> Steps[bytes]:
-        """Give a piece, b"" at the end."""
+        """Return a piece, b"" at the end."""
 
 
 class Plain:
@@ -55,7 +55,7 @@ class Plain:
         yield Send(self.sock, data)
 
     def receive(self) -> Steps[bytes]:
-        """Give it as it is."""
+        """Return it as it is."""
         data: bytes = yield Receive(self.sock)
         return data
 
@@ -71,7 +71,7 @@ class Tls:
 
     @property
     def is_clear(self) -> bool:
-        """Whether everything that was received has been decrypted and read."""
+        """Return whether everything that was received has been decrypted and read."""
         return not self._received.pending and not self._tls.pending()
 
     def open(self) -> Steps[None]:
@@ -83,13 +83,13 @@ class Tls:
         yield from self._until_done(lambda: self._tls.write(data))
 
     def receive(self) -> Steps[bytes]:
-        """Give it in the clear; raises CutOffError for an end that TLS does not tell of."""
+        """Return it in the clear; raises CutOffError for an end that TLS does not announce."""
         try:
             return (yield from self._until_done(lambda: self._tls.read(PIECE)))
         except ssl.SSLZeroReturnError:
             return b""
         except ssl.SSLError as raised:
-            # Python 3.11 has no class of its own for it.
+            # Python 3.11 has no separate class for it.
             if isinstance(raised, ssl.SSLEOFError) or raised.reason == _CUT_OFF:
                 raise CutOffError("the connection was cut off") from raised
             raise

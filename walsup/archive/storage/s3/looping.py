@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 async def carry(steps: Steps[T], timeout_s: float) -> T:
-    """Give what the steps lead to, within so long.
+    """Return what the steps lead to, within so long.
 
     Raises:
         what the steps raise; OSError.
@@ -36,11 +36,11 @@ async def carry(steps: Steps[T], timeout_s: float) -> T:
         step = next(steps)
         while True:
             try:
-                # Each step for itself: who wants it is told what was too slow.
+                # Each step has its own deadline, so that its caller learns what was too slow.
                 async with asyncio.timeout_at(deadline_s):
                     await asyncio.sleep(0)  # what never has to wait must end, and let others work
                     done = await _do(step)
-            except BaseException as raised:  # noqa: BLE001 (whoever wants the step decides)
+            except BaseException as raised:  # noqa: BLE001 (the step's caller decides)
                 step = steps.throw(raised)
             else:
                 step = steps.send(done)
@@ -71,7 +71,7 @@ async def _do(step: Step) -> object:
 
 
 async def _addresses(peer: Peer) -> list[Address]:
-    """Resolve the name in a thread of its own.
+    """Resolve the name in a separate thread.
 
     A resolver may hang for half a minute: in one of the executor's threads it would hold up other
     work, and the end of the process.

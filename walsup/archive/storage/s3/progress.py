@@ -23,7 +23,7 @@ class Progress:
         """Return the page without what a server shows again.
 
         Raises:
-            OddAnswerError: its keys are not in order: what is missing could not be told.
+            OddAnswerError: its keys are not in order, so missing ones would not be noticed.
         """
         fresh = []
         for listed in page.objects:
@@ -51,7 +51,7 @@ class Progress:
         token = following.get("continuation-token", "")
         if token in self._tokens or self._empty > _MOST_EMPTY:
             raise OddAnswerError(
-                f"the server's listing of {query.get('prefix', '')[:100]} does not come to an end"
+                f"the server's listing of {query.get('prefix', '')[:100]} does not end"
             )
         self._tokens.add(token)
         return following

@@ -18,7 +18,7 @@ _NOT_FOUND = 404
 
 
 def look_up(bucket: str, endpoint: str = AMAZON, ca_file: Path | None = None) -> Steps[str]:
-    """Give the bucket's region.
+    """Return the bucket's region.
 
     Raises:
         FaultError: there is no such bucket, S3 cannot be reached, or does not tell.
@@ -37,7 +37,7 @@ def look_up(bucket: str, endpoint: str = AMAZON, ca_file: Path | None = None) ->
     raise FaultError(
         Fault(
             kind=FaultKind.WRONG_REGION,
-            problem=f"AWS_REGION is not set, and {endpoint} does not tell where {bucket} is"
+            problem=f"AWS_REGION is not set, and {endpoint} does not say where {bucket} is"
             f" (status {answer.status})",
         )
     )

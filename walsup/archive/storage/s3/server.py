@@ -51,7 +51,7 @@ class Server:
         self._bucket = archive.bucket
         self._region = settings.region
         self._made: tuple[Connections, KeyRing] | None = None
-        self._date = (0.0, 0.0)  # the server's last time, and when it was told
+        self._date = (0.0, 0.0)  # the server's last time, and when it was received
 
     @property
     def region(self) -> str | None:
@@ -65,17 +65,17 @@ class Server:
         return url.netloc.removesuffix(f":{web.PORTS[url.scheme]}")
 
     async def ask(self, call: Call, timeout_s: float) -> Answer:
-        """Give the answer, within so long."""
+        """Return the answer, within so long."""
         from walsup.archive.storage.s3 import looping  # noqa: PLC0415 (asyncio: 54 ms of a first start)
 
         return await looping.carry(self._steps(call), timeout_s)
 
     def ask_now(self, call: Call, timeout_s: float) -> Answer:
-        """Give the answer as `ask` does; blocks."""
+        """Return the answer as `ask` does; blocks."""
         return blocking.carry(self._steps(call), timeout_s)
 
     def now(self) -> float:
-        """Give the server's own time, by its last answer (Unix seconds); 0: not known."""
+        """Return the server's own time, by its last answer (Unix seconds); 0: not known."""
         at, seen_s = self._date
         return at + (monotonic() - seen_s) if at else 0.0
 

@@ -48,7 +48,7 @@ class Request(NamedTuple):
         return "&".join(f"{name}={value}" for name, value in sorted(pairs))
 
     def signed(self, keys: Keys, region: str, stamp: str) -> dict[str, str]:
-        """Give all its headers. `stamp`: the time as `20261127T090000Z`."""
+        """Return all its headers. `stamp`: the time as `20261127T090000Z`."""
         body_hash = hashlib.sha256(self.body).hexdigest()
         headers = {
             **{name.lower(): value for name, value in self.headers.items()},

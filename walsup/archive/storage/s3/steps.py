@@ -56,7 +56,7 @@ Steps = Generator[Step, Any, T]
 
 
 def resolve(peer: Peer, flags: int = 0) -> list[Address]:
-    """Give the addresses of a name. Blocks, for half a minute where no name server answers.
+    """Return the addresses of a name. Blocks, for half a minute where no name server answers.
 
     Raises:
         socket.gaierror: there are none. UnicodeError, OverflowError: it is no name, no port.

@@ -7,7 +7,7 @@ from walsup.archive.faults import Fault, FaultError, FaultKind
 
 
 def trust(ca_file: Path | None) -> ssl.SSLContext:
-    """Give the system's CAs, and those of WALSUP_CA_FILE.
+    """Return the system's CAs, and those of WALSUP_CA_FILE.
 
     Raises:
         FaultError: the file cannot be read.

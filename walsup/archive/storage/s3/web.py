@@ -13,7 +13,7 @@ PORTS = {"http": 80, "https": 443}
 
 
 def peer_of(url: SplitResult, ca_file: Path | None) -> Peer:
-    """Give where to connect for an address that begins with http: or https:.
+    """Return where to connect for an address that begins with http: or https:.
 
     Raises:
         FaultError: the CAs cannot be read. ValueError: it is no such address.
@@ -32,7 +32,7 @@ def ask(
     body: bytes = b"",
     ca_file: Path | None = None,
 ) -> Steps[Answer]:
-    """Give the answer; raises as `Connections.ask` and `peer_of` do."""
+    """Return the answer; raises as `Connections.ask` and `peer_of` do."""
     url = urlsplit(address)
     target = f"{url.path or '/'}?{url.query}".rstrip("?")
     asked = Asked(method, target, {"host": url.netloc, **(headers or {})}, body)

@@ -64,7 +64,7 @@ GATEWAY = "<html>\r\n<head><title>502 Bad Gateway</title></head><body>nginx</bod
         (502, GATEWAY, "server error", "a proxy or load balancer answers"),
         (504, "upstream request timeout", "server error", "a proxy or load balancer answers"),
         (503, "no healthy upstream", "server error", "a proxy or load balancer answers"),
-        (407, "<html><title>407 Proxy Authentication Required", "no S3 server", "past the proxy"),
+        (407, "<html><title>407 Proxy Authentication Required", "no S3 server", "bypass the proxy"),
         (400, NGINX_TLS, "tls", "write https://"),
         (400, "Client sent an HTTP request to an HTTPS server.\n", "tls", "write https://"),
         (403, LOGIN, "no S3 server", "check host and port in AWS_ENDPOINT"),
@@ -101,7 +101,7 @@ def test_a_condition_that_is_not_implemented_is_told_from_a_request_that_is_not(
     [
         ("https://s3.example/b/k", "tls", "set AWS_ENDPOINT=https://s3.example:"),
         ("/login", "no S3 server", "check host and port"),
-        ("http://store.example:7480/b/k", "no S3 server", "on to store.example:7480"),
+        ("http://store.example:7480/b/k", "no S3 server", "to store.example:7480"),
         ("https://b.s3.eu-west-1.amazonaws.com/k", "wrong region", "set AWS_REGION"),
     ],
 )
@@ -118,7 +118,7 @@ def test_the_buckets_name_before_the_host_is_named() -> None:
     """Requests are path-style: the name would be there twice."""
     answer = Answer(404, {}, document("NoSuchBucket").encode())
     fault = refused(answer, "x", bucket="b", host="b.s3.example").fault
-    assert fault.cure == "take b. away from the host in AWS_ENDPOINT: requests are path-style"
+    assert fault.cure == "remove b. from the host in AWS_ENDPOINT: requests are path-style"
     assert "create the bucket" in refused(answer, "x", bucket="b", host="s3.example").fault.cure
 
 
