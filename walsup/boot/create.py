@@ -46,7 +46,7 @@ def make(
             sub = move_now(known)
             archive_subpath.remember(known.pgdata, str(known.archive), sub)
             log.warning("archive.moved", archive=str(known.archive), to=sub)
-            known = hand.current.known = archive_subpath.below(known, sub)
+            hand.current.move_archive(archive_subpath.below(known, sub).archive)
     from walsup.boot.new_cluster.initdb import bootstrap  # noqa: PLC0415 (not for a restore)
 
-    bootstrap(known, one_shot, arguments, os.environ, hand.send)
+    bootstrap(hand.current.known, one_shot, arguments, os.environ, hand.send)

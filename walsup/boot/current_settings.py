@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from walsup import log, settings
 from walsup.errors import WalsupError
-from walsup.settings import Settings
+from walsup.settings import ArchiveUrl, FileArchive, Settings
 from walsup.settings.renewed import renewed
 
 # Kubernetes swaps all files at once, other programs write one after the other.
@@ -26,6 +26,10 @@ class Current:
         self._wrong = ""
         self._rejected: Settings | None = None
         self._write: Callable[[], None] | None = None
+
+    def move_archive(self, archive: ArchiveUrl | FileArchive | None) -> None:
+        """Use the archive in another place from now on."""
+        self.known = self.known._replace(archive=archive)
 
     def follow(self, write: Callable[[], None]) -> None:
         """Call `write` now and whenever a secret has changed, in place of an earlier `write`."""

@@ -11,20 +11,20 @@ from walsup.boot import wait_report
 from walsup.boot.current_settings import Current
 from walsup.datadir import archive_subpath
 from walsup.pid1_messages import Progress, Send
-from walsup.settings import Settings
+from walsup.settings import ArchiveUrl, FileArchive, Settings
 
 _FIRST_RETRY_S = 0.5
 _LONGEST_RETRY_S = 10.0
 
 
 class Answer(NamedTuple):
-    """A key that shows a cluster, None after a listing that found none; where the archive goes on.
+    """What a listing has found: a key that shows a cluster, None where there is none.
 
-    `known`: the settings, with the archive in its sub-path if it has moved there.
+    `archive`: where the archive continues, in its sub-path if it has moved there.
     """
 
     archived: str | None
-    known: Settings
+    archive: ArchiveUrl | FileArchive | None
 
 
 def ask_archive(current: Current, send: Send) -> Answer:
@@ -52,14 +52,14 @@ def _once(known: Settings) -> Answer:
     bucket = open_bucket(known)
     found = bucket.first_key_now(BACKUP_FOLDER) or bucket.first_key_now(WAL_FOLDER) or None
     if found is None:
-        return Answer(None, known)
+        return Answer(None, known.archive)
     from walsup.archive.ownership import relocation  # noqa: PLC0415 (asyncio: 54 ms, not for a first start)
 
     sub = relocation.find_now(bucket)
     if not sub:
-        return Answer(found, known)
+        return Answer(found, known.archive)
     archive_subpath.remember(known.pgdata, str(known.archive), sub)
     beside = archive_subpath.below(known, sub)
     bucket = open_bucket(beside)
     found = bucket.first_key_now(BACKUP_FOLDER) or bucket.first_key_now(WAL_FOLDER) or None
-    return Answer(found, beside)
+    return Answer(found, beside.archive)
