@@ -20,9 +20,10 @@ from walsup.archive.lease_terms import RIVAL_LEASES, STREAM_LEASES
 from walsup.archive.owner_record import Owner
 from walsup.archive.ownership import role, takeover
 from walsup.archive.ownership.admission import Claimant, Kept, Take, Wait
-from walsup.archive.ownership.claim import Ask, Rivals, claim
+from walsup.archive.ownership.claim import Rivals, claim
 from walsup.archive.ownership.divergence import Compared
 from walsup.archive.ownership.fence import Fence
+from walsup.archive.ownership.identity import Evidence
 from walsup.archive.ownership.lease import Lease, LostError, Proven
 from walsup.archive.ownership.role import Held, Neither, Self, Stay, StepDown
 from walsup.archive.storage.bucket import Bucket
@@ -272,7 +273,7 @@ class Member:
         watched = rivals(self.rules, self.clock)
         while True:
             try:
-                found = await claim(self.bucket, self.claimant(), watched, self._ask())
+                found = await claim(self.bucket, self.claimant(), watched, self)
             except TimeoutError:
                 await self._sleep(LEASE_S / 2)
                 continue
@@ -326,21 +327,21 @@ class Member:
         last = Segment.parse(names[-1], SIZE)
         return Proven(last.timeline, last.end_lsn, 0)
 
-    def _ask(self) -> Ask:
-        async def compare(wanted: Owner) -> Compared:
-            if self.comparison is None or not self.rules.bytes_count:
-                return Compared(None)
-            look = partial(self.comparison.compare, self.link.store, self.claimant())
-            found: Compared = await self.link.ask(partial(look, self.disk.wal, wanted))
-            return found
+    async def cluster_in_archive(self) -> Evidence:
+        """Fail: there is always an owner."""
+        raise AssertionError("there is always an owner")
 
-        async def conditional() -> Naive:
-            return self.link
+    async def compare_with_disk(self, wanted: Owner) -> Compared:
+        """Return whether the disk continues the archive, as the rules say."""
+        if self.comparison is None or not self.rules.bytes_count:
+            return Compared(None)
+        look = partial(self.comparison.compare, self.link.store, self.claimant())
+        found: Compared = await self.link.ask(partial(look, self.disk.wal, wanted))
+        return found
 
-        async def whose() -> Any:  # noqa: ANN401 (never asked for)
-            raise AssertionError("there is always an owner")
-
-        return Ask(whose, compare, conditional)
+    async def conditional_bucket(self) -> Naive:
+        """Return this member's way to the store."""
+        return self.link
 
     async def stop(self) -> None:
         """What the agent does when postgres has been shut down."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from walsup import log
 from walsup.agent.archiving import engine_daemon, engine_memory
+from walsup.agent.archiving.claim_checks import ClaimChecks, TrustedBucket, continues_daemon
 from walsup.agent.archiving.history_push import prove_history
 from walsup.agent.archiving.inflight_pushes import until_landed
 from walsup.agent.archiving.lease_holder import grant
@@ -13,18 +14,13 @@ from walsup.agent.archiving.takeover_push import inherit
 from walsup.agent.context import AgentContext
 from walsup.agent.lag_meter import Meter
 from walsup.agent.state import BackupSeen, Gate, Previous
-from walsup.archive.catalog import owner_line
-from walsup.archive.engine import adapter, daemon_client, decryption, encryption_key
+from walsup.archive.engine import daemon_client, encryption_key
 from walsup.archive.engine.adapter import Engine
-from walsup.archive.engine.scratch import scratch, scratch_if_room
 from walsup.archive.faults import Fault, FaultKind
 from walsup.archive.owner_record import Owner
-from walsup.archive.ownership import conditional_writes, divergence, run_continuity, takeover
-from walsup.archive.ownership.admission import Claimant, Kept, Wait
-from walsup.archive.ownership.claim import Ask, Rivals, claim
-from walsup.archive.ownership.conditional_writes import Conditional
-from walsup.archive.ownership.divergence import Compared
-from walsup.archive.ownership.identity import Evidence, gather
+from walsup.archive.ownership import takeover
+from walsup.archive.ownership.admission import Kept, Wait
+from walsup.archive.ownership.claim import Rivals, claim
 from walsup.archive.ownership.lease import Lease
 from walsup.archive.storage.bucket import Bucket
 from walsup.datadir import markers
@@ -44,7 +40,7 @@ class Doorkeeper:
         self._context = context
         self._carrier = carrier
         self._rivals = Rivals()
-        self._tested: tuple[Bucket, Conditional] | None = None
+        self._trusted = TrustedBucket()
 
     async def open(self, bucket: Bucket) -> Fault | None:
         """Go through all steps once; gives what stands in the way.
@@ -64,7 +60,8 @@ class Doorkeeper:
             position=Position.of(found),
             encryption=key,
         )
-        answer = await claim(bucket, who, self._rivals, self._ask(bucket, who))
+        checks = ClaimChecks(context, self._carrier, bucket, who, self._trusted)
+        answer = await claim(bucket, who, self._rivals, checks)
         match answer:
             case Wait(fault=fault, living=living):
                 context.session.rival = living
@@ -98,70 +95,6 @@ class Doorkeeper:
             return unproven
         return await self._let_through(answer)
 
-    async def _conditional(self, bucket: Bucket) -> Conditional | Fault:
-        """Give a bucket whose conditions hold; a server that honours none is not trusted."""
-        if self._tested is None or self._tested[0] is not bucket:
-            chosen = await conditional_writes.trusted(
-                bucket, unsafe=self._context.settings.unsafe_owner
-            )
-            if isinstance(chosen, Fault):
-                return chosen
-            self._tested = (bucket, chosen)
-        return self._tested[1]
-
-    def _ask(self, bucket: Bucket, claimant: Claimant) -> Ask:
-        context, found = self._context, claimant.control
-        pgdata, run_dir = context.settings.pgdata, context.run_dir
-
-        async def whose() -> Evidence:
-            engine_daemon.render(
-                context,
-                context.settings.compression or adapter.DEFAULT_COMPRESSION[self._carrier.name],
-            )
-            with scratch(run_dir, pgdata, found.segment_size) as place:
-                return await gather(
-                    bucket, self._carrier, context.engine_config, place, context.secrets()
-                )
-
-        async def compare(wanted: Owner) -> Compared:
-            note = context.session.continuity.note
-            key, timeline = claimant.encryption, found.timeline
-            why = run_continuity.why_not(wanted, note, context.boot, key, timeline)
-            if self._goes_on() and not why:
-                return Compared(None)
-            engine_daemon.render(context, wanted.compression)
-            following = Segment.containing(wanted.lsn, wanted.timeline, found.segment_size)
-            with scratch_if_room(run_dir, pgdata, found.segment_size) as place:
-                sides = divergence.Sides(
-                    bucket, self._carrier, context.engine_config, pgdata, place, context.secrets()
-                )
-                # The last proven one itself: what is listed has to be on this disk too.
-                readable = not (
-                    run_continuity.is_other_key(wanted, claimant.encryption)
-                    or decryption.lacking(context.settings)
-                )
-                # One that was promoted has replayed what the archive has.
-                was_standby = context.board.snapshot.standby.phase != "none"
-                at_lsn = 0 if was_standby else run_continuity.began_at(wanted, note, context.boot)
-                compared = await divergence.compare(
-                    sides,
-                    found,
-                    following.previous(),
-                    owner_line.timelines(wanted),
-                    readable=readable,
-                    at_lsn=at_lsn,
-                )
-            if not compared.joined and markers.has_strayed(pgdata):
-                log.warning("archive.not_joined", effect="a new base backup is taken")
-                why = why or "postgres ran without this archive, and has removed what would join"
-            if why:
-                log.warning("archive.not_continued", problem=why)
-            # What is written with another key may have begun in the middle of this run.
-            since_lsn = context.board.snapshot.database.current_lsn if context.session.meter else 0
-            return compared._replace(joined=not why, because=why, since_lsn=since_lsn)
-
-        return Ask(whose, compare, lambda: self._conditional(bucket))
-
     def _demand_backup(self, lease: Lease) -> None:
         """Have a base backup taken that the new lease demands and the last one did not."""
         before = self._context.session.lease
@@ -181,11 +114,6 @@ class Doorkeeper:
                     told_by="archive",
                 )
             )
-
-    def _goes_on(self) -> bool:
-        """Tell whether only the agent was restarted: the daemon of this very boot carries on."""
-        context = self._context
-        return bool(context.board.snapshot.init.engine_generation) and context.session.meter is None
 
     def _remember(self, lease: Lease) -> None:
         pgdata, archive = self._context.settings.pgdata, str(self._context.settings.archive)
@@ -241,7 +169,7 @@ class Doorkeeper:
     async def _start_daemon(self, lease: Lease) -> int:
         context, seen = self._context, self._context.board.snapshot.init.engine_generation
         # Secret files may have changed while no agent was there to see it.
-        if self._goes_on() and not engine_daemon.render(context, lease.owner.compression):
+        if continues_daemon(context) and not engine_daemon.render(context, lease.owner.compression):
             return seen
         await engine_daemon.until_quiet(context)
         return engine_daemon.launch(context, self._carrier, lease)

@@ -3,9 +3,8 @@
 Rules one-owner and ownership.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Protocol
 
 from walsup.archive.catalog import commit_times, listing, owner_line, owner_object
 from walsup.archive.faults import Fault, FaultKind
@@ -54,22 +53,30 @@ class Rivals:
         return owner if writes and unchanged_s < RIVAL_LEASES * lease_s else None
 
 
-class Ask(NamedTuple):
+class Checks(Protocol):
     """What a claim may have to find out, each a request or more.
 
-    `whose`: what the engine's objects say of their cluster, where no owner object does. `compare`:
-    whether this disk can continue what the archive has (rules divergence and
-    same-name-other-bytes). `conditional`: the same bucket, as far as conditions hold there; asked
-    last, because it writes.
+    All raise what the bucket raises.
     """
 
-    whose: Callable[[], Awaitable[Evidence]]
-    compare: Callable[[Owner], Awaitable[Compared]]
-    conditional: Callable[[], Awaitable[Conditional | Fault]]
+    async def cluster_in_archive(self) -> Evidence:
+        """Return what the engine's objects say of their cluster, where no owner object does."""
+        ...
+
+    async def compare_with_disk(self, wanted: Owner) -> Compared:
+        """Return whether this disk can continue what the archive has.
+
+        Rules divergence and same-name-other-bytes.
+        """
+        ...
+
+    async def conditional_bucket(self) -> Conditional | Fault:
+        """Return the bucket, as far as conditions hold there; called last, because it writes."""
+        ...
 
 
 async def claim(
-    bucket: Bucket, claimant: Claimant, rivals: Rivals, ask: Ask
+    bucket: Bucket, claimant: Claimant, rivals: Rivals, checks: Checks
 ) -> Lease | Wait | Kept:
     """Read the owner object, decide, compare disk and bucket, and write it with a condition.
 
@@ -81,7 +88,7 @@ async def claim(
     """
     answer: Lease | Wait | Kept | None = None
     for _ in range(_OWN_RACES):
-        answer = await _claim(bucket, claimant, rivals, ask)
+        answer = await _claim(bucket, claimant, rivals, checks)
         if answer is not None or not await _is_own(bucket, claimant):
             break
     return answer or Wait(
@@ -98,16 +105,16 @@ async def _is_own(bucket: Bucket, claimant: Claimant) -> bool:
 
 
 async def _claim(
-    bucket: Bucket, claimant: Claimant, rivals: Rivals, ask: Ask
+    bucket: Bucket, claimant: Claimant, rivals: Rivals, checks: Checks
 ) -> Lease | Wait | Kept | None:
     """Try once; None: the owner object was written meanwhile."""
-    etag, before, decided = await _decide(bucket, claimant, rivals, ask)
+    etag, before, decided = await _decide(bucket, claimant, rivals, checks)
     if not isinstance(decided, Take):
         return decided
     wanted = decided.owner
     if claimant.restored_to:
         wanted = replace(wanted, restored_to=claimant.restored_to)
-    compared = await ask.compare(wanted)
+    compared = await checks.compare_with_disk(wanted)
     if compared.fault:
         return Kept(compared.fault, foreign=False)
     if not compared.joined:
@@ -126,7 +133,7 @@ async def _claim(
         encryption=claimant.encryption or wanted.encryption,
     )
     wanted = owner_line.claimed(wanted, before, claimant.control.timeline, claimant.left)
-    if isinstance(conditional := await ask.conditional(), Fault):
+    if isinstance(conditional := await checks.conditional_bucket(), Fault):
         return Kept(conditional, foreign=False)
     if (written := await write(conditional, wanted, etag, clock=rivals.clock)) is None:
         return None
@@ -134,14 +141,14 @@ async def _claim(
 
 
 async def _decide(
-    bucket: Bucket, claimant: Claimant, rivals: Rivals, ask: Ask
+    bucket: Bucket, claimant: Claimant, rivals: Rivals, checks: Checks
 ) -> tuple[str | None, Owner | None, Take | Wait | Kept]:
     """Read the owner object and judge; gives its tag and itself too, None where there is none."""
     seen_s = rivals.clock()
     found = await owner_object.stored(bucket)
     if found is None:
         absent_s = rivals.unchanged_s(_ABSENT, seen_s)
-        return None, None, await _without_owner(bucket, claimant, absent_s, ask)
+        return None, None, await _without_owner(bucket, claimant, absent_s, checks)
     owner = commit_times.read(found)
     unchanged_s = rivals.unchanged_s(found.content, seen_s)
     decided = admission.judge(
@@ -157,7 +164,7 @@ async def _decide(
 
 
 async def _without_owner(
-    bucket: Bucket, claimant: Claimant, absent_s: float, ask: Ask
+    bucket: Bucket, claimant: Claimant, absent_s: float, checks: Checks
 ) -> Take | Wait | Kept:
     """Decide about an archive of WAL-G, KubeDB or Spilo, an empty one, or one that we have lost.
 
@@ -166,7 +173,7 @@ async def _without_owner(
     adopted = claimant.adopts(None)
     if claimant.owned and not adopted:
         return Kept(removed(), foreign=False)
-    evidence = await ask.whose()
+    evidence = await checks.cluster_in_archive()
     if evidence.system_id not in (None, claimant.control.system_id):
         return Kept(
             Fault(

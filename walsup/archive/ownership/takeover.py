@@ -14,7 +14,7 @@ from walsup.archive.faults import Fault, FaultError, FaultKind
 from walsup.archive.owner_record import Owner
 from walsup.archive.ownership import admission, conditional_writes
 from walsup.archive.ownership.admission import Claimant, Kept, Wait
-from walsup.archive.ownership.claim import Ask, Rivals, claim
+from walsup.archive.ownership.claim import Rivals, claim
 from walsup.archive.ownership.conditional_writes import Conditional
 from walsup.archive.ownership.divergence import Compared
 from walsup.archive.ownership.identity import Evidence
@@ -72,17 +72,27 @@ async def before_start(
     owner = await commit_times.owner(bucket)
     if owner is None or owner.state == "wiping":
         return None
+    return await claim(bucket, who, rivals, _ChecksBeforeStart(bucket, unsafe=unsafe))
 
-    async def whose() -> Evidence:
+
+class _ChecksBeforeStart:
+    """What a claim finds out before postgres runs: nothing is compared or pushed yet."""
+
+    def __init__(self, bucket: Bucket, *, unsafe: bool) -> None:
+        self._bucket = bucket
+        self._unsafe = unsafe
+
+    async def cluster_in_archive(self) -> Evidence:
+        """Refuse to look: the owner object was there a moment ago."""
         raise FaultError(removed())
 
-    async def compare(_: Owner) -> Compared:
+    async def compare_with_disk(self, _wanted: Owner) -> Compared:
+        """Return that nothing stands against it."""
         return Compared(None)
 
-    async def conditional() -> Conditional | Fault:
-        return await conditional_writes.trusted(bucket, unsafe=unsafe)
-
-    return await claim(bucket, who, rivals, Ask(whose, compare, conditional))
+    async def conditional_bucket(self) -> Conditional | Fault:
+        """Return the bucket, as far as conditions hold there."""
+        return await conditional_writes.trusted(self._bucket, unsafe=self._unsafe)
 
 
 class Promotion:
