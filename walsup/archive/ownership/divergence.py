@@ -20,6 +20,7 @@ from walsup.archive.storage.bucket import Bucket
 from walsup.postgres import pg_control
 from walsup.postgres.pg_control import ControlData
 from walsup.postgres.wal import Segment, long_page_header, show_lsn, strip_extension
+from walsup.postgres.wal_files import timeline_history
 from walsup.postgres.wal_files.ready_files import ready_names
 
 _FETCH_TIMEOUT_S = 60.0
@@ -70,7 +71,7 @@ async def compare(  # noqa: PLR0913 (each is one fact)
     readable: bool = True,
     at_lsn: int = 0,
 ) -> Compared:
-    """Compare what the archive has of this timeline with the disk.
+    """Compare the end of what the archive has of this cluster's timelines with the disk.
 
     `proven`: where the listing begins, a segment of any timeline of ours. `owners`: the timelines
     of the archive's owner; any other one in it is a branch, and says nothing about this disk.
@@ -96,6 +97,13 @@ async def compare(  # noqa: PLR0913 (each is one fact)
         joined = (sides.pg_wal / newest.name).exists()
         if newest.name not in waiting and joined:
             waiting = (*waiting, newest.name)
+    elif (
+        newest is not None
+        and newest.name not in waiting
+        and await asyncio.to_thread(_is_before_switch, sides, newest, found.timeline)
+    ):
+        # A standby of a diverged primary has that primary's WAL, not what is archived.
+        waiting = (*waiting, newest.name)
     # Also what has been deleted there since: this disk must not have forgotten it.
     if proven.timeline == found.timeline and (
         fault := await asyncio.to_thread(_position, sides, proven)
@@ -125,6 +133,16 @@ async def _archived(
         if segment is not None and segment.timeline in (*(owners or (segment.timeline,)), here):
             newest = segment
     return newest, tuple(waiting)
+
+
+def _is_before_switch(sides: Sides, segment: Segment, timeline: int) -> bool:
+    """Return whether pg_wal has a segment that `timeline` took over whole from an earlier one."""
+    try:
+        switches = timeline_history.left(sides.pgdata, timeline)
+    except (OSError, ValueError):
+        return False
+    end_lsn = next((s.switch_lsn for s in switches if s.timeline == segment.timeline), 0)
+    return segment.end_lsn <= end_lsn and (sides.pg_wal / segment.name).exists()
 
 
 def _position(sides: Sides, newest: Segment) -> Fault | None:
