@@ -10,7 +10,7 @@ from walsup import settings
 from walsup.archive.audit.worker import look
 from walsup.archive.catalog import listing
 from walsup.archive.catalog.scope import Scope
-from walsup.archive.catalog.timelines import Line
+from walsup.archive.catalog.timelines import TimelineHistory
 from walsup.archive.storage.bucket import Bucket, open_bucket
 from walsup.postgres.wal import Segment
 
@@ -73,7 +73,9 @@ async def test_two_objects_of_one_segment_are_found(s3: S3Server) -> None:
         "00000002.history.br",
         "00000002.history.lz4",
     )
-    found = await look(bucket, Scope(system_id=7, line=Line.of(1, ()), size=SIZE, head=3))
+    found = await look(
+        bucket, Scope(system_id=7, line=TimelineHistory.of(1, ()), size=SIZE, head=3)
+    )
     assert found.twice == (_name(1), _name(2), "00000002.history")
 
 

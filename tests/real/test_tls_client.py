@@ -10,13 +10,13 @@ import pytest
 
 from dev.harness import S3Server
 from walsup.archive.storage.s3.blocking import carry
-from walsup.archive.storage.s3.connections import Connections
-from walsup.archive.storage.s3.exchange import Asked
+from walsup.archive.storage.s3.connections import ConnectionPool
+from walsup.archive.storage.s3.exchange import PreparedRequest
 from walsup.archive.storage.s3.lines import CutOffError
 from walsup.archive.storage.s3.steps import Peer
 from walsup.archive.storage.s3.trust import trust
 
-GET = Asked("GET", "/b/k", {"host": "h"})
+GET = PreparedRequest("GET", "/b/k", {"host": "h"})
 VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 
 
@@ -28,7 +28,7 @@ def answer(body: bytes) -> bytes:
 @contextlib.contextmanager
 def serving(
     s3: S3Server, version: ssl.TLSVersion, *script: list[bytes], host: str = "127.0.0.1"
-) -> Iterator[Connections]:
+) -> Iterator[ConnectionPool]:
     """A server with the S3 server's certificate; a request is answered with some records at once.
 
     It never says good-bye.
@@ -47,7 +47,7 @@ def serving(
 
     thread = threading.Thread(target=serve)
     thread.start()
-    connections = Connections(Peer(host, listener.getsockname()[1], trust(s3.ca_file)))
+    connections = ConnectionPool(Peer(host, listener.getsockname()[1], trust(s3.ca_file)))
     try:
         yield connections
     finally:

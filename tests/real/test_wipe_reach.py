@@ -13,8 +13,8 @@ from walsup import settings
 from walsup.archive.faults import FaultError
 from walsup.archive.storage.s3.blocking import carry
 from walsup.archive.storage.s3.keys import KeyRing
-from walsup.archive.storage.s3.server import Server as BucketServer
-from walsup.archive.wipe.s3_server import Server
+from walsup.archive.storage.s3.server import S3Server as BucketServer
+from walsup.archive.wipe.s3_server import WipeServer
 from walsup.archive.wipe.s3_target import Objects
 from walsup.archive.wipe.target import Entry
 from walsup.settings import ArchiveUrl
@@ -31,7 +31,7 @@ def cloud(s3: S3Server) -> Iterator[Cloud]:
 def _place(environment: dict[str, str]) -> Objects:
     known = settings.load(environment)
     assert isinstance(known.archive, ArchiveUrl)
-    return Objects(Server(known, known.archive, 30.0), known.archive)
+    return Objects(WipeServer(known, known.archive, 30.0), known.archive)
 
 
 def _keys(place: Objects) -> list[str]:
@@ -159,4 +159,4 @@ def test_the_whole_bucket_is_no_archive(s3: S3Server) -> None:
     known = settings.load(Laid(s3, "x").environment())
     archive = ArchiveUrl(s3.bucket, "")
     with pytest.raises(ValueError, match="whole bucket"):
-        Objects(Server(known, archive, 10.0), archive)
+        Objects(WipeServer(known, archive, 10.0), archive)

@@ -11,7 +11,7 @@ from dev.harness import S3Server, wait_until
 from dev.harness.scenarios.wiping import OWNER, Laid, owner
 from dev.harness.storage.rights import LEAST_PREFIX, WIPE_ACTIONS, WIPE_LOCKED
 from walsup import settings
-from walsup.archive.wipe.s3_server import Server
+from walsup.archive.wipe.s3_server import WipeServer
 from walsup.archive.wipe.s3_target import Objects
 from walsup.archive.wipe.target import Entry
 from walsup.settings import ArchiveUrl
@@ -93,7 +93,7 @@ def test_listings_of_many_pages(locked: Laid) -> None:
         locked.begin_upload(key)
     known = settings.load(locked.environment())
     archive = ArchiveUrl(locked.bucket, locked.prefix)
-    place = Objects(Server(known, archive, 10.0), archive, page=3)
+    place = Objects(WipeServer(known, archive, 10.0), archive, page=3)
     pages = list(place.entries())
     listed = [(one.key, one.version) for page in pages for one in page]
     assert sorted(listed) == sorted(locked.everything())

@@ -8,7 +8,7 @@ from pathlib import Path
 from walsup import log
 from walsup.archive.storage.fault_mapping import note
 from walsup.datadir import continuity
-from walsup.datadir.continuity import Ended, Note, Position
+from walsup.datadir.continuity import CheckpointPosition, Ended, Note
 from walsup.postgres import pg_control
 
 _WITHOUT_NOTE = "the data directory's note of this run could not be written when it began"
@@ -22,7 +22,7 @@ class Continuity:
         self._archive = archive
         self._boot = boot
         self._writing = asyncio.Lock()
-        self.position: Position | None = None
+        self.position: CheckpointPosition | None = None
 
     @property
     def note(self) -> Note | None:
@@ -37,7 +37,7 @@ class Continuity:
             OSError, WalsupError: it cannot be read, or the note not be written.
         """
         found = await asyncio.to_thread(pg_control.read, self._pgdata)
-        self.position = position = Position.of(found)
+        self.position = position = CheckpointPosition.of(found)
 
         def seen(note: Note) -> Note:
             return note._replace(position=position, running=True)
@@ -56,7 +56,7 @@ class Continuity:
         """Note where postgres has ended; one that was not shut down is left as it is."""
         try:
             found = await asyncio.to_thread(pg_control.read, self._pgdata)
-            self.position = position = Position.of(found)
+            self.position = position = CheckpointPosition.of(found)
 
             def ended(note: Note) -> Note:
                 return note._replace(position=position, running=not position.has_ended)
@@ -78,7 +78,7 @@ class Continuity:
         self,
         change: Callable[[Note], Note],
         system_id: int = 0,
-        position: Position | None = None,
+        position: CheckpointPosition | None = None,
     ) -> None:
         async with self._writing:
             note = await asyncio.to_thread(lambda: self.note)

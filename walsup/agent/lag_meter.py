@@ -26,7 +26,7 @@ class Lag:
     current_lsn: int = 0
 
 
-class Position(NamedTuple):
+class WritePosition(NamedTuple):
     """Where the server writes. A segment is finished when its end is not after `lsn`."""
 
     timeline: int
@@ -113,9 +113,9 @@ class Meter:
         return self._current is not None and self.mark.number < self._current.number - 1
 
     @property
-    def position(self) -> Position | None:
+    def position(self) -> WritePosition | None:
         """Where the server was at the last sample; None: it was not asked yet."""
-        return Position(self._current.timeline, self._lsn) if self._current else None
+        return WritePosition(self._current.timeline, self._lsn) if self._current else None
 
     def needs_switch(self, now_s: float, timeout_s: float) -> bool:
         """Whether something has been in the current segment for too long without a switch."""

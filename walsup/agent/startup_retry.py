@@ -11,7 +11,7 @@ from walsup import log, settings
 from walsup.agent.context import AgentContext, show_identity
 from walsup.agent.http.server import serve, serve_commands
 from walsup.agent.pid1_link import Pid1Link
-from walsup.agent.state import Board, Database
+from walsup.agent.state import Board, DatabaseState
 from walsup.agent.subject import Subject
 from walsup.agent.tasks import forever
 from walsup.archive.faults import Fault, FaultKind
@@ -57,7 +57,7 @@ async def until_readable(
         server = postmaster(pgdata)
         role = "standby" if server and server.status == "standby" else "primary"
         accepting = server is not None and server.accepts
-        board.put(init=pid1.read(), database=Database(accepting=accepting, role=role))
+        board.put(init=pid1.read(), database=DatabaseState(accepting=accepting, role=role))
         if accepting:
             board.saw("answer")  # without settings there is no role to ask with
         pid1.beat()

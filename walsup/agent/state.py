@@ -35,7 +35,7 @@ class Pid1State:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Database:
+class DatabaseState:
     """The server as SQL tells it, if `observed`. `timeline` 0: not known (a standby)."""
 
     accepting: bool = False
@@ -51,7 +51,7 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
+class NewConnection:
     """The last new connection to postgres: why it got no answer, or what the answer says."""
 
     problem: str = ""
@@ -86,7 +86,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Disk:
+class WalDisk:
     """pg_wal's file system: when it is full if nothing changes, and what is put aside in it."""
 
     full_in_s: float | None = None
@@ -157,7 +157,7 @@ class Audit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Restore:
+class RestoreState:
     """A restore: `none`, `fetching` (bytes), `recovering` (segments), `promoted` or `done`.
 
     `left_s`: how long it takes yet at this rate, None when that is not known; `still_s`: for how
@@ -253,15 +253,15 @@ class Snapshot:
     system_id: int = 0
     segment_bytes: int = 0
     init: Pid1State = field(default_factory=Pid1State)
-    database: Database = field(default_factory=Database)
-    connection: Connection = field(default_factory=Connection)
+    database: DatabaseState = field(default_factory=DatabaseState)
+    connection: NewConnection = field(default_factory=NewConnection)
     gate: Gate = field(default_factory=Gate)
     lag: Lag = field(default_factory=Lag)
     waiting: Waiting = field(default_factory=Waiting)
-    disk: Disk = field(default_factory=Disk)
+    disk: WalDisk = field(default_factory=WalDisk)
     backup: BackupSeen = field(default_factory=BackupSeen)
     left_out: tuple[LeftOut, ...] | None = None
-    restore: Restore = field(default_factory=Restore)
+    restore: RestoreState = field(default_factory=RestoreState)
     standby: Standby = field(default_factory=Standby)
     previous: Previous = field(default_factory=Previous)
     holes: tuple[Hole, ...] = ()

@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 from walsup.archive.faults import Fault, FaultError, FaultKind
 from walsup.archive.lease_terms import DEFAULT_LEASE_S
 from walsup.archive.paths import OWNER_KEY
-from walsup.datadir.continuity import Position
+from walsup.datadir.continuity import CheckpointPosition
 
 VERSION = 1
 _LONGEST_LEASE_S = 3600.0
@@ -69,7 +69,7 @@ class Owner:
     next_timeline: int = 0
     restored_to: str = ""
     backups_because: str = ""
-    position: Position | None = None
+    position: CheckpointPosition | None = None
     position_boot: str = ""
     position_instance: str = ""
     encryption: str = ""
@@ -118,7 +118,7 @@ class Owner:
                 next_timeline=int(fields.get("next_timeline") or 0),
                 restored_to=str(fields.get("restored_to") or ""),
                 backups_because=str(fields.get("backups_because") or ""),
-                position=Position.from_fields(fields.get("position")),
+                position=CheckpointPosition.from_fields(fields.get("position")),
                 position_boot=str(fields.get("position_boot") or ""),
                 position_instance=str(fields.get("position_instance") or ""),
                 encryption=str(fields.get("encryption") or ""),

@@ -125,7 +125,7 @@ _REDIRECTS = (301, 307)
 _NO_S3_SERVER = FaultKind.NO_S3_SERVER
 
 
-class Meaning(NamedTuple):
+class ErrorMeaning(NamedTuple):
     """The class of an answer, None when nothing says one; and what to do, "" as the class says."""
 
     kind: FaultKind | None
@@ -145,12 +145,12 @@ def kind_of(code: str, status: int) -> FaultKind | None:
     return meaning(code, status).kind
 
 
-def meaning(code: str, status: int, said: str = "") -> Meaning:
+def meaning(code: str, status: int, said: str = "") -> ErrorMeaning:
     """Return the class of an answer and what to do; `said`: its message, or its page."""
     if _CONSOLE.search(said):
-        return Meaning(_NO_S3_SERVER, _CONSOLE_REMEDY)
+        return ErrorMeaning(_NO_S3_SERVER, _CONSOLE_REMEDY)
     if code in _MAY_BE_FULL and status != 429 and _FULL.search(said):  # noqa: PLR2004 (HTTP)
-        return Meaning(FaultKind.ARCHIVE_FULL)
+        return ErrorMeaning(FaultKind.ARCHIVE_FULL)
     if code:
         return _of_code(code, said) or _of_status(status)
     if said.strip():
@@ -158,52 +158,52 @@ def meaning(code: str, status: int, said: str = "") -> Meaning:
     return _of_status(status)
 
 
-def _of_code(code: str, said: str) -> Meaning | None:
+def _of_code(code: str, said: str) -> ErrorMeaning | None:
     if code == "AuthorizationHeaderMalformed" and _OF_A_KEY.search(said):
-        return Meaning(FaultKind.AUTH)  # a key that is empty, or holds a slash
+        return ErrorMeaning(FaultKind.AUTH)  # a key that is empty, or holds a slash
     if code == "AccessDenied" and _KMS_WORDS.search(said):
-        return Meaning(FaultKind.NO_RIGHTS, _KMS)
+        return ErrorMeaning(FaultKind.NO_RIGHTS, _KMS)
     if code == "InvalidRequest" and _OBJECT_LOCK.search(said):
-        return Meaning(
+        return ErrorMeaning(
             FaultKind.NO_RIGHTS, "remove Object Lock's default retention from the bucket"
         )
     kind = _BY_CODE.get(code)
     if kind == FaultKind.WRONG_REGION and (expected := _EXPECTED_REGION.search(said)):
-        return Meaning(kind, f"set AWS_REGION={expected[1]}")
-    return Meaning(kind, _BY_CODE_REMEDY.get(code, "")) if kind else None
+        return ErrorMeaning(kind, f"set AWS_REGION={expected[1]}")
+    return ErrorMeaning(kind, _BY_CODE_REMEDY.get(code, "")) if kind else None
 
 
-def _of_page(status: int, said: str) -> Meaning:
+def _of_page(status: int, said: str) -> ErrorMeaning:
     """Return what a text that is no S3 document means: a proxy's or another program's."""
     if _TLS_WANTED.search(said):
-        return Meaning(
+        return ErrorMeaning(
             FaultKind.TLS, "write https:// before the host in AWS_ENDPOINT: the server uses TLS"
         )
     if status == 407:  # noqa: PLR2004 (HTTP)
-        return Meaning(
+        return ErrorMeaning(
             _NO_S3_SERVER,
             "let requests to the S3 server bypass the proxy: it requires its own login",
         )
     if status == 413:  # noqa: PLR2004 (HTTP)
-        return Meaning(FaultKind.SERVER_ERROR, _TOO_LARGE)
+        return ErrorMeaning(FaultKind.SERVER_ERROR, _TOO_LARGE)
     if status in _PROXYS:
-        return Meaning(
+        return ErrorMeaning(
             FaultKind.SERVER_ERROR,
             "check that the S3 server runs: a proxy or load balancer answers in its place; walsup"
             " retries",
         )
     if status in (408, 429, 507) or status == 500:  # noqa: PLR2004 (HTTP)
         return _of_status(status)
-    return Meaning(_NO_S3_SERVER)
+    return ErrorMeaning(_NO_S3_SERVER)
 
 
-def _of_status(status: int) -> Meaning:
+def _of_status(status: int) -> ErrorMeaning:
     if status in (401, 403):
-        return Meaning(FaultKind.AUTH)
+        return ErrorMeaning(FaultKind.AUTH)
     if status in _REDIRECTS:
-        return Meaning(FaultKind.WRONG_REGION)
+        return ErrorMeaning(FaultKind.WRONG_REGION)
     if status in (404, 405, 411):
-        return Meaning(None)
+        return ErrorMeaning(None)
     kinds = {
         408: FaultKind.TIMEOUT,
         412: FaultKind.OVERWRITE_CONFLICT,
@@ -211,5 +211,5 @@ def _of_status(status: int) -> Meaning:
         507: FaultKind.ARCHIVE_FULL,
     }
     if status in kinds:
-        return Meaning(kinds[status])
-    return Meaning(FaultKind.SERVER_ERROR if status >= 500 else None)  # noqa: PLR2004 (HTTP)
+        return ErrorMeaning(kinds[status])
+    return ErrorMeaning(FaultKind.SERVER_ERROR if status >= 500 else None)  # noqa: PLR2004 (HTTP)

@@ -11,7 +11,7 @@ from walsup.datadir import archive_subpath
 
 
 def make(
-    decided: plan.Bootstrap | plan.BootstrapBeside | plan.Restore | plan.Follow,
+    decided: plan.Bootstrap | plan.BootstrapBeside | plan.RestoreFromArchive | plan.Follow,
     hand: Handover,
     lock: int,
     arguments: Sequence[str],
@@ -30,7 +30,7 @@ def make(
         secrets=hand.current.secrets,
     )
     match decided:
-        case plan.Restore(own=own):
+        case plan.RestoreFromArchive(own=own):
             from walsup.boot.restore.run import restore  # noqa: PLC0415 (asyncio: 10 MB)
 
             restore(hand.current, one_shot, hand.send, arguments, own=own)

@@ -43,7 +43,7 @@ class Broken(NamedTuple):
 Found = Empty | Staged | Cluster | Recovering | Broken
 
 
-class Start:
+class StartPostgres:
     """Start postgres on the directory as it is."""
 
     __slots__ = ()
@@ -61,7 +61,7 @@ class Finish:
     __slots__ = ()
 
 
-class Restore(NamedTuple):
+class RestoreFromArchive(NamedTuple):
     """Fetch a base backup into the stage; `own`: out of this database's own archive."""
 
     own: bool
@@ -91,7 +91,16 @@ class Refuse(NamedTuple):
     error: WalsupError
 
 
-Plan = Start | Bootstrap | BootstrapBeside | Finish | Restore | Follow | Recover | Refuse
+Plan = (
+    StartPostgres
+    | Bootstrap
+    | BootstrapBeside
+    | Finish
+    | RestoreFromArchive
+    | Follow
+    | Recover
+    | Refuse
+)
 
 
 class Wish(NamedTuple):
@@ -141,7 +150,7 @@ def decide(  # noqa: PLR0911, PLR0913 (one return a case; each is one fact)
         case Broken(error=error):
             return Refuse(error=error)
         case Cluster():
-            return Start()
+            return StartPostgres()
         case Recovering():
             return Recover()
         case Staged(complete=True):
@@ -159,12 +168,12 @@ def _of_nothing(archived: str | None, wish: Wish, *, may_create: bool) -> Plan:
     if wish.standby:
         return Follow()
     if archived is not None and wish.on_empty == "restore":
-        return Restore(own=True)
+        return RestoreFromArchive(own=True)
     once = wish.on_empty == "initdb-new-path" and wish.moved
     if archived is not None and (wish.on_empty == "refuse" or once):
         return Refuse(error=_archive_not_empty(archived, wish))
     if archived is None and wish.restores:
-        return Restore(own=False)
+        return RestoreFromArchive(own=False)
     if not may_create:
         return Refuse(error=_no_password())
     return Bootstrap() if archived is None else BootstrapBeside()

@@ -140,7 +140,12 @@ class Prepare:
         match decided:
             case plan.Refuse(error=error):
                 raise error
-            case plan.Bootstrap() | plan.BootstrapBeside() | plan.Restore() | plan.Follow():
+            case (
+                plan.Bootstrap()
+                | plan.BootstrapBeside()
+                | plan.RestoreFromArchive()
+                | plan.Follow()
+            ):
                 from walsup.boot.create import make  # noqa: PLC0415 (not for every start)
 
                 make(decided, self._hand, self._lock, self._arguments)
@@ -149,7 +154,7 @@ class Prepare:
             case plan.Finish():
                 log.info("bootstrap.finished", message="a complete stage is moved to its place")
                 staging.finish(pgdata)
-            case plan.Start():
+            case plan.StartPostgres():
                 log.info("bootstrap.skipped", message=_SKIPPING)
                 self._hand.continues = True
                 staging.remove_leftover(pgdata)

@@ -52,18 +52,18 @@ def status(known: Settings, environ: Mapping[str, str]) -> dict[str, Any]:
     return _over_http(known, directories, refused)
 
 
-class Start(NamedTuple):
+class ContainerStart(NamedTuple):
     """The latest start of a container: its name, and its run directory."""
 
     boot: str
     run_dir: Path
 
 
-def start(known: Settings, environ: Mapping[str, str]) -> Start | None:
+def start(known: Settings, environ: Mapping[str, str]) -> ContainerStart | None:
     """Return the latest start of this data directory's container; None: not known."""
     for directory in run_dirs(environ, os.geteuid(), _owner(known.pgdata), str(known.pgdata)):
         if found := _boot([directory], known.pgdata):
-            return Start(found, Path(directory))
+            return ContainerStart(found, Path(directory))
     return None
 
 

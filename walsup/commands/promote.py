@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from walsup.archive.lease_terms import RIVAL_LEASES, STREAM_LEASES
 from walsup.archive.ownership import fence
-from walsup.archive.ownership.admission import Kept, Take, Wait
+from walsup.archive.ownership.admission import Rejected, Take, TryAgain
 from walsup.archive.ownership.lease import Lease, LostError, Proven, now_s
 from walsup.archive.ownership.takeover import Promotion, claimant
 from walsup.archive.storage.bucket import open_bucket
@@ -130,7 +130,7 @@ class Watch:
     def __init__(self, known: Settings, boot: str, say: Say) -> None:
         self._known = known
         self._say = say
-        self._stream = Stream()
+        self._stream = StreamSilence()
         self._said_s = now_s() - _SAID_EVERY_S
         self.promotion = Promotion(
             open_bucket(known), replace(claimant(known, boot), standby_name=_name(known))
@@ -157,13 +157,13 @@ class Watch:
         finally:
             sql.drop()
 
-    def _may_be_taken(self, decided: Take | Wait | Kept | None) -> bool:
+    def _may_be_taken(self, decided: Take | TryAgain | Rejected | None) -> bool:
         match decided:
-            case Kept(fault=fault):
+            case Rejected(fault=fault):
                 raise ArchiveError(fault.problem, hint=fault.cure)
-            case Wait(living=owner) if owner is not None:
+            case TryAgain(living=owner) if owner is not None:
                 raise _alive(f"instance {owner.instance} has just renewed its lease")
-            case Wait(fault=fault):
+            case TryAgain(fault=fault):
                 if now_s() - self._said_s >= _SAID_EVERY_S:
                     self._said_s = now_s()
                     self._say(f"waiting: {fault.problem}")
@@ -182,7 +182,7 @@ class Watch:
         return False
 
 
-class Stream:
+class StreamSilence:
     """For how long no WAL has come from the primary, counted from the first look that shows none.
 
     `moves_s`: for how long it has been watched while some came.
@@ -231,7 +231,7 @@ async def promote(known: Settings, promotion: Promotion | None, plan: Plan) -> i
 
 async def _claimed(known: Settings, promotion: Promotion) -> Lease | None:
     claimed = await _asked(known, promotion.claim(unsafe=known.unsafe_owner))
-    if isinstance(claimed, (Wait, Kept)):
+    if isinstance(claimed, (TryAgain, Rejected)):
         raise ArchiveError(
             f"the archive cannot be claimed: {claimed.fault.problem}",
             hint="check its owner (`walsup restore --list`), and run this again; this instance is"

@@ -13,7 +13,7 @@ from walsup.archive.catalog import inventory, listing
 from walsup.archive.catalog.default_line import latest
 from walsup.archive.catalog.inventory import Reader
 from walsup.archive.catalog.listing import Backup
-from walsup.archive.catalog.timelines import Line, reach
+from walsup.archive.catalog.timelines import TimelineHistory, reach
 from walsup.archive.faults import Fault, FaultError
 from walsup.archive.storage.fault_mapping import classify
 from walsup.boot.current_settings import Current
@@ -168,7 +168,7 @@ async def _listing(reader: Reader) -> list[str]:
     return lines
 
 
-async def _followed(reader: Reader, offer: inventory.Offer) -> tuple[Line | None, str]:
+async def _followed(reader: Reader, offer: inventory.Offer) -> tuple[TimelineHistory | None, str]:
     """Return the line that a restore follows when no timeline is named, else why there is none."""
     try:
         return (await latest(reader, offer)).line, ""
@@ -178,11 +178,11 @@ async def _followed(reader: Reader, offer: inventory.Offer) -> tuple[Line | None
         return None, str(problem)
 
 
-def _is_on(followed: Line, backup: Backup) -> bool:
+def _is_on(followed: TimelineHistory, backup: Backup) -> bool:
     return followed.has(backup.timeline or followed.timeline, backup.finish_lsn)
 
 
-def _is_branch(offer: inventory.Offer, followed: Line | None, timeline: int) -> str:
+def _is_branch(offer: inventory.Offer, followed: TimelineHistory | None, timeline: int) -> str:
     """Say of a timeline that a restore does not follow it unless it is named, "" when it does."""
     if followed is None or timeline in [leg.timeline for leg in followed.legs]:
         return ""

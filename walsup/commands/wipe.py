@@ -16,10 +16,10 @@ from walsup.archive.paths import CONDITIONS_KEY, OWNER_KEY
 from walsup.archive.storage.bucket import Bucket, open_bucket
 from walsup.archive.storage.fault_mapping import note
 from walsup.archive.wipe import exclusive_hold, wording
-from walsup.archive.wipe.contents import Found, unowned
-from walsup.archive.wipe.deletion import Sweep, pages
+from walsup.archive.wipe.contents import ArchiveContents, unowned
+from walsup.archive.wipe.deletion import Deletion, pages
 from walsup.archive.wipe.retry import Say, once, patiently, refusal
-from walsup.archive.wipe.target import Lock, Place
+from walsup.archive.wipe.target import Lock, WipeTarget
 from walsup.errors import ArchiveError, SettingsError
 from walsup.settings import ArchiveUrl, FileArchive, Settings
 
@@ -104,7 +104,7 @@ async def _until_ended(wanted: Wanted) -> str:
         ) from None
 
 
-async def _carry_out(wanted: Wanted, bucket: Bucket, place: Place) -> str:
+async def _carry_out(wanted: Wanted, bucket: Bucket, place: WipeTarget) -> str:
     known, say = wanted.known, wanted.say
     found = await _count(place, say)
     if found.is_empty:
@@ -114,14 +114,14 @@ async def _carry_out(wanted: Wanted, bucket: Bucket, place: Place) -> str:
         raise ArchiveError(why.problem, hint=why.hint)
     if read and exclusive_hold.is_left(read[0]) and found.only_owner and found.owner_has_versions:
         # Taking it would write a version that, in some buckets, is locked again for days.
-        sweep = Sweep(place, None, say)
+        sweep = Deletion(place, None, say)
         await sweep.finish((CONDITIONS_KEY, OWNER_KEY))
         return await _verdict(wanted, place, sweep, bucket)
     conditional = await patiently(
         lambda: exclusive_hold.conditional(bucket, unsafe_owner=known.unsafe_owner), say
     )
     lease = await patiently(lambda: exclusive_hold.take(conditional, known.lease_s, say), say)
-    sweep = Sweep(place, lease, say)
+    sweep = Deletion(place, lease, say)
     try:
         if read is None and found.was_claimed:
             await patiently(lambda: exclusive_hold.let_a_former_holder_find_out(lease, say), say)
@@ -136,7 +136,7 @@ async def _carry_out(wanted: Wanted, bucket: Bucket, place: Place) -> str:
     return await _verdict(wanted, place, sweep, bucket)
 
 
-async def _leave(lease: Lease, sweep: Sweep) -> None:
+async def _leave(lease: Lease, sweep: Deletion) -> None:
     """Let the next run begin at once, unless a request may still be on its way somewhere."""
     if not sweep.in_doubt:
         try:
@@ -145,7 +145,7 @@ async def _leave(lease: Lease, sweep: Sweep) -> None:
             note(raised)
 
 
-async def _verdict(wanted: Wanted, place: Place, sweep: Sweep, bucket: Bucket) -> str:
+async def _verdict(wanted: Wanted, place: WipeTarget, sweep: Deletion, bucket: Bucket) -> str:
     archive = wanted.known.archive
     gone = f"deleted: {sweep.deleted} ({units.show_bytes(sweep.deleted_bytes)})"
     if sweep.aborted:
@@ -165,9 +165,9 @@ async def _verdict(wanted: Wanted, place: Place, sweep: Sweep, bucket: Bucket) -
     return f"{gone}; listings show that {archive} is empty"
 
 
-async def _count(place: Place, say: Say) -> Found:
+async def _count(place: WipeTarget, say: Say) -> ArchiveContents:
     """Count everything, and refuse what is not one archive."""
-    found, said_s = Found(), time.monotonic()
+    found, said_s = ArchiveContents(), time.monotonic()
     async for page in pages(place.entries):
         found.add(page)
         if time.monotonic() - said_s > _SAID_EVERY_S:
@@ -184,7 +184,7 @@ async def _count(place: Place, say: Say) -> Found:
     return found
 
 
-async def _locked(place: Place) -> list[str]:
+async def _locked(place: WipeTarget) -> list[str]:
     """Return what is locked: each version is asked for, where the bucket has object lock."""
     locks = await once(place.locks)
     if locks is None:
@@ -201,7 +201,7 @@ async def _locked(place: Place) -> list[str]:
 
 
 @contextlib.contextmanager
-def _opened(known: Settings) -> Iterator[tuple[Bucket, Place]]:
+def _opened(known: Settings) -> Iterator[tuple[Bucket, WipeTarget]]:
     """Yield the archive twice: as the owner object's bucket, and as a place that can be emptied."""
     name(known)
     try:
@@ -217,12 +217,12 @@ def _opened(known: Settings) -> Iterator[tuple[Bucket, Place]]:
             close()
 
 
-def _place(known: Settings) -> Place:
+def _place(known: Settings) -> WipeTarget:
     if isinstance(known.archive, ArchiveUrl):
-        from walsup.archive.wipe.s3_server import Server  # noqa: PLC0415 (as above)
+        from walsup.archive.wipe.s3_server import WipeServer  # noqa: PLC0415 (as above)
         from walsup.archive.wipe.s3_target import Objects  # noqa: PLC0415 (one of the two)
 
-        server = Server(known, known.archive, longest_push_s(known.lease_s))
+        server = WipeServer(known, known.archive, longest_push_s(known.lease_s))
         return Objects(server, known.archive)
     from walsup.archive.wipe.directory_target import Folder  # noqa: PLC0415 (one of the two)
 

@@ -21,7 +21,7 @@ _ENDED = (DBState.SHUT_DOWN, DBState.SHUT_DOWN_IN_RECOVERY)
 _MINIMAL = WAL_LEVELS.index("minimal")
 
 
-class Position(NamedTuple):
+class CheckpointPosition(NamedTuple):
     """What pg_control says of the last checkpoint. `at`: its time in Unix seconds."""
 
     checkpoint_lsn: int
@@ -107,8 +107,8 @@ class Note(NamedTuple):
     archive: str
     system_id: int
     boot: str
-    start: Position
-    position: Position
+    start: CheckpointPosition
+    position: CheckpointPosition
     running: bool = True
     arguments: str = ""
     broken: str = ""
@@ -121,8 +121,8 @@ def read(pgdata: Path, archive: str) -> Note | None:
     """Return the note about this archive; None when there is none, or an unreadable one."""
     try:
         fields = json.loads((pgdata / NOTE).read_text(encoding="utf-8"))
-        position = Position.from_fields(fields["position"])
-        start = Position.from_fields(fields["start"])
+        position = CheckpointPosition.from_fields(fields["position"])
+        start = CheckpointPosition.from_fields(fields["start"])
         if fields["archive"] != archive or position is None or start is None:
             return None
         return Note(
@@ -197,7 +197,9 @@ def _digest(text: str) -> str:
     return f"{len(content)}:{zlib.crc32(content):08x}"  # hashlib would load OpenSSL
 
 
-def why_broken(noted: Note, found: Position, started: str, *, has_seen_end: bool = False) -> str:
+def why_broken(
+    noted: Note, found: CheckpointPosition, started: str, *, has_seen_end: bool = False
+) -> str:
     """Return why the directory is not as the noted run has left it; "": its WAL continues.
 
     `started`: the digest of the command line of the last postmaster. `has_seen_end`: PID 1 noted
@@ -244,7 +246,7 @@ def begin(  # noqa: PLR0913 (each is one fact)
     Raises:
         OSError: the note could not be written.
     """
-    position = Position.of(found)
+    position = CheckpointPosition.of(found)
     noted = read(pgdata, archive)
     before = None
     if noted is not None and noted.system_id == found.system_id and continues:

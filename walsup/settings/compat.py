@@ -19,7 +19,7 @@ from walsup.settings.schema import declared, is_secret
 from walsup.system import default_pgdata
 
 
-class Meaning(NamedTuple):
+class TranslatedSetting(NamedTuple):
     """A setting of ours, by their name: `source` is what a note calls it."""
 
     source: str
@@ -129,34 +129,38 @@ def translate(environ: Mapping[str, str], root: str = "") -> Translation:
     )
 
 
-def _meanings(environ: Mapping[str, str], root: str, faults: list[str]) -> Iterator[Meaning]:
+def _meanings(
+    environ: Mapping[str, str], root: str, faults: list[str]
+) -> Iterator[TranslatedSetting]:
     for their, name, read in _ALIASES:
         if text := environ.get(their):
-            yield Meaning(their, name, read(text))
+            yield TranslatedSetting(their, name, read(text))
     yield from _kubedbs_archive(environ, faults)
     yield from _spilos_archive(environ, root, faults)
     for their, name, text in restores(environ, root):
-        yield Meaning(their, name, text)
+        yield TranslatedSetting(their, name, text)
     for their, name, text in compat_bitnami.meanings(environ):
-        yield Meaning(their, name, text)
+        yield TranslatedSetting(their, name, text)
     if os.path.isdir(root + KUBEDB_SECRETS):  # noqa: PTH112 (as `load` has it)
-        yield Meaning(KUBEDB_SECRETS, "WALSUP_SECRETS_DIR", KUBEDB_SECRETS)
+        yield TranslatedSetting(KUBEDB_SECRETS, "WALSUP_SECRETS_DIR", KUBEDB_SECRETS)
 
 
-def _kubedbs_archive(environ: Mapping[str, str], faults: list[str]) -> Iterator[Meaning]:
+def _kubedbs_archive(environ: Mapping[str, str], faults: list[str]) -> Iterator[TranslatedSetting]:
     """Source: kubedb/postgres release-0.13, scripts/primary/run.sh."""
     if environ.get("ARCHIVE") != "wal-g":
         return
     if prefix := environ.get("ARCHIVE_S3_PREFIX"):
-        yield Meaning("ARCHIVE_S3_PREFIX", "WALSUP_ARCHIVE", prefix)
+        yield TranslatedSetting("ARCHIVE_S3_PREFIX", "WALSUP_ARCHIVE", prefix)
     elif directory := environ.get("ARCHIVE_FILE_PREFIX"):
         place = f"file://{directory}/{environ.get('HOSTNAME') or os.uname().nodename}"
-        yield Meaning("ARCHIVE_FILE_PREFIX and the host's name", "WALSUP_ARCHIVE", place)
+        yield TranslatedSetting("ARCHIVE_FILE_PREFIX and the host's name", "WALSUP_ARCHIVE", place)
     elif not any(map(environ.get, ("WALSUP_ARCHIVE", *_OTHER_STORES))):
         faults.append("ARCHIVE=wal-g without ARCHIVE_S3_PREFIX: set WALSUP_ARCHIVE")
 
 
-def _spilos_archive(environ: Mapping[str, str], root: str, faults: list[str]) -> Iterator[Meaning]:
+def _spilos_archive(
+    environ: Mapping[str, str], root: str, faults: list[str]
+) -> Iterator[TranslatedSetting]:
     """Source: zalando/spilo, configure_spilo.py, write_wale_environment and get_placeholders."""
     bucket, scope = environ.get("WAL_S3_BUCKET"), environ.get("SCOPE")
     if not bucket or environ.get("WALE_S3_PREFIX") or environ.get("WALG_S3_PREFIX"):
@@ -172,7 +176,7 @@ def _spilos_archive(environ: Mapping[str, str], root: str, faults: list[str]) ->
     before = environ.get("WAL_BUCKET_SCOPE_PREFIX", _namespace_prefix(environ))
     after = environ.get("WAL_BUCKET_SCOPE_SUFFIX", "")
     place = f"s3://{bucket}/spilo/{before}{scope}{after}/wal/{version}"
-    yield Meaning("WAL_S3_BUCKET with SCOPE", "WALSUP_ARCHIVE", place)
+    yield TranslatedSetting("WAL_S3_BUCKET with SCOPE", "WALSUP_ARCHIVE", place)
 
 
 def _namespace_prefix(environ: Mapping[str, str]) -> str:

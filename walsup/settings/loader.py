@@ -15,7 +15,7 @@ from walsup.settings.parsers import ArchiveUrl, FileArchive, HttpAddress
 from walsup.settings.refusal import BOTH_SET, refusal
 from walsup.settings.restore_rules import faults_of_restore
 from walsup.settings.schema import Settings, declared, is_secret
-from walsup.settings.secret_files import Found, in_directory, names_in, secret_file
+from walsup.settings.secret_files import SettingText, in_directory, names_in, secret_file
 from walsup.settings.standby_rules import faults_of_role
 from walsup.system import default_pgdata, stop_grace
 from walsup.system.setting_text import clean, cut, fault_in
@@ -194,19 +194,21 @@ def _is_passed_on(name: str) -> bool:
     return name.startswith(PASSED_ON) and not _is_owned(name)
 
 
-def _is_given(name: str, given: Mapping[str, list[Found]], environ: Mapping[str, str]) -> bool:
+def _is_given(
+    name: str, given: Mapping[str, list[SettingText]], environ: Mapping[str, str]
+) -> bool:
     """Return whether a setting is there at all, readable or not."""
     spellings = (name, *_KNOWN[name].aliases)
     return bool(given[name]) or any(environ.get(f"{spelling}_FILE") for spelling in spellings)
 
 
 def _gather(
-    name: str, environ: Mapping[str, str], files: Mapping[str, Found], faults: list[str]
-) -> list[Found]:
+    name: str, environ: Mapping[str, str], files: Mapping[str, SettingText], faults: list[str]
+) -> list[SettingText]:
     """Return where a setting is set and its text, the one that counts first."""
     row = _KNOWN[name]
     spellings = (name, *row.aliases)
-    set_: list[Found] = []
+    set_: list[SettingText] = []
     for spelling in spellings:
         text = environ.get(spelling, "")
         path = environ.get(f"{spelling}_FILE", "")
@@ -217,7 +219,7 @@ def _gather(
         elif path:
             text = secret_file(spelling, path, faults)
         if text:
-            set_.append(Found(f"{spelling}_FILE" if path else spelling, text))
+            set_.append(SettingText(f"{spelling}_FILE" if path else spelling, text))
     if not set_:
         set_ = [files[spelling] for spelling in spellings if spelling in files]
         if set_ and row.environment_only:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from walsup.system.setting_text import cut, fault_in
 
 
-class Found(NamedTuple):
+class SettingText(NamedTuple):
     """The text of a setting, and the name or file that a fault should show."""
 
     source: str
@@ -17,7 +17,7 @@ class Found(NamedTuple):
 
 def in_directory(
     directory: str, wanted: Callable[[str], bool], faults: list[str]
-) -> dict[str, Found]:
+) -> dict[str, SettingText]:
     """Read the files of a directory whose names are wanted; others are not opened."""
     if not directory:
         return {}
@@ -31,14 +31,14 @@ def in_directory(
             )
         faults.append(f"WALSUP_SECRETS_DIR: {directory} cannot be read: {fault.strerror}{remedy}")
         return {}
-    read: dict[str, Found] = {}
+    read: dict[str, SettingText] = {}
     for path in paths:
         if wanted(path.name):
             text, problem = _text(path.name, path)
             if problem:
                 faults.append(f"WALSUP_SECRETS_DIR: {path} cannot be read: {problem}")
             elif text:
-                read[path.name] = Found(str(path), text)
+                read[path.name] = SettingText(str(path), text)
     return read
 
 

@@ -4,10 +4,10 @@ from walsup.agent.lag_meter import Lag
 from walsup.agent.state import (
     Audit,
     BackupSeen,
-    Database,
+    DatabaseState,
     Gate,
     Pid1State,
-    Restore,
+    RestoreState,
     Snapshot,
     Standby,
     Standing,
@@ -20,7 +20,7 @@ PROTECTED = Snapshot(
     archive="s3://b/p",
     system_id=7_300_000_000_000_000_001,
     init=Pid1State(phase="running", engine_restarts=2, agent_restarts=1),
-    database=Database(accepting=True, current_lsn=0x2_0000_0028, timeline=1, xmax=10),
+    database=DatabaseState(accepting=True, current_lsn=0x2_0000_0028, timeline=1, xmax=10),
     gate=Gate(state="open", engine="walrus", compression="zstd", epoch=3, origin_lsn=0x1000000),
     lag=Lag(known=True, segments=2, bytes=5 << 20, seconds=12.34, proven_lsn=0x1_FF00_0000),
     waiting=Waiting(ready=2, oldest="0" * 24, oldest_age_s=12.0, free_bytes=1 << 30),
@@ -35,7 +35,7 @@ PROTECTED = Snapshot(
 FAULT = Standing(
     fault=Fault(kind=FaultKind.AUTH, problem='403 for "key"\nand a second line'), since=1.0
 )
-RECOVERING = Restore(
+RECOVERING = RestoreState(
     phase="recovering",
     source="s3://b/source",
     backup="base_1",
@@ -47,7 +47,7 @@ RECOVERING = Restore(
     percent=25,
     left_s=93.0,
 )
-FETCHING = Restore(
+FETCHING = RestoreState(
     phase="fetching",
     backup="base_1",
     bytes=3 << 20,

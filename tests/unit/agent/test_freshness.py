@@ -8,7 +8,7 @@ from tests.unit.agent.snapshots import FOLLOWING, PROTECTED
 from walsup.agent import freshness
 from walsup.agent.http import health
 from walsup.agent.http.status import as_json, as_text
-from walsup.agent.state import Board, Connection, Database, Pid1State, Snapshot
+from walsup.agent.state import Board, DatabaseState, NewConnection, Pid1State, Snapshot
 
 
 def aged(name: str, age_s: float | None, seen: Snapshot = PROTECTED) -> Snapshot:
@@ -35,7 +35,7 @@ def test_f_a_standby_whose_replay_is_not_looked_at_does_not_follow() -> None:
         PROTECTED,
         wanted_role="standby",
         standby=FOLLOWING,
-        database=Database(accepting=True, role="standby"),
+        database=DatabaseState(accepting=True, role="standby"),
     )
     assert health.protected(standby)
     assert not health.protected(aged("replay", 100.0, standby))
@@ -55,7 +55,7 @@ def test_f_at_is_the_time_of_the_oldest_observation() -> None:
 
 def test_f_a_full_connection_table_is_ready_and_said() -> None:
     """It answers; what has a connection keeps it."""
-    answer = health.ready(replace(PROTECTED, connection=Connection(full=True)))
+    answer = health.ready(replace(PROTECTED, connection=NewConnection(full=True)))
     assert answer.ok
     assert "slots" in answer.reasons[0]
 
@@ -69,7 +69,7 @@ def test_what_stops_is_not_reported_as_frozen() -> None:
 def test_the_board_notes_the_time_of_each_piece() -> None:
     """By the clock that no one sets."""
     board = Board("s3://b/p")
-    board.put(database=Database())
+    board.put(database=DatabaseState())
     board.saw("answer")
     shown = board.shown()
     assert 0 <= freshness.age_s(shown, "database") < 5

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from walsup.archive import valid_keys
 from walsup.archive.catalog import listing
-from walsup.archive.storage.bucket import Listed, Object, Page
+from walsup.archive.storage.bucket import Listed, ListingPage, Object
 from walsup.postgres.wal import Segment
 
 SIZE = 1 << 24
@@ -89,13 +89,13 @@ class Shelf:
         """A part of it."""
         return (await self.get(key)).content[begin:][:size_bytes]
 
-    async def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
+    async def pages(self, under: str, after: str = "") -> AsyncIterator[ListingPage]:
         """Give what lies directly there."""
         direct = [key for key in self._keys if valid_keys.is_direct(under, key) and key > after]
         for at in range(0, max(1, len(direct)), 2):
             self.asked += 1
             assert self.asked < 10_000, "the loop over listings does not end"
-            yield Page(tuple(Listed(key, 1, 1.0) for key in direct[at : at + 2]))
+            yield ListingPage(tuple(Listed(key, 1, 1.0) for key in direct[at : at + 2]))
 
     async def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
         """Give the keys of the pages."""

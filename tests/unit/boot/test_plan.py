@@ -17,9 +17,9 @@ from walsup.boot.plan import (
     Recover,
     Recovering,
     Refuse,
-    Restore,
+    RestoreFromArchive,
     Staged,
-    Start,
+    StartPostgres,
     Wish,
     decide,
     needs_archive,
@@ -69,7 +69,7 @@ ALWAYS: dict[str, tuple[Found, type[Plan] | type[WalsupError]]] = {
     "complete": (Staged(complete=True, major="15"), Finish),
     "complete, version not known": (Staged(complete=True), Finish),
     "complete of another major": (Staged(complete=True, major="16"), VersionError),
-    "cluster": (Cluster(major="15", control=CONTROL), Start),
+    "cluster": (Cluster(major="15", control=CONTROL), StartPostgres),
     "recovering": (Recovering(major="15"), Recover),
     "recovering, of another major": (Recovering(major="16"), VersionError),
     "older cluster": (Cluster(major="14", control=CONTROL), VersionError),
@@ -123,8 +123,8 @@ def test_a_standby_is_built_whatever_the_archive_has(archived: str | None) -> No
     cases: list[tuple[Found, type[Plan | WalsupError]]] = [
         (Empty(), Follow),
         (Staged(complete=False), Follow),
-        (primary, Start),
-        (primary._replace(standby=True), Start),
+        (primary, StartPostgres),
+        (primary._replace(standby=True), StartPostgres),
     ]
     for found, wanted in cases:
         decided = decide(found, binaries_major="15", archived=archived, may_create=True, wish=wish)
@@ -165,8 +165,8 @@ _KEY = "wal_005/000000010000000000000001.lz4"
     [
         ("refuse", False, ArchiveNotEmptyError),
         ("refuse", True, ArchiveNotEmptyError),
-        ("restore", False, Restore),
-        ("restore", True, Restore),
+        ("restore", False, RestoreFromArchive),
+        ("restore", True, RestoreFromArchive),
         ("initdb-new-path", False, BootstrapBeside),
         ("initdb-new-path", True, ArchiveNotEmptyError),
     ],
@@ -191,7 +191,7 @@ def test_an_empty_directory_and_an_archive_with_a_cluster(  # noqa: PLR0913, PLR
     if wanted is BootstrapBeside and not may_create:
         wanted = ContractError
     assert outcome(decided) is wanted
-    if isinstance(decided, Restore):
+    if isinstance(decided, RestoreFromArchive):
         assert decided.own
     if isinstance(decided, Refuse) and restores and not moved and wanted is ArchiveNotEmptyError:
         assert "counts only while this archive is empty" in str(decided.error)
@@ -211,6 +211,6 @@ def test_an_empty_archive_lets_the_source_be_restored(on_empty: str, may_create:
             wish=Wish(on_empty=on_empty, restores=restores),
         )
         if restores:
-            assert decided == Restore(own=False)
+            assert decided == RestoreFromArchive(own=False)
         else:
             assert outcome(decided) is (Bootstrap if may_create else ContractError)

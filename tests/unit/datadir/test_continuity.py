@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from walsup.datadir import continuity
-from walsup.datadir.continuity import Ended, Note, Position, why_broken
+from walsup.datadir.continuity import CheckpointPosition, Ended, Note, why_broken
 from walsup.init import postgres_end
 from walsup.postgres.pg_control import ControlData, DBState
 
-LEFT = Position(0x3000028, 1_700_000_000, 1, 1, DBState.SHUT_DOWN)
+LEFT = CheckpointPosition(0x3000028, 1_700_000_000, 1, 1, DBState.SHUT_DOWN)
 KILLED = LEFT._replace(state=DBState.IN_PRODUCTION)
 NOTE = Note(
     archive="s3://b/p",
@@ -44,7 +44,7 @@ def test_an_unreadable_note_is_none(tmp_path: Path, content: str) -> None:
 
 
 POSITIONS = st.builds(
-    Position,
+    CheckpointPosition,
     st.sampled_from([LEFT.checkpoint_lsn, LEFT.checkpoint_lsn - 8, LEFT.checkpoint_lsn + 8]),
     st.sampled_from([LEFT.at, LEFT.at + 1]),
     st.sampled_from([1, 2]),
@@ -55,7 +55,7 @@ POSITIONS = st.builds(
 
 @given(POSITIONS, st.sampled_from(["same", "other", ""]))
 def test_names_in_a_row_after_a_clean_stop_anything_else_is_broken(
-    found: Position, started: str
+    found: CheckpointPosition, started: str
 ) -> None:
     """Nothing but the very checkpoint that the run ended with."""
     assert bool(why_broken(NOTE, found, started)) == (found != LEFT)
@@ -63,7 +63,7 @@ def test_names_in_a_row_after_a_clean_stop_anything_else_is_broken(
 
 @given(POSITIONS, st.sampled_from(["same", "other", ""]))
 def test_names_in_a_row_after_a_crash_only_the_same_server_may_have_gone_on(
-    found: Position, started: str
+    found: CheckpointPosition, started: str
 ) -> None:
     """Checkpoints that the note has missed are legal: later ones, of the same postmaster."""
     is_legal = found == KILLED or (
@@ -77,7 +77,9 @@ def test_names_in_a_row_after_a_crash_only_the_same_server_may_have_gone_on(
 
 
 @given(POSITIONS, st.sampled_from(["same", "other", ""]))
-def test_an_end_that_only_pid_1_has_seen_is_as_good(found: Position, started: str) -> None:
+def test_an_end_that_only_pid_1_has_seen_is_as_good(
+    found: CheckpointPosition, started: str
+) -> None:
     """It excuses "shut down", and no other sign."""
     crashed = found._replace(state=DBState.IN_PRODUCTION)
     broken = bool(why_broken(RUNNING, crashed, started))

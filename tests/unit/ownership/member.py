@@ -15,19 +15,25 @@ from tests.unit.ownership.rules import LEASE_S, Naive, Rules, rivals
 from tests.unit.ownership.wal import SIZE, SYSTEM, Comparison, Wal, archived, follows
 from tests.unit.ownership.wal import Line as WalLine
 from walsup.archive.catalog import commit_times as owners
-from walsup.archive.catalog.timelines import Line
+from walsup.archive.catalog.timelines import TimelineHistory
 from walsup.archive.lease_terms import RIVAL_LEASES, STREAM_LEASES
 from walsup.archive.owner_record import Owner
 from walsup.archive.ownership import role, takeover
-from walsup.archive.ownership.admission import Claimant, Kept, Take, Wait
+from walsup.archive.ownership.admission import Claimant, Rejected, Take, TryAgain
 from walsup.archive.ownership.claim import Rivals, claim
-from walsup.archive.ownership.divergence import Compared
+from walsup.archive.ownership.divergence import Divergence
 from walsup.archive.ownership.fence import Fence
 from walsup.archive.ownership.identity import Evidence
 from walsup.archive.ownership.lease import Lease, LostError, Proven
-from walsup.archive.ownership.role import Held, Neither, Self, Stay, StepDown
+from walsup.archive.ownership.role import (
+    HeldByAnother,
+    Neither,
+    StayPrimary,
+    StepDown,
+    ThisInstance,
+)
 from walsup.archive.storage.bucket import Bucket
-from walsup.commands.promote import Stream
+from walsup.commands.promote import StreamSilence
 from walsup.datadir.markers import Adoption
 from walsup.postgres.pg_control import ControlData, DBState
 from walsup.postgres.wal import Segment, Switch
@@ -178,7 +184,7 @@ class Member:
         lines: dict[int, tuple[Switch, ...]] = await self.link.ask(
             lambda: dict(self.link.store.lines)
         )
-        own = Self(
+        own = ThisInstance(
             system_id=SYSTEM,
             instance=d.instance,
             timeline=d.timeline,
@@ -187,7 +193,11 @@ class Member:
             adoption=d.adoption,
             known_epoch=d.known_epoch if self.rules.epoch else 0,
         )
-        above = [Line.of(number, left) for number, left in lines.items() if number > d.timeline]
+        above = [
+            TimelineHistory.of(number, left)
+            for number, left in lines.items()
+            if number > d.timeline
+        ]
         return role.judge(own, owner, above, empty=False)
 
     # --- a start --------------------------------------------------------------------------------
@@ -215,7 +225,7 @@ class Member:
                     case StepDown(timeline=timeline):
                         self._rebuild(timeline)
                         return False
-                    case Stay():
+                    case StayPrimary():
                         if not self.rules.claim_before_start or await self._claimed(watched):
                             return True
                         again_s = late_s
@@ -253,9 +263,9 @@ class Member:
                 if not self.disk.unsure:
                     continue
                 match await self._rank():
-                    case Stay() if not await self._claimed(watched):
+                    case StayPrimary() if not await self._claimed(watched):
                         continue
-                    case Held() | Neither():
+                    case HeldByAnother() | Neither():
                         continue
             except TimeoutError:
                 continue
@@ -331,12 +341,12 @@ class Member:
         """Fail: there is always an owner."""
         raise AssertionError("there is always an owner")
 
-    async def compare_with_disk(self, wanted: Owner) -> Compared:
+    async def compare_with_disk(self, wanted: Owner) -> Divergence:
         """Return whether the disk continues the archive, as the rules say."""
         if self.comparison is None or not self.rules.bytes_count:
-            return Compared(None)
+            return Divergence(None)
         look = partial(self.comparison.compare, self.link.store, self.claimant())
-        found: Compared = await self.link.ask(partial(look, self.disk.wal, wanted))
+        found: Divergence = await self.link.ask(partial(look, self.disk.wal, wanted))
         return found
 
     async def conditional_bucket(self) -> Naive:
@@ -365,11 +375,11 @@ class Member:
         """`walsup promote`; `sure`: a person has seen that no other takes writes."""
         promotion = takeover.Promotion(self.bucket, self.claimant(), self.clock)
         promotion._rivals = rivals(self.rules, self.clock)  # noqa: SLF001 (a planted one)
-        stream = Stream()
+        stream = StreamSilence()
         while True:
             received = self.disk.lsn
             found = await promotion.look()
-            if isinstance(found, Kept) or (isinstance(found, Wait) and found.living):
+            if isinstance(found, Rejected) or (isinstance(found, TryAgain) and found.living):
                 return
             if self.rules.object_before_wal:
                 received = self.disk.lsn

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 from tests.unit.ownership.net import Store
-from walsup.archive.storage.bucket import Listed, Object, Page
+from walsup.archive.storage.bucket import Listed, ListingPage, Object
 
 
 class MemoryBucket:
@@ -31,8 +31,8 @@ class MemoryBucket:
         for name in self._store.names(under, after):
             yield name
 
-    async def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
+    async def pages(self, under: str, after: str = "") -> AsyncIterator[ListingPage]:
         """List the same as one page."""
         objects = self._store.objects
         names = self._store.names(under, after)
-        yield Page(tuple(Listed(name, len(objects[name]), 0.0) for name in names))
+        yield ListingPage(tuple(Listed(name, len(objects[name]), 0.0) for name in names))

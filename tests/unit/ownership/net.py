@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from walsup.archive.paths import OWNER_KEY
-from walsup.archive.storage.bucket import ConflictError, Listed, Object, Page
+from walsup.archive.storage.bucket import ConflictError, Listed, ListingPage, Object
 from walsup.postgres.wal import Switch
 
 
@@ -153,6 +153,6 @@ class Link:
         for name in sorted(await self.ask(listed)):
             yield name
 
-    async def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
+    async def pages(self, under: str, after: str = "") -> AsyncIterator[ListingPage]:
         """List the same as one page."""
-        yield Page(tuple([Listed(name, 100, 0.0) async for name in self.keys(under, after)]))
+        yield ListingPage(tuple([Listed(name, 100, 0.0) async for name in self.keys(under, after)]))

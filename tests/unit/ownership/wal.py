@@ -21,7 +21,7 @@ from walsup.archive.engine.adapter import Engine
 from walsup.archive.owner_record import Owner
 from walsup.archive.ownership import divergence
 from walsup.archive.ownership.admission import Claimant
-from walsup.archive.ownership.divergence import Compared, Sides
+from walsup.archive.ownership.divergence import Divergence, Sides
 from walsup.archive.paths import WAL_FOLDER
 from walsup.archive.storage.bucket import Bucket
 from walsup.postgres.wal import Segment, Switch, show_lsn
@@ -115,7 +115,7 @@ class Comparison:
         """End its loop."""
         self._runner.close()
 
-    def compare(self, store: Store, who: Claimant, wal: Wal, wanted: Owner) -> Compared:
+    def compare(self, store: Store, who: Claimant, wal: Wal, wanted: Owner) -> Divergence:
         """Return what walsup finds between a directory and the archive."""
         place = self._base / str(next(self._count))
         names = self._lay_out(place, who, wal)

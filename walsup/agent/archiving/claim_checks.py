@@ -12,7 +12,7 @@ from walsup.archive.owner_record import Owner
 from walsup.archive.ownership import conditional_writes, divergence, run_continuity
 from walsup.archive.ownership.admission import Claimant
 from walsup.archive.ownership.conditional_writes import Conditional
-from walsup.archive.ownership.divergence import Compared
+from walsup.archive.ownership.divergence import Divergence
 from walsup.archive.ownership.identity import Evidence, gather
 from walsup.archive.storage.bucket import Bucket
 from walsup.datadir import markers
@@ -64,13 +64,13 @@ class ClaimChecks:
                 self._bucket, self._carrier, context.engine_config, place, context.secrets()
             )
 
-    async def compare_with_disk(self, wanted: Owner) -> Compared:
+    async def compare_with_disk(self, wanted: Owner) -> Divergence:
         """Return whether the disk continues what the archive has, and why a backup is needed."""
         context, note = self._context, self._context.session.continuity.note
         key, timeline = self._claimant.encryption, self._claimant.control.timeline
         why = run_continuity.why_not(wanted, note, context.boot, key, timeline)
         if continues_daemon(context) and not why:
-            return Compared(None)
+            return Divergence(None)
         engine_daemon.render(context, wanted.compression)
         compared = await self._compare(wanted)
         if not compared.joined and markers.has_strayed(context.settings.pgdata):
@@ -87,7 +87,7 @@ class ClaimChecks:
         unsafe = self._context.settings.unsafe_owner
         return await self._trusted.of(self._bucket, unsafe=unsafe)
 
-    async def _compare(self, wanted: Owner) -> Compared:
+    async def _compare(self, wanted: Owner) -> Divergence:
         context, control = self._context, self._claimant.control
         pgdata, size = context.settings.pgdata, control.segment_size
         following = Segment.containing(wanted.lsn, wanted.timeline, size)

@@ -19,12 +19,12 @@ from walsup.archive.engine.adapter import Engine
 from walsup.archive.faults import Fault, FaultKind
 from walsup.archive.owner_record import Owner
 from walsup.archive.ownership import takeover
-from walsup.archive.ownership.admission import Kept, Wait
+from walsup.archive.ownership.admission import Rejected, TryAgain
 from walsup.archive.ownership.claim import Rivals, claim
 from walsup.archive.ownership.lease import Lease
 from walsup.archive.storage.bucket import Bucket
 from walsup.datadir import markers
-from walsup.datadir.continuity import Position
+from walsup.datadir.continuity import CheckpointPosition
 from walsup.postgres import pg_control
 from walsup.postgres.sql.connection import archives
 from walsup.postgres.wal import Segment
@@ -33,7 +33,7 @@ from walsup.postgres.wal_files import timeline_history
 _DAEMON_PATIENCE_S = 10.0
 
 
-class Doorkeeper:
+class GateOpening:
     """Opens the gate, if the archive is or may be ours. It remembers what it has seen of rivals."""
 
     def __init__(self, context: AgentContext, carrier: Engine) -> None:
@@ -57,16 +57,16 @@ class Doorkeeper:
         key = await asyncio.to_thread(encryption_key.fingerprint, context.settings, found.system_id)
         who = replace(
             takeover.claimant(context.settings, context.boot, self._carrier.name),
-            position=Position.of(found),
+            position=CheckpointPosition.of(found),
             encryption=key,
         )
         checks = ClaimChecks(context, self._carrier, bucket, who, self._trusted)
         answer = await claim(bucket, who, self._rivals, checks)
         match answer:
-            case Wait(fault=fault, living=living):
+            case TryAgain(fault=fault, living=living):
                 context.session.rival = living
                 return fault
-            case Kept(fault=fault, foreign=foreign, living=living):
+            case Rejected(fault=fault, foreign=foreign, living=living):
                 context.session.rival = living
                 if foreign:
                     markers.remember_foreign(pgdata, str(context.settings.archive), fault.problem)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from walsup import log
 from walsup.agent import segment_contents
 from walsup.agent.context import AgentContext
-from walsup.agent.lag_meter import Position
+from walsup.agent.lag_meter import WritePosition
 from walsup.agent.subject import Subject
 from walsup.archive.catalog import listing
 from walsup.archive.catalog.inventory import PERMANENT, Reader
@@ -48,7 +48,7 @@ _OTHER_BYTES = "it has other bytes than the same segment in pg_wal"
 _COUNTER = itertools.count()  # a stop compares while the lag's listing does
 
 
-class Compared(NamedTuple):
+class ObjectComparison(NamedTuple):
     """What is wrong with an object ("": nothing; None: it could not be read then), and when."""
 
     stamp: Stamp
@@ -89,7 +89,7 @@ class Conflicts:
         self._place = f"conflict-{next(_COUNTER)}"
         self._listed_early: set[str] = set()
         self._since_s: dict[str, float] = {}
-        self._compared: dict[str, Compared] = {}
+        self._compared: dict[str, ObjectComparison] = {}
         self._ahead: dict[str, Ahead] = {}
         self._listed: set[str] = set()
         self._unreached: tuple[Segment, ...] = ()
@@ -106,7 +106,7 @@ class Conflicts:
         is_open = any(one.problem is None and not one.is_told for one in self._ahead.values())
         return is_open or (bool(self._unreached) and not self._is_confirmed)
 
-    async def advance(self, bucket: Bucket, mark: Segment, reached: Position) -> Run:
+    async def advance(self, bucket: Bucket, mark: Segment, reached: WritePosition) -> Run:
         """Return the run of segments after `mark` that are this server's.
 
         `reached`: the server's position, read before this call.
@@ -124,7 +124,9 @@ class Conflicts:
                 return run._replace(mark=last, verified=run.verified[:at])
         return run
 
-    async def note(self, bucket: Bucket, run: Run, reached: Position, now_lsn: int | None) -> None:
+    async def note(
+        self, bucket: Bucket, run: Run, reached: WritePosition, now_lsn: int | None
+    ) -> None:
         """Note what is listed ahead of the server, whose position is `now_lsn` after the listing.
 
         None: it is not known, which proves nothing against an object. PostgreSQL makes a segment
@@ -150,7 +152,7 @@ class Conflicts:
         elif now_lsn is not None and not self.is_unsure:
             self._context.board.clear(Subject.NAMES)
 
-    def at_end(self, run: Run, end: Position) -> str:
+    def at_end(self, run: Run, end: WritePosition) -> str:
         """Return what is wrong when the server has ended at `end` for good, "" when nothing is."""
         unreached = run.beyond if run.mark.timeline == end.timeline else ()
         found = self.fault(unreached, end.lsn)
@@ -213,7 +215,7 @@ class Conflicts:
         known = self._compared.get(name)
         if known is None or not known.holds(stamp, now_s):
             problem = await self._problem(bucket, segment)
-            known = self._compared[name] = Compared(stamp, problem, now_s)
+            known = self._compared[name] = ObjectComparison(stamp, problem, now_s)
         return known.problem == ""
 
     async def _problem(self, bucket: Bucket, segment: Segment) -> str | None:

@@ -19,7 +19,7 @@ _FORGOTTEN_AFTER_S = 30.0
 _NUMBER = re.compile(r"\s*(?:(?:first|any)\s+)?(\d+)\s*\(", re.IGNORECASE)
 
 
-class Wait(NamedTuple):
+class CommitWait(NamedTuple):
     """What tells one wait for a commit from the next: a session, its statement, transaction, xid.
 
     A procedure, or statements sent as one text, commit several times in one statement.
@@ -39,7 +39,7 @@ class Waits(NamedTuple):
 
     names: str
     standbys: tuple[str, ...]
-    waiting: tuple[Wait, ...]
+    waiting: tuple[CommitWait, ...]
     synchronous: int = 0
 
 
@@ -47,7 +47,7 @@ class SyncWaits:
     """For how long each commit has been seen waiting, by a monotonic clock."""
 
     def __init__(self) -> None:
-        self._since_s: dict[Wait, float] = {}
+        self._since_s: dict[CommitWait, float] = {}
         self._lacking_since_s: float | None = None
         self._waiting_at_s = 0.0
 

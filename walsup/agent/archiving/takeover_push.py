@@ -5,7 +5,7 @@ from walsup.agent.archiving import engine_daemon
 from walsup.agent.archiving.unarchived_slot import let_go
 from walsup.agent.context import AgentContext
 from walsup.archive.catalog import listing
-from walsup.archive.catalog.timelines import Line
+from walsup.archive.catalog.timelines import TimelineHistory
 from walsup.archive.engine.adapter import Engine
 from walsup.archive.engine.commands import Commands
 from walsup.archive.faults import Fault
@@ -51,7 +51,9 @@ async def inherit(
 
 def _before(context: AgentContext, owner: Owner, found: ControlData) -> list[Segment]:
     """Give the segments from the owner's proven end to where our timeline begins."""
-    line = Line.of(found.timeline, timeline_history.left(context.settings.pgdata, found.timeline))
+    line = TimelineHistory.of(
+        found.timeline, timeline_history.left(context.settings.pgdata, found.timeline)
+    )
     size = found.segment_size
     numbers = range(owner.lsn // size, line.legs[-1].begin_lsn // size)
     return [Segment(timeline=line.at(n, size).timeline, number=n, size=size) for n in numbers]

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from walsup.agent.context import AgentContext
-from walsup.agent.lag_meter import Position
+from walsup.agent.lag_meter import WritePosition
 from walsup.postgres import pg_control
 from walsup.postgres.sql.connection import UNANSWERED
 from walsup.postgres.wal import LONG_PAGE_HEADER_BYTES, Segment, long_page_header
@@ -12,7 +12,7 @@ from walsup.postgres.wal import LONG_PAGE_HEADER_BYTES, Segment, long_page_heade
 _ASK = "select pg_catalog.pg_current_wal_lsn()"
 
 
-async def sampled(context: AgentContext) -> Position | None:
+async def sampled(context: AgentContext) -> WritePosition | None:
     """Return the position of the last sample; None: not known, so nothing counts as archived.
 
     A server that answers no statement of walsup is asked through its files.
@@ -37,7 +37,7 @@ async def asked(context: AgentContext) -> int | None:
     return int(lsn)
 
 
-def on_disk(pgdata: Path) -> Position:
+def on_disk(pgdata: Path) -> WritePosition:
     """Return the start of the last segment that the server has begun to write.
 
     A file that PostgreSQL keeps to use it again has another segment's address in its first page.
@@ -49,7 +49,7 @@ def on_disk(pgdata: Path) -> Position:
     current = Segment.containing(found.checkpoint_lsn, found.timeline, found.segment_size)
     while _is_begun(pgdata / "pg_wal", following := current.next()):
         current = following
-    return Position(current.timeline, current.start_lsn)
+    return WritePosition(current.timeline, current.start_lsn)
 
 
 def _is_begun(pg_wal: Path, segment: Segment) -> bool:

@@ -14,9 +14,9 @@ from walsup.agent.audit.restore_window import Stretch
 from walsup.agent.audit.round_result import Result
 from walsup.agent.context import AgentContext
 from walsup.agent.state import BackupSeen, Hole
-from walsup.archive.audit.findings import Found
+from walsup.archive.audit.findings import RoundFindings
 from walsup.archive.catalog.scope import Counted, Scope
-from walsup.archive.catalog.timelines import Line
+from walsup.archive.catalog.timelines import TimelineHistory
 from walsup.archive.ownership.lease import Lease
 from walsup.postgres import pg_control
 from walsup.postgres.wal import Segment
@@ -37,9 +37,9 @@ class Auditor:
         self._mender = Mender(context)
         self._lease: Lease | None = None
         self._state: State | None = None
-        self._document: remembered.Document | None = None
+        self._document: remembered.AuditRecord | None = None
         self._written: tuple[float, tuple[Hole, ...]] = (-SAVE_EVERY_S, ())
-        self._kept = remembered.Kept()
+        self._kept = remembered.LocalRecord()
         self._bad: tuple[Stretch, ...] = ()
         self._turn = asyncio.Lock()
         self.whole_s: float | None = None
@@ -131,7 +131,7 @@ class Auditor:
         if context.session.bucket is None:
             return
         archive, system_id = str(context.settings.archive), lease.owner.system_id
-        document = remembered.Document(context.session.bucket)
+        document = remembered.AuditRecord(context.session.bucket)
         there = await document.read(archive, system_id)
         here = self._state or await asyncio.to_thread(
             remembered.read, context.settings.pgdata, archive, system_id
@@ -181,7 +181,7 @@ class Auditor:
             raise RuntimeError("an audit without a state or a meter")
         pgdata, mark = context.settings.pgdata, head or context.session.meter.mark
         timeline = max(pg_control.read(pgdata).timeline, context.board.snapshot.database.timeline)
-        line = Line.of(timeline, timeline_history.left(pgdata, timeline))
+        line = TimelineHistory.of(timeline, timeline_history.left(pgdata, timeline))
         # The last number that has the name of a timeline which was left.
         ends = [leg.end_lsn for leg in line.legs if leg.timeline == mark.timeline]
         last = ends[0] // mark.size - 1 if ends and ends[0] is not None else mark.number
@@ -203,7 +203,7 @@ class Auditor:
             branches_until=float("inf") if state.accept_branches else state.branches_until,
         )
 
-    async def _settle(self, scope: Scope, found: Found, proven: BackupSeen) -> Result:
+    async def _settle(self, scope: Scope, found: RoundFindings, proven: BackupSeen) -> Result:
         context, whole = self._context, scope.first == 0
         reading = await self._mender.read(scope, found)
         names = (*reading.damaged, *found.damaged)
@@ -225,7 +225,7 @@ class Auditor:
         return Result(scope, oldest, bad, lost, reading.unread, whole, is_new)
 
     def _conclude(
-        self, scope: Scope, found: Found, lost: Sequence[Stretch], proven: BackupSeen
+        self, scope: Scope, found: RoundFindings, lost: Sequence[Stretch], proven: BackupSeen
     ) -> Counted | None:
         """Put gaps and base backups on the board, and wake the loop that takes new ones.
 
@@ -258,7 +258,9 @@ class Auditor:
         """From which LSN on base backups count, because the archive went back."""
         return self._context.board.snapshot.audit.backups_from
 
-    def _remember(self, scope: Scope, found: Found, reading: Reading, *, whole: bool) -> None:
+    def _remember(
+        self, scope: Scope, found: RoundFindings, reading: Reading, *, whole: bool
+    ) -> None:
         state = self._state
         if state is None:
             return

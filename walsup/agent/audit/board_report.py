@@ -13,7 +13,7 @@ from walsup.agent.audit.round_result import Result
 from walsup.agent.context import AgentContext
 from walsup.agent.state import Audit, BackupSeen, Hole
 from walsup.agent.subject import Subject
-from walsup.archive.audit.findings import Branch, Found
+from walsup.archive.audit.findings import Branch, RoundFindings
 from walsup.archive.faults import Fault, FaultKind
 
 _SHOWN = 3
@@ -106,7 +106,7 @@ def base_backup(context: AgentContext, proven: BackupSeen, problem: str) -> None
 
 
 def publish(
-    context: AgentContext, found: Found, result: Result, took_s: float, state: State
+    context: AgentContext, found: RoundFindings, result: Result, took_s: float, state: State
 ) -> None:
     """Show a round's result."""
     # A round over the newest day does not see all branches.

@@ -12,7 +12,7 @@ from typing import Any, Self
 from walsup import log
 from walsup.agent.state import Hole
 from walsup.archive.audit.digests import Digests
-from walsup.archive.audit.findings import Found
+from walsup.archive.audit.findings import RoundFindings
 from walsup.archive.catalog.scope import Counted, Round, Scope, Stamp, counted_to_json, stamps
 from walsup.archive.paths import AUDIT_KEY
 from walsup.archive.storage.bucket import Bucket
@@ -98,7 +98,7 @@ class State:
         )
 
 
-def compared(state: State, scope: Scope, found: Found, until: int) -> State:
+def compared(state: State, scope: Scope, found: RoundFindings, until: int) -> State:
     """Return the state after a full round that has compared something.
 
     `until`: number of the first object that is still to be read, -1: none is. It and what comes
@@ -157,7 +157,7 @@ def write(pgdata: Path, state: State) -> None:
     write_durable(pgdata / _FILE, json.dumps(state.to_json()) + "\n")
 
 
-class Kept:
+class LocalRecord:
     """What the data directory has, so that a round that found nothing new writes nothing."""
 
     def __init__(self) -> None:
@@ -178,7 +178,7 @@ class Kept:
         self._state, self._at_s = state, now_s
 
 
-class Document:
+class AuditRecord:
     """The same in the archive."""
 
     def __init__(self, bucket: Bucket) -> None:

@@ -10,7 +10,7 @@ from walsup.agent import segment_contents
 from walsup.agent.audit import board_report, push_again
 from walsup.agent.audit.restore_window import Stretch
 from walsup.agent.context import AgentContext
-from walsup.archive.audit.findings import Found, Suspect
+from walsup.archive.audit.findings import RoundFindings, Suspect
 from walsup.archive.catalog.inventory import Reader
 from walsup.archive.catalog.scope import Scope, Stamp
 from walsup.archive.engine import decryption
@@ -43,7 +43,7 @@ class Mender:
         self._context = context
         self._pushed_s: dict[int, float] = {}
 
-    async def read(self, scope: Scope, found: Found) -> Reading:
+    async def read(self, scope: Scope, found: RoundFindings) -> Reading:
         """Read so many of the suspects; the order of times alone is a weak reason, and optional."""
         strong = sorted(one for one in found.suspects if one.why != "order")
         weak = [one for one in found.suspects if one.why == "order"]

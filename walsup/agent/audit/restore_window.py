@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from walsup.agent.state import Hole
-from walsup.archive.audit.findings import Found
+from walsup.archive.audit.findings import RoundFindings
 from walsup.archive.catalog.scope import Counted, Scope
 from walsup.postgres.wal import Segment
 
@@ -66,7 +66,7 @@ def numbers_of(names: Iterable[str], size: int) -> tuple[Stretch, ...]:
 
 def judge(  # noqa: PLR0913 (each is one fact)
     scope: Scope,
-    found: Found,
+    found: RoundFindings,
     bad: Sequence[Stretch],
     before: Sequence[Hole],
     *,

@@ -10,7 +10,7 @@ from typing import Any
 
 from walsup import log
 from walsup.agent.context import AgentContext
-from walsup.archive.audit.findings import Found
+from walsup.archive.audit.findings import RoundFindings
 from walsup.archive.catalog.scope import Scope
 from walsup.archive.engine import run_once
 from walsup.archive.faults import Fault, FaultError, FaultKind
@@ -24,14 +24,16 @@ _OOM_SCORE = 900
 _LONGEST_LINE = 16 << 20
 
 
-async def look(context: AgentContext, scope: Scope, *, silent_s: float = _SILENT_S) -> Found:
+async def look(
+    context: AgentContext, scope: Scope, *, silent_s: float = _SILENT_S
+) -> RoundFindings:
     """Have the archive listed and compared.
 
     Raises:
         FaultError: it could not be.
     """
     told = await _ask(context, {"scope": scope.to_json()}, "found", silent_s)
-    return Found.from_json(told)
+    return RoundFindings.from_json(told)
 
 
 async def missing_parts(context: AgentContext, name: str, compressed_bytes: int) -> tuple[str, ...]:

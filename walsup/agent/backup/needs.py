@@ -6,7 +6,7 @@ from walsup.agent.audit import part_check
 from walsup.agent.context import AgentContext
 from walsup.archive.catalog import listing
 from walsup.archive.catalog.listing import Backup
-from walsup.archive.catalog.timelines import Line
+from walsup.archive.catalog.timelines import TimelineHistory
 from walsup.archive.storage.bucket import Bucket
 from walsup.postgres.wal import Segment
 from walsup.postgres.wal_files import timeline_history
@@ -27,7 +27,7 @@ def own_segments(context: AgentContext, found: Backup) -> list[str]:
     """
     size = context.board.snapshot.segment_bytes
     timeline = found.timeline or context.board.snapshot.database.timeline
-    line = Line.of(timeline, timeline_history.left(context.settings.pgdata, timeline))
+    line = TimelineHistory.of(timeline, timeline_history.left(context.settings.pgdata, timeline))
     numbers = range(found.start_lsn // size, max(0, found.finish_lsn - 1) // size + 1)
     return [
         Segment(timeline=line.at(number, size).timeline, number=number, size=size).name

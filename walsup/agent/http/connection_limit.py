@@ -22,7 +22,7 @@ _FEWEST = 4
 _WITHOUT_DESCRIPTORS_S = 0.5
 
 
-class Connection:
+class ClientConnection:
     """One client's connection. `waits_since_s`: since when it waits for that client alone."""
 
     def __init__(self, sock: socket.socket, peer: str) -> None:
@@ -48,7 +48,7 @@ def may_have(most: int) -> int:
     return max(_FEWEST, min(most, limit // _PART_OF_DESCRIPTORS))
 
 
-def longest_idle(connections: set[Connection]) -> Connection | None:
+def longest_idle(connections: set[ClientConnection]) -> ClientConnection | None:
     """Return the connection that makes room, None while all are being served.
 
     It is one of the address that holds the most: a flood out of one place closes its own.
@@ -58,13 +58,13 @@ def longest_idle(connections: set[Connection]) -> Connection | None:
     return min(waiting, key=lambda c: (-held[c.peer], c.waits_since_s), default=None)
 
 
-class Connections:
+class ConnectionLimit:
     """Accepts connections at a listening socket and converses with `most` of them at a time."""
 
-    def __init__(self, most: int, converse: Callable[[Connection], Awaitable[None]]) -> None:
+    def __init__(self, most: int, converse: Callable[[ClientConnection], Awaitable[None]]) -> None:
         self._most = may_have(most)
         self._converse = converse
-        self._open: set[Connection] = set()
+        self._open: set[ClientConnection] = set()
 
     async def accept_at(self, listener: socket.socket) -> None:
         """Accept until cancelled; the listener and all connections are closed then."""
@@ -99,17 +99,17 @@ class Connections:
             REPEATS.error("http.not_accepted", str(refused.errno), problem=str(refused))
             await asyncio.sleep(_WITHOUT_DESCRIPTORS_S)
             return
-        connection = Connection(sock, str(address[0]) if address else "")
+        connection = ClientConnection(sock, str(address[0]) if address else "")
         connection.task = asyncio.create_task(self._hold(connection))
         self._open.add(connection)
         # Not in the task itself: one that is cancelled before its first step runs no line of it.
         connection.task.add_done_callback(lambda _: self._close(connection))
 
-    def _close(self, connection: Connection) -> None:
+    def _close(self, connection: ClientConnection) -> None:
         connection.sock.close()
         self._open.discard(connection)
 
-    async def _hold(self, connection: Connection) -> None:
+    async def _hold(self, connection: ClientConnection) -> None:
         try:
             await self._converse(connection)
         except (OSError, asyncio.CancelledError):  # TimeoutError is one

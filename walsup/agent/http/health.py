@@ -12,42 +12,42 @@ from walsup.agent.subject import Subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ProbeAnswer:
     """An answer of a probe."""
 
     ok: bool
     reasons: tuple[str, ...] = ()
 
 
-def live(_: Snapshot) -> Answer:
+def live(_: Snapshot) -> ProbeAnswer:
     """Liveness: the agent answers. Never S3, never lag, never how long recovery takes."""
-    return Answer(ok=True)
+    return ProbeAnswer(ok=True)
 
 
-def startup(seen: Snapshot) -> Answer:
+def startup(seen: Snapshot) -> ProbeAnswer:
     """Startup: a plan is in progress, waiting for the archive included."""
-    return Answer(ok=True, reasons=tuple(filter(None, (seen.init.detail, _restoring(seen)))))
+    return ProbeAnswer(ok=True, reasons=tuple(filter(None, (seen.init.detail, _restoring(seen)))))
 
 
-def ready(seen: Snapshot) -> Answer:
+def ready(seen: Snapshot) -> ProbeAnswer:
     """Readiness: connections are accepted in the wanted role; the rest is detail."""
     details = tuple(unprotected(seen))
     if seen.init.stopping:
-        return Answer(ok=False, reasons=("the container is stopping", *details))
+        return ProbeAnswer(ok=False, reasons=("the container is stopping", *details))
     if not seen.database.accepting or seen.restore.phase == "recovering":
         phase = seen.init.detail or _restoring(seen) or f"phase {seen.init.phase}"
-        return Answer(
+        return ProbeAnswer(
             ok=False, reasons=(f"postgres does not accept connections ({phase})", *details)
         )
     if silence := freshness.unanswered(seen):
-        return Answer(ok=False, reasons=(silence, *details))
+        return ProbeAnswer(ok=False, reasons=(silence, *details))
     if (seen.wanted_role, seen.database.role) == ("primary", "standby"):
         reason = "this is a standby; `walsup promote` makes it the primary"
-        return Answer(ok=False, reasons=(reason, *details))
+        return ProbeAnswer(ok=False, reasons=(reason, *details))
     if seen.connection.full:
         full = "postgres answers, but all its connection slots are in use"
-        return Answer(ok=True, reasons=(full, *details))
-    return Answer(ok=True, reasons=details)
+        return ProbeAnswer(ok=True, reasons=(full, *details))
+    return ProbeAnswer(ok=True, reasons=details)
 
 
 def _restoring(seen: Snapshot) -> str:

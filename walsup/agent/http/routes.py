@@ -12,7 +12,7 @@ _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 READS = ("GET", "HEAD")
 
 
-class Page(NamedTuple):
+class HttpResponse(NamedTuple):
     """An answer: its status code, the type of its content, and that."""
 
     code: int
@@ -20,28 +20,28 @@ class Page(NamedTuple):
     body: bytes
 
 
-def page(method: str, path: str, seen: Snapshot) -> Page:
+def page(method: str, path: str, seen: Snapshot) -> HttpResponse:
     """Return the answer to a request; a HEAD's is a GET's."""
     show = _PAGES.get(path.rstrip("/"))
     if show is None:
-        return Page(404, _JSON, _as_json({"problem": "not found", "paths": list(_PAGES)}))
+        return HttpResponse(404, _JSON, _as_json({"problem": "not found", "paths": list(_PAGES)}))
     if method not in READS:
         return problem(405, f"method {method} is not allowed")
     return show(seen)
 
 
-def problem(code: int, said: str) -> Page:
+def problem(code: int, said: str) -> HttpResponse:
     """Return a page that says what is wrong with the request."""
-    return Page(code, _JSON, _as_json({"problem": said}))
+    return HttpResponse(code, _JSON, _as_json({"problem": said}))
 
 
 def _probe(
-    judge: Callable[[Snapshot], health.Answer],
-) -> Callable[[Snapshot], Page]:
-    def show(seen: Snapshot) -> Page:
+    judge: Callable[[Snapshot], health.ProbeAnswer],
+) -> Callable[[Snapshot], HttpResponse]:
+    def show(seen: Snapshot) -> HttpResponse:
         found = judge(seen)
         body = {"ok": found.ok, "reasons": list(found.reasons)}
-        return Page(200 if found.ok else 503, _JSON, _as_json(body))
+        return HttpResponse(200 if found.ok else 503, _JSON, _as_json(body))
 
     return show
 
@@ -51,10 +51,10 @@ def _as_json(content: object) -> bytes:
     return text.encode(errors="backslashreplace")  # a file's name need not be UTF-8
 
 
-_PAGES: dict[str, Callable[[Snapshot], Page]] = {
+_PAGES: dict[str, Callable[[Snapshot], HttpResponse]] = {
     "/livez": _probe(health.live),
     "/readyz": _probe(health.ready),
     "/startupz": _probe(health.startup),
-    "/metrics": lambda seen: Page(200, _METRICS_TYPE, metrics.render(seen)),
-    "/status": lambda seen: Page(200, _JSON, _as_json(status.as_json(seen))),
+    "/metrics": lambda seen: HttpResponse(200, _METRICS_TYPE, metrics.render(seen)),
+    "/status": lambda seen: HttpResponse(200, _JSON, _as_json(status.as_json(seen))),
 }

@@ -10,9 +10,9 @@ from pathlib import Path
 import h11
 
 from walsup import log
-from walsup.agent.http.connection_limit import MOST_CONNECTIONS, Connection, Connections
+from walsup.agent.http.connection_limit import MOST_CONNECTIONS, ClientConnection, ConnectionLimit
 from walsup.agent.http.listeners import STATUS_SOCKET, listen_in, listen_on_tcp
-from walsup.agent.http.routes import READS, Page, page, problem
+from walsup.agent.http.routes import READS, HttpResponse, page, problem
 from walsup.agent.repeated_errors import REPEATS
 from walsup.agent.state import Board
 from walsup.agent.subject import Subject
@@ -38,7 +38,7 @@ async def serve(board: Board, address: HttpAddress) -> None:
             continue
         board.clear(Subject.HTTP)
         log.info("http.listening", host=listener.getsockname()[0], port=address.port)
-        await Connections(MOST_CONNECTIONS, Conversation(board).hold).accept_at(listener)
+        await ConnectionLimit(MOST_CONNECTIONS, Conversation(board).hold).accept_at(listener)
 
 
 async def serve_commands(board: Board, run_dir: Path) -> None:
@@ -53,7 +53,7 @@ async def serve_commands(board: Board, run_dir: Path) -> None:
             await asyncio.sleep(_BIND_RETRY_S)
             continue
         board.clear(Subject.STATUS_SOCKET)
-        connections = Connections(_MOST_COMMANDS, Conversation(board).hold)
+        connections = ConnectionLimit(_MOST_COMMANDS, Conversation(board).hold)
         accepting = asyncio.create_task(connections.accept_at(listener))
         try:
             while not accepting.done() and _is_there(path, made):
@@ -87,7 +87,7 @@ class Conversation:
         self._board = board
         self._desk = asyncio.Lock()
 
-    async def hold(self, connection: Connection) -> None:
+    async def hold(self, connection: ClientConnection) -> None:
         """Answer one request after the other, until the client ends or is too slow.
 
         Raises:
@@ -121,7 +121,7 @@ class Conversation:
             http.start_next_cycle()
         sock.shutdown(socket.SHUT_WR)
 
-    def _answer(self, request: h11.Request) -> Page:
+    def _answer(self, request: h11.Request) -> HttpResponse:
         path = request.target.decode().partition("?")[0]
         try:
             return page(request.method.decode(), path, self._board.shown())
@@ -144,7 +144,7 @@ async def _request(http: h11.Connection, sock: socket.socket) -> h11.Request | N
             return request
 
 
-def _written(http: h11.Connection, shown: Page, *, bodiless: bool = False) -> bytes:
+def _written(http: h11.Connection, shown: HttpResponse, *, bodiless: bool = False) -> bytes:
     headers = [("content-type", shown.kind), ("content-length", str(len(shown.body)))]
     if shown.code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers.append(("allow", ", ".join(READS)))

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 
-from walsup.agent.archiving.sync_waits import SyncWaits, Wait, Waits
+from walsup.agent.archiving.sync_waits import CommitWait, SyncWaits, Waits
 from walsup.agent.context import AgentContext
 from walsup.agent.subject import Subject
 from walsup.postgres.sql.connection import UNANSWERED
@@ -47,7 +47,7 @@ async def _look(context: AgentContext) -> Waits:
     (names,) = await context.sql.row(_NAMES)
     if not names:
         return Waits("", (), ())
-    waiting = tuple(Wait(*found) for found in await context.sql.rows(_WAITING))
+    waiting = tuple(CommitWait(*found) for found in await context.sql.rows(_WAITING))
     standbys = await context.sql.rows(_STANDBYS)
     return Waits(
         names,

@@ -30,14 +30,14 @@ async def secrets(context: AgentContext) -> None:
     if context.session.bucket is None:
         await context.signals.stopping.wait()
         return
-    watcher = _Watcher(context)
+    watcher = _SecretFiles(context)
     while not context.signals.stopping.is_set():
         asked = await any_set(context.signals.asked_to_reread, timeout_s=_EVERY_S)
         context.signals.asked_to_reread.clear()
         await watcher.look(asked=asked)
 
 
-class _Watcher:
+class _SecretFiles:
     def __init__(self, context: AgentContext) -> None:
         self._context = context
         self._unreadable_since_s: float | None = None

@@ -9,7 +9,7 @@ import asyncpg
 from walsup import units
 from walsup.agent.context import AgentContext
 from walsup.agent.database_login import login_fault
-from walsup.agent.state import Database, Waiting
+from walsup.agent.state import DatabaseState, Waiting
 from walsup.agent.subject import Subject
 from walsup.datadir import restore_state
 from walsup.postgres.sql.connection import UNANSWERED, postmaster
@@ -66,16 +66,16 @@ async def database(context: AgentContext) -> None:
         await asyncio.sleep(_EVERY_S if ready else 0.1)
 
 
-async def _observe(context: AgentContext) -> Database:
+async def _observe(context: AgentContext) -> DatabaseState:
     server = postmaster(context.settings.pgdata)
     if server is None or not server.accepts or not context.board.snapshot.init.postgres_pid:
         context.sql.drop()
-        return Database()
+        return DatabaseState()
     if server.status == "standby" and restore_state.is_under_way(context.settings.pgdata):
         # It says so too when it recovers without letting anybody in (hot_standby=off), and a
         # refused login ten times a second would take a tenth of what recovers.
-        return Database()
-    accepting = Database(
+        return DatabaseState()
+    accepting = DatabaseState(
         accepting=True, role="standby" if server.status == "standby" else "primary"
     )
     try:
@@ -84,7 +84,7 @@ async def _observe(context: AgentContext) -> Database:
         )
     except asyncpg.CannotConnectNowError:
         context.sql.drop()
-        return Database()
+        return DatabaseState()
     except UNANSWERED as raised:
         if not context.signals.stopping.is_set():
             role = context.settings.database_role
@@ -93,7 +93,7 @@ async def _observe(context: AgentContext) -> Database:
             )
         return accepting
     context.board.clear(Subject.DATABASE)
-    return Database(
+    return DatabaseState(
         accepting=True,
         role="standby" if standby else "primary",
         current_lsn=lsn or 0,

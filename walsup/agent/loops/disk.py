@@ -17,7 +17,7 @@ from walsup.errors import WalsupError
 from walsup.postgres import pg_control
 from walsup.postgres.sql.connection import Sql
 from walsup.postgres.wal_files import reserve
-from walsup.postgres.wal_files.reserve import Disk
+from walsup.postgres.wal_files.reserve import FileSystemSpace
 
 _EVERY_S = 1.0
 _REFILL_EVERY_S = 10.0
@@ -88,14 +88,14 @@ def _behind(seen: Snapshot) -> bool:
     return seen.gate.state != "open" or waits
 
 
-def _disk(path: Path) -> Disk | None:
+def _disk(path: Path) -> FileSystemSpace | None:
     try:
-        return Disk.of(path)
+        return FileSystemSpace.of(path)
     except OSError:
         return None
 
 
-def _low(context: AgentContext, pg_wal: Disk | None, segment_bytes: int) -> Fault | None:
+def _low(context: AgentContext, pg_wal: FileSystemSpace | None, segment_bytes: int) -> Fault | None:
     """Give the fault of the first file system that is full, or nearly."""
     if pg_wal is not None and pg_wal.free_bytes < _LOW_SEGMENTS * segment_bytes:
         return Fault(

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 
 from walsup import units
-from walsup.agent.archiving.gate_opening import Doorkeeper
+from walsup.agent.archiving.gate_opening import GateOpening
 from walsup.agent.archiving.lease_holder import hold, withdraw
 from walsup.agent.archiving.promotion import until_primary
 from walsup.agent.context import AgentContext
@@ -29,7 +29,7 @@ async def gate(context: AgentContext) -> None:
         return
     failures = 0
     keeper = (
-        Doorkeeper(context, context.session.engine)
+        GateOpening(context, context.session.engine)
         if isinstance(context.session.engine, Engine)
         else None
     )
@@ -48,7 +48,7 @@ async def gate(context: AgentContext) -> None:
         context.signals.reopen.clear()
 
 
-async def _try_open(context: AgentContext, keeper: Doorkeeper | None) -> Fault | None:
+async def _try_open(context: AgentContext, keeper: GateOpening | None) -> Fault | None:
     if keeper is None or context.session.bucket is None:
         return context.session.engine if isinstance(context.session.engine, Fault) else None
     while not _running(context) and not context.signals.sweeping.is_set():  # noqa: ASYNC110 (files have no event)

@@ -9,7 +9,7 @@ import asyncio
 import asyncpg
 
 from walsup.agent.context import AgentContext
-from walsup.agent.state import Connection
+from walsup.agent.state import NewConnection
 from walsup.datadir import restore_state
 from walsup.postgres.sql.connection import Sql, postmaster
 from walsup.redaction import redact_known
@@ -29,7 +29,7 @@ async def connection(context: AgentContext) -> None:
         problem, full = await _try(context.new_sql())
         if not problem:
             context.board.saw("answer")
-        context.board.put(connection=Connection(problem=problem, full=full))
+        context.board.put(connection=NewConnection(problem=problem, full=full))
         await asyncio.sleep(_EVERY_S)
 
 

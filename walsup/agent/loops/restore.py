@@ -19,10 +19,10 @@ from walsup.agent.recovery.miss_handler import MissHandler
 from walsup.agent.recovery.subscriptions import disable_subscriptions
 from walsup.agent.recovery.timeline_claim import Reclaim
 from walsup.agent.startup_retry import fault_of
-from walsup.agent.state import Restore
+from walsup.agent.state import RestoreState
 from walsup.agent.subject import Subject
 from walsup.agent.tasks import begin
-from walsup.archive.catalog.timelines import Leg, Line
+from walsup.archive.catalog.timelines import TimelineHistory, TimelineSpan
 from walsup.archive.engine.restore_command import PROGRESS
 from walsup.archive.faults import Fault, FaultKind
 from walsup.datadir import restore_state
@@ -57,8 +57,10 @@ async def restore(context: AgentContext) -> None:
         await asyncio.sleep(_LOOK_EVERY_S)
     else:
         return
-    line = Line(
-        legs=tuple(Leg(timeline=n, begin_lsn=begin, end_lsn=end) for n, begin, end in found.legs)
+    line = TimelineHistory(
+        legs=tuple(
+            TimelineSpan(timeline=n, begin_lsn=begin, end_lsn=end) for n, begin, end in found.legs
+        )
     )
     claim = Reclaim(context, found, line) if found.own else None
     works = []
@@ -81,7 +83,7 @@ async def restore(context: AgentContext) -> None:
 
 
 async def _miss_handler(
-    context: AgentContext, found: Restored, line: Line, claim: Reclaim | None
+    context: AgentContext, found: Restored, line: TimelineHistory, claim: Reclaim | None
 ) -> MissHandler | None:
     """Return the handler once the source's keys can be read; None: it is not needed any more."""
     while (
@@ -102,7 +104,7 @@ async def _miss_handler(
 async def _until_promoted(context: AgentContext, found: Restored) -> None:
     pgdata = context.settings.pgdata
     shown_s = logged_s = moved_s = time.monotonic()
-    began, seen = time.monotonic(), Restore()
+    began, seen = time.monotonic(), RestoreState()
     while not context.signals.stopping.is_set():
         server = postmaster(pgdata)
         if server is not None and server.status == "ready" and _is_promoted(pgdata):
@@ -167,11 +169,11 @@ async def _become_own(context: AgentContext) -> None:
             return
 
 
-def _progress(context: AgentContext, found: Restored, elapsed_s: float) -> Restore:
+def _progress(context: AgentContext, found: Restored, elapsed_s: float) -> RestoreState:
     """Give how far recovery is, from the title of the process that does it."""
     first = Segment.parse(found.first, found.segment_size)
     last = Segment.parse(found.last, found.segment_size)
-    seen = Restore(
+    seen = RestoreState(
         phase="recovering",
         source=found.source,
         backup=found.backup,
@@ -199,10 +201,10 @@ def _show_fetch(context: AgentContext) -> None:
     """Show what prepare says about the fetch."""
     with contextlib.suppress(OSError, ValueError, TypeError):
         seen = json.loads((context.run_dir / PROGRESS).read_text(encoding="utf-8"))
-        context.board.put(restore=Restore(**seen))
+        context.board.put(restore=RestoreState(**seen))
 
 
-def _shown(seen: Restore) -> dict[str, object]:
+def _shown(seen: RestoreState) -> dict[str, object]:
     return {
         "segment": seen.segment,
         "lsn": show_lsn(seen.lsn),
@@ -238,8 +240,8 @@ def _end(context: AgentContext, found: Restored) -> None:
     )
 
 
-def _done(found: Restored) -> Restore:
-    return Restore(
+def _done(found: Restored) -> RestoreState:
+    return RestoreState(
         phase="done",
         source=found.source,
         backup=found.backup,

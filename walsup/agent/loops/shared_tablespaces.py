@@ -14,7 +14,7 @@ from pathlib import Path
 from walsup import log
 from walsup.agent.context import AgentContext
 from walsup.agent.recovery.replay_pause import ReplayPause
-from walsup.agent.recovery.tablespace_directories import Held, Link, unkept
+from walsup.agent.recovery.tablespace_directories import Link, TablespaceLocks, unkept
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault, FaultKind
 from walsup.errors import DataDirectoryError
@@ -29,7 +29,7 @@ _PATIENCE_S = 1.2  # several looks of the primary's agent; less than a stopped p
 
 async def tablespaces(context: AgentContext) -> None:
     """Look several times a second, while postgres runs."""
-    pgdata, held = context.settings.pgdata, Held(context.settings.pgdata)
+    pgdata, held = context.settings.pgdata, TablespaceLocks(context.settings.pgdata)
     pause = ReplayPause(context.run_dir, pgdata)
     before: frozenset[Link] | None = None
     try:
@@ -61,7 +61,7 @@ async def tablespaces(context: AgentContext) -> None:
 
 async def _judge(
     context: AgentContext,
-    held: Held,
+    held: TablespaceLocks,
     links: frozenset[Link],
     fresh: frozenset[Link],
     pause: ReplayPause,

@@ -12,10 +12,10 @@ from walsup.agent.archiving.name_conflicts import Conflicts
 from walsup.agent.archiving.write_position import on_disk
 from walsup.agent.audit.stop_verdict import audited
 from walsup.agent.context import AgentContext
-from walsup.agent.lag_meter import Meter, Position
+from walsup.agent.lag_meter import Meter, WritePosition
 from walsup.agent.stopping import restore_needs
 from walsup.agent.stopping.bucket_silence import until_silent
-from walsup.agent.stopping.final_push import Sweep
+from walsup.agent.stopping.final_push import FinalPush
 from walsup.agent.subject import Subject
 from walsup.archive.catalog.listing import Run
 from walsup.archive.faults import PASSING, FaultKind
@@ -89,10 +89,10 @@ async def _sweep(context: AgentContext, bucket: Bucket, ends_s: float) -> str:
     if standby_signal.is_standby(context.settings.pgdata):
         replay_lsn = context.board.snapshot.standby.replay_lsn
         return f"a standby archives nothing; it was replayed up to {show_lsn(replay_lsn)}"
-    return await _prove(context, bucket, Sweep(context, bucket, ends_s))
+    return await _prove(context, bucket, FinalPush(context, bucket, ends_s))
 
 
-async def _prove(context: AgentContext, bucket: Bucket, sweep: Sweep) -> str:
+async def _prove(context: AgentContext, bucket: Bucket, sweep: FinalPush) -> str:
     found = pg_control.read(context.settings.pgdata)
     await _until_open(context)
     meter, lease = context.session.meter, context.session.lease
@@ -103,7 +103,7 @@ async def _prove(context: AgentContext, bucket: Bucket, sweep: Sweep) -> str:
     needed = needed_for(found)
     if found.timeline > meter.mark.timeline:
         context.session.follow_history(found.timeline)
-    end = Position(found.timeline, needed.last.end_lsn)
+    end = WritePosition(found.timeline, needed.last.end_lsn)
     mark, conflict = await _until_proven(context, bucket, meter, sweep, end)
     if shut := _shut(context):
         return shut
@@ -116,7 +116,7 @@ async def _prove(context: AgentContext, bucket: Bucket, sweep: Sweep) -> str:
 
 
 async def _until_proven(
-    context: AgentContext, bucket: Bucket, meter: Meter, sweep: Sweep, end: Position
+    context: AgentContext, bucket: Bucket, meter: Meter, sweep: FinalPush, end: WritePosition
 ) -> tuple[Segment, str]:
     """Push until everything before `end` is proven, or another program's object is in the way.
 
@@ -145,7 +145,7 @@ def _shut(context: AgentContext) -> str:
 
 
 async def _say(
-    context: AgentContext, bucket: Bucket, found: ControlData, mark: Segment, sweep: Sweep
+    context: AgentContext, bucket: Bucket, found: ControlData, mark: Segment, sweep: FinalPush
 ) -> str:
     """Return the verdict, when all segments are proven: of all that a restore needs."""
     needed = needed_for(found)
@@ -192,7 +192,7 @@ async def _until_open(context: AgentContext) -> None:
 
 
 async def _leave_crashed(
-    context: AgentContext, bucket: Bucket, lease: Lease, mark: Segment, sweep: Sweep
+    context: AgentContext, bucket: Bucket, lease: Lease, mark: Segment, sweep: FinalPush
 ) -> str:
     """Push what can be pushed, and give the archive up; returns the verdict."""
     await _push_ready(context, sweep)
@@ -245,7 +245,7 @@ def needed_for(found: ControlData) -> Needed:
 
 
 async def _advance(
-    context: AgentContext, bucket: Bucket, conflicts: Conflicts, mark: Segment, end: Position
+    context: AgentContext, bucket: Bucket, conflicts: Conflicts, mark: Segment, end: WritePosition
 ) -> Run | None:
     """List once; None: the bucket did not answer."""
     try:
@@ -256,7 +256,7 @@ async def _advance(
         return None
 
 
-async def _push_ready(context: AgentContext, sweep: Sweep) -> bool:
+async def _push_ready(context: AgentContext, sweep: FinalPush) -> bool:
     """Push what waits; False when nothing was pushed."""
     try:
         return await sweep.push_ready()

@@ -16,7 +16,7 @@ from walsup.agent.standby.demotion import Unsure
 from walsup.agent.standby.followed_timeline import Followed
 from walsup.agent.standby.miss_answers import Follower
 from walsup.agent.standby.replay_stall import Standstill
-from walsup.agent.standby.stream_progress import Progress
+from walsup.agent.standby.stream_progress import ReplayProgress
 from walsup.agent.state import Standby
 from walsup.agent.subject import Subject
 from walsup.agent.tasks import begin
@@ -109,7 +109,7 @@ async def _until_promoted(context: AgentContext) -> None:
 
 async def _sample(context: AgentContext) -> None:
     """Ask postgres every second where its WAL comes from, how far it is, and whether it moves."""
-    asked_s, told, progress = -_SLOT_EVERY_S, None, Progress()
+    asked_s, told, progress = -_SLOT_EVERY_S, None, ReplayProgress()
     while True:
         await asyncio.sleep(_SAMPLE_EVERY_S)
         if not context.board.snapshot.database.observed:

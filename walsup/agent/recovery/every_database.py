@@ -11,7 +11,7 @@ from walsup.postgres.sql.connection import UNANSWERED
 _ALL = "select d.datname from pg_catalog.pg_database d where d.datallowconn order by d.datname"
 
 
-class Answer(NamedTuple):
+class DatabaseRows(NamedTuple):
     """A database's rows, or why it gave none."""
 
     database: str
@@ -19,7 +19,7 @@ class Answer(NamedTuple):
     problem: str = ""
 
 
-async def ask_all(context: AgentContext, statement: str) -> AsyncIterator[Answer]:
+async def ask_all(context: AgentContext, statement: str) -> AsyncIterator[DatabaseRows]:
     """Give each database's answer; one that cannot be asked does not hide the others.
 
     The session is for reading catalogs only: these databases belong to others.
@@ -30,11 +30,11 @@ async def ask_all(context: AgentContext, statement: str) -> AsyncIterator[Answer
     for (name,) in await context.sql.rows(_ALL):
         sql = context.look_into(str(name))
         try:
-            yield Answer(str(name), await sql.rows(statement))
+            yield DatabaseRows(str(name), await sql.rows(statement))
         except asyncpg.InvalidCatalogNameError:
             continue  # it has been dropped meanwhile
         # ValueError: a name that is not in the database's own encoding.
         except (*UNANSWERED, ValueError) as raised:
-            yield Answer(str(name), [], f"{type(raised).__name__}: {raised}")
+            yield DatabaseRows(str(name), [], f"{type(raised).__name__}: {raised}")
         finally:
             sql.drop()

@@ -13,7 +13,7 @@ from pathlib import Path
 from walsup import log
 from walsup.agent.recovery.run_socket import served, unless_gone
 from walsup.archive.engine import daemon_client
-from walsup.archive.engine.daemon_client import Request
+from walsup.archive.engine.daemon_client import DaemonRequest
 from walsup.archive.engine.restore_command import PROXY_SOCKET, READER_SOCKET
 from walsup.postgres.tablespaces import in_segment
 
@@ -53,7 +53,7 @@ async def _pass_on(
         writer.close()
 
 
-async def _creates(pgdata: Path, request: Request) -> bool:
+async def _creates(pgdata: Path, request: DaemonRequest) -> bool:
     """Return whether a fetched file is a segment that creates tablespaces."""
     if request.kind != daemon_client.FETCH:
         return False

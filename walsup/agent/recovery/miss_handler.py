@@ -31,7 +31,7 @@ from walsup.agent.recovery.source import Source
 from walsup.agent.recovery.timeline_claim import Reclaim, free_timeline_of
 from walsup.agent.subject import Subject
 from walsup.archive.catalog import listing
-from walsup.archive.catalog.timelines import Line
+from walsup.archive.catalog.timelines import TimelineHistory
 from walsup.archive.engine.restore_command import ENDED
 from walsup.archive.faults import Fault
 from walsup.archive.storage.fault_mapping import classify
@@ -50,7 +50,7 @@ class MissHandler:
     """Answers for one restore. `ended`: the segment at which the archive has ended, "" not yet."""
 
     def __init__(
-        self, context: AgentContext, found: Restored, line: Line, claim: Reclaim | None
+        self, context: AgentContext, found: Restored, line: TimelineHistory, claim: Reclaim | None
     ) -> None:
         self._context = context
         self._found = found

@@ -3,7 +3,7 @@
 import enum
 from collections.abc import Set as AbstractSet
 
-from walsup.archive.catalog.timelines import Line, is_hole
+from walsup.archive.catalog.timelines import TimelineHistory, is_hole
 from walsup.postgres.wal import Segment
 
 
@@ -19,7 +19,7 @@ class Miss(enum.Enum):
 
 def judge(  # noqa: PLR0911, PLR0913 (a list of cases; each is one fact)
     name: str,
-    line: Line,
+    line: TimelineHistory,
     first: Segment,
     listed: AbstractSet[str],
     accept_hole: str,
@@ -57,7 +57,7 @@ def judge(  # noqa: PLR0911, PLR0913 (a list of cases; each is one fact)
     return Miss.END
 
 
-def listed_from(name: str, line: Line, first: Segment) -> str:
+def listed_from(name: str, line: TimelineHistory, first: Segment) -> str:
     """Give the name from which on the archive has to be listed to judge a miss."""
     asked = _segment(name, first.size)
     if asked is None:

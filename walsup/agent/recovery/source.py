@@ -28,7 +28,7 @@ _LONGEST_LOOK_BYTES = 64 << 20
 _DAMAGED = "bring the object back as it was written, an older version of it perhaps"
 
 
-class Origin(Protocol):
+class RestoreOrigin(Protocol):
     """What a restore, or a standby, is made of, as far as reading it goes."""
 
     @property
@@ -47,7 +47,7 @@ class Origin(Protocol):
 class Source:
     """Where a restore, or a standby, reads from."""
 
-    def __init__(self, context: AgentContext, found: Origin) -> None:
+    def __init__(self, context: AgentContext, found: RestoreOrigin) -> None:
         self._context = context
         self._found = found
         self._reread_s = 0.0

@@ -17,7 +17,7 @@ from walsup.postgres.wal import show_lsn
 Link = tuple[str, Path]  # number and directory
 
 
-class Held:
+class TablespaceLocks:
     """Locks on the directories of this server's tablespaces, for as long as its agent runs."""
 
     def __init__(self, pgdata: Path) -> None:

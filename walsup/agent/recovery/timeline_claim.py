@@ -10,12 +10,12 @@ from walsup import log
 from walsup.agent.context import AgentContext
 from walsup.agent.subject import Subject
 from walsup.archive.catalog import commit_times, listing, owner_line, owner_object
-from walsup.archive.catalog.timelines import Line, reach
+from walsup.archive.catalog.timelines import TimelineHistory, reach
 from walsup.archive.engine import adapter
 from walsup.archive.faults import Fault, FaultKind
 from walsup.archive.owner_record import Owner
 from walsup.archive.ownership import conditional_writes
-from walsup.archive.ownership.admission import Claimant, Kept, Take, Wait, reclaim
+from walsup.archive.ownership.admission import Claimant, Rejected, Take, TryAgain, reclaim
 from walsup.archive.ownership.claim import Rivals
 from walsup.archive.ownership.lease import Lease, LostError, Proven, now_s, write
 from walsup.archive.storage.bucket import Bucket
@@ -32,7 +32,7 @@ _ABSENT = b"absent"  # no content of an object
 class Reclaim:
     """The claim of a restore into the own archive; `new_timeline` is 0 until it is held."""
 
-    def __init__(self, context: AgentContext, found: Restored, line: Line) -> None:
+    def __init__(self, context: AgentContext, found: Restored, line: TimelineHistory) -> None:
         self._context = context
         self._found = found
         self._line = line
@@ -65,7 +65,7 @@ class Reclaim:
             return Fault(FaultKind.NO_BUCKET, "no archive is configured")
         try:
             decided, etag, before = await self._decide(bucket, rivals)
-            if isinstance(decided, (Wait, Kept)):
+            if isinstance(decided, (TryAgain, Rejected)):
                 return decided.fault
             unsafe = self._context.settings.unsafe_owner
             conditional = await conditional_writes.trusted(bucket, unsafe=unsafe)
@@ -89,7 +89,7 @@ class Reclaim:
 
     async def _decide(
         self, bucket: Bucket, rivals: Rivals
-    ) -> tuple[Take | Wait | Kept, str | None, Owner | None]:
+    ) -> tuple[Take | TryAgain | Rejected, str | None, Owner | None]:
         seen_s = now_s()
         found = await owner_object.stored(bucket)
         owner = commit_times.read(found) if found else None
@@ -144,7 +144,9 @@ class Reclaim:
                 self._context.board.clear(Subject.OWNER)
 
 
-async def free_timeline(bucket: Bucket, line: Line, owner: Owner | None, instance: str = "") -> int:
+async def free_timeline(
+    bucket: Bucket, line: TimelineHistory, owner: Owner | None, instance: str = ""
+) -> int:
     """Give the first number after the line's under which nothing exists, and that is not claimed.
 
     Not the one after the highest that exists: another's object may have any number.
@@ -159,6 +161,6 @@ async def free_timeline(bucket: Bucket, line: Line, owner: Owner | None, instanc
     return number
 
 
-async def free_timeline_of(bucket: Bucket, line: Line) -> int:
+async def free_timeline_of(bucket: Bucket, line: TimelineHistory) -> int:
     """Give it for a source that is not ours to claim."""
     return await free_timeline(bucket, line, await commit_times.owner(bucket))

@@ -12,9 +12,9 @@ from walsup.archive.engine.adapter import DEFAULT_COMPRESSION, Engine
 from walsup.archive.engine.reader_config import bounded
 from walsup.archive.faults import Fault, FaultKind
 from walsup.archive.ownership import role_query, takeover
-from walsup.archive.ownership.admission import Kept, Wait
+from walsup.archive.ownership.admission import Rejected, TryAgain
 from walsup.archive.ownership.claim import Rivals
-from walsup.archive.ownership.role import Held, Neither, Rank, Stay, StepDown
+from walsup.archive.ownership.role import HeldByAnother, Neither, Rank, StayPrimary, StepDown
 from walsup.archive.storage.bucket import Bucket
 from walsup.archive.storage.fault_mapping import classify
 from walsup.datadir import markers
@@ -72,7 +72,7 @@ class Unsure:
         if not markers.is_unsure(context.settings.pgdata):
             return
         match await _ask(context, bucket):
-            case Stay(why=why):
+            case StayPrimary(why=why):
                 if fault := await self._claim(bucket):
                     context.board.fault(
                         Subject.ROLE, Fault(FaultKind.NOT_FOLLOWING, fault.problem, fault.remedy)
@@ -81,7 +81,7 @@ class Unsure:
                 what = f"the archive says that this is the primary: {why}"
             case StepDown():
                 what = "the archive says that another is the primary"
-            case Neither(problem=problem, hint=hint) | Held(problem=problem, hint=hint):
+            case Neither(problem=problem, hint=hint) | HeldByAnother(problem=problem, hint=hint):
                 context.board.fault(Subject.ROLE, Fault(FaultKind.NOT_FOLLOWING, problem, hint))
                 return
             case None:
@@ -99,7 +99,7 @@ class Unsure:
             )
         except Exception as raised:  # noqa: BLE001 (asked again with the next look)
             return classify(raised)
-        return claimed.fault if isinstance(claimed, (Wait, Kept)) else None
+        return claimed.fault if isinstance(claimed, (TryAgain, Rejected)) else None
 
 
 async def _ask(context: AgentContext, bucket: Bucket) -> Rank | None:

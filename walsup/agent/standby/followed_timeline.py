@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from walsup.archive.catalog import commit_times, listing
-from walsup.archive.catalog.timelines import Line
+from walsup.archive.catalog.timelines import TimelineHistory
 from walsup.archive.faults import Fault, FaultError, FaultKind
 from walsup.archive.owner_record import Owner
 from walsup.archive.storage.bucket import Bucket
@@ -14,7 +14,7 @@ from walsup.postgres.wal import Segment, parse_history
 _ANSWER = " in the bucket: "  # of a stop's verdict
 
 
-class Origin(NamedTuple):
+class ArchiveReader(NamedTuple):
     """The archive as `Source` reads it."""
 
     own: bool
@@ -45,7 +45,7 @@ class Followed:
     timeline: int = 0
     next_timeline: int = 0
     mark: Segment | None = None
-    line: Line | None = None
+    line: TimelineHistory | None = None
 
     async def look(self, bucket: Bucket) -> None:
         """Read the owner object, and the listing behind what was seen before.
@@ -85,7 +85,7 @@ class Followed:
 
     def learn(self, history: str) -> None:
         """Take note of the history file of the owner's timeline."""
-        self.line = Line.of(self.timeline, parse_history(history))
+        self.line = TimelineHistory.of(self.timeline, parse_history(history))
 
     def is_read(self, replay_lsn: int, awaited: str) -> bool:
         """Tell whether everything that was seen there is read.

@@ -12,7 +12,7 @@ from walsup import log
 from walsup.agent.context import AgentContext
 from walsup.agent.recovery import tablespace_directories
 from walsup.agent.recovery.source import Source
-from walsup.agent.standby.followed_timeline import Followed, Origin
+from walsup.agent.standby.followed_timeline import ArchiveReader, Followed
 from walsup.agent.subject import Subject
 from walsup.archive.catalog import listing
 from walsup.archive.engine.restore_command import STANDBY_PATIENCE_S
@@ -37,7 +37,7 @@ class Follower:
     def __init__(self, context: AgentContext, followed: Followed, region: str | None) -> None:
         self._context = context
         self._followed = followed
-        origin = Origin(own=True, segment_size=followed.segment_bytes, region=region)
+        origin = ArchiveReader(own=True, segment_size=followed.segment_bytes, region=region)
         self.source = Source(context, origin)
         self._pg_wal = context.settings.pgdata / "pg_wal"
         self._fetches: dict[str, asyncio.Task[None]] = {}

@@ -17,7 +17,7 @@ _SILENT_MARGIN_S = 15.0
 _HEADER_BYTES = 40
 
 
-class Progress:
+class ReplayProgress:
     """For how long replay has stood, and the primary has been silent, by a monotonic clock."""
 
     def __init__(self) -> None:

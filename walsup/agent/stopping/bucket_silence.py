@@ -18,7 +18,7 @@ _LONGEST_ASK_S = 5.0
 _SHARE = 4
 
 
-class Asked(Protocol):
+class BucketPart(Protocol):
     """The part of a bucket that is asked."""
 
     async def get(self, key: str) -> Object: ...  # noqa: D102 (as Bucket has it)
@@ -47,7 +47,7 @@ class Silence:
         return f"the bucket has not answered for {waited} ({fault.kind}: {fault.problem})"
 
 
-async def until_silent(bucket: Asked, patience_s: float, swept: Collection[str]) -> str:
+async def until_silent(bucket: BucketPart, patience_s: float, swept: Collection[str]) -> str:
     """Ask until nothing was answered for so long; returns what happened, for an operator.
 
     `swept`: the segments that the bucket has taken meanwhile.
@@ -60,7 +60,7 @@ async def until_silent(bucket: Asked, patience_s: float, swept: Collection[str])
         await asyncio.sleep(_EVERY_S)
 
 
-async def ask(bucket: Asked, timeout_s: float) -> Fault | None:
+async def ask(bucket: BucketPart, timeout_s: float) -> Fault | None:
     """Ask for a small object; returns why there was no answer."""
     try:
         async with asyncio.timeout(timeout_s):

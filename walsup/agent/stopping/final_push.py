@@ -22,7 +22,7 @@ _SLOW_BYTES_PER_S = 4 << 20
 _SHARE = 2
 
 
-class Sweep:
+class FinalPush:
     """The pushes of one stop. archive_status itself is PostgreSQL's and never touched."""
 
     def __init__(self, context: AgentContext, bucket: Bucket, ends_s: float) -> None:

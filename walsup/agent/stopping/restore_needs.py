@@ -8,7 +8,7 @@ from walsup.agent.backup import valid_backups
 from walsup.agent.context import AgentContext
 from walsup.archive.catalog import listing
 from walsup.archive.catalog.listing import Backup
-from walsup.archive.catalog.timelines import Line, reach
+from walsup.archive.catalog.timelines import TimelineHistory, reach
 from walsup.archive.engine import decryption
 from walsup.archive.storage.bucket import Bucket
 from walsup.postgres.pg_control import ControlData
@@ -38,7 +38,9 @@ async def look(
     Raises:
         what the bucket raises.
     """
-    line = Line.of(found.timeline, timeline_history.left(context.settings.pgdata, found.timeline))
+    line = TimelineHistory.of(
+        found.timeline, timeline_history.left(context.settings.pgdata, found.timeline)
+    )
     backups = await listing.backups(bucket)
     fitting = [
         backup
@@ -87,7 +89,7 @@ async def _missing_part(
     return ""
 
 
-async def _missing_wal(bucket: Bucket, line: Line, newest: Backup, last: Segment) -> str:
+async def _missing_wal(bucket: Bucket, line: TimelineHistory, newest: Backup, last: Segment) -> str:
     """Return the first segment that is missing between the backup's start and `last`."""
     size = last.size
     first = max(newest.start_lsn // size, last.number - _MOST_SEGMENTS)
@@ -105,6 +107,6 @@ async def _missing_wal(bucket: Bucket, line: Line, newest: Backup, last: Segment
     )
 
 
-def _lowest(line: Line, start: Segment) -> Segment:
+def _lowest(line: TimelineHistory, start: Segment) -> Segment:
     """Return the first name under which postgres would take the segment."""
     return min(line.candidates(start.number, start.size), key=lambda segment: segment.timeline)

@@ -33,7 +33,7 @@ class Branch(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class RoundFindings:
     """The answer of one round.
 
     `missing`: stretches of segment numbers, both ends included; `more_missing`: how many stretches
@@ -64,7 +64,7 @@ class Found:
 
     def to_json(self) -> dict[str, Any]:
         """Return it for the agent."""
-        fields: dict[str, Any] = {name: getattr(self, name) for name in Found.__slots__}
+        fields: dict[str, Any] = {name: getattr(self, name) for name in RoundFindings.__slots__}
         return fields | {"backups": [counted_to_json(one) for one in self.backups]}
 
     @classmethod

@@ -17,7 +17,7 @@ from typing import Any
 
 from walsup import log, settings
 from walsup.archive.audit.backup_walk import BackupWalk, Sentinel
-from walsup.archive.audit.findings import Found
+from walsup.archive.audit.findings import RoundFindings
 from walsup.archive.audit.unlisted_files import Names, Places, unlisted
 from walsup.archive.audit.wal_walk import WalWalk
 from walsup.archive.catalog import inventory
@@ -93,7 +93,7 @@ class _Pages:
                 yield listed
 
 
-async def look(bucket: Bucket, scope: Scope) -> Found:
+async def look(bucket: Bucket, scope: Scope) -> RoundFindings:
     """List base backups and WAL, and compare.
 
     Raises:
@@ -113,7 +113,7 @@ async def look(bucket: Bucket, scope: Scope) -> Found:
     walk.end()
     for backup in backups:
         walk.branches.add_backup(backup)
-    return Found(
+    return RoundFindings(
         backups=backups,
         missing=tuple(walk.missing),
         more_missing=walk.more_missing,

@@ -21,7 +21,7 @@ _OPENING, _CLOSING = (b"{", b"["), (b"}", b"]")
 _TOP, _PARTS, _FILES = 1, 2, 3
 
 
-class Held(NamedTuple):
+class ListedFile(NamedTuple):
     """A file, by its path in the data directory, and the part that holds it."""
 
     part: str
@@ -40,13 +40,13 @@ class PartList:
         self._last = b""
         self._is_inside = False  # of TarFileSets
 
-    def feed(self, piece: bytes) -> list[Held]:
+    def feed(self, piece: bytes) -> list[ListedFile]:
         """Return the files that the next piece names.
 
         Raises:
             ValueError: it is no such list.
         """
-        files: list[Held] = []
+        files: list[ListedFile] = []
         content, at = self._rest + piece, 0
         for token in _TOKEN.finditer(content):
             if content[at : token.start()].strip():
@@ -70,7 +70,7 @@ class PartList:
         if self._open or self._rest or not self._last:
             raise ValueError("it is cut off")
 
-    def _take(self, token: bytes, files: list[Held]) -> None:
+    def _take(self, token: bytes, files: list[ListedFile]) -> None:
         if token in _OPENING:
             self._enter(token)
         elif token in _CLOSING:
@@ -97,14 +97,14 @@ class PartList:
             self._is_inside = True
         self._open.append(token)
 
-    def _inside(self, token: bytes, files: list[Held]) -> None:
+    def _inside(self, token: bytes, files: list[ListedFile]) -> None:
         """Take what is no bracket: names of parts with colons and nulls, names of files."""
         depth, is_name = len(self._open), token[:1] == b'"'
         if token in (b",", b":"):
             return
         if depth == _FILES and is_name:
             # WAL-G writes files with a slash before.
-            files.append(Held(self._part, str(json.loads(token)).lstrip("/")))
+            files.append(ListedFile(self._part, str(json.loads(token)).lstrip("/")))
         elif depth == _PARTS and is_name and self._last in (b"{", b","):
             # WAL-G writes parts with the extension of their compression.
             self._part = strip_extension(json.loads(token))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from walsup.archive.catalog import inventory, listing, owner_line
 from walsup.archive.catalog.inventory import Offer, Reader
-from walsup.archive.catalog.timelines import Leg, Line
+from walsup.archive.catalog.timelines import TimelineHistory, TimelineSpan
 from walsup.archive.owner_record import Owner
 from walsup.postgres.wal import Kind, classify, show_lsn
 
@@ -21,7 +21,7 @@ _MOST_READ = 16
 class Latest:
     """The line, and what a person has to know of it."""
 
-    line: Line
+    line: TimelineHistory
     warnings: tuple[str, ...] = ()
 
 
@@ -91,8 +91,8 @@ async def _only_line(reader: Reader, offer: Offer) -> Latest:
     for leg in line.legs[:-1]:
         if leg.timeline in offer.present and await _goes_on(reader, leg, offer):
             own = [one for one in line.legs if one.begin_lsn < leg.begin_lsn]
-            last = Leg(timeline=leg.timeline, begin_lsn=leg.begin_lsn)
-            open_ended.append(Line(legs=(*own, last)))
+            last = TimelineSpan(timeline=leg.timeline, begin_lsn=leg.begin_lsn)
+            open_ended.append(TimelineHistory(legs=(*own, last)))
     beside = sorted(offer.present - {leg.timeline for leg in line.legs}, reverse=True)
     open_ended += _leaves(await inventory.readable_lines(reader, beside[:_MOST_READ]))
     if len(open_ended) == 1 and not beside:
@@ -103,7 +103,7 @@ async def _only_line(reader: Reader, offer: Offer) -> Latest:
     )
 
 
-async def _goes_on(reader: Reader, leg: Leg, offer: Offer) -> bool:
+async def _goes_on(reader: Reader, leg: TimelineSpan, offer: Offer) -> bool:
     """Return whether a timeline has segments or base backups after where the next one left it."""
     end_lsn = leg.end_lsn or 0
     of_it = [backup for backup in offer.backups if backup.timeline == leg.timeline]
@@ -122,13 +122,13 @@ async def _goes_on(reader: Reader, leg: Leg, offer: Offer) -> bool:
     return False
 
 
-def _leaves(lines: Sequence[Line]) -> list[Line]:
+def _leaves(lines: Sequence[TimelineHistory]) -> list[TimelineHistory]:
     """Return the lines that no other one goes on from."""
     before = {leg.timeline for line in lines for leg in line.legs[:-1]}
     return [line for line in lines if line.timeline not in before]
 
 
-def _names(offer: Offer, lines: Iterable[Line], beside: Iterable[int] = ()) -> str:
+def _names(offer: Offer, lines: Iterable[TimelineHistory], beside: Iterable[int] = ()) -> str:
     """Return the timelines with their newest base backups, those without a history too."""
     told = {line.timeline: line for line in lines}
     passed = {leg.timeline for line in told.values() for leg in line.legs[:-1]}
@@ -136,7 +136,7 @@ def _names(offer: Offer, lines: Iterable[Line], beside: Iterable[int] = ()) -> s
     return "; ".join(_name(offer, number, told.get(number)) for number in numbers)
 
 
-def _name(offer: Offer, timeline: int, line: Line | None) -> str:
+def _name(offer: Offer, timeline: int, line: TimelineHistory | None) -> str:
     words = f"timeline {timeline}"
     if line is not None and len(line.legs) > 1:
         before = line.legs[-2]
@@ -147,7 +147,7 @@ def _name(offer: Offer, timeline: int, line: Line | None) -> str:
     return f"{words}, with {newest[0].name} finished {newest[0].finished_at or '?'}"
 
 
-def _path(line: Line) -> str:
+def _path(line: TimelineHistory) -> str:
     return " to ".join(
         f"{leg.timeline} (left at {show_lsn(leg.end_lsn)})" if leg.end_lsn else str(leg.timeline)
         for leg in line.legs

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from walsup.archive.catalog import commit_times, listing
-from walsup.archive.catalog.backup_parts import Held, PartList
+from walsup.archive.catalog.backup_parts import ListedFile, PartList
 from walsup.archive.catalog.listing import Backup
 from walsup.archive.catalog.scope import least_segment_bytes
-from walsup.archive.catalog.timelines import Line, segment_size
+from walsup.archive.catalog.timelines import TimelineHistory, segment_size
 from walsup.archive.engine.adapter import Engine
 from walsup.archive.engine.commands import Commands, Failure
 from walsup.archive.faults import FaultError, FaultKind
@@ -157,22 +157,22 @@ async def look(bucket: Readable) -> Offer:
     )
 
 
-async def line(reader: Reader, timeline: int) -> Line:
+async def line(reader: Reader, timeline: int) -> TimelineHistory:
     """Return the line of timelines that leads to this one, from its history file.
 
     Raises:
         FaultError: the file cannot be fetched; ValueError: or read.
     """
     if timeline == 1:
-        return Line.of(1, ())
+        return TimelineHistory.of(1, ())
     path = await reader.fetch(f"{timeline:08X}.history")
     try:
-        return Line.of(timeline, parse_history(path.read_text(encoding="utf-8")))
+        return TimelineHistory.of(timeline, parse_history(path.read_text(encoding="utf-8")))
     finally:
         path.unlink(missing_ok=True)
 
 
-async def readable_lines(reader: Reader, timelines: Iterable[int]) -> list[Line]:
+async def readable_lines(reader: Reader, timelines: Iterable[int]) -> list[TimelineHistory]:
     """Return the lines to these timelines, without those whose history nothing can read.
 
     Raises:
@@ -204,7 +204,7 @@ async def first_page(reader: Reader, segment: Segment) -> PageHeader:
         path.unlink(missing_ok=True)
 
 
-async def held_files(bucket: Readable, name: str) -> AsyncIterator[list[Held]]:
+async def held_files(bucket: Readable, name: str) -> AsyncIterator[list[ListedFile]]:
     """Yield the files of a base backup, some at a time; none when it does not say.
 
     Raises:
@@ -227,7 +227,7 @@ async def part_names(bucket: Readable, name: str) -> frozenset[str]:
     return frozenset(found.parts)
 
 
-async def _read(bucket: Readable, name: str, found: PartList) -> AsyncIterator[list[Held]]:
+async def _read(bucket: Readable, name: str, found: PartList) -> AsyncIterator[list[ListedFile]]:
     key, begin = f"{BACKUP_FOLDER}/{name}/{_METADATA}", 0
     while True:
         try:

@@ -7,7 +7,7 @@ timeline into its source's archive.
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from walsup.archive.catalog.timelines import Leg, Line
+from walsup.archive.catalog.timelines import TimelineHistory, TimelineSpan
 from walsup.archive.owner_record import Owner
 from walsup.postgres.wal import Switch
 
@@ -32,12 +32,12 @@ def claimed(
     )
 
 
-def line_of(owner: Owner) -> Line | None:
+def line_of(owner: Owner) -> TimelineHistory | None:
     """Return the line that the owner object tells; None: an earlier version has written it."""
     if not owner.own_timeline:
         return None
     left = [Switch(timeline=n, switch_lsn=lsn, reason="") for n, lsn in owner.left]
-    return Line.of(owner.own_timeline, left)
+    return TimelineHistory.of(owner.own_timeline, left)
 
 
 def timelines(owner: Owner) -> tuple[int, ...]:
@@ -46,16 +46,18 @@ def timelines(owner: Owner) -> tuple[int, ...]:
     return tuple(leg.timeline for leg in line.legs) if line else ()
 
 
-def archived_part(line: Line, present: Iterable[int]) -> Line:
+def archived_part(line: TimelineHistory, present: Iterable[int]) -> TimelineHistory:
     """Return the line without the newest timelines of which nothing is archived yet."""
     there, legs = set(present), list(line.legs)
     while len(legs) > 1 and legs[-1].timeline not in there:
         legs.pop()
     last = legs[-1]
-    return Line(legs=(*legs[:-1], Leg(timeline=last.timeline, begin_lsn=last.begin_lsn)))
+    return TimelineHistory(
+        legs=(*legs[:-1], TimelineSpan(timeline=last.timeline, begin_lsn=last.begin_lsn))
+    )
 
 
-def successors(owner: Owner, lines: Iterable[Line]) -> tuple[Line, ...]:
+def successors(owner: Owner, lines: Iterable[TimelineHistory]) -> tuple[TimelineHistory, ...]:
     """Return the lines that may be the owner's next: they leave its timeline after what it proved.
 
     Only an object without its own line needs them: its holder may have been promoted, and

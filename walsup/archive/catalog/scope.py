@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
-from walsup.archive.catalog.timelines import Leg, Line
+from walsup.archive.catalog.timelines import TimelineHistory, TimelineSpan
 from walsup.postgres.wal import Segment
 
 # Listings tell times in seconds, and several servers behind one address have several clocks.
@@ -71,7 +71,7 @@ class Scope:
     """
 
     system_id: int
-    line: Line
+    line: TimelineHistory
     size: int
     head: int
     first: int = 0
@@ -125,12 +125,12 @@ class Scope:
     def from_json(cls, fields: dict[str, Any]) -> Self:
         """Read it in the worker."""
         legs = tuple(
-            Leg(timeline=timeline, begin_lsn=begin, end_lsn=end)
+            TimelineSpan(timeline=timeline, begin_lsn=begin, end_lsn=end)
             for timeline, begin, end in fields.pop("legs")
         )
         last, reread, blocks = (fields.pop(name) for name in ("last", "reread", "blocks"))
         return cls(
-            line=Line(legs=legs),
+            line=TimelineHistory(legs=legs),
             last=Round(*last) if last else None,
             reread=Round(*reread) if reread else None,
             blocks=(blocks[0], blocks[1]),

@@ -12,7 +12,7 @@ from walsup.postgres.wal import Segment, Switch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leg:
+class TimelineSpan:
     """A stretch of the line: a timeline from where it begins; `end_lsn` None: the last one."""
 
     timeline: int
@@ -21,28 +21,30 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class TimelineHistory:
     """The legs from the oldest timeline to the one that is followed."""
 
-    legs: tuple[Leg, ...]
+    legs: tuple[TimelineSpan, ...]
 
     @classmethod
-    def of(cls, timeline: int, history: Sequence[Switch]) -> "Line":
+    def of(cls, timeline: int, history: Sequence[Switch]) -> "TimelineHistory":
         """Build it from a timeline and what its history file says."""
         legs, begin_lsn = [], 0
         for switch in history:
             legs.append(
-                Leg(timeline=switch.timeline, begin_lsn=begin_lsn, end_lsn=switch.switch_lsn)
+                TimelineSpan(
+                    timeline=switch.timeline, begin_lsn=begin_lsn, end_lsn=switch.switch_lsn
+                )
             )
             begin_lsn = switch.switch_lsn
-        return cls(legs=(*legs, Leg(timeline=timeline, begin_lsn=begin_lsn)))
+        return cls(legs=(*legs, TimelineSpan(timeline=timeline, begin_lsn=begin_lsn)))
 
     @property
     def timeline(self) -> int:
         """The timeline that is followed."""
         return self.legs[-1].timeline
 
-    def at(self, number: int, size: int) -> Leg:
+    def at(self, number: int, size: int) -> TimelineSpan:
         """Return the leg to which a segment belongs: the newest that has begun in it or before."""
         begun = (leg for leg in self.legs if leg.begin_lsn // size <= number)
         return max(begun, key=lambda leg: leg.begin_lsn)
@@ -88,7 +90,9 @@ class Reach:
         return Reach(end=broken.previous(), count=broken.number - first, hole=broken, broken=why)
 
 
-def reach(line: Line, start: Segment, names: Iterable[str], *, accept_hole: str = "") -> Reach:
+def reach(
+    line: TimelineHistory, start: Segment, names: Iterable[str], *, accept_hole: str = ""
+) -> Reach:
     """Follow the line from the segment `start`; `names` has what is archived from it on."""
     size = start.size
     present = _on_line(line, names, size)
@@ -105,7 +109,7 @@ def reach(line: Line, start: Segment, names: Iterable[str], *, accept_hole: str 
     return Reach(end=end, count=number - start.number, hole=hole)
 
 
-def is_hole(line: Line, asked: Segment, names: Iterable[str]) -> bool:
+def is_hole(line: TimelineHistory, asked: Segment, names: Iterable[str]) -> bool:
     """Return whether a segment that is absent is missing in the middle of what is archived."""
     size = asked.size
     if line.at(asked.number, size).timeline != asked.timeline:
@@ -114,7 +118,7 @@ def is_hole(line: Line, asked: Segment, names: Iterable[str]) -> bool:
 
 
 def _taken(
-    line: Line, number: int, size: int, present: AbstractSet[tuple[int, int]]
+    line: TimelineHistory, number: int, size: int, present: AbstractSet[tuple[int, int]]
 ) -> Segment | None:
     """Return the archived segment that postgres takes at a number, if it goes on from there.
 
@@ -128,7 +132,7 @@ def _taken(
     return None
 
 
-def _on_line(line: Line, names: Iterable[str], size: int) -> set[tuple[int, int]]:
+def _on_line(line: TimelineHistory, names: Iterable[str], size: int) -> set[tuple[int, int]]:
     found = set()
     legs = {leg.timeline: leg for leg in line.legs}
     for name in names:

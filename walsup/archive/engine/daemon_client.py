@@ -36,7 +36,7 @@ async def ask(socket: Path, kind: bytes, argument: str, timeout_s: float) -> boo
         return False
 
 
-class Request(NamedTuple):
+class DaemonRequest(NamedTuple):
     """A request of a client: its type, its body, and all of its bytes."""
 
     kind: bytes
@@ -58,7 +58,7 @@ class Request(NamedTuple):
         return found
 
 
-async def read_request(reader: asyncio.StreamReader) -> Request:
+async def read_request(reader: asyncio.StreamReader) -> DaemonRequest:
     """Read what a client asks.
 
     Raises:
@@ -67,7 +67,7 @@ async def read_request(reader: asyncio.StreamReader) -> Request:
     header = await reader.readexactly(_HEADER.size)
     kind, length = _HEADER.unpack(header)
     body = await reader.readexactly(length - _HEADER.size)
-    return Request(kind, body, header + body)
+    return DaemonRequest(kind, body, header + body)
 
 
 async def check(socket: Path, timeout_s: float = 1.0) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from walsup.archive.engine.crash_message import crash
 from walsup.archive.faults import Fault, FaultKind
-from walsup.archive.s3_error_codes import Meaning, is_page, meaning
+from walsup.archive.s3_error_codes import ErrorMeaning, is_page, meaning
 from walsup.postgres.sql import session_interrupts
 from walsup.redaction import redact
 
@@ -119,7 +119,7 @@ def _of_words(text: str, last_only: tuple[FaultKind, ...] = ()) -> Fault | None:
     return None
 
 
-def _meaning(text: str, found: re.Match[str]) -> Meaning:
+def _meaning(text: str, found: re.Match[str]) -> ErrorMeaning:
     """Return what an answer means, with the words that the engine shows of it."""
     if found["code_g"]:
         return meaning(found["code_g"], _status(found), found[0])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from walsup import units
 from walsup.archive.faults import Fault, FaultError, FaultKind
-from walsup.postgres.wal_files.reserve import Disk
+from walsup.postgres.wal_files.reserve import FileSystemSpace
 
 _IN_RUN_DIR = "scratch"
 _IN_PGDATA = ".walsup-"
@@ -62,7 +62,7 @@ def scratch_if_room(
 
 
 def _has_room(place: Path, wanted_bytes: int) -> bool:
-    return Disk.of(place).free_bytes >= wanted_bytes
+    return FileSystemSpace.of(place).free_bytes >= wanted_bytes
 
 
 def _clear(*places: Path) -> None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from walsup.archive.faults import Fault, FaultKind
 from walsup.archive.lease_terms import RIVAL_LEASES
 from walsup.archive.owner_record import Owner
-from walsup.datadir.continuity import Position
+from walsup.datadir.continuity import CheckpointPosition
 from walsup.datadir.markers import Adoption
 from walsup.postgres.pg_control import ControlData
 from walsup.postgres.wal import Segment, Switch, show_lsn
@@ -39,7 +39,7 @@ class Claimant:
     owned: bool = False
     adoption: Adoption | None = None
     restored_to: str = ""
-    position: Position | None = None
+    position: CheckpointPosition | None = None
     encryption: str = ""
     known_epoch: int = 0
     standby_name: str = ""
@@ -110,7 +110,7 @@ class Take(NamedTuple):
     why: str
 
 
-class Wait(NamedTuple):
+class TryAgain(NamedTuple):
     """Another start holds it, or held it until a moment ago: ask again.
 
     `living`: the holder, when it has written the object while we watched.
@@ -120,7 +120,7 @@ class Wait(NamedTuple):
     living: Owner | None = None
 
 
-class Kept(NamedTuple):
+class Rejected(NamedTuple):
     """Not ours. `foreign`: it never will be by itself, so the next start need not archive.
 
     `living`: as in Wait.
@@ -133,7 +133,7 @@ class Kept(NamedTuple):
 
 def judge(
     owner: Owner, claimant: Claimant, *, unchanged_s: float, empty: bool, mark_lsn: int
-) -> Take | Wait | Kept:
+) -> Take | TryAgain | Rejected:
     """Decide.
 
     `unchanged_s`: for how long the object has been seen unchanged, by our own clock. `empty`: the
@@ -145,9 +145,9 @@ def judge(
         # promotion may reach further than this directory has come.
         return Take(claimant.comes_to(owner), "same start")
     allowed = _allowed(owner, claimant, ours=ours, empty=empty, mark_lsn=mark_lsn)
-    if isinstance(allowed, Kept) or _is_free(owner, claimant, unchanged_s):
+    if isinstance(allowed, Rejected) or _is_free(owner, claimant, unchanged_s):
         return allowed
-    return Wait(
+    return TryAgain(
         Fault(
             kind=FaultKind.NOT_THE_OWNER,
             problem=f"another start of instance {owner.instance} holds the archive (epoch"
@@ -161,12 +161,12 @@ def judge(
 
 def _allowed(  # noqa: PLR0911 (a list of cases)
     owner: Owner, claimant: Claimant, *, ours: bool, empty: bool, mark_lsn: int
-) -> Take | Kept:
+) -> Take | Rejected:
     """Decide as if no instance held it any more."""
     if owner.state == "wiping":
-        return Kept(_fault("the archive is being wiped", _NEW_PREFIX), foreign=False)
+        return Rejected(_fault("the archive is being wiped", _NEW_PREFIX), foreign=False)
     if not ours and not empty:
-        return Kept(
+        return Rejected(
             _fault(
                 "the archive belongs to the cluster with system identifier"
                 f" {owner.system_id}, this one is {claimant.control.system_id}",
@@ -187,7 +187,7 @@ def _allowed(  # noqa: PLR0911 (a list of cases)
         )
         return Take(taken, "adopted")
     if (left_lsn := _left_at(owner.timeline, claimant)) is None:
-        return Kept(
+        return Rejected(
             _fault(
                 "the archive belongs to another copy of this cluster, instance"
                 f" {owner.instance} on timeline {owner.timeline} (state {owner.state}); this data"
@@ -196,7 +196,7 @@ def _allowed(  # noqa: PLR0911 (a list of cases)
             )
         )
     if left_lsn < max(mark_lsn, owner.lsn):
-        return Kept(
+        return Rejected(
             _fault(
                 f"this data directory has left timeline {owner.timeline} at {show_lsn(left_lsn)},"
                 f" before the end of what instance {owner.instance} has archived of it"
@@ -209,7 +209,7 @@ def _allowed(  # noqa: PLR0911 (a list of cases)
 
 def reclaim(
     owner: Owner | None, claimant: Claimant, *, unchanged_s: float, mark: Segment, new_timeline: int
-) -> Take | Wait | Kept:
+) -> Take | TryAgain | Rejected:
     """Decide for a restore of this very archive, before its recovery may end (rule new-timeline).
 
     `mark`: the last archived segment on the line that is followed; `new_timeline`: a number under
@@ -224,9 +224,9 @@ def reclaim(
         first = claimant.begins(epoch=epoch, compression=claimant.compression, backups_from=0)
         return Take(marked(first), "the archive had no owner")
     if owner.state == "wiping":
-        return Kept(_fault("the archive is being wiped", _NEW_PREFIX), foreign=False)
+        return Rejected(_fault("the archive is being wiped", _NEW_PREFIX), foreign=False)
     if owner.system_id != claimant.control.system_id:
-        return Kept(
+        return Rejected(
             _fault(
                 f"the archive belongs to the cluster with system identifier {owner.system_id},"
                 f" the restored cluster is {claimant.control.system_id}",
@@ -234,7 +234,7 @@ def reclaim(
             )
         )
     if owner.boot != claimant.boot and not _is_free(owner, claimant, unchanged_s):
-        return Wait(
+        return TryAgain(
             Fault(
                 kind=FaultKind.NOT_THE_OWNER,
                 problem=f"instance {owner.instance} holds the archive (epoch {owner.epoch}), and"
@@ -249,16 +249,16 @@ def reclaim(
 
 def promotion(
     owner: Owner, claimant: Claimant, *, unchanged_s: float, new_timeline: int
-) -> Take | Wait | Kept:
+) -> Take | TryAgain | Rejected:
     """Decide for a standby that is to be promoted, before postgres is asked for it.
 
     `new_timeline`: a number under which nothing exists. It is claimed together with the archive, so
     that two promotions never begin the same timeline.
     """
     if owner.state == "wiping":
-        return Kept(_fault("the archive is being wiped", _NEW_PREFIX), foreign=False)
+        return Rejected(_fault("the archive is being wiped", _NEW_PREFIX), foreign=False)
     if owner.system_id != claimant.control.system_id:
-        return Kept(
+        return Rejected(
             _fault(
                 "the archive belongs to the cluster with system identifier"
                 f" {owner.system_id}, this standby is of {claimant.control.system_id}",
@@ -267,7 +267,7 @@ def promotion(
         )
     ours = owner.instance == claimant.instance and owner.boot == claimant.boot
     if not ours and not _is_free(owner, claimant, unchanged_s):
-        return Wait(
+        return TryAgain(
             Fault(
                 kind=FaultKind.NOT_THE_OWNER,
                 problem=f"instance {owner.instance} holds the archive (epoch {owner.epoch}), and"
@@ -278,7 +278,7 @@ def promotion(
         )
     ours = owner.instance == claimant.instance
     if owner.state == "running" and owner.heirs and not ours and not claimant.is_heir(owner):
-        return Kept(
+        return Rejected(
             _fault(
                 f"instance {owner.instance} has not stopped, and can accept writes for as long as"
                 f" {', '.join(owner.heirs)} acknowledges its WAL; this standby"

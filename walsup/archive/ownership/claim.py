@@ -11,9 +11,9 @@ from walsup.archive.faults import Fault, FaultKind
 from walsup.archive.lease_terms import RIVAL_LEASES
 from walsup.archive.owner_record import Owner
 from walsup.archive.ownership import admission
-from walsup.archive.ownership.admission import Claimant, Kept, Take, Wait
+from walsup.archive.ownership.admission import Claimant, Rejected, Take, TryAgain
 from walsup.archive.ownership.conditional_writes import Conditional
-from walsup.archive.ownership.divergence import Compared
+from walsup.archive.ownership.divergence import Divergence
 from walsup.archive.ownership.identity import Evidence
 from walsup.archive.ownership.lease import Clock, Lease, now_s, removed, write
 from walsup.archive.paths import CONDITIONS_KEY, OWNER_KEY
@@ -63,7 +63,7 @@ class Checks(Protocol):
         """Return what the engine's objects say of their cluster, where no owner object does."""
         ...
 
-    async def compare_with_disk(self, wanted: Owner) -> Compared:
+    async def compare_with_disk(self, wanted: Owner) -> Divergence:
         """Return whether this disk can continue what the archive has.
 
         Rules divergence and same-name-other-bytes.
@@ -77,7 +77,7 @@ class Checks(Protocol):
 
 async def claim(
     bucket: Bucket, claimant: Claimant, rivals: Rivals, checks: Checks
-) -> Lease | Wait | Kept:
+) -> Lease | TryAgain | Rejected:
     """Read the owner object, decide, compare disk and bucket, and write it with a condition.
 
     `walsup promote` renews the lease of this very start until the agent holds it: when that was
@@ -86,12 +86,12 @@ async def claim(
     Raises:
         what the bucket raises; ValueError for an owner object that cannot be read.
     """
-    answer: Lease | Wait | Kept | None = None
+    answer: Lease | TryAgain | Rejected | None = None
     for _ in range(_OWN_RACES):
         answer = await _claim(bucket, claimant, rivals, checks)
         if answer is not None or not await _is_own(bucket, claimant):
             break
-    return answer or Wait(
+    return answer or TryAgain(
         Fault(kind=FaultKind.OVERWRITE_CONFLICT, problem="another start was faster; looking again")
     )
 
@@ -106,7 +106,7 @@ async def _is_own(bucket: Bucket, claimant: Claimant) -> bool:
 
 async def _claim(
     bucket: Bucket, claimant: Claimant, rivals: Rivals, checks: Checks
-) -> Lease | Wait | Kept | None:
+) -> Lease | TryAgain | Rejected | None:
     """Try once; None: the owner object was written meanwhile."""
     etag, before, decided = await _decide(bucket, claimant, rivals, checks)
     if not isinstance(decided, Take):
@@ -116,7 +116,7 @@ async def _claim(
         wanted = replace(wanted, restored_to=claimant.restored_to)
     compared = await checks.compare_with_disk(wanted)
     if compared.fault:
-        return Kept(compared.fault, foreign=False)
+        return Rejected(compared.fault, foreign=False)
     if not compared.joined:
         # A restore that comes from before may end at the seam: one that begins after it does not.
         since_lsn = compared.since_lsn or claimant.redo_segment.start_lsn
@@ -134,7 +134,7 @@ async def _claim(
     )
     wanted = owner_line.claimed(wanted, before, claimant.control.timeline, claimant.left)
     if isinstance(conditional := await checks.conditional_bucket(), Fault):
-        return Kept(conditional, foreign=False)
+        return Rejected(conditional, foreign=False)
     if (written := await write(conditional, wanted, etag, clock=rivals.clock)) is None:
         return None
     return Lease(conditional, written, rivals.clock)
@@ -142,7 +142,7 @@ async def _claim(
 
 async def _decide(
     bucket: Bucket, claimant: Claimant, rivals: Rivals, checks: Checks
-) -> tuple[str | None, Owner | None, Take | Wait | Kept]:
+) -> tuple[str | None, Owner | None, Take | TryAgain | Rejected]:
     """Read the owner object and judge; gives its tag and itself too, None where there is none."""
     seen_s = rivals.clock()
     found = await owner_object.stored(bucket)
@@ -165,17 +165,17 @@ async def _decide(
 
 async def _without_owner(
     bucket: Bucket, claimant: Claimant, absent_s: float, checks: Checks
-) -> Take | Wait | Kept:
+) -> Take | TryAgain | Rejected:
     """Decide about an archive of WAL-G, KubeDB or Spilo, an empty one, or one that we have lost.
 
     `absent_s`: for how long there has been no owner object, by our own clock.
     """
     adopted = claimant.adopts(None)
     if claimant.owned and not adopted:
-        return Kept(removed(), foreign=False)
+        return Rejected(removed(), foreign=False)
     evidence = await checks.cluster_in_archive()
     if evidence.system_id not in (None, claimant.control.system_id):
-        return Kept(
+        return Rejected(
             Fault(
                 kind=FaultKind.NOT_THE_OWNER,
                 problem=f"{evidence.seen_in} in the archive is of the cluster with system"
@@ -185,7 +185,7 @@ async def _without_owner(
     patience_s = RIVAL_LEASES * claimant.lease_s
     if evidence.system_id and absent_s < patience_s and await _was_here(bucket):
         # It may have been removed a moment ago, under a holder that finds out at its next renewal.
-        return Wait(
+        return TryAgain(
             Fault(
                 kind=FaultKind.OWNER_REMOVED,
                 problem=f"{OWNER_KEY} existed and has been deleted; its holder's lease expires"

@@ -48,7 +48,7 @@ class Sides(NamedTuple):
         return self.pgdata / "pg_wal"
 
 
-class Compared(NamedTuple):
+class Divergence(NamedTuple):
     """Why the archive must not be continued from this disk; None: it can be.
 
     `joined`: its end is on the disk too, byte for byte, or has nothing of this timeline. Where
@@ -70,7 +70,7 @@ async def compare(  # noqa: PLR0913 (each is one fact)
     *,
     readable: bool = True,
     at_lsn: int = 0,
-) -> Compared:
+) -> Divergence:
     """Compare the end of what the archive has of this cluster's timelines with the disk.
 
     `proven`: where the listing begins, a segment of any timeline of ours. `owners`: the timelines
@@ -84,16 +84,16 @@ async def compare(  # noqa: PLR0913 (each is one fact)
     newest, waiting = await _archived(sides, proven, found, owners)
     joined = True
     if newest is not None and newest.timeline > found.timeline:
-        return Compared(
+        return Divergence(
             _ahead(f"it has timeline {newest.timeline}, this disk is on {found.timeline}")
         )
     if newest is not None and newest.timeline == found.timeline:
         if fault := await asyncio.to_thread(_position, sides, newest):
-            return Compared(fault)
+            return Divergence(fault)
         if 0 < at_lsn < newest.end_lsn:
             # With an older pg_control the files of the later life still lie in pg_wal.
             reach = f"it reaches {show_lsn(newest.end_lsn)} ({newest.name})"
-            return Compared(_ahead(f"{reach}, this server began to write at {show_lsn(at_lsn)}"))
+            return Divergence(_ahead(f"{reach}, this server began to write at {show_lsn(at_lsn)}"))
         joined = (sides.pg_wal / newest.name).exists()
         if newest.name not in waiting and joined:
             waiting = (*waiting, newest.name)
@@ -108,11 +108,11 @@ async def compare(  # noqa: PLR0913 (each is one fact)
     if proven.timeline == found.timeline and (
         fault := await asyncio.to_thread(_position, sides, proven)
     ):
-        return Compared(fault)
+        return Divergence(fault)
     for name in waiting if readable else ():
         if not await same(sides, name):
-            return Compared(_ahead(f"{name} there has other bytes than {name} in pg_wal"))
-    return Compared(None, joined)
+            return Divergence(_ahead(f"{name} there has other bytes than {name} in pg_wal"))
+    return Divergence(None, joined)
 
 
 async def _archived(

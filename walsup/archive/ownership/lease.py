@@ -16,7 +16,7 @@ from walsup.archive.ownership.conditional_writes import Conditional
 from walsup.archive.paths import OWNER_KEY
 from walsup.archive.storage.bucket import Object
 from walsup.archive.storage.fault_mapping import is_absent, is_conflict
-from walsup.datadir.continuity import Position
+from walsup.datadir.continuity import CheckpointPosition
 
 _ATTEMPTS = 3
 
@@ -124,7 +124,7 @@ class Proven(NamedTuple):
     lsn: int
     backups_from: int
     complete_until: float = 0.0
-    position: Position | None = None
+    position: CheckpointPosition | None = None
     verdict: str = ""
     verdict_at: float = 0.0
     heirs: tuple[str, ...] | None = None

@@ -6,13 +6,13 @@ Rule role-from-the-archive.
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from walsup.archive.catalog.timelines import Line
+from walsup.archive.catalog.timelines import TimelineHistory
 from walsup.archive.owner_record import Owner
 from walsup.datadir.markers import Adoption
 from walsup.postgres.wal import Switch, show_lsn
 
 
-class Self(NamedTuple):
+class ThisInstance(NamedTuple):
     """This directory: `left` has where it has left the timelines before its own.
 
     `owned`: it remembers that the archive was its own. `known_epoch`: the highest epoch of an owner
@@ -28,7 +28,7 @@ class Self(NamedTuple):
     known_epoch: int = 0
 
 
-class Stay(NamedTuple):
+class StayPrimary(NamedTuple):
     """It is the primary, as far as the archive says; `why` in words."""
 
     why: str
@@ -41,7 +41,7 @@ class StepDown(NamedTuple):
     fork_lsn: int
 
 
-class Held(NamedTuple):
+class HeldByAnother(NamedTuple):
     """Another holds the archive, and has not gone on from ours: read-only until that changes."""
 
     problem: str
@@ -55,13 +55,13 @@ class Neither(NamedTuple):
     hint: str
 
 
-Rank = Stay | StepDown | Held | Neither
+Rank = StayPrimary | StepDown | HeldByAnother | Neither
 
 _BY_HAND = "to make this instance the primary, run `walsup adopt` and set WALSUP_ROLE=primary"
 
 
 def judge(  # noqa: PLR0911 (a list of cases)
-    own: Self, owner: Owner | None, lines: Iterable[Line], *, empty: bool
+    own: ThisInstance, owner: Owner | None, lines: Iterable[TimelineHistory], *, empty: bool
 ) -> Rank:
     """Tell it.
 
@@ -70,21 +70,21 @@ def judge(  # noqa: PLR0911 (a list of cases)
     """
     holder = (owner.instance, owner.boot, owner.epoch) if owner else None
     if own.adoption is not None and own.adoption.means(holder):
-        return Stay("an operator decided so")
+        return StayPrimary("an operator decided so")
     if owner is None:
         if own.owned and not empty:
             return Neither("the archive's owner object has been deleted", _BY_HAND)
-        return Stay("the archive never had an owner")
+        return StayPrimary("the archive never had an owner")
     if owner.system_id != own.system_id:
         if empty:
-            return Stay("nothing is archived")
+            return StayPrimary("nothing is archived")
         return Neither(
             f"the archive belongs to the cluster with system identifier {owner.system_id}, this"
             f" one is {own.system_id}",
             "give each database its own prefix, and a standby the prefix of its primary",
         )
     if owner.instance == own.instance:
-        return Stay("it owns the archive")
+        return StayPrimary("it owns the archive")
     if owner.epoch < own.known_epoch:
         return Neither(
             f"the archive's owner object has epoch {owner.epoch} (instance {owner.instance}), and"
@@ -93,9 +93,9 @@ def judge(  # noqa: PLR0911 (a list of cases)
         )
     left_lsn = next((s.switch_lsn for s in own.left if s.timeline == owner.timeline), None)
     if left_lsn is not None and left_lsn >= owner.lsn:
-        return Stay(f"it has left the owner's timeline at {show_lsn(left_lsn)}")
+        return StayPrimary(f"it has left the owner's timeline at {show_lsn(left_lsn)}")
     if left_lsn is not None:
-        return Held(
+        return HeldByAnother(
             f"this data directory has left timeline {owner.timeline} at {show_lsn(left_lsn)},"
             f" before the end of what the owner, instance {owner.instance}, has archived of it"
             f" ({show_lsn(owner.lsn)})",
@@ -105,13 +105,15 @@ def judge(  # noqa: PLR0911 (a list of cases)
     return _forked(own, owner, tuple(lines))
 
 
-def _forked(own: Self, owner: Owner, lines: Sequence[Line]) -> StepDown | Held | Neither:
+def _forked(
+    own: ThisInstance, owner: Owner, lines: Sequence[TimelineHistory]
+) -> StepDown | HeldByAnother | Neither:
     line = _of_owner(owner, lines)
     for leg in line.legs if line else ():
         if leg.timeline == own.timeline and leg.end_lsn is not None:
             return StepDown(line.timeline if line else 0, leg.end_lsn)
     if owner.next_timeline > owner.timeline and line is None:
-        return Held(
+        return HeldByAnother(
             f"instance {owner.instance} has claimed the archive to be promoted to timeline"
             f" {owner.next_timeline}, which it has not started yet",
             "run `walsup promote` there again; or, if that instance is lost, run `walsup adopt`"
@@ -124,7 +126,7 @@ def _forked(own: Self, owner: Owner, lines: Sequence[Line]) -> StepDown | Held |
     )
 
 
-def _of_owner(owner: Owner, lines: Sequence[Line]) -> Line | None:
+def _of_owner(owner: Owner, lines: Sequence[TimelineHistory]) -> TimelineHistory | None:
     """Return the line of the owner's timeline; of the newest, when it has proven nothing itself.
 
     A number that was claimed for a promotion belongs to the owner, whatever else has a higher one.

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from walsup.archive.catalog import commit_times, inventory, listing, owner_line
 from walsup.archive.catalog.inventory import Reader
-from walsup.archive.catalog.timelines import Line
+from walsup.archive.catalog.timelines import TimelineHistory
 from walsup.archive.owner_record import Owner
 from walsup.archive.ownership import role
-from walsup.archive.ownership.role import Rank, Self
+from walsup.archive.ownership.role import Rank, ThisInstance
 from walsup.datadir import markers
 from walsup.postgres import pg_control
 from walsup.postgres.wal_files import timeline_history
@@ -15,7 +15,7 @@ from walsup.postgres.wal_files import timeline_history
 _MOST_READ = 16  # each costs a start of the engine
 
 
-def own(pgdata: Path, archive: str) -> Self:
+def own(pgdata: Path, archive: str) -> ThisInstance:
     """Return what this directory is.
 
     A promotion is in pg_control only after a checkpoint, and in pg_wal at once.
@@ -25,7 +25,7 @@ def own(pgdata: Path, archive: str) -> Self:
     """
     found = pg_control.read(pgdata)
     timeline = max(found.timeline, timeline_history.newest(pgdata))
-    return Self(
+    return ThisInstance(
         system_id=found.system_id,
         instance=markers.instance(pgdata),
         timeline=timeline,
@@ -36,21 +36,21 @@ def own(pgdata: Path, archive: str) -> Self:
     )
 
 
-async def ask(reader: Reader, found: Self) -> Rank:
+async def ask(reader: Reader, found: ThisInstance) -> Rank:
     """Read the owner object and the timelines above ours, and judge.
 
     Raises:
         what the bucket raises; FaultError: a history could not be fetched.
     """
     owner = await commit_times.owner(reader.bucket)
-    lines: list[Line] = []
+    lines: list[TimelineHistory] = []
     if owner is not None and owner.instance != found.instance:
         lines = await _lines(reader, owner, found.timeline)
     empty = await listing.is_empty(reader.bucket)
     return role.judge(found, owner, lines, empty=empty)
 
 
-async def _lines(reader: Reader, owner: Owner, own: int) -> list[Line]:
+async def _lines(reader: Reader, owner: Owner, own: int) -> list[TimelineHistory]:
     """Return the line of the owner; of an older object those that may be its own.
 
     What else is there, under whatever number, is another's: no instance is demoted because of it.

@@ -2,7 +2,7 @@
 
 from walsup.archive.engine import encryption_key
 from walsup.archive.owner_record import Owner
-from walsup.datadir.continuity import Note, Position
+from walsup.datadir.continuity import CheckpointPosition, Note
 from walsup.postgres.pg_control import DBState
 
 
@@ -52,7 +52,7 @@ def _is_earlier_run(owner: Owner, boot: str) -> bool:
     return is_own and owner.position_boot != boot
 
 
-def _why_not_from(left: Position, note: Note) -> str:
+def _why_not_from(left: CheckpointPosition, note: Note) -> str:
     """Return why the directory, as this run has found it, is not the one that the owner has left.
 
     The note of the directory may be newer (the bucket did not answer at the end), or have been

@@ -13,10 +13,10 @@ from walsup.archive.engine.adapter import Engine
 from walsup.archive.faults import Fault, FaultError, FaultKind
 from walsup.archive.owner_record import Owner
 from walsup.archive.ownership import admission, conditional_writes
-from walsup.archive.ownership.admission import Claimant, Kept, Wait
+from walsup.archive.ownership.admission import Claimant, Rejected, TryAgain
 from walsup.archive.ownership.claim import Rivals, claim
 from walsup.archive.ownership.conditional_writes import Conditional
-from walsup.archive.ownership.divergence import Compared
+from walsup.archive.ownership.divergence import Divergence
 from walsup.archive.ownership.identity import Evidence
 from walsup.archive.ownership.lease import Clock, Lease, now_s, removed, write
 from walsup.archive.storage.bucket import Bucket
@@ -60,7 +60,7 @@ def claimant(known: Settings, boot: str, engine_name: str = "") -> Claimant:
 
 async def before_start(
     bucket: Bucket, who: Claimant, rivals: Rivals, *, unsafe: bool
-) -> Lease | Wait | Kept | None:
+) -> Lease | TryAgain | Rejected | None:
     """Claim the archive for a primary that is about to be started.
 
     None: there is nothing to claim, because the archive never had an owner or is being wiped.
@@ -86,9 +86,9 @@ class _ChecksBeforeStart:
         """Refuse to look: the owner object was there a moment ago."""
         raise FaultError(removed())
 
-    async def compare_with_disk(self, _wanted: Owner) -> Compared:
+    async def compare_with_disk(self, _wanted: Owner) -> Divergence:
         """Return that nothing stands against it."""
-        return Compared(None)
+        return Divergence(None)
 
     async def conditional_bucket(self) -> Conditional | Fault:
         """Return the bucket, as far as conditions hold there."""
@@ -109,7 +109,7 @@ class Promotion:
         self._rivals = Rivals(clock)
         self._read: tuple[Owner, str, float] | None = None
 
-    async def look(self) -> admission.Take | Wait | Kept | None:
+    async def look(self) -> admission.Take | TryAgain | Rejected | None:
         """Read the owner object and decide; None: the archive never had an owner.
 
         Raises:
@@ -139,7 +139,7 @@ class Promotion:
         """The nonce of the version that was read last, "" when there is no object."""
         return self._read[0].nonce if self._read is not None else ""
 
-    async def claim(self, *, unsafe: bool) -> Lease | Wait | Kept | None:
+    async def claim(self, *, unsafe: bool) -> Lease | TryAgain | Rejected | None:
         """Write the claim over what `look` has read last; it names a timeline that is free.
 
         Raises:
@@ -154,13 +154,13 @@ class Promotion:
             return decided
         conditional = await conditional_writes.trusted(self._bucket, unsafe=unsafe)
         if isinstance(conditional, Fault):
-            return Kept(conditional, foreign=False)
+            return Rejected(conditional, foreign=False)
         written = await write(conditional, decided.owner, etag, clock=self._clock)
-        return Wait(_FASTER) if written is None else Lease(conditional, written, self._clock)
+        return TryAgain(_FASTER) if written is None else Lease(conditional, written, self._clock)
 
     def _decide(
         self, owner: Owner, unchanged_s: float, number: int
-    ) -> admission.Take | Wait | Kept:
+    ) -> admission.Take | TryAgain | Rejected:
         return admission.promotion(owner, self._who, unchanged_s=unchanged_s, new_timeline=number)
 
     async def _free_timeline(self, owner: Owner) -> int:

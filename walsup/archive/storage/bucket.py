@@ -34,7 +34,7 @@ class Listed(NamedTuple):
     changed_at: float
 
 
-class Page(NamedTuple):
+class ListingPage(NamedTuple):
     """A part of a folder's listing: what lies directly in it, in the order of keys.
 
     `folders`: those in it, each with a slash at its end. What they hold is not listed.
@@ -53,7 +53,7 @@ class Readable(Protocol):
     async def piece(self, key: str, begin: int, size_bytes: int) -> bytes: ...  # noqa: D102
     def keys(self, under: str, after: str = "") -> AsyncIterator[str]: ...  # noqa: D102
     async def folder(self, under: str) -> list[tuple[str, float]]: ...  # noqa: D102
-    def pages(self, under: str, after: str = "") -> AsyncIterator[Page]: ...  # noqa: D102
+    def pages(self, under: str, after: str = "") -> AsyncIterator[ListingPage]: ...  # noqa: D102
 
 
 class Bucket(Protocol):
@@ -85,7 +85,7 @@ class Bucket(Protocol):
     async def folder(self, under: str) -> list[tuple[str, float]]:
         """Return key and time of last change (Unix seconds) of what lies directly in a folder."""
 
-    def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
+    def pages(self, under: str, after: str = "") -> AsyncIterator[ListingPage]:
         """Yield a folder's listing, continued after a key, one request a page."""
 
     def tree(self, under: str, after: str = "") -> AsyncIterator[Sequence[Listed]]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from walsup import log
-from walsup.archive.storage.bucket import ConflictError, Listed, Object, Page
+from walsup.archive.storage.bucket import ConflictError, Listed, ListingPage, Object
 from walsup.archive.storage.file_errors import OF_ARCHIVE
 from walsup.settings import FileArchive
 from walsup.system.devices import Device
@@ -204,12 +204,12 @@ class FileBucket:
             for listed in page.objects
         ]
 
-    async def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
+    async def pages(self, under: str, after: str = "") -> AsyncIterator[ListingPage]:
         """Yield a folder's listing, continued after a key, one request a page."""
         while True:
             found = await self._ask(do="page", under=under, after=after, limit=_PAGE)
             rows = tuple(Listed(key, size, at) for key, size, at in found["files"])
-            yield Page(rows, tuple(found["folders"]))
+            yield ListingPage(rows, tuple(found["folders"]))
             if not (after := found["after"]):
                 return
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 from walsup.archive.faults import Fault
-from walsup.archive.storage.bucket import Object, Page, Readable
+from walsup.archive.storage.bucket import ListingPage, Object, Readable
 from walsup.archive.storage.fault_mapping import classify, is_absent
 
 T = TypeVar("T")
@@ -61,7 +61,7 @@ class Patient:
             for listed in page.objects:
                 yield listed.key
 
-    async def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
+    async def pages(self, under: str, after: str = "") -> AsyncIterator[ListingPage]:
         """Yield a folder's listing from after a key on; after a fault it continues there."""
         failures = 0
         while True:

@@ -13,7 +13,7 @@ _SHOWN = 5
 FRESH_S = 3600.0
 
 
-class Stay(NamedTuple):
+class NotDeleted(NamedTuple):
     """What was not deleted, and why."""
 
     entry: Entry
@@ -27,7 +27,7 @@ class Objection(NamedTuple):
     hint: str
 
 
-class Found:
+class ArchiveContents:
     """Counts what listings show, page by page."""
 
     def __init__(self) -> None:
@@ -119,7 +119,7 @@ def archive_below(key: str) -> str:
     return ""
 
 
-def unowned(found: Found, now_at: float) -> Objection | None:
+def unowned(found: ArchiveContents, now_at: float) -> Objection | None:
     """Return why an archive without owner object might still be written to."""
     if (age_s := now_at - found.newest_at) >= FRESH_S:
         return None

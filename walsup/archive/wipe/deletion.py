@@ -10,10 +10,10 @@ from walsup.archive.faults import PASSING, Fault, FaultError, FaultKind
 from walsup.archive.lease_terms import longest_push_s
 from walsup.archive.ownership.lease import Lease
 from walsup.archive.s3_error_codes import kind_of
-from walsup.archive.wipe.contents import Stay, archive_below, odd
+from walsup.archive.wipe.contents import NotDeleted, archive_below, odd
 from walsup.archive.wipe.exclusive_hold import keep
 from walsup.archive.wipe.retry import TRIES, Say, once, patiently, pause_s, refusal
-from walsup.archive.wipe.target import AGAIN, Entry, Lock, Place, Refused, Upload
+from walsup.archive.wipe.target import AGAIN, Entry, Lock, Refused, Upload, WipeTarget
 from walsup.errors import ArchiveError
 
 T = TypeVar("T")
@@ -27,13 +27,13 @@ _UNANSWERED = (FaultKind.TIMEOUT, FaultKind.REFUSED)
 _GONE = ("NoSuchKey", "NoSuchVersion")
 
 
-class Sweep:
+class Deletion:
     """Deletes what is in a place while a lease is held, or, without one, what no one else can."""
 
-    def __init__(self, place: Place, lease: Lease | None, say: Say) -> None:
+    def __init__(self, place: WipeTarget, lease: Lease | None, say: Say) -> None:
         """`lease` None: only old versions by their own names may be deleted; see `finish`."""
         self.deleted = self.deleted_bytes = self.aborted = 0
-        self.stays: dict[tuple[str, str], Stay] = {}
+        self.stays: dict[tuple[str, str], NotDeleted] = {}
         self.in_doubt = False  # a request went unanswered: the server may yet carry it out
         self._place = place
         self._lease = lease
@@ -133,7 +133,7 @@ class Sweep:
             for one, lock in zip(some, await asyncio.gather(*asked), strict=True):
                 if lock is None:
                     raise _denied(one)
-                self.stays[one.entry.key, one.entry.version] = Stay(one.entry, lock)
+                self.stays[one.entry.key, one.entry.version] = NotDeleted(one.entry, lock)
 
     def _lock(self, refused: Refused) -> Lock | None:
         try:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
-from walsup.archive.storage.s3.document import Document, below, moment
+from walsup.archive.storage.s3.document import XmlDocument, below, moment
 from walsup.archive.wipe.target import Entry, Upload
 
 
@@ -18,7 +18,7 @@ class Deleting(NamedTuple):
     version: str
 
 
-def entries(page: Document, prefix: str) -> list[Entry]:
+def entries(page: XmlDocument, prefix: str) -> list[Entry]:
     """Return a listing's objects, versions and delete markers; keys lose the prefix.
 
     Raises:
@@ -37,7 +37,7 @@ def entries(page: Document, prefix: str) -> list[Entry]:
     ]
 
 
-def uploads(page: Document, prefix: str) -> list[Upload]:
+def uploads(page: XmlDocument, prefix: str) -> list[Upload]:
     """Return a listing's multipart uploads.
 
     Raises:

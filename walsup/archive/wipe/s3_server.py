@@ -6,15 +6,14 @@ import time
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 
-from walsup.archive.storage.s3.document import Document
-from walsup.archive.storage.s3.server import Call
-from walsup.archive.storage.s3.server import Server as S3Server
+from walsup.archive.storage.s3.document import XmlDocument
+from walsup.archive.storage.s3.server import Call, S3Server
 from walsup.settings import ArchiveUrl, Settings
 
 _READ_TIMEOUT_S = 30.0
 
 
-class Server:
+class WipeServer:
     """One bucket; may be asked from several threads. Raises what `s3.server.Server` raises."""
 
     def __init__(self, settings: Settings, archive: ArchiveUrl, change_timeout_s: float) -> None:
@@ -23,9 +22,9 @@ class Server:
         self._server = S3Server(settings, archive)
         self._change_timeout_s = change_timeout_s
 
-    def document(self, call: Call, kind: str = "") -> Document:
+    def document(self, call: Call, kind: str = "") -> XmlDocument:
         """Return the answer's document; OddAnswerError when it is none of this kind."""
-        return Document(self.ask(call), kind)
+        return XmlDocument(self.ask(call), kind)
 
     def ask(self, call: Call) -> bytes:
         """Return the answer's body."""

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 
 from walsup.archive.faults import FaultKind
 from walsup.archive.paths import OWNER_KEY
-from walsup.archive.storage.s3.document import Document, moment
+from walsup.archive.storage.s3.document import XmlDocument, moment
 from walsup.archive.storage.s3.failures import RefusedError
 from walsup.archive.storage.s3.server import Call
 from walsup.archive.wipe import s3_documents
 from walsup.archive.wipe.retry import persistently
 from walsup.archive.wipe.s3_documents import Deleting
-from walsup.archive.wipe.s3_server import Server
+from walsup.archive.wipe.s3_server import WipeServer
 from walsup.archive.wipe.target import AGAIN, Entry, Lock, Refused, Upload
 from walsup.settings import ArchiveUrl
 
@@ -24,7 +24,7 @@ class Objects:
 
     kept: tuple[str, ...] = (OWNER_KEY,)
 
-    def __init__(self, server: Server, archive: ArchiveUrl, page: int = _PAGE) -> None:
+    def __init__(self, server: WipeServer, archive: ArchiveUrl, page: int = _PAGE) -> None:
         """Keep them; no request is made. `page`: how much a request lists.
 
         Raises:
@@ -143,7 +143,7 @@ class Objects:
         """End the connections."""
         self._server.close()
 
-    def _versioned(self, under: str) -> Iterator[Document]:
+    def _versioned(self, under: str) -> Iterator[XmlDocument]:
         """Yield a listing of versions; nothing, and a note of it, where a server has no such."""
         query = {"versions": "", "max-keys": self._page} | _URL
         pages = self._pages(Call("GET", "s3:ListBucketVersions", query), "", under)
@@ -165,7 +165,7 @@ class Objects:
         for page in self._pages(Call("GET", "s3:ListBucket", query), "ListBucketResult", under):
             yield s3_documents.entries(page, self._prefix)
 
-    def _pages(self, call: Call, kind: str, under: str) -> Iterator[Document]:
+    def _pages(self, call: Call, kind: str, under: str) -> Iterator[XmlDocument]:
         call = call._replace(query={**call.query, "prefix": self._prefix + under})
         while True:
             page = self._read(call, kind)
@@ -198,11 +198,11 @@ class Objects:
                 raise
         return []
 
-    def _read(self, call: Call, kind: str = "") -> Document:
+    def _read(self, call: Call, kind: str = "") -> XmlDocument:
         """Ask again while that helps: a listing that broke off must not look like a short one."""
         return persistently(lambda: self._server.document(call, kind))
 
-    def _about(self, entry: Entry, right: str, what: str) -> Document | None:
+    def _about(self, entry: Entry, right: str, what: str) -> XmlDocument | None:
         query = {what: ""} | ({"versionId": entry.version} if entry.version else {})
         try:
             return self._read(Call("GET", right, query, self._prefix + entry.key))

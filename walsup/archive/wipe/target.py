@@ -47,7 +47,7 @@ class Lock(NamedTuple):
         return f"under {self.mode} retention until {self.until}" if self.until else self.mode
 
 
-class Place(Protocol):
+class WipeTarget(Protocol):
     """What a wipe needs of a bucket's prefix or a directory. Every method blocks.
 
     `kept`: keys of the owner object's own, which go last, in this order. `shows_versions`: False

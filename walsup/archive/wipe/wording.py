@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from walsup import units
 from walsup.archive.lease_terms import RIVAL_LEASES
 from walsup.archive.owner_record import NOBODY, Owner
-from walsup.archive.wipe.contents import Found, Stay
+from walsup.archive.wipe.contents import ArchiveContents, NotDeleted
 from walsup.postgres.wal import show_lsn
 
 _SHOWN = 10
 
 
-def counted(found: Found) -> Iterator[str]:
+def counted(found: ArchiveContents) -> Iterator[str]:
     """Yield a line for each kind of thing that is there."""
     folders = ", ".join(f"{name}: {n}" for name, n in sorted(found.folders.items()) if n)
     rows = (
@@ -26,7 +26,7 @@ def counted(found: Found) -> Iterator[str]:
         yield f"  {what:<18} {number:>9} {shown:>9}  {more}".rstrip()
 
 
-def owned_by(owner: Owner | None, found: Found, now_at: float, lease_s: float) -> str:
+def owned_by(owner: Owner | None, found: ArchiveContents, now_at: float, lease_s: float) -> str:
     """Return a line about whose it is, and whether that one may be alive."""
     if owner is None:
         return (
@@ -53,7 +53,7 @@ def owned_by(owner: Owner | None, found: Found, now_at: float, lease_s: float) -
             )
 
 
-def staying(stays: Iterable[Stay]) -> str:
+def staying(stays: Iterable[NotDeleted]) -> str:
     """Return what has stayed and until when: the locks with their numbers, and the first keys."""
     known = list(stays)
     locks = Counter(str(one.lock) for one in known)
@@ -64,7 +64,7 @@ def staying(stays: Iterable[Stay]) -> str:
     return "\n".join([f"{len(known)} versions stay: {heads}", *keys])
 
 
-def when(stays: Iterable[Stay]) -> str:
+def when(stays: Iterable[NotDeleted]) -> str:
     """Say when it is worth to run it again."""
     known = list(stays)
     until = max(one.lock.until for one in known)

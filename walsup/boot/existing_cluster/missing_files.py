@@ -29,7 +29,7 @@ _MEMINFO = Path("/proc/meminfo")
 _ANY_ADDRESS = ("*", "0.0.0.0", "::", "localhost", "127.0.0.1", "::1")  # noqa: S104 (compared)
 
 
-class Place(NamedTuple):
+class StartPlace(NamedTuple):
     """Where postgres starts: what is set, by whom, and what is here."""
 
     pgdata: Path
@@ -74,7 +74,7 @@ def instead(
     Raises:
         DataDirectoryError, ProgramMissingError: what is not here cannot be replaced.
     """
-    place = Place(
+    place = StartPlace(
         pgdata=known.pgdata,
         run_dir=run_dir,
         effective=effective,
@@ -101,7 +101,7 @@ def _libdir(postgres: Path) -> Path | None:
     return None
 
 
-def _check_files(place: Place, problems: Sequence[str]) -> None:
+def _check_files(place: StartPlace, problems: Sequence[str]) -> None:
     """Reject files that are included or named and do not exist: nothing can stand in for them."""
     lost = [
         one for one in problems if one.endswith("does not exist") or " cannot be listed: " in one
@@ -117,7 +117,7 @@ def _check_files(place: Place, problems: Sequence[str]) -> None:
         )
 
 
-def _libraries(place: Place) -> dict[str, str]:
+def _libraries(place: StartPlace) -> dict[str, str]:
     found: dict[str, str] = {}
     for setting in (config.PRELOADED, *_PER_SESSION):
         names = config.listed(place.get(setting))
@@ -143,7 +143,7 @@ def _libraries(place: Place) -> dict[str, str]:
     return found
 
 
-def _log(place: Place) -> dict[str, str]:
+def _log(place: StartPlace) -> dict[str, str]:
     """Log to the container's log, which its reader expects, and where no file can be written."""
     if not place.is_on("logging_collector"):
         return {}
@@ -153,7 +153,7 @@ def _log(place: Place) -> dict[str, str]:
     return {"logging_collector": "off", "log_destination": "stderr"}
 
 
-def _tls(place: Place) -> dict[str, str]:
+def _tls(place: StartPlace) -> dict[str, str]:
     if not place.is_on("ssl"):
         return {}
     lost = [
@@ -182,7 +182,7 @@ def _tls(place: Place) -> dict[str, str]:
     return certificate(place.run_dir, environment_path)
 
 
-def _statistics(place: Place) -> dict[str, str]:
+def _statistics(place: StartPlace) -> dict[str, str]:
     """Statistics of PostgreSQL before 15 in a directory that is not here are lost at each stop."""
     folder = place.path("stats_temp_directory", "")
     if folder is None or os.path.isdir(folder):  # noqa: PTH112 (Path's raises where it cannot look)
@@ -190,7 +190,7 @@ def _statistics(place: Place) -> dict[str, str]:
     return {"stats_temp_directory": "pg_stat_tmp"}
 
 
-def _memory(place: Place) -> dict[str, str]:
+def _memory(place: StartPlace) -> dict[str, str]:
     """Huge pages that this machine does not have."""
     if place.get("huge_pages").lower() not in ("on", "true", "yes", "1"):
         return {}
@@ -202,7 +202,7 @@ def _memory(place: Place) -> dict[str, str]:
     return {"huge_pages": "try"} if has_none else {}
 
 
-def _check_locales(place: Place) -> None:
+def _check_locales(place: StartPlace) -> None:
     """Reject formats and messages in a language that is not installed.
 
     postgres checks what a file says even when an argument says something else.
@@ -230,7 +230,7 @@ def _check_locales(place: Place) -> None:
         )
 
 
-def _group(place: Place) -> dict[str, str]:
+def _group(place: StartPlace) -> dict[str, str]:
     """The sockets' group, which does not exist here or is not this user's."""
     name = place.get("unix_socket_group").strip()
     if not name:
@@ -244,7 +244,7 @@ def _group(place: Place) -> dict[str, str]:
     return {} if number in (os.getegid(), *os.getgroups()) else {"unix_socket_group": ""}
 
 
-def _addresses(place: Place) -> dict[str, str]:
+def _addresses(place: StartPlace) -> dict[str, str]:
     """The address of the pod in which another image's program has written its settings."""
     names = [name.strip() for name in place.get("listen_addresses").split(",") if name.strip()]
     if not place.image or not names or any(name in _ANY_ADDRESS for name in names):

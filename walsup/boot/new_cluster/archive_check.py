@@ -17,7 +17,7 @@ _FIRST_RETRY_S = 0.5
 _LONGEST_RETRY_S = 10.0
 
 
-class Answer(NamedTuple):
+class ArchiveCheck(NamedTuple):
     """What a listing has found: a key that shows a cluster, None where there is none.
 
     `archive`: where the archive continues, in its sub-path if it has moved there.
@@ -27,7 +27,7 @@ class Answer(NamedTuple):
     archive: ArchiveUrl | FileArchive | None
 
 
-def ask_archive(current: Current, send: Send) -> Answer:
+def ask_archive(current: Current, send: Send) -> ArchiveCheck:
     """Ask for ever, each time with the secrets as they are then.
 
     Only a successful listing allows an initdb: 403, no bucket and silence do not (S11).
@@ -48,18 +48,18 @@ def ask_archive(current: Current, send: Send) -> Answer:
         current.look()
 
 
-def _once(known: Settings) -> Answer:
+def _once(known: Settings) -> ArchiveCheck:
     bucket = open_bucket(known)
     found = bucket.first_key_now(BACKUP_FOLDER) or bucket.first_key_now(WAL_FOLDER) or None
     if found is None:
-        return Answer(None, known.archive)
+        return ArchiveCheck(None, known.archive)
     from walsup.archive.ownership import relocation  # noqa: PLC0415 (asyncio: 54 ms, not for a first start)
 
     sub = relocation.find_now(bucket)
     if not sub:
-        return Answer(found, known.archive)
+        return ArchiveCheck(found, known.archive)
     archive_subpath.remember(known.pgdata, str(known.archive), sub)
     beside = archive_subpath.below(known, sub)
     bucket = open_bucket(beside)
     found = bucket.first_key_now(BACKUP_FOLDER) or bucket.first_key_now(WAL_FOLDER) or None
-    return Answer(found, beside.archive)
+    return ArchiveCheck(found, beside.archive)

@@ -11,7 +11,7 @@ from walsup.archive.engine.adapter import Engine
 from walsup.archive.engine.reader_config import DEFAULT_SEGMENT_BYTES, bounded, render_reader, trust
 from walsup.archive.engine.restore_command import READER_CONFIG
 from walsup.archive.faults import Fault
-from walsup.archive.storage.bucket import Bucket, Object, Page, open_bucket
+from walsup.archive.storage.bucket import Bucket, ListingPage, Object, open_bucket
 from walsup.archive.storage.retrying import OnFault, Patient
 from walsup.boot.current_settings import Current
 from walsup.errors import EngineError
@@ -74,7 +74,7 @@ class SourceBucket:
         """Give key and time of last change (Unix seconds) of what lies directly in a folder."""
         return await self._newest().folder(under)
 
-    def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
+    def pages(self, under: str, after: str = "") -> AsyncIterator[ListingPage]:
         """Give a folder's listing, continued after a key, one request a page."""
         return self._newest().pages(under, after)
 

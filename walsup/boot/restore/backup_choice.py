@@ -5,12 +5,12 @@ from datetime import datetime
 
 from walsup.archive.catalog.inventory import Offer
 from walsup.archive.catalog.listing import Backup
-from walsup.archive.catalog.timelines import Line
+from walsup.archive.catalog.timelines import TimelineHistory
 from walsup.boot.restore.target import Target
 from walsup.postgres.wal import parse_lsn
 
 
-def timeline(offer: Offer, line: Line | None, wanted: Target, named: str) -> int:
+def timeline(offer: Offer, line: TimelineHistory | None, wanted: Target, named: str) -> int:
     """Give the timeline to follow; `line`: the one that is followed when none is named.
 
     Raises:
@@ -31,7 +31,7 @@ def timeline(offer: Offer, line: Line | None, wanted: Target, named: str) -> int
     return number
 
 
-def _is_on(line: Line | None, backup: Backup) -> bool:
+def _is_on(line: TimelineHistory | None, backup: Backup) -> bool:
     return line is None or line.has(backup.timeline or line.timeline, backup.finish_lsn)
 
 
@@ -57,7 +57,7 @@ def is_before(backup: Backup, wanted: Target) -> bool:
 
 
 def candidates(
-    offer: Offer, line: Line, wanted: Target, named: str
+    offer: Offer, line: TimelineHistory, wanted: Target, named: str
 ) -> tuple[Sequence[Backup], str]:
     """Give the backups that serve, the best one first, and why there is none ("": there is)."""
     on_line = [b for b in offer.backups if line.has(b.timeline or line.timeline, b.finish_lsn)]

@@ -11,7 +11,7 @@ from walsup.archive.catalog import inventory
 from walsup.archive.catalog.default_line import latest
 from walsup.archive.catalog.inventory import PERMANENT, Offer, Reader
 from walsup.archive.catalog.listing import Backup
-from walsup.archive.catalog.timelines import Line, reach
+from walsup.archive.catalog.timelines import TimelineHistory, reach
 from walsup.archive.faults import FaultError
 from walsup.archive.owner_record import Owner
 from walsup.boot.restore import backup_choice
@@ -74,7 +74,9 @@ async def examine(reader: Reader, request: RestoreRequest) -> Outcome:
     return conclude(offer, selection, destination, findings)
 
 
-async def _line(reader: Reader, request: RestoreRequest, findings: Findings, offer: Offer) -> Line:
+async def _line(
+    reader: Reader, request: RestoreRequest, findings: Findings, offer: Offer
+) -> TimelineHistory:
     """Return the line to follow: that of the timeline that is named, else the archive's owner's.
 
     Raises:
@@ -94,7 +96,7 @@ async def _select(  # noqa: PLR0913 (each is one fact)
     reader: Reader,
     request: RestoreRequest,
     offer: Offer,
-    line: Line,
+    line: TimelineHistory,
     *,
     fitting: Sequence[Backup],
     findings: Findings,
@@ -122,7 +124,7 @@ async def _select(  # noqa: PLR0913 (each is one fact)
 
 
 async def _with_its_wal(
-    reader: Reader, request: RestoreRequest, offer: Offer, line: Line, backup: Backup
+    reader: Reader, request: RestoreRequest, offer: Offer, line: TimelineHistory, backup: Backup
 ) -> Selection | _NotWhole:
     """Return a base backup with the WAL after it; a kill may come between the two."""
     links, absent = backup_choice.chain(offer, backup)
@@ -163,7 +165,7 @@ async def _with_its_wal(
     )
 
 
-def _breaks(owner: Owner, line: Line, backup: Backup) -> bool:
+def _breaks(owner: Owner, line: TimelineHistory, backup: Backup) -> bool:
     """Return whether the WAL that a restore would read is broken where the owner says."""
     on_line = any(leg.timeline == owner.timeline for leg in line.legs)
     return on_line and backup.start_lsn < owner.backups_from

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from walsup.archive.catalog.inventory import Offer
 from walsup.archive.catalog.listing import Backup
-from walsup.archive.catalog.timelines import Line
+from walsup.archive.catalog.timelines import TimelineHistory
 from walsup.archive.owner_record import Owner
 from walsup.boot.restore.target import Target
 from walsup.postgres.wal import Segment
@@ -48,7 +48,7 @@ class Selection:
     """
 
     owner: Owner | None
-    line: Line
+    line: TimelineHistory
     chain: tuple[Backup, ...]
     first: Segment
     last: Segment
@@ -105,7 +105,7 @@ class RestorePlan:
 
     backup: Backup
     chain: tuple[Backup, ...]
-    line: Line
+    line: TimelineHistory
     first: Segment
     last: Segment
     size_bytes: int

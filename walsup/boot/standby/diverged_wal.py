@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from walsup import log
-from walsup.archive.ownership.role import Self, StepDown
+from walsup.archive.ownership.role import StepDown, ThisInstance
 from walsup.archive.storage.bucket import Bucket
 from walsup.archive.storage.fault_mapping import is_conflict
 from walsup.errors import DataDirectoryError
@@ -40,7 +40,9 @@ def check(known: Settings) -> None:
         )
 
 
-def segments(pgdata: Path, own: Self, found: StepDown, size: int) -> list[tuple[Segment, int]]:
+def segments(
+    pgdata: Path, own: ThisInstance, found: StepDown, size: int
+) -> list[tuple[Segment, int]]:
     """Give what lies behind the fork, with how many bytes of each are written."""
     listed = []
     for path in sorted((pgdata / "pg_wal").iterdir()):
@@ -55,7 +57,7 @@ def segments(pgdata: Path, own: Self, found: StepDown, size: int) -> list[tuple[
     return listed
 
 
-async def bring(bucket: Bucket, pgdata: Path, own: Self, found: StepDown, size: int) -> int:
+async def bring(bucket: Bucket, pgdata: Path, own: ThisInstance, found: StepDown, size: int) -> int:
     """Upload it; gives how many segments there were.
 
     Raises:

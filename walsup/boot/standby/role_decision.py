@@ -12,10 +12,17 @@ from walsup import log
 from walsup.archive.faults import Fault
 from walsup.archive.lease_terms import RIVAL_LEASES
 from walsup.archive.ownership import role_query, takeover
-from walsup.archive.ownership.admission import Kept
+from walsup.archive.ownership.admission import Rejected
 from walsup.archive.ownership.claim import Rivals
 from walsup.archive.ownership.lease import Lease
-from walsup.archive.ownership.role import Held, Neither, Rank, Self, Stay, StepDown
+from walsup.archive.ownership.role import (
+    HeldByAnother,
+    Neither,
+    Rank,
+    StayPrimary,
+    StepDown,
+    ThisInstance,
+)
 from walsup.archive.storage.bucket import open_bucket
 from walsup.archive.storage.fault_mapping import classify
 from walsup.boot.handover import Handover
@@ -66,17 +73,17 @@ def settle(known: Settings, found: Found, hand: Handover) -> Found:
 
 
 def _by_rank(
-    known: Settings, found: Cluster, own: Self, rank: Rank | None, hand: Handover
+    known: Settings, found: Cluster, own: ThisInstance, rank: Rank | None, hand: Handover
 ) -> Found:
     match rank:
         case None:
             return _read_only(known, found, "the archive cannot be asked")
-        case Stay(why=why):
+        case StayPrimary(why=why):
             if kept := _claim(known, hand):
                 return _read_only(known, found, kept)
             log.info("role.primary", why=why)
             return _as_primary(known, found)
-        case Held(problem=problem):
+        case HeldByAnother(problem=problem):
             return _read_only(known, found, problem)
         case Neither(problem=problem, hint=hint):
             raise DataDirectoryError(problem, hint=hint)
@@ -123,7 +130,7 @@ def _as_primary(known: Settings, found: Cluster) -> Found:
     return found._replace(standby=False)
 
 
-def _ask(known: Settings, own: Self, hand: Handover) -> Rank | None:
+def _ask(known: Settings, own: ThisInstance, hand: Handover) -> Rank | None:
     """Ask the archive; None: it does not answer for so long.
 
     What another has just begun is not all there at once: a refusal is looked at for a while.
@@ -141,7 +148,7 @@ def _ask(known: Settings, own: Self, hand: Handover) -> Rank | None:
             if time.monotonic() > silent_s:
                 return None
         else:
-            if not isinstance(rank, Neither | Held) or time.monotonic() > deadline_s:
+            if not isinstance(rank, Neither | HeldByAnother) or time.monotonic() > deadline_s:
                 return rank
         time.sleep(_AGAIN_S)
         hand.current.look()
@@ -176,7 +183,7 @@ def _claim(known: Settings, hand: Handover) -> str:
                 return ""
             fault, silent_s = claimed.fault, time.monotonic() + _SURE_AFTER_S
             late = time.monotonic() > deadline_s
-            if isinstance(claimed, Kept) or claimed.living is not None or late:
+            if isinstance(claimed, Rejected) or claimed.living is not None or late:
                 return fault.problem
         _tell(fault, hand)
         time.sleep(_AGAIN_S)
@@ -188,7 +195,7 @@ def _tell(fault: Fault, hand: Handover) -> None:
     hand.send(Progress(text, (fault.kind, fault.problem, fault.cure)))
 
 
-def _rebuild(known: Settings, own: Self, found: StepDown, hand: Handover) -> None:
+def _rebuild(known: Settings, own: ThisInstance, found: StepDown, hand: Handover) -> None:
     log.warning("role.lost", timeline=found.timeline, left_at=found.fork_lsn)
     # Nothing is removed before there is something to build it from.
     patience = Patience(hand.send, hand.current)

@@ -20,14 +20,14 @@ _KEPT_FREE_PART = 8
 _SEGMENTS_TO_START = 2
 
 
-class Disk(NamedTuple):
+class FileSystemSpace(NamedTuple):
     """A file system: all its bytes, and those that this user may still write."""
 
     total_bytes: int
     free_bytes: int
 
     @classmethod
-    def of(cls, path: Path) -> "Disk":
+    def of(cls, path: Path) -> "FileSystemSpace":
         """Ask the kernel.
 
         Raises:
@@ -37,7 +37,7 @@ class Disk(NamedTuple):
         return cls(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize)
 
 
-def may_add(disk: Disk, segment_bytes: int, held: int) -> bool:
+def may_add(disk: FileSystemSpace, segment_bytes: int, held: int) -> bool:
     """Return whether one more segment fits: an eighth of the disk in all, and never when low."""
     kept_bytes = max(_KEPT_FREE_SEGMENTS * segment_bytes, disk.total_bytes // _KEPT_FREE_PART)
     return (
@@ -54,7 +54,7 @@ def refill(pg_wal: Path, segment_bytes: int) -> int:
         if path in held:
             continue
         try:
-            if not may_add(Disk.of(pg_wal), segment_bytes, len(held)):
+            if not may_add(FileSystemSpace.of(pg_wal), segment_bytes, len(held)):
                 break
             _allocate(path, segment_bytes)
         except OSError:
@@ -70,7 +70,7 @@ def give_up(pg_wal: Path, segment_bytes: int) -> int:
     """
     given_up = 0
     for path in reversed(_held(pg_wal)):
-        if Disk.of(pg_wal).free_bytes >= _SEGMENTS_TO_START * segment_bytes:
+        if FileSystemSpace.of(pg_wal).free_bytes >= _SEGMENTS_TO_START * segment_bytes:
             break
         path.unlink(missing_ok=True)
         given_up += 1

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from walsup.agent.lag_meter import Lag
-from walsup.agent.state import Database, Gate, Pid1State, Snapshot, Standing
+from walsup.agent.state import DatabaseState, Gate, Pid1State, Snapshot, Standing
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault, FaultKind
 
@@ -12,7 +12,7 @@ FAULT = Fault(FaultKind.TIMEOUT, "no answer")
 WAITING = Snapshot(
     archive="s3://b/p",
     init=Pid1State(phase="running", postgres_pid=100, engine_pid=200),
-    database=Database(accepting=True, observed=True, failed_count=3, last_failed_wal=SEGMENT),
+    database=DatabaseState(accepting=True, observed=True, failed_count=3, last_failed_wal=SEGMENT),
     gate=Gate(state="open"),
     lag=Lag(known=True, segments=2, proven_lsn=0x7000000),
 )

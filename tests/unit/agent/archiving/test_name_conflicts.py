@@ -9,7 +9,7 @@ import pytest
 from tests.unit.archive.test_valid_keys import SIZE, Shelf
 from walsup.agent.archiving.name_conflicts import Ahead, Conflicts
 from walsup.agent.context import AgentContext
-from walsup.agent.lag_meter import Position
+from walsup.agent.lag_meter import WritePosition
 from walsup.agent.subject import Subject
 from walsup.archive.catalog.listing import Run
 from walsup.archive.engine.adapter import Engine
@@ -19,7 +19,7 @@ from walsup.postgres.wal import Segment
 
 MARK = Segment(timeline=1, number=4, size=SIZE)
 NEXT = MARK.next()
-REACHED = Position(1, NEXT.start_lsn + 8)
+REACHED = WritePosition(1, NEXT.start_lsn + 8)
 # In place of an engine; "wal-fetch NAME TARGET" copies what the archive has.
 ENGINE = """#!/bin/sh
 while [ "$1" != wal-fetch ]; do shift; done

@@ -4,16 +4,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from walsup.agent.archiving.sync_waits import SyncWaits, Wait, Waits
+from walsup.agent.archiving.sync_waits import CommitWait, SyncWaits, Waits
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 CONNECTED = 1
 
 
-def wait(pid: int, statement_s: int = 0, xid: int | None = 700) -> Wait:
+def wait(pid: int, statement_s: int = 0, xid: int | None = 700) -> CommitWait:
     """A session's wait, of a statement that began then."""
     at = AT + timedelta(seconds=statement_s)
-    return Wait(pid, at, at, xid)
+    return CommitWait(pid, at, at, xid)
 
 
 def test_one_that_waits_on_is_reported_steadily_and_ends() -> None:
@@ -37,7 +37,7 @@ def test_a_busy_server_always_has_some_that_wait() -> None:
     """Each of them for another statement."""
     waits = SyncWaits()
     for second in range(60):
-        seen = Waits("a", ("a",), (wait(1, second), Wait(3, None, None, second)), CONNECTED)
+        seen = Waits("a", ("a",), (wait(1, second), CommitWait(3, None, None, second)), CONNECTED)
         assert waits.look(seen, float(second)) is None
 
 
@@ -45,8 +45,8 @@ def test_a_procedure_that_commits_in_a_loop_waits_for_each_commit() -> None:
     """One statement; its transactions, or only their xids, tell its waits apart."""
     waits = SyncWaits()
     for second in range(60):
-        called = Wait(1, AT, AT + timedelta(seconds=second), 700 + second)
-        in_one_text = Wait(2, AT, AT, 900 + second)
+        called = CommitWait(1, AT, AT + timedelta(seconds=second), 700 + second)
+        in_one_text = CommitWait(2, AT, AT, 900 + second)
         seen = Waits("a", ("a",), (called, in_one_text), CONNECTED)
         assert waits.look(seen, float(second)) is None
 

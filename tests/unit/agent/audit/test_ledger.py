@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from walsup.agent.audit.ledger import SAVE_EVERY_S, Kept, State
+from walsup.agent.audit.ledger import SAVE_EVERY_S, LocalRecord, State
 from walsup.archive.catalog.scope import Stamp
 
 FIRST = State(archive="s3://b/a", system_id=7, finished_at=100.0)
@@ -10,7 +10,7 @@ FIRST = State(archive="s3://b/a", system_id=7, finished_at=100.0)
 
 def test_a_round_that_found_nothing_new_writes_nothing() -> None:
     """An idle database is not synced every few seconds for a time alone."""
-    kept = Kept()
+    kept = LocalRecord()
     assert kept.is_due(FIRST, 0.0)
     assert kept.is_due(FIRST, 1.0)  # it was not written
     kept.note(FIRST, 1.0)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.agent.snapshots import FAULT, PROTECTED, RECOVERING, STARTING
 from walsup.agent.http import health
-from walsup.agent.state import BackupSeen, Database, Disk, Gate, Pid1State, Snapshot
+from walsup.agent.state import BackupSeen, DatabaseState, Gate, Pid1State, Snapshot, WalDisk
 from walsup.agent.subject import Subject
 
 
@@ -31,11 +31,11 @@ def test_waiting_for_the_archive_has_started() -> None:
 
 def test_readiness_is_that_connections_are_accepted() -> None:
     """An archive that is away takes no readiness, it is told as detail."""
-    assert health.ready(PROTECTED) == health.Answer(ok=True)
+    assert health.ready(PROTECTED) == health.ProbeAnswer(ok=True)
     faulty = health.ready(replace(PROTECTED, faults={Subject.BUCKET: FAULT}))
     assert faulty.ok
     assert "auth" in faulty.reasons[0]
-    assert not health.ready(replace(PROTECTED, database=Database())).ok
+    assert not health.ready(replace(PROTECTED, database=DatabaseState())).ok
     assert not health.ready(STARTING).ok
 
 
@@ -69,9 +69,12 @@ def test_what_stops_is_not_ready(phase: str) -> None:
         (replace(PROTECTED, backup=BackupSeen()), "no base backup"),
         (replace(PROTECTED, backup=BackupSeen(state="running")), "running"),
         (replace(PROTECTED, faults={Subject.GATE: FAULT}), "AWS_ACCESS_KEY_ID"),
-        (replace(PROTECTED, disk=Disk(full_in_s=11_000.0)), "pg_wal will be full in about 3h "),
-        (replace(PROTECTED, disk=Disk(full_in_s=400.0)), "pg_wal will be full in about 7min "),
-        (replace(PROTECTED, disk=Disk(full_in_s=90.4)), "pg_wal will be full in about 1min 30s "),
+        (replace(PROTECTED, disk=WalDisk(full_in_s=11_000.0)), "pg_wal will be full in about 3h "),
+        (replace(PROTECTED, disk=WalDisk(full_in_s=400.0)), "pg_wal will be full in about 7min "),
+        (
+            replace(PROTECTED, disk=WalDisk(full_in_s=90.4)),
+            "pg_wal will be full in about 1min 30s ",
+        ),
     ],
 )
 def test_not_protected(seen: Snapshot, word: str) -> None:

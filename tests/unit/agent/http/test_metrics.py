@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.unit.agent.snapshots import FAULT, FOLLOWING, PROTECTED, STARTING
 from walsup.agent.http.metrics import render, table
-from walsup.agent.state import Disk, Snapshot
+from walsup.agent.state import Snapshot, WalDisk
 from walsup.agent.subject import Subject
 
 
@@ -37,7 +37,7 @@ def test_names_are_unique_and_ours() -> None:
 def test_every_metric_is_rendered() -> None:
     """What the table promises is there, with its type, and nothing else."""
     shown = replace(PROTECTED, faults={Subject.BUCKET: FAULT}, attention={Subject.GAP: FAULT})
-    found = parsed(replace(shown, disk=Disk(full_in_s=60.0), standby=FOLLOWING))
+    found = parsed(replace(shown, disk=WalDisk(full_in_s=60.0), standby=FOLLOWING))
     assert {name: kind for name, (kind, _, _) in found.items()} == {
         name: kind for name, kind, _ in table()
     }

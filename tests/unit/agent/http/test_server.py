@@ -15,7 +15,7 @@ import pytest
 
 from dev.harness import free_ports
 from tests.unit.agent.snapshots import FAULT, PROTECTED
-from walsup.agent.http.connection_limit import MOST_CONNECTIONS, Connection, longest_idle
+from walsup.agent.http.connection_limit import MOST_CONNECTIONS, ClientConnection, longest_idle
 from walsup.agent.http.listeners import STATUS_SOCKET, short_path
 from walsup.agent.http.routes import page
 from walsup.agent.http.server import serve, serve_commands
@@ -192,14 +192,14 @@ async def test_idle_connections_are_closed_to_make_room() -> None:
 async def test_what_is_being_served_is_not_closed() -> None:
     """Only what waits for its client makes room."""
     pairs = [socket.socketpair() for _ in range(3)]
-    held = [Connection(here, "a") for here, _ in pairs]
+    held = [ClientConnection(here, "a") for here, _ in pairs]
     held[0].is_served()
     held[1].wait_for_client()
     held[2].waits_since_s = 0.0
     assert longest_idle(set(held)) is held[2]
     assert longest_idle({held[0], held[1]}) is held[1]
     assert longest_idle({held[0]}) is None
-    alone = Connection(pairs[0][0], "b")
+    alone = ClientConnection(pairs[0][0], "b")
     alone.waits_since_s = -1.0
     assert longest_idle({*held, alone}) is held[2], "one of the address that holds the most"
     for pair in pairs:

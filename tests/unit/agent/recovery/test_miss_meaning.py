@@ -3,11 +3,11 @@
 import pytest
 
 from walsup.agent.recovery.miss_meaning import Miss, judge, listed_from
-from walsup.archive.catalog.timelines import Line
+from walsup.archive.catalog.timelines import TimelineHistory
 from walsup.postgres.wal import Segment, Switch
 
 SIZE = 1 << 24
-LINE = Line.of(2, (Switch(timeline=1, switch_lsn=5 * SIZE + 100, reason=""),))
+LINE = TimelineHistory.of(2, (Switch(timeline=1, switch_lsn=5 * SIZE + 100, reason=""),))
 FIRST = Segment(timeline=1, number=2, size=SIZE)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.postgres.controlbytes import control_file, pgdata_with
-from walsup.agent.recovery.tablespace_directories import Held
+from walsup.agent.recovery.tablespace_directories import TablespaceLocks
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def test_the_second_sees_what_the_first_holds(tmp_path: Path) -> None:
     place, alias = tmp_path / "place", tmp_path / "alias"
     (place / "PG_15_202209061").mkdir(parents=True)
     alias.symlink_to(place)
-    first, second = Held(tmp_path), Held(tmp_path)
+    first, second = TablespaceLocks(tmp_path), TablespaceLocks(tmp_path)
     assert first.hold([("1", place)]) == first.hold([("1", place)]) == []
     assert second.hold([("2", alias)]) == [("2", alias)]
     assert first.hold([]) == []
@@ -30,4 +30,4 @@ def test_the_second_sees_what_the_first_holds(tmp_path: Path) -> None:
 
 def test_what_is_not_there_is_nobodys(tmp_path: Path) -> None:
     """A volume that is not mounted is postgres's to complain of."""
-    assert Held(tmp_path).hold([("1", tmp_path / "gone")]) == []
+    assert TablespaceLocks(tmp_path).hold([("1", tmp_path / "gone")]) == []

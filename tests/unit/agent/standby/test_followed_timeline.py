@@ -12,7 +12,7 @@ from walsup.agent.standby.followed_timeline import Followed
 from walsup.archive.faults import FaultError
 from walsup.archive.owner_record import Owner
 from walsup.archive.paths import OWNER_KEY
-from walsup.archive.storage.bucket import Bucket, Object, Page
+from walsup.archive.storage.bucket import Bucket, ListingPage, Object
 from walsup.postgres.wal import Segment
 
 SIZE = 1 << 20
@@ -37,8 +37,8 @@ class _Bucket:
     async def get(self, key: str) -> Object:
         return self.store.get(key)
 
-    async def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
-        for page in [Page(()) for _ in (under, after)]:
+    async def pages(self, under: str, after: str = "") -> AsyncIterator[ListingPage]:
+        for page in [ListingPage(()) for _ in (under, after)]:
             yield page
 
     async def keys(self, under: str, after: str = "") -> AsyncIterator[str]:

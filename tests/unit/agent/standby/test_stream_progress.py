@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from tests.unit.agent.snapshots import FOLLOWING
 from walsup.agent.standby.replay_stall import Standstill
-from walsup.agent.standby.stream_progress import Progress
+from walsup.agent.standby.stream_progress import ReplayProgress
 from walsup.agent.state import Standby
 from walsup.archive.faults import Fault
 from walsup.postgres.sql.replay_progress import Replay
@@ -22,7 +22,7 @@ AT = Replay(
 )
 
 
-def look(progress: Progress, seen: Standby, at: Replay, now_s: float) -> Fault | None:
+def look(progress: ReplayProgress, seen: Standby, at: Replay, now_s: float) -> Fault | None:
     """One second's look."""
     progress.still_s(seen.replay_lsn, now_s)
     return progress.look(seen, at, now_s)
@@ -35,7 +35,7 @@ def heard(second: int) -> datetime:
 
 def test_f_replay_that_stands_while_the_primary_goes_on_is_a_fault() -> None:
     """After a minute; one step, and the minute begins again."""
-    progress = Progress()
+    progress = ReplayProgress()
     faults = [look(progress, SEEN, AT._replace(heard_at=heard(n)), n) for n in range(62)]
     assert not any(faults[:61])
     assert faults[61] is not None
@@ -46,7 +46,7 @@ def test_f_replay_that_stands_while_the_primary_goes_on_is_a_fault() -> None:
 def test_c_replay_that_waits_for_queries_without_an_end_names_the_setting() -> None:
     """On the stream and on the archive alike."""
     seen = replace(SEEN, endless="max_standby_streaming_delay")
-    progress, still = Progress(), Standstill()
+    progress, still = ReplayProgress(), Standstill()
     look(progress, seen, AT, 0.0)
     found = look(progress, seen, AT._replace(heard_at=heard(61)), 61.0)
     assert found is not None
@@ -60,7 +60,7 @@ def test_c_replay_that_waits_for_queries_without_an_end_names_the_setting() -> N
 
 def test_f_an_idle_primary_is_no_fault() -> None:
     """Everything is replayed, for a day; now and then the primary answers that it is there."""
-    progress, seen = Progress(), replace(SEEN, replay_lsn=SEEN.primary_lsn)
+    progress, seen = ReplayProgress(), replace(SEEN, replay_lsn=SEEN.primary_lsn)
     for n in range(0, 3000, 10):
         assert look(progress, seen, AT._replace(heard_at=heard(n // 30 * 30)), n) is None
     assert progress.still_s(seen.replay_lsn, 3000.0) == 3000.0
@@ -70,7 +70,7 @@ def test_f_an_idle_primary_is_no_fault() -> None:
 
 def test_f_a_receiver_that_hears_nothing_is_a_fault() -> None:
     """Postgres asks the primary for a sign of life within its timeout; without one it cannot."""
-    progress, seen = Progress(), replace(SEEN, replay_lsn=SEEN.primary_lsn)
+    progress, seen = ReplayProgress(), replace(SEEN, replay_lsn=SEEN.primary_lsn)
     assert look(progress, seen, AT, 0.0) is None
     assert look(progress, seen, AT, 74.0) is None
     fault = look(progress, seen, AT, 76.0)
@@ -81,14 +81,14 @@ def test_f_a_receiver_that_hears_nothing_is_a_fault() -> None:
 
 def test_f_a_pause_is_a_fault_at_once() -> None:
     """Also at the end of what there is."""
-    fault = look(Progress(), SEEN, AT._replace(paused=True), 0.0)
+    fault = look(ReplayProgress(), SEEN, AT._replace(paused=True), 0.0)
     assert fault is not None
     assert "pg_wal_replay_resume" in fault.remedy
 
 
 def test_f_a_delay_that_was_asked_for_is_no_fault() -> None:
     """recovery_min_apply_delay counts on top, from the stream and from the archive."""
-    progress, late = Progress(), AT._replace(apply_delay_s=3600.0, receiver_timeout_s=0.0)
+    progress, late = ReplayProgress(), AT._replace(apply_delay_s=3600.0, receiver_timeout_s=0.0)
     assert look(progress, SEEN, late, 0.0) is None
     assert look(progress, SEEN, late, 3600.0) is None
     assert look(progress, SEEN, late, 3661.0) is not None

@@ -7,7 +7,7 @@ import pytest
 from walsup.agent.stopping.bucket_silence import Silence, ask
 from walsup.archive.faults import Fault, FaultKind
 from walsup.archive.storage.bucket import Object
-from walsup.archive.storage.s3.exchange import Answer
+from walsup.archive.storage.s3.exchange import Reply
 from walsup.archive.storage.s3.failures import refused, unanswered
 
 REFUSED = Fault(FaultKind.REFUSED, "nothing listens there")
@@ -35,10 +35,10 @@ class Raising:
 @pytest.mark.parametrize(
     "raised",
     [
-        refused(Answer(503, {}, _document("SlowDown")), "get"),
-        refused(Answer(403, {}, _document("InvalidAccessKeyId")), "get"),
-        refused(Answer(403, {}, _document("AccessDenied")), "get"),
-        refused(Answer(500, {}, _document("InternalError")), "get"),
+        refused(Reply(503, {}, _document("SlowDown")), "get"),
+        refused(Reply(403, {}, _document("InvalidAccessKeyId")), "get"),
+        refused(Reply(403, {}, _document("AccessDenied")), "get"),
+        refused(Reply(500, {}, _document("InternalError")), "get"),
         FileNotFoundError("walsup/owner.json"),
     ],
 )
@@ -53,7 +53,7 @@ async def test_an_error_that_an_s3_server_answers_with_is_no_silence(raised: Exc
         (unanswered(ConnectionRefusedError(111, "refused"), "get", "http://h"), "refused"),
         (unanswered(TimeoutError(), "get", "http://h"), "timeout"),
         (unanswered(ConnectionResetError(104, "reset"), "get", "http://h"), "refused"),
-        (refused(Answer(502, {}, b"<html>Bad Gateway</html>"), "get"), "server error"),
+        (refused(Reply(502, {}, b"<html>Bad Gateway</html>"), "get"), "server error"),
         (OSError(116, "Stale file handle"), "server error"),
         (None, "timeout"),
     ],

@@ -5,7 +5,7 @@ import random
 from collections.abc import AsyncIterator, Sequence
 
 from walsup.archive.catalog.scope import Scope, Stamp
-from walsup.archive.catalog.timelines import Line
+from walsup.archive.catalog.timelines import TimelineHistory
 from walsup.archive.storage.bucket import Listed, Object
 from walsup.postgres.wal import Segment, Switch
 
@@ -61,9 +61,9 @@ class Database:
         self.backups: list[tuple[str, int]] = []
 
     @property
-    def line(self) -> Line:
+    def line(self) -> TimelineHistory:
         """The line of the timelines."""
-        return Line.of(self.timeline, self.history)
+        return TimelineHistory.of(self.timeline, self.history)
 
     def segment(self, number: int) -> Segment:
         """Give the segment with this number on the line."""

@@ -6,7 +6,7 @@ import pytest
 
 from walsup.archive.audit.backup_walk import BackupWalk
 from walsup.archive.catalog.scope import Counted, Scope
-from walsup.archive.catalog.timelines import Line
+from walsup.archive.catalog.timelines import TimelineHistory
 from walsup.archive.storage.bucket import Listed
 
 SIZE = 16 << 20
@@ -36,7 +36,11 @@ def look(
 ) -> tuple[Counted, ...]:
     """Show a listing, with what the sentinels say."""
     scope = Scope(
-        system_id=7, line=Line.of(1, ()), size=SIZE, head=9, backups={b.name: b for b in known}
+        system_id=7,
+        line=TimelineHistory.of(1, ()),
+        size=SIZE,
+        head=9,
+        backups={b.name: b for b in known},
     )
     walk = BackupWalk(scope)
     for row in sorted(shown):
@@ -126,7 +130,7 @@ def test_a_backup_that_cannot_be_read_hides_no_other() -> None:
 def test_a_backup_under_way_is_none_and_unknown_objects_are_counted() -> None:
     """Without a sentinel nothing is promised."""
     assert look(rows(PARTS)[:-1]) == ()
-    scope = Scope(system_id=7, line=Line.of(1, ()), size=SIZE, head=9)
+    scope = Scope(system_id=7, line=TimelineHistory.of(1, ()), size=SIZE, head=9)
     walk = BackupWalk(scope)
     for key in ("note.txt", f"{NAME}/tar_partitions/old/part_001.tar.zst"):
         assert walk.add(Listed(f"basebackups_005/{key}", 1, 1.0)) is None

@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 
 from walsup.agent.audit.ledger import State, compared
 from walsup.archive.audit.digests import BLOCK, Digests
-from walsup.archive.audit.findings import Found, Suspect
+from walsup.archive.audit.findings import RoundFindings, Suspect
 from walsup.archive.audit.wal_walk import WalWalk
 from walsup.archive.catalog.scope import Scope, Stamp
-from walsup.archive.catalog.timelines import Line
+from walsup.archive.catalog.timelines import TimelineHistory
 from walsup.archive.storage.bucket import Listed
 from walsup.postgres.wal import Segment
 
@@ -21,11 +21,11 @@ def name(number: int) -> str:
     return Segment(timeline=1, number=number, size=SIZE).name
 
 
-def look(state: State, objects: dict[int, Stamp], begin: int = 2) -> tuple[Scope, Found]:
+def look(state: State, objects: dict[int, Stamp], begin: int = 2) -> tuple[Scope, RoundFindings]:
     """Carry out a full round."""
     scope = Scope(
         system_id=7,
-        line=Line.of(1, ()),
+        line=TimelineHistory.of(1, ()),
         size=SIZE,
         head=max(objects),
         last=state.last,
@@ -38,7 +38,7 @@ def look(state: State, objects: dict[int, Stamp], begin: int = 2) -> tuple[Scope
     for number, (size, at) in sorted(objects.items()):
         walk.add(Listed(f"wal_005/{name(number)}.zst", size, at))
     walk.end()
-    found = Found(
+    found = RoundFindings(
         suspects=tuple(walk.suspects),
         more_suspects=walk.more_suspects,
         least_unshown=walk.least_unshown,

@@ -5,7 +5,7 @@ import pytest
 from tests.unit.archive.audit.simulated import SIZE, Database, Store
 from walsup.agent.audit import restore_window
 from walsup.agent.audit.ledger import State, compared
-from walsup.archive.audit.findings import Found
+from walsup.archive.audit.findings import RoundFindings
 from walsup.archive.audit.worker import look
 from walsup.archive.catalog.scope import Scope
 
@@ -18,7 +18,7 @@ class Watch:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._state = State(archive="s3://b/a", system_id=7)
-        self._found = Found()
+        self._found = RoundFindings()
         self.reads = self.rounds = 0
 
     async def round(self) -> None:
@@ -51,7 +51,7 @@ class Watch:
         for name in scope.known:
             self._database.verified.pop(name, None)
 
-    async def _look(self, scope: Scope) -> Found:
+    async def _look(self, scope: Scope) -> RoundFindings:
         return await look(self._database.store, scope)  # type: ignore[arg-type]
 
     def restart(self) -> None:

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from walsup.archive.audit.wal_walk import WalWalk
 from walsup.archive.catalog.scope import Round, Scope, Stamp
-from walsup.archive.catalog.timelines import Line
+from walsup.archive.catalog.timelines import TimelineHistory
 from walsup.archive.storage.bucket import Listed
 from walsup.postgres.wal import Segment, Switch
 
 SIZE = 16 << 20
-ONE = Line.of(1, ())
-TWO = Line.of(2, (Switch(timeline=1, switch_lsn=5 * SIZE + 100, reason=""),))
+ONE = TimelineHistory.of(1, ())
+TWO = TimelineHistory.of(2, (Switch(timeline=1, switch_lsn=5 * SIZE + 100, reason=""),))
 
 
 def name(number: int, timeline: int = 1) -> str:
@@ -28,7 +28,7 @@ def listed(shown: str, at: float = 0.0, size: int = 1000) -> Listed:
     return Listed(f"wal_005/{shown}{extension}", size, at)
 
 
-def scope(head: int, line: Line = ONE, **known: object) -> Scope:
+def scope(head: int, line: TimelineHistory = ONE, **known: object) -> Scope:
     """Give a question about a window that begins with segment 2."""
     return Scope(system_id=7, line=line, size=SIZE, head=head, **known)  # type: ignore[arg-type]
 

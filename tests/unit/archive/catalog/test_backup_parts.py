@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from walsup.archive.catalog.backup_parts import Held, PartList
+from walsup.archive.catalog.backup_parts import ListedFile, PartList
 from walsup.postgres.wal import strip_extension
 
 _NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
@@ -19,17 +19,17 @@ _FILES = st.dictionaries(
 _PARTS = st.dictionaries(_NAMES, st.lists(_NAMES, max_size=4) | st.none())
 
 
-def _read(content: bytes, piece_bytes: int) -> tuple[set[str], list[Held]]:
-    found, held = PartList(), list[Held]()
+def _read(content: bytes, piece_bytes: int) -> tuple[set[str], list[ListedFile]]:
+    found, held = PartList(), list[ListedFile]()
     for at in range(0, len(content), piece_bytes):
         held += found.feed(content[at : at + piece_bytes])
     found.end()
     return found.parts, held
 
 
-def _held(parts: dict[str, list[str] | None]) -> Iterable[Held]:
+def _held(parts: dict[str, list[str] | None]) -> Iterable[ListedFile]:
     for part, files in parts.items():
-        yield from (Held(strip_extension(part), file.lstrip("/")) for file in files or ())
+        yield from (ListedFile(strip_extension(part), file.lstrip("/")) for file in files or ())
 
 
 @given(_FILES, _PARTS, st.sampled_from([None, 1]), st.integers(1, 40), st.booleans())

@@ -13,7 +13,7 @@ from walsup.archive.catalog.inventory import Offer, Reader
 from walsup.archive.catalog.listing import Backup
 from walsup.archive.faults import Fault, FaultError, FaultKind
 from walsup.archive.owner_record import Owner
-from walsup.archive.storage.bucket import Listed, Page
+from walsup.archive.storage.bucket import Listed, ListingPage
 from walsup.postgres.wal import Segment, Switch
 
 SIZE = 1 << 24
@@ -59,8 +59,8 @@ class Archive:
         self._keys = sorted(f"wal_005/{name}.zst" for name in found)
         self.bucket = SimpleNamespace(pages=self._list)
 
-    async def _list(self, _under: str, after: str = "") -> AsyncIterator[Page]:
-        yield Page(tuple(Listed(key, 1, 1.0) for key in self._keys if key > after))
+    async def _list(self, _under: str, after: str = "") -> AsyncIterator[ListingPage]:
+        yield ListingPage(tuple(Listed(key, 1, 1.0) for key in self._keys if key > after))
 
     async def fetch(self, name: str) -> Path:
         """Give a history file."""

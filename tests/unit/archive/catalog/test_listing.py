@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from walsup.archive.catalog import listing
-from walsup.archive.storage.bucket import Listed, Object, Page
+from walsup.archive.storage.bucket import Listed, ListingPage, Object
 from walsup.archive.storage.directory_bucket import FileBucket
 from walsup.settings import FileArchive
 
@@ -39,9 +39,9 @@ class Shelf:
             if key.startswith(under) and key > after:
                 yield key
 
-    async def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
+    async def pages(self, under: str, after: str = "") -> AsyncIterator[ListingPage]:
         """The same as a page."""
-        yield Page(tuple([Listed(key, 1, 1.0) async for key in self.keys(under, after)]))
+        yield ListingPage(tuple([Listed(key, 1, 1.0) async for key in self.keys(under, after)]))
 
     async def folder(self, under: str) -> list[tuple[str, float]]:
         """Its listing."""

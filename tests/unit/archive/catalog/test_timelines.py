@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from walsup.archive.catalog.timelines import Line, is_hole, reach, segment_size
+from walsup.archive.catalog.timelines import TimelineHistory, is_hole, reach, segment_size
 from walsup.postgres.wal import Segment, Switch
 
 SIZE = 1 << 24
-ONE = Line.of(1, ())
+ONE = TimelineHistory.of(1, ())
 # Timeline 1 was left in the middle of segment 5, timeline 2 at the very end of segment 7.
-THREE = Line.of(
+THREE = TimelineHistory.of(
     3,
     (
         Switch(timeline=1, switch_lsn=5 * SIZE + 100, reason=""),

@@ -5,7 +5,15 @@ from dataclasses import replace
 import pytest
 
 from walsup.archive.owner_record import Owner
-from walsup.archive.ownership.admission import Claimant, Kept, Take, Wait, judge, promotion, reclaim
+from walsup.archive.ownership.admission import (
+    Claimant,
+    Rejected,
+    Take,
+    TryAgain,
+    judge,
+    promotion,
+    reclaim,
+)
 from walsup.archive.ownership.claim import Rivals
 from walsup.archive.ownership.lease import now_s
 from walsup.datadir.markers import Adoption
@@ -59,7 +67,7 @@ def claimant(**given: object) -> Claimant:
 
 def decide(
     owner: Owner, who: Claimant, *, unchanged_s: float = 0, empty: bool = False, mark_lsn: int = 0
-) -> Take | Wait | Kept:
+) -> Take | TryAgain | Rejected:
     """The judge's answer."""
     return judge(owner, who, unchanged_s=unchanged_s, empty=empty, mark_lsn=mark_lsn)
 
@@ -83,16 +91,16 @@ def test_same_instance_after_a_clean_stop() -> None:
 def test_same_instance_whose_last_start_said_nothing(unchanged_s: float, taken: bool) -> None:  # noqa: FBT001 (a table)
     """A copy of the volume may run elsewhere: only 4 leases of silence tell that it does not."""
     answer = decide(RUNNING, claimant(**SAME), unchanged_s=unchanged_s)
-    assert isinstance(answer, Take if taken else Wait)
+    assert isinstance(answer, Take if taken else TryAgain)
 
 
 @pytest.mark.rule("one-owner")
 def test_the_longer_lease_counts() -> None:
     """The holder believes in its own lease, not in ours."""
     slow = replace(RUNNING, lease_s=60)
-    assert isinstance(decide(slow, claimant(**SAME), unchanged_s=239), Wait)
+    assert isinstance(decide(slow, claimant(**SAME), unchanged_s=239), TryAgain)
     assert isinstance(decide(slow, claimant(**SAME), unchanged_s=240), Take)
-    assert isinstance(decide(RUNNING, claimant(**SAME, lease_s=60.0), unchanged_s=239), Wait)
+    assert isinstance(decide(RUNNING, claimant(**SAME, lease_s=60.0), unchanged_s=239), TryAgain)
 
 
 @pytest.mark.rule("one-owner")
@@ -101,7 +109,7 @@ def test_the_very_directory_of_the_holder_is_proof_of_its_death() -> None:
     answer = decide(RUNNING, claimant(**SAME, place=RUNNING.place))
     assert isinstance(answer, Take)
     nowhere = replace(RUNNING, place="")
-    assert isinstance(decide(nowhere, claimant(**SAME, place="")), Wait)
+    assert isinstance(decide(nowhere, claimant(**SAME, place="")), TryAgain)
 
 
 def test_the_same_start_writes_again() -> None:
@@ -115,7 +123,7 @@ def test_the_same_start_writes_again() -> None:
 def test_the_same_start_does_not_write_over_a_wipe() -> None:
     """Whoever wipes may leave the holder's name in the object."""
     wiping = replace(OWNER, state="wiping")
-    assert isinstance(decide(wiping, claimant(**SAME, boot="their boot")), Kept)
+    assert isinstance(decide(wiping, claimant(**SAME, boot="their boot")), Rejected)
 
 
 @pytest.mark.rule("one-owner")
@@ -140,7 +148,7 @@ def test_silence_is_measured_by_content() -> None:
 def test_a_copy_on_the_same_timeline_needs_a_person() -> None:
     """However long the owner has been silent; the way out is named."""
     answer = decide(OWNER, claimant(), unchanged_s=FOREVER_S)
-    assert isinstance(answer, Kept)
+    assert isinstance(answer, Rejected)
     assert answer.foreign
     assert "walsup adopt" in answer.fault.cure
 
@@ -159,10 +167,10 @@ def test_a_promoted_standby_goes_on_with_a_new_timeline(
     left = (Switch(timeline=1, switch_lsn=left_at * SIZE, reason="promoted"),)
     who = claimant(control=control(timeline=2), left=left)
     answer = decide(OWNER, who, mark_lsn=mark * SIZE)
-    assert isinstance(answer, Take if taken else Kept)
+    assert isinstance(answer, Take if taken else Rejected)
     if isinstance(answer, Take):
         assert (answer.owner.instance, answer.owner.lsn) == ("ours", OWNER.lsn)
-        assert isinstance(decide(RUNNING, who, mark_lsn=mark * SIZE, unchanged_s=59), Wait)
+        assert isinstance(decide(RUNNING, who, mark_lsn=mark * SIZE, unchanged_s=59), TryAgain)
     else:
         assert "walsup adopt" in answer.fault.cure
 
@@ -182,7 +190,7 @@ def test_a_timeline_that_was_never_the_owners() -> None:
     """The owner has been promoted elsewhere; this one stayed behind, or went another way."""
     left = (Switch(timeline=1, switch_lsn=20 * SIZE, reason=""),)
     for who in (claimant(), claimant(control=control(timeline=3), left=left)):
-        assert isinstance(decide(replace(OWNER, timeline=2), who), Kept)
+        assert isinstance(decide(replace(OWNER, timeline=2), who), Rejected)
 
 
 @pytest.mark.rule("ownership")
@@ -194,9 +202,9 @@ def test_adopt_begins_anew_with_a_full_backup() -> None:
     taken = answer.owner
     assert (taken.epoch, taken.instance, taken.compression) == (8, "ours", "zstd")
     assert (taken.lsn, taken.backups_from) == (12 * SIZE, 12 * SIZE)
-    assert isinstance(decide(RUNNING, claimant(adoption=said)), Wait)
+    assert isinstance(decide(RUNNING, claimant(adoption=said)), TryAgain)
     for other in (replace(OWNER, epoch=8), replace(OWNER, boot="x"), replace(OWNER, instance="y")):
-        assert isinstance(decide(other, claimant(adoption=said)), Kept)
+        assert isinstance(decide(other, claimant(adoption=said)), Rejected)
 
 
 @pytest.mark.rule("ownership")
@@ -205,18 +213,18 @@ def test_another_cluster_never_shares_a_prefix() -> None:
     said = Adoption("a", ("theirs", "their boot", 7))
     who = claimant(control=control(system_id=1), adoption=said)
     answer = decide(OWNER, who)
-    assert isinstance(answer, Kept)
+    assert isinstance(answer, Rejected)
     assert str(SYSTEM) in answer.fault.problem
     empty = decide(OWNER, who, empty=True)
     assert isinstance(empty, Take)
     assert (empty.owner.system_id, empty.owner.epoch, empty.owner.compression) == (1, 8, "lz4")
-    assert isinstance(decide(RUNNING, who, empty=True), Wait)
+    assert isinstance(decide(RUNNING, who, empty=True), TryAgain)
 
 
 @pytest.mark.rule("wipe")
 def test_an_archive_that_is_being_wiped_is_nobodys() -> None:
     """Not even its own instance's."""
-    assert isinstance(decide(replace(OWNER, state="wiping"), claimant(**SAME)), Kept)
+    assert isinstance(decide(replace(OWNER, state="wiping"), claimant(**SAME)), Rejected)
 
 
 MARK = Segment(timeline=3, number=20, size=SIZE)
@@ -226,19 +234,19 @@ MARK = Segment(timeline=3, number=20, size=SIZE)
     ("owner", "unchanged_s", "wanted"),
     [
         (OWNER, 0.0, Take),
-        (replace(OWNER, state="running"), 0.0, Wait),
-        (replace(OWNER, state="running"), 59.0, Wait),
+        (replace(OWNER, state="running"), 0.0, TryAgain),
+        (replace(OWNER, state="running"), 59.0, TryAgain),
         (replace(OWNER, state="running"), 60.0, Take),
         (replace(OWNER, state="running", boot="our boot"), 0.0, Take),
         (replace(OWNER, state="running", place="kernel:1:2"), 0.0, Take),
-        (replace(OWNER, state="wiping"), FOREVER_S, Kept),
-        (replace(OWNER, system_id=SYSTEM + 1), FOREVER_S, Kept),
+        (replace(OWNER, state="wiping"), FOREVER_S, Rejected),
+        (replace(OWNER, system_id=SYSTEM + 1), FOREVER_S, Rejected),
         (None, 0.0, Take),
     ],
 )
 @pytest.mark.rule("new-timeline")
 def test_a_restore_claims_the_archive_before_its_end(
-    owner: Owner | None, unchanged_s: float, wanted: type[Take | Wait | Kept]
+    owner: Owner | None, unchanged_s: float, wanted: type[Take | TryAgain | Rejected]
 ) -> None:
     """With the number of its new timeline; never under a holder that may still write."""
     decided = reclaim(owner, claimant(), unchanged_s=unchanged_s, mark=MARK, new_timeline=8)
@@ -253,7 +261,7 @@ def test_a_restore_claims_the_archive_before_its_end(
 
 def decide_promotion(
     owner: Owner, who: Claimant, *, unchanged_s: float = 0, new_timeline: int = 2
-) -> Take | Wait | Kept:
+) -> Take | TryAgain | Rejected:
     """The judge's answer to a standby that is to be promoted."""
     return promotion(owner, who, unchanged_s=unchanged_s, new_timeline=new_timeline)
 
@@ -270,10 +278,10 @@ def test_a_promotion_claims_what_was_given_up_with_its_new_timeline() -> None:
 
 def test_a_promotion_waits_for_four_leases_of_silence() -> None:
     """Of the longer lease of the two."""
-    assert isinstance(decide_promotion(RUNNING, claimant(), unchanged_s=59), Wait)
+    assert isinstance(decide_promotion(RUNNING, claimant(), unchanged_s=59), TryAgain)
     assert isinstance(decide_promotion(RUNNING, claimant(), unchanged_s=60), Take)
     longer = claimant(lease_s=20.0)
-    assert isinstance(decide_promotion(RUNNING, longer, unchanged_s=79), Wait)
+    assert isinstance(decide_promotion(RUNNING, longer, unchanged_s=79), TryAgain)
 
 
 def test_a_promotion_that_was_cut_off_is_claimed_again_at_once_by_its_own_instance() -> None:
@@ -287,7 +295,7 @@ def test_a_promotion_that_was_cut_off_is_claimed_again_at_once_by_its_own_instan
 def test_a_promotion_never_takes_another_clusters_archive_or_one_that_is_wiped() -> None:
     """Whatever time has passed."""
     for owner in (replace(OWNER, system_id=8), replace(OWNER, state="wiping")):
-        assert isinstance(decide_promotion(owner, claimant(), unchanged_s=FOREVER_S), Kept)
+        assert isinstance(decide_promotion(owner, claimant(), unchanged_s=FOREVER_S), Rejected)
 
 
 def test_a_standby_that_never_was_on_the_owners_timeline_proves_nothing_of_it() -> None:

@@ -9,9 +9,9 @@ import pytest
 from tests.unit.archive.ownership.test_admission import OWNER, SIZE, SYSTEM, claimant
 from walsup.archive.faults import Fault, FaultKind
 from walsup.archive.owner_record import Owner
-from walsup.archive.ownership.admission import Kept
+from walsup.archive.ownership.admission import Rejected
 from walsup.archive.ownership.claim import Rivals, claim
-from walsup.archive.ownership.divergence import Compared
+from walsup.archive.ownership.divergence import Divergence
 from walsup.archive.ownership.identity import Evidence
 from walsup.archive.ownership.lease import Lease
 from walsup.archive.paths import OWNER_KEY
@@ -28,7 +28,7 @@ class Recorded:
 
     bucket: FileBucket
     evidence: Evidence = field(default_factory=lambda: Evidence(system_id=None))
-    compared: Compared = field(default_factory=lambda: Compared(None))
+    compared: Divergence = field(default_factory=lambda: Divergence(None))
     refused: Fault | None = None
     asked: list[str] = field(default_factory=list)
 
@@ -37,7 +37,7 @@ class Recorded:
         self.asked.append("cluster")
         return self.evidence
 
-    async def compare_with_disk(self, wanted: Owner) -> Compared:
+    async def compare_with_disk(self, wanted: Owner) -> Divergence:
         """Return whether the disk continues it."""
         assert wanted.system_id == SYSTEM
         self.asked.append("compare")
@@ -88,7 +88,7 @@ async def test_another_clusters_objects_end_the_claim(checks: Recorded) -> None:
     """Nothing is compared or written; it will never be ours."""
     checks.evidence = Evidence(system_id=SYSTEM + 1, seen_in="a segment")
     answer = await _claim(checks)
-    assert isinstance(answer, Kept)
+    assert isinstance(answer, Rejected)
     assert answer.foreign
     assert checks.asked == ["cluster"]
     assert await _owner(checks) is None
@@ -96,8 +96,8 @@ async def test_another_clusters_objects_end_the_claim(checks: Recorded) -> None:
 
 async def test_a_disk_that_does_not_continue_the_archive_ends_the_claim(checks: Recorded) -> None:
     """The test of conditions writes: it comes after the comparison."""
-    checks.compared = Compared(FAULT)
-    assert await _claim(checks) == Kept(FAULT, foreign=False)
+    checks.compared = Divergence(FAULT)
+    assert await _claim(checks) == Rejected(FAULT, foreign=False)
     assert checks.asked == ["cluster", "compare"]
     assert await _owner(checks) is None
 
@@ -106,14 +106,14 @@ async def test_a_bucket_without_conditions_ends_the_claim(checks: Recorded) -> N
     """The owner object of another version stays as it is."""
     await checks.bucket.create(OWNER_KEY, OWNER.to_json())
     checks.refused = FAULT
-    assert await _claim(checks) == Kept(FAULT, foreign=False)
+    assert await _claim(checks) == Rejected(FAULT, foreign=False)
     assert await _owner(checks) == OWNER
 
 
 async def test_wal_that_does_not_join_demands_a_new_base_backup(checks: Recorded) -> None:
     """Base backups from before the seam do not count, and the object says why."""
     await checks.bucket.create(OWNER_KEY, replace(OWNER, backups_from=3 * SIZE).to_json())
-    checks.compared = Compared(None, joined=False, because="why", since_lsn=20 * SIZE)
+    checks.compared = Divergence(None, joined=False, because="why", since_lsn=20 * SIZE)
     answer = await _claim(checks)
     assert isinstance(answer, Lease)
     assert (answer.owner.backups_from, answer.owner.backups_because) == (20 * SIZE, "why")

@@ -4,13 +4,21 @@ from dataclasses import replace
 
 import pytest
 
-from walsup.archive.catalog.timelines import Line
+from walsup.archive.catalog.timelines import TimelineHistory
 from walsup.archive.owner_record import Owner
-from walsup.archive.ownership.role import Held, Neither, Rank, Self, Stay, StepDown, judge
+from walsup.archive.ownership.role import (
+    HeldByAnother,
+    Neither,
+    Rank,
+    StayPrimary,
+    StepDown,
+    ThisInstance,
+    judge,
+)
 from walsup.datadir.markers import Adoption
 from walsup.postgres.wal import Switch
 
-OWN = Self(system_id=7, instance="me", timeline=1, owned=True)
+OWN = ThisInstance(system_id=7, instance="me", timeline=1, owned=True)
 OWNER = Owner(
     system_id=7,
     instance="other",
@@ -27,13 +35,15 @@ def _left(timeline: int, lsn: int) -> Switch:
     return Switch(timeline=timeline, switch_lsn=lsn, reason="")
 
 
-FORKED = Line.of(2, (_left(1, 0x4000100),))
-OTHERS = Line.of(7, (_left(1, 0x3000000),))
-ASIDE = Line.of(3, (_left(2, 0x4000100),))
+FORKED = TimelineHistory.of(2, (_left(1, 0x4000100),))
+OTHERS = TimelineHistory.of(7, (_left(1, 0x3000000),))
+ASIDE = TimelineHistory.of(3, (_left(2, 0x4000100),))
 # Who asks, the owner object, the timelines above, whether nothing is archived: what comes out.
-TABLE: dict[str, tuple[Self, Owner | None, tuple[Line, ...], bool, Rank | type[Rank]]] = {
-    "owner": (OWN, replace(OWNER, instance="me"), (), False, Stay),
-    "owner, stopped": (OWN, replace(OWNER, instance="me", state="stopped"), (), False, Stay),
+TABLE: dict[
+    str, tuple[ThisInstance, Owner | None, tuple[TimelineHistory, ...], bool, Rank | type[Rank]]
+] = {
+    "owner": (OWN, replace(OWNER, instance="me"), (), False, StayPrimary),
+    "owner, stopped": (OWN, replace(OWNER, instance="me", state="stopped"), (), False, StayPrimary),
     "another went on from ours": (OWN, OWNER, (FORKED,), False, StepDown(2, 0x4000100)),
     "it has proven nothing of its timeline": (
         OWN,
@@ -48,14 +58,14 @@ TABLE: dict[str, tuple[Self, Owner | None, tuple[Line, ...], bool, Rank | type[R
         replace(OWNER, timeline=1, next_timeline=2),
         (),
         False,
-        Held,
+        HeldByAnother,
     ),
     "claimed for one, and another's history has a higher number": (
         OWN,
         replace(OWNER, timeline=1, next_timeline=2),
         (OTHERS,),
         False,
-        Held,
+        HeldByAnother,
     ),
     "promoted as claimed, whatever else has a higher number": (
         OWN,
@@ -76,7 +86,7 @@ TABLE: dict[str, tuple[Self, Owner | None, tuple[Line, ...], bool, Rank | type[R
         replace(OWNER, instance="me"),
         (),
         False,
-        Stay,
+        StayPrimary,
     ),
     "a timeline that did not come from ours": (OWN, OWNER, (ASIDE,), False, Neither),
     "promoted, and not yet claimed": (
@@ -84,27 +94,27 @@ TABLE: dict[str, tuple[Self, Owner | None, tuple[Line, ...], bool, Rank | type[R
         replace(OWNER, timeline=1),
         (),
         False,
-        Stay,
+        StayPrimary,
     ),
     "promoted before the end of what was archived": (
         OWN._replace(timeline=2, left=(_left(1, 0x4FFFFFF),)),
         replace(OWNER, timeline=1),
         (),
         False,
-        Held,
+        HeldByAnother,
     ),
     "an operator decided so": (
         OWN._replace(adoption=Adoption("s3://b/p", ("other", "b", 4))),
         OWNER,
         (FORKED,),
         False,
-        Stay,
+        StayPrimary,
     ),
     "another cluster's": (OWN, replace(OWNER, system_id=8), (), False, Neither),
-    "another cluster's, and empty": (OWN, replace(OWNER, system_id=8), (), True, Stay),
-    "nobody's": (OWN._replace(owned=False), None, (), False, Stay),
+    "another cluster's, and empty": (OWN, replace(OWNER, system_id=8), (), True, StayPrimary),
+    "nobody's": (OWN._replace(owned=False), None, (), False, StayPrimary),
     "nobody's any more": (OWN, None, (), False, Neither),
-    "nobody's any more, and empty": (OWN, None, (), True, Stay),
+    "nobody's any more, and empty": (OWN, None, (), True, StayPrimary),
 }
 
 

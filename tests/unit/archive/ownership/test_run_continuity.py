@@ -4,10 +4,10 @@ import pytest
 
 from walsup.archive.owner_record import Owner
 from walsup.archive.ownership.run_continuity import why_not
-from walsup.datadir.continuity import Note, Position
+from walsup.datadir.continuity import CheckpointPosition, Note
 from walsup.postgres.pg_control import DBState
 
-LEFT = Position(0x6000028, 1_700_000_000, 1, 1, DBState.SHUT_DOWN)
+LEFT = CheckpointPosition(0x6000028, 1_700_000_000, 1, 1, DBState.SHUT_DOWN)
 BEFORE = LEFT._replace(checkpoint_lsn=0x2000060, state=DBState.IN_PRODUCTION)
 OWNER = Owner(
     system_id=7,
@@ -24,7 +24,7 @@ OWNER = Owner(
 )
 
 
-def _note(start: Position, *, is_first: bool) -> Note:
+def _note(start: CheckpointPosition, *, is_first: bool) -> Note:
     return Note("s3://b/p", 7, "now", start, start, is_first=is_first)
 
 

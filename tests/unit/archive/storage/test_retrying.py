@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from walsup.archive.faults import Fault
-from walsup.archive.storage.bucket import Listed, Object, Page
+from walsup.archive.storage.bucket import Listed, ListingPage, Object
 from walsup.archive.storage.retrying import Patient
 
 
@@ -38,12 +38,12 @@ class Moody:
         async for page in self.pages(under, after):
             yield page.objects[0].key
 
-    async def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
+    async def pages(self, under: str, after: str = "") -> AsyncIterator[ListingPage]:
         """Give nine pages of a key each, and break off after each second one."""
         for number in range(9):
             if (key := f"{under}/{number}") > after:
                 self._fail()
-                yield Page((Listed(key, 1, 1.0),))
+                yield ListingPage((Listed(key, 1, 1.0),))
 
     async def folder(self, under: str) -> list[tuple[str, float]]:
         """Give one object."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from walsup.archive.wipe.contents import FRESH_S, Found, archive_below, odd, unowned
+from walsup.archive.wipe.contents import FRESH_S, ArchiveContents, archive_below, odd, unowned
 from walsup.archive.wipe.target import Entry, Upload
 
 
@@ -32,7 +32,7 @@ def test_keys_that_lead_elsewhere(key: str) -> None:
     """Some servers keep objects as files."""
     assert odd(key) == key
     assert odd("wal_005/a..b/.hidden") == ""
-    found = Found()
+    found = ArchiveContents()
     found.add([Entry("wal_005/x", 1, 0.0), Entry(key, 1, 0.0)])
     objection = found.objection()
     assert objection
@@ -42,7 +42,7 @@ def test_keys_that_lead_elsewhere(key: str) -> None:
 @pytest.mark.rule("wipe")
 def test_what_is_no_archive() -> None:
     """A folder of other things; an archive that has been deleted by markers is one still."""
-    found = Found()
+    found = ArchiveContents()
     assert found.is_empty
     assert found.objection() is None
     found.add([Entry("000000010000000000000001.lz4", 1, 0.0)])
@@ -55,7 +55,7 @@ def test_what_is_no_archive() -> None:
 
 def test_counts() -> None:
     """Objects, old versions, delete markers, uploads, each by itself."""
-    found = Found()
+    found = ArchiveContents()
     found.add(
         [
             Entry("walsup/owner.json", 5, 100.0, "v9"),
@@ -76,7 +76,7 @@ def test_counts() -> None:
 @pytest.mark.rule("wipe")
 def test_the_age_of_an_archive_that_nobody_owns() -> None:
     """By the server's clock alone."""
-    found = Found()
+    found = ArchiveContents()
     found.add([Entry("wal_005/x", 1, 1000.0)])
     assert unowned(found, 1000.0 + FRESH_S) is None
     for now_at in (1000.0 + FRESH_S - 1, 900.0):

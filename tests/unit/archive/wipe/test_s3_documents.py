@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from walsup.archive.storage.s3.document import Document, OddAnswerError, below, moment
+from walsup.archive.storage.s3.document import OddAnswerError, XmlDocument, below, moment
 from walsup.archive.wipe import s3_documents
 from walsup.archive.wipe.s3_documents import Deleting
 from walsup.archive.wipe.target import Entry, Upload
@@ -14,9 +14,9 @@ from walsup.archive.wipe.target import Entry, Upload
 SPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
-def _versions(*rows: str, more: str = "") -> Document:
+def _versions(*rows: str, more: str = "") -> XmlDocument:
     text = f'<ListVersionsResult xmlns="{SPACE}">{more}{"".join(rows)}</ListVersionsResult>'
-    return Document(text.encode(), "ListVersionsResult")
+    return XmlDocument(text.encode(), "ListVersionsResult")
 
 
 def _row(kind: str, key: str, version: str = "v1", latest: str = "true", size: int = 7) -> str:
@@ -72,14 +72,14 @@ def test_uploads() -> None:
         "<Initiated>2026-11-27T08:57:21Z</Initiated></Upload></ListMultipartUploadsResult>"
     )
     at = moment("2026-11-27T08:57:21Z")
-    assert s3_documents.uploads(Document(text.encode()), "db/") == [Upload("u", "n", at)]
+    assert s3_documents.uploads(XmlDocument(text.encode()), "db/") == [Upload("u", "n", at)]
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"ok", b"<ListBucketResult/>"])
 def test_another_answer_is_odd(body: bytes) -> None:
     """A proxy's page, or a server that knows no versions and shows objects instead."""
     with pytest.raises(OddAnswerError):
-        Document(body, "ListVersionsResult")
+        XmlDocument(body, "ListVersionsResult")
 
 
 @given(

@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from walsup import settings
-from walsup.archive.wipe.deletion import Sweep
-from walsup.archive.wipe.s3_server import Server
+from walsup.archive.wipe.deletion import Deletion
+from walsup.archive.wipe.s3_server import WipeServer
 from walsup.archive.wipe.s3_target import Objects
 from walsup.archive.wipe.target import Entry
 from walsup.errors import ArchiveError
@@ -76,7 +76,7 @@ class Odd:
             }
         )
         archive = ArchiveUrl("bucket", "db")
-        return Objects(Server(known, archive, 10.0), archive)
+        return Objects(WipeServer(known, archive, 10.0), archive)
 
 
 KEYS = [f"db/wal_005/{n}" for n in range(5)]
@@ -97,9 +97,9 @@ def _odd(made: list[Odd], *, bulk: bool = True, codes: tuple[str, ...] = ()) -> 
     return made[-1]
 
 
-async def _clear(odd: Odd) -> Sweep:
+async def _clear(odd: Odd) -> Deletion:
     place = odd.place()
-    sweep = Sweep(place, None, lambda _: None)
+    sweep = Deletion(place, None, lambda _: None)
     try:
         await sweep.clear()
     finally:

@@ -4,7 +4,7 @@ import pytest
 
 from walsup.archive.catalog.inventory import Offer
 from walsup.archive.catalog.listing import Backup
-from walsup.archive.catalog.timelines import Line
+from walsup.archive.catalog.timelines import TimelineHistory
 from walsup.boot.restore import backup_choice
 from walsup.boot.restore.target import Target
 from walsup.postgres.wal import Switch
@@ -30,8 +30,8 @@ FIRST, SECOND = backup(1, 2, hour=1), backup(1, 9, hour=2)
 # Timeline 2 left timeline 1 in segment 5: the second backup is of the future that was given up.
 BESIDE = backup(2, 7, hour=3)
 OFFER = Offer(backups=(FIRST, BESIDE, SECOND), timelines=(1, 2), owner=None)
-TWO = Line.of(2, (Switch(timeline=1, switch_lsn=5 * SIZE, reason=""),))
-ONE = Line.of(1, ())
+TWO = TimelineHistory.of(2, (Switch(timeline=1, switch_lsn=5 * SIZE, reason=""),))
+ONE = TimelineHistory.of(1, ())
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ ONE = Line.of(1, ())
     ],
 )
 def test_the_newest_before_the_target_on_the_line(
-    line: Line, target: Target, named: str, names: list[Backup]
+    line: TimelineHistory, target: Target, named: str, names: list[Backup]
 ) -> None:
     """Not LATEST: what lies behind the target, or beside the line, does not lead there."""
     found, problem = backup_choice.candidates(OFFER, line, target, named)
@@ -62,10 +62,10 @@ def test_the_newest_before_the_target_on_the_line(
         (ONE, Target("time", "2026-01-01 01:30:00+00:00"), SECOND.name, "after the target"),
         (TWO, Target(), SECOND.name, "does not lie on the way"),
         (ONE, Target(), "base_x", "there is no finished base backup base_x"),
-        (Line.of(7, ()), Target(), "", "no finished base backup lies on the way"),
+        (TimelineHistory.of(7, ()), Target(), "", "no finished base backup lies on the way"),
     ],
 )
-def test_why_there_is_none(line: Line, target: Target, named: str, says: str) -> None:
+def test_why_there_is_none(line: TimelineHistory, target: Target, named: str, says: str) -> None:
     """With what there is instead."""
     found, problem = backup_choice.candidates(OFFER, line, target, named)
     assert not found

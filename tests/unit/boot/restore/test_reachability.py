@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from walsup.archive.catalog.listing import Backup
-from walsup.archive.catalog.timelines import Line
+from walsup.archive.catalog.timelines import TimelineHistory
 from walsup.archive.owner_record import Owner
 from walsup.boot.restore import reachability
 from walsup.boot.restore.restore_plan import Findings, Selection
@@ -40,7 +40,7 @@ def _selection(complete_until: datetime | None) -> Selection:
     )
     return Selection(
         owner=owner,
-        line=Line.of(1, ()),
+        line=TimelineHistory.of(1, ()),
         chain=(BACKUP,),
         first=Segment(timeline=1, number=2, size=SIZE),
         last=Segment(timeline=1, number=5, size=SIZE),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from walsup.archive.ownership.role import Self, StepDown
+from walsup.archive.ownership.role import StepDown, ThisInstance
 from walsup.archive.storage.directory_bucket import FileBucket
 from walsup.boot.standby import demote, diverged_wal
 from walsup.errors import DataDirectoryError
@@ -15,7 +15,7 @@ from walsup.postgres.wal_files.pages import PAGE_BYTES
 from walsup.settings import FileArchive, load
 
 SIZE = 1 << 20
-OWN = Self(system_id=7, instance="ab" * 16, timeline=1)
+OWN = ThisInstance(system_id=7, instance="ab" * 16, timeline=1)
 FORK = StepDown(2, 3 * SIZE + 100)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from walsup.postgres.wal_files.reserve import Disk, give_up, may_add, refill
+from walsup.postgres.wal_files.reserve import FileSystemSpace, give_up, may_add, refill
 
 MIB = 1 << 20
 SEGMENT = 16 * MIB
@@ -29,7 +29,7 @@ SEGMENT = 16 * MIB
 @pytest.mark.rule("disk-full")
 def test_only_with_room(total_mib: int, free_mib: int, held: int, *, expected: bool) -> None:
     """Small volumes keep their room, and a low disk is not made lower."""
-    assert may_add(Disk(total_mib * MIB, free_mib * MIB), SEGMENT, held) == expected
+    assert may_add(FileSystemSpace(total_mib * MIB, free_mib * MIB), SEGMENT, held) == expected
 
 
 @pytest.mark.rule("disk-full")

@@ -3,19 +3,19 @@
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from walsup.archive.storage.bucket import ConflictError, Listed, Object, Page
+from walsup.archive.storage.bucket import ConflictError, Listed, ListingPage, Object
 from walsup.archive.storage.s3.document import (
-    Document,
     OddAnswerError,
+    XmlDocument,
     below,
     clock,
     moment,
     whole_number,
 )
-from walsup.archive.storage.s3.exchange import Answer
+from walsup.archive.storage.s3.exchange import Reply
 from walsup.archive.storage.s3.failures import RefusedError
-from walsup.archive.storage.s3.progress import Progress
-from walsup.archive.storage.s3.server import Call, Server
+from walsup.archive.storage.s3.progress import ListingProgress
+from walsup.archive.storage.s3.server import Call, S3Server
 from walsup.archive.valid_keys import is_direct
 from walsup.settings import ArchiveUrl, Settings
 
@@ -48,7 +48,7 @@ class S3Bucket:
         """
         if not isinstance(settings.archive, ArchiveUrl):
             raise ValueError("the archive is not in a bucket")  # noqa: TRY004 (a wrong value)
-        self._server = Server(settings, settings.archive)
+        self._server = S3Server(settings, settings.archive)
         self._prefix = f"{settings.archive.prefix}/"
 
     @property
@@ -114,11 +114,11 @@ class S3Bucket:
             for listed in page.objects
         ]
 
-    async def pages(self, under: str, after: str = "") -> AsyncIterator[Page]:
+    async def pages(self, under: str, after: str = "") -> AsyncIterator[ListingPage]:
         """Yield a folder's listing, continued after a key, one request a page."""
         query = self._listing(under) | {"delimiter": "/"}
         query |= {"start-after": self._prefix + after} if after else {}
-        progress = Progress(after)
+        progress = ListingProgress(after)
         while query:
             document = _page(await self._server.ask(_list(query), REQUEST_TIMEOUT_S))
             page = self._shown(under, query, document)
@@ -129,16 +129,16 @@ class S3Bucket:
         """Yield everything below a folder in the order of keys, one request a page."""
         query = self._listing(under)
         query |= {"start-after": self._prefix + after} if after else {}
-        progress = Progress(after)
+        progress = ListingProgress(after)
         while query:
             document = _page(await self._server.ask(_list(query), REQUEST_TIMEOUT_S))
             rows = tuple(row for row in self._rows(query, document) if not row.key.endswith("/"))
-            yield progress.check(Page(rows)).objects
+            yield progress.check(ListingPage(rows)).objects
             query = progress.following(query, _following(query, document))
 
     def first_key_now(self, under: str) -> str:
         """Return one key under a folder, "" when a successful listing finds none. Blocks."""
-        query, progress = self._listing(under), Progress("")
+        query, progress = self._listing(under), ListingProgress("")
         while query:
             document = _page(self._server.ask_now(_list(query), REQUEST_TIMEOUT_S))
             for listed in self._rows(query, document):  # the mark of a folder too: a person made it
@@ -176,16 +176,16 @@ class S3Bucket:
         prefix = f"{self._prefix}{under}/"
         return {"list-type": "2", "max-keys": _PAGE, "prefix": prefix, "encoding-type": "url"}
 
-    def _shown(self, under: str, query: Mapping[str, str], document: Document) -> Page:
+    def _shown(self, under: str, query: Mapping[str, str], document: XmlDocument) -> ListingPage:
         """Return what a page shows, whether or not the server heeds the delimiter."""
         rows = tuple(row for row in self._rows(query, document) if is_direct(under, row.key))
         folders = []
         for _, row in document.rows("CommonPrefixes", with_=("Prefix",)):
             below(query["prefix"], row["Prefix"])
             folders.append(row["Prefix"].removeprefix(self._prefix))
-        return Page(rows, tuple(folders))
+        return ListingPage(rows, tuple(folders))
 
-    def _rows(self, query: Mapping[str, str], document: Document) -> Iterator[Listed]:
+    def _rows(self, query: Mapping[str, str], document: XmlDocument) -> Iterator[Listed]:
         for _, row in document.rows("Contents", with_=("Key", "LastModified")):
             below(query["prefix"], row["Key"])  # what was not asked for is not believed
             key = row["Key"].removeprefix(self._prefix)
@@ -196,11 +196,11 @@ def _list(query: Mapping[str, str]) -> Call:
     return Call("GET", _LISTS, query)
 
 
-def _page(answer: Answer) -> Document:
-    return Document(answer.body, "ListBucketResult")
+def _page(answer: Reply) -> XmlDocument:
+    return XmlDocument(answer.body, "ListBucketResult")
 
 
-def _following(query: Mapping[str, str], page: Document) -> dict[str, str]:
+def _following(query: Mapping[str, str], page: XmlDocument) -> dict[str, str]:
     """Return the next page's query, {} after the last.
 
     Raises:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from walsup.archive.storage.s3.exchange import Answer, Asked, exchange
+from walsup.archive.storage.s3.exchange import PreparedRequest, Reply, exchange
 from walsup.archive.storage.s3.lines import CutOffError, Line, Plain, Tls
 from walsup.archive.storage.s3.steps import Address, Connect, Peer, Resolve, Steps
 
@@ -18,7 +18,7 @@ _ADDRESS_S = 1.5
 _AT_ONCE = struct.pack("ii", 1, 0)
 
 
-class Connections:
+class ConnectionPool:
     """Asks one peer; several threads, or tasks of any loop, may do so at a time."""
 
     def __init__(self, peer: Peer, rests_s: float = _RESTS_S) -> None:
@@ -37,7 +37,7 @@ class Connections:
         while line := self._rested():
             line.sock.close()
 
-    def ask(self, asked: Asked) -> Steps[Answer]:
+    def ask(self, asked: PreparedRequest) -> Steps[Reply]:
         """Return the answer.
 
         Raises:
@@ -71,7 +71,7 @@ class Connections:
             yield from line.open()
         return line
 
-    def _over(self, line: Line, asked: Asked) -> Steps[Answer]:
+    def _over(self, line: Line, asked: PreparedRequest) -> Steps[Reply]:
         with _closed_if_it_fails(line.sock):
             answer = yield from exchange(line, asked)
         if answer.keeps:

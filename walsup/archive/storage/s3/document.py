@@ -38,7 +38,7 @@ class OddAnswerError(FaultError):
         super().__init__(Fault(kind, problem, remedy))
 
 
-class Document:
+class XmlDocument:
     """An answer's XML, whatever its namespace."""
 
     def __init__(self, body: bytes, kind: str = "") -> None:

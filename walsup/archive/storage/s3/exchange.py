@@ -21,7 +21,7 @@ class UnsendableError(ValueError):
         super().__init__("a key or token contains characters that are not allowed in a header")
 
 
-class Asked(NamedTuple):
+class PreparedRequest(NamedTuple):
     """A request that is ready to be sent. `headers`: all but the length.
 
     `most_bytes`: of the answer's body.
@@ -34,7 +34,7 @@ class Asked(NamedTuple):
     most_bytes: int = MOST_BYTES
 
 
-class Answer(NamedTuple):
+class Reply(NamedTuple):
     """What came back. `headers`: names in lower case; `keeps`: the connection goes on."""
 
     status: int
@@ -43,7 +43,7 @@ class Answer(NamedTuple):
     keeps: bool = False
 
 
-def exchange(line: Line, asked: Asked) -> Steps[Answer]:
+def exchange(line: Line, asked: PreparedRequest) -> Steps[Reply]:
     """Send a request and give its answer.
 
     Raises:
@@ -84,10 +84,10 @@ def exchange(line: Line, asked: Asked) -> Steps[Answer]:
     keeps = http.our_state is h11.DONE and http.their_state is h11.DONE
     # What came after the answer would be read as the next one's.
     keeps = keeps and line.is_clear and http.trailing_data == (b"", False)
-    return Answer(response.status_code, headers, bytes(body), keeps)
+    return Reply(response.status_code, headers, bytes(body), keeps)
 
 
-def _written(http: h11.Connection, asked: Asked) -> bytes:
+def _written(http: h11.Connection, asked: PreparedRequest) -> bytes:
     headers = dict(asked.headers)
     if asked.method in ("PUT", "POST"):
         headers["content-length"] = str(len(asked.body))

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from walsup.archive.faults import Fault, FaultError, FaultKind
 from walsup.archive.s3_error_codes import is_page, meaning
-from walsup.archive.storage.s3.document import Document, OddAnswerError, clock
-from walsup.archive.storage.s3.exchange import Answer, UnsendableError
+from walsup.archive.storage.s3.document import OddAnswerError, XmlDocument, clock
+from walsup.archive.storage.s3.exchange import Reply, UnsendableError
 from walsup.archive.storage.s3.lines import CutOffError
 from walsup.archive.storage.s3.protocols import OtherProtocolError
 from walsup.redaction import redact_known
@@ -110,7 +110,7 @@ def _of_tls(reason: str, address: str) -> str:
 
 
 def refused(
-    answer: Answer, where: str, *, bucket: str = "", host: str = "", conditional: bool = False
+    answer: Reply, where: str, *, bucket: str = "", host: str = "", conditional: bool = False
 ) -> RefusedError:
     """Return the error of a request that was refused; its document is shown in part.
 
@@ -118,7 +118,7 @@ def refused(
     """
     code = message = region = ""
     with suppress(OddAnswerError):  # it has none, or is the page of something else
-        document = Document(answer.body)
+        document = XmlDocument(answer.body)
         code, message = document.text("Code"), document.text("Message")
         region = document.text("Region")
     page = "" if code else answer.body[:4096].decode(errors="replace")
@@ -144,7 +144,7 @@ def refused(
     return RefusedError(Fault(kind, f"{where}: {said}", remedy), answer.status, code)
 
 
-def not_s3(answer: Answer, where: str) -> RefusedError | None:
+def not_s3(answer: Reply, where: str) -> RefusedError | None:
     """Return the error of an answer that says success but is a web page: it is not an S3 server.
 
     The engines write no HTML, so no object of an archive begins in this way.
@@ -155,7 +155,7 @@ def not_s3(answer: Answer, where: str) -> RefusedError | None:
     return RefusedError(Fault(FaultKind.NO_S3_SERVER, f"{where}: {said}"), answer.status, "")
 
 
-def _said(answer: Answer, code: str, message: str, page: str) -> str:
+def _said(answer: Reply, code: str, message: str, page: str) -> str:
     if code:
         return f"status {answer.status} ({code}: {redact_known(message, words=True)[:_MOST_SHOWN]})"
     by = answer.headers.get("server", "")[:40]
@@ -185,7 +185,7 @@ def _redirected(location: str, host: str, kind: FaultKind, remedy: str) -> tuple
     )
 
 
-def _skew(answer: Answer) -> str:
+def _skew(answer: Reply) -> str:
     """Return how far this machine's clock is off the server's, where that tells."""
     told = clock(answer.headers.get("date", ""))
     if not told:

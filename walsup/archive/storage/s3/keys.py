@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from walsup.archive.faults import Fault, FaultError, FaultKind
 from walsup.archive.storage.s3 import web
-from walsup.archive.storage.s3.document import Document
+from walsup.archive.storage.s3.document import XmlDocument
 from walsup.archive.storage.s3.lines import CutOffError
 from walsup.archive.storage.s3.signature import Keys
 from walsup.archive.storage.s3.steps import Steps
@@ -112,7 +112,7 @@ class KeyRing:
         # In the body, not in the address, which others' logs show.
         kind = {"content-type": "application/x-www-form-urlencoded"}
         answer = yield from self._fetch("POST", endpoint, kind, form.encode())
-        document = Document(answer, "AssumeRoleWithWebIdentityResponse")
+        document = XmlDocument(answer, "AssumeRoleWithWebIdentityResponse")
         names = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
         return _borrowed(*(document.text(name) for name in names))
 

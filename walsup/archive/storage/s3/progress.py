@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
-from walsup.archive.storage.bucket import Page
+from walsup.archive.storage.bucket import ListingPage
 from walsup.archive.storage.s3.document import OddAnswerError
 
 # Servers that filter after they have cut a page give empty ones: a run of deleted objects, say.
 _MOST_EMPTY = 1000
 
 
-class Progress:
+class ListingProgress:
     """What a listing has shown so far, continued after a key."""
 
     def __init__(self, after: str) -> None:
@@ -19,7 +19,7 @@ class Progress:
         self._tokens: set[str] = set()
         self._empty = 0
 
-    def check(self, page: Page) -> Page:
+    def check(self, page: ListingPage) -> ListingPage:
         """Return the page without what a server shows again.
 
         Raises:
@@ -39,7 +39,7 @@ class Progress:
         last_folder = max((self._last_folder, *page.folders))
         if fresh or last_folder > self._last_folder:
             self._empty, self._last_folder = 0, last_folder
-        return Page(tuple(fresh), page.folders)
+        return ListingPage(tuple(fresh), page.folders)
 
     def following(self, query: Mapping[str, str], following: dict[str, str]) -> dict[str, str]:
         """Return the next page's query.

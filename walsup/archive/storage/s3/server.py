@@ -8,14 +8,14 @@ from urllib.parse import urlsplit
 from walsup import __version__
 from walsup.archive.faults import FaultKind
 from walsup.archive.storage.s3 import blocking, web
-from walsup.archive.storage.s3.connections import Connections
+from walsup.archive.storage.s3.connections import ConnectionPool
 from walsup.archive.storage.s3.document import clock
-from walsup.archive.storage.s3.exchange import MOST_BYTES, Answer, Asked
+from walsup.archive.storage.s3.exchange import MOST_BYTES, PreparedRequest, Reply
 from walsup.archive.storage.s3.failures import not_s3, refused, unanswered
 from walsup.archive.storage.s3.keys import KeyRing
 from walsup.archive.storage.s3.lines import CutOffError
 from walsup.archive.storage.s3.region import look_up
-from walsup.archive.storage.s3.signature import Keys, Request
+from walsup.archive.storage.s3.signature import Keys, SigningRequest
 from walsup.archive.storage.s3.steps import Steps
 from walsup.settings import ArchiveUrl, Settings, amazon_hosts
 
@@ -38,7 +38,7 @@ class Call(NamedTuple):
     most_bytes: int = MOST_BYTES
 
 
-class Server:
+class S3Server:
     """Asks for one bucket; several threads, or tasks of any loop, may do so at a time.
 
     All requests raise:
@@ -50,7 +50,7 @@ class Server:
         self._settings = settings
         self._bucket = archive.bucket
         self._region = settings.region
-        self._made: tuple[Connections, KeyRing] | None = None
+        self._made: tuple[ConnectionPool, KeyRing] | None = None
         self._date = (0.0, 0.0)  # the server's last time, and when it was received
 
     @property
@@ -64,13 +64,13 @@ class Server:
         url = urlsplit(self._address)
         return url.netloc.removesuffix(f":{web.PORTS[url.scheme]}")
 
-    async def ask(self, call: Call, timeout_s: float) -> Answer:
+    async def ask(self, call: Call, timeout_s: float) -> Reply:
         """Return the answer, within so long."""
         from walsup.archive.storage.s3 import looping  # noqa: PLC0415 (asyncio: 54 ms of a first start)
 
         return await looping.carry(self._steps(call), timeout_s)
 
-    def ask_now(self, call: Call, timeout_s: float) -> Answer:
+    def ask_now(self, call: Call, timeout_s: float) -> Reply:
         """Return the answer as `ask` does; blocks."""
         return blocking.carry(self._steps(call), timeout_s)
 
@@ -84,14 +84,14 @@ class Server:
         if self._made:
             self._made[0].close()
 
-    def _steps(self, call: Call) -> Steps[Answer]:
+    def _steps(self, call: Call) -> Steps[Reply]:
         known = self._settings
         try:
             if self._region is None and known.endpoint is None:
                 self._region = yield from look_up(self._bucket, ca_file=known.ca_file)
             if self._made is None:
                 peer = web.peer_of(urlsplit(self._address), known.ca_file)
-                self._made = Connections(peer), KeyRing(known, self._signed_for)
+                self._made = ConnectionPool(peer), KeyRing(known, self._signed_for)
             connections, ring = self._made
             keys = yield from ring.now()
             answer = yield from connections.ask(self._signed(call, keys))
@@ -129,14 +129,14 @@ class Server:
         host = f"{self._bucket}.{regions}" if self._is_virtual else regions
         return self._settings.endpoint or f"https://{host}"
 
-    def _signed(self, call: Call, keys: Keys) -> Asked:
+    def _signed(self, call: Call, keys: Keys) -> PreparedRequest:
         root = "/" if self._is_virtual else f"/{self._bucket}"
         path = f"{root.rstrip('/')}/{call.key}" if call.key else root
-        request = Request(call.method, self.host, path, call.query, call.body, call.headers)
+        request = SigningRequest(call.method, self.host, path, call.query, call.body, call.headers)
         stamp = strftime("%Y%m%dT%H%M%SZ", gmtime())
         headers = request.signed(keys, self._signed_for, stamp)
         headers["user-agent"] = f"walsup/{__version__}"  # not signed: some proxies change it
-        return Asked(call.method, request.target, headers, call.body, call.most_bytes)
+        return PreparedRequest(call.method, request.target, headers, call.body, call.most_bytes)
 
     def _where(self, call: Call) -> str:
         of = call.key or call.query.get("prefix", "")

@@ -24,7 +24,7 @@ class Keys(NamedTuple):
         return f"Keys({self.access_key_id})"
 
 
-class Request(NamedTuple):
+class SigningRequest(NamedTuple):
     """A request to be signed. `path` is not quoted; `headers` are more than the signature's."""
 
     method: str

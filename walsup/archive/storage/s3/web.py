@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from walsup.archive.storage.s3.connections import Connections
-from walsup.archive.storage.s3.exchange import Answer, Asked
+from walsup.archive.storage.s3.connections import ConnectionPool
+from walsup.archive.storage.s3.exchange import PreparedRequest, Reply
 from walsup.archive.storage.s3.steps import Peer, Steps
 from walsup.archive.storage.s3.trust import trust
 
@@ -31,12 +31,12 @@ def ask(
     *,
     body: bytes = b"",
     ca_file: Path | None = None,
-) -> Steps[Answer]:
+) -> Steps[Reply]:
     """Return the answer; raises as `Connections.ask` and `peer_of` do."""
     url = urlsplit(address)
     target = f"{url.path or '/'}?{url.query}".rstrip("?")
-    asked = Asked(method, target, {"host": url.netloc, **(headers or {})}, body)
-    connections = Connections(peer_of(url, ca_file))
+    asked = PreparedRequest(method, target, {"host": url.netloc, **(headers or {})}, body)
+    connections = ConnectionPool(peer_of(url, ca_file))
     try:
         return (yield from connections.ask(asked))
     finally:

@@ -4,7 +4,7 @@ import contextlib
 import socket
 import threading
 
-from walsup.archive.storage.s3.connections import Connections
+from walsup.archive.storage.s3.connections import ConnectionPool
 from walsup.archive.storage.s3.steps import Peer
 
 
@@ -21,8 +21,8 @@ class Scripted:
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
-    def __enter__(self) -> Connections:
-        self._asking = Connections(Peer("127.0.0.1", self.port, None))
+    def __enter__(self) -> ConnectionPool:
+        self._asking = ConnectionPool(Peer("127.0.0.1", self.port, None))
         return self._asking
 
     def __exit__(self, *_: object) -> None:

@@ -14,23 +14,23 @@ import pytest
 from tests.unit.archive.storage.s3.scripted import Scripted
 from walsup.archive.storage.s3 import looping
 from walsup.archive.storage.s3.blocking import carry
-from walsup.archive.storage.s3.connections import Connections
-from walsup.archive.storage.s3.exchange import Answer, Asked
+from walsup.archive.storage.s3.connections import ConnectionPool
+from walsup.archive.storage.s3.exchange import PreparedRequest, Reply
 from walsup.archive.storage.s3.lines import CutOffError
 from walsup.archive.storage.s3.steps import Peer, Resolve, Steps
 
 WHOLE = b'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag: "x"\r\n\r\nhello'
 GOOD_BYE = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbye"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"
-Ask = Callable[[Connections, Asked, float], Answer]
+Ask = Callable[[ConnectionPool, PreparedRequest, float], Reply]
 
 
-def in_a_loop(connections: Connections, asked: Asked, timeout_s: float) -> Answer:
+def in_a_loop(connections: ConnectionPool, asked: PreparedRequest, timeout_s: float) -> Reply:
     """As the agent asks."""
     return asyncio.run(looping.carry(connections.ask(asked), timeout_s))
 
 
-def blocking(connections: Connections, asked: Asked, timeout_s: float) -> Answer:
+def blocking(connections: ConnectionPool, asked: PreparedRequest, timeout_s: float) -> Reply:
     """As a first start asks."""
     return carry(connections.ask(asked), timeout_s)
 
@@ -42,14 +42,14 @@ def ask(request: pytest.FixtureRequest) -> Ask:
     return made
 
 
-def get() -> Asked:
+def get() -> PreparedRequest:
     """A request that changes nothing."""
-    return Asked("GET", "/b/k?x=1", {"host": "h"})
+    return PreparedRequest("GET", "/b/k?x=1", {"host": "h"})
 
 
-def put(body: bytes = b"content") -> Asked:
+def put(body: bytes = b"content") -> PreparedRequest:
     """A request that writes."""
-    return Asked("PUT", "/b/k", {"host": "h", "if-none-match": "*"}, body)
+    return PreparedRequest("PUT", "/b/k", {"host": "h", "if-none-match": "*"}, body)
 
 
 @pytest.mark.parametrize("piece", [1, 7, 1 << 16])
@@ -111,7 +111,7 @@ def test_an_endless_answer_ends(ask: Ask) -> None:
 def test_silence_ends_in_time(ask: Ask) -> None:
     """A byte now and then is not enough: the whole answer has so long."""
     with _dripping() as peer, pytest.raises(TimeoutError):
-        ask(Connections(peer), get(), 0.5)
+        ask(ConnectionPool(peer), get(), 0.5)
 
 
 @contextlib.contextmanager
@@ -169,7 +169,7 @@ def test_a_write_is_not(ask: Ask) -> None:
 
 def test_a_header_that_cannot_be_sent_is_not_shown(ask: Ask) -> None:
     """It may be a token."""
-    asked = Asked("GET", "/", {"host": "h", "x-amz-security-token": "se\ncret"})
+    asked = PreparedRequest("GET", "/", {"host": "h", "x-amz-security-token": "se\ncret"})
     with Scripted([WHOLE], [WHOLE]) as connections:
         with pytest.raises(ValueError, match="characters") as raised:
             ask(connections, asked, 10)
@@ -190,7 +190,7 @@ async def test_one_that_is_given_up_is_closed() -> None:
 
     async with await asyncio.start_server(hold, "127.0.0.1", 0) as server:
         peer = Peer("127.0.0.1", server.sockets[0].getsockname()[1], None)
-        asking = asyncio.create_task(looping.carry(Connections(peer).ask(get()), 10))
+        asking = asyncio.create_task(looping.carry(ConnectionPool(peer).ask(get()), 10))
         await asyncio.sleep(0.2)
         asking.cancel()
         await asyncio.wait_for(seen.wait(), 5)
@@ -211,9 +211,9 @@ def test_several_at_a_time(ask: Ask) -> None:
     """Each has a connection of its own."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server, ThreadPoolExecutor(8) as pool:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        connections = Connections(Peer("127.0.0.1", server.server_address[1], None))
+        connections = ConnectionPool(Peer("127.0.0.1", server.server_address[1], None))
         targets = [f"/{number}" for number in range(40)]
-        asked = [Asked("GET", target, {"host": "h"}) for target in targets]
+        asked = [PreparedRequest("GET", target, {"host": "h"}) for target in targets]
         found = pool.map(lambda one: ask(connections, one, 10), asked)
         assert [one.body.decode() for one in found] == targets
         connections.close()
@@ -252,7 +252,7 @@ def test_an_answer_before_the_whole_request_is_heard(ask: Ask) -> None:
         thread = threading.Thread(target=refuse)
         thread.start()
         peer = Peer("127.0.0.1", listener.getsockname()[1], None)
-        assert ask(Connections(peer), put(bytes(16 << 20)), 10).status == 503
+        assert ask(ConnectionPool(peer), put(bytes(16 << 20)), 10).status == 503
         thread.join()
 
 
@@ -270,7 +270,7 @@ def test_words_without_end_end_in_time(ask: Ask) -> None:
         thread.start()
         peer = Peer("127.0.0.1", listener.getsockname()[1], None)
         with pytest.raises(TimeoutError):
-            ask(Connections(peer), get(), 0.5)
+            ask(ConnectionPool(peer), get(), 0.5)
         thread.join(10)
         assert not thread.is_alive()
 
@@ -289,7 +289,7 @@ def test_a_burst_leaves_no_connections() -> None:
     """Those below the newest are let go too."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server, ThreadPoolExecutor(8) as pool:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        connections = Connections(Peer("127.0.0.1", server.server_address[1], None), rests_s=0.3)
+        connections = ConnectionPool(Peer("127.0.0.1", server.server_address[1], None), rests_s=0.3)
         [*pool.map(lambda _: blocking(connections, get(), 10), range(40))]
         for _ in range(5):
             time.sleep(0.1)
@@ -311,7 +311,7 @@ def test_the_first_address_that_answers(ask: Ask) -> None:
         ask(Named([nobody, nobody]), get(), 10)
 
 
-class Named(Connections):
+class Named(ConnectionPool):
     """Connections to a name that has these addresses."""
 
     def __init__(self, addresses: list[tuple[str, int]]) -> None:
@@ -319,7 +319,7 @@ class Named(Connections):
         tcp = (socket.AF_INET, socket.SOCK_STREAM, 0)
         self._addresses = [(*tcp, where) for where in addresses]
 
-    def ask(self, asked: Asked) -> Steps[Answer]:
+    def ask(self, asked: PreparedRequest) -> Steps[Reply]:
         """Ask as they do, and answer what only a name server could."""
         steps = super().ask(asked)
         step = next(steps)
@@ -335,5 +335,5 @@ class Named(Connections):
                 else:
                     step = steps.send(done)
         except StopIteration as end:
-            found: Answer = end.value
+            found: Reply = end.value
             return found

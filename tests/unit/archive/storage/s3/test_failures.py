@@ -7,7 +7,7 @@ from email.utils import formatdate
 
 import pytest
 
-from walsup.archive.storage.s3.exchange import Answer
+from walsup.archive.storage.s3.exchange import Reply
 from walsup.archive.storage.s3.failures import not_s3, refused, unanswered
 from walsup.archive.storage.s3.protocols import OtherProtocolError, spoken
 
@@ -82,7 +82,7 @@ def test_an_answer_has_the_class_and_the_remedy_that_are_right(
     status: int, body: str, kind: str, remedy: str
 ) -> None:
     """Of S3 servers, proxies, consoles and login pages."""
-    answer = Answer(status, {"content-type": "x/y", "server": "nginx"}, body.encode())
+    answer = Reply(status, {"content-type": "x/y", "server": "nginx"}, body.encode())
     fault = refused(answer, "s3:GetObject on b/k").fault
     assert (fault.kind, remedy in fault.cure) == (kind, True), fault.cure
     assert fault.problem.startswith(f"s3:GetObject on b/k: status {status}")
@@ -91,7 +91,7 @@ def test_an_answer_has_the_class_and_the_remedy_that_are_right(
 
 def test_a_condition_that_is_not_implemented_is_told_from_a_request_that_is_not() -> None:
     """A server without conditional writes, and one without this kind of listing."""
-    answer = Answer(501, {}, document("NotImplemented").encode())
+    answer = Reply(501, {}, document("NotImplemented").encode())
     assert refused(answer, "x", conditional=True).fault.kind == "no conditional writes"
     assert refused(answer, "x").fault.kind == "server error"
 
@@ -107,16 +107,16 @@ def test_a_condition_that_is_not_implemented_is_told_from_a_request_that_is_not(
 )
 def test_a_redirection_names_where_it_leads(location: str, kind: str, remedy: str) -> None:
     """To TLS, to a login page, to the server behind a load balancer."""
-    answer = Answer(301, {"location": location}, b"")
+    answer = Reply(301, {"location": location}, b"")
     fault = refused(answer, "x", bucket="b", host="s3.example:80").fault
     assert (fault.kind, remedy in fault.cure) == (kind, True), fault.cure
-    told = Answer(307, {"location": location, "x-amz-bucket-region": "eu-west-3"}, b"")
+    told = Reply(307, {"location": location, "x-amz-bucket-region": "eu-west-3"}, b"")
     assert refused(told, "x", host="s3.example:80").fault.cure == "set AWS_REGION=eu-west-3"
 
 
 def test_the_buckets_name_before_the_host_is_named() -> None:
     """Requests are path-style: the name would be there twice."""
-    answer = Answer(404, {}, document("NoSuchBucket").encode())
+    answer = Reply(404, {}, document("NoSuchBucket").encode())
     fault = refused(answer, "x", bucket="b", host="b.s3.example").fault
     assert fault.cure == "remove b. from the host in AWS_ENDPOINT: requests are path-style"
     assert "create the bucket" in refused(answer, "x", bucket="b", host="s3.example").fault.cure
@@ -125,7 +125,7 @@ def test_the_buckets_name_before_the_host_is_named() -> None:
 def test_how_far_the_clock_is_off_is_told() -> None:
     """By the server's own Date."""
     headers = {"date": formatdate(time.time() - 3600, usegmt=True)}
-    answer = Answer(403, headers, document("RequestTimeTooSkewed").encode())
+    answer = Reply(403, headers, document("RequestTimeTooSkewed").encode())
     fault = refused(answer, "x").fault
     assert fault.kind == "clock skew"
     assert "clock is 60 minutes ahead of its" in fault.problem
@@ -133,11 +133,11 @@ def test_how_far_the_clock_is_off_is_told() -> None:
 
 def test_success_with_a_page_is_no_success() -> None:
     """A captive portal answers 200 to whatever is asked; an owner object does not begin so."""
-    told = not_s3(Answer(200, {"content-type": "text/html"}, LOGIN.encode()), "x")
+    told = not_s3(Reply(200, {"content-type": "text/html"}, LOGIN.encode()), "x")
     assert told
     assert told.fault.kind == "no S3 server"
-    assert not not_s3(Answer(200, {}, b'{"id": 1}'), "x")
-    assert not not_s3(Answer(200, {}, b"<?xml version='1.0'?><ListBucketResult/>"), "x")
+    assert not not_s3(Reply(200, {}, b'{"id": 1}'), "x")
+    assert not not_s3(Reply(200, {}, b"<?xml version='1.0'?><ListBucketResult/>"), "x")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.archive.storage.s3.scripted import Scripted
 from walsup import settings
 from walsup.archive.faults import FaultError
-from walsup.archive.storage.s3.server import Call, Server
+from walsup.archive.storage.s3.server import Call, S3Server
 from walsup.settings import ArchiveUrl
 
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
@@ -17,25 +17,25 @@ FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 READ = Call("GET", "s3:GetObject", key="db/x")
 
 
-def server(**environment: str) -> Server:
+def server(**environment: str) -> S3Server:
     """The bucket's server as these settings have it."""
     known = settings.load({"WALSUP_ARCHIVE": "s3://b/db"} | environment)
     assert isinstance(known.archive, ArchiveUrl)
-    return Server(known, known.archive)
+    return S3Server(known, known.archive)
 
 
-def in_a_loop(asked: Server) -> object:
+def in_a_loop(asked: S3Server) -> object:
     """As the agent asks."""
     return asyncio.run(asked.ask(READ, 0.3))
 
 
-def blocking(asked: Server) -> object:
+def blocking(asked: S3Server) -> object:
     """As a first start asks."""
     return asked.ask_now(READ, 0.3)
 
 
 @pytest.mark.parametrize("ask", [in_a_loop, blocking])
-def test_silence_about_keys_is_no_silence_of_the_bucket(ask: Callable[[Server], object]) -> None:
+def test_silence_about_keys_is_no_silence_of_the_bucket(ask: Callable[[S3Server], object]) -> None:
     """Without keys on a machine that is not Amazon's the metadata's address swallows packets."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         nowhere = f"http://127.0.0.1:{silent.getsockname()[1]}"

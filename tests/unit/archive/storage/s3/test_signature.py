@@ -9,7 +9,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from walsup.archive.storage.s3.signature import Keys, Request
+from walsup.archive.storage.s3.signature import Keys, SigningRequest
 
 EXAMPLE = Keys("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
@@ -27,7 +27,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20
 )
 def test_amazons_examples(query: dict[str, str], signature: str) -> None:
     """Of the documentation's chapter on signature calculations."""
-    request = Request("GET", "examplebucket.s3.amazonaws.com", "/", query)
+    request = SigningRequest("GET", "examplebucket.s3.amazonaws.com", "/", query)
     signed = request.signed(EXAMPLE, "us-east-1", "20130524T000000Z")
     assert signed["authorization"].endswith(f"Signature={signature}")
 
@@ -40,7 +40,9 @@ def test_amazons_examples(query: dict[str, str], signature: str) -> None:
 )
 def test_it_is_botocores(key: str, version: str, body: bytes, token: str) -> None:
     """Odd keys, versions, bodies and session tokens."""
-    request = Request("POST", "s3.example:8333", f"/bucket/{key}", {"versionId": version}, body)
+    request = SigningRequest(
+        "POST", "s3.example:8333", f"/bucket/{key}", {"versionId": version}, body
+    )
     url = f"http://{request.host}{request.target}"
     theirs = AWSRequest("POST", url, data=body)
     S3SigV4Auth(
