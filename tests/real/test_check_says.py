@@ -87,7 +87,7 @@ def test_check_says_that_only_a_reading_finds_names_and_transactions(
     plain = check()
     assert plain.returncode == 0, plain.stderr
     assert "--deep" in plain.stdout
-    assert "it would work" in plain.stdout
+    assert "the restore would work" in plain.stdout
     for setting, right, wrong in (
         ("WALSUP_RESTORE_TARGET_NAME", "before three", "before"),
         ("WALSUP_RESTORE_TARGET_XID", story.xid[2], "4000000"),
@@ -95,14 +95,14 @@ def test_check_says_that_only_a_reading_finds_names_and_transactions(
         for value in (right, wrong):
             asked = check(**{setting: value})
             assert asked.returncode == 0
-            assert "it would work" not in asked.stdout
+            assert "the restore would work" not in asked.stdout
             assert "not known: whether" in asked.stdout
             assert "--deep" in asked.stdout
         found = check(deep=True, **{setting: right})
         assert found.returncode == 0, found.stderr
         assert f"{right} is in the archive, at 0/" in found.stdout
         assert "the last transaction ended at 20" in found.stdout
-        assert "it would work" in found.stdout
+        assert "the restore would work" in found.stdout
         lost = check(deep=True, **{setting: wrong})
         assert lost.returncode == 74
         assert "there is no " in lost.stderr

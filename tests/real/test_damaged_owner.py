@@ -28,7 +28,8 @@ def test_a_damaged_owner_object_names_the_way_out(walsup: Make, s3: S3Server) ->
     assert "remove it" in refused.stderr
     s3.delete(key)
     one.wait_for(
-        lambda: "has gone" in status(one).get("gate", {}).get("reason", ""), "it is seen to be gone"
+        lambda: "has been deleted" in status(one).get("gate", {}).get("reason", ""),
+        "it is seen to be gone",
     )
     assert cli(one, "adopt", "--yes").returncode == 0
     wait_protected(one)

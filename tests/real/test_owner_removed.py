@@ -35,7 +35,7 @@ def test_a_claim_waits_until_the_holder_of_a_removed_object_is_out(
     s3.delete(f"{one.prefix}/walsup/owner.json")
     copy.start()
     other = copy.walsup
-    assert "has gone" in wait_fault(other, "gate")["problem"]
+    assert "has been deleted" in wait_fault(other, "gate")["problem"]
     other.wait_for(lambda: status(other).get("gate", {}).get("state") == "open", "it is let in")
     assert not one.state().get("engine_pid")
     assert set(before) <= set(segments(s3, one.prefix))

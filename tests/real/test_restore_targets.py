@@ -166,7 +166,7 @@ def test_check_and_list_say_what_would_happen(walsup: Make, s3: S3Server, story:
     one = walsup(s3=None, env=env)
     checked = cli(one, "restore", "--check")
     assert checked.returncode == 0, checked.stderr
-    assert "it would work" in checked.stdout
+    assert "the restore would work" in checked.stdout
     listed = cli(one, "restore", "--list")
     assert listed.returncode == 0, listed.stderr
     assert "1 base backups" in listed.stdout

@@ -100,7 +100,7 @@ def test_a_directory_has_one_archive(archive: Path) -> None:
     parent = archive.parent
     assert "db/" in _wipe(parent, "--confirm", str(parent)).stderr
     wal = archive / "wal_005"
-    assert "no archive" in _wipe(wal, "--confirm", str(wal)).stderr
+    assert "not an archive" in _wipe(wal, "--confirm", str(wal)).stderr
     absent = parent / "absent"
     assert "no bucket" in _wipe(absent, "--confirm", str(absent)).stderr
     assert _are_there(archive)
