@@ -7,8 +7,8 @@ from pathlib import Path
 _INSIDE = """
 import asyncio, socket
 from walsup import settings
-from walsup.archive.classify import classify
-from walsup.archive.s3.bucket import S3Bucket
+from walsup.archive.storage.fault_mapping import classify
+from walsup.archive.storage.s3.bucket import S3Bucket
 
 silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 silent.bind(("127.0.0.1", 53))

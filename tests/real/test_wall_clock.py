@@ -15,8 +15,10 @@ _ASKED = (
 )
 # What reckons with leases: who holds, who waits, who ends the daemon, who refuses a push.
 _RECKON = (
-    *("archive/lease", "archive/claim", "archive/letin", "archive/owner", "archive/command"),
-    *("agent/holding", "agent/loops/gate", "agent/doorkeeper", "init/service"),
+    *("archive/ownership/lease", "archive/ownership/claim", "archive/ownership/takeover"),
+    *("archive/ownership/admission", "archive/owner_record", "archive/engine/archive_command"),
+    *("agent/archiving/lease_holder", "agent/loops/gate", "agent/archiving/gate_opening"),
+    "init/children/service",
 )
 
 
