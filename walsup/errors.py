@@ -38,10 +38,10 @@ class SettingsError(WalsupError):
 
 
 class DataDirectoryError(WalsupError):
-    """The data directory is incomplete or damaged, or not PostgreSQL's."""
+    """The data directory is damaged, or another instance has become the primary."""
 
     exit_code = 65
-    who = "operator: the volume"
+    who = "operator: the volume, or nothing: a restart gets the new role"
 
 
 class VersionError(WalsupError):
@@ -101,7 +101,7 @@ class EngineError(WalsupError):
 
 
 class ArchiveError(WalsupError):
-    """The archive cannot be reached, denies access, or lacks what a restore needs."""
+    """The archive cannot be reached, denies access or lacks WAL; or a lease was not renewed."""
 
     exit_code = 74
     who = "operator: the bucket and its credentials"

@@ -1,7 +1,7 @@
 """What an engine's own words mean, in the classes of `fault`. Pure.
 
 The engines end with 1 whatever it was. Source: messages of WAL-G 3.0.8 (aws-sdk-go 1.55, pgx) and
-WAL-RUS 0.4.1, each made for real; the texts are in tests/unit/archive/test_output.py.
+WAL-RUS 0.4.1, each made for real; the texts are in tests/unit/archive/engine/test_output.py.
 """
 
 import re
