@@ -177,7 +177,7 @@ def _kill_key_server(one: Walsup) -> None:
     (found,) = (
         int(path.parent.name)
         for path in Path("/proc").glob("[0-9]*/cmdline")
-        if b"keyserver.py" in (line := _read(path)) and bytes(one.layout.base) in line
+        if b"key_server.py" in (line := _read(path)) and bytes(one.layout.base) in line
     )
     os.kill(found, signal.SIGKILL)
     one.wait_event("keys.server_restarted")
