@@ -30,7 +30,6 @@ _RULE = re.compile(r"(?<![\w.$*/-])S(?!3\b)[1-9]\d?[bc]?(?![\w-])")
 UNCHANGED = (
     "walsup/agent/",
     "walsup/boot/",
-    "walsup/init/",
 )
 # It defines the codes, and it names the words that are not to be used.
 _DEFINITIONS = ("docs/safety-rules.md", "docs/glossary.md")

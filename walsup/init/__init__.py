@@ -39,7 +39,7 @@ def main(
     """
     hide_memory()
     hold_standard_descriptors()
-    # Ignored (some runtimes leave it so), the kernel would reap for us and drop the exit codes.
+    # Ignored (some runtimes leave it so), the kernel would reap children and drop their exit codes.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     # Python's handler would make a fork look like a postgres that is ready for INT.
     signal.signal(signal.SIGINT, signal.SIG_DFL)

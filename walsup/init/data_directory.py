@@ -17,10 +17,10 @@ _POSTMASTERS = ("postgres", "postmaster")
 
 
 def make_directories(pgdata: str, run_dir: str) -> None:
-    """Create both directories; as root the run directory is handed to the database's user.
+    """Create both directories. As root, give the run directory to the database's user.
 
     Raises:
-        PermissionsError: they cannot be made, or the run directory is somebody else's.
+        PermissionsError: they cannot be made, or the run directory belongs to another user.
     """
     for name, path in (("PGDATA", pgdata), ("WALSUP_RUN_DIR", run_dir)):
         if wrong := fault_in(name, path):
@@ -54,7 +54,7 @@ def make_directories(pgdata: str, run_dir: str) -> None:
 
 
 def open_data_directory(pgdata: str) -> int:
-    """Open PGDATA for its lock; gives the descriptor.
+    """Open PGDATA for its lock and return the descriptor.
 
     Raises:
         DataDirectoryError: it is no directory or cannot be opened.
@@ -69,7 +69,7 @@ def open_data_directory(pgdata: str) -> int:
 
 
 def try_lock(descriptor: int) -> bool:
-    """Take the exclusive lock if it is free. Never unlocked: the last copy to close frees it.
+    """Take the exclusive lock if it is free. It is never unlocked: the last close frees it.
 
     Raises:
         DataDirectoryError: the file system has no locks.
@@ -87,7 +87,7 @@ def try_lock(descriptor: int) -> bool:
 
 
 def locked_error(pgdata: str, descriptor: int) -> LockedError:
-    """Say who holds the data directory."""
+    """Raise an error that names the processes that hold the data directory."""
     users = ", ".join(holders(pgdata, descriptor)) or "unknown (another container or node)"
     return LockedError(
         f"the data directory {pgdata} is in use, for {LOCK_PATIENCE_S:.0f} s of waiting;"
@@ -97,9 +97,9 @@ def locked_error(pgdata: str, descriptor: int) -> LockedError:
 
 
 def clear_stale_pid(pgdata: str) -> None:
-    """Remove a postmaster.pid whose process is dead or no postgres of this directory.
+    """Remove a postmaster.pid whose process is dead or is not a postgres of this directory.
 
-    Only to be called while the lock is held.
+    Call this only while the lock is held.
 
     Raises:
         LockedError: a postgres of this directory is alive.
@@ -123,9 +123,9 @@ def clear_stale_pid(pgdata: str) -> None:
 
 
 def holders(pgdata: str, descriptor: int) -> "list[str]":
-    """Name the processes that hold the directory or a file in it open, as far as we may look.
+    """Return the processes that hold the directory or a file in it, as far as they are visible.
 
-    Those of other containers cannot be seen from here.
+    Processes of other containers cannot be seen from here.
     """
     ours = os.fstat(descriptor)
     names = []
@@ -160,7 +160,7 @@ def _is_postgres_of(pid: int, pgdata: str) -> bool:
     except FileNotFoundError:
         return False
     except OSError:
-        # It lives and hides itself. Only its name is left to judge by: better refuse than corrupt.
+        # It lives and hides itself. Only its name is left to decide by: better refuse than corrupt.
         try:
             return _name(pid) in _POSTMASTERS
         except FileNotFoundError:

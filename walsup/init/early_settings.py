@@ -1,4 +1,4 @@
-"""The settings that PID 1 needs before prepare has read and judged all of them.
+"""The settings that PID 1 needs before prepare has read and checked all of them.
 
 Taken from the environment alone (no *_FILE). A faulty value falls back to its default here
 and is reported by prepare together with all other faults.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class EarlySettings:
-    """What PID 1 knows on its own: directories, the stop grace, where its last word goes."""
+    """What PID 1 reads itself: directories, the stop grace, where its termination message goes."""
 
     __slots__ = (
         "grace_is_set",
@@ -50,8 +50,8 @@ class EarlySettings:
 def default_run_dir(environ: "Mapping[str, str]", uid: int, pgdata: str) -> str:
     """Return WALSUP_RUN_DIR, else /run/walsup, else $XDG_RUNTIME_DIR/walsup, else one in /tmp.
 
-    The one in /tmp carries the uid and a checksum of PGDATA, so that two databases of one user
-    do not meet in it.
+    The name of the one in /tmp holds the uid and a checksum of PGDATA, so that two databases of one
+    user do not share it.
     """
     if explicit := environ.get("WALSUP_RUN_DIR"):
         return os.path.abspath(explicit)

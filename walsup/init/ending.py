@@ -1,4 +1,4 @@
-"""How the container ends: from what is known, its exit code and its termination message. Pure."""
+"""How the container ends: its exit code and its termination message from the known facts. Pure."""
 
 import signal
 
@@ -6,7 +6,7 @@ NOT_PROVEN = "everything before the shutdown checkpoint is in the bucket: not pr
 
 
 class Reason:
-    """Why the container ends, and the exit code that says so; 0: postgres's own code does."""
+    """Why the container ends, and its exit code. 0: postgres's exit code is used."""
 
     __slots__ = ("exit_code", "text")
 
@@ -16,10 +16,11 @@ class Reason:
 
 
 class PostgresEnd:
-    """How postgres has ended.
+    """How postgres ended.
 
-    `exit_code`: None when it hangs in the kernel and is given up. `last_signal`: the strongest that
-    it was sent, 0 for none. `clean`: whether pg_control said "shut down" before a stronger one.
+    `exit_code`: None when it hangs in the kernel and is given up. `last_signal`: the strongest
+    signal that it was sent, 0 for none. `clean`: whether pg_control said "shut down" before a
+    stronger one.
     """
 
     __slots__ = ("clean", "exit_code", "last_signal")
@@ -30,7 +31,7 @@ class PostgresEnd:
         self.clean = clean
 
     def code_after_stop(self) -> int:
-        """Return what the exit code means after a stop that was asked for."""
+        """Return what the exit code means after a requested stop."""
         last = self.last_signal
         if last == signal.SIGKILL or (last == signal.SIGQUIT and not self.clean):
             return 128 + last
@@ -40,10 +41,10 @@ class PostgresEnd:
 class Ending:
     """What is known so far about the end of the container.
 
-    `refusal`: why postgres was never started, or PID 1 cannot go on. `disk_full`: what postgres
-    ended of. `requested`: why the agent, or the deadline of its lease, has stopped postgres.
-    `explanation`: what it means when postgres ends by itself; it was said before. The first of
-    them counts. Without any, the end of postgres does.
+    `refusal`: why postgres was never started, or PID 1 cannot continue. `disk_full`: the full disk
+    that ended postgres. `requested`: why the agent, or the deadline of its lease, has stopped
+    postgres. `explanation`: what an end of postgres by itself means, as the agent reported it
+    before. The first of them counts. Without any, the end of postgres counts.
     """
 
     __slots__ = (
@@ -69,7 +70,7 @@ class Ending:
 
     @property
     def exit_code(self) -> int:
-        """The exit code of the container."""
+        """Return the exit code of the container."""
         reason = self.refusal or self.disk_full or self.requested
         if reason and reason.exit_code:
             return reason.exit_code
@@ -84,7 +85,7 @@ class Ending:
 
     @property
     def message(self) -> str:
-        """The termination message: the reason, an end without a stop, the verdict."""
+        """Return the termination message: the reason, an end without a stop, the verdict."""
         lines = []
         reason = self.refusal or self.disk_full or self.requested
         if not reason and not (self.postgres and self.postgres.exit_code == 0):
@@ -99,11 +100,11 @@ class Ending:
 
     @property
     def verdict_at_end(self) -> str:
-        """What is proven of the archive; empty when there is none, or postgres never ran."""
+        """Return what is verified in the archive; empty without an archive or a run of postgres."""
         if self.verdict or not self.awaits_verdict or self.postgres is None:
             return self.verdict
         return NOT_PROVEN
 
     def fields(self) -> "dict[str, object]":
-        """Return what the last state file says of it."""
+        """Return the lines of the last state file."""
         return {"phase": "ended", "detail": self.message, "exit_code": self.exit_code}

@@ -1,7 +1,8 @@
-"""The deadline of a primary that cannot renew its lease, enforced here whatever the agent does.
+"""The deadline of a primary that cannot renew its lease, enforced without the agent.
 
-The agent only moves it forward, in a file of the run directory: until when postgres may take
-writes, by the clock of leases, and the length of a lease. No file, or 0: there is no deadline.
+The agent only moves it forward, in a file of the run directory. The file holds the time until which
+postgres may take writes, by the clock of leases, and the length of a lease. No file, or 0: there is
+no deadline.
 """
 
 # ruff: noqa: PTH118, PTH123 -- pathlib would cost PID 1 a megabyte
@@ -25,7 +26,7 @@ REASON = (
 
 
 class FenceDeadline:
-    """The file, and how long the deadline is over."""
+    """The file, and for how long the deadline has passed."""
 
     __slots__ = ("_path", "reached")
 
@@ -51,8 +52,8 @@ class FenceDeadline:
     def due(self) -> int:
         """Return the signal that postgres has to get by now; 0: none.
 
-        A fast shutdown at the deadline, but not when the machine stood still meanwhile: another
-        may take writes by then.
+        A fast shutdown at the deadline. When the machine stood still past it, SIGQUIT or SIGKILL at
+        once, because another instance may take writes by then.
         """
         until_s, lease_s = self.read()
         over_s = time.clock_gettime(time.CLOCK_BOOTTIME) - until_s

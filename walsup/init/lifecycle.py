@@ -1,6 +1,7 @@
 """The phases of the container, from the lock of the data directory to the end of postgres.
 
-It says what follows from a message, a signal or the end of a child, and what is due when.
+This module decides what follows from a message, a signal or the end of a child, and what is due at
+which time.
 """
 
 import signal
@@ -46,7 +47,7 @@ _CRASH_SWEEP_S = 5.0
 
 
 class Lifecycle:
-    """What has happened so far, until `is_over`; `ending` then says what it means."""
+    """What has happened so far, until `is_over`; then `ending` holds its meaning."""
 
     def __init__(self, settings: "EarlySettings", start: "Start", silence_s: float) -> None:
         self._settings = settings
@@ -68,13 +69,13 @@ class Lifecycle:
 
     @property
     def has_postgres(self) -> bool:
-        """Whether postgres runs."""
+        """Return whether postgres runs."""
         return self._postmaster.pid != 0
 
     # --- what happens -----------------------------------------------------------------------
 
     def stop(self, number: int) -> None:
-        """Begin to stop; a second one changes nothing."""
+        """Begin to stop. A second call changes nothing."""
         if self._stop_s is None:
             self._stop_s = time.monotonic()
             self.ending.stop_asked = True
@@ -120,7 +121,7 @@ class Lifecycle:
     def _hear_agent(self, message: "FromAgent") -> None:
         match message:
             case Beat():
-                pass  # that it speaks is all that it says
+                pass  # its arrival is all that it reports
             case SetDaemon():
                 self.services.set_daemon(message)
             case ExtendLease():
@@ -205,13 +206,13 @@ class Lifecycle:
         self._detail = self._start.claim(now_s, self.state_file)
         if self._detail:
             return
-        # The message of an earlier run must not be read as this one's.
+        # The message of an earlier run must not be read as this run's.
         write_termination(self._settings.termination_log, "")
         self._phase = "preparing"
         self._start.begin(self.services.log)
 
     def _heed_fence(self, now_s: float) -> None:
-        """End postgres when its lease is over and another may have been promoted."""
+        """End postgres when its lease is over and another instance may have been promoted."""
         number = self._fence.due()
         if not number:
             if self._fence.is_near():
@@ -255,7 +256,7 @@ class Lifecycle:
         return max(0.0, min(pauses))
 
     def fields(self) -> "dict[str, object]":
-        """Return what the state file says."""
+        """Return the lines of the state file."""
         fields: dict[str, object] = {
             "phase": self._phase,
             "detail": self._detail,
@@ -271,6 +272,6 @@ class Lifecycle:
         return fields
 
     def kill(self) -> None:
-        """End what is left; the log stays."""
+        """End what is left; the log program stays."""
         self._start.process.kill()
         self.services.kill_writers()

@@ -1,6 +1,6 @@
-"""PID 1's side of the log: pipes as everybody's stdout and stderr, and the program that reads them.
+"""PID 1's side of the log: pipes as stdout and stderr of all processes, and their reader.
 
-PID 1 keeps both ends of each pipe: while that program is started again, what is written waits.
+PID 1 keeps both ends of each pipe. While the log program is started again, what is written waits.
 """
 
 # ruff: noqa: PTH118, PTH120 -- pathlib would cost PID 1 a megabyte
@@ -27,13 +27,14 @@ _STDERR = 2
 _PROGRAM = os.path.join(os.path.dirname(__file__), "log_program.py")
 # The beginning of log_program.LAYOUT, which PID 1 does not import for its size.
 _LAYOUT = struct.Struct("<QQQQ")
-# It writes there once a second; PID 1 looks at least every 5 s, unless it stood still itself.
+# The log program writes there once a second; PID 1 looks at least every 5 s, unless PID 1 stood
+# still.
 _SILENT_AFTER_S = 15.0
 _LOOKS_WITHIN_S = 8.0
 
 
 class LogService(Service):
-    """The program that reads the pipes; it is started again when it dies."""
+    """The log program, which reads the pipes. It is started again when it dies."""
 
     __slots__ = ("_beat", "_beat_s", "_control", "_looked_s", "_page", "_routes", "_shared")
 
@@ -47,9 +48,9 @@ class LogService(Service):
         self._beat_s = self._looked_s = 0.0
 
     def open(self) -> None:
-        """Put pipes in the place of stdout and stderr; without descriptors for it they stay.
+        """Replace stdout and stderr by pipes. Without free descriptors they stay.
 
-        As the database's user, to whom they then belong: it may open /dev/stderr.
+        Call this as the database's user, which then owns the pipes: it may open /dev/stderr.
         """
         try:
             self._shared = os.memfd_create("walsup-log")
@@ -74,7 +75,7 @@ class LogService(Service):
             self.begin()
 
     def begin(self) -> None:
-        """Start it, with the descriptors that it needs."""
+        """Start it with the descriptors that it needs."""
         self._let_go()
         try:
             ends, self._control = os.pipe2(os.O_CLOEXEC)
@@ -91,7 +92,7 @@ class LogService(Service):
         return Launch([sys.executable, "-I", "-S", _PROGRAM, *words], {})
 
     def due_in(self, now_s: float) -> "float | None":
-        """Return the seconds until it is to be looked at, None: it need not be."""
+        """Return the seconds until it must be checked, None: no check is needed."""
         due_s = super().due_in(now_s)
         if not log.is_kept():
             return due_s
@@ -105,7 +106,7 @@ class LogService(Service):
             self.begin()
 
     def kill_silent(self, now_s: float) -> None:
-        """Kill it when it stands still, as a stopped process does: the pipes would fill up."""
+        """Kill it when it stands still, as a stopped process does: otherwise the pipes fill up."""
         if self._page is None:
             return
         *_, beat = _LAYOUT.unpack_from(self._page, 0)
@@ -118,7 +119,7 @@ class LogService(Service):
             self.kill()
 
     def fields(self) -> "dict[str, object]":
-        """Return what the state file says of the log."""
+        """Return the lines of the state file about the log."""
         if self._page is None:
             return {}
         dropped, problem, stalls, _ = _LAYOUT.unpack_from(self._page, 0)
@@ -126,7 +127,7 @@ class LogService(Service):
         return {"log_dropped_lines": dropped, "log_stalls": why if stalls else ""}
 
     def end(self) -> None:
-        """Have everything written that was said until now, unless the log stands still."""
+        """Flush everything that was logged until now, unless the log stands still."""
         if self.generation and not self.pid:
             self.begin()
         self.generation = 0
@@ -148,7 +149,7 @@ class LogService(Service):
         self._copy()
 
     def _copy(self) -> None:
-        """Write what that program has left, where it did not run or did not end."""
+        """Write what the log program has left, when it did not run or did not end."""
         for reader, real in zip(self._routes[::2], self._routes[1::2], strict=True):
             waiting = select.poll()
             waiting.register(real, select.POLLOUT)
@@ -156,7 +157,7 @@ class LogService(Service):
                 while waiting.poll(_LAST_PATIENCE_MS) and (left := os.read(reader, _PAGE_BYTES)):
                     os.write(real, left)
             except OSError:
-                continue  # nothing is left, or the log is gone
+                continue  # nothing is left, or the log is closed
 
     def _let_go(self) -> None:
         if self._control >= 0:
@@ -172,9 +173,10 @@ def _enlarge(writer: int) -> None:
 
 
 def _write_without_waiting(writer: int) -> None:
-    """Have PID 1 write its own lines without ever waiting for room in the pipe.
+    """Make PID 1 write its own lines without ever waiting for room in the pipe.
 
-    A second opening of the pipe: O_NONBLOCK on the one that is everybody's would lose their lines.
+    It opens the pipe a second time: O_NONBLOCK on the shared descriptor would lose other processes'
+    lines.
     """
     try:
         log.never_wait(os.open(f"/proc/self/fd/{writer}", os.O_WRONLY | os.O_NONBLOCK))
@@ -183,7 +185,7 @@ def _write_without_waiting(writer: int) -> None:
 
 
 def hold_standard_descriptors() -> None:
-    """Open what the runtime has closed: the next file opened would become everybody's log."""
+    """Open what the runtime has closed: otherwise the next opened file would become the log."""
     for standard in (0, *_STANDARD):
         try:
             os.fstat(standard)

@@ -1,9 +1,9 @@
 """The program that reads what everything in the container logs, and writes it to the real log.
 
-A program that writes to a log without a reader is ended by SIGPIPE; one whose reader stands still
-stands still too. This program is the only one to meet that. While the log is slow it reads no more
-than it may keep, 1 MiB; when it stands still, or is gone, lines are dropped and counted. Standard
-library only, without PID 1's environment and its secrets.
+A program that writes to a log without a reader is ended by SIGPIPE. When the reader stands still,
+the writer stands still too. Only this program is exposed to that. While the log is slow it reads no
+more than it may keep, 1 MiB. When the log stands still, or is closed, lines are dropped and
+counted. Standard library only, without PID 1's environment and its secrets.
 """
 
 import errno
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # Lines dropped since the start, the errno of the last failure, whether the log stalls, when this
-# was written (monotonic, in ms), dropped lines of which the log does not know yet, lines that are
+# was written (monotonic, in ms), dropped lines that the log does not mention yet, lines that are
 # kept: they outlive this process.
 LAYOUT = struct.Struct("<QQQQQQ")
 MOST_KEPT_BYTES = 1 << 20
@@ -35,16 +35,16 @@ _FLUSHED_WITHIN_S = 1.0
 
 
 class Stream:
-    """One real descriptor with its own thread, which may block in a write for as long as it likes.
+    """One real descriptor with its own thread, which may block in a write without a limit.
 
-    `dropped`: lines since the start; `problem`: the errno of the last write when it failed, else 0.
+    `dropped`: lines since the start. `problem`: the errno of the last write when it failed, else 0.
     """
 
     def __init__(self, target: int, line: "Callable[[int, str], str]") -> None:
-        """`line`: gives the log's line about so many dropped lines, and why."""
+        """`line`: returns the log's line about a number of dropped lines, and why."""
         self.dropped = 0
         self.problem = 0
-        self.unsaid = 0  # dropped lines of which the log does not know yet
+        self.unsaid = 0  # dropped lines that the log does not mention yet
         self._target = target
         self._line = line
         self._kept: deque[bytes] = deque()
@@ -77,11 +77,11 @@ class Stream:
             self._changed.notify_all()
 
     def may_take(self) -> bool:
-        """Return whether to read on: there is room, or it is known that the log stands still."""
+        """Return whether to read on: there is room, or the log is known to stand still."""
         return self._kept_bytes + _CHUNK_BYTES <= MOST_KEPT_BYTES or self.stalls()
 
     def wait_for_room(self, until_s: float) -> None:
-        """Wait until more can be kept, or until then (monotonic)."""
+        """Wait until more can be kept, or until `until_s` (monotonic)."""
         with self._changed:
             while not self.may_take() and (left_s := until_s - time.monotonic()) > 0:
                 self._changed.wait(left_s)
@@ -101,7 +101,7 @@ class Stream:
         return self._kept_lines
 
     def flush(self, until_s: float) -> None:
-        """Wait until everything is written, or until then (monotonic)."""
+        """Wait until everything is written, or until `until_s` (monotonic)."""
         with self._changed:
             while self._kept_bytes and (left_s := until_s - time.monotonic()) > 0:
                 self._changed.wait(left_s)
@@ -132,14 +132,14 @@ class Stream:
                 self._changed.notify_all()
 
     def _notice(self) -> bytes:
-        """Return the line that says what was dropped, once there is room again."""
+        """Return the line about dropped lines, once there is room again."""
         if not self.unsaid or not self._wrote_line or self._kept_bytes > MOST_KEPT_BYTES // 2:
             return b""
         why = os.strerror(self.problem) if self.problem else "the log was not read"
         return self._line(self.unsaid, why).encode()
 
     def _write(self, data: bytes) -> int:
-        """Write; returns the errno of a failure, 0 for none."""
+        """Write; return the errno of a failure, 0 for none."""
         while data:
             try:
                 data = data[os.write(self._target, data) :]
@@ -205,7 +205,7 @@ def _show(page: mmap.mmap, streams: "list[Stream]") -> None:
 
 
 def _take(reader: int, stream: Stream) -> bool:
-    """Read what is there, once; returns whether there was anything."""
+    """Read what is there, once; return whether there was anything."""
     try:
         chunk = os.read(reader, _CHUNK_BYTES)
     except BlockingIOError:
@@ -216,7 +216,7 @@ def _take(reader: int, stream: Stream) -> bool:
 
 
 def _json(lines: int, why: str) -> str:
-    """Return a line as `walsup.log` writes them."""
+    """Return a line in the format of `walsup.log`."""
     fields = {"level": "warning", "process": "log", "event": "log.dropped"}
     return json.dumps({"ts": _now(), **fields, "lines": lines, "why": why}) + "\n"
 

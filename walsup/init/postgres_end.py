@@ -1,7 +1,7 @@
-"""What PID 1 finds out after postgres has ended, and what it notes: the agent may be dead.
+"""What PID 1 finds out and records after postgres has ended: the agent may be dead.
 
-The next start accepts a pg_control that says "shut down" without the agent's note of it when the
-file has the very same bytes: then no server was started in between.
+The next start accepts a pg_control that says "shut down" without the agent's note when the file has
+exactly the bytes that PID 1 recorded: then no server was started in between.
 """
 
 # ruff: noqa: PTH105, PTH118, PTH120, PTH123, PTH208 -- pathlib would cost PID 1 a megabyte
@@ -24,7 +24,7 @@ _SEGMENTS_TO_START = 2
 
 
 def note(pgdata: str, boot: str) -> int:
-    """Note pg_control as the run `boot` has left it, in a child: the disk may hang.
+    """Record pg_control as the run `boot` has left it, in a child: the disk may hang.
 
     Returns the child's pid; 0: there is none.
     """

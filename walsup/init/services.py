@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Services:
-    """All of them; `daemons` by their names."""
+    """All restarted children. `daemons` holds the engine's daemons by name."""
 
     __slots__ = ("agent", "daemons", "log")
 
@@ -26,13 +26,13 @@ class Services:
         daemon.until_s = message.until_s
 
     def extend_lease(self, until_s: float) -> None:
-        """Let the daemons run until then, by CLOCK_BOOTTIME."""
+        """Let the daemons run until `until_s`, by CLOCK_BOOTTIME."""
         for daemon in self.daemons.values():
             if daemon.until_s != float("inf"):  # the reader of another archive needs no lease
                 daemon.until_s = until_s
 
     def ended(self, pid: int, code: int) -> None:
-        """Note the end of a process, if it is one of them."""
+        """Record the end of a process, if it is one of them."""
         for service in self._all():
             if pid == service.pid:
                 service.ended(code)
@@ -58,7 +58,7 @@ class Services:
         return min(pauses)
 
     def fields(self) -> "dict[str, object]":
-        """Return what the state file says of them."""
+        """Return their lines of the state file."""
         fields = {
             "agent_pid": self.agent.pid or "",
             "agent_restarts": self.agent.restarts,

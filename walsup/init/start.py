@@ -54,10 +54,10 @@ class Start:
         self.lock = -1
 
     def open_directories(self) -> None:
-        """Create the directories that are missing, and open the data directory.
+        """Create missing directories, and open the data directory.
 
         Raises:
-            WalsupError: they are of no use.
+            WalsupError: they cannot be used.
         """
         data_directory.make_directories(self._settings.pgdata, self._settings.run_dir)
         self.lock = data_directory.open_data_directory(self._settings.pgdata)

@@ -16,8 +16,8 @@ LONGEST_TERMINATION_BYTES = 4096  # Source: Kubernetes, terminationMessagePath
 class StateFile:
     """The file `state` in the run directory, written on every change and every 5 seconds.
 
-    Only by the one that holds the directory's lock: a second `walsup run` in one container must
-    not tell the agent of the first that everything has ended.
+    Only the process that holds the directory's lock writes it: a second `walsup run` in one
+    container must not tell the agent of the first that everything has ended.
     """
 
     __slots__ = ("_lines", "_lock", "_path", "_run_dir", "_tried_s")
@@ -30,7 +30,7 @@ class StateFile:
         self._tried_s = float("-inf")
 
     def write(self, fields: "dict[str, object]") -> bool:
-        """Write `fields` if they changed or 5 seconds have passed; True when a change is there."""
+        """Write `fields` if they changed or 5 seconds have passed; return whether they changed."""
         lines = "".join(f"{key}={_flat(value)}\n" for key, value in fields.items())
         changed = lines != self._lines
         if not changed and self.due_in() > 0:
@@ -63,7 +63,7 @@ class StateFile:
 
 
 def replace(path: str, text: str) -> bool:
-    """Put `text` at `path` by rename; False when the file system refuses (full, read-only)."""
+    """Put `text` at `path` by rename; return False when the file system is full or read-only."""
     try:
         with open(path + ".new", "w", encoding="utf-8", errors="replace") as file:
             file.write(text)
@@ -76,7 +76,7 @@ def replace(path: str, text: str) -> bool:
 def _overwrite(path: str, text: str) -> bool:
     """Write over the old state: on a full tmpfs there is no room for a second file.
 
-    A state that grew old would look like a hung PID 1 to the liveness probe.
+    The liveness probe would read an old state as a hung PID 1.
     """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
@@ -94,7 +94,7 @@ def _overwrite(path: str, text: str) -> bool:
 
 
 def write_termination(path: str, message: str) -> None:
-    """Write the last word for Kubernetes (4096 bytes at most); a mount point, so no rename."""
+    """Write the termination message for Kubernetes (at most 4096 bytes), without a rename."""
     if not path:
         return
     text = message.encode(errors="replace")[:LONGEST_TERMINATION_BYTES].decode(errors="ignore")

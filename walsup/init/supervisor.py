@@ -56,7 +56,7 @@ class Supervisor:
         return self._life.ending.exit_code
 
     def _turn(self) -> None:
-        """Do one step; a bug, or a kernel without room, must not take a running postgres along."""
+        """Do one step. A bug, or a kernel out of memory, must not end a running postgres."""
         try:
             self._step()
         except WalsupError:

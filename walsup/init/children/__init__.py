@@ -1,1 +1,1 @@
-"""The processes that PID 1 starts, and how it hears from them."""
+"""The processes that PID 1 starts, and how they report to it."""

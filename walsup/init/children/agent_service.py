@@ -1,4 +1,4 @@
-"""The agent as PID 1 sees it: a restarted child with a pipe, over which it must be heard."""
+"""The agent as PID 1 sees it: a restarted child that must send a heartbeat on a pipe."""
 
 import time
 
@@ -17,7 +17,7 @@ _THAWS_S = 1.5
 
 
 class AgentService(Service):
-    """The agent; one that is silent for `silence_s` hangs, and is killed to be started again."""
+    """The agent. When it is silent for `silence_s`, it hangs: it is killed and started again."""
 
     __slots__ = ("_heard_s", "_late_s", "_patience_s", "_pipe", "_silence_s")
 
@@ -30,7 +30,7 @@ class AgentService(Service):
         self._pipe: MessagePipe | None = None
 
     def begin(self) -> None:
-        """Start it with a new pipe: half a line of a dead one must not meet the next."""
+        """Start it with a new pipe: half a line of a dead agent must not meet the next one."""
         if self._pipe:
             self._pipe.close()
             self._pipe = None
@@ -44,7 +44,7 @@ class AgentService(Service):
         self._heard_s, self._patience_s = time.monotonic(), _STARTS_S
 
     def messages(self) -> "list[FromAgent]":
-        """Return what it has said since the last call."""
+        """Return the messages that have arrived since the last call."""
         if self._pipe is None:
             return []
         messages: list[FromAgent] = self._pipe.messages(from_agent)
@@ -54,7 +54,7 @@ class AgentService(Service):
 
     @property
     def has_more_to_say(self) -> bool:
-        """Return whether it has said more than one turn of the loop listens to."""
+        """Return whether more messages wait than one turn of the loop reads."""
         return self._pipe is not None and not self._pipe.drained
 
     def silent_in(self, now_s: float) -> float:
@@ -62,15 +62,16 @@ class AgentService(Service):
         return self._heard_s + self._silence_s - now_s if self.pid else float("inf")
 
     def kill_silent(self, now_s: float) -> None:
-        """Kill it when it says nothing now: a base backup of its own would outlive the lease."""
+        """Kill it when it is silent now, because its base backup would outlive the lease."""
         if self.pid and now_s - self._heard_s > _BEATS_S:
             log.warning("agent.silent", silent_s=round(now_s - self._heard_s, 1))
             self.kill()
 
     def kill_late(self, now_s: float) -> None:
-        """Kill it when it says nothing while only its renewal keeps the database from its end.
+        """Kill it when it is silent while only its renewal keeps the database running.
 
-        One that is starting has longer; one that stood still together with us may say something.
+        A starting agent gets more time. After the whole container stood still, the agent gets time
+        to send a message.
         """
         if not self.pid or now_s - self._heard_s <= self._patience_s:
             self._late_s = float("inf")

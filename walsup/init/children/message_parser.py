@@ -1,6 +1,6 @@
-"""Parse what prepare and the agent say to PID 1, once, at the end of the pipe.
+"""Parse what prepare and the agent send to PID 1, once, at the end of the pipe.
 
-A line that is no message becomes `Invalid`; no line raises.
+A line that is no message becomes `Invalid`. No line raises.
 """
 
 import json
@@ -39,7 +39,7 @@ _LONGEST_PROBLEM = 200
 
 
 class Invalid:
-    """A line that is no message; `problem` names fields, never values: they may be secret."""
+    """A line that is no message. `problem` names fields but never values, which may be secret."""
 
     __slots__ = ("problem",)
 
@@ -48,7 +48,7 @@ class Invalid:
 
 
 def from_prepare(line: bytes) -> "FromPrepare | Invalid":
-    """Return what prepare has said in this line."""
+    """Return the message of prepare in this line."""
     try:
         return _built(_PREPARE, line)
     except (ValueError, RecursionError) as fault:
@@ -56,7 +56,7 @@ def from_prepare(line: bytes) -> "FromPrepare | Invalid":
 
 
 def from_agent(line: bytes) -> "FromAgent | Invalid":
-    """Return what the agent has said in this line."""
+    """Return the message of the agent in this line."""
     try:
         return _built(_AGENT, line)
     except (ValueError, RecursionError) as fault:
@@ -64,7 +64,7 @@ def from_agent(line: bytes) -> "FromAgent | Invalid":
 
 
 def _built(kinds: "Mapping[str, Callable[[_Fields], Message]]", line: bytes) -> "Message":
-    """Return the message by the first of these fields that it has."""
+    """Return the message that belongs to the first of these fields that is present."""
     fields = _parsed(line)
     for name, build in kinds.items():
         if name in fields:
@@ -157,7 +157,7 @@ def _exit_code(fields: _Fields) -> int:
     return value
 
 
-# Which message a line is, by the first of these fields that it has.
+# The first of these fields that is present decides which message a line is.
 _PREPARE: "dict[str, Callable[[_Fields], FromPrepare]]" = {
     "launch": _start,
     "daemon": _daemon,

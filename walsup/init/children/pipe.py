@@ -1,7 +1,7 @@
-"""The pipes over which prepare and the agent talk to PID 1: one message a line.
+"""The pipes on which prepare and the agent send messages to PID 1, one message a line.
 
-The kernel sends SIGIO when something arrives (O_ASYNC), so PID 1's one wait for signals is
-also its wait for messages.
+The kernel sends SIGIO when something arrives (O_ASYNC). One wait for signals therefore covers
+messages too.
 """
 
 import fcntl
@@ -49,10 +49,10 @@ class MessagePipe:
             self._reader = -1
 
     def messages(self, parse: "Callable[[bytes], Message | Invalid]") -> "list[Message]":
-        """Return the messages that have arrived; invalid lines are logged, once a call.
+        """Return the messages that have arrived. Invalid lines are logged, once a call.
 
-        A child that talks without end must not keep PID 1 from its signals: what is left over
-        after a megabyte waits for the next call (`drained` is False then).
+        A child that writes without end must not keep PID 1 from its signals: what is left after a
+        megabyte waits for the next call (`drained` is False then).
         """
         parsed = [parse(line) for line in self._lines()]
         problems = [message.problem for message in parsed if isinstance(message, Invalid)]
@@ -81,7 +81,7 @@ class MessagePipe:
 
 
 def send(writer: int, line: bytes) -> None:
-    """Write one line; without a PID 1 that reads, the writer ends soon by its death."""
+    """Write one line. When PID 1 is dead, the writer soon ends too."""
     while line:
         try:
             line = line[os.write(writer, line) :]

@@ -1,4 +1,4 @@
-"""postgres as PID 1 sees it: a pid, the signals it got, and one word of pg_control."""
+"""postgres as PID 1 sees it: a pid, the signals that it got, and its state in pg_control."""
 
 # ruff: noqa: PTH118, PTH123 -- pathlib would cost PID 1 a megabyte
 
@@ -33,7 +33,7 @@ _ABANDON_AFTER_KILL_S = 1.0
 class StopLadder:
     """The moments of one stop, in seconds after its beginning, for a grace in seconds.
 
-    What comes after QUIT belongs to the sweep of pg_wal and the verdict. A process that still
+    The time after QUIT belongs to the final push of pg_wal and the verdict. A process that still
     lives at `abandon_s` hangs in the kernel (a dead disk), and nothing more can be done.
     """
 
@@ -41,7 +41,8 @@ class StopLadder:
 
     def __init__(self, grace_s: float) -> None:
         self.grace_s = grace_s
-        # Of a short one postgres has most: its shutdown checkpoint is worth more than a sweep.
+        # postgres gets most of a short grace: its shutdown checkpoint is worth more than a final
+        # push.
         shortly_s = min(grace_s - KILL_AFTER_QUIT_S - VERDICT_MARGIN_S, _CHECKPOINT_S)
         self.quit_s = max(grace_s - _SWEEP_RESERVE_S, grace_s / 2, shortly_s)
         self.kill_s = self.quit_s + KILL_AFTER_QUIT_S
@@ -51,10 +52,10 @@ class StopLadder:
     def due(
         self, elapsed_s: float, clean_for_s: "float | None", walsenders: "Callable[[], bool]"
     ) -> int:
-        """Return the signal that is due now (0: none yet); it repeats until it is sent once.
+        """Return the signal that is due now (0: none yet). It repeats until it is sent once.
 
-        `clean_for_s`: since when pg_control says "shut down", None while it does not. From
-        then on QUIT harms nothing: exit 0 and no recovery at the next start.
+        `clean_for_s`: for how long pg_control has said "shut down", None while it does not. After
+        that QUIT is harmless: exit 0 and no recovery at the next start.
         """
         if elapsed_s >= self.kill_s:
             return signal.SIGKILL
@@ -66,7 +67,7 @@ class StopLadder:
 
 
 class Postmaster:
-    """The postmaster (or whatever program stands in its place)."""
+    """The postmaster, or the program that the operator runs instead of it."""
 
     def __init__(self, pgdata: str) -> None:
         self._pg_control = os.path.join(pgdata, "global", "pg_control")
@@ -81,30 +82,36 @@ class Postmaster:
         self.clean = False
 
     def start(self, launch: "Launch", lock: int) -> None:
-        """Start it; it alone inherits the lock, so a backend that outlives it still holds it."""
+        """Start it.
+
+        It alone inherits the lock, so a backend that outlives it still holds the lock.
+        """
         self.pid = spawn.spawn(launch, inherit=(lock,), orphan=True)
         self.started = True
         self._started_s = time.monotonic()
         log.info("postgres.started", pid=self.pid)
 
     def reload(self) -> None:
-        """Send HUP, unless it would kill: before its handlers postgres has read no file yet."""
+        """Send HUP, unless it would kill: before it has handlers, postgres has read no file yet."""
         if self.pid and self._catches(signal.SIGHUP):
             os.kill(self.pid, signal.SIGHUP)
 
     def stop(self, number: int) -> None:
-        """Ask for a fast (INT) or immediate (QUIT) shutdown; a weaker or second one is nothing."""
+        """Ask for a fast (INT) or immediate (QUIT) shutdown.
+
+        A weaker or second request changes nothing.
+        """
         strength = (0, signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
         if self.pid and strength.index(number) > strength.index(self.sent):
             self.sent = self._owed = number
             self._deliver()
 
     def climb(self, ladder: StopLadder, elapsed_s: float) -> None:
-        """Send what the ladder asks for by now."""
+        """Send the signal that the stop ladder asks for by now."""
         self._deliver()
         now_s = time.monotonic()
         if self.sent == signal.SIGINT and not self._owed:
-            # Looked at each time: a start that was still under way leaves "shut down" behind.
+            # Read each time: a start that was still under way leaves "shut down" in the file.
             self.clean = self._shut_down()
             if not self.clean:
                 self._clean_since_s = None
@@ -115,21 +122,21 @@ class Postmaster:
             self.stop(number)
 
     def ended(self, code: int) -> PostgresEnd:
-        """Note its end, and return how it has ended."""
+        """Record its end, and return how it ended."""
         self.pid = 0
         self.code = code
         self.done = True
-        # An end by its own (code 0) says "shut down" too; what counts is what it left on disk.
+        # An end by itself (code 0) says "shut down" too. What counts is what it left on disk.
         if self.sent in (0, signal.SIGINT):
             self.clean = self._shut_down()
         return self.end(code)
 
     def end(self, code: "int | None") -> PostgresEnd:
-        """Return how it ends; None: it is given up."""
+        """Return how it ended with this exit code; None: it hangs, and PID 1 gives it up."""
         return PostgresEnd(code, self.sent, clean=self.clean)
 
     def fields(self) -> "dict[str, object]":
-        """Return what the state file says of it."""
+        """Return its lines of the state file."""
         return {
             "postgres_pid": self.pid or "",
             "postgres_exit_code": self.code if self.done else "",
@@ -148,12 +155,15 @@ class Postmaster:
 
     @property
     def failed(self) -> bool:
-        """Whether it ended on its own account: an error code, or an abort; nobody killed it."""
+        """Return whether it ended by itself: an error code or an abort, not a kill."""
         aborted = 128 + signal.SIGABRT
         return self.sent in (0, signal.SIGINT) and (0 < self.code < 128 or self.code == aborted)  # noqa: PLR2004
 
     def _deliver(self) -> None:
-        """Send what is owed; INT only when it is caught, for it kills a postgres just begun."""
+        """Send the signal that is owed.
+
+        INT waits until it is caught: it kills a postgres just begun.
+        """
         settling = time.monotonic() - self._started_s < _SETTLING_S
         if not self._owed or (
             self._owed == signal.SIGINT and settling and not self._catches(signal.SIGINT)
@@ -169,7 +179,7 @@ class Postmaster:
             with open(f"/proc/{self.pid}/status", encoding="ascii", errors="replace") as file:
                 caught = next(line for line in file if line.startswith("SigCgt:"))
         except (OSError, StopIteration):
-            return True  # no such /proc here: send it, as everybody does
+            return True  # no such /proc here: send it at once
         return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
 
     def _shut_down(self) -> bool:

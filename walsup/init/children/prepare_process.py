@@ -1,4 +1,4 @@
-"""Prepare as PID 1 sees it: a fork that talks over a pipe and ends."""
+"""Prepare as PID 1 sees it: a fork that writes messages to a pipe and ends."""
 
 import os
 import signal
@@ -41,11 +41,11 @@ class PrepareProcess:
         pipe.close_writer()
 
     def messages(self) -> "list[FromPrepare]":
-        """Return what it has said since the last call."""
+        """Return the messages that have arrived since the last call."""
         return self._pipe.messages(from_prepare) if self._pipe else []
 
     def ended(self, code: int) -> None:
-        """Note its end. Without a refusal it was killed, or there is a bug."""
+        """Record its end. An end without a refusal is a kill or a bug."""
         self.pid = 0
         if self._pipe:
             self._pipe.close()
@@ -57,7 +57,7 @@ class PrepareProcess:
             )
 
     def stop(self) -> None:
-        """Ask it to end; the next start finishes or wipes what it has begun."""
+        """Ask it to end. The next start finishes or wipes what it has begun."""
         self._signal(signal.SIGTERM)
 
     def climb(self, elapsed_s: float) -> None:
@@ -66,7 +66,7 @@ class PrepareProcess:
             self.kill()
 
     def kill(self) -> None:
-        """End it without asking."""
+        """End it at once."""
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: int) -> None:

@@ -1,4 +1,4 @@
-"""A child that is started again when it dies: the agent, the engine daemons."""
+"""A child that is started again when it dies: the agent, the engine's daemons."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ _SOUND_AFTER_S = 30.0
 
 
 class Service:
-    """One restarted child. `generation` 0 means that it is not wanted."""
+    """One restarted child. `generation` 0 means that it must not run."""
 
     __slots__ = (
         "_due_s",
@@ -43,7 +43,7 @@ class Service:
         self._started_s = 0.0
 
     def want(self, launch: Launch | None, generation: int, after_s: float = 0.0) -> None:
-        """Ask for this launch; a running child of another generation is killed first."""
+        """Ask for this launch. A running child of another generation is killed first."""
         self._launch = launch
         self.generation = generation if launch else 0
         self._failures = 0
@@ -52,13 +52,13 @@ class Service:
             self.kill()
 
     def left_s(self) -> float:
-        """Return the seconds for which it may run yet, by the clock of leases."""
+        """Return the seconds for which it may still run, by the clock of leases."""
         if not self.generation:
             return float("inf")
         return self.until_s - time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def end_overdue(self) -> bool:
-        """End it when its lease is over: its speaker may hang, and must not be needed for it."""
+        """End it when its lease is over. This must not depend on the agent, which may hang."""
         if self.left_s() > 0:
             return False
         log.warning(f"{self.name}.lease_over", generation=self.generation)
@@ -66,13 +66,13 @@ class Service:
         return True
 
     def due_in(self, now_s: float) -> "float | None":
-        """Return the seconds until a start is due; None when there is nothing to start."""
+        """Return the seconds until a start is due, None when there is nothing to start."""
         if self.pid or not self.generation:
             return None
         return max(0.0, self._due_s - now_s)
 
     def start(self, *, inherit: "tuple[int, ...]" = (), **extra: str) -> None:
-        """Start it now; `extra` is added to its environment. No room for it counts as a death."""
+        """Start it now. `extra` is added to its environment. A failed fork counts as a death."""
         if self._launch is None:
             return
         environment = self._launch.environment | extra
@@ -87,7 +87,7 @@ class Service:
         log.info(f"{self.name}.started", pid=self.pid, generation=self.generation)
 
     def ended(self, code: int) -> None:
-        """Note its end; the next start waits longer after each early death."""
+        """Record its end. The next start waits longer after each early death."""
         replaced = self.running_generation != self.generation
         self.pid = 0
         self.running_generation = 0
@@ -102,7 +102,7 @@ class Service:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """End it without asking; it keeps nothing that would be lost."""
+        """End it at once. It keeps nothing that would be lost."""
         self.signal(signal.SIGKILL)
 
     def _fail(self, **why: object) -> None:

@@ -1,4 +1,4 @@
-"""Starting programs: what a child of PID 1 is made of, and what its end means."""
+"""Starts programs: the environment of a child of PID 1, and the meaning of its end."""
 
 import errno
 import os
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 NOT_FOUND = 127
 NOT_EXECUTABLE = 126
 _FIRST_OTHER_DESCRIPTOR = 3
-# Kernels before 5.9 close them one by one; none of ours is near this.
+# Kernels before 5.9 close them one by one; no descriptor of walsup's is near this number.
 _HIGHEST_DESCRIPTOR = 65536
 
 
 def spawn(launch: "Launch", *, inherit: "tuple[int, ...]" = (), orphan: bool = False) -> int:
-    """Fork and exec; returns the pid. `inherit`: descriptors that stay open over exec.
+    """Fork and exec; return the pid. `inherit`: descriptors that stay open over exec.
 
     The child has default dispositions and an empty mask. Unless `orphan`, it dies with PID 1.
 
     Raises:
-        OSError: there is no room for another process.
+        OSError: no process or memory is left for another process.
     """
     parent = os.getpid()
     if pid := os.fork():
@@ -46,7 +46,7 @@ def spawn(launch: "Launch", *, inherit: "tuple[int, ...]" = (), orphan: bool = F
 
 
 def fork_into(work: "Callable[[], int]") -> int:
-    """Fork and call `work()` in the child, which dies with PID 1; returns the pid.
+    """Fork and call `work()` in the child, which dies with PID 1; return the pid.
 
     Raises:
         OSError: there is no room for another process.
@@ -73,7 +73,7 @@ def _exec(launch: "Launch", inherit: "tuple[int, ...]", parent: int) -> "NoRetur
         os.closerange(first, descriptor)
         os.set_inheritable(descriptor, True)  # noqa: FBT003 (the call takes no keyword)
         first = descriptor + 1
-    # Also what the container's runtime has left open in us.
+    # Also what the container's runtime has left open in PID 1.
     os.closerange(first, _HIGHEST_DESCRIPTOR)
     os.chdir(launch.cwd)
     _be_ordinary()
@@ -81,10 +81,10 @@ def _exec(launch: "Launch", inherit: "tuple[int, ...]", parent: int) -> "NoRetur
 
 
 def _be_ordinary() -> None:
-    """Undo what PID 1 is, and whatever it was started with: mask, dispositions, terminal.
+    """Reset what PID 1 set, and what it inherited: mask, dispositions, terminal.
 
-    Python ignores PIPE and XFSZ; who started us may ignore HUP (nohup) or CHLD. A session of its
-    own keeps a terminal's Ctrl-C from the engine: PID 1 alone decides what it means.
+    Python ignores PIPE and XFSZ. The program that started PID 1 may ignore HUP (nohup) or CHLD. A
+    separate session keeps a terminal's Ctrl-C from the engine: PID 1 alone decides what it means.
     """
     for number in signal.valid_signals():
         if number not in (signal.SIGKILL, signal.SIGSTOP):

@@ -1,4 +1,4 @@
-"""Give the data directory and what it links to to the database's user, and become that user."""
+"""Give the data directory and the targets of its links to the database's user; become that user."""
 
 # ruff: noqa: PTH103, PTH112, PTH114, PTH116, PTH118, PTH119, PTH208 -- pathlib would cost PID 1 a megabyte
 
@@ -22,12 +22,12 @@ _HEX = frozenset("0123456789ABCDEF")
 
 
 def gives_away(pgdata: str) -> bool:
-    """Return whether this is root, and the directory of another user holds something."""
+    """Return whether this process is root, and the non-empty directory is another user's."""
     return os.geteuid() == 0 and is_anothers(pgdata, database_user().pw_uid)
 
 
 def is_anothers(pgdata: str, uid: int) -> bool:
-    """Return whether the data directory holds something and does not belong to this user."""
+    """Return whether the data directory is not empty and does not belong to this user."""
     if os.stat(pgdata).st_uid == uid:
         return False
     try:
@@ -37,9 +37,10 @@ def is_anothers(pgdata: str, uid: int) -> bool:
 
 
 def take_over(pgdata: str, waldir: str) -> None:
-    """As root: hand PGDATA (and where its WAL is) to the database's user, and become it.
+    """As root: give PGDATA (and the directory of its WAL) to the database's user, and become it.
 
-    For good: real, effective and saved ids and the groups change, which clears the capabilities.
+    This cannot be undone: real, effective and saved ids and the groups change, which clears the
+    capabilities.
 
     Raises:
         PermissionsError: root is not allowed to.
@@ -65,7 +66,8 @@ def take_over(pgdata: str, waldir: str) -> None:
 def hand_over(pgdata: str, waldir: str, owner: pwd.struct_passwd) -> None:
     """Give PGDATA, its WAL and its tablespaces to the database's user.
 
-    What lies outside goes first, PGDATA's top last: a walk that is cut off is done again.
+    Directories outside come first, the top of PGDATA comes last, so an interrupted walk is done
+    again.
 
     Raises:
         PermissionsError: root is not allowed to.
@@ -83,7 +85,7 @@ def hand_over(pgdata: str, waldir: str, owner: pwd.struct_passwd) -> None:
 
 
 def linked(pgdata: str, owner_uid: int) -> "Iterator[str]":
-    """Yield the directories outside of PGDATA that are this cluster's, by what they hold.
+    """Yield the directories outside of PGDATA that are this cluster's, judged by their content.
 
     The database's user can point a link in PGDATA anywhere, so what else a target holds decides. A
     tablespace may be another cluster's: it has to belong to the owner of PGDATA.
@@ -140,7 +142,7 @@ def _may_hold_wal(directory: str) -> bool:
 
 
 def _names(directory: str) -> "list[str]":
-    """Return what is in it; nothing where root itself may not look."""
+    """Return its names; empty when root itself may not look."""
     try:
         return sorted(os.listdir(directory))
     except OSError:
@@ -152,7 +154,7 @@ def _is_segment(name: str) -> bool:
 
 
 def _holds_tables(directory: str) -> bool:
-    """Return whether it holds folders of PostgreSQL's versions, such as PG_17_202406281, alone."""
+    """Return whether it holds only folders of PostgreSQL's versions, such as PG_17_202406281."""
     names = [name for name in _names(directory) if name not in _NOT_COUNTED]
     return bool(names) and all(
         name.startswith("PG_") and name[3:].replace("_", "").isdecimal() for name in names

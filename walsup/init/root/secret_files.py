@@ -1,7 +1,8 @@
 """Secret files that only root may read: copied for the database's user before root is given up.
 
-Compose mounts a secret with the owner and mode of the host's file, and a careful person makes those
-root's alone. What the database's user can read itself is not copied: its changes are followed.
+Compose mounts a secret with the owner and mode of the host's file, and careful operators give those
+to root alone. A file that the database's user can read itself is not copied: walsup follows its
+changes.
 """
 
 # ruff: noqa: PTH103, PTH108, PTH112, PTH113, PTH114, PTH118, PTH123, PTH208 -- pathlib would cost
@@ -36,7 +37,7 @@ class SecretFiles:
     def read(self) -> None:
         """As root: read every secret file that the environment names.
 
-        What cannot be read is reported by prepare.
+        Prepare reports what cannot be read.
         """
         if os.geteuid() != 0:
             return
@@ -48,7 +49,7 @@ class SecretFiles:
                 self._files[name] = (path, content)
 
     def keep(self, run_dir: str) -> None:
-        """As the database's user: write what it cannot read, and let the variables name that."""
+        """As the database's user: write what it cannot read, and point the variables at that."""
         try:
             _forget(run_dir)
             for name, (path, content) in self._files.items():
@@ -63,7 +64,7 @@ class SecretFiles:
                     for file, content in contents.items():
                         _write(os.path.join(copy, file), content)
                     _name_copy(name, path, copy)
-        except OSError as fault:  # prepare says what it cannot read
+        except OSError as fault:  # prepare reports what it cannot read
             log.error("secret.not_copied", problem=str(fault))
         self._files, self._folders = {}, {}
 
