@@ -1,1 +1,1 @@
-"""From settings and a data directory to a running postgres: what to do, and doing it."""
+"""From settings and a data directory to a running postgres: the decision, and its execution."""

@@ -1,7 +1,7 @@
 """PostgreSQL's command line: the operator's arguments, and after them the archive's own. Pure.
 
 The last `-c` wins over files and ALTER SYSTEM, so nothing can shadow what the archive needs, and
-no file of the operator is edited (S7, S9).
+no file of the operator is edited (rules archive-settings and operators-files).
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ _RECOVERY_SINCE = 12
 
 
 class CommandLine(NamedTuple):
-    """What postgres is given, and which values of the operator it displaces."""
+    """What postgres gets, and which values of the operator it displaces."""
 
     arguments: tuple[str, ...]
     displaced: Mapping[str, str]
@@ -39,12 +39,12 @@ def command_line(  # noqa: PLR0913 (each is one fact)
     major: int,
     recovery: Mapping[str, str] = MappingProxyType({}),
 ) -> CommandLine:
-    """Give postgres's arguments.
+    """Return postgres's arguments.
 
     `own`: the operator's arguments; `effective`: what files and arguments of the operator set, by
-    lower-case name; a data_directory in it is another than `pgdata`. `archive_command` None: no
-    archive is configured, and nothing is touched. `socket_dirs`: of the unix sockets, all of them.
-    `recovery`: what a restore under way needs.
+    lower-case name; a data_directory in it differs from `pgdata`. `archive_command` None: no
+    archive is configured, and nothing is touched. `socket_dirs`: all directories of unix sockets.
+    `recovery`: the settings for a restore that is in progress.
     """
     before = ["-D", pgdata]
     if port is not None:
@@ -88,7 +88,7 @@ def _archive(archive_command: str, *, archive_mode: bool, major: int) -> dict[st
 
 
 def _raised(effective: Mapping[str, str], archive_timeout_s: int) -> dict[str, str]:
-    """Raise what is too low for archiving; never lower anything (postgres would not start)."""
+    """Raise what is too low for archiving. Never lower anything: postgres would not start."""
     raised: dict[str, str] = {}
     if effective.get("wal_level", "replica").lower() in _BELOW_REPLICA:
         raised["wal_level"] = "replica"
@@ -100,9 +100,9 @@ def _raised(effective: Mapping[str, str], archive_timeout_s: int) -> dict[str, s
 
 
 def _is_zero(text: str) -> bool:
-    """Tell whether postgres reads a number, of seconds if it has a unit, as 0.
+    """Return whether postgres reads a number (of seconds if it has a unit) as 0.
 
-    What postgres would refuse is not 0: it says so itself when it starts.
+    A value that postgres would reject is not 0: postgres reports it when it starts.
     Source: PostgreSQL 15, guc.c, parse_int: strtol with base 0, then rounded half to even.
     """
     number = text.strip()
@@ -121,10 +121,10 @@ def _as_list_item(path: str) -> str:
 
 
 def postgres_environment(environ: Mapping[str, str], more: Sequence[str]) -> dict[str, str]:
-    """Give the variables that postgres may see: by name, so that no secret comes along.
+    """Return the variables that postgres may see: by name, so that no secret is passed on.
 
-    `more`: names of the operator's own, `PREFIX_*` for all that begin so; they open nothing that
-    is secret or the bucket's.
+    `more`: names that the operator adds, `PREFIX_*` for all names with that prefix. They never pass
+    a secret or a variable of the bucket.
     """
     return {
         name: value
@@ -137,7 +137,7 @@ def postgres_environment(environ: Mapping[str, str], more: Sequence[str]) -> dic
 
 _SECRETS = {row.name for row in declared() if row.secret}
 _SECRET_ENDS = ("PASSWORD", "PASSWORD_FILE", "PASSFILE")
-# Buckets', and Spilo's passwords of roles.
+# Buckets' variables, and Spilo's passwords of roles.
 _NOT_POSTGRES = (
     *("AWS_", "WALG_", "WALE_", "S3_", "PGBACKREST_", "PGPASSWORD_"),
     *("RESTORE_", "CLONE_"),

@@ -1,8 +1,8 @@
-"""Whether a data directory has everything that postgres needs but its configuration files.
+"""Whether a data directory has everything that postgres needs except its configuration files.
 
 Bitnami, Debian and others keep postgresql.conf and pg_hba.conf elsewhere: such a directory is
 intact. An interrupted initdb writes postgresql.conf before pg_control, and an interrupted copy
-lacks other things too.
+lacks other files too.
 """
 
 from pathlib import Path
@@ -39,6 +39,6 @@ def _wal(pgdata: Path) -> list[str]:
     try:
         known = pg_control.read(pgdata)
     except WalsupError:
-        return []  # the next one who reads it reports it
+        return []  # the next reader of the file reports it
     segment = Segment.containing(known.redo_lsn, known.timeline, known.segment_size)
     return [] if (pgdata / "pg_wal" / segment.name).exists() else [f"pg_wal/{segment.name}"]

@@ -1,4 +1,4 @@
-"""Making a data directory where there is none: a new cluster, or a copy out of an archive."""
+"""Creates a data directory where there is none: a new cluster, or a copy from an archive."""
 
 import os
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ def make(
     lock: int,
     arguments: Sequence[str],
 ) -> None:
-    """Make it, and keep in `hand` where the archive goes on. `arguments` are postgres's.
+    """Create it, and record in `hand` where the archive continues. `arguments` are postgres's.
 
     Raises:
-        WalsupError: as initdb, or the restore, does.
+        WalsupError: as initdb or the restore raises it.
     """
     known = hand.current.known
     one_shot = OneShot(

@@ -15,7 +15,8 @@ _SETTLE_S = 0.5
 class Current:
     """The settings of this start, with the secrets as their files have them now.
 
-    `secrets`: every secret that this start has had; it grows. `looks`: how often was looked.
+    `secrets`: every secret that this start has had; the list grows. `looks`: how often the files
+    were read.
     """
 
     def __init__(self, known: Settings, environ: Mapping[str, str]) -> None:
@@ -32,15 +33,15 @@ class Current:
         self.known = self.known._replace(archive=archive)
 
     def follow(self, write: Callable[[], None]) -> None:
-        """Call `write` now and whenever a secret has changed, in place of an earlier `write`."""
+        """Call `write` now and whenever a secret has changed, instead of an earlier `write`."""
         self._write = write
         write()
 
     def look(self, accepts: Callable[[Settings], bool] | None = None) -> bool:
         """Read the secrets again; return whether one has changed.
 
-        Files that are missing or half written change nothing. `accepts`: whether changed secrets
-        are taken.
+        Files that are missing or half written change nothing. `accepts` decides whether changed
+        secrets are used.
         """
         self.looks += 1
         found = self._read()

@@ -7,12 +7,12 @@ _FULL = ("No space left on device", "Disk quota exceeded")
 
 
 def says_full(text: str) -> bool:
-    """Return whether a program's last words say that there was no room."""
+    """Return whether the last lines of a program say that the volume was full."""
     return any(words in text for words in _FULL)
 
 
 def existing(place: Path) -> Path:
-    """Give a directory, or the nearest one above it that is there."""
+    """Return a directory, or its nearest ancestor that exists."""
     while not place.exists():
         place = place.parent
     return place

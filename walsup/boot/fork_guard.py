@@ -1,4 +1,4 @@
-"""What a fork of PID 1 does with its own end: the refusal is logged and sent, never raised."""
+"""How a fork of PID 1 ends: a refusal is logged and sent, never raised."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ from walsup.redaction import redact_known
 
 
 def guarded(work: Callable[[Send], None], send: Send) -> int:
-    """Do the work; return the exit code, and send PID 1 what it refuses, without secrets."""
+    """Do the work; return the exit code, and send the refusal to PID 1 without secrets."""
     log.configure(os.environ.get("WALSUP_LOG_FORMAT", "auto").strip(), "prepare")
     log.redact_with(redact_known)
     send = _without_secrets(send)
@@ -42,7 +42,7 @@ def _os_error(fault: OSError) -> WalsupError:
 
 
 def _without_secrets(send: Send) -> Send:
-    """Return a `send` that cuts secrets from what PID 1 shows; launches go as they are."""
+    """Return a `send` that removes secrets from what PID 1 shows. Launches are sent unchanged."""
 
     def shown(message: FromPrepare) -> None:
         match message:

@@ -1,6 +1,6 @@
-"""What prepare hands on: launches for PID 1, and a 0600 file with the agent's settings.
+"""What prepare passes on: launches for PID 1, and a 0600 file with the agent's settings.
 
-No secret is in a launch: children read them from files in the run directory (S28).
+No secret is in a launch: children read them from files in the run directory (rule secrets).
 """
 
 import json
@@ -23,7 +23,7 @@ _AGENT_SEES = ("PATH", "HOME", "TZ", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 class Handover:
-    """The hands of prepare: writes the agent's file, sends launches to PID 1."""
+    """Writes the agent's file for prepare, and sends launches to PID 1."""
 
     def __init__(
         self,
@@ -32,17 +32,17 @@ class Handover:
         boot: str,
         send: Send,
     ) -> None:
-        """`boot`: a random name of this very start of the container (S2)."""
+        """`boot`: a random name of this start of the container (rule one-owner)."""
         self.run_dir = run_dir
         self.current = current
-        self._archive = current.known.archive  # which the agent has been told
+        self._archive = current.known.archive  # the value that the agent has received
         self.boot = boot
-        self.continues = False  # whether the data directory was there before this start
-        self.deadline_s = math.inf  # of this start's claim, where silence ends a primary
+        self.continues = False  # whether the data directory existed before this start
+        self.deadline_s = math.inf  # of this start's claim, when silence ends a primary
         self.send = send
 
     def write_agent_file(self) -> None:
-        """Write what the agent reads when it starts."""
+        """Write the file that the agent reads when it starts."""
         content = {
             "boot": self.boot,
             "pgdata": str(self.current.known.pgdata),
@@ -53,7 +53,7 @@ class Handover:
     def _write_probe_file(self) -> None:
         """Write what the exec probes need to know of this start, for a shell to read.
 
-        A restore ends as a primary, so until then nothing is ready.
+        A restore ends as a primary. Until then the database is not ready.
         """
         known, path = self.current.known, self.run_dir / PROBE_FILE
         restores = restore_state.is_under_way(known.pgdata)
@@ -71,21 +71,21 @@ class Handover:
             path.unlink(missing_ok=True)
 
     def move(self) -> None:
-        """Start the agent again when the archive goes on in another place."""
+        """Start the agent again when the archive continues in another place."""
         archive = self.current.known.archive
         if archive != self._archive:
             self._archive = archive
             self.launch_agent(generation=2)
 
     def launch_agent(self, after_s: float = 0.0, generation: int = 1) -> None:
-        """Launch the agent, so many seconds later; one of another generation is ended."""
+        """Launch the agent after a delay in seconds. An agent of another generation is ended."""
         # -I: no PYTHON* variables, no user site, no current directory.
         argv = [sys.executable, "-I", "-m", "walsup", "agent", str(self.run_dir)]
         environment = {name: os.environ[name] for name in _AGENT_SEES if name in os.environ}
         self.send(StartAgent(Launch(argv, environment | self._trust()), generation, after_s))
 
     def _trust(self) -> dict[str, str]:
-        """Give what makes the engines, which the agent starts, trust the S3 server's CA.
+        """Return the variables with which the agent's engines trust the S3 server's CA.
 
         Source: rustls-native-certs 0.8 (WAL-RUS) and Go's crypto/x509 (WAL-G) read it.
         """

@@ -1,4 +1,4 @@
-"""Files that this user may not look at: whether they are there is not known."""
+"""Files that this user may not see: whether they exist is not known."""
 
 import errno
 import os
@@ -8,7 +8,7 @@ _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
 def is_absent(path: Path) -> bool:
-    """Return whether a file is certainly not there; behind a closed directory it may be."""
+    """Return whether a file certainly does not exist; in a closed directory it may exist."""
     try:
         path.stat()
     except OSError as fault:
@@ -17,6 +17,6 @@ def is_absent(path: Path) -> bool:
 
 
 def is_hidden(pgdata: Path, path: Path) -> bool:
-    """Return whether a file outside of a data directory may be another user's to read."""
+    """Return whether only another user may read a file outside of a data directory."""
     inside = Path(os.path.realpath(path)).is_relative_to(os.path.realpath(pgdata))
     return not inside and not is_absent(path) and not os.access(path, os.R_OK)

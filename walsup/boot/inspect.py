@@ -1,4 +1,4 @@
-"""What is in the data directory, told without running a program."""
+"""What the data directory holds, found out without running a program."""
 
 import os
 import re
@@ -13,14 +13,14 @@ from walsup.system.programs import which
 
 _NOT_OURS_TO_COUNT = ("lost+found", ".snapshot")
 _SHOWN = 5
-# With one of these postgres fetches its WAL from elsewhere.
+# With one of these files postgres fetches its WAL from elsewhere.
 _RECOVERS = ("recovery.signal", "standby.signal", "recovery.conf")
 # Whatever the version, postgres cannot start without these.
 _REQUIRED = ("base", "global", "pg_wal", "pg_xact")
 
 
 def look(pgdata: Path, *, config_elsewhere: bool = False) -> Found:
-    """Tell what the data directory is; `config_elsewhere` when config_file is set."""
+    """Return the kind of the data directory; `config_elsewhere` when config_file is set."""
     entries = sorted(
         entry.name
         for entry in os.scandir(pgdata)
@@ -86,7 +86,7 @@ def _missing(pgdata: Path, major: str, *, config_elsewhere: bool) -> Broken | No
         return _incomplete(pgdata, major, [name])
     conf = pgdata / "postgresql.conf"
     if not config_elsewhere and not conf.exists():
-        # Bitnami and Debian keep it elsewhere, so that alone is no loss.
+        # Bitnami and Debian keep it elsewhere, so its absence alone is no loss.
         if conf.is_symlink():
             return _unmounted(conf, major, "which does not exist")
         from walsup.boot import completeness  # noqa: PLC0415 (not for every start)
@@ -146,9 +146,9 @@ def _foreign(pgdata: Path, entries: list[str]) -> Broken:
 
 
 def program(name: str, bindir: Path | None, path: str) -> str:
-    """Give the path of one of PostgreSQL's programs; a bare guess when it is missing.
+    """Return the path of one of PostgreSQL's programs; a guess when it is missing.
 
-    What is missing or not executable shows when it is started (127, 126).
+    A missing or non-executable program is noticed when it is started (127, 126).
     """
     if bindir:
         return str(bindir / name)
@@ -159,16 +159,16 @@ def program(name: str, bindir: Path | None, path: str) -> str:
 
 
 def major_of(pgdata: Path) -> int:
-    """Return the major version that a data directory is of.
+    """Return the major version of a data directory.
 
     Raises:
-        OSError, ValueError: it does not say.
+        OSError, ValueError: it holds no version.
     """
     return int(_version(pgdata).partition(".")[0])
 
 
 def binaries_major(postgres: str) -> str | None:
-    """Give the programs' major version from their path, else from pg_config; None if neither."""
+    """Return the programs' major version from their path, else from pg_config; None if neither."""
     real = os.path.realpath(postgres)
     if found := re.search(r"/(?:postgresql|pgsql|postgres)[-/]?(\d\d|9\.\d)(?:/|$)", real):
         return found[1]

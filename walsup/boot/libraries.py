@@ -1,4 +1,4 @@
-"""The libraries that a cluster wants to load, and that this image lacks."""
+"""The libraries that a cluster loads and that this image lacks."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ _OTHERS = ("session_preload_libraries", "local_preload_libraries")
 
 
 def check(data: Path, bindir: Path | None, arguments: Sequence[str]) -> None:
-    """Refuse a copy whose shared_preload_libraries are not here: postgres would not start.
+    """Refuse a copy whose shared_preload_libraries are missing: postgres would not start.
 
     `arguments` are postgres's, which win over the copy's files.
 
@@ -25,14 +25,14 @@ def check(data: Path, bindir: Path | None, arguments: Sequence[str]) -> None:
     if where is None:
         return
     given = config.from_arguments(arguments)
-    # An operator's own file is read in the copy's place; the copy's is not in its place yet.
+    # A file of the operator replaces the copy's file, which is not in its place yet.
     elsewhere = given.get("config_file", "")
     instead = ("-c", f"config_file={elsewhere}") if Path(elsewhere).is_file() else ()
     values = config.effective(data, instead).values | given
     search = values.get(PATH, LIBDIR)
     lacking = missing(values.get(config.PRELOADED, ""), where, search)
     if other_images.recognise(data, values):
-        # What another image adds of its own is left out at the start.
+        # Libraries that another image adds are left out at the start.
         lacking = [
             name for name in lacking if other_images.without_path(name) not in other_images.LEFT_OUT
         ]
@@ -48,7 +48,7 @@ def check(data: Path, bindir: Path | None, arguments: Sequence[str]) -> None:
 
 
 def folder(bindir: Path | None) -> Path | None:
-    """Give the directory of this PostgreSQL's libraries; None: it does not say."""
+    """Return the directory of this PostgreSQL's libraries; None: not known."""
     import subprocess  # noqa: PLC0415 (6 ms of every start that needs none)
 
     pg_config = bindir / "pg_config" if bindir else Path("pg_config")
@@ -62,10 +62,10 @@ def folder(bindir: Path | None) -> Path | None:
 
 
 def missing(listed: str, where: Path | None, search: str = LIBDIR) -> list[str]:
-    """Give those of a setting's list that are certainly not there.
+    """Return the libraries of a setting's list that are certainly missing.
 
-    `where`: the directory of the libraries, None when it is not known; `search`: what is set as
-    dynamic_library_path. Where it leads elsewhere, nothing is known of plain names.
+    `where`: the directory of the libraries, None when it is not known. `search`: the value of
+    dynamic_library_path. When it names another directory, plain names cannot be judged.
     """
     return [name for name in config.listed(listed) if _is_missing(name, where, search)]
 

@@ -13,7 +13,7 @@ _MODES = (0o700, 0o750)
 
 
 def check_mode(pgdata: Path) -> None:
-    """Close PGDATA to others, as postgres insists (S10).
+    """Close PGDATA to other users, as postgres demands (rule stage).
 
     Raises:
         PermissionsError: it is another user's.
@@ -51,22 +51,26 @@ def check_linked(pgdata: Path) -> None:
 def clear_stale_socket(folder: Path, port: int, pgdata: Path) -> None:
     """Remove the lock of a socket that a killed postgres of this directory has left.
 
-    Its process is dead, for the data directory's own lock is ours (S1); but its number may be
-    another process's by now, and postgres would not start.
+    Its process is dead, because this process holds the data directory's lock (rule directory-lock).
+    Another process may have its number by now, and then postgres would not start.
     """
     lock = folder / f".s.PGSQL.{port}.lock"
     try:
         lines = lock.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return
-    # Source: miscinit.c, CreateLockFile: the process, then the data directory. A copy's is another.
+    # Source: miscinit.c, CreateLockFile: the process, then the data directory. A copy names
+    # another.
     if lines[1:2] == [str(pgdata)] or socket_directories.is_inside(folder, pgdata):
         lock.unlink(missing_ok=True)
         log.warning("socket_lock.removed", path=str(lock), pid=lines[0])
 
 
 def make_room(pg_wal: Path, segment_bytes: int) -> None:
-    """Let postgres end its recovery on a full disk (S25); without that nothing is ever archived."""
+    """Let postgres end its recovery on a full disk; otherwise nothing is ever archived.
+
+    Rule disk-full.
+    """
     try:
         segments = reserve.give_up(pg_wal, segment_bytes)
     except OSError as fault:

@@ -13,14 +13,14 @@ class Empty:
 
 
 class Staged(NamedTuple):
-    """A stage of ours: complete, of a major version, or cut off and worth nothing."""
+    """A stage of walsup's: complete, of a major version, or cut off and without value."""
 
     complete: bool
     major: str | None = None
 
 
 class Cluster(NamedTuple):
-    """A database, of a major version, with a sound pg_control; `standby`: it follows another."""
+    """A database, of a major version, with a sound pg_control. `standby`: it follows another."""
 
     major: str
     control: ControlData
@@ -28,13 +28,13 @@ class Cluster(NamedTuple):
 
 
 class Recovering(NamedTuple):
-    """A copy out of an archive that has not been recovered to its end: not yet a database."""
+    """A copy from an archive that has not been recovered to its end: not yet a database."""
 
     major: str
 
 
 class Broken(NamedTuple):
-    """Something that is no database and not empty, or a damaged one (then its major version)."""
+    """A non-empty directory without a database, or a damaged one (then with its major version)."""
 
     error: WalsupError
     major: str | None = None
@@ -56,13 +56,13 @@ class Bootstrap:
 
 
 class Finish:
-    """Move a complete stage to its place; never wipe it."""
+    """Move a complete stage to its place. Never wipe it."""
 
     __slots__ = ()
 
 
 class RestoreFromArchive(NamedTuple):
-    """Fetch a base backup into the stage; `own`: out of this database's own archive."""
+    """Fetch a base backup into the stage. `own`: from this database's own archive."""
 
     own: bool
 
@@ -80,13 +80,13 @@ class BootstrapBeside:
 
 
 class Recover:
-    """Start postgres on a copy that is not yet recovered; never wipe it."""
+    """Start postgres on a copy that is not yet recovered. Never wipe it."""
 
     __slots__ = ()
 
 
 class Refuse(NamedTuple):
-    """Do nothing, and say why."""
+    """Do nothing, and report why."""
 
     error: WalsupError
 
@@ -106,8 +106,8 @@ Plan = (
 class Wish(NamedTuple):
     """What the operator wants: WALSUP_ON_EMPTY_PGDATA, RESTORE_FROM, ROLE.
 
-    `moved`: the archive goes on in a sub-path already, so a new cluster was begun there once.
-    `pod`: the number of a StatefulSet's pod, None: it is none.
+    `moved`: the archive continues in a sub-path already, so a new cluster was begun there once.
+    `pod`: the number of a StatefulSet's pod, None outside of a StatefulSet.
     """
 
     on_empty: str = "refuse"
@@ -118,7 +118,7 @@ class Wish(NamedTuple):
 
 
 def needs_archive(found: Found) -> bool:
-    """Tell whether the bucket must be asked before `decide`: only when nothing is here."""
+    """Return whether the bucket must be asked before `decide`: only for an empty data directory."""
     return isinstance(found, Empty) or (isinstance(found, Staged) and not found.complete)
 
 
@@ -131,12 +131,12 @@ def decide(  # noqa: PLR0911, PLR0913 (one return a case; each is one fact)
     wish: Wish = Wish(),  # noqa: B008 (immutable)
     hindrance: WalsupError | None = None,
 ) -> Plan:
-    """Give the plan.
+    """Return the plan.
 
-    `binaries_major`: None when it cannot be told without running postgres.
-    `archived`: a key that shows a cluster in the archive, None when a successful listing found
-    none or no archive is configured. `may_create`: a password is given, or trust is asked for.
-    `hindrance`: why nothing new may be begun here, whatever the archive says.
+    `binaries_major`: None when it is not known without running postgres. `archived`: a key of a
+    cluster in the archive, None when a successful listing found none or no archive is configured.
+    `may_create`: a password is given, or trust authentication is set. `hindrance`: why nothing new
+    may be begun here, whatever the archive holds.
     """
     match found:
         case (
@@ -145,7 +145,7 @@ def decide(  # noqa: PLR0911, PLR0913 (one return a case; each is one fact)
             | Recovering(major=major)
             | Staged(complete=True, major=str(major))
         ) if binaries_major not in (None, major):
-            # First: what another version has written may look damaged to this one.
+            # First: another version's directory may look damaged to this version.
             return Refuse(error=_other_major(major, str(binaries_major)))
         case Broken(error=error):
             return Refuse(error=error)
@@ -164,7 +164,10 @@ def decide(  # noqa: PLR0911, PLR0913 (one return a case; each is one fact)
 
 
 def _of_nothing(archived: str | None, wish: Wish, *, may_create: bool) -> Plan:
-    """Give the plan for an empty data directory (S11, S12)."""
+    """Return the plan for an empty data directory.
+
+    Rules empty-means-listed and restore-source-once.
+    """
     if wish.standby:
         return Follow()
     if archived is not None and wish.on_empty == "restore":
@@ -202,7 +205,7 @@ def _archive_not_empty(key: str, wish: Wish) -> ArchiveNotEmptyError:
 
 
 def _as_a_pod(number: int | None) -> str:
-    """Return what a pod that is not the first of its StatefulSet is usually meant to be."""
+    """Return the usual purpose of a pod that is not the first of its StatefulSet."""
     if not number:
         return ""
     return (

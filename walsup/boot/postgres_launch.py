@@ -1,4 +1,4 @@
-"""The launch of postgres: its command line, and what must be in place before it starts."""
+"""The launch of postgres: its command line, and the files that must exist before it starts."""
 
 import contextlib
 import math
@@ -81,7 +81,7 @@ def launch(
     for name, value in line.displaced.items():
         log.warning("setting.displaced", name=name, value=value)
     _note_start(known, hand, line.arguments, foreign)
-    # The last start's: until this one holds the archive, nothing may be pushed.
+    # The file of the last start: until this start owns the archive, nothing may be pushed.
     (hand.run_dir / LEASE).unlink(missing_ok=True)
     (hand.run_dir / MANY).unlink(missing_ok=True)
     for name in (fence.FILE, fence.MEMORY):
@@ -96,7 +96,7 @@ def launch(
 
 
 def _note_start(known: Settings, hand: Handover, arguments: Sequence[str], foreign: str) -> None:
-    """Compare the directory with the last run's note, and note how this one begins.
+    """Compare the directory with the last run's note, and record how this run begins.
 
     A full disk must not keep the database from running: without a note the agent demands a new
     base backup.
@@ -126,7 +126,7 @@ def _archive_command(known: Settings, engine: Engine | Fault | None, run_dir: Pa
         case None:
             return None
         case Fault():
-            return "exit 1"  # shut: WAL waits, the archiver does not die of a code over 125
+            return "exit 1"  # archiving disabled: WAL waits; a code over 125 would end the archiver
         case Engine():
             timeout_s = push_timeout_s(known.push_grace_s, known.lease_s)
             told = archive_command(engine, run_dir, timeout_s)

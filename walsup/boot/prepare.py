@@ -20,26 +20,26 @@ from walsup.pid1_messages import Send
 from walsup.postgres import standby_signal
 from walsup.settings import Settings, guessable
 
-# The official image's words, which people look for.
+# The official image's words, which users search for.
 _SKIPPING = "PostgreSQL Database directory appears to contain a database; Skipping initialization"
-# The agent's imports take a core for half a second: postgres is to be there first.
+# The agent's imports take a core for half a second: postgres must be up first.
 _HEAD_START_S = 0.1
 
 
 def prepare(arguments: list[str], lock: int, send: Send) -> int:
-    """Make the data directory ready and hand the launches to PID 1; gives an exit code."""
+    """Make the data directory ready and send the launches to PID 1; return an exit code."""
     return guarded(
         lambda redacted: Prepare(settings.load(os.environ), arguments, lock, redacted).run(), send
     )
 
 
 class Prepare:
-    """One start of a container, up to the launches: five phases, each with what the last gave."""
+    """One start of a container, up to the launches: five phases that build on each other."""
 
     def __init__(
         self, configured: Settings, arguments: Sequence[str], lock: int, send: Send
     ) -> None:
-        """`arguments` are postgres's; children inherit the file descriptor `lock`."""
+        """`arguments` are postgres's. Children inherit the file descriptor `lock`."""
         self._configured_archive = configured.archive
         self._arguments = list(arguments)
         self._lock = lock
@@ -49,7 +49,7 @@ class Prepare:
 
     @property
     def _settings(self) -> Settings:
-        """The settings, with the secrets of now and the archive where it continues."""
+        """Return the settings, with the current secrets and the archive where it continues."""
         return self._current.known
 
     def run(self) -> None:
@@ -63,14 +63,14 @@ class Prepare:
         found = recovery_phase.taken_for(self._settings, found, self._hand)
         agent_runs = not isinstance(found, (plan.Cluster, plan.Broken))
         if agent_runs:
-            # To make a data directory may take hours, in which the agent answers the probes.
+            # Making a data directory may take hours, in which the agent answers the probes.
             self._hand.write_agent_file()
             self._hand.launch_agent()
         self._carry_out(self._decide(found), found)
         self._launch(engine, agent_runs=agent_runs)
 
     def _inspect(self) -> plan.Found:
-        """Phase 1: check the settings, and look what the data directory holds."""
+        """Phase 1: check the settings, and inspect the data directory."""
         _warn(self._settings)
         pgdata = self._settings.pgdata
         gucs = operators_gucs(pgdata, self._arguments)
@@ -80,7 +80,7 @@ class Prepare:
         return inspect.look(pgdata, config_elsewhere="config_file" in gucs)
 
     def _choose_engine(self) -> Engine | Fault | None:
-        """Phase 2: choose the engine; with a fault in its place the database runs, not green."""
+        """Phase 2: choose the engine. With a fault instead of one the database runs unprotected."""
         if not self._settings.archive:
             return None
         engine = choose(self._settings, os.environ.get("PATH", ""))
@@ -92,7 +92,7 @@ class Prepare:
         return engine
 
     def _decide(self, found: plan.Found) -> plan.Plan:
-        """Phase 3: decide what to do; where nothing is here, by what the archive holds."""
+        """Phase 3: decide what to do; for an empty data directory, by what the archive holds."""
         archived = hindrance = None
         wish = plan.Wish(
             self._settings.on_empty_pgdata,
@@ -122,7 +122,7 @@ class Prepare:
         )
 
     def _ask_archive(self) -> str | None:
-        """Return a key that shows a cluster in the archive, None: it holds none."""
+        """Return a key of a cluster in the archive, None: it holds none."""
         from walsup.boot.new_cluster.archive_check import ask_archive  # noqa: PLC0415 (h11, ssl: when it matters)
 
         self._current.move_archive(self._configured_archive)
@@ -134,7 +134,7 @@ class Prepare:
         """Phase 4: make the data directory ready, as decided.
 
         Raises:
-            WalsupError: it was decided to refuse; or it cannot be made.
+            WalsupError: the plan is a refusal, or the directory cannot be made.
         """
         pgdata = self._settings.pgdata
         match decided:
@@ -164,7 +164,7 @@ class Prepare:
                 assert_never(decided)
 
     def _launch(self, engine: Engine | Fault | None, *, agent_runs: bool) -> None:
-        """Phase 5: launch postgres, and the agent where it does not run yet."""
+        """Phase 5: launch postgres, and the agent unless it runs already."""
         if agent_runs:
             self._hand.move()
         else:
@@ -175,7 +175,7 @@ class Prepare:
 
 
 def _warn(known: Settings) -> None:
-    """Log what is odd in the settings, and no reason to refuse them."""
+    """Log settings that are odd but no reason to refuse the start."""
     for warning in known.warnings:
         log.warning("setting.unknown", problem=warning)
     for problem in guessable.problems(known):

@@ -1,4 +1,4 @@
-"""What postgres is told for what it is about to be: a copy that recovers, a standby, a primary."""
+"""The settings of postgres for each phase: a copy that recovers, a standby, a primary."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,9 @@ from walsup.settings import Settings
 
 
 def taken_for(known: Settings, found: Found, hand: Handover) -> Found:
-    """Give what the directory is to be taken for, where the role leaves that open (S19).
+    """Return the state of the directory, when the role leaves that open.
+
+    Rule role-from-the-archive.
 
     Raises:
         WalsupError: a person has to decide.
@@ -24,10 +26,10 @@ def taken_for(known: Settings, found: Found, hand: Handover) -> Found:
 
 
 def follows(known: Settings, archived: str | None) -> bool:
-    """Tell whether an empty directory becomes a standby's.
+    """Return whether an empty directory becomes a standby's.
 
     Raises:
-        SettingsError: it is not told.
+        SettingsError: the role is not known.
     """
     if known.role == "primary":
         return False
@@ -39,10 +41,10 @@ def follows(known: Settings, archived: str | None) -> bool:
 def settings(
     known: Settings, hand: Handover, effective: Mapping[str, str], major: int
 ) -> dict[str, str]:
-    """Have the reader started where one is needed; gives postgres's settings.
+    """Have the reader started where one is needed; return postgres's settings.
 
     Raises:
-        SettingsError: another restore is asked for than the one under way; EngineError.
+        SettingsError: the settings ask for another restore than the one in progress; EngineError.
     """
     if restore_state.is_under_way(known.pgdata):
         from walsup.boot.restore import resume  # noqa: PLC0415 (not for every start)

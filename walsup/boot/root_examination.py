@@ -1,4 +1,4 @@
-"""As root, before a data directory is given to another user: whether it can start here.
+"""Whether a data directory can start here, examined as root before it is given to another user.
 
 Its old server could not open it afterwards. It is read as its owner, and nothing is written. A file
 outside that only the later user may read is left to the start itself.
@@ -26,7 +26,7 @@ _LINES = 5
 
 
 def examine(arguments: list[str], send: Send) -> int:
-    """Return 0 when nothing speaks against a start, else an exit code; PID 1 gets the reason."""
+    """Return 0 when nothing prevents a start, else an exit code; PID 1 gets the reason."""
     return guarded(lambda _: _examine(arguments), send)
 
 
@@ -74,7 +74,7 @@ def _check(known: Settings, arguments: Sequence[str], program: str) -> None:
         return
     theirs = missing_files.instead(effective, known, arguments, program, None)
     moved = ("-c", f"{NAME}={known.pgdata}") if NAME in effective else ()
-    # Reads all settings, and ends: what postgres would not start with is shown.
+    # This reads all settings, and ends: it shows those with which postgres would not start.
     argv = [program, "-C", "max_connections", "-D", str(known.pgdata), *theirs, *arguments, *moved]
     environment = command_line.postgres_environment(os.environ, known.postgres_env)
     try:
@@ -87,7 +87,7 @@ def _check(known: Settings, arguments: Sequence[str], program: str) -> None:
             cwd=known.pgdata,
         )
     except (OSError, subprocess.SubprocessError):
-        return  # the start itself tells what is wrong with the program
+        return  # the start itself reports what is wrong with the program
     if done.returncode:
         said = redact(done.stderr.decode(errors="replace"), known.secrets)
         lines = said.strip().splitlines()
@@ -98,7 +98,7 @@ def _check(known: Settings, arguments: Sequence[str], program: str) -> None:
 
 
 def _settings() -> Settings:
-    """Read the settings, where root may not read a file as the user that will."""
+    """Read the settings as the later user, when root may not read a file."""
     try:
         return settings.load(os.environ)
     except SettingsError:
@@ -113,7 +113,7 @@ def _settings() -> Settings:
 
 
 def _become_owner(pgdata: Path) -> None:
-    """Become the user whose files these are: root without all capabilities may not read them."""
+    """Become the user that owns these files: root without all capabilities may not read them."""
     version = pgdata / "PG_VERSION"
     try:
         status = version.lstat()

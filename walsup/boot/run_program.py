@@ -1,4 +1,4 @@
-"""Children of prepare that run and end: their output goes to a file, its end into the error."""
+"""One-shot children of prepare: their output goes to a file, its last lines into the error."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ from walsup.system.private_files import open_private
 class OneShot:
     """How PostgreSQL's one-shot programs are run: where they are, what they inherit.
 
-    `secrets` are cut from what they say.
+    `secrets` are removed from their output.
     """
 
     bindir: Path | None
@@ -27,11 +27,13 @@ class OneShot:
     secrets: Sequence[str] = field(repr=False)
 
     def run(self, name: str, arguments: Sequence[str], script: str = "") -> None:
-        """Run a program of PostgreSQL to its end. It dies with prepare and holds the lock (S1).
+        """Run a program of PostgreSQL to its end. It dies with prepare and holds the lock.
+
+        Rule directory-lock.
 
         Raises:
             BootstrapError: it failed; with argv, its exit and its last lines.
-            DiskFullError: it failed because there was no room.
+            DiskFullError: it failed because the disk is full.
             ProgramMissingError: there is no such program.
         """
         program = inspect.program(name, self.bindir, self.environment.get("PATH", ""))
@@ -52,7 +54,7 @@ class OneShot:
     def end_of(
         self, argv: Sequence[str], output: Path, environment: Mapping[str, str], script: str = ""
     ) -> int:
-        """Run any program to its end, as `run` does; gives its exit code, -n for signal n.
+        """Run any program to its end, as `run` does; return its exit code, -n for signal n.
 
         Raises:
             ProgramMissingError: there is no such program.
@@ -93,7 +95,7 @@ class OneShot:
 
 
 def end(returncode: int) -> str:
-    """Say how a child ended."""
+    """Return how a child ended."""
     if returncode < 0:
         return f"was ended by signal {-returncode}"
     return f"ended with exit code {returncode}"

@@ -1,7 +1,7 @@
-"""The stage (S10): a directory inside PGDATA in which a cluster is made before it counts.
+"""The stage (rule stage): a directory inside PGDATA in which a cluster is made before it counts.
 
-Cut off before the file `complete` is on disk, everything in it is wiped; afterwards it is only
-ever moved to its place, `global` last. A cluster therefore never exists half.
+When it is cut off before the file `complete` is on disk, everything in it is wiped. Afterwards it
+is only moved to its place, `global` last. A half cluster therefore never exists.
 """
 
 import contextlib
@@ -17,27 +17,27 @@ DATA = "data"
 _COMPLETE = "complete"
 _WALDIR = "waldir"
 _OUTSIDE = "outside"
-# What a file system has in its topmost directory, of root's.
+# What a file system has in its topmost directory, owned by root.
 VOLUMES_OWN = ("lost+found", ".snapshot")
 
 
 def exists(pgdata: Path) -> bool:
-    """Tell whether there is a stage, complete or not."""
+    """Return whether there is a stage, complete or not."""
     return (pgdata / STAGE).is_dir()
 
 
 def is_complete(pgdata: Path) -> bool:
-    """Tell whether the stage holds a whole cluster, or what is left of one to move."""
+    """Return whether the stage holds a whole cluster, or the rest of one to move."""
     return (pgdata / STAGE / _COMPLETE).exists()
 
 
 def begin(pgdata: Path, waldir: Path | None) -> Path:
-    """Wipe a cut-off stage, make a new one; gives the directory for initdb.
+    """Wipe a cut-off stage, make a new one, and return the directory for initdb.
 
-    `waldir` (empty, or not there) is remembered first, so that it is wiped with the stage.
+    `waldir` (empty or absent) is noted first, so that it is wiped with the stage.
 
     Raises:
-        BootstrapError: there is something in `waldir`, which is then not remembered.
+        BootstrapError: `waldir` is not empty; it is then not noted.
     """
     stage = pgdata / STAGE
     wipe(pgdata)
@@ -55,9 +55,9 @@ def begin(pgdata: Path, waldir: Path | None) -> Path:
 
 
 def remember_outside(pgdata: Path, directories: Iterable[str]) -> None:
-    """Note directories that a fetch fills besides (tablespaces): they are emptied with the stage.
+    """Note other directories that a fetch fills (tablespaces): they are emptied with the stage.
 
-    They must be empty, or not there, before this call.
+    They must be empty or absent before this call.
     """
     stage = pgdata / STAGE
     _note(stage / _OUTSIDE, "\0".join(directories))
@@ -87,7 +87,7 @@ def wipe(pgdata: Path) -> None:
             if Path(os.path.realpath(directory)).is_relative_to(os.path.realpath(pgdata)):
                 with contextlib.suppress(OSError):
                     os.removedirs(directory)
-    # The memory of the WAL directory goes last: an interrupted wipe is done again.
+    # The note of the WAL directory is removed last: an interrupted wipe is done again.
     if (stage / DATA).exists():
         _remove_tree(stage / DATA)
     if stage.exists():
@@ -95,7 +95,7 @@ def wipe(pgdata: Path) -> None:
 
 
 def move_names(data: Path, pgdata: Path) -> None:
-    """Let files that name the stage name PGDATA: scripts write "$PGDATA/server.crt" and the like.
+    """Make files that name the stage name PGDATA: scripts write "$PGDATA/server.crt" and the like.
 
     Those are configuration files, and the links of tablespaces inside the data directory.
     """
@@ -112,7 +112,7 @@ def move_names(data: Path, pgdata: Path) -> None:
 
 
 def complete(pgdata: Path) -> None:
-    """Declare the stage whole. Its files must have been synced."""
+    """Declare the stage complete. Its files must have been synced."""
     stage = pgdata / STAGE
     sync(stage / DATA)
     (stage / _COMPLETE).touch()
@@ -121,9 +121,9 @@ def complete(pgdata: Path) -> None:
 
 
 def finish(pgdata: Path) -> None:
-    """Move a complete stage's content to its place; may be cut off anywhere and called again."""
+    """Move a complete stage's content to its place. An interrupted call can be repeated."""
     stage = pgdata / STAGE
-    # From here on the WAL directory is the cluster's: nothing may remember it as one to wipe.
+    # From here on the WAL directory is the cluster's: no note may name it as one to wipe.
     (stage / _WALDIR).unlink(missing_ok=True)
     (stage / _OUTSIDE).unlink(missing_ok=True)
     for entry in sorted((stage / DATA).iterdir(), key=lambda path: (path.name == "global", path)):
@@ -144,7 +144,7 @@ def remove_leftover(pgdata: Path) -> None:
 
 
 def _note(path: Path, text: str) -> None:
-    """Write by rename: half a path in the memory would be another directory to wipe."""
+    """Write by rename: half a path in the note would be another directory to wipe."""
     fresh = path.with_name(f"{path.name}.new")
     fresh.write_text(text, encoding="utf-8", errors="surrogateescape")
     sync(fresh)

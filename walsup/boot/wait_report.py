@@ -1,4 +1,4 @@
-"""Saying what prepare waits for: to PID 1 in one line, and to the agent as the fault that it is."""
+"""Reports what prepare waits for: to PID 1 in one line, and to the agent as a fault."""
 
 from walsup import log
 from walsup.archive.faults import Fault
@@ -6,9 +6,9 @@ from walsup.pid1_messages import Progress, Send
 
 
 def tell(send: Send, fault: Fault, told: str, *, before: str = "") -> str:
-    """Say that the archive cannot be asked; gives the class, for the next call's `told`.
+    """Report that the archive does not answer; return the fault class, for the next `told`.
 
-    It is logged when its class is another than `told`. `before`: words before the line.
+    It is logged when its class differs from `told`. `before`: words before the line.
     """
     if fault.kind != told:
         log.warning("archive.waiting", kind=fault.kind, problem=fault.problem, remedy=fault.cure)

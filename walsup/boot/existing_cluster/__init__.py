@@ -1,1 +1,1 @@
-"""A data directory that was there before, perhaps from another image."""
+"""A data directory that existed before this start, perhaps made by another image."""

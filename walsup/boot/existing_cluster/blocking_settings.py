@@ -1,7 +1,7 @@
 """Settings of postgres that let recovery, a standby or every login stand still. Pure.
 
-They come with the copy, or from a file that another server had: what they hold up says nothing of
-them in its log. docs/odd-settings.md has all that were looked at, with what is done.
+They come with the copy, or from a file of another server. The log does not name them when they
+block something. docs/odd-settings.md lists every setting that was examined, and its handling.
 Source: PostgreSQL 15, `pg_settings`; 16 to 18, guc_tables.c.
 """
 
@@ -18,14 +18,14 @@ _RETRY = "5s"
 
 
 def of_logins(effective: Mapping[str, str]) -> dict[str, str]:
-    """Return what is displaced so that logins are answered in time, by probes too."""
+    """Return the settings that are displaced so that logins and probes are answered in time."""
     if _seconds(effective.get("pre_auth_delay", "0"), "s"):
         return {"pre_auth_delay": "0"}
     return {}
 
 
 def of_recovery(effective: Mapping[str, str]) -> dict[str, str]:
-    """Return what a restore is given, whose end is awaited, besides where it ends."""
+    """Return the settings for a restore, besides those that say where it ends."""
     rendered = _shown(effective)
     if _seconds(effective.get("recovery_min_apply_delay", "0"), "ms"):
         rendered["recovery_min_apply_delay"] = "0"
@@ -39,7 +39,7 @@ def of_recovery(effective: Mapping[str, str]) -> dict[str, str]:
 
 
 def of_standby(effective: Mapping[str, str]) -> dict[str, str]:
-    """Return what a standby is given, so that it notices a dead primary and is noticed itself."""
+    """Return the settings with which a standby notices a dead primary and is noticed itself."""
     rendered = _shown(effective)
     if _seconds(effective.get("wal_receiver_timeout", "60s"), "ms") == 0:
         rendered["wal_receiver_timeout"] = _RECEIVER_TIMEOUT
@@ -52,7 +52,7 @@ def of_standby(effective: Mapping[str, str]) -> dict[str, str]:
 
 
 def _shown(effective: Mapping[str, str]) -> dict[str, str]:
-    """Return what lets the startup process say in its title how far it is."""
+    """Return the setting with which the startup process shows its progress in its title."""
     try:
         is_shown = units.boolean(effective.get("update_process_title", "on"))
     except ValueError:
@@ -61,9 +61,9 @@ def _shown(effective: Mapping[str, str]) -> dict[str, str]:
 
 
 def _seconds(text: str, unit: str) -> float | None:
-    """Return what postgres reads; None for what it would reject at its start.
+    """Return the value that postgres reads; None when postgres would reject it at its start.
 
-    `unit`: that of a number without one.
+    `unit`: the unit of a number that has none.
     """
     words = text.strip()
     try:

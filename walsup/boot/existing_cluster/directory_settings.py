@@ -1,4 +1,4 @@
-"""The operator's settings as postgres reads them, where they name a data directory too."""
+"""The operator's settings as postgres reads them, also when they name a data directory."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ def operators_gucs(pgdata: Path, arguments: Sequence[str]) -> dict[str, str]:
     would start there, so it has to be displaced.
 
     Raises:
-        SettingsError: the arguments name another one, or a file names one that holds a database.
+        SettingsError: the arguments name another directory, or a file names one with a database.
     """
     given = config.from_arguments(arguments).get(NAME)
     if given and Path(given) != pgdata:
@@ -36,13 +36,13 @@ def operators_gucs(pgdata: Path, arguments: Sequence[str]) -> dict[str, str]:
             hint="set PGDATA to the directory of your database, or remove data_directory from the"
             " file",
         )
-    # The ALTER SYSTEM settings of PGDATA count then.
+    # Then the ALTER SYSTEM settings of PGDATA count.
     values = config.effective(pgdata, (*arguments, "-c", f"{NAME}={pgdata}")).values
     return values | {NAME: named}
 
 
 def _hint(given: Path) -> str:
-    """Return the remedy; -D of Debian's and Supabase's command names the configuration alone."""
+    """Return the remedy. -D of Debian's and Supabase's command names only the configuration."""
     conf = given / "postgresql.conf"
     if conf.exists() and not (given / "PG_VERSION").exists():
         return f"set PGDATA only, and name the configuration: -c config_file={conf}"

@@ -1,7 +1,8 @@
 """The configuration of a cluster that keeps it outside of its data directory.
 
-Bitnami's is in /opt/bitnami/postgresql/conf, Debian's in /etc/postgresql/VERSION/main. What is here
-is used; otherwise files are made in the data directory. Nothing that is there is edited.
+Bitnami's is in /opt/bitnami/postgresql/conf, Debian's in /etc/postgresql/VERSION/main. walsup uses
+the files that exist here; otherwise it makes files in the data directory. It edits no existing
+file.
 """
 
 import os
@@ -23,10 +24,10 @@ _CONF, _HBA, _IDENT = "postgresql.conf", "pg_hba.conf", "pg_ident.conf"
 
 
 def is_absent(pgdata: Path, given: Mapping[str, str]) -> bool:
-    """Return whether the configuration has to be found or made; `given`: by the arguments.
+    """Return whether the configuration has to be found or made. `given`: by the arguments.
 
     Raises:
-        DataDirectoryError: more is absent, or a link leads nowhere.
+        DataDirectoryError: other files are absent, or a link is broken.
     """
     if "config_file" in given or (pgdata / _CONF).exists():
         return False
@@ -46,10 +47,10 @@ def complete(
 ) -> tuple[str, ...]:
     """Make what is absent; return arguments that name a configuration file that was found.
 
-    `arguments`: the operator's; `root`: where paths outside are looked for.
+    `arguments`: the operator's; `root`: the prefix of paths outside PGDATA.
 
     Raises:
-        DataDirectoryError: more is absent, or a link leads nowhere; nothing has been made.
+        DataDirectoryError: other files are absent, or a link is broken; nothing has been made.
     """
     pgdata = known.pgdata
     if not is_absent(pgdata, config.from_arguments(arguments)):
@@ -72,12 +73,12 @@ def complete(
 def access_rules(known: Settings, mounted: Path) -> str:
     """Return pg_hba.conf: walsup's own role over the unix socket, all others with a password.
 
-    The sockets are open to this user alone (`unix_socket_permissions`). Rules that Bitnami's
-    operator has mounted are taken over in the place of the general ones.
+    Only this user can open the sockets (`unix_socket_permissions`). Rules that an operator of
+    Bitnami has mounted replace the general ones.
     """
     md5 = superuser.has_md5_password(known.pgdata)
     method = known.postgres_host_auth_method or ("md5" if md5 else "scram-sha-256")
-    # Also the one that initdb made, for when POSTGRES_USER is corrected.
+    # Also the role that initdb made, in case POSTGRES_USER was corrected.
     roles = {known.database_role, superuser.bootstrap_role(known.pgdata) or known.database_role}
     lines = [f"{MADE}{_HBA}."]
     lines += [f"local all {identifier(role)} trust" for role in sorted(roles)]
@@ -107,7 +108,7 @@ def _settings(pgdata: Path, mounted: Path) -> str:
 
 
 def _elsewhere(pgdata: Path, major: str, root: str) -> Path | None:
-    """Return a configuration file that names this very data directory."""
+    """Return a configuration file that names this data directory."""
     for place in _ELSEWHERE:
         path = Path(root + place.format(major=major))
         if not path.is_file():

@@ -1,9 +1,9 @@
-"""Tablespaces that lie inside the data directory: postgres only warns of them.
+"""Tablespaces that lie inside the data directory: postgres only warns about them.
 
-WAL-RUS has their files twice in a base backup: below pg_tblspc, and as a directory of the data
-directory. WAL-G has them in that directory only, or, where PGDATA leads through a link, twice too.
-What was fetched of both is put together in one place before the copy is made ready, and is moved
-into its place in the copy afterwards. Nothing that was fetched is removed.
+WAL-RUS stores their files twice in a base backup: below pg_tblspc, and as a directory of the data
+directory. WAL-G stores them only in that directory, or twice when PGDATA is a link. Before the copy
+is made ready, the fetched files of both are collected in one place. Afterwards they are moved into
+their place in the copy. No fetched file is removed.
 
 Source: WAL-G 3.0.9, tablespace_spec.go, makeTablespaceSymlinkPath; and both engines' archives.
 """
@@ -22,11 +22,11 @@ _VERSIONS = "PG_*"
 
 
 def inside(pgdata: Path | None, backup: Backup, engine: str) -> dict[str, Path]:
-    """Return where in a data directory tablespaces of a base backup lie, by their numbers.
+    """Return where in a data directory the tablespaces of a base backup are, by their numbers.
 
-    Outer ones come first. `pgdata`: the one that is restored into, by any of its names; None: it
-    is not known. WAL-RUS
-    fetches each to where it was, so of another data directory's it leaves them there.
+    Outer ones come first. `pgdata`: the directory that is restored into, by any of its names; None:
+    not known. WAL-RUS fetches each tablespace to its old place, so those of another data directory
+    stay there.
     """
     found = {}
     for number, directory in backup.tablespaces:
@@ -49,7 +49,7 @@ def fetched_to(pgdata: Path, backup: Backup, engine: str) -> tuple[tuple[str, st
 
 
 def gather(pgdata: Path, data: Path, backup: Backup, engine: str) -> None:
-    """Put what a fetch has left of them in the copy to what it has fetched of them elsewhere."""
+    """Move what a fetch left of them in the copy to where their other files were fetched."""
     fetched = dict(fetched_to(pgdata, backup, engine))
     for number, relative in inside(pgdata, backup, engine).items():
         there = data / relative
@@ -60,9 +60,9 @@ def gather(pgdata: Path, data: Path, backup: Backup, engine: str) -> None:
 def absent(
     pgdata: Path, data: Path, backup: Backup, engine: str, names: Iterable[str]
 ) -> list[str]:
-    """Return those of a list's names whose files are not in the copy, nor gathered elsewhere.
+    """Return the listed files that are neither in the copy nor collected elsewhere.
 
-    A file of a tablespace is named as below pg_tblspc.
+    A file of a tablespace is named by its path below pg_tblspc.
     """
     fetched = dict(fetched_to(pgdata, backup, engine))
     within = inside(pgdata, backup, engine)
@@ -75,7 +75,7 @@ def absent(
 def empty(pgdata: Path, data: Path, backup: Backup, engine: str) -> list[tuple[str, str]]:
     """Return number and directory of each tablespace of which a copy has nothing.
 
-    postgres keeps a directory of its version in each, of an empty one too.
+    postgres keeps a directory of its version in each tablespace, also in an empty one.
     """
     fetched = dict(fetched_to(pgdata, backup, engine))
     places = {n: str(relative) for n, relative in inside(pgdata, backup, engine).items()}
@@ -90,7 +90,7 @@ def empty(pgdata: Path, data: Path, backup: Backup, engine: str) -> list[tuple[s
 
 
 def place(pgdata: Path, data: Path, backup: Backup, engine: str) -> None:
-    """Move what was gathered of them into its place in the copy, and let links lead there.
+    """Move the collected files into their place in the copy, and point the links there.
 
     Raises:
         ArchiveError: that place would be in another directory.
@@ -118,9 +118,9 @@ def _is_below(path: Path, directory: Path) -> bool:
 
 
 def _merge(source: Path, target: Path) -> None:
-    """Move what is in a directory into another one; a file that is in both stays as it is there.
+    """Move the content of a directory into another one. A file that is in both stays as it is.
 
-    Both were read while the base backup ran, and replay makes either right.
+    Both were read while the base backup ran, and replay corrects either.
     """
     if not source.is_dir():
         return  # it was moved with the directory around it
@@ -139,7 +139,7 @@ def _merge(source: Path, target: Path) -> None:
 
 
 def _absent(name: str, data: str, fetched: dict[str, str], within: dict[str, str]) -> str | None:
-    """Return how a file that is nowhere is shown; None: it is there."""
+    """Return how a missing file is shown; None: it exists."""
     if any(os.path.lexists(path) for path in _places(name, data, fetched, within)):
         return None
     for number, relative in within.items():
@@ -149,7 +149,7 @@ def _absent(name: str, data: str, fetched: dict[str, str], within: dict[str, str
 
 
 def _places(name: str, data: str, fetched: dict[str, str], within: dict[str, str]) -> Iterator[str]:
-    """Give where the file of a name may be: a tablespace can lie inside another one's directory."""
+    """Yield the possible paths of a name: a tablespace can lie inside another one's directory."""
     yield f"{data}/{name}"
     folder, _, rest = name.partition("/")
     number, _, below = rest.partition("/")
@@ -168,7 +168,7 @@ def _relative(name: str, directory: str) -> str | None:
 
 
 def _change_map(path: Path, number: str, place: Path) -> None:
-    """Name another directory to postgres, which makes the link by this file.
+    """Name another directory to postgres, which makes the link from this file.
 
     Source: PostgreSQL 15, xlog.c, do_pg_backup_start: a backslash stands before line breaks.
     """

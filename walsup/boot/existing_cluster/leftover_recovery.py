@@ -33,10 +33,10 @@ def check(
     *,
     follows: bool,
 ) -> None:
-    """Refuse a start that postgres would end, and say what it is that was left.
+    """Refuse a start that postgres would end, and name what was left.
 
-    `effective`: the operator's settings; `ours`: walsup's, which win. `follows`: a standby is
-    wanted.
+    `effective`: the operator's settings; `ours`: walsup's, which win. `follows`: this start is a
+    standby's.
 
     Raises:
         DataDirectoryError: a file is left; SettingsError: settings are.

@@ -1,7 +1,7 @@
-"""Settings of a volume that name what is not in this image: replaced, or rejected by name.
+"""Settings of a volume that name files missing in this image: replaced, or rejected by name.
 
-postgres would end with FATAL at every start. What another image's program has set is replaced; so
-is what cannot matter to the data. The operator's arguments win, and no file is edited.
+postgres would end with FATAL at every start. Settings of another image's program are replaced, and
+so are settings that cannot matter to the data. The operator's arguments win, and no file is edited.
 """
 
 import os
@@ -30,7 +30,7 @@ _ANY_ADDRESS = ("*", "0.0.0.0", "::", "localhost", "127.0.0.1", "::1")  # noqa: 
 
 
 class StartPlace(NamedTuple):
-    """Where postgres starts: what is set, by whom, and what is here."""
+    """The place of a start: which settings exist, their origin, and which files exist."""
 
     pgdata: Path
     run_dir: Path | None
@@ -40,11 +40,11 @@ class StartPlace(NamedTuple):
     libdir: Path | None
 
     def get(self, name: str, usual: str = "") -> str:
-        """Return a setting's text, as the operator has it."""
+        """Return a setting's text, as the operator wrote it."""
         return self.effective.get(name, usual)
 
     def is_on(self, name: str) -> bool:
-        """Return whether a switch that is off unless it is set is on."""
+        """Return whether a switch that is off by default is on."""
         try:
             return units.boolean(self.get(name, "off"))
         except ValueError:
@@ -56,7 +56,7 @@ class StartPlace(NamedTuple):
         return self.pgdata / text if text else None
 
     def leaves(self, path: Path) -> bool:
-        """Return whether a file is left to the start itself: its user may read what is hidden."""
+        """Return whether the start itself must judge a file, because its user may read it."""
         return self.run_dir is None and is_hidden(self.pgdata, path)
 
 
@@ -67,12 +67,12 @@ def instead(
     postgres: str,
     run_dir: Path | None,
 ) -> list[str]:
-    """Return arguments in the place of what is not here; they come before the operator's own.
+    """Return arguments that replace what is missing here; they come before the operator's.
 
-    `run_dir`: where files are made; None when it is only asked whether the directory can start.
+    `run_dir`: where files are made; None when the caller only asks whether the directory can start.
 
     Raises:
-        DataDirectoryError, ProgramMissingError: what is not here cannot be replaced.
+        DataDirectoryError, ProgramMissingError: a missing file cannot be replaced.
     """
     place = StartPlace(
         pgdata=known.pgdata,
@@ -102,7 +102,7 @@ def _libdir(postgres: Path) -> Path | None:
 
 
 def _check_files(place: StartPlace, problems: Sequence[str]) -> None:
-    """Reject files that are included or named and do not exist: nothing can stand in for them."""
+    """Reject included or named files that do not exist, and that nothing can replace."""
     lost = [
         one for one in problems if one.endswith("does not exist") or " cannot be listed: " in one
     ]
@@ -144,7 +144,7 @@ def _libraries(place: StartPlace) -> dict[str, str]:
 
 
 def _log(place: StartPlace) -> dict[str, str]:
-    """Log to the container's log, which its reader expects, and where no file can be written."""
+    """Log to the container's log where the reader expects it, and where no file can be written."""
     if not place.is_on("logging_collector"):
         return {}
     folder = place.path("log_directory", "log")
@@ -183,7 +183,7 @@ def _tls(place: StartPlace) -> dict[str, str]:
 
 
 def _statistics(place: StartPlace) -> dict[str, str]:
-    """Statistics of PostgreSQL before 15 in a directory that is not here are lost at each stop."""
+    """Replace the statistics directory of PostgreSQL before 15: without it each stop loses them."""
     folder = place.path("stats_temp_directory", "")
     if folder is None or os.path.isdir(folder):  # noqa: PTH112 (Path's raises where it cannot look)
         return {}
@@ -191,7 +191,7 @@ def _statistics(place: StartPlace) -> dict[str, str]:
 
 
 def _memory(place: StartPlace) -> dict[str, str]:
-    """Huge pages that this machine does not have."""
+    """Make huge pages optional on a machine that has none."""
     if place.get("huge_pages").lower() not in ("on", "true", "yes", "1"):
         return {}
     try:
@@ -205,7 +205,7 @@ def _memory(place: StartPlace) -> dict[str, str]:
 def _check_locales(place: StartPlace) -> None:
     """Reject formats and messages in a language that is not installed.
 
-    postgres checks what a file says even when an argument says something else.
+    postgres checks the value in a file even when an argument overrides it.
     """
     named = {name: text for name in _LOCALES if (text := place.get(name))}
     if all(text in ("C", "POSIX", "C.UTF-8", "C.utf8") for text in named.values()):
@@ -231,7 +231,7 @@ def _check_locales(place: StartPlace) -> None:
 
 
 def _group(place: StartPlace) -> dict[str, str]:
-    """The sockets' group, which does not exist here or is not this user's."""
+    """Replace the sockets' group when it does not exist here or is not this user's."""
     name = place.get("unix_socket_group").strip()
     if not name:
         return {}
@@ -245,7 +245,7 @@ def _group(place: StartPlace) -> dict[str, str]:
 
 
 def _addresses(place: StartPlace) -> dict[str, str]:
-    """The address of the pod in which another image's program has written its settings."""
+    """Replace the address of the pod in which another image's program has written its settings."""
     names = [name.strip() for name in place.get("listen_addresses").split(",") if name.strip()]
     if not place.image or not names or any(name in _ANY_ADDRESS for name in names):
         return {}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from walsup import log
 from walsup.system.programs import which
 
-# Archives in another format; WAL-G's and WAL-RUS's own are continued.
+# Archives in another format. Those of WAL-G and WAL-RUS are continued.
 _ARCHIVERS = (
     ("pgbackrest", "pgBackRest"),
     ("barman", "Barman"),
@@ -30,7 +30,7 @@ _OTHER = (
 
 
 def report(effective: Mapping[str, str], *, has_archive: bool) -> None:
-    """Log which program they are of, and when WAL would be kept for one that is not here."""
+    """Log the programs that they belong to, and whether WAL would be kept for a missing one."""
     for name, found in leftovers(effective):
         log.warning("archive.of_other_program", setting=name, program=found, problem=_OTHER)
     words = (word for word in effective.get("archive_command", "").split() if "=" not in word)

@@ -1,7 +1,7 @@
-"""Which program has configured a data directory: its settings name what is not in this image.
+"""Which program has configured a data directory: its settings name what this image lacks.
 
-One table for all of them. A data directory is recognised by a file in it, or by the paths that its
-settings name. One path may be an operator's own, so it alone says nothing.
+One table holds all of them. A data directory is recognised by a file in it, or by the paths in its
+settings. An operator may have set a single path, so one path alone proves nothing.
 """
 
 import os
@@ -14,10 +14,10 @@ from walsup.postgres import config
 
 
 class Image(NamedTuple):
-    """What its data directories have; `event`: under which a replaced setting is logged.
+    """What the image's data directories have. `event`: the log event for a replaced setting.
 
-    One of `files` is enough. A path or a program needs a second sign; `also` (paths) and `beside`
-    (files) are nothing more than that, for others have them too.
+    One of `files` is enough. A path or a program needs a second sign. `also` (paths) and `beside`
+    (files) count only as second signs, because other images have them too.
     """
 
     name: str
@@ -50,7 +50,7 @@ IMAGES = (
     ),
     Image("Supabase", paths=("/etc/postgresql-custom/",)),
 )
-# What is set together is one sign.
+# Settings that belong together are one sign.
 _NAMING = (
     ("ssl_cert_file", "ssl_key_file", "ssl_ca_file"),
     ("hba_file", "ident_file"),
@@ -59,10 +59,10 @@ _NAMING = (
 )
 _COMMANDS = ("archive_command", "restore_command")
 
-# Libraries that observe, guard or schedule: the data is whole without them. A library in which
-# tables or WAL are stored (citus, pg_tde) is not among them.
-# Source: zalando/spilo, configure_spilo.py and spilo_commons.py; percona-postgresql-operator;
-# CrunchyData/postgres-operator, internal/postgres/config.go; supabase/postgres.
+# Libraries that observe, guard or schedule: the data is whole without them. A library that stores
+# tables or WAL (citus, pg_tde) is not among them. Source: zalando/spilo, configure_spilo.py and
+# spilo_commons.py; percona-postgresql-operator; CrunchyData/postgres-operator,
+# internal/postgres/config.go; supabase/postgres.
 LEFT_OUT = frozenset(
     (
         *("bg_mon", "pg_auth_mon", "pg_cron", "pg_mon", "pg_stat_kcache", "pgextwlist"),
@@ -75,12 +75,12 @@ LEFT_OUT = frozenset(
 
 
 def without_path(library: str) -> str:
-    """Return the name by which a library is in the table."""
+    """Return the name of a library in the table."""
     return library.removeprefix("$libdir/").removesuffix(".so")
 
 
 def recognise(pgdata: Path, effective: Mapping[str, str]) -> Image | None:
-    """Return the image whose program has configured this directory; None: nobody's, or official."""
+    """Return the image that has configured this directory; None: not known, or the official one."""
     named = [
         [path for name in names for path in _outside(pgdata, effective.get(name, ""))]
         for names in _NAMING

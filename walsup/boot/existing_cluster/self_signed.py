@@ -1,4 +1,4 @@
-"""A certificate signed by itself, in the place of one that another image makes at each start."""
+"""A self-signed certificate, in place of one that another image makes at each start."""
 
 import subprocess
 from pathlib import Path
@@ -11,9 +11,9 @@ _DAYS = "3650"
 
 
 def certificate(run_dir: Path, path: str) -> dict[str, str]:
-    """Make one in the run directory; return settings. Without openssl there is no TLS.
+    """Make one in the run directory; return the settings. Without openssl there is no TLS.
 
-    It is its own CA, so rules that ask for a client's certificate can be read, and let nobody in.
+    It is its own CA, so rules that demand a client's certificate can be read but admit no client.
     """
     key, made = run_dir / "server.key", run_dir / "server.crt"
     key.unlink(missing_ok=True)

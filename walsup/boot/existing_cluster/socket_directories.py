@@ -1,8 +1,8 @@
-"""The directories of PostgreSQL's unix sockets: walsup's own first, then those of the operator.
+"""The directories of PostgreSQL's unix sockets: walsup's first, then those of the operator.
 
-Agent, engine, probes and commands use the first one, so a setting that names no directory, a
-relative one, or one in which others remove files does not lock them out. postgres ends when the
-lock file of one single socket cannot be made, so a directory without room for it is not passed on.
+Agent, engine, probes and commands use the first one. A setting that names no directory, a relative
+one, or one in which other programs remove files therefore does not lock them out. postgres ends
+when it cannot make the lock file of one socket, so a full directory is not passed on.
 """
 
 import os
@@ -32,7 +32,7 @@ class Unusable(NamedTuple):
 
 
 class Sockets(NamedTuple):
-    """What postgres gets, walsup's own directory first, and what it does not get."""
+    """The directories for postgres, walsup's first, and those that are left out."""
 
     directories: tuple[str, ...]
     left_out: tuple[Unusable, ...] = ()
@@ -47,11 +47,11 @@ def choose(  # noqa: PLR0913 (each is one fact)
     argument: bool = False,
     engine: str = "",
 ) -> Sockets:
-    """Return the directories; `listed` is the operator's setting, "" when there is none.
+    """Return the directories. `listed` is the operator's setting, "" when there is none.
 
-    `argument`: it was given for this very start, so what cannot be used is rejected. A file of the
-    volume may have been written for another image: what cannot be used is left out. `engine`: the
-    one that takes base backups, "" when none does.
+    `argument`: the setting was given for this start, so a directory that cannot be used is
+    rejected. A file of the volume may have been written for another image: there an unusable
+    directory is left out. `engine`: the engine that takes base backups, "" when none does.
 
     Raises:
         SettingsError: a directory is rejected, or WALSUP_SOCKET_DIR cannot be used.
@@ -123,7 +123,7 @@ def check_length(directory: Path, most_bytes: int = LONGEST_BYTES) -> None:
     """Reject a directory in which the path of a socket would be too long.
 
     Raises:
-        SettingsError: it is.
+        SettingsError: the path is too long.
     """
     if len(os.fsencode(directory)) > most_bytes:
         raise SettingsError(
@@ -134,17 +134,17 @@ def check_length(directory: Path, most_bytes: int = LONGEST_BYTES) -> None:
 
 
 def is_inside(path: Path, pgdata: Path) -> bool:
-    """Return whether a directory is in the data directory, or is it."""
+    """Return whether a directory is the data directory, or lies in it."""
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(pgdata))
 
 
 def permissions(effective: Mapping[str, str]) -> dict[str, str]:
-    """Return the mode of the sockets when the operator's locks out postgres's own user."""
+    """Return the mode of the sockets when the operator's mode locks out postgres's own user."""
     text = effective.get("unix_socket_permissions", "0777").strip()
     try:
         mode = int(text, 8 if text.startswith("0") and text[1:2].isdigit() else 0)
     except ValueError:
-        return {}  # postgres says itself that it is no number
+        return {}  # postgres reports itself that it is no number
     return {} if mode & _OWNER_WRITES else {"unix_socket_permissions": f"0{mode | 0o200:03o}"}
 
 
@@ -163,7 +163,7 @@ def _rejection(directory: str, path: Path, pgdata: Path, major: int, engine: str
 
 
 def _unusable(path: Path) -> str:
-    """Return why no socket can be made there; a directory that is absent is made when possible."""
+    """Return why no socket can be made there. An absent directory is made when possible."""
     try:
         path.mkdir(mode=0o700, exist_ok=True)
     except FileExistsError:
@@ -176,9 +176,9 @@ def _unusable(path: Path) -> str:
 
 
 def _is_private() -> bool:
-    """Return whether the usual directory is ours and closed to others: local logins are trusted.
+    """Return whether the usual directory is this user's and closed to others: logins are trusted.
 
-    It is made where it is absent and can be: in an image, so that psql needs no address.
+    An absent directory is made when possible: in an image, so that psql needs no address.
     """
     try:
         _USUAL.mkdir(mode=0o700, exist_ok=True)

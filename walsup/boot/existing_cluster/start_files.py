@@ -1,4 +1,4 @@
-"""The files without which postgres does not start, or lets in others than it did."""
+"""The files without which postgres does not start, or admits other clients than before."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,15 +21,15 @@ _ON = ("on", "true", "yes", "1", "t", "y", "tr", "tru", "ye")
 
 
 def check(data: Path, pgdata: Path, arguments: Sequence[str]) -> None:
-    """Refuse a copy in `data`, to become `pgdata`, that lacks a file of its own for the start.
+    """Refuse a copy in `data`, to become `pgdata`, that lacks a file needed for the start.
 
-    `arguments` are postgres's. No pg_hba.conf is made in place of one that is not known.
+    `arguments` are postgres's. An unknown pg_hba.conf is never replaced by a new one.
 
     Raises:
         ArchiveError: with the names of all files.
     """
     if (data / config.PATRONIS).exists():
-        return  # what Patroni has configured is displaced at the start
+        return  # settings of Patroni are displaced at the start
     values = _effective(data, arguments)
     lost = [
         f"{path} ({name})"
@@ -51,7 +51,7 @@ def check(data: Path, pgdata: Path, arguments: Sequence[str]) -> None:
 
 
 def tighten(data: Path, pgdata: Path, arguments: Sequence[str]) -> None:
-    """Take the rights of others from private keys, which postgres demands of an owner's."""
+    """Remove the permissions of others from private keys, as postgres demands of an owner's key."""
     values = _effective(data, arguments)
     for name in _KEYS:
         path = _place(values.get(name) or _WITH_SSL[name], data, pgdata)
@@ -62,9 +62,9 @@ def tighten(data: Path, pgdata: Path, arguments: Sequence[str]) -> None:
 def needed_of(
     names: Iterable[str], data: Path, pgdata: Path, arguments: Sequence[str]
 ) -> list[str]:
-    """Return those of some files, by their paths in it, without which a copy is not to be started.
+    """Return the given files (by their paths in the copy) that a copy needs for its start.
 
-    As `check` has them; also the files of configuration that nothing names elsewhere.
+    The same as in `check`; also the configuration files that no setting names elsewhere.
     """
     values = _effective(data, arguments)
     places = [_place(path, data, pgdata) for _, path in _needed(values)]
@@ -87,7 +87,7 @@ def _needed(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _lacks_rules(data: Path, values: Mapping[str, str], arguments: Sequence[str]) -> bool:
-    """Return whether a pg_hba.conf would have to be made up, and would count.
+    """Return whether a pg_hba.conf would have to be made, and would be used.
 
     A cluster without both files keeps its configuration elsewhere, as Debian's does.
     """

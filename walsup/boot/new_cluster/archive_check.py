@@ -1,4 +1,7 @@
-"""Asking the archive whether it holds a cluster, before anything new is made (S11)."""
+"""Checks whether the archive holds a cluster, before anything new is made.
+
+Rule empty-means-listed.
+"""
 
 import time
 from typing import NamedTuple
@@ -18,7 +21,7 @@ _LONGEST_RETRY_S = 10.0
 
 
 class ArchiveCheck(NamedTuple):
-    """What a listing has found: a key that shows a cluster, None where there is none.
+    """What a listing has found: a key of a cluster, None when there is none.
 
     `archive`: where the archive continues, in its sub-path if it has moved there.
     """
@@ -28,9 +31,10 @@ class ArchiveCheck(NamedTuple):
 
 
 def ask_archive(current: Current, send: Send) -> ArchiveCheck:
-    """Ask for ever, each time with the secrets as they are then.
+    """List the archive until it answers, each time with the current secrets.
 
-    Only a successful listing allows an initdb: 403, no bucket and silence do not (S11).
+    Only a successful listing allows initdb: 403, a missing bucket and silence do not (rule
+    empty-means-listed).
     """
     failures, told = 0, ""
     send(Progress("waiting for the archive"))

@@ -23,8 +23,8 @@ _USUAL = (Path("/docker-entrypoint-initdb.d"), Path("/var/initdb"))
 _RUN = (".sh", ".sql", ".sql.gz", ".sql.xz", ".sql.zst")
 _DRIVER = Path(__file__).with_name("initdb.bash")
 _IGNORES = "walsup: ignoring "
-# With one of these libpq would go elsewhere, or reject the stage's server: it is no standby, and
-# lets in by the socket alone. Source: PostgreSQL 18, "Environment Variables" of libpq.
+# With one of these libpq would connect elsewhere, or reject the temporary server, which is no
+# standby and listens on a socket only. Source: PostgreSQL 18, "Environment Variables" of libpq.
 _MISLEADING = (
     *("PGHOSTADDR", "PGSERVICE", "PGSERVICEFILE", "PGTARGETSESSIONATTRS"),
     *("PGREQUIREPEER", "PGREQUIREAUTH", "PGCHANNELBINDING", "PGGSSENCMODE"),
@@ -33,17 +33,17 @@ _MISLEADING = (
 
 
 class Scripts(NamedTuple):
-    """The directories that hold something, and whether any of it is to be run."""
+    """The directories that hold something, and whether any script in them has to run."""
 
     directories: tuple[Path, ...]
     any_to_run: bool
 
 
 def find(known: Settings) -> Scripts:
-    """Look what there is.
+    """Look which scripts exist.
 
     Raises:
-        PermissionsError: a directory or a script cannot be read, or one that is set is not there.
+        PermissionsError: a directory or a script cannot be read, or is missing.
     """
     directories: list[Path] = []
     any_to_run = False
@@ -75,10 +75,10 @@ def run(
     environ: Mapping[str, str],
     send: Send,
 ) -> None:
-    """Run them; `environ` leads them to the stage's server; `send` tells PID 1 which one runs.
+    """Run them against the temporary server, which `environ` names; `send` tells PID 1 the script.
 
     Raises:
-        BootstrapError: one failed, with its last lines, or has ended the shell.
+        BootstrapError: a script failed, with its last lines, or has ended the shell.
         ProgramMissingError: there is no bash.
     """
     output = one_shot.run_dir / "initdb.d.log"
@@ -107,9 +107,9 @@ def run(
 def environment(
     known: Settings, environ: Mapping[str, str], server: StageServer, data: Path
 ) -> dict[str, str]:
-    """Give what scripts see: the container's environment without the bucket's secrets.
+    """Return the environment of scripts: the container's, without the bucket's secrets.
 
-    The superuser's password is in it, as in the official image; nobody else is given it.
+    As in the official image it holds the superuser's password. No other program gets it.
     """
     hidden = {row.name for row in declared() if row.secret}
     hidden |= {alias for row in declared() if row.secret for alias in row.aliases}

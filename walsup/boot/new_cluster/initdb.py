@@ -1,4 +1,4 @@
-"""Making a new cluster in the stage: initdb, its two files, the operator's database and scripts."""
+"""Makes a new cluster in the stage: initdb, its two files, the operator's database and scripts."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from walsup.settings import Settings
 from walsup.system.private_files import write_private
 
 _SCRAM_SINCE = 14
-# Source: PostgreSQL, extension.c: CREATE EXTENSION plpgsql rejects these in its owner's name.
+# Source: PostgreSQL, extension.c: CREATE EXTENSION plpgsql rejects these as names of its owner.
 _NOT_OF_A_SUPERUSER = "\"$'\\"
 _STRATEGY_SINCE = 15
 _USER_CONF = Path("/etc/config/user.conf")  # KubeDB's settings of PostgreSQL, a ConfigMap
@@ -40,7 +40,7 @@ def bootstrap(
 ) -> None:
     """Create the cluster and move it to its place; `arguments` are postgres's.
 
-    `send` tells PID 1 what is done meanwhile.
+    `send` reports the progress to PID 1.
 
     Raises:
         BootstrapError: initdb, the creation of the database or a script failed; the stage is left
@@ -84,7 +84,7 @@ def bootstrap(
             seen = init_scripts.environment(settings, environ, server, data)
             init_scripts.run(found, settings, one_shot, seen, send)
         staging.move_names(data, settings.pgdata)
-    # initdb -N has synced nothing: one sync for all of it, with the WAL directory.
+    # initdb -N has synced nothing: one sync covers all of it, with the WAL directory.
     initdb.run("initdb", ["--sync-only", "-D", str(data)])
     staging.complete(settings.pgdata)
     staging.finish(settings.pgdata)
@@ -97,12 +97,12 @@ def bootstrap(
 
 
 def initdb_arguments(settings: Settings, data: Path, environ: Mapping[str, str]) -> list[str]:
-    """Give initdb's arguments without the password file. Pure."""
+    """Return initdb's arguments without the password file. Pure."""
     arguments = [
         "--no-sync",
         "--data-checksums",
         f"--username={settings.postgres_user}",
-        # Loopback too, as people of the official image expect; the network is in _configure.
+        # Loopback too, as users of the official image expect; the network is in _configure.
         "--auth=trust",
         f"--pgdata={data}",
     ]
@@ -131,9 +131,10 @@ def _initdb(settings: Settings, one_shot: OneShot, data: Path, environ: Mapping[
 
 
 def _stored(password: str, initdb_args: str, one_shot: OneShot) -> str:
-    """Return what the cluster stores, so that no statement that may be printed has the password.
+    """Return the stored form of the password, so that no statement that may be printed holds it.
 
-    Before 14 initdb reads 99 characters of it, and md5 is the usual form: the password itself.
+    Before 14 initdb reads 99 characters of it, where md5 is the default form, so the password
+    itself is returned.
     """
     if "md5" in initdb_args.lower() or _major_of_initdb(one_shot) < _SCRAM_SINCE:
         return password
@@ -147,7 +148,7 @@ def _major_of_initdb(one_shot: OneShot) -> int:
 
 
 def _configure(settings: Settings, data: Path, arguments: Sequence[str]) -> None:
-    """Let the network in, as the official image does; the files are still ours here."""
+    """Admit clients from the network, as the official image does. Call this before the move."""
     with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
         file.write("\n# by walsup, when it made this cluster\nlisten_addresses = '*'\n")
         if _USER_CONF.exists():
@@ -155,13 +156,13 @@ def _configure(settings: Settings, data: Path, arguments: Sequence[str]) -> None
     method = settings.postgres_host_auth_method or _password_encryption(data, arguments)
     with (data / "pg_hba.conf").open("a", encoding="utf-8") as file:
         file.write(f"\nhost all all all {method}\n")
-        # `all` is no word for the database of standbys.
+        # `all` does not include the connections of standbys.
         role = identifier(settings.replication_user)
         file.write(f"host replication {role} all scram-sha-256\n")
 
 
 def _password_encryption(data: Path, arguments: Sequence[str]) -> str:
-    """Give how the superuser's password was stored: another method would let nobody in."""
+    """Return how the superuser's password was stored: another method would admit no client."""
     usual = "md5" if inspect.major_of(data) < _SCRAM_SINCE else "scram-sha-256"
     found = config.effective(data, arguments).values.get("password_encryption", usual)
     return found if found in ("md5", "scram-sha-256") else "md5"
@@ -187,7 +188,7 @@ def _create_database(one_shot: OneShot, data: Path, name: str, owner: str) -> No
 
 
 def _run(one_shot: OneShot, data: Path, statement: str) -> None:
-    # postgresql.conf includes settings of the operator's where there are any (_USER_CONF).
+    # postgresql.conf includes the operator's settings where there are any (_USER_CONF).
     ours = stage_settings(data, one_shot.run_dir, {}, inspect.major_of(data))
     settings = config.as_arguments(ours | {"exit_on_error": "on"})
     one_shot.run(

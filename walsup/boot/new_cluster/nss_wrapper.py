@@ -1,4 +1,7 @@
-"""initdb under a uid that has no name (S30): it insists on one, so libnss-wrapper gives it one."""
+"""initdb under a uid that has no name: initdb demands a name, which libnss-wrapper provides.
+
+Rule any-uid.
+"""
 
 import os
 import pwd
@@ -12,10 +15,10 @@ _LIBRARIES = ("/usr/lib/libnss_wrapper.so", "/usr/lib64/libnss_wrapper.so")
 
 
 def environment(run_dir: Path) -> dict[str, str]:
-    """Give what initdb's environment needs besides; nothing when this user has a name.
+    """Return the extra variables for initdb's environment; none when this user has a name.
 
     Raises:
-        BootstrapError: it has none, and libnss-wrapper is not installed.
+        BootstrapError: the user has none, and libnss-wrapper is not installed.
     """
     uid, gid = os.geteuid(), os.getegid()
     try:

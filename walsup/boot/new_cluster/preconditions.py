@@ -1,4 +1,4 @@
-"""Whether a new cluster may be begun in an empty data directory, before anything else is asked."""
+"""Whether a new cluster may be begun in an empty data directory. This is checked first."""
 
 import os
 import re
@@ -15,7 +15,7 @@ _SHOWN = 3
 
 
 def hindrance(known: Settings, environ: Mapping[str, str]) -> WalsupError | None:
-    """Give why it may not; what is only risky is logged."""
+    """Return why it must not be begun; None when it may. Mere risks are logged."""
     if known.no_new_cluster and known.role == "primary":
         return _asked_for_other_data(known.no_new_cluster)
     found = _mounts()
@@ -38,7 +38,7 @@ def hindrance(known: Settings, environ: Mapping[str, str]) -> WalsupError | None
 
 
 def _mounts() -> list[mountinfo.Mount]:
-    """Give what is mounted; nothing where the kernel does not say, which hinders nobody."""
+    """Return what is mounted; empty where the kernel does not report it, which blocks nothing."""
     try:
         return mountinfo.parse(_MOUNTINFO.read_text(encoding="utf-8", errors="replace"))
     except OSError as fault:
@@ -65,7 +65,7 @@ def _asked_for_other_data(asked: str) -> SettingsError:
 
 
 def _old_data(pgdata: Path, found: list[mountinfo.Mount]) -> DataDirectoryError | None:
-    """Find what an image before 18 has left where this one does not look (docker-library)."""
+    """Find what an image before 18 has left where this image does not look (docker-library)."""
     if not re.search(r"/\d+/docker$", str(pgdata)):
         return None
     base = pgdata.parent.parent

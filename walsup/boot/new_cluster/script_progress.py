@@ -1,4 +1,4 @@
-"""Saying which script of initdb.d runs, and for how long: to the probes, and to the log."""
+"""Reports which script of initdb.d runs, and for how long: to the probes, and to the log."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ _LONGEST_PAUSE_S = 300.0
 
 
 def scripts_of(output: Path) -> list[str]:
-    """Return the scripts that have begun, in their order, out of the shell's output."""
+    """Return the scripts that have begun, in their order, from the shell's output."""
     with output.open("rb") as file:
         return _begun(file)
 
@@ -24,8 +24,8 @@ def scripts_of(output: Path) -> list[str]:
 def wait(process: subprocess.Popen[bytes], output: Path, send: Send) -> int:
     """Wait for the shell's end; return its exit code, -n for signal n.
 
-    A script has no time limit, so a start that waits for one says so: at once in PID 1's state, in
-    the log after 10 s and then each time after twice as long, five minutes at the most.
+    A script has no time limit, so a start that waits for one reports it: at once in PID 1's state,
+    in the log after 10 s and then each time after twice as long, at most every five minutes.
     """
     script, since_s = "bash", time.monotonic()
     pause_s = _FIRST_LOGGED_AFTER_S
@@ -62,7 +62,7 @@ def _begun(file: BinaryIO) -> list[str]:
     begun = []
     while line := file.readline():
         if not line.endswith(b"\n"):
-            file.seek(-len(line), os.SEEK_CUR)  # the rest of it comes
+            file.seek(-len(line), os.SEEK_CUR)  # the rest of the line comes later
             break
         if line.startswith(_SAYS):
             words = line.decode(errors="replace").rstrip("\n")

@@ -1,7 +1,7 @@
-"""A configuration file elsewhere that includes files of PGDATA, as the stage's server reads it.
+"""A configuration file elsewhere that includes files of PGDATA, as the temporary server reads it.
 
 Until the stage is moved to its place those files lie in the stage, and postgres does not start
-without a file that it is to include.
+without a file that is included.
 """
 
 import os
@@ -17,7 +17,7 @@ FILE = "stage.conf"
 def with_config(
     arguments: Sequence[str], pgdata: Path, data: Path, run_dir: Path
 ) -> tuple[str, ...]:
-    """Return the operator's arguments, with a config_file that is made here where theirs fails.
+    """Return the operator's arguments, with a config_file that works before the move.
 
     It is made in the run directory. `pgdata`: where `data` is moved to.
     """

@@ -23,9 +23,9 @@ _GONE_WITHIN_S = 5.0
 
 
 class StageServer:
-    """A context manager: inside, the server accepts; after it, it has shut down.
+    """A context manager: inside, the server accepts connections; after it, it has shut down.
 
-    When the block fails it is only ended: the next start wipes the stage.
+    When the block fails, the server is only ended: the next start wipes the stage.
     """
 
     def __init__(self, one_shot: OneShot, data: Path, port: int | None) -> None:
@@ -38,11 +38,11 @@ class StageServer:
 
     @staticmethod
     def log_of(run_dir: Path) -> Path:
-        """Give where its output goes (S26)."""
+        """Return where its output goes (rule logs)."""
         return run_dir / "initdb.d-server.log"
 
     def start(self, arguments: Sequence[str], environment: Mapping[str, str]) -> Self:
-        """Start it with the operator's arguments, and after them what they must not decide here.
+        """Start it with the operator's arguments, followed by those that they must not override.
 
         Raises:
             BootstrapError: it ended, or is not ready in time.
@@ -53,7 +53,7 @@ class StageServer:
         effective = config.effective(self._data, arguments).values
         ours = stage_settings(self._data, self.socket_dir, effective, major)
         settings = config.as_arguments(ours)
-        # -D again: the operator's may name the place that the stage is moved to. -F: one sync of
+        # -D again: the operator's -D may name the place that the stage is moved to. -F: one sync of
         # the whole stage follows.
         last = ["-D", str(self._data), "-p", str(self.port), "-F", *settings]
         argv = [program, "-D", str(self._data), *arguments, *last]
@@ -78,7 +78,7 @@ class StageServer:
         self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
     ) -> None:
         stop = ["-D", str(self._data), "-w", "-t", "3600", "stop", "-m"]
-        # By its pid file: a script may have started it anew.
+        # By its pid file: a script may have restarted it.
         if kind is None:
             self._one_shot.run("pg_ctl", [*stop, "fast"])
         else:

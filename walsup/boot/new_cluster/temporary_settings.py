@@ -1,9 +1,10 @@
-"""What the server of the stage is started with in the place of the operator's settings. Pure.
+"""The settings of the temporary server, in place of the operator's settings. Pure.
 
-It serves the scripts of initdb.d alone. What the operator's settings say about where the database
-is, who reaches it, who is told and who is waited for belongs to the database's own start: here it
-moves the server away from the stage, shuts the scripts out, or lets them wait. What says how a
-statement works (libraries, memory, locale, the scripts' own timeouts) stays.
+The server only runs the scripts of initdb.d. The operator's settings about the place of the
+database, its clients, its notifications and its synchronous standbys belong to the database's own
+start: here they move the server away from the stage, shut the scripts out, or let them wait.
+Settings that say how a statement works (libraries, memory, locale, the scripts' own timeouts) stay.
+
 Source: PostgreSQL 15, `pg_settings`; 11 to 18, guc.c and guc_tables.c.
 """
 
@@ -16,7 +17,7 @@ _LIBRARY_SINCE = 15
 _TRANSACTION_TIMEOUT_SINCE = 17
 _USER_NAMESPACE_UNTIL = 16
 
-# Where it listens, and by what way: a certificate that a script makes is not there yet.
+# Where it listens, and how: a certificate that a script makes does not exist yet.
 _REACHED = {
     "listen_addresses": "",
     "unix_socket_group": "",
@@ -29,7 +30,7 @@ _REACHED = {
 }
 # Its last lines are shown when it fails; another directory of logs may belong to another user.
 _LOGGED = {"logging_collector": "off", "log_destination": "stderr"}
-# What lets a statement fail or stand still that is right.
+# What lets a correct statement fail or stand still.
 _STATEMENTS = {
     "default_transaction_read_only": "off",
     "default_transaction_deferrable": "off",
@@ -44,7 +45,7 @@ _STATEMENTS = {
 def stage_settings(
     data: Path, socket_dir: Path, effective: Mapping[str, str], major: int
 ) -> dict[str, str]:
-    """Return the settings of the stage's server, to be put after the operator's arguments.
+    """Return the settings of the temporary server, to be put after the operator's arguments.
 
     `effective`: what the operator's files and arguments set, by lower-case name.
     """
@@ -71,7 +72,7 @@ def stage_settings(
 
 
 def session_settings(major: int) -> dict[str, str]:
-    """Return what keeps a script's session and its statements from being ended or hindered."""
+    """Return the settings that keep a script's session and its statements from being ended."""
     rendered = dict(_STATEMENTS)
     if major >= _IDLE_TIMEOUT_SINCE:
         rendered["idle_session_timeout"] = "0"

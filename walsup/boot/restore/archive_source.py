@@ -1,4 +1,4 @@
-"""The source of a restore as prepare has it: through its bucket, and through an engine."""
+"""The source of a restore in prepare: read through its bucket, and through an engine."""
 
 import os
 from collections.abc import AsyncIterator
@@ -20,10 +20,10 @@ from walsup.system.private_files import write_private
 
 
 def carrier(source: Settings) -> Engine:
-    """Give the engine that reads the source.
+    """Return the engine that reads the source.
 
     Raises:
-        EngineError: there is none, or it cannot read this one.
+        EngineError: there is none, or it cannot read this source.
     """
     found = engines.choose(source, os.environ.get("PATH", ""))
     if isinstance(found, Fault):
@@ -32,19 +32,19 @@ def carrier(source: Settings) -> Engine:
 
 
 def check_key(source: Settings) -> None:
-    """Refuse an archive that these settings cannot decrypt, before anything of it is fetched.
+    """Refuse an archive that these settings cannot decrypt, before anything is fetched.
 
     Raises:
-        EngineError: only the key that encrypts is here.
+        EngineError: only the public key is here.
     """
     if fault := decryption.refusal(source):
         raise EngineError(f"nothing can be restored: {fault.problem}", hint=fault.cure)
 
 
 class SourceBucket:
-    """The bucket of the source, opened again after each look at the secrets; as Readable has it.
+    """The bucket of the source, opened again after each check of the secrets (a `Readable`).
 
-    What changes with them is the keys, and what the file of the CA's certificates holds.
+    The keys, and the content of the file of CA certificates, change with the secrets.
     """
 
     def __init__(self, current: Current, *, own: bool) -> None:
@@ -55,7 +55,7 @@ class SourceBucket:
 
     @property
     def region(self) -> str | None:
-        """Where it is; what was found out once need not be asked again."""
+        """Return where it is; the result of an earlier look-up is kept."""
         return self._bucket.region
 
     async def get(self, key: str) -> Object:
@@ -67,15 +67,15 @@ class SourceBucket:
         return await self._newest().piece(key, begin, size_bytes)
 
     def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
-        """Give the keys directly in a folder in order, continued after a key."""
+        """Yield the keys directly in a folder in order, continued after a key."""
         return self._newest().keys(under, after)
 
     async def folder(self, under: str) -> list[tuple[str, float]]:
-        """Give key and time of last change (Unix seconds) of what lies directly in a folder."""
+        """Return key and time of last change (Unix seconds) of what lies directly in a folder."""
         return await self._newest().folder(under)
 
     def pages(self, under: str, after: str = "") -> AsyncIterator[ListingPage]:
-        """Give a folder's listing, continued after a key, one request a page."""
+        """Yield a folder's listing, continued after a key, one request a page."""
         return self._newest().pages(under, after)
 
     def _newest(self) -> Bucket:
@@ -102,7 +102,7 @@ def configure(
 def reader(
     current: Current, run_dir: Path, lock: int, *, own: bool, on_fault: OnFault | None = None
 ) -> Reader:
-    """Give the source of a restore, with the engine's configuration for it rendered."""
+    """Return the source of a restore, with the engine's configuration for it rendered."""
     source = origin(current.known, own=own)
     bucket = SourceBucket(current, own=own)
     configure(current, run_dir, own=own, segment_bytes=DEFAULT_SEGMENT_BYTES, region=source.region)

@@ -1,4 +1,4 @@
-"""Which base backup a restore begins with, and on which line of timelines. Pure."""
+"""Which base backup a restore begins with, and which line of timelines it follows. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,10 +11,10 @@ from walsup.postgres.wal import parse_lsn
 
 
 def timeline(offer: Offer, line: TimelineHistory | None, wanted: Target, named: str) -> int:
-    """Give the timeline to follow; `line`: the one that is followed when none is named.
+    """Return the timeline to follow. `line`: the one that is followed when none is named.
 
     Raises:
-        ValueError: there is none of that number, or none is named and none is known.
+        ValueError: no timeline has that number, or none is named and none is known.
     """
     if wanted.timeline == "current":
         fitting = [b for b in offer.backups if (b.name == named if named else _is_on(line, b))]
@@ -36,7 +36,7 @@ def _is_on(line: TimelineHistory | None, backup: Backup) -> bool:
 
 
 def finished_at(backup: Backup) -> datetime | None:
-    """Give when a backup was finished; None when its sentinel does not say."""
+    """Return when a backup was finished; None when its sentinel does not say."""
     try:
         at = datetime.fromisoformat(backup.finished_at)
     except ValueError:
@@ -45,7 +45,7 @@ def finished_at(backup: Backup) -> datetime | None:
 
 
 def is_before(backup: Backup, wanted: Target) -> bool:
-    """Tell whether a backup was finished before the target, as far as that can be told."""
+    """Return whether a backup was finished before the target, as far as that is known."""
     match wanted.kind:
         case "time":
             at = finished_at(backup)
@@ -59,7 +59,7 @@ def is_before(backup: Backup, wanted: Target) -> bool:
 def candidates(
     offer: Offer, line: TimelineHistory, wanted: Target, named: str
 ) -> tuple[Sequence[Backup], str]:
-    """Give the backups that serve, the best one first, and why there is none ("": there is)."""
+    """Return the usable backups, the best one first, and why there is none ("": there is one)."""
     on_line = [b for b in offer.backups if line.has(b.timeline or line.timeline, b.finish_lsn)]
     if named:
         return _named(offer, on_line, wanted, named)
@@ -92,7 +92,7 @@ def _named(
 
 
 def chain(offer: Offer, backup: Backup) -> tuple[Sequence[Backup], str]:
-    """Give a backup with those it is a delta of, and the name of one that is missing."""
+    """Return a backup with those that it is a delta of, and the name of one that is missing."""
     by_name = {b.name: b for b in offer.backups}
     found = [backup]
     while parent := found[-1].delta_from:

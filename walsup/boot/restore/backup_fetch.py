@@ -1,4 +1,4 @@
-"""Running the engine's backup-fetch: what it has written so far, an end when nothing moves."""
+"""Runs the engine's backup-fetch: measures its progress, ends it when nothing moves."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from walsup.archive.engine import run_once
 from walsup.system.prctl import die_with_parent
 from walsup.system.private_files import open_private
 
-# However slow it is: only one that writes and reads nothing at all for so long is given up.
+# A slow fetch continues. Only one that writes and reads nothing at all for so long is given up.
 SILENT_S = 300.0
 _LOOK_EVERY_S = 0.05
 _TELL_EVERY_S = 1.0
@@ -21,7 +21,7 @@ _KILLED_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """How far a fetch is: bytes written of `total_bytes` (0: not known), in so many seconds."""
+    """The progress of a fetch: bytes written of `total_bytes` (0: not known), in some seconds."""
 
     written_bytes: int
     total_bytes: int
@@ -29,7 +29,7 @@ class Fetched:
 
     @property
     def left_s(self) -> float | None:
-        """How long it takes yet if nothing changes; None: not known."""
+        """Return the remaining seconds at this rate; None: not known."""
         if not self.written_bytes or not self.total_bytes:
             return None
         rest_bytes = max(0, self.total_bytes - self.written_bytes)
@@ -47,9 +47,10 @@ def run(  # noqa: PLR0913 (each is one fact)
     renew: Callable[[], None] = lambda: None,
     silent_s: float = SILENT_S,
 ) -> int:
-    """Run it to its end; gives its exit code, -9 when it was given up.
+    """Run it to its end; return its exit code, -9 when it was given up.
 
-    It dies with this process, and holds the data directory's lock (S1). `renew`: called every 5 s.
+    It dies with this process, and holds the data directory's lock (rule directory-lock). `renew`:
+    called every 5 s.
     """
     parent, began_s = os.getpid(), time.monotonic()
     with open_private(output) as file:
@@ -81,12 +82,15 @@ def run(  # noqa: PLR0913 (each is one fact)
             try:
                 process.wait(_KILLED_S)
             except subprocess.TimeoutExpired:
-                return -9  # it hangs in the kernel (S29)
+                return -9  # it hangs in the kernel (rule hung-filesystem)
     return code
 
 
 def _moved(pid: int) -> tuple[int, int]:
-    """Give what a process has read and written so far, in bytes. Source: proc(5), rchar, wchar."""
+    """Return what a process has read and written so far, in bytes.
+
+    Source: proc(5), rchar, wchar.
+    """
     try:
         lines = Path(f"/proc/{pid}/io").read_text(encoding="ascii").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Fetching a base backup into the stage, again and again while the archive cannot be asked."""
+"""Fetches a base backup into the stage, again and again while the archive does not answer."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ from walsup.system.output_tail import last_lines, raw_lines
 from walsup.system.private_files import write_private
 
 _TRIES = 3
-# An object that is cut off looks like a network that cuts off; one of the two lasts.
+# A truncated object looks like a network that cuts off. If it stays, it is the object.
 _PART_OF_A_TRY = 0.3
 
 
@@ -41,13 +41,13 @@ def fetch(  # noqa: PLR0913 (each is one fact)
     *,
     own: bool,
 ) -> Path:
-    """Give the directory with the copy.
+    """Return the directory with the copy.
 
-    Keys that end meanwhile are renewed in the engine that runs, where it can be: another try
-    begins again from the first byte.
+    Keys that expire meanwhile are renewed in the running engine where that is possible, because
+    another try begins again from the first byte.
 
     Raises:
-        EngineError: the engine cannot; DiskFullError: there is no room.
+        EngineError: the engine fails; DiskFullError: the disk is too small.
     """
     known = current.known
     tell = Teller(one_shot.run_dir, plan.backup.name, patience.send)
@@ -82,7 +82,7 @@ def fetch(  # noqa: PLR0913 (each is one fact)
         text = last_lines(output, archive.secrets)
         failures += 1
         permanent = fault.kind in PERMANENT
-        # WAL-RUS does not tell a rejected key from an absent object.
+        # WAL-RUS does not distinguish a rejected key from an absent object.
         answers = asyncio.run(_answers(archive))
         broken += -broken if not answers else 1 if permanent else _PART_OF_A_TRY
         problem = f"{archive.engine.name} backup-fetch of {plan.backup.name} ended with {code}"
@@ -114,10 +114,10 @@ async def absent(archive: Reader, backup: Backup, pgdata: Path, data: Path) -> l
 
 
 def check(archive: Reader, backup: Backup, pgdata: Path, data: Path) -> None:
-    """Refuse a copy that lacks files of its base backup; what was fetched beside it is gathered.
+    """Refuse a copy that lacks files of its base backup. Files fetched beside it are collected.
 
     Raises:
-        ArchiveError: some are not there.
+        ArchiveError: files are missing.
     """
     inner_tablespaces.gather(pgdata, data, backup, archive.engine.name)
     sanitize.check_files(
@@ -135,7 +135,7 @@ def check(archive: Reader, backup: Backup, pgdata: Path, data: Path) -> None:
 
 
 def _renewal(current: Current, loan: lent_keys.Loan | None, *, own: bool) -> Callable[[], None]:
-    """Return what takes changed keys into use: in the running engine, or for the next try."""
+    """Return the function that applies changed keys: in the running engine, or for the next try."""
 
     def accepts(found: Settings) -> bool:
         return not _rejects(origin(found, own=own)) or _rejects(origin(current.known, own=own))
@@ -146,7 +146,7 @@ def _renewal(current: Current, loan: lent_keys.Loan | None, *, own: bool) -> Cal
         nonlocal due
         due |= current.look(accepts)
         if loan:
-            with contextlib.suppress(OSError):  # no process or no room now: the next look
+            with contextlib.suppress(OSError):  # no process or no memory now: the next look
                 loan.keep_serving()
                 if due:
                     loan.put(origin(current.known, own=own))
@@ -156,7 +156,7 @@ def _renewal(current: Current, loan: lent_keys.Loan | None, *, own: bool) -> Cal
 
 
 def _rejects(source: Settings) -> bool:
-    """Return whether the bucket rejects the keys; one that does not answer rejects none."""
+    """Return whether the bucket rejects the keys. A bucket that does not answer rejects none."""
     try:
         asyncio.run(open_bucket(source).folder(BACKUP_FOLDER))
     except Exception as raised:  # noqa: BLE001 (whatever it is)
@@ -165,7 +165,7 @@ def _rejects(source: Settings) -> bool:
 
 
 async def _answers(archive: Reader) -> bool:
-    """Tell whether the bucket can be asked now, so that the failure was not its silence."""
+    """Return whether the bucket answers now, so that its silence did not cause the failure."""
     try:
         await archive.asked.folder(BACKUP_FOLDER)
     except Exception as raised:  # noqa: BLE001 (whatever it is)
@@ -175,7 +175,7 @@ async def _answers(archive: Reader) -> bool:
 
 
 def _spec(run_dir: Path, data: Path, tablespaces: tuple[tuple[str, str], ...]) -> Path | None:
-    """Write where the tablespaces are, in WAL-G's form; None: there are none."""
+    """Write where the tablespaces are, in WAL-G's form. None: there are none."""
     if not tablespaces:
         return None
     spec: dict[str, object] = {

@@ -1,4 +1,4 @@
-"""Saying how far a fetch is: to the probes through PID 1, to the agent by a file, to the log."""
+"""Reports the progress of a fetch: to the probes through PID 1, to the agent, and to the log."""
 
 import asyncio
 import json
@@ -20,9 +20,9 @@ _LONGEST_RETRY_S = 30.0
 
 
 class Patience:
-    """Waits for an archive that cannot be asked, and says why: for ever, never with an end.
+    """Waits for an archive that does not answer, without an end, and reports why.
 
-    Each wait ends with a look at the secrets: a wrong one may have been put right.
+    Each wait ends with a check of the secrets: a wrong one may have been corrected.
     """
 
     def __init__(self, send: Send, current: Current) -> None:
@@ -31,14 +31,14 @@ class Patience:
         self._told = ""
 
     async def wait(self, fault: Fault, failures: int) -> None:
-        """Say what stands in the way; wait, longer each time."""
+        """Report the fault; wait, longer each time."""
         self._told = wait_report.tell(self.send, fault, self._told, before="restore: ")
         await asyncio.sleep(units.backoff(failures, _FIRST_RETRY_S, _LONGEST_RETRY_S))
         self._current.look()
 
 
 class Teller:
-    """Says how far the fetch of a base backup is."""
+    """Reports how far the fetch of a base backup is."""
 
     def __init__(self, run_dir: Path, backup: str, send: Send) -> None:
         self._path = run_dir / PROGRESS
@@ -47,7 +47,7 @@ class Teller:
         self._logged_s = time.monotonic()
 
     def __call__(self, seen: Fetched) -> None:
-        """Say it."""
+        """Report it."""
         percent = min(99, 100 * seen.written_bytes // seen.total_bytes) if seen.total_bytes else 0
         left = f", about {units.show_duration(round(seen.left_s))} left" if seen.left_s else ""
         text = (

@@ -1,4 +1,4 @@
-"""What this machine must be for a restore: the major version, the room, the directories."""
+"""What this machine must have for a restore: the major version, the room, the directories."""
 
 import os
 import pwd
@@ -16,7 +16,7 @@ from walsup.postgres.tablespaces import uncarried
 
 _DATABASE_USER = "postgres"  # as PID 1 has it
 _WAL = "pg_wal"
-_OLDEST = 12  # before it recovery was told in a file of its own
+_OLDEST = 12  # before version 12 recovery had a file for its settings
 
 
 def unfit(
@@ -25,7 +25,10 @@ def unfit(
     space_bytes: Mapping[str, int],
     findings: Findings,
 ) -> Iterator[str]:
-    """Say what does not fit; `space_bytes`: the least that each tablespace takes, by its number."""
+    """Yield what does not fit.
+
+    `space_bytes`: the smallest size of each tablespace, by its number.
+    """
     backup = selection.backup
     major = str(backup.pg_version // 10000) if backup.pg_version else None
     if request.major and major and request.major != major:
@@ -90,9 +93,9 @@ def _unusable(directory: Path) -> str:
 
 
 def _not_fillable(pgdata: Path) -> str:
-    """Say why the data directory itself cannot be written.
+    """Return why the data directory itself cannot be written, "" when it can.
 
-    A run that begins as root gives it to the database's user, and nothing above it.
+    A run that begins as root gives it to the database's user, but nothing above it.
     """
     user = _database_user()
     if user is None or os.statvfs(pgdata).f_flag & os.ST_RDONLY:
@@ -102,7 +105,7 @@ def _not_fillable(pgdata: Path) -> str:
 
 
 def not_writable(directory: Path) -> str:
-    """Say that the database's user may not write there, whoever asks."""
+    """Return why the database's user may not write there, whichever user asks; "" when it may."""
     if os.statvfs(directory).f_flag & os.ST_RDONLY:
         return f"{directory} is on a file system that is mounted read-only"
     user = _database_user()
@@ -114,7 +117,7 @@ def not_writable(directory: Path) -> str:
 
 
 def _may(user: pwd.struct_passwd, access: str, directory: Path) -> bool:
-    """Ask as this user: mode bits alone do not tell of ACLs and of the directories above."""
+    """Test as this user: mode bits do not show ACLs and the directories above."""
     groups = os.getgrouplist(user.pw_name, user.pw_gid)
     argv = ["test", access, str(directory)]
     done = subprocess.run(
@@ -124,7 +127,7 @@ def _may(user: pwd.struct_passwd, access: str, directory: Path) -> bool:
 
 
 def _database_user() -> pwd.struct_passwd | None:
-    """Give the user that a run as root becomes; None: this one stays."""
+    """Return the user that a run as root becomes; None: this user stays."""
     if os.geteuid() != 0:
         return None
     try:

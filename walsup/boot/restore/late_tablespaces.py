@@ -17,9 +17,9 @@ def unfit(
     findings: Findings,
     not_writable: Callable[[Path], str],
 ) -> Iterator[str]:
-    """Say of which the replay would end, as far as the archive's owner tells where they are.
+    """Report tablespaces at which the replay would end, as far as the archive's owner lists them.
 
-    What a target may leave out is a warning.
+    A tablespace that the target may leave out is a warning.
     """
     owner, backup = selection.owner, selection.backup
     if owner is None:
@@ -43,7 +43,7 @@ def unfit(
 
 
 def unkept(request: RestoreRequest, selection: Selection) -> Iterator[str]:
-    """Say which tablespaces a restore would make in the container's own file system."""
+    """Yield which tablespaces a restore would make in the container's own file system."""
     owner = selection.owner
     if request.pgdata is None:
         return
@@ -72,7 +72,7 @@ def created(  # noqa: PLR0913 (each is one fact)
 ) -> None:
     """Add to the findings which creations in the WAL cannot be replayed here.
 
-    `target_lsn`: where the target is, None: that is not known, or it is the end.
+    `target_lsn`: where the target is, None: it is not known, or the target is the end.
     """
     told = " ".join([*findings.faults, *findings.warnings])
     fetched = {int(number) for number, _ in selection.backup.tablespaces}
@@ -95,7 +95,7 @@ def created(  # noqa: PLR0913 (each is one fact)
 
 
 def unusable(request: RestoreRequest, directory: str, not_writable: Callable[[Path], str]) -> str:
-    """Say why the creation of a tablespace there cannot be replayed here, "" when it can."""
+    """Return why the creation of a tablespace there cannot be replayed here, "" when it can."""
     place = Path(directory)
     try:
         held = sorted(path.name for path in place.glob(f"PG_{request.major or '*'}_*"))
@@ -111,7 +111,7 @@ def unusable(request: RestoreRequest, directory: str, not_writable: Callable[[Pa
 
 
 def _is_reached(request: RestoreRequest, selection: Selection, timeline: int) -> bool:
-    """Tell whether the recovery comes to what the owner has, once that is archived."""
+    """Return whether the recovery reaches the owner's tablespaces, once that WAL is archived."""
     if request.target.kind != "end":
         return False
     return any(leg.timeline == timeline for leg in selection.line.legs)

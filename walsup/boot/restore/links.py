@@ -9,7 +9,7 @@ from walsup.postgres.backup_exclusions import LINK, MORE, LeftOut, shown, walk
 
 
 def unmet(left_out: Sequence[LeftOut] | None, pgdata: Path) -> Iterator[str]:
-    """Say why a copy in `pgdata` would lack files of its source; None: it is not known what."""
+    """Yield why a copy in `pgdata` would lack files of its source; None: the list is not known."""
     if not left_out:
         return
     if data := [one for one in left_out if one.is_data and one.kind == LINK]:
@@ -30,7 +30,7 @@ def unmet(left_out: Sequence[LeftOut] | None, pgdata: Path) -> Iterator[str]:
 
 
 def expected(names: Iterable[str], left_out: Sequence[LeftOut] | None) -> list[str]:
-    """Return the files that a copy has to have, of those that a base backup's list names.
+    """Return the files that a copy must have, of those that a base backup's list names.
 
     WAL-G lists pipes and devices, and restores none.
     """
@@ -39,10 +39,10 @@ def expected(names: Iterable[str], left_out: Sequence[LeftOut] | None) -> list[s
 
 
 def make(data: Path, pgdata: Path, left_out: Sequence[LeftOut] | None) -> None:
-    """Make links again in a copy in `data` that is going to be `pgdata`.
+    """Make links again in a copy in `data` that will become `pgdata`.
 
-    A file that the copy has, under the name of a link, is left as it is. Links that WAL-G restores
-    are removed: each has `/` and its own path as its target.
+    A file of the copy under the name of a link is left as it is. Links that WAL-G restores are
+    removed: the target of each is `/` and its own path.
     """
     for one in walk(data):
         if one.kind == LINK and one.target == f"/{one.path}":
@@ -63,6 +63,6 @@ def make(data: Path, pgdata: Path, left_out: Sequence[LeftOut] | None) -> None:
 
 
 def _leads_somewhere(one: LeftOut, pgdata: Path) -> bool:
-    """Return whether a link leads to something; what is in the data directory is yet to come."""
+    """Return whether a link leads to something. Targets in the data directory come later."""
     target = Path(os.path.normpath(pgdata / Path(one.path).parent / one.target))
     return target.is_relative_to(pgdata) or target.exists()

@@ -1,7 +1,8 @@
-"""Everything that a restore needs, proven before the data directory is touched; all faults at once.
+"""Checks everything that a restore needs before the data directory is touched; all faults at once.
 
-Reachable is not enough: base backup whole, every segment present along the line, the key right,
-the target inside the archive, room on the disk, the same major version.
+A bucket that answers is not enough: the base backup is complete, every segment along the line
+exists, the key is right, the target is inside the archive, the disk has room, the major version is
+the same.
 """
 
 from collections.abc import Sequence
@@ -38,10 +39,10 @@ class _NotWhole:
 
 
 async def examine(reader: Reader, request: RestoreRequest) -> Outcome:
-    """Look at everything, and return the plan of the restore or every fault that prevents it.
+    """Check everything; return the plan of the restore, or every fault that prevents it.
 
     Raises:
-        what the bucket raises: then nothing is known, and it has to be asked again.
+        what the bucket raises: then nothing is known, and the check has to be repeated.
     """
     offer, findings = await inventory.look(reader.bucket), Findings()
     if offer.owner is not None and offer.owner.state == "wiping":
@@ -77,10 +78,10 @@ async def examine(reader: Reader, request: RestoreRequest) -> Outcome:
 async def _line(
     reader: Reader, request: RestoreRequest, findings: Findings, offer: Offer
 ) -> TimelineHistory:
-    """Return the line to follow: that of the timeline that is named, else the archive's owner's.
+    """Return the line to follow: that of the named timeline, else the archive's owner's.
 
     Raises:
-        ValueError: there is none, or it has to be named; as `latest` does.
+        ValueError: there is none, or it has to be named (see `latest`).
     """
     wanted, name, line = request.target, request.backup_name, None
     if wanted.timeline == "latest" or (wanted.timeline == "current" and not name):
@@ -101,9 +102,9 @@ async def _select(  # noqa: PLR0913 (each is one fact)
     fitting: Sequence[Backup],
     findings: Findings,
 ) -> Selection | None:
-    """Return the first that is whole, with all WAL that it needs itself.
+    """Return the first complete backup with all WAL that it needs itself.
 
-    Those before it become warnings; None: none is whole, and each is a fault.
+    Faults of those before it become warnings. None: none is complete, and each is a fault.
     """
     passed_over: list[str] = []
     for backup in fitting:
@@ -126,7 +127,7 @@ async def _select(  # noqa: PLR0913 (each is one fact)
 async def _with_its_wal(
     reader: Reader, request: RestoreRequest, offer: Offer, line: TimelineHistory, backup: Backup
 ) -> Selection | _NotWhole:
-    """Return a base backup with the WAL after it; a kill may come between the two."""
+    """Return a base backup with the WAL after it. After a kill one can exist without the other."""
     links, absent = backup_choice.chain(offer, backup)
     missing = [f"{absent}, of which it is a delta"] if absent else []
     for link in links:
@@ -140,7 +141,7 @@ async def _with_its_wal(
     whole, short = await inventory.segments(reader.bucket, start)
     found = reach(line, start, whole, accept_hole=request.accept_hole)
     if found.hole is None:
-        # Behind the last whole one: what it held is not to be given up in silence.
+        # After the last complete segment: its WAL must not be given up silently.
         number = found.end.number + 1 if found.end else start.number
         behind = [one for one in line.candidates(number, size) if one.name in short]
         found = replace(found, hole=behind[0] if behind else None)
@@ -166,7 +167,7 @@ async def _with_its_wal(
 
 
 def _breaks(owner: Owner, line: TimelineHistory, backup: Backup) -> bool:
-    """Return whether the WAL that a restore would read is broken where the owner says."""
+    """Return whether the WAL of a restore has a break that the owner has recorded."""
     on_line = any(leg.timeline == owner.timeline for leg in line.legs)
     return on_line and backup.start_lsn < owner.backups_from
 

@@ -1,4 +1,7 @@
-"""Whether the target of a restore can be reached, and where the restore ends (S18)."""
+"""Whether the target of a restore can be reached, and where the restore ends.
+
+Rule quiet-database.
+"""
 
 from datetime import datetime
 
@@ -17,7 +20,7 @@ _NO_TARGET = "take WALSUP_RESTORE_TARGET_… away to restore to the end"
 async def aim(
     reader: Reader, request: RestoreRequest, selection: Selection, findings: Findings
 ) -> Destination:
-    """Return where the restore ends; what keeps the target from being reached becomes a fault.
+    """Return where the restore ends. An unreachable target becomes a fault.
 
     Raises:
         FaultError: a segment could not be fetched.
@@ -47,7 +50,7 @@ async def aim(
 
 
 def _gap(selection: Selection, findings: Findings, *, at_end: bool) -> str:
-    """Say what ends the run of segments before its end; a fault for a restore to the end."""
+    """Return what ends the run of segments before its end; a fault for a restore to the end."""
     if selection.hole is None:
         return ""
     name = selection.hole.name
@@ -80,7 +83,7 @@ def _gap(selection: Selection, findings: Findings, *, at_end: bool) -> str:
 async def _aim_at_lsn(
     reader: Reader, request: RestoreRequest, selection: Selection, findings: Findings, gap: str
 ) -> None:
-    """Recovery stops at the first record that begins there or later: there has to be one."""
+    """Check that a record begins at the LSN or later: recovery stops at the first such record."""
     lsn, last_lsn = parse_lsn(request.target.value), None
     if request.pg_waldump:
         last_lsn = await wal_scan.last_record(reader, selection, request.pg_waldump, findings)
@@ -106,8 +109,8 @@ def aim_at_time(
 ) -> str:
     """Return how a restore to a moment ends: `target` or `quiet`.
 
-    S18: a target behind the last commit is FATAL in postgres, however quiet the time was. `gap`:
-    what ends the WAL early, for the fault.
+    Rule quiet-database: a target after the last commit is FATAL in postgres, even when nothing was
+    committed since. `gap`: the missing segment that ends the WAL early, for the fault.
     """
     at = datetime.fromisoformat(wanted.value)
     if last_commit is not None and (
@@ -138,7 +141,7 @@ def aim_at_time(
 
 
 def _nearest(backup: Backup, last_commit: datetime | None, complete: datetime | None) -> str:
-    """Give the latest moment that is reached when it is asked for."""
+    """Return the latest moment that is reached when it is the target."""
     finished_at = backup_choice.finished_at(backup)
     moments = [moment for moment in (last_commit, complete) if moment]
     nearest = max(moments, default=None)
@@ -152,5 +155,5 @@ def _moment(at: datetime) -> str:
 
 
 def _is_owners(selection: Selection, owner: Owner) -> bool:
-    """Tell whether the line is the one of which the owner has proven something."""
+    """Return whether the owner has verified something of this line."""
     return owner.timeline == selection.line.timeline and owner.lsn <= selection.last.end_lsn

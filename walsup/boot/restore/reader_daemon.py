@@ -1,4 +1,4 @@
-"""The reader: the daemon that fetches WAL for a recovery. It needs no lease, for it only reads."""
+"""The reader: the daemon that fetches WAL for a recovery. It only reads, so it needs no lease."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def launch(
     run_dir: Path,
     pgdata: Path,
 ) -> None:
-    """Have PID 1 run it, by the configuration that is written; asked for twice, it runs once."""
+    """Have PID 1 run it with the written configuration. Asked twice, it runs once."""
     if carrier.has_daemon:
         argv = carrier.daemon_argv(
             run_dir / restore_command.READER_CONFIG, run_dir / restore_command.READER_SOCKET

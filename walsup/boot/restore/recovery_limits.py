@@ -1,4 +1,4 @@
-"""The settings that recovery, and what it leaves behind, needs as high as its primary had them."""
+"""The settings that recovery and its prepared transactions need as high as the primary had them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,10 +14,10 @@ _PREPARED = "max_prepared_transactions"
 def of_recovery(
     pgdata: Path, seen: Mapping[str, int], effective: Mapping[str, str], *, read_only: bool
 ) -> dict[str, str]:
-    """Give what is too low for a recovery.
+    """Return what is too low for a recovery.
 
-    `seen`: the highest values that the archive's owners have had, which the WAL may come to.
-    `read_only`: sessions are let in, for which postgres compares all five.
+    `seen`: the highest values that the archive's owners have had, which the WAL may contain.
+    `read_only`: sessions are admitted, for which postgres compares all five.
     """
     needed = dict(pg_control.read(pgdata).limits)
     for name, value in seen.items():
@@ -27,9 +27,10 @@ def of_recovery(
 
 
 def of_start(pgdata: Path, effective: Mapping[str, str]) -> dict[str, str]:
-    """Give what is too low for prepared transactions that an earlier run has left.
+    """Return what is too low for prepared transactions of an earlier run.
 
-    Postgres would end at each start. With none after a clean stop the operator's value counts.
+    postgres would end at each start. After a clean stop without prepared transactions the
+    operator's value counts.
     """
     found = pg_control.read(pgdata)
     needed = dict(found.limits).get(_PREPARED, 0)

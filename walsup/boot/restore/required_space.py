@@ -1,4 +1,4 @@
-"""Whether each volume has room for what a restore puts on it."""
+"""Whether each volume has room for what a restore writes to it."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ _WAL_SEGMENTS = 4
 def lacking(
     request: RestoreRequest, selection: Selection, space_bytes: Mapping[str, int], pgdata: Path
 ) -> Iterator[str]:
-    """Say which file systems are too small, as far as the base backup tells what goes there."""
+    """Yield the file systems that are too small, as far as the base backup lists its sizes."""
     needed: dict[int, int] = {}
     places: dict[int, list[Path]] = {}
     wal_bytes = _WAL_SEGMENTS * selection.first.size
@@ -47,7 +47,7 @@ def lacking(
 
 
 def unknown(selection: Selection, space_bytes: Mapping[str, int], pgdata: Path) -> Iterator[str]:
-    """Say of which tablespaces on other volumes the size is not known."""
+    """Report tablespaces on other volumes whose size is not known."""
     for number, directory in selection.backup.tablespaces:
         place = Path(directory)
         if _device(place) != _device(pgdata) and not space_bytes.get(number):
@@ -57,7 +57,7 @@ def unknown(selection: Selection, space_bytes: Mapping[str, int], pgdata: Path) 
 
 
 def _wal(request: RestoreRequest) -> Path | None:
-    """Give where pg_wal is to be, None: in the data directory."""
+    """Return where pg_wal will be, None: in the data directory."""
     if request.waldir is not None:
         return request.waldir
     inside = request.pgdata / "pg_wal" if request.pgdata else None

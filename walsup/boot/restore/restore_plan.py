@@ -1,4 +1,4 @@
-"""What a restore is asked for, and the plan or the refusal that the look into the archive gives."""
+"""The request for a restore, and the plan or the refusal after the check of the archive."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,14 +15,14 @@ from walsup.postgres.wal import Segment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreRequest:
-    """What is asked for, and what this machine is.
+    """What is requested, and what this machine has.
 
-    `backup_name`: the base backup that is named, "" for the one that fits best. `pgdata` None: the
-    disk does not matter, as with `--check` before the data directory exists. `pg_waldump` None:
-    there is no such program. `pkglibdir`: this PostgreSQL's libraries; None: they do not matter, or
-    their place is not known. `waldir`: where pg_wal is made, None: in the data directory. `deep`:
-    all WAL is read. `places`: whether the directories of tablespaces matter. `engine`: the name of
-    the one that fetches.
+    `backup_name`: the named base backup, "" for the one that fits best. `pgdata` None: the disk
+    does not matter, as for `--check` before the data directory exists. `pg_waldump` None: there is
+    no such program. `pkglibdir`: this PostgreSQL's libraries; None: they do not matter, or their
+    place is not known. `waldir`: where pg_wal is made, None: in the data directory. `deep`: all WAL
+    is read. `places`: whether the directories of tablespaces matter. `engine`: the name of the
+    engine that fetches.
     """
 
     target: Target
@@ -40,7 +40,7 @@ class RestoreRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """A base backup that is whole, and the WAL after it up to the first gap.
+    """A base backup that is complete, and the WAL after it up to the first gap.
 
     `chain`: the base backup, then those that it is a delta of. `hole`: the segment that ends the
     WAL although there are later ones, or that does not continue it; then `broken` says why.
@@ -59,21 +59,21 @@ class Selection:
 
     @property
     def backup(self) -> Backup:
-        """The base backup that the restore begins with."""
+        """Return the base backup that the restore begins with."""
         return self.chain[0]
 
     @property
     def size_bytes(self) -> int:
-        """What the base backup takes on the disk."""
+        """Return the size of the base backup on the disk."""
         return sum(backup.size_bytes for backup in self.chain)
 
 
 @dataclass(slots=True, kw_only=True)
 class Findings:
-    """What the checks add up, so that all faults are shown at once.
+    """The results of the checks, so that all faults are shown at once.
 
-    `no_room`: the `faults` that a larger volume removes. `unknown`: what was not looked at and may
-    prevent the restore. `notes`: what a reading of all WAL has found.
+    `no_room`: the `faults` that a larger volume removes. `unknown`: what was not checked and may
+    prevent the restore. `notes`: the findings of a reading of all WAL.
     """
 
     faults: list[str] = field(default_factory=list)
@@ -87,7 +87,8 @@ class Findings:
 class Destination:
     """Where the recovery ends: `ends` is `end`, `target` or `quiet`, as in `Restored`.
 
-    `last_commit`: when the last transaction ended that was seen; None: none was looked for or seen.
+    `last_commit`: when the last transaction that was seen ended; None: none was searched for or
+    seen.
     """
 
     ends: str
@@ -96,10 +97,10 @@ class Destination:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestorePlan:
-    """A restore that nothing known prevents.
+    """A restore that no known fault prevents.
 
     `chain`, `ends`, `unknown` and `notes`: as in `Selection`, `Destination` and `Findings`.
-    `commits_until`: when the last transaction ended, "" where that was not looked for.
+    `commits_until`: when the last transaction ended, "" where that was not searched for.
     `restored_to`: the target to which this archive has been restored before, "" for none.
     """
 
@@ -119,17 +120,17 @@ class RestorePlan:
 
     @property
     def segment_count(self) -> int:
-        """How many segments the restore replays at the most."""
+        """Return how many segments the restore replays at most."""
         return self.last.number - self.first.number + 1
 
     def with_fault(self, fault: str) -> "Refusal":
-        """Return the refusal of a plan that cannot be carried out after all."""
+        """Return the refusal of a plan that cannot be carried out."""
         return Refusal(faults=(fault,), warnings=self.warnings, restored_to=self.restored_to)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Why the archive cannot be restored as asked: at least one fault.
+    """Why the archive cannot be restored as requested: at least one fault.
 
     `no_room`: the faults that a larger volume removes. `has_backups`: whether the archive has a
     finished base backup. `restored_to`: as in `RestorePlan`.
@@ -143,7 +144,7 @@ class Refusal:
 
     @classmethod
     def of(cls, offer: Offer, findings: Findings, *more: str) -> "Refusal":
-        """Build it from the faults that were found, and more of them."""
+        """Build the refusal from the faults that were found, and more of them."""
         return cls(
             faults=(*findings.faults, *more),
             no_room=tuple(findings.no_room),
@@ -154,7 +155,7 @@ class Refusal:
 
     @property
     def needs_only_room(self) -> bool:
-        """Whether a larger volume removes every fault."""
+        """Return whether a larger volume removes every fault."""
         return set(self.faults) == set(self.no_room)
 
     def with_fault(self, fault: str) -> "Refusal":

@@ -18,9 +18,10 @@ from walsup.errors import SettingsError
 from walsup.settings import Settings, origin
 from walsup.system.private_files import write_private
 
-# They are there before postgres asks for a first file.
+# They exist before postgres asks for a first file.
 _PREFETCHED = ".wal-g"
-# A clone must not take what its source's publishers send; the agent disables them before its end.
+# A clone must not take the changes of its source's publishers; the agent disables the subscriptions
+# before recovery ends.
 _NO_SUBSCRIPTIONS = {"max_logical_replication_workers": "0"}
 _SYNCFS_SINCE = 14
 _OF_A_TIMELINE = re.compile(r"([0-9A-F]{8})(?:[0-9A-F]{16}|\.history)")
@@ -29,10 +30,10 @@ _OF_A_TIMELINE = re.compile(r"([0-9A-F]{8})(?:[0-9A-F]{16}|\.history)")
 def recovery(
     known: Settings, hand: Handover, effective: Mapping[str, str], major: int
 ) -> dict[str, str]:
-    """Have the reader started; gives what postgres is told, of a clone also once it is promoted.
+    """Have the reader started; return postgres's settings, for a clone also after its promotion.
 
     Raises:
-        SettingsError: another restore is asked for than the one under way; EngineError.
+        SettingsError: the settings ask for another restore than the one in progress; EngineError.
     """
     found = restore_state.read(known.pgdata)
     if found is None:
@@ -52,7 +53,7 @@ def recovery(
     source = origin(known, own=found.own)
     carrier = carrier_of(source)
     _begin_again(known.pgdata, found.legs[-1][0])
-    # A half file that a killed reader has left would be taken for a whole one (S14b).
+    # postgres would read the half file of a killed reader as a whole one (rule resumable-recovery).
     shutil.rmtree(known.pgdata / "pg_wal" / _PREFETCHED, ignore_errors=True)
     config = hand.run_dir / restore_command.READER_CONFIG
     region = found.region or source.region
@@ -74,7 +75,7 @@ def recovery(
     if not found.own:
         rendered |= _NO_SUBSCRIPTIONS
     if major >= _SYNCFS_SINCE and "recovery_init_sync_method" not in effective:
-        # Every file was synced before the copy counted; postgres would do it once more, one by one.
+        # Every file was synced before the copy counted; postgres would sync each one again.
         rendered["recovery_init_sync_method"] = "syncfs"
     read_only = rendered["hot_standby"] == "on"
     higher = recovery_limits.of_recovery(
@@ -85,7 +86,7 @@ def recovery(
 
 
 def _begin_again(pgdata: Path, timeline: int) -> None:
-    """Undo the beginning of a new timeline that a kill has cut off; nothing of it was archived."""
+    """Undo the beginning of a new timeline that a kill has cut off. Nothing of it was archived."""
     pg_wal = pgdata / "pg_wal"
     status = pg_wal / "archive_status"
     for folder in (pg_wal, status):

@@ -1,9 +1,9 @@
-"""A restore, up to the moment when postgres can recover: pre-flight, fetch, a copy of our own.
+"""A restore, up to the moment when postgres can recover: checks, fetch, a separate copy.
 
-Who takes part: prepare looks into the source, runs backup-fetch into the stage and moves the copy
-to its place; postgres recovers, with the engine's client as restore_command; a second daemon, the
-reader, fetches for it out of the source; the agent judges misses, claims the timeline in the own
-archive, shows how far it is, and ends the reader. Nothing writes into the source.
+prepare checks the source, runs backup-fetch into the stage and moves the copy to its place.
+postgres recovers, with the engine's client as restore_command. A second daemon, the reader, fetches
+for it from the source. The agent decides what misses mean, claims the timeline in the database's
+own archive, shows the progress, and ends the reader. Nothing writes into the source.
 """
 
 import asyncio
@@ -81,7 +81,7 @@ def restore(
     run_dir, size = one_shot.run_dir, plan.first.size
     configure(current, run_dir, own=own, segment_bytes=size, region=region)
     data = fetch.fetch(current, archive, one_shot, plan, patience, own=own)
-    # It is awake when postgres asks for its first segment, with the keys of now.
+    # The reader must be up when postgres asks for its first segment, with the current keys.
     source = origin(current.known, own=own)
     reader_daemon.launch(send, archive.engine, source, run_dir, known.pgdata)
     fetch.check(archive, plan.backup, known.pgdata, data)
@@ -110,7 +110,7 @@ def request_from(  # noqa: PLR0913 (each is one fact)
     deep: bool = False,
     places: bool = True,
 ) -> RestoreRequest:
-    """Return what the settings ask for."""
+    """Return what the settings request."""
     path = os.environ.get("PATH", "")
     postgres = inspect.program("postgres", known.pg_bindir, path)
     says_itself = {config.PRELOADED, "config_file"} & config.from_arguments(arguments).keys()
@@ -134,9 +134,9 @@ def look_into(
     request: RestoreRequest,
     patience: Patience,
 ) -> Outcome:
-    """Look into the source, for ever if it cannot be request.
+    """Check the source, again and again until it answers.
 
-    What is to be refused is looked at twice: an answer may have been damaged on its way.
+    A fault is checked twice: an answer may have been damaged on its way.
     """
     failures, refused = 0, False
     while True:
@@ -154,10 +154,10 @@ def look_into(
 
 
 def refuse(source: str, refusal: Refusal) -> NoReturn:
-    """End with every fault that prevents the restore.
+    """Raise every fault that prevents the restore.
 
     Raises:
-        ArchiveError: always, but for
+        ArchiveError: always, except for
         DiskFullError: a larger volume is all that it needs.
     """
     faults = "\n".join(f"  {fault}" for fault in refusal.faults)
@@ -202,6 +202,6 @@ def _memory(  # noqa: PLR0913 (each is one fact)
 
 
 def wish(known: Settings, *, own: bool) -> str:
-    """Give what is asked for as one text: a restore that goes on under another one is refused."""
+    """Return the request as one text: a restore that continues under another request is refused."""
     source = known.archive if own else known.restore_from
     return f"{source} to {target(known, own=own)}"

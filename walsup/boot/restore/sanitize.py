@@ -1,7 +1,7 @@
-"""Making a fetched base backup this instance's own, in the stage, before it counts.
+"""Makes a fetched base backup this instance's own, in the stage, before it counts.
 
-A base backup carries along what its first owner was: walsup's own memory, a server's leftovers,
-settings made with ALTER SYSTEM that speak of another archive or another primary (S9).
+A base backup contains the identity of its first owner: walsup's own notes, a server's leftovers,
+settings made with ALTER SYSTEM that name another archive or another primary (rule operators-files).
 """
 
 import os
@@ -24,7 +24,7 @@ _WAL = "pg_wal"
 _TABLESPACES = "tablespace_map"
 _EMPTIED = (_WAL, "pg_replslot", "pg_dynshmem", "pg_notify", "pg_stat_tmp", "pg_subtrans")
 _NEEDED = ("base", "global/pg_control", "pg_xact", "PG_VERSION", "backup_label")
-# What a restore must not believe of another instance's settings.
+# Settings of another instance that a restore must not keep.
 _FOREIGN = ("archive_", "restore_command", "recovery_", "primary_", "promote_trigger_file")
 _FOLDERS = ("pg_commit_ts", "pg_serial", "pg_snapshots", "pg_stat", "pg_tblspc", "pg_twophase")
 
@@ -37,13 +37,13 @@ def make_own(
     signal: str = SIGNAL,
     keeps_wal: bool = False,
 ) -> None:
-    """Turn the copy into one that recovers, and remembers nothing of its first owner.
+    """Turn the copy into one that recovers, and holds nothing of its first owner.
 
-    `signal`: the file that tells postgres how it recovers. `keeps_wal`: the copy was made together
+    `signal`: the file that selects the kind of recovery. `keeps_wal`: the copy was made together
     with the WAL that it needs, and is a link to `waldir` already.
 
     Raises:
-        ArchiveError: it is not whole.
+        ArchiveError: the copy is not complete.
     """
     lost = [name for name in _NEEDED if not (data / name).exists()]
     if lost:
@@ -72,10 +72,10 @@ def make_own(
 def check_files(data: Path, names: Iterable[str], tablespaces: Iterable[str] = ()) -> None:
     """Refuse a copy that lacks files which its base backup lists, or the way to a tablespace.
 
-    WAL-G makes the links itself, and takes away the file by which postgres would.
+    WAL-G makes the links itself, and removes the file from which postgres would make them.
 
     Raises:
-        ArchiveError: some are not there.
+        ArchiveError: files are missing.
     """
     left_out = (*_LEFTOVERS, *_EMPTIED, _TABLESPACES)
     lost = [
@@ -120,7 +120,7 @@ def _place_wal(data: Path, waldir: Path | None) -> None:
 
 
 def _clean_auto(path: Path) -> None:
-    """Take what speaks of an archive or a primary out of the settings of ALTER SYSTEM."""
+    """Remove settings of ALTER SYSTEM that name an archive or a primary."""
     try:
         text = path.read_text(encoding="utf-8", errors="surrogateescape")
     except FileNotFoundError:
@@ -139,8 +139,8 @@ def _clean_auto(path: Path) -> None:
 
 
 def _configure(data: Path, host_method: str) -> None:
-    """Give a cluster its files that kept them elsewhere, as Debian's does."""
-    # A link counts as it is: what it leads to is its source's, and may only be mounted later.
+    """Give a cluster the files that it kept elsewhere, as Debian's does."""
+    # A link counts by itself: its target belongs to the source, and may only be mounted later.
     if not os.path.lexists(data / "postgresql.conf"):
         text = "# by walsup: the backup had none\nlisten_addresses = '*'\n"
         (data / "postgresql.conf").write_text(text, encoding="utf-8")

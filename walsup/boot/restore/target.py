@@ -1,4 +1,4 @@
-"""Where a restore ends, as the settings say it, and how postgres is told. Pure."""
+"""Where a restore ends, according to the settings, and the settings of postgres for it. Pure."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -29,10 +29,10 @@ class Target(NamedTuple):
 
 
 def target(settings: Settings, *, own: bool) -> Target:
-    """Give the target of a restore.
+    """Return the target of a restore.
 
     `own`: the archive is this database's own; with a WALSUP_RESTORE_FROM beside it the target
-    speaks of that source, from which it was restored once (S12).
+    belongs to that source, from which it was restored once (rule restore-source-once).
     """
     if own and settings.restore_from:
         return Target()
@@ -49,21 +49,21 @@ def target(settings: Settings, *, own: bool) -> Target:
 def recovery_settings(
     wanted: Target, timeline: int, ends: str, restore_command: str
 ) -> dict[str, str]:
-    """Give what postgres is told of a recovery; every target but the wanted one is taken away.
+    """Return postgres's settings for a recovery; every other target is removed.
 
-    `timeline` is a number always: with `latest` postgres would follow a timeline that appears
-    meanwhile, and ask the archive which one that is. `ends`: as Restored has it.
+    `timeline` is always a number: with `latest` postgres would follow a timeline that appears
+    meanwhile, and ask the archive for it. `ends`: as in `Restored`.
     """
     rendered = {
         "restore_command": restore_command,
         "recovery_target_timeline": str(timeline),
-        # The five settings are compared, and recovery is ended, only for read-only sessions.
+        # postgres compares the five settings, and ends recovery, only for read-only sessions.
         "hot_standby": "on" if wanted.action == "pause" else "off",
     }
     rendered |= {"recovery_target": "", **{f"recovery_target_{kind}": "" for kind in _KINDS}}
     if ends == "target":
         name = f"recovery_target_{wanted.kind}" if wanted.value else "recovery_target"
-        # The last one: what takes a target away takes away any that was given before.
+        # The last one: a setting that removes a target removes any target that was set before.
         del rendered[name]
         rendered[name] = wanted.value or wanted.kind
     rendered["recovery_target_inclusive"] = "on" if wanted.inclusive else "off"
@@ -82,7 +82,7 @@ _DEFAULTS = {
 
 
 def raised(limits: Mapping[str, int], effective: Mapping[str, str]) -> dict[str, str]:
-    """Give those of the five settings that are lower than the primary had them."""
+    """Return which of the five settings are lower than on the primary."""
     return {
         name: str(needed) for name, needed in limits.items() if _number(effective, name) < needed
     }

@@ -1,6 +1,7 @@
-"""Reading the WAL that a restore would replay: its last records, or with `--deep` all of it.
+"""Reads the WAL that a restore would replay: its last records, or with `--deep` all of it.
 
-At most two segments at a time are on the disk, fetched, decompressed and decrypted by the engine.
+At most two segments at a time are on the disk. They are fetched, decompressed and decrypted by the
+engine.
 """
 
 from collections.abc import AsyncGenerator, Iterable
@@ -27,7 +28,7 @@ _AS_TIMELINE = 1
 async def last_end(
     reader: Reader, selection: Selection, pg_waldump: str, findings: Findings
 ) -> datetime | None:
-    """Give when the last transaction in reach ended, going back from the end; None: none did.
+    """Return when the last transaction in reach ended, going back from the end; None: none did.
 
     Raises:
         FaultError: a segment could not be fetched; OSError: pg_waldump cannot be run.
@@ -42,7 +43,7 @@ async def last_end(
 async def last_record(
     reader: Reader, selection: Selection, pg_waldump: str, findings: Findings
 ) -> int | None:
-    """Give where the last record in reach begins; None: there is none.
+    """Return where the last record in reach begins; None: there is none.
 
     Raises:
         as `last_end` does.
@@ -64,7 +65,7 @@ async def deep(
     """Read all WAL from the base backup to the end; return the destination with what it holds.
 
     Raises:
-        FaultError: the archive cannot be asked; OSError: pg_waldump cannot be run.
+        FaultError: the archive does not answer; OSError: pg_waldump cannot be run.
     """
     if not request.pg_waldump:
         findings.unknown.append("what the WAL holds: there is no pg_waldump beside postgres")
@@ -117,7 +118,7 @@ def _created(folder: Path, segment: Segment, before: bytes) -> tuple[list[Create
 
 
 def _target_lsn(request: RestoreRequest, selection: Selection, seen: Seen) -> int | None:
-    """Give where the target is, as far as the WAL tells; None: not known, or at the end."""
+    """Return the target's position, as far as the WAL shows it; None: not known, or at the end."""
     match request.target.kind:
         case "lsn":
             return parse_lsn(request.target.value)
@@ -166,7 +167,7 @@ def _tell(
 async def _backwards(
     reader: Reader, selection: Selection, pg_waldump: str, findings: Findings
 ) -> AsyncGenerator[Seen, None]:
-    """Give what is seen of each segment in reach, the last one first."""
+    """Yield what each segment in reach shows, the last one first."""
     first, folder = selection.first, _folder(reader)
     try:
         for number in range(selection.last.number, first.number - 1, -1):
@@ -182,7 +183,7 @@ async def _backwards(
 async def _place(
     reader: Reader, selection: Selection, findings: Findings, folder: Path, number: int
 ) -> None:
-    """Fetch the segment of a number, as postgres takes it."""
+    """Fetch the segment of a number, in the form that postgres reads."""
     first = selection.first
     for segment in selection.line.candidates(number, first.size):
         if segment.name in selection.names:

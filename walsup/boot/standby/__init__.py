@@ -1,1 +1,1 @@
-"""A data directory from a primary, and what a former primary becomes."""
+"""A data directory from a primary, and what becomes of a former primary."""

@@ -23,10 +23,10 @@ _SKIPPED = re.compile('["\u00ab\u00bb\u201c\u201d\u201e]\\./([^"\u00ab\u00bb\u20
 
 
 def take(known: Settings, one_shot: OneShot, arguments: Sequence[str]) -> Path | Fault:
-    """Copy the primary into the stage; gives why it could not be copied this time.
+    """Copy the primary into the stage; return why it could not be copied this time.
 
     Raises:
-        DiskFullError: the disk is too small for it; ArchiveError: the copy lacks files of the
+        DiskFullError: the disk is too small; ArchiveError: the copy lacks files of the
             primary's data directory without which it is not to be started.
     """
     if known.primary_conninfo is None:
@@ -82,7 +82,7 @@ def take(known: Settings, one_shot: OneShot, arguments: Sequence[str]) -> Path |
 
 
 def _check_skipped(output: Path, data: Path, known: Settings, arguments: Sequence[str]) -> None:
-    """Refuse a copy without what only links of the primary lead to, if postgres would need it."""
+    """Refuse a copy that lacks files behind links of the primary, if postgres needs them."""
     text = output.read_text(encoding="utf-8", errors="replace")
     skipped = sorted(set(_SKIPPED.findall(text)))
     if not skipped:

@@ -1,7 +1,7 @@
-"""Building a standby in an empty data directory: out of the archive, else from its primary.
+"""Builds a standby in an empty data directory: from the archive, else from its primary.
 
 The archive is asked first: a base backup in it costs the primary nothing. Without one, and with a
-primary that is known, pg_basebackup takes a copy; otherwise the first base backup is waited for.
+known primary, pg_basebackup takes a copy. Otherwise the start waits for the first base backup.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ _NO_BACKUP = Fault(
 
 
 def build(current: Current, one_shot: OneShot, send: Send, arguments: Sequence[str]) -> None:
-    """Leave a standby in the data directory; waits for ever for something to build it from.
+    """Leave a standby in the data directory; wait without an end for something to build it from.
 
     `arguments` are postgres's.
 
@@ -76,14 +76,14 @@ def build(current: Current, one_shot: OneShot, send: Send, arguments: Sequence[s
 
 
 def _reads_archive(known: Settings) -> bool:
-    """Return whether to build from the archive: not where only the primary can be read."""
+    """Return whether to build from the archive: not when only the primary can be read."""
     if known.archive is None:
         return False
     return not (known.primary_conninfo and decryption.lacking(known))
 
 
 def _check_major(known: Settings) -> None:
-    """Refuse an old one before anything is made: it would take the copy for a primary."""
+    """Refuse an old server version before anything is made: it would run the copy as a primary."""
     path = os.environ.get("PATH", "")
     major = inspect.binaries_major(inspect.program("postgres", known.pg_bindir, path))
     if major is not None and float(major) < _SIGNAL_SINCE:
@@ -96,7 +96,7 @@ def _check_major(known: Settings) -> None:
 def _from_archive(
     current: Current, one_shot: OneShot, patience: Patience, arguments: Sequence[str]
 ) -> Path | None:
-    """Fetch the newest base backup into the stage; None: there is none."""
+    """Fetch the newest base backup into the stage; return None when there is none."""
     known = current.known
     patience.send(Progress(f"standby: looking into {known.archive}"))
     check_key(known)
@@ -124,7 +124,7 @@ def _from_archive(
 
 
 def prove(current: Current, run_dir: Path, patience: Patience) -> None:
-    """Return when the archive has what a standby is built from; the disk is not looked at.
+    """Return the archive's part of a standby's needs; the disk is not checked.
 
     Raises:
         ArchiveError: the archive lacks what it needs.
@@ -139,10 +139,10 @@ def prove(current: Current, run_dir: Path, patience: Patience) -> None:
 def _look(
     known: Settings, archive: Reader, patience: Patience, *, disk: bool
 ) -> RestorePlan | None:
-    """Look into the archive; None: it has no base backup.
+    """Check the archive; return None when it has no base backup.
 
     Raises:
-        ArchiveError: it has, and none can be used.
+        ArchiveError: it has some, and none can be used.
     """
     request = replace(
         run.request_from(known, (), own=True, disk=disk, places=disk),

@@ -1,7 +1,9 @@
-"""Emptying a data directory that was a primary's, to build it anew as a standby (S19).
+"""Empties a data directory of a former primary, to build a standby in it.
 
-What only it has is in the archive by then. A mark is written first, so that a start that was cut
-off goes on with it, and takes nothing of what is left for a database.
+Rule role-from-the-archive.
+
+WAL that only this directory has is in the archive by then. A marker file is written first, so that
+the next start continues an interrupted removal, and does not take the rest for a database.
 """
 
 import shutil
@@ -16,14 +18,14 @@ _KEPT = ("lost+found", ".snapshot", _MARK)
 
 
 def is_due(pgdata: Path) -> bool:
-    """Tell whether it was begun and has not ended."""
+    """Return whether the removal has begun and not ended."""
     return (pgdata / _MARK).exists()
 
 
 def empty(pgdata: Path) -> None:
-    """Remove everything, also from tablespaces and from where pg_wal points to."""
+    """Remove everything, also from tablespaces and from the target of pg_wal."""
     write_durable(pgdata / _MARK, "")
-    # Without it nothing there looks like a database, however far this gets.
+    # Without it nothing there looks like a database, however far the removal gets.
     _remove(pgdata / "global")
     for directory in (*_outside(pgdata), pgdata):
         for entry in directory.iterdir():

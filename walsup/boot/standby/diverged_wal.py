@@ -1,8 +1,11 @@
-"""WAL that only a former primary has, brought into the archive before it is lost here (S19).
+"""WAL that only a former primary has, copied into the archive before it is lost here.
 
-Behind the fork nobody will replay it; a person may look for what was acknowledged and is missing.
-It lies where no restore and no engine takes it for WAL: no key has a segment's name in one piece
-(S6c). Each part is gzip, and so is their concatenation.
+Rule role-from-the-archive.
+
+No server will replay the WAL after the fork, but an operator may search it for acknowledged
+transactions that are missing. It is stored where no restore and no engine reads it as WAL: no key
+has a segment's name in one piece (rule archive-names). Each part is gzip, and so is their
+concatenation.
 """
 
 import gzip
@@ -26,7 +29,7 @@ _KEYS = ("WALG_LIBSODIUM_KEY", "WALG_PGP_KEY", "WALG_CSE_KMS", "WALE_GPG_KEY")
 
 
 def check(known: Settings) -> None:
-    """Refuse to put what the engine encrypts there in the clear.
+    """Refuse to store in the clear what the engine encrypts.
 
     Raises:
         DataDirectoryError: the archive is encrypted.
@@ -43,7 +46,7 @@ def check(known: Settings) -> None:
 def segments(
     pgdata: Path, own: ThisInstance, found: StepDown, size: int
 ) -> list[tuple[Segment, int]]:
-    """Give what lies behind the fork, with how many bytes of each are written."""
+    """Return the segments after the fork, with the number of bytes written in each."""
     listed = []
     for path in sorted((pgdata / "pg_wal").iterdir()):
         try:
@@ -58,10 +61,10 @@ def segments(
 
 
 async def bring(bucket: Bucket, pgdata: Path, own: ThisInstance, found: StepDown, size: int) -> int:
-    """Upload it; gives how many segments there were.
+    """Upload it; return the number of segments.
 
     Raises:
-        what the bucket raises; then it is done again, and what is there stays.
+        what the bucket raises; a repeated call keeps what is there.
     """
     listed = segments(pgdata, own, found, size)
     folder = f"{FOLDER}/{own.instance[:_DIGITS]}-{own.timeline}-{found.fork_lsn:x}"

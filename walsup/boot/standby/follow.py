@@ -1,4 +1,4 @@
-"""What postgres is told as a standby: the archive through a reader, its primary, no target."""
+"""The settings of postgres as a standby: the archive through a reader, its primary, no target."""
 
 import shutil
 from collections.abc import Mapping
@@ -22,14 +22,15 @@ _TARGETS = ("", "_time", "_lsn", "_xid", "_name")
 
 
 def following(known: Settings, hand: Handover, effective: Mapping[str, str]) -> dict[str, str]:
-    """Have the reader started; gives postgres's settings.
+    """Have the reader started; return postgres's settings.
 
     Raises:
-        EngineError: nothing here can read the archive.
+        EngineError: no engine here can read the archive.
     """
     found = pg_control.read(known.pgdata)
     timeline_history.remove_taken(known.pgdata)
-    # Read-only for want of an answer (S19): what it fetched from others could not be told apart.
+    # This standby is read-only because the archive did not answer (rule role-from-the-archive):
+    # files fetched from another primary would look the same.
     alone = markers.is_unsure(known.pgdata)
     rendered = {
         "hot_standby": "on",

@@ -1,6 +1,6 @@
-"""Where a standby's primary is, as postgres and its programs are told: never with the password.
+"""Where a standby's primary is, for postgres and its programs, never with the password.
 
-A command line can be read by everybody; libpq takes a password from a file of ours (S28).
+Every user can read a command line. libpq takes the password from a file of walsup's (rule secrets).
 """
 
 import os
@@ -14,7 +14,7 @@ from walsup.settings.conninfo import render
 
 
 def slot(known: Settings) -> str:
-    """Give the name of this standby's slot, "" without a role of their own."""
+    """Return the name of this standby's slot, "" without a replication role."""
     if known.replication_password is None or known.primary_conninfo is None:
         return ""
     return _name(known)
@@ -25,14 +25,14 @@ def _name(known: Settings) -> str:
 
 
 def conninfo(known: Settings, run_dir: Path) -> str:
-    """Give primary_conninfo, "" when no primary is known; writes the password's file."""
+    """Return primary_conninfo, "" when no primary is known; write the password's file."""
     found = known.primary_conninfo
     if found is None:
         return ""
     parameters = dict(found.parameters)
     managed = known.replication_password is not None
     parameters.setdefault("user", known.replication_user if managed else known.database_role)
-    # A primary that has vanished without a word is noticed within half a minute.
+    # A primary that vanishes without closing its connection is noticed within half a minute.
     parameters.setdefault("keepalives_idle", "10")
     parameters.setdefault("keepalives_interval", "5")
     parameters.setdefault("connect_timeout", "5")

@@ -1,7 +1,7 @@
 """The directories of a primary's tablespaces, which pg_basebackup fills beside its target.
 
-It demands that they are empty. When it is killed it leaves what it has copied: so the directories
-are noted in the stage before it runs, and a later start empties them with the stage.
+It demands that they are empty. When it is killed it leaves what it has copied. The directories are
+therefore noted in the stage before it runs, and a later start empties them with the stage.
 """
 
 import re
@@ -28,9 +28,9 @@ _QUOTED = re.compile('["\u00ab\u00bb\u201c\u201d\u201e](/[^"\u00ab\u00bb\u201c\u
 
 
 def ask(known: Settings, one_shot: OneShot, conninfo: str) -> list[str]:
-    """Return the directories of the primary's tablespaces; none when it does not say.
+    """Return the directories of the primary's tablespaces; none when it does not report them.
 
-    A role that may only replicate, or a pg_hba.conf that lets it in for that alone, does not.
+    A role that may only replicate, or a pg_hba.conf that admits only replication, does not.
     """
     path = one_shot.environment.get("PATH", "")
     given = known.primary_conninfo
@@ -71,7 +71,7 @@ def not_empty(places: Iterable[str]) -> Fault | None:
 
 
 def named_in(text: str) -> Fault | None:
-    """Return the same of the directories that pg_basebackup's message names."""
+    """Return the same for the directories that pg_basebackup's message names."""
     return not_empty(_QUOTED.findall(text))
 
 

@@ -1,7 +1,9 @@
-"""What this pod is, when its role is not simply `primary` (S19): asked of the archive's owner.
+"""The role of this instance when it is not simply `primary`: decided by the archive's owner.
 
-A directory that was a primary's is not started as one before the archive says that it still is:
-while nobody can be asked it is read-only, and when another has gone on it is built anew.
+Rule role-from-the-archive.
+
+A directory of a former primary is not started as a primary before the archive confirms it. While
+the archive does not answer, it is read-only. When another instance has taken over, it is rebuilt.
 """
 
 import asyncio
@@ -43,7 +45,7 @@ _CUT_OFF = (DBState.SHUT_DOWN_IN_RECOVERY, DBState.IN_ARCHIVE_RECOVERY)
 
 
 def settle(known: Settings, found: Found, hand: Handover) -> Found:
-    """Give what the directory is to be taken for; HTTP answers while the archive is asked.
+    """Return the state of the directory; HTTP answers while the archive is asked.
 
     Raises:
         DataDirectoryError, SettingsError: a person has to decide.
@@ -57,7 +59,7 @@ def settle(known: Settings, found: Found, hand: Handover) -> Found:
     if found.standby and not unsure:
         return found
     if not unsure and found.control.state in _CUT_OFF:
-        # Its promotion was cut off before the new timeline began: it would go on upon the old one.
+        # Its promotion was cut off before the new timeline began: it would continue on the old one.
         return _as_standby(known, found)
     if known.archive is None:
         raise DataDirectoryError(
@@ -93,12 +95,12 @@ def _by_rank(
 
 
 def follows(known: Settings, archived: str | None) -> bool:
-    """Tell whether an empty directory becomes a standby's.
+    """Return whether an empty directory becomes a standby's.
 
     The pod's number decides only when nothing is archived either.
 
     Raises:
-        SettingsError: it has none.
+        SettingsError: the pod has no number.
     """
     if known.role != "auto":
         return known.role == "standby"
@@ -124,16 +126,16 @@ def _as_standby(known: Settings, found: Cluster) -> Found:
 
 
 def _as_primary(known: Settings, found: Cluster) -> Found:
-    """Take a directory that was read-only for the primary's again, on its own timeline."""
+    """Turn a read-only directory into a primary's again, on its own timeline."""
     (known.pgdata / standby_signal.SIGNAL).unlink(missing_ok=True)
     markers.forget_unsure(known.pgdata)
     return found._replace(standby=False)
 
 
 def _ask(known: Settings, own: ThisInstance, hand: Handover) -> Rank | None:
-    """Ask the archive; None: it does not answer for so long.
+    """Ask the archive; return None when it does not answer for so long.
 
-    What another has just begun is not all there at once: a refusal is looked at for a while.
+    The objects of a new owner do not appear all at once, so a refusal is repeated for a while.
     """
     source = reader(hand.current, hand.run_dir, -1, own=True)
     deadline_s = time.monotonic() + max(_SURE_AFTER_S, 2 * known.lease_s)
@@ -155,9 +157,9 @@ def _ask(known: Settings, own: ThisInstance, hand: Handover) -> Rank | None:
 
 
 def _claim(known: Settings, hand: Handover) -> str:
-    """Claim the archive for this start, before it takes writes; gives what stands in the way.
+    """Claim the archive for this start, before it takes writes; return what prevents the claim.
 
-    A holder that may still live is waited for, as long as its lease can last.
+    The start waits for a holder that may still live, as long as its lease can last.
     """
     rivals = Rivals()
     silent_s = time.monotonic() + _SURE_AFTER_S

@@ -12,9 +12,9 @@ _UNBOUND = ("-1", "")
 
 
 def settings(effective: Mapping[str, str], pgdata: Path) -> dict[str, str]:
-    """Give what the operator has not chosen: a bound for kept WAL, and room for slots.
+    """Return a bound for kept WAL and room for slots, unless the operator has set them.
 
-    A standby that has gone for good would keep WAL until the disk is full, and postgres ends.
+    A standby that never returns would keep WAL until the disk is full, and postgres ends.
     """
     rendered: dict[str, str] = {}
     major = (pgdata / "PG_VERSION").read_text(encoding="ascii").partition(".")[0]
