@@ -44,6 +44,9 @@ async def test_the_newest_sentinel_that_names_a_cluster_tells(s3: S3Server, tmp_
 @pytest.mark.rule("ownership")
 async def test_what_tells_nothing_is_not_taken(s3: S3Server, tmp_path: Path) -> None:
     """A backup without a name and without WAL; a segment that the engine cannot fetch."""
-    for segments, said in ((False, "base_a in the archive does not identify"), (True, "be fetched")):
+    for segments, said in (
+        (False, "base_a in the archive does not"),
+        (True, "be fetched"),
+    ):
         with pytest.raises(FaultError, match=said):
             await _gather(_bucket(s3, segments=segments, a=None), tmp_path)
