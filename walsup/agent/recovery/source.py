@@ -11,7 +11,7 @@ from walsup.archive.catalog import listing
 from walsup.archive.engine import adapter as engines
 from walsup.archive.engine import daemon_client, run_once
 from walsup.archive.engine.adapter import Engine
-from walsup.archive.engine.commands import Commands, Failure
+from walsup.archive.engine.commands import Commands, Failure, at_fault_itself
 from walsup.archive.engine.reader_config import bounded, render_reader, trust
 from walsup.archive.engine.restore_command import READER_CONFIG, READER_SOCKET
 from walsup.archive.faults import Fault, FaultError, FaultKind
@@ -25,7 +25,6 @@ _FETCH_TIMEOUT_S = 300.0
 _REREAD_EVERY_S = 5.0
 _CHECK_TIMEOUT_S = 3.0
 _LONGEST_LOOK_BYTES = 64 << 20
-_DAMAGED = "bring the object back as it was written, an older version of it perhaps"
 
 
 class RestoreOrigin(Protocol):
@@ -98,7 +97,7 @@ class Source:
         told = (failure or Failure.read(0, output, context.secrets())).told
         if await self._look(name, segment_bytes) and told.kind != FaultKind.DISK_FULL:
             # It can be read whole: what it holds is at fault, and not the way to it.
-            told = told._replace(kind=FaultKind.ENGINE_BROKEN, remedy=_DAMAGED)
+            told = at_fault_itself(told)
         what = f"gave {size} bytes"
         if failure is not None:
             what = f"ended with {failure.code}: {told.problem}"
@@ -107,9 +106,7 @@ class Source:
         )
 
     async def _look(self, name: str, segment_bytes: int) -> bool:
-        """Read the object ourselves; True when that succeeds.
-
-        WAL-RUS says "not found" of what it may not read, WAL-G "EOF" of what is cut off.
+        """Return whether the whole object can be read; one of a large segment is not tried.
 
         Raises:
             FaultError: what the bucket says of it.
@@ -117,12 +114,9 @@ class Source:
         if segment_bytes > _LONGEST_LOOK_BYTES:
             return False
         try:
-            key = await listing.key_of(self._bucket, name)
-            if key:
-                await self._bucket.get(key)
+            return await listing.content_of(self._bucket, name) is not None
         except Exception as raised:
             raise FaultError(classify_raised(raised)) from raised
-        return bool(key)
 
     def _carrier(self) -> Engine:
         found = engines.choose(self.settings, self._context.path)

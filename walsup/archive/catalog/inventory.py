@@ -11,7 +11,7 @@ from walsup.archive.catalog.listing import Backup
 from walsup.archive.catalog.scope import least_segment_bytes
 from walsup.archive.catalog.timelines import TimelineHistory, segment_size
 from walsup.archive.engine.adapter import Engine
-from walsup.archive.engine.commands import Commands, Failure
+from walsup.archive.engine.commands import Commands, Failure, at_fault_itself
 from walsup.archive.faults import FaultError, FaultKind
 from walsup.archive.owner_record import Owner
 from walsup.archive.paths import BACKUP_FOLDER
@@ -33,7 +33,6 @@ _METADATA = "files_metadata.json"
 _PIECE_BYTES = 2 << 20
 _FETCH_TIMEOUT_S = 120.0
 _TRIES = 3
-_DAMAGED = "restore the object as it was written (for example from an older version of it)"
 # Kinds of faults of an engine that trying again does not mend.
 PERMANENT = (
     FaultKind.ENGINE_BROKEN,
@@ -99,8 +98,7 @@ class Reader:
                     raised.fault.kind in PERMANENT or await self._has(name)
                 )
                 if lasts:
-                    broken = raised.fault._replace(kind=FaultKind.ENGINE_BROKEN, remedy=_DAMAGED)
-                    raise FaultError(broken) from raised
+                    raise FaultError(at_fault_itself(raised.fault)) from raised
                 if self.on_fault is None:
                     raise
                 await self.on_fault(raised.fault, failures)
@@ -108,8 +106,7 @@ class Reader:
     async def _has(self, name: str) -> bool:
         """Return whether the whole object can be read, so that what it holds is at fault."""
         try:
-            key = await listing.key_of(self.asked, name)
-            return bool(key and (await self.asked.get(key)).content)
+            return bool(await listing.content_of(self.asked, name))
         except Exception as raised:  # noqa: BLE001 (then the bucket is at fault)
             note(raised)
             return False

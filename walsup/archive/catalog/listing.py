@@ -229,6 +229,20 @@ async def key_of(bucket: Readable, name: str) -> str:
     return ""
 
 
+async def content_of(bucket: Readable, name: str) -> bytes | None:
+    """Read the whole object of a WAL file, as it is stored; None: there is none.
+
+    Engines do not say clearly why a file could not be fetched: WAL-RUS reports an object that it
+    may not read as "not found", WAL-G a truncated one as "EOF". An object that can be read whole is
+    itself at fault.
+
+    Raises:
+        what the bucket raises.
+    """
+    key = await key_of(bucket, name)
+    return (await bucket.get(key)).content if key else None
+
+
 async def newest_on(bucket: Readable, timeline: int, lsn: int, size: int) -> Segment | None:
     """Return the last archived segment of a timeline after `lsn`, or None."""
     newest = None

@@ -9,8 +9,10 @@ from types import MappingProxyType
 from walsup.archive.engine import run_once
 from walsup.archive.engine.adapter import Engine
 from walsup.archive.engine.output import classify_output
-from walsup.archive.faults import Fault
+from walsup.archive.faults import Fault, FaultKind
 from walsup.system.output_tail import last_lines, raw_lines
+
+_DAMAGED = "restore the object as it was written (for example from an older version of it)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +85,8 @@ class Commands:
             more=self.more,
         )
         return Failure.read(code, output, self.secrets) if code else None
+
+
+def at_fault_itself(fault: Fault) -> Fault:
+    """Return the fault of an object that can be read whole, and that the engine cannot decode."""
+    return fault._replace(kind=FaultKind.ENGINE_BROKEN, remedy=_DAMAGED)

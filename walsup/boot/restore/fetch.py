@@ -10,7 +10,7 @@ from walsup.archive.catalog import inventory
 from walsup.archive.catalog.inventory import PERMANENT, Reader
 from walsup.archive.catalog.listing import Backup
 from walsup.archive.engine import lent_keys
-from walsup.archive.engine.output import classify_output
+from walsup.archive.engine.commands import Failure
 from walsup.archive.faults import FaultKind
 from walsup.archive.paths import BACKUP_FOLDER
 from walsup.archive.storage.bucket import open_bucket
@@ -24,7 +24,6 @@ from walsup.boot.restore.restore_plan import RestorePlan
 from walsup.boot.run_program import OneShot
 from walsup.errors import ArchiveError, DiskFullError, EngineError
 from walsup.settings import Settings, origin
-from walsup.system.output_tail import last_lines, raw_lines
 from walsup.system.private_files import write_private
 
 _TRIES = 3
@@ -78,14 +77,15 @@ def fetch(  # noqa: PLR0913 (each is one fact)
             )
         if code == 0:
             return data
-        fault = classify_output(raw_lines(output), archive.secrets)
-        text = last_lines(output, archive.secrets)
+        failure = Failure.read(code, output, archive.secrets)
+        fault, text = failure.told, failure.lines
         failures += 1
         permanent = fault.kind in PERMANENT
         # WAL-RUS does not distinguish a rejected key from an absent object.
         answers = asyncio.run(_answers(archive))
         broken += -broken if not answers else 1 if permanent else _PART_OF_A_TRY
-        problem = f"{archive.engine.name} backup-fetch of {plan.backup.name} ended with {code}"
+        attempt = f"{archive.engine.name} backup-fetch of {plan.backup.name}"
+        problem = f"{attempt} ended with {code}"
         if fault.kind == FaultKind.DISK_FULL:
             raise DiskFullError(f"{problem}:\n{text}", hint="make the volume larger, start again")
         if broken >= _TRIES:
@@ -94,8 +94,7 @@ def fetch(  # noqa: PLR0913 (each is one fact)
                 hint="see its last lines; another base backup can be named with"
                 " WALSUP_RESTORE_BACKUP",
             )
-        told = fault._replace(problem=f"{problem}: {fault.problem}")
-        asyncio.run(patience.wait(told, failures))
+        asyncio.run(patience.wait(failure.ended(attempt), failures))
 
 
 async def absent(archive: Reader, backup: Backup, pgdata: Path, data: Path) -> list[str]:
