@@ -18,11 +18,10 @@ from walsup.archive.ownership import conditional_writes
 from walsup.archive.ownership.admission import Claimant, Rejected, Take, TryAgain, reclaim
 from walsup.archive.ownership.claim import Rivals
 from walsup.archive.ownership.lease import Lease, LostError, Proven, now_s, write
+from walsup.archive.ownership.takeover import recovering_claimant
 from walsup.archive.storage.bucket import Bucket
 from walsup.archive.storage.fault_mapping import classify
-from walsup.datadir import markers
 from walsup.datadir.restore_state import Restored
-from walsup.postgres import pg_control
 from walsup.postgres.wal import Segment, Switch
 
 _RETRY_S = 1.0
@@ -116,15 +115,7 @@ class Reclaim:
         known = self._context.settings
         carrier = self._context.session.engine
         name = carrier.name if isinstance(carrier, adapter.Engine) else "walrus"
-        return Claimant(
-            control=pg_control.read(known.pgdata),
-            instance=markers.instance(known.pgdata),
-            boot=self._context.boot,
-            place=markers.place(known.pgdata),
-            compression=known.compression or adapter.DEFAULT_COMPRESSION[name],
-            lease_s=known.lease_s,
-            known_epoch=markers.known_epoch(known.pgdata, str(known.archive)),
-        )
+        return recovering_claimant(known, self._context.boot, name)
 
     async def _renew(self) -> None:
         """Renew until the lease is lost or over."""

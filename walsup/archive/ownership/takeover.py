@@ -6,6 +6,7 @@ the second one finds another owner there.
 
 import contextlib
 import os
+from dataclasses import replace
 
 from walsup.archive.catalog import commit_times, listing, owner_object
 from walsup.archive.engine import adapter
@@ -38,23 +39,37 @@ def claimant(known: Settings, boot: str, engine_name: str = "") -> Claimant:
         WalsupError, OSError: its files cannot be read.
     """
     pgdata, archive = known.pgdata, str(known.archive)
-    found = pg_control.read(pgdata)
-    name = engine_name or _engine_name(known)
+    recovering = recovering_claimant(known, boot, engine_name or _engine_name(known))
+    timeline = recovering.control.timeline
     left: tuple[Switch, ...] = ()
     with contextlib.suppress(FileNotFoundError):
-        left = timeline_history.left(pgdata, max(found.timeline, timeline_history.newest(pgdata)))
-    return Claimant(
-        control=found,
-        instance=markers.instance(pgdata),
-        boot=boot,
-        place=markers.place(pgdata),
-        compression=known.compression or adapter.DEFAULT_COMPRESSION[name],
-        lease_s=known.lease_s,
+        left = timeline_history.left(pgdata, max(timeline, timeline_history.newest(pgdata)))
+    return replace(
+        recovering,
         left=left,
         owned=markers.owned(pgdata, archive),
         adoption=markers.adoption(pgdata, archive),
         restored_to=restore_state.done_to(pgdata, archive),
-        known_epoch=markers.known_epoch(pgdata, archive),
+    )
+
+
+def recovering_claimant(known: Settings, boot: str, engine_name: str) -> Claimant:
+    """Return a data directory that is being restored as one that asks for its archive.
+
+    Its history is not complete before recovery ends, and it has owned nothing yet.
+
+    Raises:
+        WalsupError, OSError: its files cannot be read.
+    """
+    pgdata = known.pgdata
+    return Claimant(
+        control=pg_control.read(pgdata),
+        instance=markers.instance(pgdata),
+        boot=boot,
+        place=markers.place(pgdata),
+        compression=known.compression or adapter.DEFAULT_COMPRESSION[engine_name],
+        lease_s=known.lease_s,
+        known_epoch=markers.known_epoch(pgdata, str(known.archive)),
     )
 
 
