@@ -1,5 +1,6 @@
 """The archive's place as this project needs it, whether S3 or a directory keeps it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -54,6 +55,28 @@ class Readable(Protocol):
     def keys(self, under: str, after: str = "") -> AsyncIterator[str]: ...  # noqa: D102
     async def folder(self, under: str) -> list[tuple[str, float]]: ...  # noqa: D102
     def pages(self, under: str, after: str = "") -> AsyncIterator[ListingPage]: ...  # noqa: D102
+
+
+class PagedListing(ABC):
+    """What every bucket makes of the pages of a folder's listing."""
+
+    @abstractmethod
+    def pages(self, under: str, after: str = "") -> AsyncIterator[ListingPage]:
+        """Yield a folder's listing, continued after a key, one request a page."""
+
+    async def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
+        """Yield all keys directly in a folder in order, from after a key on."""
+        async for page in self.pages(under, after):
+            for listed in page.objects:
+                yield listed.key
+
+    async def folder(self, under: str) -> list[tuple[str, float]]:
+        """Return key and time of last change (Unix seconds) of what lies directly in a folder."""
+        return [
+            (listed.key, listed.changed_at)
+            async for page in self.pages(under)
+            for listed in page.objects
+        ]
 
 
 class Bucket(Protocol):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from walsup import log
-from walsup.archive.storage.bucket import ConflictError, Listed, ListingPage, Object
+from walsup.archive.storage.bucket import ConflictError, Listed, ListingPage, Object, PagedListing
 from walsup.archive.storage.file_errors import OF_ARCHIVE
 from walsup.settings import FileArchive
 from walsup.system.devices import Device
@@ -160,7 +160,7 @@ def _noted(raised: OSError) -> OSError:
     return raised
 
 
-class FileBucket:
+class FileBucket(PagedListing):
     """The archive's directory; raises OSError, TimeoutError and ConflictError."""
 
     region: str | None = None
@@ -189,20 +189,6 @@ class FileBucket:
         """Write over the version that has this tag; gives the new tag."""
         text = content.decode("latin-1")
         return str(await self._ask(do="replace", key=key, content=text, etag=etag))
-
-    async def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
-        """Yield the keys directly in a folder in S3's order, continued after a key."""
-        async for page in self.pages(under, after):
-            for listed in page.objects:
-                yield listed.key
-
-    async def folder(self, under: str) -> list[tuple[str, float]]:
-        """Return key and time of last change (Unix seconds) of what lies directly in a folder."""
-        return [
-            (listed.key, listed.changed_at)
-            async for page in self.pages(under)
-            for listed in page.objects
-        ]
 
     async def pages(self, under: str, after: str = "") -> AsyncIterator[ListingPage]:
         """Yield a folder's listing, continued after a key, one request a page."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 from walsup.archive.faults import Fault
-from walsup.archive.storage.bucket import ListingPage, Object, Readable
+from walsup.archive.storage.bucket import ListingPage, Object, PagedListing, Readable
 from walsup.archive.storage.fault_mapping import classify, is_absent
 
 T = TypeVar("T")
@@ -16,7 +16,7 @@ T = TypeVar("T")
 OnFault = Callable[[Fault, int], Awaitable[None]]
 
 
-class Patient:
+class Patient(PagedListing):
     """The reading half of a bucket; what is absent stays absent."""
 
     def __init__(self, bucket: Readable, on_fault: OnFault) -> None:
@@ -55,12 +55,6 @@ class Patient:
                 failures += 1
                 await self._on_fault(classify(raised), failures)
 
-    async def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
-        """Yield all keys directly in a folder in order, from after a key on."""
-        async for page in self.pages(under, after):
-            for listed in page.objects:
-                yield listed.key
-
     async def pages(self, under: str, after: str = "") -> AsyncIterator[ListingPage]:
         """Yield a folder's listing from after a key on; after a fault it continues there."""
         failures = 0
@@ -75,13 +69,3 @@ class Patient:
                 await self._on_fault(classify(raised), failures)
             else:
                 return
-
-    async def folder(self, under: str) -> list[tuple[str, float]]:
-        """Return key and time of last change (Unix seconds) of what lies directly in a folder."""
-        failures = 0
-        while True:
-            try:
-                return await self._bucket.folder(under)
-            except Exception as raised:  # noqa: BLE001 (as above)
-                failures += 1
-                await self._on_fault(classify(raised), failures)

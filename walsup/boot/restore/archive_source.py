@@ -11,7 +11,7 @@ from walsup.archive.engine.adapter import Engine
 from walsup.archive.engine.reader_config import DEFAULT_SEGMENT_BYTES, bounded, render_reader, trust
 from walsup.archive.engine.restore_command import READER_CONFIG
 from walsup.archive.faults import Fault
-from walsup.archive.storage.bucket import Bucket, ListingPage, Object, open_bucket
+from walsup.archive.storage.bucket import Bucket, ListingPage, Object, PagedListing, open_bucket
 from walsup.archive.storage.retrying import OnFault, Patient
 from walsup.boot.current_settings import Current
 from walsup.errors import EngineError
@@ -41,7 +41,7 @@ def check_key(source: Settings) -> None:
         raise EngineError(f"nothing can be restored: {fault.problem}", hint=fault.cure)
 
 
-class SourceBucket:
+class SourceBucket(PagedListing):
     """The bucket of the source, opened again after each check of the secrets (a `Readable`).
 
     The keys, and the content of the file of CA certificates, change with the secrets.
@@ -65,14 +65,6 @@ class SourceBucket:
     async def piece(self, key: str, begin: int, size_bytes: int) -> bytes:
         """Read a part of an object; one that begins at or after its end is empty."""
         return await self._newest().piece(key, begin, size_bytes)
-
-    def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
-        """Yield the keys directly in a folder in order, continued after a key."""
-        return self._newest().keys(under, after)
-
-    async def folder(self, under: str) -> list[tuple[str, float]]:
-        """Return key and time of last change (Unix seconds) of what lies directly in a folder."""
-        return await self._newest().folder(under)
 
     def pages(self, under: str, after: str = "") -> AsyncIterator[ListingPage]:
         """Yield a folder's listing, continued after a key, one request a page."""

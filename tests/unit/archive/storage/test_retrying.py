@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from walsup.archive.faults import Fault
-from walsup.archive.storage.bucket import Listed, ListingPage, Object
+from walsup.archive.storage.bucket import Listed, ListingPage, Object, PagedListing
 from walsup.archive.storage.retrying import Patient
 
 
-class Moody:
+class Moody(PagedListing):
     """Fails every second time: the real one does so only behind a proxy, as in tests/real."""
 
     region = "eu-1"
@@ -33,22 +33,12 @@ class Moody:
         """A part of it."""
         return (await self.get(key)).content[begin:][:size_bytes]
 
-    async def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
-        """Give the keys of the pages."""
-        async for page in self.pages(under, after):
-            yield page.objects[0].key
-
     async def pages(self, under: str, after: str = "") -> AsyncIterator[ListingPage]:
         """Give nine pages of a key each, and break off after each second one."""
         for number in range(9):
             if (key := f"{under}/{number}") > after:
                 self._fail()
                 yield ListingPage((Listed(key, 1, 1.0),))
-
-    async def folder(self, under: str) -> list[tuple[str, float]]:
-        """Give one object."""
-        self._fail()
-        return [(under, 1.0)]
 
 
 async def test_each_request_goes_on_in_its_own_place() -> None:
@@ -62,7 +52,7 @@ async def test_each_request_goes_on_in_its_own_place() -> None:
     assert [key async for key in patient.keys("f")] == [f"f/{number}" for number in range(9)]
     assert {failures for _, failures in told} == {1}
     assert (await patient.get("x")).content == b"x"
-    assert await patient.folder("f") == [("f", 1.0)]
+    assert await patient.folder("f") == [(f"f/{number}", 1.0) for number in range(9)]
 
 
 async def test_absent_is_an_answer() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from walsup.archive.storage.bucket import ConflictError, Listed, ListingPage, Object
+from walsup.archive.storage.bucket import ConflictError, Listed, ListingPage, Object, PagedListing
 from walsup.archive.storage.s3.document import (
     OddAnswerError,
     XmlDocument,
@@ -33,7 +33,7 @@ _LISTS, _READS, _WRITES = "s3:ListBucket", "s3:GetObject", "s3:PutObject"
 _LOST = (412, 409)
 
 
-class S3Bucket:
+class S3Bucket(PagedListing):
     """The archive's prefix on an S3 server.
 
     Raises FaultError, whose problem names the right that the request needed; ConflictError for a
@@ -99,20 +99,6 @@ class S3Bucket:
     async def replace(self, key: str, content: bytes, etag: str) -> str:
         """Write over the version that has this tag (If-Match); gives the new tag."""
         return await self._write(key, content, {"if-match": etag})
-
-    async def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
-        """Yield all keys directly in a folder in order, from after a key on."""
-        async for page in self.pages(under, after):
-            for listed in page.objects:
-                yield listed.key
-
-    async def folder(self, under: str) -> list[tuple[str, float]]:
-        """Return key and time of last change (Unix seconds) of what lies directly in a folder."""
-        return [
-            (listed.key, listed.changed_at)
-            async for page in self.pages(under)
-            for listed in page.objects
-        ]
 
     async def pages(self, under: str, after: str = "") -> AsyncIterator[ListingPage]:
         """Yield a folder's listing, continued after a key, one request a page."""
