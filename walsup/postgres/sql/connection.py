@@ -1,15 +1,17 @@
 """The running server as its own files tell it, and one SQL connection over the unix socket."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 
 from walsup.postgres.sql import startup_settings
 from walsup.postgres.sql.startup_settings import Purpose
+
+T = TypeVar("T")
 
 # What a question raises that the server does not answer.
 UNANSWERED = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
@@ -91,16 +93,8 @@ class Sql:
         Raises:
             asyncpg.PostgresError, OSError, TimeoutError: as they come.
         """
-        async with self._lock:
-            try:
-                if self._connection is None or self._connection.is_closed():
-                    self._connection = await self._connect()
-                return [
-                    tuple(found) for found in await self._connection.fetch(statement, *arguments)
-                ]
-            except (OSError, TimeoutError, asyncpg.InterfaceError):
-                self.drop()
-                raise
+        rows = await self._ask(lambda connection: connection.fetch(statement, *arguments))
+        return [tuple(row) for row in rows]
 
     async def row(self, statement: str, *arguments: object) -> Sequence[Any]:
         """Run a statement; gives its first row.
@@ -108,15 +102,19 @@ class Sql:
         Raises:
             asyncpg.PostgresError, OSError, TimeoutError: as they come.
         """
+        row = await self._ask(lambda connection: connection.fetchrow(statement, *arguments))
+        return () if row is None else tuple(row)
+
+    async def _ask(self, statement: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        """Run a statement on the connection, which is made if there is none."""
         async with self._lock:
             try:
                 if self._connection is None or self._connection.is_closed():
                     self._connection = await self._connect()
-                found = await self._connection.fetchrow(statement, *arguments)
+                return await statement(self._connection)
             except (OSError, TimeoutError, asyncpg.InterfaceError):
                 self.drop()
                 raise
-        return () if found is None else tuple(found)
 
     def drop(self) -> None:
         """Let go of the connection without a word."""
