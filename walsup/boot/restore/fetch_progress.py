@@ -3,16 +3,21 @@
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from walsup import log, units
 from walsup.archive.engine.restore_command import PROGRESS
 from walsup.archive.faults import Fault
+from walsup.archive.storage.fault_mapping import classify
 from walsup.boot import wait_report
 from walsup.boot.current_settings import Current
 from walsup.boot.restore.backup_fetch import Fetched
 from walsup.pid1_messages import Progress, Send
 from walsup.system.private_files import write_private
+
+T = TypeVar("T")
 
 _LOGGED_EVERY_S = 10.0
 _FIRST_RETRY_S = 0.25
@@ -29,6 +34,17 @@ class Patience:
         self.send = send
         self._current = current
         self._told = ""
+
+    def until_done(self, work: Callable[[], T]) -> T:
+        """Do it, and again after each failure, until it succeeds."""
+        failures = 0
+        while True:
+            try:
+                return work()
+            except Exception as raised:  # noqa: BLE001 (any failure is no answer)
+                failures += 1
+                fault = classify(raised)
+            asyncio.run(self.wait(fault, failures))
 
     async def wait(self, fault: Fault, failures: int) -> None:
         """Report the fault; wait, longer each time."""

@@ -15,7 +15,6 @@ from typing import NoReturn
 
 from walsup import log
 from walsup.archive.catalog.inventory import Reader
-from walsup.archive.storage.fault_mapping import classify
 from walsup.boot import inspect, libraries, staging
 from walsup.boot.current_settings import Current
 from walsup.boot.existing_cluster import inner_tablespaces, start_files
@@ -138,19 +137,15 @@ def look_into(
 
     A fault is checked twice: an answer may have been damaged on its way.
     """
-    failures, refused = 0, False
-    while True:
-        try:
-            outcome = asyncio.run(examine(archive, request))
-        except Exception as raised:  # noqa: BLE001 (any failure is no answer)
-            failures += 1
-            fault = classify(raised)
-            asyncio.run(patience.wait(fault, failures))
-            continue
-        if isinstance(outcome, RestorePlan) or refused:
-            return outcome
-        refused = True
-        time.sleep(_SECOND_LOOK_S)
+
+    def look() -> Outcome:
+        return asyncio.run(examine(archive, request))
+
+    outcome = patience.until_done(look)
+    if isinstance(outcome, RestorePlan):
+        return outcome
+    time.sleep(_SECOND_LOOK_S)
+    return patience.until_done(look)
 
 
 def refuse(source: str, refusal: Refusal) -> NoReturn:

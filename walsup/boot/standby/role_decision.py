@@ -206,13 +206,10 @@ def _rebuild(known: Settings, own: ThisInstance, found: StepDown, hand: Handover
     if diverged_wal.segments(known.pgdata, own, found, size):
         diverged_wal.check(known)
         hand.send(Progress("bringing WAL that only this one has into the archive"))
-        failures = 0
-        while True:
-            try:
-                bucket = open_bucket(hand.current.known)
-                asyncio.run(diverged_wal.bring(bucket, known.pgdata, own, found, size))
-                break
-            except Exception as raised:  # noqa: BLE001 (tried until it is there)
-                failures += 1
-                asyncio.run(patience.wait(classify(raised), failures))
+
+        def bring() -> None:
+            bucket = open_bucket(hand.current.known)
+            asyncio.run(diverged_wal.bring(bucket, known.pgdata, own, found, size))
+
+        patience.until_done(bring)
     demote.empty(known.pgdata)
