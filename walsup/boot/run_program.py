@@ -75,23 +75,40 @@ class OneShot:
         Raises:
             ProgramMissingError: there is no such program.
         """
-        parent = os.getpid()
         try:
-            with open_private(output) as file:
-                return subprocess.Popen(
-                    argv,
-                    stdin=stdin,
-                    stdout=file,
-                    stderr=subprocess.STDOUT,
-                    env=dict(environment),
-                    pass_fds=(self.lock,) if self.lock >= 0 else (),
-                    preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509 (one thread)
-                )
+            return start(argv, output, environment, self.lock, stdin)
         except OSError as fault:
             raise ProgramMissingError(
                 f"cannot run {argv[0]}: {fault.strerror}",
                 hint="set PG_BINDIR to the directory of PostgreSQL's programs",
             ) from fault
+
+
+def start(
+    argv: Sequence[str],
+    output: Path,
+    environment: Mapping[str, str],
+    lock: int,
+    stdin: int = subprocess.DEVNULL,
+) -> subprocess.Popen[bytes]:
+    """Start a program whose output goes to a file; it dies with prepare and holds the lock.
+
+    `lock`: the descriptor of the data directory's lock, -1 for none (rule directory-lock).
+
+    Raises:
+        OSError: it cannot be run.
+    """
+    parent = os.getpid()
+    with open_private(output) as file:
+        return subprocess.Popen(
+            argv,
+            stdin=stdin,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            pass_fds=(lock,) if lock >= 0 else (),
+            preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509 (prepare has one thread)
+        )
 
 
 def end(returncode: int) -> str:

@@ -1,6 +1,5 @@
 """Runs the engine's backup-fetch: measures its progress, ends it when nothing moves."""
 
-import os
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -8,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from walsup.archive.engine import run_once
-from walsup.system.prctl import die_with_parent
-from walsup.system.private_files import open_private
+from walsup.boot import run_program
 
 # A slow fetch continues. Only one that writes and reads nothing at all for so long is given up.
 SILENT_S = 300.0
@@ -52,17 +50,8 @@ def run(  # noqa: PLR0913 (each is one fact)
     It dies with this process, and holds the data directory's lock (rule directory-lock). `renew`:
     called every 5 s.
     """
-    parent, began_s = os.getpid(), time.monotonic()
-    with open_private(output) as file:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env=run_once.environment() | dict(more),
-            pass_fds=(lock,) if lock >= 0 else (),
-            preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509 (prepare has one thread)
-        )
+    began_s = time.monotonic()
+    process = run_program.start(argv, output, run_once.environment() | dict(more), lock)
     moved = (0, 0)
     moved_s = told_s = renewed_s = began_s
     while (code := process.poll()) is None:
