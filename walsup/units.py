@@ -3,6 +3,10 @@
 Loaded in PID 1: nothing is imported.
 """
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _SECONDS = {
     "us": 1e-6,
     "ms": 1e-3,
@@ -98,7 +102,7 @@ def show_bytes(count: int) -> str:
     return f"{shown:.1f}".removesuffix(".0") + unit
 
 
-def abbreviate(names: list[str] | tuple[str, ...], most: int = 5, separator: str = ", ") -> str:
+def abbreviate(names: "Sequence[str]", most: int = 5, separator: str = ", ") -> str:
     """Return the first `most` names, and how many more there are ("a, b, and 3 more")."""
     shown = separator.join(names[:most])
     more = len(names) - most

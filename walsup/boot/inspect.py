@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 
+from walsup import units
 from walsup.boot import staging
 from walsup.boot.plan import Broken, Cluster, Empty, Found, Recovering, Staged
 from walsup.datadir import restore_state
@@ -12,7 +13,6 @@ from walsup.postgres import pg_control, standby_signal
 from walsup.system.programs import which
 
 _NOT_OURS_TO_COUNT = ("lost+found", ".snapshot")
-_SHOWN = 5
 # With one of these files postgres fetches its WAL from elsewhere.
 _RECOVERS = ("recovery.signal", "standby.signal", "recovery.conf")
 # Whatever the version, postgres cannot start without these.
@@ -101,9 +101,8 @@ def _missing(pgdata: Path, major: str, *, config_elsewhere: bool) -> Broken | No
 
 
 def _incomplete(pgdata: Path, major: str, lost: list[str]) -> Broken:
-    shown = ", ".join(lost[:_SHOWN]) + (" …" if len(lost) > _SHOWN else "")
     error = DataDirectoryError(
-        f"{pgdata} has PG_VERSION but no {shown}: it is incomplete",
+        f"{pgdata} has PG_VERSION but no {units.abbreviate(lost)}: it is incomplete",
         hint="it was left by an interrupted initdb or copy of another program; restore it from"
         " a backup, or empty it if it never held data",
     )
@@ -135,10 +134,9 @@ def _foreign(pgdata: Path, entries: list[str]) -> Broken:
                 hint=f"set PGDATA={pgdata / inside[0]}; nothing has been touched",
             )
         )
-    shown = ", ".join(entries[:_SHOWN]) + (" …" if len(entries) > _SHOWN else "")
     return Broken(
         error=DataDirectoryError(
-            f"{pgdata} is not empty and holds no database: {shown}",
+            f"{pgdata} is not empty and holds no database: {units.abbreviate(entries)}",
             hint="set PGDATA to a sub-directory of the volume, or empty it; nothing has been"
             " touched",
         )

@@ -10,7 +10,7 @@ import time
 from collections.abc import Collection
 from typing import NamedTuple
 
-from walsup import log
+from walsup import log, units
 from walsup.agent import segment_contents
 from walsup.agent.context import AgentContext
 from walsup.agent.lag_meter import WritePosition
@@ -170,10 +170,9 @@ class Conflicts:
         ]
         is_proven = bool(unreached) or any(found.values())
         if names := [one.name for one in unreached]:
-            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
             told.append(
-                f"another program has written segment {', '.join(names[:_SHOWN])}{more} in the"
-                f" archive: this server writes at {show_lsn(lsn)} and has not finished it"
+                f"another program has written segment {units.abbreviate(names, _SHOWN)} in"
+                f" the archive: this server writes at {show_lsn(lsn)} and has not finished it"
             )
         remedy = _REMEDY if is_proven else _LOOK_REMEDY
         return Fault(FaultKind.OVERWRITE_CONFLICT, "; ".join(told), remedy) if told else None

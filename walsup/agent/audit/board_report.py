@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from walsup import log
+from walsup import log, units
 from walsup.agent.audit import unreachable_times
 from walsup.agent.audit.ledger import State
 from walsup.agent.audit.restore_window import Judged
@@ -177,7 +177,7 @@ def _branches(context: AgentContext, branches: Sequence[Branch]) -> None:
     if not branches:
         context.board.clear(Subject.TIMELINE)
         return
-    told = "; ".join(_branch(one) for one in branches[:_SHOWN])
+    told = units.abbreviate([_branch(one) for one in branches], _SHOWN, "; ")
     context.board.fault(
         Subject.TIMELINE,
         Fault(
@@ -199,7 +199,7 @@ def duplicates(names: Sequence[str]) -> Fault:
     """Give the fault of segments that are there under two extensions."""
     return Fault(
         kind=FaultKind.OVERWRITE_CONFLICT,
-        problem=f"{', '.join(names[:_SHOWN])} in the archive twice, in two compressions: two"
+        problem=f"{units.abbreviate(names, _SHOWN)} in the archive twice, in two compressions: two"
         " programs have written there",
         remedy="find the other writer (an archive_command elsewhere?), and remove what it has"
         " written; or give this database a prefix of its own",

@@ -5,13 +5,12 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from walsup import log
+from walsup import log, units
 from walsup.errors import DataDirectoryError, SettingsError, WalsupError
 from walsup.settings import Settings
 from walsup.system import mountinfo
 
 _MOUNTINFO = Path("/proc/self/mountinfo")
-_SHOWN = 3
 
 
 def hindrance(known: Settings, environ: Mapping[str, str]) -> WalsupError | None:
@@ -76,7 +75,7 @@ def _old_data(pgdata: Path, found: list[mountinfo.Mount]) -> DataDirectoryError 
     if not old:
         return None
     return DataDirectoryError(
-        f"{pgdata} is empty, but there is data in the old place: {', '.join(old[:_SHOWN])}",
+        f"{pgdata} is empty, but there is data in the old place: {units.abbreviate(old)}",
         hint=f"from 18 on, mount the volume at {base}; set PGDATA to the old place to go on with it"
         " (same major version), or upgrade it with pg_upgrade or pg_dumpall first",
     )

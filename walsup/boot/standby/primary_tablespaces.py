@@ -6,10 +6,10 @@ therefore noted in the stage before it runs, and a later start empties them with
 
 import re
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
-from walsup import log
+from walsup import log, units
 from walsup.archive.faults import Fault, FaultKind
 from walsup.boot import inspect
 from walsup.boot.run_program import OneShot
@@ -22,7 +22,6 @@ select pg_catalog.pg_tablespace_location(t.oid)
   from pg_catalog.pg_tablespace t
 """
 _TIMEOUT_S = 20.0
-_SHOWN = 5
 # Messages may be translated, with other quotes.
 _QUOTED = re.compile('["\u00ab\u00bb\u201c\u201d\u201e](/[^"\u00ab\u00bb\u201c\u201d\u201e]+)')
 
@@ -58,11 +57,10 @@ def not_empty(places: Iterable[str]) -> Fault | None:
     for place in places:
         names = _names(Path(place))
         if names:
-            listed = ", ".join(names[:_SHOWN]) + (", …" if names[_SHOWN:] else "")
             return Fault(
                 kind=FaultKind.TABLESPACE,
                 problem=f"the primary has a tablespace in {place}, and that directory is not empty"
-                f" here, as pg_basebackup demands: it holds {listed}",
+                f" here, as pg_basebackup demands: it holds {units.abbreviate(names)}",
                 remedy="mount an empty volume of this instance's own there, with the tablespace's"
                 " directory below the volume's lost+found where it has one; if the files are a"
                 f" leftover of an earlier copy, delete what is in {place}",
@@ -75,7 +73,7 @@ def named_in(text: str) -> Fault | None:
     return not_empty(_QUOTED.findall(text))
 
 
-def _names(place: Path) -> Sequence[str]:
+def _names(place: Path) -> list[str]:
     try:
         return sorted(entry.name for entry in place.iterdir())
     except OSError:

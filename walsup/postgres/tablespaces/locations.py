@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from walsup import units
 from walsup.postgres import pg_control
 from walsup.system.durable_files import sync, write_durable
 from walsup.system.prctl import rename_to_free
@@ -162,8 +163,7 @@ def _holds(made: Path) -> str:
         return "it may not be looked into"
     if not names:
         return "of no database yet"
-    databases = ", ".join(names[:5]) + (", …" if names[5:] else "")
-    return f"databases {databases}"
+    return f"databases {units.abbreviate(names)}"
 
 
 def _claims(pgdata: Path) -> dict[str, Made]:
