@@ -22,7 +22,7 @@ def test_a_leftover_recovery_is_named_and_nothing_is_started(walsup: Make) -> No
         file.write(COMMAND)
     assert one.start().wait() == 65
     assert str(left) in verdict(one)
-    assert "is not used where WALSUP_ARCHIVE is set" in verdict(one)
+    assert "walsup ignores the configured restore_command" in verdict(one)
     assert "must specify restore_command" not in one.log()
     left.unlink()
     two_targets = one.pgdata / "postgresql.auto.conf"

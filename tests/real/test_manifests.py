@@ -119,7 +119,7 @@ def test_kubedb_asking_for_other_data_gets_no_new_cluster(
     """A restore without a source, or a standby, never ends in an initdb; the hint says how."""
     one = kubedbs_pod(pod, s3, "", new_prefix(), **more)
     assert one.start().wait() == 64
-    assert f"{named} asks for the data of another database" in verdict(one)
+    assert f"{named} requests the data of another database" in verdict(one)
     assert hint in verdict(one)
     assert not list(one.pgdata.iterdir())
 
@@ -264,7 +264,7 @@ def test_a_clone_of_spilo_gets_no_new_cluster(pod: Make, s3: S3Server) -> None:
     env = spilo(s3, new_prefix()) | {"CLONE_METHOD": "CLONE_WITH_WALE", "CLONE_SCOPE": "another"}
     one = pod(env=env, volume="/home/postgres/pgdata")
     assert one.start().wait() == 64
-    assert "CLONE_METHOD asks for the data of another database" in verdict(one)
+    assert "CLONE_METHOD requests the data of another database" in verdict(one)
 
 
 def _is_ready(one: Pod) -> bool:
@@ -297,7 +297,7 @@ def test_old_data_in_the_old_place_is_not_passed_over(pod: Make) -> None:
     one.pgdata.mkdir()
     (one.pgdata / "PG_VERSION").write_text("15\n")
     assert one.start().wait() == 65
-    assert "data in the old place: /var/lib/postgresql/data" in verdict(one)
+    assert "before PostgreSQL 18 holds data: /var/lib/postgresql/data" in verdict(one)
     (one.pgdata / "PG_VERSION").unlink()
     one.pgdata.rmdir()
     one.pgdata = one.layout.volume / "18" / "docker"

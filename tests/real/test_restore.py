@@ -72,4 +72,4 @@ def test_a_clone_of_another_archive_writes_into_its_own(walsup: Make, s3: S3Serv
     shutil.rmtree(clone.pgdata)
     clone.start()
     assert clone.wait() == 71  # its own archive is not empty any more: the source is the past
-    assert "WALSUP_RESTORE_FROM counts only while" in verdict(clone)
+    assert "WALSUP_RESTORE_FROM is used only while" in verdict(clone)

@@ -68,7 +68,7 @@ def test_a_socket_in_the_data_directory_works_where_the_engine_leaves_it_out(
     one = walsup(args=["-k", "."]).start()
     if one.engine == "wal-g":
         assert one.wait() == 64
-        assert "a socket ends each base backup of wal-g" in verdict(one)
+        assert "a socket makes each base backup of wal-g fail" in verdict(one)
         one.args = []
         one.start()
         wait_protected(one)

@@ -67,7 +67,11 @@ class Current:
         except WalsupError as wrong:
             if wrong.problem != self._wrong:
                 self._wrong = wrong.problem
-                log.warning("settings.wrong", problem=wrong.problem, hint="the old ones are kept")
+                log.warning(
+                    "settings.wrong",
+                    problem=wrong.problem,
+                    hint="the previous settings stay in use",
+                )
             return None
         self._wrong = ""
         return renewed(self.known, again)

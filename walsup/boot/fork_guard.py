@@ -24,7 +24,7 @@ def guarded(work: Callable[[Send], None], send: Send) -> int:
     except Exception as bug:  # noqa: BLE001 (the last resort of a process)
         log.unexpected("prepare.failed", bug)
         error = InternalError(
-            f"{type(bug).__name__}: {bug}", hint="this is a bug of walsup: report the line above"
+            f"{type(bug).__name__}: {bug}", hint="this is a bug in walsup: report the line above"
         )
     else:
         return 0
@@ -35,9 +35,9 @@ def guarded(work: Callable[[Send], None], send: Send) -> int:
 
 def _os_error(fault: OSError) -> WalsupError:
     if fault.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFullError(str(fault), hint="make room on that volume and start again")
+        return DiskFullError(str(fault), hint="free space on that volume, then start again")
     return PermissionsError(
-        str(fault), hint=f"give uid {os.geteuid()} the rights that are missing there"
+        str(fault), hint=f"give uid {os.geteuid()} the missing permissions there"
     )
 
 

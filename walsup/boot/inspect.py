@@ -45,8 +45,9 @@ def _complete(pgdata: Path) -> Found:
     if not (data / "global").is_dir():
         return Broken(
             error=DataDirectoryError(
-                f"{pgdata} has lost its files while a new cluster was moved to its place",
-                hint=f"remove {pgdata / staging.STAGE} if this database may begin anew",
+                f"{pgdata} lost its files while a new cluster was being moved into place",
+                hint="if this database may be created from scratch, remove"
+                f" {pgdata / staging.STAGE}",
             )
         )
     version = next((p for p in (data, pgdata) if (p / "PG_VERSION").exists()), None)
@@ -62,7 +63,7 @@ def _cluster(pgdata: Path, *, config_elsewhere: bool) -> Found:
     if not re.fullmatch(r"\d+(\.\d+)?", major, re.ASCII):
         return Broken(
             error=DataDirectoryError(
-                f"{pgdata}/PG_VERSION says {major!r}, which is no version",
+                f"{pgdata}/PG_VERSION says {major!r}, which is not a version",
                 hint="the directory is damaged: restore it from a backup",
             )
         )
@@ -103,7 +104,7 @@ def _missing(pgdata: Path, major: str, *, config_elsewhere: bool) -> Broken | No
 def _incomplete(pgdata: Path, major: str, lost: list[str]) -> Broken:
     error = DataDirectoryError(
         f"{pgdata} has PG_VERSION but no {units.abbreviate(lost)}: it is incomplete",
-        hint="it was left by an interrupted initdb or copy of another program; restore it from"
+        hint="another program's initdb or copy was interrupted: restore the directory from"
         " a backup, or empty it if it never held data",
     )
     return Broken(error=error, major=major)
@@ -112,7 +113,7 @@ def _incomplete(pgdata: Path, major: str, lost: list[str]) -> Broken:
 def _unmounted(link: Path, major: str, finding: str) -> Broken:
     error = DataDirectoryError(
         f"{link} points to {link.readlink()}, {finding}",
-        hint="is the volume that it points to mounted?",
+        hint="mount the volume that it points to",
     )
     return Broken(error=error, major=major)
 
@@ -122,15 +123,17 @@ def _foreign(pgdata: Path, entries: list[str]) -> Broken:
     if mounts:
         return Broken(
             error=DataDirectoryError(
-                f"{pgdata / mounts[0]} is a mount point inside a data directory without database",
-                hint="mount it outside of PGDATA; for pg_wal set POSTGRES_INITDB_WALDIR to it",
+                f"{pgdata / mounts[0]} is a mount point inside a data directory that holds no"
+                " database",
+                hint="mount the volume outside of PGDATA; for pg_wal, set"
+                " POSTGRES_INITDB_WALDIR to its path",
             )
         )
     inside = [name for name in entries if os.path.isfile(pgdata / name / "PG_VERSION")]  # noqa: PTH113 (Path's raises where it cannot look)
     if len(inside) == 1:
         return Broken(
             error=DataDirectoryError(
-                f"{pgdata} holds no database itself, but {inside[0]} in it does",
+                f"{pgdata} itself holds no database, but its sub-directory {inside[0]} does",
                 hint=f"set PGDATA={pgdata / inside[0]}; nothing has been touched",
             )
         )

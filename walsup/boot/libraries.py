@@ -40,7 +40,7 @@ def check(data: Path, bindir: Path | None, arguments: Sequence[str]) -> None:
         raise ProgramMissingError(
             f"the restored cluster loads {', '.join(lacking)} ({config.PRELOADED}), which"
             f" {where} does not have",
-            hint="use an image with these extensions; nothing but the stage was touched",
+            hint="use an image that has these extensions; nothing but the stage was changed",
         )
     for setting in _OTHERS:
         if lacking := missing(values.get(setting, ""), where, search):

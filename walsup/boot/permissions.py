@@ -21,9 +21,10 @@ def check_mode(pgdata: Path) -> None:
     status = pgdata.stat()
     if status.st_uid != os.geteuid():
         raise PermissionsError(
-            f"the data directory {pgdata} belongs to uid {status.st_uid}, this is {os.geteuid()}",
-            hint="set PGDATA to a sub-directory of the volume, which walsup makes as its own, or"
-            " change the owner of the directory",
+            f"the data directory {pgdata} belongs to uid {status.st_uid}, but this process"
+            f" runs as uid {os.geteuid()}",
+            hint="set PGDATA to a sub-directory of the volume, which walsup then creates,"
+            " or change the owner of the directory",
         )
     if stat.S_IMODE(status.st_mode) not in _MODES:
         pgdata.chmod(0o700)
@@ -42,9 +43,9 @@ def check_linked(pgdata: Path) -> None:
             continue
         if not os.access(link, os.R_OK | os.W_OK | os.X_OK):
             raise PermissionsError(
-                f"{link} leads to {link.readlink()}, which uid {link.stat().st_uid} owns and uid"
-                f" {os.geteuid()} cannot use",
-                hint="give it to the owner of the data directory (chown -R), as a part of it",
+                f"{link} points to {link.readlink()}, which uid {link.stat().st_uid} owns and"
+                f" uid {os.geteuid()} cannot use",
+                hint="give that directory to the owner of the data directory (chown -R)",
             )
 
 

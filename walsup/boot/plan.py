@@ -184,8 +184,8 @@ def _of_nothing(archived: str | None, wish: Wish, *, may_create: bool) -> Plan:
 
 def _other_major(data: str, binaries: str) -> VersionError:
     return VersionError(
-        f"the data directory is of PostgreSQL {data}, the programs here are of {binaries}",
-        hint=f"run it with PostgreSQL {data}, or upgrade: pg_dumpall with {data} and restore into"
+        f"the data directory is of PostgreSQL {data}, but PostgreSQL {binaries} is installed here",
+        hint=f"use PostgreSQL {data}; or upgrade: pg_dumpall with {data} and restore into"
         f" an empty directory with {binaries}, or pg_upgrade with both installed",
     )
 
@@ -193,9 +193,9 @@ def _other_major(data: str, binaries: str) -> VersionError:
 def _archive_not_empty(key: str, wish: Wish) -> ArchiveNotEmptyError:
     late = ""
     if wish.moved:
-        late = ", below the path in which a new cluster was begun once (walsup/moved.json)"
+        late = ", in the path that walsup gave to an earlier new cluster (walsup/moved.json)"
     elif wish.restores:
-        late = "; WALSUP_RESTORE_FROM counts only while this archive is empty: it was used once"
+        late = "; WALSUP_RESTORE_FROM is used only while this archive is empty: it was used before"
     return ArchiveNotEmptyError(
         f"the data directory is empty, but the archive holds a cluster ({key}){late}",
         hint=f"{_as_a_pod(wish.pod)}mount the volume that this archive belongs to; or, if that is"

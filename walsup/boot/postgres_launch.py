@@ -103,7 +103,7 @@ def _note_start(known: Settings, hand: Handover, arguments: Sequence[str], forei
     """
     if not known.archive:
         return
-    broken = f"the last run began with archive_mode=off: {foreign}" if foreign else ""
+    broken = f"the last run started with archive_mode=off: {foreign}" if foreign else ""
     try:
         note = continuity.begin(
             known.pgdata,
@@ -132,9 +132,11 @@ def _archive_command(known: Settings, engine: Engine | Fault | None, run_dir: Pa
             told = archive_command(engine, run_dir, timeout_s)
             if (length := longest(told)) > MOST_BYTES:
                 raise SettingsError(
-                    f"archive_command would have {length} bytes, and PostgreSQL before 16 cuts it"
-                    f" after {MOST_BYTES}: the paths {run_dir} and {engine.program} are too long",
-                    hint="set WALSUP_RUN_DIR to a shorter path, or install the engine in one",
+                    f"archive_command would be {length} bytes long, but PostgreSQL before 16"
+                    f" cuts it off after {MOST_BYTES}: the paths {run_dir} and"
+                    f" {engine.program} are too long",
+                    hint="set WALSUP_RUN_DIR to a shorter path, or install the engine at a"
+                    " shorter path",
                 )
             return told
 

@@ -150,9 +150,12 @@ class Prepare:
 
                 make(decided, self._hand, self._lock, self._arguments)
             case plan.Recover():
-                log.info("restore.resumed", message="a copy of the archive is recovered further")
+                log.info("restore.resumed", message="the recovery of a restored copy continues")
             case plan.Finish():
-                log.info("bootstrap.finished", message="a complete stage is moved to its place")
+                log.info(
+                    "bootstrap.finished",
+                    message="a complete new data directory is moved into place",
+                )
                 staging.finish(pgdata)
             case plan.StartPostgres():
                 log.info("bootstrap.skipped", message=_SKIPPING)

@@ -39,8 +39,9 @@ def _examine(arguments: list[str]) -> None:
         found = inspect.look(known.pgdata, config_elsewhere=elsewhere)
     except PermissionError as fault:
         raise PermissionsError(
-            f"{fault.filename} cannot be read as uid {os.geteuid()}, who owns {known.pgdata}",
-            hint="change the owner of all of it (chown -R) to one user; nothing has been touched",
+            f"{fault.filename} cannot be read as uid {os.geteuid()}, the owner of {known.pgdata}",
+            hint="give all files of the data directory to one user (chown -R); nothing has"
+            " been touched",
         ) from fault
     program = inspect.program("postgres", known.pg_bindir, os.environ.get("PATH", ""))
     if not plan.needs_archive(found):
@@ -92,8 +93,8 @@ def _check(known: Settings, arguments: Sequence[str], program: str) -> None:
         said = redact(done.stderr.decode(errors="replace"), known.secrets)
         lines = said.strip().splitlines()
         raise DataDirectoryError(
-            f"postgres does not read the settings of {known.pgdata}: {' / '.join(lines[-_LINES:])}",
-            hint="correct them, or give arguments in their place; nothing has been touched",
+            f"postgres rejects the settings of {known.pgdata}: {' / '.join(lines[-_LINES:])}",
+            hint="correct them, or override them with arguments; nothing has been touched",
         )
 
 
@@ -127,6 +128,6 @@ def _become_owner(pgdata: Path) -> None:
         os.setresuid(status.st_uid, status.st_uid, status.st_uid)
     except OSError as fault:
         raise PermissionsError(
-            f"root may not become uid {status.st_uid}, who owns {pgdata}: {fault.strerror}",
+            f"root cannot become uid {status.st_uid}, the owner of {pgdata}: {fault.strerror}",
             hint="allow the capabilities SETUID and SETGID, or start as the database's own user",
         ) from fault

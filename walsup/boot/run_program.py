@@ -44,11 +44,11 @@ class OneShot:
             if disk_space.says_full(said):
                 raise DiskFullError(
                     f"{' '.join(argv)} {end(code)}:\n{said}",
-                    hint="make the volume larger, start again",
+                    hint="make the volume larger, then start again",
                 )
             raise BootstrapError(
                 f"{' '.join(argv)} {end(code)}:\n{said}",
-                hint="correct what its last lines name; the next start begins anew",
+                hint="correct what its last lines name, then start again",
             )
 
     def end_of(

@@ -44,7 +44,8 @@ def begin(pgdata: Path, waldir: Path | None) -> Path:
     if waldir and waldir.is_dir() and any(waldir.iterdir()):
         raise BootstrapError(
             f"POSTGRES_INITDB_WALDIR {waldir} is not empty",
-            hint="give a directory of its own; if it holds WAL, find the database it belongs to",
+            hint="name an empty directory that only this database uses; if it holds"
+            " WAL, find the database that it belongs to",
         )
     stage.mkdir(mode=0o700)
     if waldir:

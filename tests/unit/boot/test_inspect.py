@@ -83,7 +83,7 @@ def test_a_directory_without_configuration_is_intact(cluster: Path, tmp_path: Pa
         path.unlink()
     assert "pg_wal/000000010000000000000001: it is incomplete" in broken(pgdata)
     (pgdata / "postgresql.conf").symlink_to("/nowhere/postgresql.conf")
-    assert "mounted?" in broken(pgdata)
+    assert "mount the volume" in broken(pgdata)
 
 
 def test_a_database_one_level_below_is_named(cluster: Path, tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_wal_volume_is_not_mounted(pgdata: Path, tmp_path: Path) -> None:
     (pgdata / "pg_wal").symlink_to(tmp_path / "wal")
     assert isinstance(look(pgdata), Cluster)
     (tmp_path / "wal").rename(tmp_path / "away")
-    assert "mounted?" in broken(pgdata)
+    assert "mount the volume" in broken(pgdata)
     (tmp_path / "wal").mkdir()
     assert "which is empty" in broken(pgdata)
     (pgdata / "recovery.signal").touch()
@@ -116,7 +116,7 @@ def test_wal_volume_is_not_mounted(pgdata: Path, tmp_path: Path) -> None:
 def test_version_that_is_none(pgdata: Path, content: str) -> None:
     """What stands in PG_VERSION is shown."""
     (pgdata / "PG_VERSION").write_text(content)
-    assert "is no version" in broken(pgdata)
+    assert "is not a version" in broken(pgdata)
 
 
 def test_other_major_whose_files_we_cannot_read(pgdata: Path) -> None:
@@ -156,7 +156,7 @@ def test_stages(tmp_path: Path, cluster: Path, machine: Machine) -> None:
         (data / name).rename(tmp_path / name)
     assert look(tmp_path) == Staged(complete=True, major=machine.major)
     shutil.rmtree(data)
-    assert "has lost its files" in broken(tmp_path)
+    assert "lost its files" in broken(tmp_path)
 
 
 def test_cluster_wins_over_a_stage_beside_it(pgdata: Path) -> None:

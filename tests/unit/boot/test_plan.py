@@ -194,7 +194,7 @@ def test_an_empty_directory_and_an_archive_with_a_cluster(  # noqa: PLR0913, PLR
     if isinstance(decided, RestoreFromArchive):
         assert decided.own
     if isinstance(decided, Refuse) and restores and not moved and wanted is ArchiveNotEmptyError:
-        assert "counts only while this archive is empty" in str(decided.error)
+        assert "used only while this archive is empty" in str(decided.error)
 
 
 @pytest.mark.parametrize("on_empty", ["refuse", "restore", "initdb-new-path"])

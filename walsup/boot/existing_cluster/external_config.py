@@ -17,7 +17,7 @@ from walsup.postgres.sql.quoting import identifier, literal
 from walsup.settings import Settings
 from walsup.system.durable_files import write_durable
 
-MADE = "# Made by walsup, for this data directory had no "
+MADE = "# Made by walsup, because this data directory had no "
 _ELSEWHERE = ("/etc/postgresql/{major}/main/postgresql.conf", "/etc/postgresql/postgresql.conf")
 _AUTO = "postgresql.auto.conf"
 _CONF, _HBA, _IDENT = "postgresql.conf", "pg_hba.conf", "pg_ident.conf"
@@ -115,9 +115,9 @@ def _elsewhere(pgdata: Path, major: str, root: str) -> Path | None:
             continue
         if not os.access(path, os.R_OK):
             raise PermissionsError(
-                f"{path} may be this cluster's configuration, and uid {os.geteuid()} cannot read"
-                " it",
-                hint="let this user read it, or give -c config_file=… (and -c hba_file=…)",
+                f"{path} may be this cluster's configuration, but uid {os.geteuid()} cannot"
+                " read it",
+                hint="make it readable for this user, or pass -c config_file=… (and -c hba_file=…)",
             )
         named = config.from_files(path, pgdata).values.get("data_directory", "")
         if named and os.path.realpath(named) == os.path.realpath(pgdata):
@@ -128,7 +128,7 @@ def _elsewhere(pgdata: Path, major: str, root: str) -> Path | None:
 def _dangling(link: Path) -> DataDirectoryError:
     return DataDirectoryError(
         f"{link} points to {link.readlink()}, which does not exist",
-        hint="is the volume that it points to mounted?",
+        hint="mount the volume that it points to",
     )
 
 
@@ -136,7 +136,8 @@ def _say(file: str) -> None:
     log.warning(
         "volume.configured",
         file=file,
-        problem=f"the data directory had no {file}, as those of Bitnami and Debian have none",
-        remedy="if its own file exists, mount it and name it with an argument (-c config_file=…,"
-        " -c hba_file=…)",
+        problem=f"the data directory had no {file} (Bitnami and Debian keep it elsewhere), so"
+        " walsup created one",
+        remedy="if the original exists, mount it and pass its path (-c config_file=…, -c"
+        " hba_file=…)",
     )

@@ -100,10 +100,10 @@ def place(pgdata: Path, data: Path, backup: Backup, engine: str) -> None:
         there, link = data / relative, data / _LINKS / number
         if there.is_symlink() or not _is_below(there.parent, data):
             raise ArchiveError(
-                f"the tablespace in {pgdata / relative} cannot be put there: a link leads from"
-                " this path to another directory",
-                hint="restore a base backup that was taken before it was created; a tablespace"
-                " belongs outside the data directory",
+                f"the tablespace cannot be restored to {pgdata / relative}: a link on this"
+                " path leads to another directory",
+                hint="restore a base backup that was taken before the tablespace was"
+                " created; keep tablespaces outside the data directory",
             )
         there.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _merge(Path(fetched[number]), there)

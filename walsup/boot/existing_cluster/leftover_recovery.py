@@ -20,7 +20,7 @@ _KINDS = ("lsn", "name", "time", "xid")
 _TARGETS = ("recovery_target", *(f"recovery_target_{kind}" for kind in _KINDS))
 _IN_RECOVERY = (DBState.SHUT_DOWN_IN_RECOVERY, DBState.IN_ARCHIVE_RECOVERY)
 _RESTORE = (
-    "empty it and restore the database with walsup (WALSUP_RESTORE_FROM, or"
+    "empty the data directory and restore the database with walsup (WALSUP_RESTORE_FROM, or"
     " WALSUP_ON_EMPTY_PGDATA=restore)"
 )
 
@@ -49,10 +49,10 @@ def check(
     targets = [name for name in _TARGETS if settings.get(name)]
     if len(targets) > 1:
         raise SettingsError(
-            f"{len(targets)} recovery targets are set ({', '.join(targets)}), and postgres takes"
-            " at most one",
-            hint="remove them from postgresql.auto.conf, postgresql.conf and the arguments: a"
-            " restore's target is set with WALSUP_RESTORE_TARGET_…",
+            f"{len(targets)} recovery targets are set ({', '.join(targets)}), but postgres"
+            " accepts at most one",
+            hint="remove them from postgresql.auto.conf, postgresql.conf and the"
+            " arguments; set a restore's target with WALSUP_RESTORE_TARGET_…",
         )
     if standby_signal.is_standby(pgdata):
         if not follows:
@@ -68,20 +68,27 @@ def check(
 
 def _old(pgdata: Path) -> WalsupError:
     return DataDirectoryError(
-        f"{pgdata / _OLD} is of PostgreSQL 11 or older, and this one does not start with it",
+        f"{pgdata / _OLD} is a file of PostgreSQL 11 or older; a newer postgres does not start"
+        " with it",
         hint=f"if this is a complete database, remove {_OLD}; otherwise {_RESTORE}",
     )
 
 
 def _unfinished(pgdata: Path, *, given: bool) -> WalsupError:
-    unused = "the restore_command that is set is not used where WALSUP_ARCHIVE is set"
+    unused = "walsup ignores the configured restore_command, because WALSUP_ARCHIVE is set"
     why = unused if given else "no restore_command is set"
-    problem = f"{pgdata / SIGNAL} asks for a recovery that walsup did not begin, and {why}"
+    problem = f"{pgdata / SIGNAL} requests a recovery that walsup did not start, and {why}"
     state = pg_control.read(pgdata).state
     if (pgdata / "backup_label").exists() or state in _IN_RECOVERY:
-        what = "has not been recovered to its end"
-        hint = f"finish it with the program that began it, without WALSUP_ARCHIVE; or {_RESTORE}"
+        what = "the recovery of this database has not finished"
+        hint = (
+            "finish the recovery with the program that started it, without"
+            f" WALSUP_ARCHIVE; or {_RESTORE}"
+        )
     else:
-        what = f"was a database before ({state.label})"
-        hint = f"if it is complete, remove {SIGNAL} and start again; otherwise {_RESTORE}"
-    return DataDirectoryError(f"{problem}; the directory {what}", hint=hint)
+        what = f"pg_control shows no recovery in progress ({state.label})"
+        hint = (
+            f"if the data directory is complete, remove {SIGNAL} and start again;"
+            f" otherwise {_RESTORE}"
+        )
+    return DataDirectoryError(f"{problem}; {what}", hint=hint)

@@ -112,8 +112,9 @@ def _check_files(place: StartPlace, problems: Sequence[str]) -> None:
     if lost:
         raise DataDirectoryError(
             "; ".join(lost),
-            hint="mount what belongs there, or correct the settings that name it: with arguments"
-            " (-c config_file=…, -c hba_file=…), or in the file itself",
+            hint="mount the missing files, or correct the settings that name them: with"
+            " arguments (-c config_file=…, -c hba_file=…), or in the configuration"
+            " file",
         )
 
 
@@ -171,9 +172,10 @@ def _tls(place: StartPlace) -> dict[str, str]:
         return {}
     if not place.image:
         raise DataDirectoryError(
-            f"ssl is on, and {', '.join(lost)} cannot be read",
-            hint="mount the files, readable for this user; or name others with arguments (-c"
-            " ssl_cert_file=…, -c ssl_key_file=…); or start without TLS: -c ssl=off",
+            f"ssl is on, but {', '.join(lost)} cannot be read",
+            hint="mount the files so that this user can read them; or name other files"
+            " with arguments (-c ssl_cert_file=…, -c ssl_key_file=…); or start"
+            " without TLS: -c ssl=off",
         )
     if place.run_dir is None:
         return {}
@@ -224,9 +226,10 @@ def _check_locales(place: StartPlace) -> None:
         locale.setlocale(locale.LC_ALL, before)
     if lost:
         raise DataDirectoryError(
-            f"{', '.join(lost)}: this image does not have that locale",
-            hint="use an image with it (localedef, or the package locales-all); or correct these"
-            " lines in postgresql.conf (C is always there): an argument does not help",
+            f"this image does not have the locale that postgresql.conf names: {', '.join(lost)}",
+            hint="use an image that has it (localedef, or the package locales-all); or"
+            " correct these lines in postgresql.conf itself (the locale C always"
+            " exists): an argument does not help",
         )
 
 

@@ -24,8 +24,8 @@ _ARCHIVERS = (
 _PROGRAM = re.compile(r"[A-Za-z0-9_./-]+")
 _BUILTINS = ("cd", "exit", "exec", "set", "if", ".", "eval", "export", "while", "for")
 _OTHER = (
-    "its archive has another format, which walsup does not continue: keep it until this database is"
-    " protected by a base backup in WALSUP_ARCHIVE, a prefix of its own"
+    "walsup cannot continue this program's archive, which has another format; keep that archive"
+    " until a base backup in WALSUP_ARCHIVE, at a separate prefix, protects this database"
 )
 
 
@@ -43,8 +43,8 @@ def report(effective: Mapping[str, str], *, has_archive: bool) -> None:
     if not os.path.isfile(program) and not which(program, path):  # noqa: PTH113 (cheap)
         log.error(
             "archive.command_missing",
-            problem=f"archive_mode is on, and {program} of archive_command is not here: WAL is"
-            " kept until the disk is full",
+            problem=f"archive_mode is on, but {program} (archive_command) is not installed"
+            " here: WAL is kept until the disk is full",
             remedy="set WALSUP_ARCHIVE; or start without archiving: -c archive_mode=off",
         )
 

@@ -26,7 +26,11 @@ def certificate(run_dir: Path, path: str) -> dict[str, str]:
         subprocess.run(argv, check=True, capture_output=True, timeout=_OPENSSL_TIMEOUT_S)
         key.chmod(0o600)
     except (OSError, subprocess.SubprocessError) as fault:
-        log.warning("certificate.missing", problem=str(fault), effect="hostssl lines let nobody in")
+        log.warning(
+            "certificate.missing",
+            problem=str(fault),
+            effect="no client can connect through a hostssl line",
+        )
         return {"ssl": "off"}
     return {
         "ssl_cert_file": str(made),

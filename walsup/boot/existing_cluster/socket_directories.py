@@ -61,7 +61,7 @@ def choose(  # noqa: PLR0913 (each is one fact)
     if reason := known.socket_dir and _rejection(str(own), own, known.pgdata, major, engine):
         raise SettingsError(
             f"WALSUP_SOCKET_DIR: {own} {reason}",
-            hint="name a directory in which this user may make files",
+            hint="name a directory in which this user can create files",
         )
     try:
         directories = split(listed)
@@ -99,13 +99,13 @@ def split(listed: str) -> list[str]:
             name, comma, rest = rest.partition(",")
             rest = comma + rest
         if not (name := name.strip(" \t\n\r\f\v")):
-            raise ValueError("has an empty directory in its list")
+            raise ValueError("the list contains an empty name")
         found.append(name)
         rest = rest.lstrip(" \t\n\r\f\v")
         if not rest:
             break
         if not rest.startswith(","):
-            raise ValueError("has text after a quoted directory")
+            raise ValueError("text follows a quoted directory")
         rest = rest[1:].lstrip(" \t\n\r\f\v")
     return found
 
@@ -116,7 +116,7 @@ def _quoted(text: str) -> tuple[str, str]:
         if text[end + 1 : end + 2] != '"':
             return text[1:end].replace('""', '"'), text[end + 1 :]
         end += 2
-    raise ValueError("has a quotation mark that is not closed")
+    raise ValueError("a quotation mark is not closed")
 
 
 def check_length(directory: Path, most_bytes: int = LONGEST_BYTES) -> None:
@@ -127,7 +127,7 @@ def check_length(directory: Path, most_bytes: int = LONGEST_BYTES) -> None:
     """
     if len(os.fsencode(directory)) > most_bytes:
         raise SettingsError(
-            f"the directory {directory} is too long for a socket's path: it may have"
+            f"the directory {directory} is too long for a socket's path: the limit is"
             f" {most_bytes} bytes",
             hint="set WALSUP_SOCKET_DIR (or WALSUP_RUN_DIR) to a shorter path",
         )
@@ -150,15 +150,16 @@ def permissions(effective: Mapping[str, str]) -> dict[str, str]:
 
 def _rejection(directory: str, path: Path, pgdata: Path, major: int, engine: str) -> str:
     if directory.startswith("@"):
-        return "" if major >= _ABSTRACT_SINCE else f"is abstract, which PostgreSQL {major} is not"
+        unsupported = f"is an abstract socket, which PostgreSQL {major} does not support"
+        return "" if major >= _ABSTRACT_SINCE else unsupported
     # WAL-RUS leaves sockets out; WAL-G ends with "archive/tar: sockets not supported".
     if engine == _STOPS_AT_SOCKETS and is_inside(path, pgdata):
         return (
-            f"is inside the data directory, where a socket ends each base backup of {engine}; name"
-            " a directory outside of it, or use WAL-RUS"
+            f"is inside the data directory, where a socket makes each base backup of {engine}"
+            " fail; name a directory outside of it, or use WAL-RUS"
         )
     if len(os.fsencode(path)) > LONGEST_BYTES:
-        return f"is too long for a socket's path: it may have {LONGEST_BYTES} bytes"
+        return f"is too long for a socket's path: the limit is {LONGEST_BYTES} bytes"
     return _unusable(path)
 
 
@@ -169,7 +170,7 @@ def _unusable(path: Path) -> str:
     except FileExistsError:
         return "is not a directory"
     except OSError as fault:
-        return f"does not exist and cannot be made: {fault.strerror}"
+        return f"does not exist and cannot be created: {fault.strerror}"
     if not os.access(path, os.W_OK | os.X_OK):
         return f"is not writable for uid {os.geteuid()}"
     return ""
@@ -190,6 +191,6 @@ def _is_private() -> bool:
 
 def _hint() -> str:
     return (
-        f"correct {NAME}, or leave it out: walsup makes a socket in a directory of its own"
-        " (WALSUP_SOCKET_DIR) besides"
+        f"correct {NAME}, or remove it: walsup always adds a socket in a separate directory"
+        " (WALSUP_SOCKET_DIR)"
     )

@@ -39,14 +39,14 @@ def check(data: Path, pgdata: Path, arguments: Sequence[str]) -> None:
     if lost:
         raise ArchiveError(
             f"the copy lacks {', '.join(lost)}, without which postgres does not start",
-            hint="mount the files at these paths; or start it with -c NAME=PATH for each of them,"
-            " or with -c ssl=off",
+            hint="mount the files at these paths; or pass -c NAME=PATH for each of them,"
+            " or -c ssl=off",
         )
     if _lacks_rules(data, values, arguments):
         raise ArchiveError(
-            f"the copy has no {_RULES}, and what its source allowed is not known: another one"
-            " might let in more",
-            hint=f"mount the source's {_RULES} here, and start it with -c hba_file=PATH",
+            f"the copy has no {_RULES}, and the rules of its source are not known: a new file"
+            " could admit more clients",
+            hint=f"mount the source's {_RULES} here, and pass -c hba_file=PATH",
         )
 
 

@@ -62,7 +62,7 @@ def find(known: Settings) -> Scripts:
                 raise _unreadable(path, "no permission")
         any_to_run = any_to_run or bool(scripts)
         for path in () if scripts else sorted(files):
-            log.warning("initdb.ignored", path=str(path), why="nothing that is run")
+            log.warning("initdb.ignored", path=str(path), why="the directory holds no script")
         if scripts:
             directories.append(directory)
     return Scripts(tuple(directories), any_to_run)
@@ -99,8 +99,9 @@ def run(
     problem = end(code) if code else "called `exit`, which ends the shell that sources it"
     raise BootstrapError(
         f"{script} {problem}:\n{last_lines(output, known.secrets)}",
-        hint=f"correct the script; all its output is in {output}, the server's in"
-        f" {StageServer.log_of(one_shot.run_dir)}; the next start begins anew",
+        hint="correct the script, then start again: the cluster is created from the"
+        f" beginning; the scripts' output is in {output}, the server's in"
+        f" {StageServer.log_of(one_shot.run_dir)}",
     )
 
 
@@ -143,8 +144,8 @@ def environment(
 def _unreadable(path: Path, why: str) -> PermissionsError:
     return PermissionsError(
         f"{path} cannot be read: {why}",
-        hint=f"let uid {os.geteuid()} read it (a ConfigMap's defaultMode, a file's mode); nothing"
-        " has been made",
+        hint=f"make it readable for uid {os.geteuid()} (a ConfigMap's defaultMode, a file's"
+        " mode); nothing was created",
     )
 
 

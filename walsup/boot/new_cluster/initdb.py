@@ -26,8 +26,8 @@ _NOT_OF_A_SUPERUSER = "\"$'\\"
 _STRATEGY_SINCE = 15
 _USER_CONF = Path("/etc/config/user.conf")  # KubeDB's settings of PostgreSQL, a ConfigMap
 _TRUST = (
-    "POSTGRES_HOST_AUTH_METHOD=trust lets anyone in who reaches the port, without a password and"
-    " even if one is set"
+    "POSTGRES_HOST_AUTH_METHOD=trust lets every client that reaches the port log in without a"
+    " password, even if one is set"
 )
 
 
@@ -50,14 +50,14 @@ def bootstrap(
     """
     if bool(settings.app_user) != bool(settings.app_password):
         raise SettingsError(
-            "WALSUP_APP_USER and WALSUP_APP_PASSWORD: one without the other",
-            hint="set both, for a role that a new cluster gets besides, or neither",
+            "only one of WALSUP_APP_USER and WALSUP_APP_PASSWORD is set",
+            hint="set both, and a new cluster gets this additional role; or set neither",
         )
     found = init_scripts.find(settings)
     if odd := next((one for one in settings.postgres_user if one in _NOT_OF_A_SUPERUSER), ""):
         raise SettingsError(
-            f"POSTGRES_USER: {settings.postgres_user} has {odd} in it, and initdb cannot make such"
-            " a superuser",
+            f"POSTGRES_USER: {settings.postgres_user} contains {odd}, and initdb cannot create"
+            " such a superuser",
             hint="choose a name without \" ' $ and \\",
         )
     data = staging.begin(settings.pgdata, settings.postgres_initdb_waldir)
@@ -91,8 +91,8 @@ def bootstrap(
     log.info(
         "bootstrap.ended",
         message="PostgreSQL init process complete; ready for start up.",
-        also="database system is ready to accept connections: said twice at a first boot, as the"
-        " official image does and tools wait for",
+        also="database system is ready to accept connections: logged twice at a first"
+        " start, as by the official image, because tools wait for it",
     )
 
 
@@ -150,7 +150,7 @@ def _major_of_initdb(one_shot: OneShot) -> int:
 def _configure(settings: Settings, data: Path, arguments: Sequence[str]) -> None:
     """Admit clients from the network, as the official image does. Call this before the move."""
     with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
-        file.write("\n# by walsup, when it made this cluster\nlisten_addresses = '*'\n")
+        file.write("\n# Added by walsup when it created this cluster\nlisten_addresses = '*'\n")
         if _USER_CONF.exists():
             file.write(f"include_if_exists = '{_USER_CONF}'\n")
     method = settings.postgres_host_auth_method or _password_encryption(data, arguments)

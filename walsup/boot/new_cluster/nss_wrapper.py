@@ -30,8 +30,8 @@ def environment(run_dir: Path) -> dict[str, str]:
     library = next((path for path in _candidates() if path.exists()), None)
     if library is None:
         raise BootstrapError(
-            f"uid {uid} has no name, and initdb does not run without one",
-            hint="install libnss-wrapper, or run as a user that /etc/passwd knows",
+            f"uid {uid} has no user name, and initdb does not run without one",
+            hint="install libnss-wrapper, or run as a user that is in /etc/passwd",
         )
     passwd, group = run_dir / "passwd", run_dir / "group"
     write_private(passwd, f"postgres:x:{uid}:{gid}:PostgreSQL:{run_dir}:/bin/false\n")

@@ -25,7 +25,7 @@ def hindrance(known: Settings, environ: Mapping[str, str]) -> WalsupError | None
     fate = mountinfo.fate(mountinfo.holding(found, os.path.realpath(known.pgdata)))
     if fate is None:
         return None
-    problem = f"PGDATA {known.pgdata} lies on {fate.words}; it would be lost with it"
+    problem = f"PGDATA {known.pgdata} is on {fate.words}; the database would be lost with it"
     if "KUBERNETES_SERVICE_HOST" in environ and not fate.chosen:
         return DataDirectoryError(
             problem,
@@ -56,10 +56,10 @@ def _asked_for_other_data(asked: str) -> SettingsError:
         how = "set WALSUP_ROLE=standby, with the primary's WALSUP_ARCHIVE, WALSUP_PRIMARY_CONNINFO"
         how += " or both"
     else:
-        how = "say where from with WALSUP_RESTORE_FROM (docs/restore.md)"
+        how = "name the source with WALSUP_RESTORE_FROM (docs/restore.md)"
     return SettingsError(
-        f"{asked} asks for the data of another database, and the data directory is empty",
-        hint=f"{how}; for a new and empty database remove {name}",
+        f"{asked} requests the data of another database, but the data directory is empty",
+        hint=f"{how}; for a new, empty database, remove {name}",
     )
 
 
@@ -75,7 +75,9 @@ def _old_data(pgdata: Path, found: list[mountinfo.Mount]) -> DataDirectoryError 
     if not old:
         return None
     return DataDirectoryError(
-        f"{pgdata} is empty, but there is data in the old place: {units.abbreviate(old)}",
-        hint=f"from 18 on, mount the volume at {base}; set PGDATA to the old place to go on with it"
-        " (same major version), or upgrade it with pg_upgrade or pg_dumpall first",
+        f"{pgdata} is empty, but the location used before PostgreSQL 18 holds data:"
+        f" {units.abbreviate(old)}",
+        hint=f"from PostgreSQL 18 on, mount the volume at {base}; to continue with the old"
+        " data (same major version), set PGDATA to its directory; otherwise upgrade"
+        " it with pg_upgrade or pg_dumpall first",
     )

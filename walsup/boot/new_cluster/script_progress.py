@@ -52,7 +52,7 @@ def _say(script: str, running_s: int, output: Path, send: Send) -> None:
         script=script,
         for_s=running_s,
         output=str(output),
-        message="the database starts when it has ended",
+        message="the database starts after this script has ended",
     )
     send(Progress(f"initdb.d: running {script} for {units.show_duration(running_s)}"))
 

@@ -62,11 +62,12 @@ class StageServer:
         while not self._is_ready():
             code = self._process.poll()
             if code is not None or time.monotonic() > deadline_s:
-                how = end(code) if code is not None else "is not ready in time"
+                how = end(code) if code is not None else "did not become ready in time"
                 text = last_lines(self._output, self._one_shot.secrets)
                 raise BootstrapError(
-                    f"the server for the scripts of initdb.d {how}:\n{text}",
-                    hint="correct what its last lines name; the next start begins anew",
+                    f"the temporary server for the scripts of initdb.d {how}:\n{text}",
+                    hint="correct what its last lines name, then start again: the cluster"
+                    " is created from the beginning",
                 )
             time.sleep(_LOOK_EVERY_S)
         return self

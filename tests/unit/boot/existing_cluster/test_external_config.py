@@ -84,7 +84,7 @@ def test_nothing_is_made_where_more_is_lost(bare: Path) -> None:
     known = load({"PGDATA": str(bare)})
     assert complete(known, ("-c", "config_file=/etc/x.conf"), "15") == ()
     (bare / "pg_hba.conf").symlink_to("/nowhere/pg_hba.conf")
-    with pytest.raises(DataDirectoryError, match="mounted"):
+    with pytest.raises(DataDirectoryError, match="mount the volume"):
         complete(known, (), "15")
     (bare / "pg_hba.conf").unlink()
     shutil.rmtree(bare / "pg_tblspc")

@@ -39,7 +39,7 @@ def test_recovery_signal_without_a_command_is_refused(tmp_path: Path, given: str
     with pytest.raises(DataDirectoryError) as raised:
         look(tmp_path, {"restore_command": given} if given else {}, EMPTIED)
     assert str(tmp_path / "recovery.signal") in raised.value.problem
-    assert ("is not used" in raised.value.problem) == bool(given)
+    assert ("walsup ignores" in raised.value.problem) == bool(given)
     assert "remove recovery.signal" in raised.value.hint
 
 
@@ -49,7 +49,7 @@ def test_a_directory_in_recovery_is_not_called_complete(tmp_path: Path) -> None:
     _control(tmp_path, DBState.IN_ARCHIVE_RECOVERY)
     with pytest.raises(DataDirectoryError) as raised:
         look(tmp_path, {}, EMPTIED)
-    assert "not been recovered to its end" in raised.value.problem
+    assert "recovery of this database has not finished" in raised.value.problem
     assert "remove recovery.signal" not in raised.value.hint
     _control(tmp_path, DBState.SHUT_DOWN)
     (tmp_path / "backup_label").touch()

@@ -54,7 +54,7 @@ def test_a_list_is_read_as_postgresql_reads_it(listed: str, directories: list[st
 @pytest.mark.parametrize("listed", [",", "/a,", ",/a", "/a,,/b", '"/a', '"/a" /b', '""'])
 def test_a_list_that_postgresql_rejects(listed: str) -> None:
     """The setting is named, with its text."""
-    with pytest.raises(ValueError, match="has"):
+    with pytest.raises(ValueError, match=r"empty name|quot"):
         split(listed)
 
 
@@ -85,7 +85,7 @@ def test_an_absent_directory_is_made_where_it_can_be(tmp_path: Path) -> None:
     [
         ("sock", "is inside the data directory"),
         (".", "is inside the data directory"),
-        ("/nowhere/at/all", "does not exist and cannot be made: No such file"),
+        ("/nowhere/at/all", "does not exist and cannot be created: No such file"),
         ("/proc/sys", "is not writable"),
         ("/etc/hostname", "is not a directory"),
         ("/tmp/" + "x" * 90, "too long"),
@@ -119,7 +119,7 @@ def test_an_own_directory_in_the_data_directory_is_rejected_with_wal_g(tmp_path:
     """By the name of its setting."""
     environ = {"PGDATA": str(tmp_path), "WALSUP_SOCKET_DIR": f"{tmp_path}/own"}
     with pytest.raises(
-        SettingsError, match=r"WALSUP_SOCKET_DIR: .* ends each base backup of wal-g"
+        SettingsError, match=r"WALSUP_SOCKET_DIR: .* makes each base backup of wal-g fail"
     ):
         choose(load(environ), "", tmp_path, _MAJOR, engine="wal-g")
 
