@@ -188,17 +188,17 @@ def test_check_says_which_volume_is_too_small_and_where_postgres_may_not_write(
     closed.mkdir(mode=0o755)
     refused = check(POSTGRES_INITDB_WALDIR=str(closed / "wal"))
     assert refused.returncode == 74
-    assert f"{closed} may not be written by {machine.db_user}" in refused.stderr
+    assert f"{machine.db_user} cannot write to {closed}" in refused.stderr
     story.space.chmod(0o500)
     refused = check()
     story.space.chmod(0o700)
-    assert f"{story.space} may not be written by" in refused.stderr
+    assert f"cannot write to {story.space}" in refused.stderr
     # A run that begins as root gives PGDATA to the database's user, and nothing above it.
     (closed / "below").mkdir(mode=0o700)
     (closed / "below" / "data").mkdir(mode=0o700)
     refused = check(PGDATA=str(closed / "below" / "data"))
     assert refused.returncode == 74, refused.stdout
-    assert f"{closed / 'below'} may not be entered by {machine.db_user}" in refused.stderr
+    assert f"{machine.db_user} cannot enter {closed / 'below'}" in refused.stderr
     (closed / "below").chmod(0o711)
     assert check(PGDATA=str(closed / "below" / "data")).returncode == 0
 

@@ -54,7 +54,7 @@ def test_a_tablespace_inside_the_data_directory_is_restored(walsup: Make, s3: S3
         assert link.readlink() == clone.pgdata / "spaces" / "inside"
     else:
         assert clone.wait(timeout_s=60) == 74
-        assert f"the tablespace in {place} cannot be made" in verdict(clone)
+        assert f"the tablespace in {place} cannot be created" in verdict(clone)
     clone.close()
     one.psql("vacuum full far")
     assert one.psql(_ROWS) == "5001"

@@ -209,6 +209,6 @@ def test_a_tablespace_in_the_containers_own_file_system_is_shown(
         data = {"PGDATA": volume}
         checked = cli(walsup(s3=None, env=source_of(s3, prefix) | data), "restore", "--check")
     told = checked.stdout + checked.stderr
-    assert f"a tablespace would be in {place}, in the container's own file system" in told
+    assert f"a tablespace would be in {place}, on the container's own file system" in told
     one.psql("drop tablespace late")
     one.wait_for(lambda: "tablespaces" not in status(one)["attention"], "it is gone")

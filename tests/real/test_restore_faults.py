@@ -176,7 +176,7 @@ def test_a_backup_that_is_not_whole_is_passed_over(
     restored_whole(clone, archive)
     told = " ".join(event["problem"] for event in clone.events("restore.warning"))
     assert "part_001.tar" in told
-    assert "of its own WAL" in told
+    assert "of the WAL that it needs" in told
 
 
 @pytest.mark.rule("resumable-recovery")

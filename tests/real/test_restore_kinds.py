@@ -171,7 +171,7 @@ def test_along_several_timelines_and_back(walsup: Make, s3: S3Server) -> None:
     shutil.rmtree(one.pgdata)
     one.start()
     assert one.wait(timeout_s=60) == 74
-    assert "has been restored to lsn" in one.log()
+    assert "was restored to lsn" in one.log()
     del one.environment["WALSUP_RESTORE_TARGET_LSN"]
     one.start()
     wait_protected(one, timeout_s=120)

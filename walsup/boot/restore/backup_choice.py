@@ -64,12 +64,12 @@ def candidates(
     if named:
         return _named(offer, on_line, wanted, named)
     if not on_line:
-        return (), f"no finished base backup lies on the way to timeline {line.timeline}"
+        return (), f"no finished base backup leads to timeline {line.timeline}"
     before = [b for b in on_line if is_before(b, wanted)]
     if not before:
         oldest = on_line[0]
         return (), (
-            f"the target ({wanted}) lies before the end of the oldest base backup on the way,"
+            f"the target ({wanted}) is before the end of the oldest usable base backup,"
             f" {oldest.name}; the earliest moment that can be reached is {oldest.finished_at}"
         )
     # Neither a transaction nor a restore point is in any sentinel.
@@ -85,7 +85,7 @@ def _named(
         there = ", ".join(b.name for b in offer.backups) or "none"
         return (), f"there is no finished base backup {named}; there are: {there}"
     if found[0] not in on_line:
-        return (), f"base backup {named} does not lie on the way to the timeline that is wanted"
+        return (), f"base backup {named} does not lead to the requested timeline"
     if not is_before(found[0], wanted):
         return (), f"base backup {named} was finished after the target ({wanted})"
     return found, ""

@@ -87,11 +87,13 @@ def fetch(  # noqa: PLR0913 (each is one fact)
         attempt = f"{archive.engine.name} backup-fetch of {plan.backup.name}"
         problem = f"{attempt} ended with {code}"
         if fault.kind == FaultKind.DISK_FULL:
-            raise DiskFullError(f"{problem}:\n{text}", hint="make the volume larger, start again")
+            raise DiskFullError(
+                f"{problem}:\n{text}", hint="make the volume larger, then start again"
+            )
         if broken >= _TRIES:
             raise EngineError(
                 f"{problem}:\n{text}",
-                hint="see its last lines; another base backup can be named with"
+                hint="read its last lines; to restore another base backup, set"
                 " WALSUP_RESTORE_BACKUP",
             )
         asyncio.run(patience.wait(failure.ended(attempt), failures))

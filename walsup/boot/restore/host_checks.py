@@ -33,20 +33,23 @@ def unfit(
     major = str(backup.pg_version // 10000) if backup.pg_version else None
     if request.major and major and request.major != major:
         yield (
-            f"base backup {backup.name} is of PostgreSQL {major}, the programs here are of"
-            f" {request.major}: run it with PostgreSQL {major}"
+            f"base backup {backup.name} is of PostgreSQL {major}, but PostgreSQL"
+            f" {request.major} is installed here: use PostgreSQL {major}"
         )
     if (
         request.major
         and request.major.partition(".")[0].isdecimal()
         and float(request.major) < _OLDEST
     ):
-        yield f"a restore by walsup needs PostgreSQL {_OLDEST} or newer, this is {request.major}"
+        yield (
+            f"a restore by walsup needs PostgreSQL {_OLDEST} or newer, but PostgreSQL"
+            f" {request.major} is installed here"
+        )
     if request.pkglibdir and (lacking := libraries.missing(backup.preloads, request.pkglibdir)):
         yield (
             f"base backup {backup.name} is of a cluster that loads {', '.join(lacking)}"
-            f" ({config.PRELOADED}), which {request.pkglibdir} does not have: use an image with"
-            f" these extensions, or start it with -c {config.PRELOADED}=…"
+            f" ({config.PRELOADED}), which {request.pkglibdir} does not have: use an image"
+            f" that has these extensions, or pass -c {config.PRELOADED}=…"
         )
     if request.places:
         yield from late_tablespaces.unfit(request, selection, findings, not_writable)
@@ -63,7 +66,7 @@ def unfit(
     if request.waldir is not None and (
         problem := not_writable(disk_space.existing(request.waldir))
     ):
-        yield f"pg_wal cannot be made in {request.waldir}: {problem}"
+        yield f"pg_wal cannot be created in {request.waldir}: {problem}"
 
 
 def _unusable_places(request: RestoreRequest, backup: Backup) -> Iterator[str]:
@@ -77,7 +80,7 @@ def _unusable_places(request: RestoreRequest, backup: Backup) -> Iterator[str]:
             )
     for number, directory in backup.tablespaces:
         if number not in within and (problem := _unusable(Path(directory))):
-            yield f"the tablespace in {directory} cannot be made: {problem}"
+            yield f"the tablespace in {directory} cannot be created: {problem}"
 
 
 def _unusable(directory: Path) -> str:
@@ -101,7 +104,7 @@ def _not_fillable(pgdata: Path) -> str:
     if user is None or os.statvfs(pgdata).f_flag & os.ST_RDONLY:
         return not_writable(pgdata)
     above = pgdata.parent
-    return "" if _may(user, "-x", above) else f"{above} may not be entered by {user.pw_name}"
+    return "" if _may(user, "-x", above) else f"{user.pw_name} cannot enter {above}"
 
 
 def not_writable(directory: Path) -> str:
@@ -111,9 +114,9 @@ def not_writable(directory: Path) -> str:
     user = _database_user()
     if user is None:
         may = os.access(directory, os.W_OK | os.X_OK)
-        return "" if may else f"{directory} may not be written by this user"
+        return "" if may else f"this user cannot write to {directory}"
     may = _may(user, "-x", directory) and _may(user, "-w", directory)
-    return "" if may else f"{directory} may not be written by {user.pw_name}"
+    return "" if may else f"{user.pw_name} cannot write to {directory}"
 
 
 def _may(user: pwd.struct_passwd, access: str, directory: Path) -> bool:

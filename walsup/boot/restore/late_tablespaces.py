@@ -34,12 +34,12 @@ def unfit(
         )
         if request.pgdata and _is_own(request.pgdata, one.directory):
             findings.warnings.append(
-                f"{told}; empty it too before this data directory is restored into"
+                f"{told}; empty that directory too before you restore into this data directory"
             )
         elif _is_reached(request, selection, owner.timeline):
             yield told
         else:
-            findings.warnings.append(f"{told}; a recovery that comes to its creation ends there")
+            findings.warnings.append(f"{told}; a recovery that reaches its creation fails there")
 
 
 def unkept(request: RestoreRequest, selection: Selection) -> Iterator[str]:
@@ -56,8 +56,8 @@ def _unkept(pgdata: Path, places: Iterable[str]) -> Iterator[str]:
     for place in sorted(places):
         if locations.on_no_volume(disk_space.existing(pgdata), Path(place)):
             yield (
-                f"a tablespace would be in {place}, in the container's own file system, and lost"
-                " with the container: mount a volume there"
+                f"a tablespace would be in {place}, on the container's own file system, and be"
+                " lost with the container: mount a volume there"
             )
 
 
@@ -103,8 +103,8 @@ def unusable(request: RestoreRequest, directory: str, not_writable: Callable[[Pa
         return str(fault.strerror).lower()
     if held:
         return (
-            f"{place / held[0]} holds the files of another server; mount a volume of this"
-            " instance's own there"
+            f"{place / held[0]} holds the files of another server; mount a volume there that"
+            " only this instance uses"
         )
     problem = not_writable(disk_space.existing(place))
     return f"{problem}; mount a volume there" if problem else ""

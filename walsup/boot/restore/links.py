@@ -14,19 +14,22 @@ def unmet(left_out: Sequence[LeftOut] | None, pgdata: Path) -> Iterator[str]:
         return
     if data := [one for one in left_out if one.is_data and one.kind == LINK]:
         yield (
-            f"the base backup does not hold {shown(data)}, which is data of its cluster: restore"
-            " one that was taken before this was moved out of the data directory"
+            f"the base backup does not hold {shown(data)}, which is data of its cluster:"
+            " restore a base backup that was taken before this was moved out of the data"
+            " directory"
         )
     wanted = [one for one in left_out if one.kind == LINK and not one.is_data and not one.dangling]
     if lost := [one for one in wanted if not _leads_somewhere(one, pgdata)]:
         yield (
-            f"the data directory had {shown(lost)}, which no base backup holds, and what a link"
-            " leads to is not here: mount it at the same path, or put another file there; the link"
-            " is then made again"
+            f"the data directory had {shown(lost)}, which no base backup holds, and the target"
+            " of a link does not exist here: mount it at the same path, or put another file"
+            " there; walsup then creates the link again"
         )
 
     if more := [one for one in left_out if one.kind == MORE]:
-        yield f"the base backup leaves out {more[0].path} more files than it could note"
+        yield (
+            f"the base backup leaves out {more[0].path} more files, which its list does not name"
+        )
 
 
 def expected(names: Iterable[str], left_out: Sequence[LeftOut] | None) -> list[str]:

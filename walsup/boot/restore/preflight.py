@@ -47,7 +47,7 @@ async def examine(reader: Reader, request: RestoreRequest) -> Outcome:
     offer, findings = await inventory.look(reader.bucket), Findings()
     if offer.owner is not None and offer.owner.state == "wiping":
         return Refusal.of(
-            offer, findings, "the archive is being wiped: what is left of it is not whole"
+            offer, findings, "the archive is being wiped, so what is left of it is incomplete"
         )
     if not offer.backups:
         return Refusal.of(
@@ -111,13 +111,14 @@ async def _select(  # noqa: PLR0913 (each is one fact)
         selection = await _with_its_wal(reader, request, offer, line, backup)
         if isinstance(selection, _NotWhole):
             missing = ", ".join(selection.missing)
-            passed_over.append(f"base backup {backup.name} is not whole; missing: {missing}")
+            passed_over.append(f"base backup {backup.name} is incomplete; missing: {missing}")
             continue
         findings.warnings += passed_over
         if request.target.kind in ("xid", "name") and not request.backup_name:
             findings.warnings.append(
-                f"no base backup says whether it lies before {request.target}: the oldest one is"
-                " taken; name a later one with WALSUP_RESTORE_BACKUP to save time"
+                f"base backups do not record whether they lie before {request.target}, so the"
+                " oldest one is used; to save time, name a later one with"
+                " WALSUP_RESTORE_BACKUP"
             )
         return selection
     findings.faults += passed_over
@@ -129,7 +130,7 @@ async def _with_its_wal(
 ) -> Selection | _NotWhole:
     """Return a base backup with the WAL after it. After a kill one can exist without the other."""
     links, absent = backup_choice.chain(offer, backup)
-    missing = [f"{absent}, of which it is a delta"] if absent else []
+    missing = [f"{absent}, which this delta backup is based on"] if absent else []
     for link in links:
         missing += await inventory.missing_parts(reader.bucket, link.name, link.compressed_bytes)
     if missing:
@@ -152,7 +153,7 @@ async def _with_its_wal(
         lost = found.hole or (found.end.next() if found.end else start)
         size_bytes = f" ({short[lost.name]} bytes)" if lost.name in short else ""
         finish = show_lsn(backup.finish_lsn)
-        return _NotWhole((f"{lost.name}{size_bytes} of its own WAL, up to {finish}",))
+        return _NotWhole((f"{lost.name}{size_bytes} of the WAL that it needs, up to {finish}",))
     return Selection(
         owner=owner,
         line=line,
@@ -187,14 +188,15 @@ async def _follow(
         if isinstance(fault, FaultError) and fault.fault.kind not in PERMANENT:
             raise
         findings.faults.append(
-            f"{start.name} cannot be read, is it encrypted with another key (WALG_LIBSODIUM_KEY,"
-            f" WALG_PGP_KEY)? {fault}"
+            f"{start.name} cannot be read: {fault}; check whether it was encrypted with"
+            " another key (WALG_LIBSODIUM_KEY, WALG_PGP_KEY)"
         )
         return Destination(ends="end")
     if backup.system_id not in (None, page.system_id):
         findings.faults.append(
-            f"{start.name} is of the cluster with system identifier {page.system_id}, base backup"
-            f" {backup.name} of {backup.system_id}: two databases have written there"
+            f"{start.name} belongs to the cluster with system identifier {page.system_id}, but"
+            f" base backup {backup.name} belongs to {backup.system_id}: two databases have"
+            " written to this archive"
         )
     if page.segment_size != start.size:
         findings.faults.append(

@@ -14,7 +14,7 @@ from walsup.boot.restore.restore_plan import Destination, Findings, RestoreReque
 from walsup.boot.restore.target import Target
 from walsup.postgres.wal import parse_lsn, show_lsn
 
-_NO_TARGET = "take WALSUP_RESTORE_TARGET_… away to restore to the end"
+_NO_TARGET = "remove WALSUP_RESTORE_TARGET_… to restore to the end"
 
 
 async def aim(
@@ -38,14 +38,14 @@ async def aim(
     except FaultError as raised:
         if raised.fault.kind not in PERMANENT:
             raise
-        findings.faults.append(f"whether the target can be reached is not known: {raised}")
+        findings.faults.append(f"it is not known whether the target can be reached: {raised}")
         return Destination(ends=ends)
     if wanted.kind in ("time", "lsn") and not request.pg_waldump:
         findings.unknown.append(
             f"whether the archive reaches {wanted}: there is no pg_waldump beside postgres"
         )
     if wanted.kind in ("xid", "name"):
-        findings.unknown.append(f"whether {wanted} is in the archive: only its WAL tells")
+        findings.unknown.append(f"whether {wanted} is in the archive: only its WAL shows that")
     return Destination(ends=ends, last_commit=last_commit)
 
 
@@ -58,26 +58,25 @@ def _gap(selection: Selection, findings: Findings, *, at_end: bool) -> str:
     if selection.broken:
         if at_end:
             findings.faults.append(
-                f"base backups before {name} reach no further than its start, and there is no later"
-                f" one ({selection.broken}); to end there, and give up what comes after it, set"
-                f" WALSUP_RESTORE_ACCEPT_HOLE={name}"
+                f"base backups before {name} reach no further than its start, and there is no"
+                f" later one ({selection.broken}); to end there and lose all later changes,"
+                f" set WALSUP_RESTORE_ACCEPT_HOLE={name}"
             )
-        return f"; {name} does not continue it"
+        return f"; the WAL does not continue at {name}"
     if size is None:
         if at_end:
             findings.faults.append(
-                f"{name} is missing, and later segments are there: what they hold cannot be"
-                f" reached; to end before it, and give that up, set"
-                f" WALSUP_RESTORE_ACCEPT_HOLE={name}"
+                f"{name} is missing, and a restore cannot reach the later segments; to end"
+                f" before it and lose all later changes, set WALSUP_RESTORE_ACCEPT_HOLE={name}"
             )
-        return f"; {name} is missing behind it"
+        return f"; {name} is missing after it"
     if at_end:
         findings.faults.append(
-            f"{name} has {size} bytes, too few for a segment: bring it back as it was written, an"
-            " older version of it perhaps; to end before it, and give up what lies behind, remove"
-            f" it and set WALSUP_RESTORE_ACCEPT_HOLE={name}"
+            f"{name} has {size} bytes, too few for a segment: bring back the complete object,"
+            " perhaps an older version of it; to end before it and lose all later changes,"
+            f" remove it and set WALSUP_RESTORE_ACCEPT_HOLE={name}"
         )
-    return f"; {name} behind it has {size} bytes, too few for a segment"
+    return f"; {name} after it has {size} bytes, too few for a segment"
 
 
 async def _aim_at_lsn(
@@ -93,10 +92,10 @@ async def _aim_at_lsn(
         return
     nearest = f"; {_NO_TARGET}"
     if last_lsn is not None and last_lsn >= selection.backup.finish_lsn:
-        nearest = f": the nearest that can be reached is {show_lsn(last_lsn)}"
+        nearest = f": the nearest LSN that can be reached is {show_lsn(last_lsn)}"
     findings.faults.append(
-        f"LSN {request.target.value} lies behind the last record that is archived without a gap"
-        f"{nearest}{gap}"
+        f"LSN {request.target.value} is after the last record that is archived without a"
+        f" gap{nearest}{gap}"
     )
 
 
@@ -121,7 +120,7 @@ def aim_at_time(
     if owner and owner.complete_until and not gap and _is_owners(selection, owner):
         complete = datetime.fromtimestamp(owner.complete_until, at.tzinfo)
     if last_commit is not None and last_commit == at:
-        findings.warnings.append("nothing that is archived was committed after the target")
+        findings.warnings.append("the archive holds no commit after the target")
         return "quiet"
     said = "nothing was committed after the base backup"
     if last_commit is not None:
@@ -135,7 +134,7 @@ def aim_at_time(
         return "quiet"
     nearest = _nearest(selection.backup, last_commit, complete)
     findings.faults.append(
-        f"the target ({wanted}) lies behind the last commit in the archive{nearest}{gap}"
+        f"the target ({wanted}) is after the last commit in the archive{nearest}{gap}"
     )
     return "target"
 

@@ -23,7 +23,7 @@ def of_recovery(
     for name, value in seen.items():
         if name == _PREPARED or read_only:
             needed[name] = max(value, needed.get(name, 0))
-    return _raised(needed, effective, "the primary had it so")
+    return _raised(needed, effective, "the primary had this value")
 
 
 def of_start(pgdata: Path, effective: Mapping[str, str]) -> dict[str, str]:
@@ -38,7 +38,7 @@ def of_start(pgdata: Path, effective: Mapping[str, str]) -> dict[str, str]:
     left = folder.is_dir() and any(folder.iterdir())
     if not needed or not (left or found.state is not DBState.SHUT_DOWN):
         return {}
-    return _raised({_PREPARED: needed}, effective, "prepared transactions may be left")
+    return _raised({_PREPARED: needed}, effective, "prepared transactions may exist")
 
 
 def _raised(needed: Mapping[str, int], effective: Mapping[str, str], why: str) -> dict[str, str]:

@@ -41,8 +41,8 @@ def lacking(
         if free_bytes < size:
             named = ", ".join(dict.fromkeys(str(place) for place in places[device]))
             yield (
-                f"the file system of {named} has {units.show_bytes(free_bytes)} free, the"
-                f" restore needs {units.show_bytes(size)} at the least"
+                f"the file system of {named} has {units.show_bytes(free_bytes)} free, but the"
+                f" restore needs at least {units.show_bytes(size)}"
             )
 
 
@@ -53,7 +53,7 @@ def unknown(selection: Selection, space_bytes: Mapping[str, int], pgdata: Path) 
         if _device(place) != _device(pgdata) and not space_bytes.get(number):
             disk = os.statvfs(existing(place))
             free = units.show_bytes(disk.f_bavail * disk.f_frsize)
-            yield f"how large the tablespace in {directory} is is not known; {free} are free there"
+            yield (f"the size of the tablespace in {directory} is not known; {free} are free there")
 
 
 def _wal(request: RestoreRequest) -> Path | None:

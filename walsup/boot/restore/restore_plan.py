@@ -198,6 +198,6 @@ def refuse_repetition(outcome: Outcome, target: Target) -> Outcome:
     if target.kind == "end" or outcome.restored_to != str(target):
         return outcome
     return outcome.with_fault(
-        f"this archive has been restored to {target} before; what was written since then"
-        " would be left behind: take WALSUP_RESTORE_TARGET_… away to restore to the end"
+        f"this archive was restored to {target} before; another restore to it would lose what"
+        " was written since then: remove WALSUP_RESTORE_TARGET_… to restore to the end"
     )

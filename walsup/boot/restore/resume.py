@@ -45,10 +45,10 @@ def recovery(
     asked = "" if lost else run.wish(known, own=found.own)
     if asked != found.wish:
         raise SettingsError(
-            f"a restore of {found.wish} is under way in this data directory, and is not finished;"
-            f" asked for is now {asked or 'nothing'}",
-            hint="set it again as it was, and it goes on; or empty the data directory, and it"
-            " begins anew",
+            f"a restore of {found.wish} is in progress in this data directory, but the"
+            f" settings now request {asked or 'no restore'}",
+            hint="set the previous values again to continue it; or empty the data"
+            " directory to start from the beginning",
         )
     source = origin(known, own=found.own)
     carrier = carrier_of(source)

@@ -54,7 +54,7 @@ def restore(
     began_at = time.time()
     known = current.known
     source = origin(known, own=own)
-    send(Progress(f"restore: looking into {source.archive}"))
+    send(Progress(f"restore: examining {source.archive}"))
     check_key(source)
     # What a killed fetch has left, in the directories of tablespaces too.
     staging.wipe(known.pgdata)
@@ -156,7 +156,7 @@ def refuse(source: str, refusal: Refusal) -> NoReturn:
         DiskFullError: a larger volume is all that it needs.
     """
     faults = "\n".join(f"  {fault}" for fault in refusal.faults)
-    problem = f"{source} cannot be restored as asked:\n{faults}"
+    problem = f"{source} cannot be restored as requested:\n{faults}"
     if refusal.needs_only_room:
         raise DiskFullError(problem, hint="make the volume larger; nothing has been touched")
     raise ArchiveError(

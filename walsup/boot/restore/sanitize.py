@@ -48,8 +48,8 @@ def make_own(
     lost = [name for name in _NEEDED if not (data / name).exists()]
     if lost:
         raise ArchiveError(
-            f"the base backup was fetched, but has no {', '.join(lost)}",
-            hint="restore another base backup (WALSUP_RESTORE_BACKUP), and find out who has"
+            f"the base backup was fetched, but lacks {', '.join(lost)}",
+            hint="restore another base backup (WALSUP_RESTORE_BACKUP), and find out what"
             " deleted objects of this one",
         )
     for path in (*data.glob(".walsup-*"), *(data / name for name in _LEFTOVERS)):
@@ -87,9 +87,10 @@ def check_files(data: Path, names: Iterable[str], tablespaces: Iterable[str] = (
         lost += [link for n in tablespaces if not (data / (link := f"pg_tblspc/{n}")).is_symlink()]
     if lost:
         raise ArchiveError(
-            f"the base backup was fetched, but {len(lost)} of its files are not there, such as"
+            f"the base backup was fetched, but {len(lost)} of its files are missing, such as"
             f" {lost[0]}",
-            hint="start again; when it stays, restore another base backup (WALSUP_RESTORE_BACKUP)",
+            hint="start again; if this repeats, restore another base backup"
+            " (WALSUP_RESTORE_BACKUP)",
         )
 
 
@@ -113,8 +114,8 @@ def _place_wal(data: Path, waldir: Path | None) -> None:
             pg_wal.symlink_to(waldir)
         except OSError as fault:
             raise DataDirectoryError(
-                f"pg_wal cannot be put into POSTGRES_INITDB_WALDIR {waldir}: {fault.strerror}",
-                hint="mount that volume, with a directory that this user may write to",
+                f"pg_wal cannot be placed in POSTGRES_INITDB_WALDIR {waldir}: {fault.strerror}",
+                hint="mount that volume, with a directory that this user can write to",
             ) from fault
     (pg_wal / "archive_status").mkdir(mode=0o700, exist_ok=True)
 
@@ -142,7 +143,7 @@ def _configure(data: Path, host_method: str) -> None:
     """Give a cluster the files that it kept elsewhere, as Debian's does."""
     # A link counts by itself: its target belongs to the source, and may only be mounted later.
     if not os.path.lexists(data / "postgresql.conf"):
-        text = "# by walsup: the backup had none\nlisten_addresses = '*'\n"
+        text = "# Added by walsup: the backup had none\nlisten_addresses = '*'\n"
         (data / "postgresql.conf").write_text(text, encoding="utf-8")
         log.warning("restore.configured", file="postgresql.conf", problem="the backup had none")
     if not os.path.lexists(data / "pg_hba.conf"):

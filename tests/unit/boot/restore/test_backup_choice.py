@@ -60,9 +60,9 @@ def test_the_newest_before_the_target_on_the_line(
     [
         (ONE, Target("time", "2026-01-01 00:30:00+00:00"), "", "earliest moment"),
         (ONE, Target("time", "2026-01-01 01:30:00+00:00"), SECOND.name, "after the target"),
-        (TWO, Target(), SECOND.name, "does not lie on the way"),
+        (TWO, Target(), SECOND.name, "does not lead to the requested timeline"),
         (ONE, Target(), "base_x", "there is no finished base backup base_x"),
-        (TimelineHistory.of(7, ()), Target(), "", "no finished base backup lies on the way"),
+        (TimelineHistory.of(7, ()), Target(), "", "no finished base backup leads to timeline 7"),
     ],
 )
 def test_why_there_is_none(line: TimelineHistory, target: Target, named: str, says: str) -> None:

@@ -161,7 +161,7 @@ def _gap(archive: Archive) -> None:
         (_nothing, False, "there is no finished base backup in the archive"),
         (_only_wal, False, "its WAL alone restores nothing"),
         (_wiping, True, "the archive is being wiped"),
-        (_no_wal, True, f"{_segment(1).name} of its own WAL"),
+        (_no_wal, True, f"{_segment(1).name} of the WAL that it needs"),
         (_gap, True, f"{_segment(2).name} is missing"),
     ],
 )
@@ -186,9 +186,9 @@ async def test_a_refusal_has_all_faults(archive: Archive) -> None:
     assert isinstance(refusal, Refusal), refusal
     told = "\n".join(refusal.faults)
     assert len(refusal.faults) == 3, told
-    assert "two databases have written there" in told
+    assert "two databases have written to this archive" in told
     assert "is missing" in told
-    assert "of PostgreSQL 15, the programs here are of 16" in told
+    assert "of PostgreSQL 15, but PostgreSQL 16 is installed here" in told
 
 
 async def test_a_target_is_not_restored_to_twice(archive: Archive) -> None:
@@ -200,6 +200,6 @@ async def test_a_target_is_not_restored_to_twice(archive: Archive) -> None:
     repeated = refuse_repetition(plan, Target("immediate"))
     assert isinstance(plan, RestorePlan), plan
     assert isinstance(repeated, Refusal)
-    assert "has been restored to" in repeated.faults[0]
+    assert "was restored to" in repeated.faults[0]
     assert refuse_repetition(plan, Target()) is plan
     assert refuse_repetition(plan, Target("name", "other")) is plan
