@@ -27,11 +27,7 @@ _PERSON = re.compile(r"\bwhom?\b", re.IGNORECASE)
 # S3 is the service; a linter's codes have three digits.
 _RULE = re.compile(r"(?<![\w.$*/-])S(?!3\b)[1-9]\d?[bc]?(?![\w-])")
 # Not yet reworded. To be emptied: nothing is added here.
-UNCHANGED = (
-    "walsup/agent/",
-    "walsup/boot/standby/demote.py",
-    "walsup/boot/standby/diverged_wal.py",
-)
+UNCHANGED = ("walsup/agent/",)
 # It defines the codes, and it names the words that are not to be used.
 _DEFINITIONS = ("docs/safety-rules.md", "docs/glossary.md")
 _DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/**/*.md")

@@ -63,8 +63,8 @@ def test_a_start_removes_what_a_killed_pg_basebackup_has_left_in_a_tablespace(
     two.start()
     said = two.wait_for(lambda: two.events("fault.appeared"), "it says why")[0]
     assert said["kind"] == "tablespace"
-    assert f"a tablespace in {place}, and that directory is not empty" in said["problem"]
-    assert f"delete what is in {place}" in said["remedy"]
+    assert f"a tablespace in {place}, but that directory is not empty" in said["problem"]
+    assert f"delete the content of {place}" in said["remedy"]
     assert _files(theirs)
 
 

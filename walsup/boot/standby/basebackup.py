@@ -60,15 +60,16 @@ def take(known: Settings, one_shot: OneShot, arguments: Sequence[str]) -> Path |
         if disk_space.says_full(text):
             raise DiskFullError(
                 f"pg_basebackup ended with {code}:\n{text}",
-                hint="make the volume larger, start again",
+                hint="make the volume larger, then start again",
             )
         if not places and (found := primary_tablespaces.named_in(text)):
             return found
         return Fault(
             kind=FaultKind.UNKNOWN,
-            problem=f"the primary could not be copied, pg_basebackup ended with {code}: {text}",
-            remedy="see its words: is the primary up, do WALSUP_PRIMARY_CONNINFO and the primary's"
-            " pg_hba.conf (a line for the database `replication`) fit? It is tried again",
+            problem=f"the primary could not be copied: pg_basebackup ended with {code}: {text}",
+            remedy="check that the primary is running, that WALSUP_PRIMARY_CONNINFO is"
+            " correct, and that the primary's pg_hba.conf has a line for the database"
+            " `replication`; walsup tries again",
         )
     _check_skipped(output, data, known, arguments)
     sanitize.make_own(
@@ -94,7 +95,7 @@ def _check_skipped(output: Path, data: Path, known: Settings, arguments: Sequenc
         raise ArchiveError(
             f"the primary has {', '.join(lost)} as links in its data directory, which pg_basebackup"
             " does not copy",
-            hint="mount the files here, and start it with -c hba_file=PATH, -c ident_file=PATH, -c"
-            " ssl_cert_file=PATH and so on; data behind a link belongs into a tablespace",
+            hint="mount the files here, and pass -c hba_file=PATH, -c ident_file=PATH, -c"
+            " ssl_cert_file=PATH and so on; move data behind a link into a tablespace",
         )
     start_files.check(data, known.pgdata, arguments)

@@ -36,8 +36,8 @@ _SIGNAL_SINCE = 12
 _NO_BACKUP = Fault(
     kind=FaultKind.HOLE,
     problem="the archive has no finished base backup yet",
-    remedy="nothing, while the primary takes its first; a standby can also be copied from the"
-    " primary itself (WALSUP_PRIMARY_CONNINFO)",
+    remedy="wait until the primary has taken its first base backup; or set"
+    " WALSUP_PRIMARY_CONNINFO to copy the primary itself",
 )
 
 
@@ -88,8 +88,8 @@ def _check_major(known: Settings) -> None:
     major = inspect.binaries_major(inspect.program("postgres", known.pg_bindir, path))
     if major is not None and float(major) < _SIGNAL_SINCE:
         raise VersionError(
-            f"the programs here are of PostgreSQL {major}, which has no standby.signal",
-            hint="standbys need PostgreSQL 12 or newer",
+            f"PostgreSQL {major} is installed here, which has no standby.signal",
+            hint="use PostgreSQL 12 or newer for standbys",
         )
 
 
@@ -98,7 +98,7 @@ def _from_archive(
 ) -> Path | None:
     """Fetch the newest base backup into the stage; return None when there is none."""
     known = current.known
-    patience.send(Progress(f"standby: looking into {known.archive}"))
+    patience.send(Progress(f"standby: examining {known.archive}"))
     check_key(known)
     staging.wipe(known.pgdata)
     archive = reader(current, one_shot.run_dir, one_shot.lock, own=True, on_fault=patience.wait)

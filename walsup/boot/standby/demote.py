@@ -32,7 +32,7 @@ def empty(pgdata: Path) -> None:
             if entry.name not in _KEPT:
                 _remove(entry)
     (pgdata / _MARK).unlink()
-    log.warning("directory.emptied", path=str(pgdata), why="it is built anew as a standby")
+    log.warning("directory.emptied", path=str(pgdata), why="a standby is built in it")
 
 
 def _outside(pgdata: Path) -> Iterator[Path]:

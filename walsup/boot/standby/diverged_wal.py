@@ -36,10 +36,10 @@ def check(known: Settings) -> None:
     """
     if any(name.startswith(_KEYS) for name in known.passed_on):
         raise DataDirectoryError(
-            "another instance is the primary now, and this directory has WAL of its own, which"
-            " walsup does not bring into an encrypted archive",
-            hint="copy its pg_wal aside if you need what it has, empty the data directory, and"
-            " start it as a standby",
+            "another instance is the primary now; this directory has WAL that only it holds,"
+            " and walsup does not store it unencrypted in an encrypted archive",
+            hint="if you need that WAL, copy pg_wal to another place; then empty the data"
+            " directory, and start it as a standby",
         )
 
 

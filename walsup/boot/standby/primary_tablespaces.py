@@ -59,11 +59,12 @@ def not_empty(places: Iterable[str]) -> Fault | None:
         if names:
             return Fault(
                 kind=FaultKind.TABLESPACE,
-                problem=f"the primary has a tablespace in {place}, and that directory is not empty"
-                f" here, as pg_basebackup demands: it holds {units.abbreviate(names)}",
-                remedy="mount an empty volume of this instance's own there, with the tablespace's"
-                " directory below the volume's lost+found where it has one; if the files are a"
-                f" leftover of an earlier copy, delete what is in {place}",
+                problem=f"the primary has a tablespace in {place}, but that directory is not"
+                " empty here, and pg_basebackup needs an empty one: it holds"
+                f" {units.abbreviate(names)}",
+                remedy="mount an empty volume there that only this instance uses (above the"
+                " tablespace's directory, if the volume has a lost+found); if the"
+                f" files are left from an earlier copy, delete the content of {place}",
             )
     return None
 

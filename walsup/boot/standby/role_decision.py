@@ -63,10 +63,10 @@ def settle(known: Settings, found: Found, hand: Handover) -> Found:
         return _as_standby(known, found)
     if known.archive is None:
         raise DataDirectoryError(
-            f"WALSUP_ROLE is {known.role}, but the data directory is a primary's, and no archive"
-            " says whether it still is",
-            hint="if it is, set WALSUP_ROLE=primary; if another is the primary now, give this one"
-            " an empty data directory",
+            f"WALSUP_ROLE is {known.role}, but this data directory was a primary's, and there"
+            " is no archive that says whether it still is",
+            hint="if it is, set WALSUP_ROLE=primary; if another instance is the primary"
+            " now, give this one an empty data directory",
         )
     hand.write_agent_file()
     hand.launch_agent()
@@ -79,7 +79,7 @@ def _by_rank(
 ) -> Found:
     match rank:
         case None:
-            return _read_only(known, found, "the archive cannot be asked")
+            return _read_only(known, found, "the archive does not answer")
         case StayPrimary(why=why):
             if kept := _claim(known, hand):
                 return _read_only(known, found, kept)
@@ -108,14 +108,18 @@ def follows(known: Settings, archived: str | None) -> bool:
     number = standby_signal.ordinal(hostname)
     if number is None:
         raise SettingsError(
-            f"WALSUP_ROLE=auto, but HOSTNAME ({hostname or 'not set'}) ends in no number",
-            hint="auto is for the pods of a StatefulSet; elsewhere say primary or standby",
+            f"WALSUP_ROLE=auto, but HOSTNAME ({hostname or 'not set'}) does not end in a number",
+            hint="use auto for the pods of a StatefulSet; elsewhere set primary or standby",
         )
     return archived is not None or number != 0
 
 
 def _read_only(known: Settings, found: Cluster, why: str) -> Found:
-    log.warning("role.unsure", effect="read-only, until the archive says what it is", why=why)
+    log.warning(
+        "role.unsure",
+        effect="read-only until the archive says which instance is the primary",
+        why=why,
+    )
     markers.remember_unsure(known.pgdata)
     return _as_standby(known, found)
 
@@ -193,7 +197,7 @@ def _claim(known: Settings, hand: Handover) -> str:
 
 
 def _tell(fault: Fault, hand: Handover) -> None:
-    text = f"is this still the primary? the archive does not say ({fault.kind}): {fault.problem}"
+    text = f"it is not known whether this is still the primary ({fault.kind}): {fault.problem}"
     hand.send(Progress(text, (fault.kind, fault.problem, fault.cure)))
 
 
@@ -205,7 +209,7 @@ def _rebuild(known: Settings, own: ThisInstance, found: StepDown, hand: Handover
     size = pg_control.read(known.pgdata).segment_size
     if diverged_wal.segments(known.pgdata, own, found, size):
         diverged_wal.check(known)
-        hand.send(Progress("bringing WAL that only this one has into the archive"))
+        hand.send(Progress("uploading WAL that only this instance has"))
 
         def bring() -> None:
             bucket = open_bucket(hand.current.known)
