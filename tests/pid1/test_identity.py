@@ -140,7 +140,7 @@ def test_root_without_its_rights_refuses(container: Container) -> None:
         with contextlib.suppress(FileNotFoundError):  # it may have refused already
             one.start()
         assert one.wait() == 68
-        assert "may not become the user" in walsup.events("start.refused")[0]["problem"]
+        assert "cannot become the user" in walsup.events("start.refused")[0]["problem"]
     finally:
         one.kill()
 

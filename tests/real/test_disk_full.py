@@ -292,4 +292,4 @@ def test_a_full_tablespace_and_inodes_that_have_run_out_are_full_disks(
     _run("mount", "-o", "remount,nr_inodes=1", space)
     found = full_disk(str(one.pgdata))
     assert found is not None
-    assert "no inode left" in found.problem
+    assert "no inode is free" in found.problem

@@ -24,11 +24,11 @@ def make_directories(pgdata: str, run_dir: str) -> None:
     """
     for name, path in (("PGDATA", pgdata), ("WALSUP_RUN_DIR", run_dir)):
         if wrong := fault_in(name, path):
-            raise SettingsError(f"{name}: {wrong}", hint="nothing has been made")
+            raise SettingsError(f"{name}: {wrong}", hint="nothing was created")
     if not pgdata.startswith("/"):
         raise SettingsError(
             f"PGDATA: {pgdata!r} is not an absolute path",
-            hint="correct it in the container's environment; nothing has been made",
+            hint="correct it in the container's environment; nothing was created",
         )
     try:
         os.makedirs(pgdata, mode=0o700, exist_ok=True)
@@ -36,7 +36,7 @@ def make_directories(pgdata: str, run_dir: str) -> None:
     except OSError as fault:
         raise PermissionsError(
             f"cannot create {fault.filename}: {fault.strerror}",
-            hint="mount a volume that this user may write to, or set PGDATA and WALSUP_RUN_DIR",
+            hint="mount a volume that this user can write to, or set PGDATA and WALSUP_RUN_DIR",
         ) from fault
     status = os.lstat(run_dir)
     if not stat.S_ISDIR(status.st_mode):
@@ -48,8 +48,10 @@ def make_directories(pgdata: str, run_dir: str) -> None:
         handover.give(run_dir, handover.database_user())
     elif status.st_uid != os.geteuid():
         raise PermissionsError(
-            f"the run directory {run_dir} belongs to uid {status.st_uid}, this is {os.geteuid()}",
-            hint="set WALSUP_RUN_DIR to a directory of this user; secrets are kept in it",
+            f"the run directory {run_dir} belongs to uid {status.st_uid}, but this process"
+            f" runs as uid {os.geteuid()}",
+            hint="set WALSUP_RUN_DIR to a directory that belongs to this user; secrets are"
+            " kept in it",
         )
 
 
@@ -64,7 +66,7 @@ def open_data_directory(pgdata: str) -> int:
     except OSError as fault:
         raise DataDirectoryError(
             f"cannot open the data directory {pgdata}: {fault.strerror}",
-            hint="PGDATA must be a directory that this user may read",
+            hint="set PGDATA to a directory that this user can read",
         ) from fault
 
 
@@ -90,8 +92,8 @@ def locked_error(pgdata: str, descriptor: int) -> LockedError:
     """Raise an error that names the processes that hold the data directory."""
     users = ", ".join(holders(pgdata, descriptor)) or "unknown (another container or node)"
     return LockedError(
-        f"the data directory {pgdata} is in use, for {LOCK_PATIENCE_S:.0f} s of waiting;"
-        f" held open by: {users}",
+        f"the data directory {pgdata} is still in use after {LOCK_PATIENCE_S:.0f} s; held open"
+        f" by: {users}",
         hint="stop the other container or process that uses this volume, then start again",
     )
 
@@ -116,7 +118,7 @@ def clear_stale_pid(pgdata: str) -> None:
     if pid > 1 and pid != os.getpid() and _is_postgres_of(pid, pgdata):
         raise LockedError(
             f"postmaster.pid names process {pid}, which is a running postgres of {pgdata}",
-            hint="end that server first (pg_ctl stop); nothing has been touched",
+            hint="stop that server first (pg_ctl stop); nothing has been touched",
         )
     os.unlink(path)
     log.warning("postmaster_pid.removed", path=path, pid=first)

@@ -18,10 +18,10 @@ NEAR_LEASES = 1.4
 QUIT_LEASES = 0.6
 KILL_LEASES = 1.0
 REASON = (
-    "the lease on the archive could not be renewed, and no standby has acknowledged WAL for a"
-    " lease: another may have been promoted, so this database takes no more writes"
-    "\nHINT: look at the network between here, the bucket and the standbys; started again, it is"
-    " read-only until the archive answers"
+    "the lease on the archive could not be renewed, and no standby has acknowledged WAL for"
+    " the length of a lease: another instance may have been promoted, so this database"
+    " accepts no more writes\nHINT: check the network between this instance, the bucket and"
+    " the standbys; after a restart the database is read-only until the archive answers"
 )
 
 

@@ -70,10 +70,11 @@ def full_disk(pgdata: str) -> "DiskFullError | None":
         if free_bytes < least_bytes:
             needed_mib = (_SEGMENTS_TO_START * segment_bytes - free_bytes) // _MIB + 1
             return DiskFullError(
-                f"the file system of {os.path.realpath(place)} is full: {free_bytes // 1024} kB are"
-                f" free, and a start needs {needed_mib} MB more",
-                hint="make the volume larger, or let the archive take WAL again (`walsup status`"
-                " says what is wrong with it), and start again; remove nothing from pg_wal by hand",
+                f"the file system of {os.path.realpath(place)} is full: {free_bytes // 1024}"
+                f" kB are free, but a start needs {needed_mib} MB more",
+                hint="make the volume larger, or make archiving work again (`walsup"
+                " status` shows what is wrong), then start again; do not remove files"
+                " from pg_wal",
             )
     return _without_room([pg_wal, pgdata, *_tablespaces(pgdata)])
 
@@ -86,12 +87,13 @@ def _without_room(places: "list[str]") -> "DiskFullError | None":
             continue
         what = f"{space.f_bavail * space.f_frsize // 1024} kB are free"
         if space.f_files and not space.f_favail:
-            what = "it has no inode left"
+            what = "no inode is free"
         elif space.f_bavail * space.f_frsize >= _LEAST_BYTES:
             continue
         return DiskFullError(
             f"the file system of {os.path.realpath(place)} is full: {what}",
-            hint="make the volume larger, or remove what is not PostgreSQL's, and start again",
+            hint="make the volume larger, or remove files that are not PostgreSQL's, then"
+            " start again",
         )
     return None
 

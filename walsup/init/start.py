@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from walsup.init.log_pipe import LogService
     from walsup.init.state_file import StateFile
 
-_WAITS_FOR_LOCK = "waiting for another process to let go of the data directory"
+_WAITS_FOR_LOCK = "waiting for another process to release the data directory"
 
 
 class Start:
@@ -75,8 +75,8 @@ class Start:
             return _WAITS_FOR_LOCK
         if not state_file.is_ours():
             raise LockedError(
-                f"the run directory {self._settings.run_dir} is in use by another walsup",
-                hint="give each its own WALSUP_RUN_DIR; nothing has been touched",
+                f"another walsup uses the run directory {self._settings.run_dir}",
+                hint="give each instance its own WALSUP_RUN_DIR; nothing has been touched",
             )
         return ""
 

@@ -66,7 +66,8 @@ class Supervisor:
             if not self._life.has_postgres:
                 raise InternalError(
                     f"{type(bug).__name__}: {bug}",
-                    hint="report this, unless memory, processes or files ran out",
+                    hint="report this bug, unless memory, processes or file descriptors"
+                    " have run out",
                 ) from bug
             time.sleep(_AFTER_A_BUG_S)
 

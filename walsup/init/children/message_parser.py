@@ -69,7 +69,7 @@ def _built(kinds: "Mapping[str, Callable[[_Fields], Message]]", line: bytes) -> 
     for name, build in kinds.items():
         if name in fields:
             return build(fields)
-    raise ValueError(f"no message: {sorted(fields)!a}")
+    raise ValueError(f"not a message: {sorted(fields)!a}")
 
 
 def _parsed(line: bytes) -> _Fields:
@@ -78,7 +78,7 @@ def _parsed(line: bytes) -> _Fields:
     except ValueError:
         message = None
     if not isinstance(message, dict):
-        raise ValueError(f"no JSON object: {len(line)} bytes")  # noqa: TRY004 (as below)
+        raise ValueError(f"not a JSON object: {len(line)} bytes")  # noqa: TRY004 (as below)
     return message
 
 
@@ -96,12 +96,12 @@ def _start(fields: _Fields) -> "StartAgent | StartPostgres":
 def _launch(fields: _Fields) -> Launch:
     argv, environment = fields.get("argv"), fields.get("environment")
     if not (isinstance(argv, list) and argv and all(isinstance(part, str) for part in argv)):
-        raise ValueError(f"argv is no list of words: {sorted(fields)!a}")
+        raise ValueError(f"argv is not a list of strings: {sorted(fields)!a}")
     if not (
         isinstance(environment, dict)
         and all(isinstance(value, str) for value in environment.values())
     ):
-        raise ValueError(f"environment is no object of texts: {sorted(fields)!a}")
+        raise ValueError(f"environment is not an object of strings: {sorted(fields)!a}")
     return Launch(argv, environment, _text(fields, "cwd", "/") or "/")
 
 
@@ -116,7 +116,7 @@ def _daemon(fields: _Fields) -> SetDaemon:
 def _fault(fields: _Fields) -> "tuple[str, ...]":
     fault = fields.get("fault", [])
     if not isinstance(fault, list) or not all(isinstance(part, str) for part in fault):
-        raise ValueError("fault is no list of texts")
+        raise ValueError("fault is not a list of strings")
     if len(fault) not in (0, _FAULT_PARTS):
         raise ValueError(f"fault has {len(fault)} parts")
     return tuple(fault)
@@ -125,7 +125,7 @@ def _fault(fields: _Fields) -> "tuple[str, ...]":
 def _text(fields: _Fields, name: str, default: "str | None" = None) -> str:
     value = fields.get(name, default)
     if not isinstance(value, str):
-        raise ValueError(f"{name} is no text")  # noqa: TRY004 (one class for all of a line)
+        raise ValueError(f"{name} is not a string")  # noqa: TRY004 (one class for all of a line)
     return value
 
 
@@ -135,7 +135,7 @@ def _number(
     value = fields.get(name, default)
     # Not a number is in no range; an integer may be too large for a float.
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= highest:
-        raise ValueError(f"{name} is no number from 0 to {highest}")
+        raise ValueError(f"{name} is not a number from 0 to {highest}")
     try:
         return float(value)
     except OverflowError:
@@ -145,7 +145,7 @@ def _number(
 def _generation(fields: _Fields, default: int) -> int:
     value = fields.get("generation", default)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError("generation is no whole number")
+        raise ValueError("generation is not a whole number")
     return value
 
 
@@ -153,7 +153,7 @@ def _exit_code(fields: _Fields) -> int:
     value = fields.get("code", 0)
     in_range = isinstance(value, int) and 0 <= value <= _HIGHEST_EXIT_CODE
     if isinstance(value, bool) or not isinstance(value, int) or not in_range:
-        raise ValueError(f"code is no number from 0 to {_HIGHEST_EXIT_CODE}")
+        raise ValueError(f"code is not a number from 0 to {_HIGHEST_EXIT_CODE}")
     return value
 
 

@@ -55,7 +55,7 @@ def take_over(pgdata: str, waldir: str) -> None:
         os.setresuid(owner.pw_uid, owner.pw_uid, owner.pw_uid)
     except OSError as fault:
         raise PermissionsError(
-            f"root may not become the user {DATABASE_USER}: {fault.strerror}",
+            f"root cannot become the user {DATABASE_USER}: {fault.strerror}",
             hint="allow the capabilities SETUID and SETGID, or start as the database's own user",
         ) from fault
     os.environ["HOME"] = owner.pw_dir
@@ -119,9 +119,9 @@ def _check_others(pgdata: str, before: int, ours: "list[str]") -> None:
         target = os.path.realpath(link)
         if target not in ours and _is_owned(target, before):
             raise PermissionsError(
-                f"{link} leads to {target}, which uid {before} owns and which holds other files"
-                " than PostgreSQL's",
-                hint="remove what does not belong there, or give all of it to the user that runs"
+                f"{link} points to {target}, which uid {before} owns and which holds other"
+                " files than PostgreSQL's",
+                hint="remove the other files, or give all of it to the user that runs"
                 " postgres (chown -R); nothing has been touched",
             )
 
@@ -184,7 +184,7 @@ def give(path: str, owner: pwd.struct_passwd) -> None:
         return  # it was removed in the meantime
     except OSError as fault:
         raise PermissionsError(
-            f"root may not give {path} to the user {owner.pw_name}: {fault.strerror}",
+            f"root cannot give {path} to the user {owner.pw_name}: {fault.strerror}",
             hint="allow the capability CHOWN, or start as the database's own user (--user postgres,"
             " runAsUser: 999) on a volume that belongs to it",
         ) from fault
@@ -200,6 +200,6 @@ def database_user() -> pwd.struct_passwd:
         return pwd.getpwnam(DATABASE_USER)
     except KeyError:
         raise PermissionsError(
-            f"started as root, but there is no user {DATABASE_USER} to become",
+            f"started as root, but the user {DATABASE_USER} does not exist",
             hint=f"create the user {DATABASE_USER}, or start walsup as the database's own user",
         ) from None

@@ -78,7 +78,7 @@ def _name_copy(name: str, path: str, copy: str) -> None:
     log.warning(
         "secret.copied",
         setting=name,
-        problem=f"only root can read {path}: what changes in it is seen at the next start",
+        problem=f"only root can read {path}: a change of it takes effect at the next start",
     )
 
 
