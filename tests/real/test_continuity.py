@@ -142,7 +142,7 @@ def test_names_in_a_row_are_not_a_chain_other_tampering(walsup: Make, s3: S3Serv
     assert one.stop() == 0
     (one.pgdata / ".walsup-continuity").unlink()
     _by_hand(one, archive_mode="off")
-    assert "no note of the run before" in _started(one, s3, backups=4)
+    assert "no note of the previous run" in _started(one, s3, backups=4)
     assert one.stop() == 0
     control = one.pgdata / "global" / "pg_control"
     older = control.read_bytes()

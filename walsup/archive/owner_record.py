@@ -162,8 +162,8 @@ def _check_version(found: int) -> None:
         raise OwnerError(
             Fault(
                 kind=FaultKind.NOT_THE_OWNER,
-                problem=f"{OWNER_KEY} cannot be read: its version is {found}, this walsup knows"
-                f" {VERSION}",
+                problem=f"{OWNER_KEY} cannot be read: its version is {found}, but this walsup"
+                f" knows only version {VERSION}",
                 remedy="start the version of walsup that wrote it, or a later one",
             )
         )

@@ -47,8 +47,8 @@ def find(known: Settings) -> tuple[Adoption, str]:
         )
     if owner.system_id != found.system_id:
         raise ArchiveError(
-            f"{archive} belongs to the cluster with system identifier {owner.system_id}, this one"
-            f" is {found.system_id}",
+            f"{archive} belongs to the cluster with system identifier {owner.system_id}, but"
+            f" this cluster has {found.system_id}",
             hint="set WALSUP_ARCHIVE to a prefix that only this database uses",
         )
     if owner.instance == markers.instance(known.pgdata):

@@ -349,6 +349,6 @@ async def _promote(known: Settings, lease: Lease | None, say: Say) -> int:
     finally:
         sql.drop()
     raise DataDirectoryError(
-        f"postgres has not ended its recovery within {_PROMOTED_WITHIN_S:.0f} s",
+        f"postgres did not end its recovery within {_PROMOTED_WITHIN_S:.0f} s",
         hint="it may still end: see postgres's lines in the log, and `walsup status`",
     )

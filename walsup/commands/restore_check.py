@@ -144,7 +144,7 @@ async def _listing(reader: Reader) -> list[str]:
     for backup in offer.backups:
         lost = await inventory.missing_parts(reader.bucket, backup.name, backup.compressed_bytes)
         kind = f"delta of {backup.delta_from}" if backup.delta_from else "full"
-        whole = f"; NOT WHOLE, missing: {', '.join(lost)}" if lost else ""
+        whole = f"; INCOMPLETE, missing: {', '.join(lost)}" if lost else ""
         branch = "; of a branch" if followed and not _is_on(followed, backup) else ""
         lines.append(
             f"  {backup.name}  {kind}, {units.show_bytes(backup.size_bytes)}, finished"
@@ -210,7 +210,7 @@ async def _of_timeline(
         names = [name async for name in listing.from_name(reader.bucket, start.name)]
         found = reach(line, start, names)
         if found.end is None or found.end.end_lsn < backup.finish_lsn:
-            yield f"  {backup.name}: its own WAL is missing"
+            yield f"  {backup.name}: the WAL that it needs is missing"
             continue
         hole = f"; {found.hole.name} after it is MISSING" if found.hole else ""
         yield (

@@ -210,21 +210,24 @@ def why_broken(
         return ""
     if not noted.running:
         return (
-            "the data directory was changed between two runs, by a server started by hand or by"
-            f" another program: the last run left it at {left}; this one found {found}"
+            "the data directory was changed between two runs, by a server started by hand or"
+            f" by another program: the last run left it at {left}, but this one found {found}"
         )
     # A crash: pg_control may be newer than the note, but only by checkpoints of the same server.
     went_back = (found.timeline, found.checkpoint_lsn) < (left.timeline, left.checkpoint_lsn)
     rewritten = found.checkpoint_lsn == left.checkpoint_lsn and found.at != left.at
     signs = (
-        (found.has_ended and not has_seen_end, "a server that was started by hand has ended since"),
-        (started != noted.arguments, "another server was started since (postmaster.opts)"),
-        (went_back, "it went back in time"),
+        (
+            found.has_ended and not has_seen_end,
+            "a server that was started by hand has ended since then",
+        ),
+        (started != noted.arguments, "another server was started since then (postmaster.opts)"),
+        (went_back, "the data directory is older than the last run left it"),
         (rewritten, "its last checkpoint was rewritten"),
         (found.wal_level == _MINIMAL, "not all changes are in the WAL"),
     )
     sign = next((words for is_so, words in signs if is_so), "")
-    killed = f"the last run was killed, at {left} or later; this one found {found}"
+    killed = f"the last run was killed, at {left} or later; this run found {found}"
     return f"{killed}: {sign}" if sign else ""
 
 

@@ -108,7 +108,7 @@ def _crc_offset(data: bytes) -> int:
         crc, done = crc32c(data[done:offset], crc), offset
         if _CRC.unpack_from(data, offset) == (crc,):
             return offset
-    problem = "its checksum does not fit"
+    problem = "its checksum does not match"
     raise ValueError(problem)
 
 
@@ -126,10 +126,10 @@ def parse(data: bytes) -> ControlData:
     )
     if control_version < _OLDEST_CONTROL_VERSION:
         problem = f"pg_control version {control_version} is older than PostgreSQL 11"
-        raise VersionError(problem, hint="Upgrade the cluster with pg_upgrade first.")
+        raise VersionError(problem, hint="upgrade the cluster with pg_upgrade first")
     found = data.find(_FLOAT_FORMAT, _HEAD.size, end)
     if found < 0:
-        problem = "its float format is foreign"
+        problem = "its float format is that of another platform"
         raise ValueError(problem)
     *_, segment_size = _SIZES.unpack_from(data, found + len(_FLOAT_FORMAT))
     if not is_segment_size(segment_size):
@@ -183,17 +183,17 @@ def read(pgdata: Path, *, pause: Callable[[float], object] = time.sleep) -> Cont
         try:
             return parse(path.read_bytes())
         except PermissionError:
-            problem = f"{path} may not be read"
-            hint = "Give the data directory to the user that the container runs as."
+            problem = f"{path} cannot be read: this user has no permission"
+            hint = "give the data directory to the user that the container runs as"
             raise PermissionsError(problem, hint=hint) from None
         except OSError as error:
             problem = f"{path} cannot be read: {(error.strerror or str(error)).lower()}"
-            hint = "Mount the volume with a whole data directory, or restore from the archive."
+            hint = "mount the volume with a complete data directory, or restore from the archive"
             raise DataDirectoryError(problem, hint=hint) from error
         except ValueError as error:
             if not attempts_left:
                 problem = f"{path} is damaged: {error}"
-                hint = "Restore from the archive; pg_resetwal would lose committed data."
+                hint = "restore from the archive; pg_resetwal would lose committed data"
                 raise DataDirectoryError(problem, hint=hint) from error
         pause(RETRY_PAUSE_S)
     raise AssertionError

@@ -196,7 +196,7 @@ def long_page_header(data: bytes) -> PageHeader:
     )
     plausible = magic >> 8 in (0xD0, 0xD1) and info & _XLP_LONG_HEADER and timeline and system_id
     if not (plausible and is_segment_size(segment_size) and block_size.bit_count() == 1):
-        problem = f"no head of a WAL segment: magic {magic:#06x}, info {info:#06x}"
+        problem = f"not the head of a WAL segment: magic {magic:#06x}, info {info:#06x}"
         raise ValueError(problem)
     if page_lsn % segment_size:
         problem = f"page address {show_lsn(page_lsn)} is not the start of a segment"

@@ -86,10 +86,10 @@ def test_absent(tmp_path: Path) -> None:
 def test_damaged(tmp_path: Path) -> None:
     """Damage that stays is refused after three further looks."""
     pauses: list[float] = []
-    with pytest.raises(DataDirectoryError, match="checksum does not fit") as raised:
+    with pytest.raises(DataDirectoryError, match="checksum does not match") as raised:
         read(pgdata_with(tmp_path, bytes(CONTROL_FILE_BYTES)), pause=pauses.append)
     assert pauses == [0.01, 0.01, 0.01]
-    assert "Restore" in raised.value.hint
+    assert "restore" in raised.value.hint
 
 
 def test_write_in_progress(tmp_path: Path) -> None:

@@ -113,11 +113,11 @@ class BackupWalk:
         problem = _problem(folder, told, parts, sentinel.uploaded_at)
         whole_print = known.whole_print if known else ""
         if not problem and whole_print not in ("", folder.print):
-            problem = "its parts have changed after it was verified"
+            problem = "its parts changed after it was verified"
         counted = told.counted
         if known is not None and known.whole_print and not _is_same(known, counted):
             # What it was stays known: the same wrong content again makes it no better.
-            counted, problem = known, "its sentinel has changed after it was verified"
+            counted, problem = known, "its sentinel changed after it was verified"
         self._counted.append(
             replace(
                 counted,
@@ -217,7 +217,7 @@ def _with_chain(one: Counted, by_name: Mapping[str, Counted]) -> Counted:
     while found.chain and not one.problem:
         below = by_name.get(found.chain)
         if below is None or below.problem or below.name in seen:
-            problem = f"{found.chain}, of which it is a delta, is not whole"
+            problem = f"{found.chain}, on which this delta is based, is incomplete"
             return replace(one, chain_problem=problem)
         seen.add(below.name)
         found = below

@@ -58,7 +58,7 @@ class PartList:
             at = token.end()
         self._rest = content[at:].lstrip()
         if len(self._rest) > 2 * len(piece) + MOST_WHOLE_BYTES:
-            raise ValueError("it has a name without an end")
+            raise ValueError("a name in it has no end")
         return files
 
     def end(self) -> None:
@@ -78,7 +78,7 @@ class PartList:
                 raise ValueError("its brackets do not match")
             self._is_inside = self._is_inside and len(self._open) >= _PARTS
         elif not self._open:
-            raise ValueError("it is no list of files")
+            raise ValueError("it is not a list of files")
         elif self._is_inside:
             self._inside(token, files)
         elif len(self._open) == _TOP and self._last in (b"{", b","):
@@ -88,9 +88,9 @@ class PartList:
     def _enter(self, token: bytes) -> None:
         depth = len(self._open)
         if depth == 0 and (token != b"{" or self._last):
-            raise ValueError("it is no list of files")
+            raise ValueError("it is not a list of files")
         if self._is_inside and (depth != _PARTS or token != b"[" or self._last != b":"):
-            raise ValueError("its parts have other things than files")
+            raise ValueError("its parts contain something other than files")
         if depth == _TOP and self._key == _SETS:
             if token != b"{":
                 raise ValueError("it names no parts")
@@ -110,4 +110,4 @@ class PartList:
             self._part = strip_extension(json.loads(token))
             self.parts.add(self._part)
         elif not (depth == _PARTS and token == b"null" and self._last == b":"):
-            raise ValueError("its parts have other things than files")
+            raise ValueError("its parts contain something other than files")

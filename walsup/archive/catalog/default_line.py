@@ -54,8 +54,8 @@ async def latest(reader: Reader, offer: Offer) -> Latest:
         return Latest(line=line)
     begin = show_lsn(known.legs[-1].begin_lsn)
     warning = (
-        f"the archive's owner has begun timeline {known.timeline} at {begin}, and nothing of it is"
-        f" archived: the restore follows timeline {line.timeline}"
+        f"the archive's owner started timeline {known.timeline} at {begin}, but no WAL of it"
+        f" is archived: the restore follows timeline {line.timeline}"
     )
     return Latest(line=line, warnings=(warning,))
 

@@ -30,7 +30,8 @@ def lacking(source: Settings) -> str:
                 return f"{name} holds only a public key"
             case Halves.LOCKED if _PASSPHRASE not in given:
                 return (
-                    f"{name} holds a private key with a passphrase, WALG_{_PASSPHRASE} is not set"
+                    f"{name} holds a private key with a passphrase, but WALG_{_PASSPHRASE} is"
+                    " not set"
                 )
             case _:
                 return ""

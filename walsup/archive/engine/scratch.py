@@ -38,8 +38,9 @@ def scratch(
             raise FaultError(
                 Fault(
                     kind=FaultKind.DISK_FULL,
-                    problem=f"neither {run_dir} nor {pgdata} has room for an archived segment"
-                    f" ({units.show_bytes(segment_bytes)}), which is to be compared",
+                    problem=f"neither {run_dir} nor {pgdata} has room for the archived segment"
+                    f" ({units.show_bytes(segment_bytes)}) that walsup compares with"
+                    " pg_wal",
                     remedy=f"free space on the file system of {run_dir}",
                 )
             )

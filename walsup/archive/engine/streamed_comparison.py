@@ -54,7 +54,7 @@ async def same(argv: Sequence[str], path: Path, timeout_s: float, secrets: Itera
     if code == 0:
         return equal_bytes == os.stat(path).st_size  # noqa: PTH116 (as fast as it can be)
     fault = classify_output(said, secrets)
-    why = f"no end within {timeout_s:g} s" if code is None else f"{code}"
+    why = f"it did not end within {timeout_s:g} s" if code is None else f"{code}"
     raise FaultError(
         fault._replace(
             problem=f"{path.name} could not be read to compare it ({why}): {fault.problem}"

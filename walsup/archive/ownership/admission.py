@@ -168,8 +168,8 @@ def _allowed(  # noqa: PLR0911 (a list of cases)
     if not ours and not empty:
         return Rejected(
             _fault(
-                "the archive belongs to the cluster with system identifier"
-                f" {owner.system_id}, this one is {claimant.control.system_id}",
+                f"the archive belongs to the cluster with system identifier {owner.system_id},"
+                f" but this cluster has {claimant.control.system_id}",
                 _NEW_PREFIX,
             )
         )
@@ -229,7 +229,7 @@ def reclaim(
         return Rejected(
             _fault(
                 f"the archive belongs to the cluster with system identifier {owner.system_id},"
-                f" the restored cluster is {claimant.control.system_id}",
+                f" but the restored cluster has {claimant.control.system_id}",
                 "restore it with WALSUP_RESTORE_FROM, into its own prefix",
             )
         )
@@ -260,8 +260,8 @@ def promotion(
     if owner.system_id != claimant.control.system_id:
         return Rejected(
             _fault(
-                "the archive belongs to the cluster with system identifier"
-                f" {owner.system_id}, this standby is of {claimant.control.system_id}",
+                f"the archive belongs to the cluster with system identifier {owner.system_id},"
+                f" but this standby has {claimant.control.system_id}",
                 "give this standby the archive of its primary",
             )
         )

@@ -92,7 +92,10 @@ async def claim(
         if answer is not None or not await _is_own(bucket, claimant):
             break
     return answer or TryAgain(
-        Fault(kind=FaultKind.OVERWRITE_CONFLICT, problem="another start was faster; looking again")
+        Fault(
+            kind=FaultKind.OVERWRITE_CONFLICT,
+            problem="another start claimed the archive first; looking again",
+        )
     )
 
 
@@ -178,8 +181,9 @@ async def _without_owner(
         return Rejected(
             Fault(
                 kind=FaultKind.NOT_THE_OWNER,
-                problem=f"{evidence.seen_in} in the archive is of the cluster with system"
-                f" identifier {evidence.system_id}, this one is {claimant.control.system_id}",
+                problem=f"{evidence.seen_in} in the archive belongs to the cluster with system"
+                f" identifier {evidence.system_id}, but this cluster has"
+                f" {claimant.control.system_id}",
             )
         )
     patience_s = RIVAL_LEASES * claimant.lease_s

@@ -85,7 +85,7 @@ async def compare(  # noqa: PLR0913 (each is one fact)
     joined = True
     if newest is not None and newest.timeline > found.timeline:
         return Divergence(
-            _ahead(f"it has timeline {newest.timeline}, this disk is on {found.timeline}")
+            _ahead(f"it has timeline {newest.timeline}, but this disk is on {found.timeline}")
         )
     if newest is not None and newest.timeline == found.timeline:
         if fault := await asyncio.to_thread(_position, sides, newest):
@@ -93,7 +93,9 @@ async def compare(  # noqa: PLR0913 (each is one fact)
         if 0 < at_lsn < newest.end_lsn:
             # With an older pg_control the files of the later life still lie in pg_wal.
             reach = f"it reaches {show_lsn(newest.end_lsn)} ({newest.name})"
-            return Divergence(_ahead(f"{reach}, this server began to write at {show_lsn(at_lsn)}"))
+            return Divergence(
+                _ahead(f"{reach}, but this server started to write at {show_lsn(at_lsn)}")
+            )
         joined = (sides.pg_wal / newest.name).exists()
         if newest.name not in waiting and joined:
             waiting = (*waiting, newest.name)
@@ -111,7 +113,9 @@ async def compare(  # noqa: PLR0913 (each is one fact)
         return Divergence(fault)
     for name in waiting if readable else ():
         if not await same(sides, name):
-            return Divergence(_ahead(f"{name} there has other bytes than {name} in pg_wal"))
+            return Divergence(
+                _ahead(f"{name} in the archive has other bytes than {name} in pg_wal")
+            )
     return Divergence(None, joined)
 
 
@@ -163,8 +167,8 @@ def _position(sides: Sides, newest: Segment) -> Fault | None:
     if redo_lsn >= newest.end_lsn:
         return None
     return _ahead(
-        f"it reaches {show_lsn(newest.end_lsn)} ({newest.name}), this disk has its last checkpoint"
-        f" at {show_lsn(redo_lsn)} and no such segment"
+        f"it reaches {show_lsn(newest.end_lsn)} ({newest.name}), but this disk has its last"
+        f" checkpoint at {show_lsn(redo_lsn)} and no such segment"
     )
 
 

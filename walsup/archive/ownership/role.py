@@ -79,16 +79,17 @@ def judge(  # noqa: PLR0911 (a list of cases)
         if empty:
             return StayPrimary("nothing is archived")
         return Neither(
-            f"the archive belongs to the cluster with system identifier {owner.system_id}, this"
-            f" one is {own.system_id}",
+            f"the archive belongs to the cluster with system identifier {owner.system_id}, but"
+            f" this cluster has {own.system_id}",
             "give each database its own prefix, and a standby the prefix of its primary",
         )
     if owner.instance == own.instance:
         return StayPrimary("it owns the archive")
     if owner.epoch < own.known_epoch:
         return Neither(
-            f"the archive's owner object has epoch {owner.epoch} (instance {owner.instance}), and"
-            f" this data directory has seen epoch {own.known_epoch}: the bucket has an older state",
+            f"the archive's owner object has epoch {owner.epoch} (instance {owner.instance}),"
+            f" but this data directory has seen epoch {own.known_epoch}: the bucket has an"
+            " older state",
             "find out what restored an older state of the bucket; " + _BY_HAND,
         )
     left_lsn = next((s.switch_lsn for s in own.left if s.timeline == owner.timeline), None)

@@ -63,13 +63,13 @@ def _why_not_from(left: CheckpointPosition, note: Note) -> str:
         return ""  # base backups of another timeline do not count anyway
     if note.is_first and found != left:
         return (
-            "the data directory has no note of the run before; the archive's owner object has"
-            f" {left}, this run has found {found}"
+            "the data directory has no note of the previous run; the archive's owner object"
+            f" has {left}, but this run found {found}"
         )
     went_back = found.checkpoint_lsn < left.checkpoint_lsn
     if went_back or (found.checkpoint_lsn == left.checkpoint_lsn and found.at != left.at):
         return (
             f"the data directory is not the archive's last owner: the owner object has {left},"
-            f" this run has found {found}"
+            f" but this run found {found}"
         )
     return ""

@@ -27,7 +27,9 @@ from walsup.postgres.wal import Switch
 from walsup.postgres.wal_files import timeline_history
 from walsup.settings import Settings
 
-_FASTER = Fault(FaultKind.OVERWRITE_CONFLICT, "another instance was faster; looking again")
+_FASTER = Fault(
+    FaultKind.OVERWRITE_CONFLICT, "another instance claimed the archive first; looking again"
+)
 
 
 def claimant(known: Settings, boot: str, engine_name: str = "") -> Claimant:

@@ -46,12 +46,12 @@ def remedy(setting: str) -> str:
     """Return what to do about it."""
     if setting == _PRELOADS:
         return (
-            "install the library that is named, or take it out of the setting (postgresql.conf,"
-            " ALTER ROLE … RESET, ALTER DATABASE … RESET); for a superuser walsup leaves it out"
+            "install the named library, or remove it from the setting (postgresql.conf, ALTER"
+            " ROLE … RESET, ALTER DATABASE … RESET); for a superuser walsup leaves it out"
         )
     return (
-        f"walsup's sessions set {setting} as they need it, and something sets it again in them:"
-        " look for a login trigger or a preloaded library that does"
+        f"walsup's sessions set {setting} themselves, but something overrides it in them: look"
+        " for a login trigger or a preloaded library that does this"
     )
 
 

@@ -128,7 +128,7 @@ def _not_usable(directory: Path) -> str:
     """Return why postgres could not use it: replay sets its mode, which only its owner may."""
     owner = directory.stat().st_uid
     if owner != os.geteuid():
-        return f"{directory} belongs to uid {owner}, and not to the database's user {os.geteuid()}"
+        return f"{directory} belongs to uid {owner}, not to the database's user {os.geteuid()}"
     return ""
 
 
@@ -160,7 +160,7 @@ def _holds(made: Path) -> str:
     try:
         names = sorted(path.name for path in made.iterdir())
     except OSError:
-        return "it may not be looked into"
+        return "it cannot be read"
     if not names:
         return "of no database yet"
     return f"databases {units.abbreviate(names)}"

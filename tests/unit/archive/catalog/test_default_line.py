@@ -161,7 +161,7 @@ async def test_latest_is_the_owners_line_of_which_something_is_archived(tmp_path
     assert (found.line.timeline, found.warnings) == (3, ())
     found = await _latest(tmp_path, UP_TO_4, {2: FROM_1}, own)
     assert found.line.timeline == 1
-    assert "has begun timeline 3 at 0/4000100" in found.warnings[0]
+    assert "started timeline 3 at 0/4000100" in found.warnings[0]
     found = await _latest(tmp_path, [_name(9, 2)], {2: FROM_1}, own, (_backup(2, 9),))
     assert found.line.timeline == 1
 

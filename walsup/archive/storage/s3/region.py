@@ -32,7 +32,7 @@ def look_up(bucket: str, endpoint: str = AMAZON, ca_file: Path | None = None) ->
         return region
     if answer.status == _NOT_FOUND:
         raise FaultError(
-            Fault(kind=FaultKind.NO_BUCKET, problem=f"{endpoint} knows no bucket {bucket}")
+            Fault(kind=FaultKind.NO_BUCKET, problem=f"{endpoint} has no bucket {bucket}")
         )
     raise FaultError(
         Fault(
