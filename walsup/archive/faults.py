@@ -1,4 +1,4 @@
-"""What went wrong: the class that determines the person that must act, and the remedy. Pure."""
+"""What went wrong: the class, which decides the person that must act, and the remedy. Pure."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -52,11 +52,11 @@ class FaultKind(StrEnum):
 
     @classmethod
     def of(cls, text: str) -> "FaultKind":
-        """Return the class that another process, or another version, has written; else UNKNOWN."""
+        """Return the class that another process, or another version, wrote; otherwise UNKNOWN."""
         return next((kind for kind in cls if kind == text), cls.UNKNOWN)
 
 
-# The bucket does not answer, or not now: it may later, and no action is needed.
+# The bucket does not answer now; it may later, and no action is needed.
 PASSING = (
     FaultKind.TIMEOUT,
     FaultKind.THROTTLED,
@@ -65,7 +65,7 @@ PASSING = (
     FaultKind.REFUSED,
     FaultKind.DNS,
 )
-# These say only that it does not work.
+# These say only that something does not work.
 UNCLEAR = (FaultKind.ENGINE_BROKEN, FaultKind.UNKNOWN)
 REMEDIES: dict[FaultKind, str] = {
     FaultKind.AUTH: "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the role's token",
@@ -150,14 +150,14 @@ class Fault(NamedTuple):
 
     @property
     def cure(self) -> str:
-        """What to do: the fault's own line, else that of its class."""
+        """Return what to do: the fault's own remedy, or that of its class."""
         return self.remedy or REMEDIES.get(self.kind, REMEDIES[FaultKind.UNKNOWN])
 
 
 class FaultError(Exception):
-    """A fault found on the way to the bucket, raised where a request would have been made."""
+    """A fault that was found before a request was made, raised in place of the request."""
 
     def __init__(self, fault: Fault) -> None:
-        """Keep the fault, which `classify` gives back."""
+        """Keep the fault, which `classify` returns."""
         super().__init__(fault.problem)
         self.fault = fault

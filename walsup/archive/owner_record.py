@@ -1,4 +1,4 @@
-"""walsup/owner.json: the instance that may write into this archive, and until when. Pure."""
+"""walsup/owner.json: the instance that may write to this archive, and until when. Pure."""
 
 import json
 import os
@@ -14,16 +14,16 @@ VERSION = 1
 _LONGEST_LEASE_S = 3600.0
 _WAL_BYTES = 1 << 64
 _TIMELINES = 1 << 32
-NOBODY = ""  # the boot of an object that no start holds
+NOBODY = ""  # the boot in an object that no start holds
 _NONCE_BYTES = 8  # 16 digits: 24 would look like WAL to WAL-G's delete (rule archive-names)
 
 
 class OwnerError(FaultError, ValueError):
-    """What lies in its place is no owner object, or a later walsup's."""
+    """The object is not an owner object, or is one of a later walsup."""
 
 
 class Tablespace(NamedTuple):
-    """A tablespace of the holder's."""
+    """A tablespace of the holder."""
 
     number: int
     directory: str
@@ -33,24 +33,30 @@ class Tablespace(NamedTuple):
 class Owner:
     """The owner object.
 
-    `timeline`, `lsn`: everything from the claim up to there was proven in the bucket.
-    `backups_from`: base backups that begin before this LSN do not count: WAL after them is
-    missing, or another writer's. `place`: the directory that its holder has locked, on the kernel
-    that it runs on. `nonce`: new with every write, so that a writer knows its own again. `state`:
-    running, stopped, or wiping: everything in the archive is being deleted (rule wipe).
+    `timeline`, `lsn`: everything from the claim up to there is verified in the bucket.
+    `backups_from`: base backups that begin before this LSN do not count: WAL after them is missing,
+    or another writer's. `place`: the directory that its holder has locked, on the kernel that it
+    runs on. `nonce`: new with every write, so that a writer recognises its own. `state`: running,
+    stopped, or wiping: everything in the archive is being deleted (rule wipe).
+
     `complete_until`: every commit before that moment (Unix seconds, the database's clock) is in the
-    archive. `next_timeline`: the number that a restore under way has taken (rule new-timeline); 0:
-    none. `restored_to`: the target of the last restore of this archive itself. `backups_because`:
-    why base backups before `backups_from` do not count, where that is no gap. `position`: the
-    holder's last checkpoint, as seen by the start `position_boot` of the data directory
-    `position_instance`. `encryption`: the fingerprint of the key; "": not known. `verdict`,
-    `verdict_at`, `verdict_boot`: the end of the last run that could write it here. `own_timeline`:
-    the timeline on which its holder writes; something of it is proven later. `left`: the timelines
-    before it, each with the LSN at which it was left; 0 and (): not known. `former`: timelines of
-    earlier owners of the same cluster, none of them before it. `heirs`: the standbys whose
-    acknowledgement lets its holder write while it cannot renew; no other may be promoted in its
-    place. `tablespaces`: its holder's, each with its number and its directory; None: not known.
-    `limits`: the highest values that the five settings which recovery compares have had, by name.
+    archive. `next_timeline`: the number that a restore in progress has claimed (rule new-timeline);
+    0: none. `restored_to`: the target of the last restore of this archive itself.
+    `backups_because`: why base backups before `backups_from` do not count, if the reason is not a
+    gap.
+
+    `position`: the holder's last checkpoint, as seen by the start `position_boot` of the data
+    directory `position_instance`. `encryption`: the fingerprint of the key; "": not known.
+    `verdict`, `verdict_at`, `verdict_boot`: the end of the last run that could write it here.
+
+    `own_timeline`: the timeline on which its holder writes; it is verified later. `left`: the
+    timelines before it, each with the LSN at which it was left; 0 and (): not known. `former`:
+    timelines of earlier owners of the same cluster that the holder has not been on.
+
+    `heirs`: the standbys whose acknowledgement lets its holder write while it cannot renew; no
+    other may be promoted in its place. `tablespaces`: its holder's, each with its number and its
+    directory; None: not known. `limits`: the highest values so far of the five settings that
+    recovery compares, by name.
     """
 
     system_id: int
@@ -92,10 +98,10 @@ class Owner:
 
     @classmethod
     def from_json(cls, content: bytes) -> Self:
-        """Read one.
+        """Read an owner object.
 
         Raises:
-            OwnerError: it is no owner object, or of a later version.
+            OwnerError: this is not an owner object, or it is of a later version.
         """
         try:
             fields = json.loads(content)
@@ -109,7 +115,7 @@ class Owner:
                 lsn=int(fields["lsn"]),
                 state=str(fields["state"]),
                 compression=str(fields["compression"]),
-                # Not in what the first versions wrote.
+                # Absent in objects of the first versions.
                 lease_s=float(fields.get("lease_s") or DEFAULT_LEASE_S),
                 backups_from=int(fields.get("backups_from") or 0),
                 place=str(fields.get("place") or ""),
@@ -147,7 +153,7 @@ class Owner:
         return found
 
     def signed(self) -> Self:
-        """Return it with a new nonce, to be written."""
+        """Return the object with a new nonce, to be written."""
         return replace(self, nonce=os.urandom(_NONCE_BYTES).hex())
 
 
@@ -170,7 +176,7 @@ def _check_version(found: int) -> None:
 
 
 def _check_ranges(found: Owner) -> None:
-    """Refuse what nothing could be compared with: a lease of NaN would never end."""
+    """Reject values that cannot be compared: a lease of NaN would never end."""
     if not 0 < found.lease_s <= _LONGEST_LEASE_S:
         raise ValueError(f"a lease of {found.lease_s} s")
     if not 0 < found.timeline < _TIMELINES:

@@ -1,4 +1,4 @@
-"""What an S3 server's answer means: its error code and its status, in the classes of `fault`. Pure.
+"""The meaning of an S3 server's answer: its error code and status, in the classes of `faults`.
 
 Source: Amazon S3's list of error codes; those of MinIO (RELEASE.2025-09-07), Ceph (squid),
 SeaweedFS 4.48, Backblaze B2 and Alibaba OSS; pages of nginx, Apache, Envoy and Go's HTTP server;
@@ -47,7 +47,7 @@ _BY_CODE = {
     "RequestTimeout": FaultKind.TIMEOUT,
     "PreconditionFailed": FaultKind.OVERWRITE_CONFLICT,
     "ConditionalRequestConflict": FaultKind.OVERWRITE_CONFLICT,
-    "InvalidObjectState": FaultKind.ENGINE_DISAGREES,  # in a storage class that cannot be read
+    "InvalidObjectState": FaultKind.ENGINE_DISAGREES,  # in a storage class such as Glacier
     "InternalError": FaultKind.SERVER_ERROR,
     "ServiceUnavailable": FaultKind.SERVER_ERROR,
     "InsufficientCapacity": FaultKind.SERVER_ERROR,
@@ -126,19 +126,19 @@ _NO_S3_SERVER = FaultKind.NO_S3_SERVER
 
 
 class ErrorMeaning(NamedTuple):
-    """The class of an answer, None when nothing says one; and what to do, "" as the class says."""
+    """The class of an answer (None: unknown), and what to do ("": the remedy of the class)."""
 
     kind: FaultKind | None
     remedy: str = ""
 
 
 def is_page(text: str) -> bool:
-    """Return whether a text is a page for people: no S3 server answers one."""
+    """Return whether a text is a web page: no S3 server answers with one."""
     return bool(_PAGE.match(text))
 
 
 def kind_of(code: str, status: int) -> FaultKind | None:
-    """Return the class of an answer; None when neither code nor status says one.
+    """Return the class of an answer; None when neither code nor status names one.
 
     `code` "": there was none; `status` 0: it is not known.
     """
@@ -174,7 +174,7 @@ def _of_code(code: str, said: str) -> ErrorMeaning | None:
 
 
 def _of_page(status: int, said: str) -> ErrorMeaning:
-    """Return what a text that is no S3 document means: a proxy's or another program's."""
+    """Return the meaning of a text that is no S3 document: a proxy's or another program's."""
     if _TLS_WANTED.search(said):
         return ErrorMeaning(
             FaultKind.TLS, "write https:// before the host in AWS_ENDPOINT: the server uses TLS"

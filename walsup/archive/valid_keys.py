@@ -1,7 +1,7 @@
 """Which objects of an archive count, by their place: only keys directly in their folder. Pure.
 
-A folder below `wal_005/` may hold what was moved there or another branch's segments: the
-names are the same, the objects are not.
+A folder below `wal_005/` may hold moved objects or another branch's segments: the names are the
+same, the objects are not.
 """
 
 import re
@@ -18,15 +18,15 @@ _BACKUP = re.compile(r"base_[0-9A-F]{24}(_D_[0-9A-F]{24})?")
 
 
 def is_direct(under: str, key: str) -> bool:
-    """Return whether an object lies directly in a folder, not in a folder of it."""
+    """Return whether an object is directly in a folder, not in a folder below it."""
     name = key.removeprefix(f"{under}/")
     return name not in (key, "") and "/" not in name
 
 
 def wal_name(key: str) -> str:
-    """Return the name of the WAL file that a key stands for, without extension; "" if it is none.
+    """Return the WAL file's name that a key stands for, without extension; "" if it is none.
 
-    Segments, history files, labels of base backups and partial segments.
+    WAL files are segments, history files, labels of base backups and partial segments.
     """
     if not is_direct(WAL_FOLDER, key):
         return ""
@@ -35,7 +35,7 @@ def wal_name(key: str) -> str:
 
 
 def backup_name(key: str) -> str:
-    """Return the name of the base backup whose sentinel a key is, "" if it is none's."""
+    """Return the name of the base backup whose sentinel a key is, "" if it is none."""
     if not is_direct(BACKUP_FOLDER, key) or not key.endswith(SENTINEL):
         return ""
     return key.removeprefix(f"{BACKUP_FOLDER}/").removesuffix(SENTINEL)
@@ -47,10 +47,10 @@ def parts_folder(backup: str) -> str:
 
 
 def ignored(keys: Iterable[str], folders: Iterable[str] = ()) -> tuple[str, ...]:
-    """Return the keys and folders of a listing that count as nothing, in their order.
+    """Return the keys and folders of a listing that do not count, in their order.
 
     `keys`: of `wal_005`, `basebackups_005` or both; `folders`: the folders in them, each with a
-    slash at its end. What an engine writes beside WAL and base backups is not among them.
+    slash at its end. Other files that an engine writes there are not among them.
     """
     found = [key for key in keys if not (wal_name(key) or backup_name(key) or _is_engines(key))]
     return (*found, *(folder for folder in folders if not _is_backups(folder)))

@@ -1,6 +1,6 @@
-"""The listing of the base backups against what they say of themselves. Pure.
+"""Compares the listing of the base backups with their sentinels. Pure.
 
-All keys of a backup's folder come one after another, and its sentinel some time after them.
+The keys of a backup's folder are listed without a gap, and its sentinel some time later.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ _UPLOADED_WITHIN_S = 1200.0
 
 
 class Sentinel(NamedTuple):
-    """A sentinel whose backup has to be compared part by part, with its list of files."""
+    """A sentinel whose backup must be compared part by part, with its list of files."""
 
     name: str
     key: str
@@ -34,7 +34,7 @@ class Sentinel(NamedTuple):
 
 @dataclass(slots=True)
 class _Folder:
-    """What is seen of a backup's folder."""
+    """What the listing shows of a backup's folder."""
 
     digest: Any = field(default_factory=lambda: hashlib.blake2b(digest_size=12))
     sizes: dict[str, int] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class BackupWalk:
         self._counted: list[Counted] = []
 
     def add(self, listed: Listed) -> Sentinel | None:
-        """Take the next object; gives a sentinel whose backup is new, or has changed."""
+        """Take the next object; return a sentinel whose backup is new or has changed."""
         self.objects += 1
         rest = listed.key[len(BACKUP_FOLDER) + 1 :]
         name, slash, inner = rest.partition("/")
@@ -104,7 +104,7 @@ class BackupWalk:
                     timeline=known.timeline if known else 0,
                     system_id=known.system_id if known else 0,
                     uploaded_at=sentinel.uploaded_at,
-                    print_of_parts="",  # it is read again each time
+                    print_of_parts="",  # read again in each round
                     whole_print=known.whole_print if known else "",
                     problem=f"its sentinel cannot be read ({str(unreadable)[:100]})",
                 )
@@ -116,7 +116,7 @@ class BackupWalk:
             problem = "its parts changed after it was verified"
         counted = told.counted
         if known is not None and known.whole_print and not _is_same(known, counted):
-            # What it was stays known: the same wrong content again makes it no better.
+            # Keep the earlier record: the same wrong content must not count as an improvement.
             counted, problem = known, "its sentinel changed after it was verified"
         self._counted.append(
             replace(
@@ -130,7 +130,7 @@ class BackupWalk:
         )
 
     def end(self) -> tuple[Counted, ...]:
-        """Return the finished backups; a delta of one that is not whole is not whole either."""
+        """Return the finished backups. A delta of an incomplete backup is incomplete too."""
         by_name = {one.name: one for one in self._counted}
         return tuple(_with_chain(one, by_name) for one in self._counted)
 
@@ -179,7 +179,7 @@ def _problem(  # noqa: PLR0911 (a list of cases)
     if missing := sorted({"pg_control.tar", *parts} - there):
         return f"{_some(missing)} of it is missing"
     total_bytes = sum(folder.sizes.values())
-    # Both engines count what they have uploaded; sizes that are not told are -1.
+    # Both engines count the bytes that they have uploaded; an unknown size is -1.
     if min(folder.sizes.values()) > 0 and total_bytes < told.compressed_bytes:
         return (
             f"its parts have {total_bytes} bytes, but its sentinel says {told.compressed_bytes}:"
@@ -197,11 +197,11 @@ def _is_same(known: Counted, told: Counted) -> bool:
 
 
 def _is_copied(finished_at: str, uploaded_at: float) -> bool:
-    """Return whether a sentinel was written long after the backup's end: all times are a copy's."""
+    """Return whether a sentinel is much later than its backup's end: the archive is then a copy."""
     try:
         finished = datetime.fromisoformat(finished_at)
     except ValueError:
-        return True  # nothing shows that the times are those of the upload
+        return True  # the times may not be those of the upload
     if finished.tzinfo is None:
         finished = finished.replace(tzinfo=UTC)
     return uploaded_at - finished.timestamp() > _UPLOADED_WITHIN_S

@@ -1,7 +1,7 @@
 """Digests over blocks of segments: which objects may have changed since a round. Pure.
 
-The time of an object tells that it was overwritten only when it is later than the last round. A
-file that was copied with its time, or an older version that came back, is found by its digest.
+The time of an object shows an overwrite only when it is later than the last round. A file that was
+copied with its time, or an older version that was restored, is found by its digest.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ Object = tuple[str, Stamp]
 
 
 class Digests(NamedTuple):
-    """Of the blocks from number `first` on, one after another; `-` where a block is not whole."""
+    """The digests of the blocks from number `first` on; `-` where a block is incomplete."""
 
     first: int = 0
     text: str = ""
@@ -31,7 +31,7 @@ class Digests(NamedTuple):
 
     @classmethod
     def build(cls, found: Iterable[tuple[int, str]]) -> "Digests":
-        """Build it from blocks in ascending order."""
+        """Build the digests from blocks in ascending order."""
         first, text, following = 0, list[str](), 0
         for block, digest in found:
             if not text:
@@ -42,7 +42,7 @@ class Digests(NamedTuple):
         return cls(first, "".join(text))
 
     def upto(self, number: int, older: "Digests") -> "Digests":
-        """Return these for the segments up to a number, and the older ones for those after it."""
+        """Return these digests for the segments up to a number, and the older ones after it."""
         return Digests.build(
             (block, digest)
             for block in self._blocks(older)
@@ -56,7 +56,7 @@ class Digests(NamedTuple):
 
 
 class Blocks:
-    """Takes segments in the order of their numbers; `known` are the digests of the last round."""
+    """Takes segments in ascending order; `known` are the digests of the last round."""
 
     def __init__(self, known: Digests) -> None:
         self.partial: dict[str, Stamp] = {}
@@ -66,7 +66,7 @@ class Blocks:
         self._objects: list[Object] = []
 
     def add(self, number: int, name: str, stamp: Stamp) -> list[Object]:
-        """Take the next; returns the objects of the block before it, when that has changed."""
+        """Take the next segment; return the objects of the block before it if that has changed."""
         changed: list[Object] = []
         if number // BLOCK != self._block:
             changed = self.end()
@@ -75,7 +75,7 @@ class Blocks:
         return changed
 
     def end(self) -> list[Object]:
-        """Take the end of a block; returns its objects when it has changed."""
+        """End a block; return its objects if it has changed."""
         objects, self._objects = self._objects, []
         if len(objects) < BLOCK:
             self.partial.update(objects)
@@ -88,5 +88,5 @@ class Blocks:
 
     @property
     def digests(self) -> Digests:
-        """The digests of all whole blocks."""
+        """Return the digests of all complete blocks."""
         return Digests.build(self._found)

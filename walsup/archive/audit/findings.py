@@ -1,4 +1,4 @@
-"""What a round has found, as the worker tells it. Pure."""
+"""The result of a round, as the worker reports it. Pure."""
 
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
@@ -7,7 +7,7 @@ from walsup.archive.catalog.scope import Counted, Round, Stamp, counted_to_json,
 
 
 class Suspect(NamedTuple):
-    """An object whose content has to be read.
+    """An object whose content must be read.
 
     `why`: its time is later than it was verified (`rewritten`), or something in its block has
     changed (`block`); it is `empty`, of an implausible `size`, or later than those after it
@@ -20,7 +20,7 @@ class Suspect(NamedTuple):
 
 
 class Branch(NamedTuple):
-    """Objects of a timeline that is not of the owner's line.
+    """Objects of a timeline that is not on the owner's line.
 
     `first`: the earliest of them by the bucket's clock, at `since`; `backup`: a base backup of it.
     """
@@ -34,13 +34,13 @@ class Branch(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundFindings:
-    """The answer of one round.
+    """The result of one round.
 
-    `missing`: stretches of segment numbers, both ends included; `more_missing`: how many stretches
-    were left out. `least_unshown`: the least number of the suspects that were left out, -1: none.
-    `known`: what the next round must not find changed although its time is not
-    older than `newest_at`. `begin`: number of the segment where the round began to compare, -1:
-    nothing to compare. `day`: where the newest day begins.
+    `missing`: ranges of segment numbers, both ends included; `more_missing`: how many ranges were
+    left out. `least_unshown`: the lowest number of the suspects that were left out, -1: none.
+    `known`: the objects whose change the next round must notice although their time is not older
+    than `newest_at`. `begin`: number of the segment where the round began to compare, -1: nothing
+    to compare. `day`: where the newest day begins.
     """
 
     backups: tuple[Counted, ...] = ()
@@ -63,16 +63,16 @@ class RoundFindings:
     least_unshown: int = -1
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for the agent."""
+        """Return the JSON for the agent."""
         fields: dict[str, Any] = {name: getattr(self, name) for name in RoundFindings.__slots__}
         return fields | {"backups": [counted_to_json(one) for one in self.backups]}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Self:
-        """Read it in the agent.
+        """Read the findings in the agent.
 
         Raises:
-            TypeError, ValueError, KeyError: it is none.
+            TypeError, ValueError, KeyError: the JSON holds something else.
         """
         fields = dict(fields)
         last, blocks = fields.pop("round"), fields.pop("blocks")

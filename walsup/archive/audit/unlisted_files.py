@@ -1,7 +1,7 @@
 """Files of a data directory that a base backup's own list of files does not name.
 
-Source: WAL-G 3.0.8 and WAL-RUS 0.4.1, whose lists were compared with the directory: they leave out
-only what is named here. Runs in the audit's process: the list takes much memory.
+Source: WAL-G 3.0.8 and WAL-RUS 0.4.1: their lists were compared with the directory, and leave out
+only what is named here. Runs in the audit's process, because the list takes much memory.
 """
 
 import heapq
@@ -22,10 +22,10 @@ _NOT_COPIED = frozenset(
     )
 )
 _EMPTIED = EMPTIED | {"pg_serial", "pg_snapshots"}
-# Caches that postgres makes again, temporary files and relations, and walsup's own.
+# Caches that postgres creates again, temporary files and relations, and walsup's own files.
 _PASSING = re.compile(
     r"pg_internal\.init(\.\d+)?|pgsql_tmp.*|t\d+_\d+.*|.*\.tmp|\.walsup-.*|\.wal-g"
-    # WAL-G leaves these out at any depth: logs, and what belongs to a recovery.
+    # WAL-G leaves these out at any depth: logs, and the files of a recovery.
     r"|log|pg_log|pg_xlog|recovery\.conf|recovery\.signal|standby\.signal"
 )
 _SPACES = "pg_tblspc"
@@ -34,10 +34,10 @@ _FOLDERS = 4096
 
 
 class Places:
-    """Where the file of a name really is, so that both names of one file are the same.
+    """Resolves a file's name to its real path, so that two names of one file are equal.
 
-    A tablespace's file has two where the tablespace lies in the data directory, or in another one's
-    directory: the engine may list either.
+    A tablespace's file has two names when the tablespace is in the data directory or in another
+    tablespace's directory: the engine may list either.
     """
 
     def __init__(self, pgdata: Path) -> None:
@@ -50,7 +50,7 @@ class Places:
 
 
 class Names:
-    """Names of very many files, eight bytes each: that two have the same hash is improbable."""
+    """A set of very many names, at eight bytes each; equal hashes of two are improbable."""
 
     def __init__(self) -> None:
         self._hashes = array("q")
@@ -68,7 +68,7 @@ class Names:
         return at < len(self._hashes) and self._hashes[at] == wanted
 
     def add(self, names: Iterable[str]) -> None:
-        """Take more of them."""
+        """Add names."""
         self._hashes.extend(hash(name) for name in names)
         self._is_sorted = False
 
@@ -76,9 +76,11 @@ class Names:
 def unlisted(
     pgdata: Path, listed: Container[str], before: float, places: Places | None = None
 ) -> list[str]:
-    """Return the paths of regular files that are not listed, the first of them in their order.
+    """Return the paths of regular files that are not listed, the first of them in order.
 
-    `places`: what gives the real paths by which they are listed.
+    `places`: resolves the real paths under which files are listed. `before`: only files that have
+    not changed since this time (of the directory's file system, Unix seconds) count, because others
+    may be younger than the base backup.
 
     `before`: only files that have not changed since this time (of the directory's file system,
     Unix seconds) count: others may be younger than the base backup.

@@ -1,6 +1,6 @@
-"""The listing of the WAL folder against the owner's line, one object after another. Pure.
+"""Compares the listing of the WAL folder with the owner's line, one object at a time. Pure.
 
-The order of keys is the order of WAL on one line: timelines ascend, and so do the segments of each.
+On one line the order of keys is the order of WAL: timelines ascend, and so do their segments.
 """
 
 import re
@@ -18,7 +18,7 @@ MOST_SHOWN = 256
 _MOST_WEAK = 32
 MOST_KNOWN = 4096
 DAY_S = 86400.0
-# A retried push may come a little later than those after it; much later is worth a look.
+# A retried push may be a little later than the segments after it; much later is suspicious.
 _ORDER_SLACK_S = 10.0
 _LOOK_BACK = 4096
 _SEGMENT = re.compile(
@@ -30,7 +30,7 @@ class WalWalk:
     """Takes the objects of the WAL folder in the order of their keys."""
 
     def __init__(self, scope: Scope, begin: int) -> None:
-        """`begin`: number of the first segment that has to be there; above the head: none has."""
+        """`begin`: number of the first segment that must exist; above the head: none must."""
         self.missing: list[tuple[int, int]] = []
         self.more_missing = 0
         self.suspects: list[Suspect] = []
@@ -56,7 +56,7 @@ class WalWalk:
         self._blocks = Blocks(Digests(*scope.blocks))
 
     def _legs(self) -> dict[int, tuple[int, int]]:
-        """Return the first and the last number that each timeline of the line has to have."""
+        """Return the first and the last number that each timeline of the line must have."""
         legs, size = self._scope.line.legs, self._scope.size
         firsts = [leg.begin_lsn // size for leg in legs]
         lasts = [first - 1 for first in firsts[1:]] + [1 << 62]
@@ -113,16 +113,16 @@ class WalWalk:
         self._judge(name, number, stamp, least_segment_bytes(extension, self._scope.size))
 
     def _look_again(self, changed: list[tuple[str, Stamp]]) -> None:
-        """Have a block's objects read that are not known one by one."""
+        """Have those objects of a block read that are not known one by one."""
         if not changed:
-            return  # as after nearly every object
+            return  # true after nearly every object
         scope, told = self._scope, {one.name for one in self.suspects}
         for name, stamp in changed:
             if scope.known.get(name) != stamp != scope.damaged.get(name) and name not in told:
                 self._suspect(name, "block", stamp)
 
     def _judge(self, name: str, number: int, stamp: Stamp, least_bytes: int) -> None:
-        """Decide whether an object has to be read."""
+        """Decide whether an object must be read."""
         scope = self._scope
         if scope.damaged.get(name) == stamp:
             self.damaged.append(name)
@@ -142,7 +142,7 @@ class WalWalk:
         self._pop_later(stamp)
 
     def _order(self, name: str, stamp: Stamp) -> None:
-        """Compare the times of what no earlier round has seen with those of its successors."""
+        """Compare the times of new objects with those of their successors."""
         self._pop_later(stamp)
         self._ascending.append((name, stamp))
 
@@ -154,7 +154,7 @@ class WalWalk:
                 self._weak.append(Suspect(name, "order", before))
 
     def _note_day(self, number: int, at: float) -> None:
-        """Keep where the newest day begins: after the last object that is a day older."""
+        """Remember where the newest day begins: after the last object that is a day older."""
         self._by_time.append((at, number))
         while self._by_time and self._by_time[0][0] < self._newest_at - DAY_S:
             self.day = self._by_time.popleft()[1] + 1
@@ -176,7 +176,7 @@ class WalWalk:
             self.least_unshown = number if least < 0 else min(least, number)
 
     def end(self) -> None:
-        """Take the end of the listing: what is missing up to the head."""
+        """End the listing: note what is missing up to the head."""
         self._look_again(self._blocks.end())
         self.suspects += self._weak
         if self._next <= self._scope.head:
@@ -184,14 +184,14 @@ class WalWalk:
 
     @property
     def round(self) -> Round | None:
-        """What the next round compares with; None: nothing was compared."""
+        """Return what the next round compares with. None: nothing was compared."""
         if self._begin > self._scope.head:
             return None
         return Round(self._newest_at, self._scope.head)
 
     @property
     def known(self) -> dict[str, Stamp]:
-        """The objects for which neither their time nor a digest shows whether they change later."""
+        """Return the objects whose later change neither their time nor a digest would show."""
         return self._blocks.partial | {
             name: stamp
             for name, stamp in self._recent
@@ -200,5 +200,5 @@ class WalWalk:
 
     @property
     def digests(self) -> Digests:
-        """The digests of the blocks that were seen whole."""
+        """Return the digests of the blocks that were seen completely."""
         return self._blocks.digests

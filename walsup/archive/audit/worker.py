@@ -1,9 +1,9 @@
-"""The process that lists an archive for its audit; it may be killed at any time.
+"""The process that lists an archive for its audit. It can be killed at any time.
 
-It reads its question (JSON) from standard input, with the credentials from the run directory, and
-writes lines of JSON: `{"pages": n}` with each answer of the bucket, at last `found` or `fault`. It
-also answers, with `missing`, which parts of one base backup are not there, and with `unlisted`
-which files of the data directory its list does not name.
+It reads its request (JSON) from standard input, takes the credentials from the run directory, and
+writes lines of JSON: `{"pages": n}` with each answer of the bucket, then `found` or `fault`. It
+also returns, with `missing`, which parts of one base backup are absent, and, with `unlisted`, which
+files of the data directory its list does not name.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _NICENESS = 3
 
 
 def main(run_dir: str) -> None:
-    """Carry out one round."""
+    """Run one round."""
     sys.excepthook = log.uncaught
     log.configure(os.environ.get("WALSUP_LOG_FORMAT", "auto"), "audit")
     log.redact_with(redact_known)
@@ -54,7 +54,7 @@ def _tell(answer: dict[str, Any]) -> None:
 
 
 async def _answer(run_dir: str, question: dict[str, Any]) -> dict[str, Any]:
-    """Carry out a round, or look for the parts of one base backup."""
+    """Run a round, or look for the parts of one base backup."""
     content = json.loads((Path(run_dir) / "agent.json").read_text(encoding="utf-8"))
     known = archive_subpath.where(settings.load(content["environment"]))
     bucket = open_bucket(known._replace(region=known.region or question["region"]))
@@ -71,7 +71,7 @@ async def _answer(run_dir: str, question: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _unlisted(bucket: Bucket, pgdata: Path, name: str, before: float) -> list[str] | None:
-    """Return files that the base backup's list lacks; None: it has no list."""
+    """Return files that the base backup's list lacks. None: it has no list."""
     names, places = Names(), Places(pgdata)
     async for files in inventory.held_files(bucket, name):
         names.add(places.real(held.file) for held in files)
@@ -79,7 +79,7 @@ async def _unlisted(bucket: Bucket, pgdata: Path, name: str, before: float) -> l
 
 
 class _Pages:
-    """Counts and tells the answers."""
+    """Counts the answers, and reports the count."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
@@ -94,7 +94,7 @@ class _Pages:
 
 
 async def look(bucket: Bucket, scope: Scope) -> RoundFindings:
-    """List base backups and WAL, and compare.
+    """List base backups and WAL, and compare them with the scope.
 
     Raises:
         what the bucket raises.
@@ -136,7 +136,7 @@ async def look(bucket: Bucket, scope: Scope) -> RoundFindings:
 
 
 def begins(scope: Scope, backups: tuple[Counted, ...]) -> int:
-    """Return where the comparison begins: the oldest base backup's first segment, or the day's."""
+    """Return where to begin: at the oldest base backup's first segment, or at the newest day."""
     oldest = min(
         (b.start_lsn // scope.size for b in backups if _is_ours(scope, b)),
         default=scope.window if scope.window >= 0 else scope.head + 1,
@@ -159,12 +159,12 @@ async def _compare(bucket: Bucket, walk: BackupWalk, sentinel: Sentinel) -> None
     except FileNotFoundError as raised:
         if not is_absent(raised):
             raise
-        return  # removed since it was listed
+        return  # removed after it was listed
     walk.compare(sentinel, content, parts)
 
 
 async def _part_names(bucket: Bucket, sentinel: Sentinel) -> frozenset[str] | None:
-    """Return the parts that a backup's list names; None: it cannot be read."""
+    """Return the parts that a backup's list names. None: the list cannot be read."""
     if not sentinel.has_list:
         return frozenset()
     try:

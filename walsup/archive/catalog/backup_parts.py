@@ -1,8 +1,8 @@
-"""The parts of a base backup and their files, read piece by piece out of its list. Pure.
+"""The parts of a base backup and their files, parsed from its list in pieces. Pure.
 
-A database of a million files has a list of 140 MB; read whole, it takes ten times that in memory.
-Source: WAL-G 3.0.9 and WAL-RUS 0.4.1, files_metadata.json: `Files` has an object for each file,
-`TarFileSets` the names of the files by the part that holds them.
+A database of a million files has a list of 140 MB; parsed at once, it takes ten times that in
+memory. Source: WAL-G 3.0.9 and WAL-RUS 0.4.1, files_metadata.json: `Files` has an object for each
+file, `TarFileSets` the names of the files by the part that holds them.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from walsup.postgres.wal import strip_extension
 
-# The agent itself reads a list up to here; a larger one is read by the audit's process.
+# The agent reads a list up to this size; the audit's process reads a larger one.
 MOST_WHOLE_BYTES = 4 << 20
 
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+', re.DOTALL)
@@ -29,13 +29,13 @@ class ListedFile(NamedTuple):
 
 
 class PartList:
-    """Takes the list in pieces. `parts`: their names without extension, so far."""
+    """Parses the list in pieces. `parts`: the part names without extension, so far."""
 
     def __init__(self) -> None:
         self.parts: set[str] = set()
         self._rest = b""
         self._open: list[bytes] = []
-        self._key = b""  # the last one of the outermost object
+        self._key = b""  # the last key of the outermost object
         self._part = ""
         self._last = b""
         self._is_inside = False  # of TarFileSets
@@ -44,14 +44,14 @@ class PartList:
         """Return the files that the next piece names.
 
         Raises:
-            ValueError: it is no such list.
+            ValueError: this is not such a list.
         """
         files: list[ListedFile] = []
         content, at = self._rest + piece, 0
         for token in _TOKEN.finditer(content):
             if content[at : token.start()].strip():
-                break  # a name that goes on in the next piece
-            # So does perhaps what ends with this one.
+                break  # a name that continues in the next piece
+            # The text after it may continue too.
             if token.end() == len(content) and content[token.start()] not in _PUNCTUATION:
                 break
             self._take(token[0], files)
@@ -62,10 +62,10 @@ class PartList:
         return files
 
     def end(self) -> None:
-        """Check that it was whole.
+        """Check that the list was complete.
 
         Raises:
-            ValueError: it was not.
+            ValueError: it was incomplete.
         """
         if self._open or self._rest or not self._last:
             raise ValueError("it is cut off")
@@ -98,12 +98,12 @@ class PartList:
         self._open.append(token)
 
     def _inside(self, token: bytes, files: list[ListedFile]) -> None:
-        """Take what is no bracket: names of parts with colons and nulls, names of files."""
+        """Take a token that is not a bracket: names of parts and files, colons, nulls."""
         depth, is_name = len(self._open), token[:1] == b'"'
         if token in (b",", b":"):
             return
         if depth == _FILES and is_name:
-            # WAL-G writes files with a slash before.
+            # WAL-G writes file names with a leading slash.
             files.append(ListedFile(self._part, str(json.loads(token)).lstrip("/")))
         elif depth == _PARTS and is_name and self._last in (b"{", b","):
             # WAL-G writes parts with the extension of their compression.

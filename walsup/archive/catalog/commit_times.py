@@ -1,4 +1,4 @@
-"""Up to which moment an archive goes, as its owner has proven it."""
+"""Until which commit time an archive is complete, as its owner has verified it."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from walsup.archive.storage.bucket import Object, Readable
 
 
 async def owner(bucket: Readable) -> Owner | None:
-    """Return the owner object, None when there is none: an archive of another program's.
+    """Return the owner object. None: there is none, the archive is another program's.
 
     Raises:
         what the bucket raises; ValueError: it cannot be read.
@@ -20,8 +20,8 @@ async def owner(bucket: Readable) -> Owner | None:
 def read(found: Object) -> Owner:
     """Read an owner object.
 
-    It is not believed to be complete until later than it was written, by the bucket's own time:
-    its writer's clock may have been ahead.
+    Its `complete_until` is limited to the time when it was written, by the bucket's clock: its
+    writer's clock may have been ahead.
 
     Raises:
         ValueError: it cannot be read.

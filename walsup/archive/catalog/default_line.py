@@ -1,6 +1,7 @@
-"""Which line a restore follows when no timeline is named: the owner's, or the only one there is.
+"""Which line a restore follows when no timeline is named: the owner's, or the only one.
 
-Without an owner object nothing tells whose a timeline is: a fork is shown, and asked about.
+Without an owner object it is unknown whose a timeline is: a fork is reported, and the operator has
+to name a timeline.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,22 +20,22 @@ _MOST_READ = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latest:
-    """The line, and what a person has to know of it."""
+    """The line, and warnings for the operator."""
 
     line: TimelineHistory
     warnings: tuple[str, ...] = ()
 
 
 class ForkError(ValueError):
-    """More than one timeline may be meant; the text names them."""
+    """More than one timeline is possible; the text names them."""
 
 
 async def latest(reader: Reader, offer: Offer) -> Latest:
     """Return the line of the archive's owner; without an owner object, the only line.
 
     Raises:
-        ForkError: more than one timeline has to be chosen from.
-        FaultError: a history file cannot be fetched; ValueError: or read.
+        ForkError: more than one timeline is possible.
+        FaultError: a history file cannot be fetched; ValueError: or not read.
         what the bucket raises.
     """
     if offer.owner is None:
@@ -61,7 +62,7 @@ async def latest(reader: Reader, offer: Offer) -> Latest:
 
 
 async def _without_line(reader: Reader, offer: Offer, owner: Owner) -> Latest:
-    """Return the line of an owner object of an earlier version, which tells one timeline."""
+    """Return the line of an earlier version's owner object, which names one timeline."""
     found = await inventory.line(reader, owner.timeline)
     above = sorted(number for number in offer.present if number > owner.timeline)
     rivals = owner_line.successors(
@@ -77,7 +78,7 @@ async def _without_line(reader: Reader, offer: Offer, owner: Owner) -> Latest:
 
 
 async def _only_line(reader: Reader, offer: Offer) -> Latest:
-    """Return the line of an archive without owner object, in which one timeline is open-ended."""
+    """Return the line of an archive without owner object that has one open-ended timeline."""
     newest_first = sorted(offer.present, reverse=True)
     line = next(iter(await inventory.readable_lines(reader, newest_first[:1])), None)
     if line is None and len(newest_first) > 1:
@@ -104,7 +105,7 @@ async def _only_line(reader: Reader, offer: Offer) -> Latest:
 
 
 async def _goes_on(reader: Reader, leg: TimelineSpan, offer: Offer) -> bool:
-    """Return whether a timeline has segments or base backups after where the next one left it."""
+    """Return whether a timeline has segments or base backups after the next one left it."""
     end_lsn = leg.end_lsn or 0
     of_it = [backup for backup in offer.backups if backup.timeline == leg.timeline]
     if any(backup.finish_lsn > end_lsn for backup in of_it):
@@ -113,7 +114,7 @@ async def _goes_on(reader: Reader, leg: TimelineSpan, offer: Offer) -> bool:
     async for name in listing.from_name(reader.bucket, f"{leg.timeline:08X}"):
         if name[:8] > f"{leg.timeline:08X}":
             break
-        # Without a base backup the size of its segments is not known: then any proves nothing.
+        # Without a base backup the segment size is unknown: then no segment proves anything.
         if classify(name) is Kind.SEGMENT and any(
             (segment := listing.segment(name, size)) and segment.start_lsn >= end_lsn
             for size in sizes
@@ -123,13 +124,13 @@ async def _goes_on(reader: Reader, leg: TimelineSpan, offer: Offer) -> bool:
 
 
 def _leaves(lines: Sequence[TimelineHistory]) -> list[TimelineHistory]:
-    """Return the lines that no other one goes on from."""
+    """Return the lines that no other line continues."""
     before = {leg.timeline for line in lines for leg in line.legs[:-1]}
     return [line for line in lines if line.timeline not in before]
 
 
 def _names(offer: Offer, lines: Iterable[TimelineHistory], beside: Iterable[int] = ()) -> str:
-    """Return the timelines with their newest base backups, those without a history too."""
+    """Return the timelines with their newest base backups, also those without a history."""
     told = {line.timeline: line for line in lines}
     passed = {leg.timeline for line in told.values() for leg in line.legs[:-1]}
     numbers = sorted({*told, *(number for number in beside if number not in passed)})

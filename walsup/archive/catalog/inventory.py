@@ -33,7 +33,7 @@ _METADATA = "files_metadata.json"
 _PIECE_BYTES = 2 << 20
 _FETCH_TIMEOUT_S = 120.0
 _TRIES = 3
-# Kinds of faults of an engine that trying again does not mend.
+# Kinds of engine faults that do not pass when it is tried again.
 PERMANENT = (
     FaultKind.ENGINE_BROKEN,
     FaultKind.ENGINE_UNABLE,
@@ -47,10 +47,10 @@ _COMPRESSION = {"": "none", ".lz4": "lz4", ".zst": "zstd"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """The archive through its bucket and through the engine. `secrets` are cut from its output.
+    """An archive, read through its bucket and through the engine.
 
-    `impatient`: the same bucket, that waits for nothing. `on_fault`: how one that cannot be asked
-    is waited for; None: it is not.
+    `secrets` are removed from the engine's output. `impatient`: the same bucket without waits.
+    `on_fault`: waits for an archive that does not answer; None: there is no wait.
     """
 
     bucket: Readable
@@ -65,12 +65,12 @@ class Reader:
 
     @property
     def asked(self) -> Readable:
-        """The bucket that waits for nothing."""
+        """Return the bucket that waits for nothing."""
         return self.impatient or self.bucket
 
     @property
     def commands(self) -> Commands:
-        """The engine's commands that read it."""
+        """Return the engine's commands that read this archive."""
         return Commands(
             engine=self.engine,
             config=self.config,
@@ -80,10 +80,10 @@ class Reader:
         )
 
     async def fetch(self, name: str) -> Path:
-        """Have a WAL file fetched, decompressed and decrypted, into the scratch directory.
+        """Fetch a WAL file, decompressed and decrypted, into the scratch directory.
 
         Raises:
-            FaultError: the engine could not, with its own words.
+            FaultError: the engine failed; with its own message.
         """
         failures = 0
         while True:
@@ -91,9 +91,9 @@ class Reader:
                 return await self._fetch(name)
             except FaultError as raised:
                 if raised.fault.kind == FaultKind.NO_PRIVATE_KEY:
-                    raise  # the object may be whole
+                    raise  # the object may be complete
                 failures += 1
-                # WAL-RUS says "not found" of what it may not read: that may be about to change.
+                # WAL-RUS says "not found" also without permission: that may change soon.
                 lasts = failures > _TRIES and (
                     raised.fault.kind in PERMANENT or await self._has(name)
                 )
@@ -104,7 +104,7 @@ class Reader:
                 await self.on_fault(raised.fault, failures)
 
     async def _has(self, name: str) -> bool:
-        """Return whether the whole object can be read, so that what it holds is at fault."""
+        """Return whether the complete object can be read, so that its content is at fault."""
         try:
             return bool(await listing.content_of(self.asked, name))
         except Exception as raised:  # noqa: BLE001 (then the bucket is at fault)
@@ -128,7 +128,7 @@ class Reader:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """What there is: finished base backups, oldest LSN first, timelines, the owner object."""
+    """An archive's finished base backups (oldest LSN first), timelines and owner object."""
 
     backups: tuple[Backup, ...]
     timelines: tuple[int, ...]
@@ -136,7 +136,7 @@ class Offer:
 
     @property
     def present(self) -> frozenset[int]:
-        """The timelines of which there is WAL, a history file or a base backup."""
+        """Return the timelines that have WAL, a history file or a base backup."""
         return frozenset({*self.timelines, *(b.timeline for b in self.backups)}) - {0}
 
 
@@ -158,7 +158,7 @@ async def line(reader: Reader, timeline: int) -> TimelineHistory:
     """Return the line of timelines that leads to this one, from its history file.
 
     Raises:
-        FaultError: the file cannot be fetched; ValueError: or read.
+        FaultError: the file cannot be fetched; ValueError: it cannot be read.
     """
     if timeline == 1:
         return TimelineHistory.of(1, ())
@@ -170,10 +170,10 @@ async def line(reader: Reader, timeline: int) -> TimelineHistory:
 
 
 async def readable_lines(reader: Reader, timelines: Iterable[int]) -> list[TimelineHistory]:
-    """Return the lines to these timelines, without those whose history nothing can read.
+    """Return the lines to these timelines, without those whose history cannot be read.
 
     Raises:
-        FaultError: the archive cannot be asked.
+        FaultError: the archive does not answer.
     """
     found = []
     for timeline in timelines:
@@ -188,10 +188,10 @@ async def readable_lines(reader: Reader, timelines: Iterable[int]) -> list[Timel
 
 
 async def first_page(reader: Reader, segment: Segment) -> PageHeader:
-    """Return what the first page of a segment says: that key and compression are right.
+    """Return the first page's header of a segment: that shows that key and compression fit.
 
     Raises:
-        FaultError: it cannot be fetched; ValueError: it is no WAL.
+        FaultError: the segment cannot be fetched; ValueError: it is not WAL.
     """
     path = await reader.fetch(segment.name)
     try:
@@ -202,7 +202,7 @@ async def first_page(reader: Reader, segment: Segment) -> PageHeader:
 
 
 async def held_files(bucket: Readable, name: str) -> AsyncIterator[list[ListedFile]]:
-    """Yield the files of a base backup, some at a time; none when it does not say.
+    """Yield the files of a base backup in batches; none when it has no list.
 
     Raises:
         what the bucket raises; ValueError: the list cannot be read.
@@ -213,7 +213,7 @@ async def held_files(bucket: Readable, name: str) -> AsyncIterator[list[ListedFi
 
 
 async def part_names(bucket: Readable, name: str) -> frozenset[str]:
-    """Return the names of a base backup's parts as its list of files has them; none without a list.
+    """Return the names of a base backup's parts from its list of files; none without a list.
 
     Raises:
         as `held_files` does.
@@ -260,10 +260,10 @@ async def metadata_bytes(bucket: Readable, name: str) -> int:
 
 
 async def missing_parts(bucket: Readable, name: str, compressed_bytes: int = 0) -> tuple[str, ...]:
-    """Return what an unfinished upload or a deletion has left out of a base backup.
+    """Return the parts of a base backup that an unfinished upload or a deletion left out.
 
-    The engines fetch the parts that a listing shows, and miss none: half a backup looks whole.
-    `compressed_bytes`: as its sentinel says, of all parts.
+    The engines fetch the parts that a listing shows and miss none, so half a backup looks complete.
+    `compressed_bytes`: the size of all parts according to the sentinel.
 
     Raises:
         what the bucket raises; ValueError: the list of parts cannot be read.
@@ -280,7 +280,7 @@ async def missing_parts(bucket: Readable, name: str, compressed_bytes: int = 0) 
     missing = [f"{folder}/{part}" for part in sorted(wanted - there.keys())]
     missing += [f"{folder}/{part} (0 bytes)" for part, size in sorted(there.items()) if size == 0]
     total_bytes = sum(there.values())
-    # Both engines count what they have uploaded; sizes that are not told are -1.
+    # Both engines count the bytes that they have uploaded; an unknown size is -1.
     if not missing and min(there.values()) > 0 and total_bytes < compressed_bytes:
         lacking = compressed_bytes - total_bytes
         missing.append(f"{lacking} bytes of its {len(there)} parts: one is cut off")
@@ -288,9 +288,10 @@ async def missing_parts(bucket: Readable, name: str, compressed_bytes: int = 0) 
 
 
 async def space_bytes(bucket: Readable, backup: Backup) -> dict[str, int]:
-    """Return the least that each tablespace takes, by its number.
+    """Return the minimum size of each tablespace, by its number.
 
-    As walsup has noted it; of another's backup the parts that hold nothing else, compressed.
+    From walsup's note in the backup; for another program's backup, the compressed size of the parts
+    that hold only this tablespace.
 
     Raises:
         as `held_files` does.
@@ -332,7 +333,7 @@ async def segments(bucket: Readable, start: Segment) -> tuple[frozenset[str], di
 
 
 def size(backup: Backup) -> int:
-    """Return the size of the backup's segments in bytes, 0 when it is not known."""
+    """Return the segment size of a backup in bytes, 0 when it is not known."""
     try:
         return segment_size(backup.name, backup.start_lsn)
     except ValueError:

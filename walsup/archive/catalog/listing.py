@@ -1,4 +1,4 @@
-"""What the bucket holds, read from the bucket itself and never from an engine's printout."""
+"""What the bucket contains, read from the bucket itself and never from an engine's output."""
 
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -24,14 +24,13 @@ _MOST_NOTED_BYTES = 1 << 15  # in an argument of the engine, which may have 128 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backup:
-    """A finished base backup: one with a sentinel. LSNs in bytes, the time as written there.
+    """A finished base backup: one with a sentinel. LSNs are bytes, the time is as written there.
 
-    `pg_version` as server_version_num, 0 when it is not told; `size_bytes` of what is fetched,
-    `compressed_bytes` of its parts;
-    `tablespaces` has the number and the directory of each, `data_dir` the data directory that was
-    copied; `preloads` is the cluster's
-    shared_preload_libraries, `spaces` the sizes of its tablespaces, as far as walsup has told them
-    with the backup; `left_out` is what it does not hold of the data directory, None: not known.
+    `pg_version` as server_version_num, 0: not known; `size_bytes` of the restored files,
+    `compressed_bytes` of the parts; `tablespaces` has the number and the directory of each,
+    `data_dir` the data directory that was copied; `preloads` is the cluster's
+    shared_preload_libraries, `spaces` the sizes of its tablespaces, as far as walsup noted them
+    with the backup; `left_out`: what the backup lacks of the data directory, None: not known.
     """
 
     name: str
@@ -57,7 +56,7 @@ class Backup:
 
     @property
     def timeline(self) -> int:
-        """The timeline that it was taken on: `base_` and the segment's name; 0: it has no such."""
+        """Return the backup's timeline, from `base_` and the segment's name; 0: it names none."""
         try:
             return int(self.name.removeprefix("base_")[:8], 16)
         except ValueError:
@@ -76,7 +75,7 @@ async def backups(bucket: Readable) -> tuple[Backup, ...]:
         try:
             found.append(_parse(key, at, (await bucket.get(key)).content))
         except (ValueError, TypeError, AttributeError) as fault:
-            # One that cannot be read must not hide the others.
+            # A sentinel that cannot be read must not hide the others.
             log.warning("sentinel.unreadable", key=key, problem=str(fault))
     return tuple(found)
 
@@ -109,7 +108,7 @@ def note(
     spaces: Mapping[str, int] = MappingProxyType({}),
     left_out: Iterable[LeftOut] = (),
 ) -> str:
-    """Return what goes with a base backup of walsup's, for the engine's option (JSON).
+    """Return walsup's note for a base backup, for the engine's option (JSON).
 
     `spaces`: the sizes of tablespaces in bytes, by their numbers; `left_out`: what is not in it.
     """
@@ -118,7 +117,7 @@ def note(
 
 
 def _listed(left_out: Iterable[LeftOut]) -> list[dict[str, object]]:
-    """Return them for the note, links first, and how many did not fit."""
+    """Return the entries for the note, links first, and how many did not fit."""
     ordered = sorted(left_out, key=lambda one: (one.kind != "link", one.path))
     listed: list[dict[str, object]] = []
     room = _MOST_NOTED_BYTES
@@ -149,7 +148,7 @@ def _left_out(noted: Mapping[str, object]) -> tuple[LeftOut, ...] | None:
 
 
 def _noted(told: object) -> dict[str, object]:
-    """Read that note again; anything else is an operator's."""
+    """Read the note; any other note is an operator's."""
     found = told.get(_NOTE) if isinstance(told, dict) else None
     return found if isinstance(found, dict) else {}
 
@@ -187,7 +186,7 @@ async def newest_segment(bucket: Readable) -> str:
 async def is_empty(bucket: Readable) -> bool:
     """Return whether a successful listing finds nothing below the folders of WAL and base backups.
 
-    What does not count as WAL counts here: a cluster's WAL may have been moved there.
+    Objects that do not count as WAL count here: a cluster's WAL may have been moved there.
     """
     for folder in (BACKUP_FOLDER, WAL_FOLDER):
         async for page in bucket.pages(folder):
@@ -211,8 +210,8 @@ async def is_archived(bucket: Readable, name: str) -> bool:
 
 async def listed_from(bucket: Readable, name: str) -> AsyncIterator[tuple[str, Listed]]:
     """Yield the names of WAL files, without extension, with their objects, in order."""
-    # A listing begins after its key; what is not compressed, and WAL-RUS's history files, have the
-    # bare name.
+    # A listing begins after its key; uncompressed files, and WAL-RUS's history files, have the bare
+    # name.
     async for page in bucket.pages(WAL_FOLDER, f"{WAL_FOLDER}/{name[:-1]}"):
         for listed in page.objects:
             if (found := _name(listed.key)) >= name:
@@ -225,7 +224,7 @@ async def key_of(bucket: Readable, name: str) -> str:
         if (found := _name(key)) == name:
             return key
         if found > name and not found.startswith(name):
-            break  # in order of names it cannot come any more
+            break  # in the order of names it cannot follow
     return ""
 
 
@@ -263,7 +262,7 @@ def segment(name: str, size: int) -> Segment | None:
 
 
 async def timelines(bucket: Readable) -> tuple[int, ...]:
-    """Return every timeline of which any object is archived; one page of the listing for each."""
+    """Return every timeline that has any object, with one page of the listing for each."""
     found: list[int] = []
     while (number := await _next_timeline(bucket, found[-1] if found else 0)) is not None:
         found.append(number)
@@ -281,11 +280,11 @@ async def _next_timeline(bucket: Readable, before: int) -> int | None:
 
 
 class Run(NamedTuple):
-    """A gap-free run of segments: its last one, and those seen with two objects each.
+    """A run of segments without a gap: its last one, and those that have two objects each.
 
-    `verified`: the segments of it that are new, as the listing has shown their objects.
-    `beyond`: the first segments of the timeline that are listed and end after the server's
-    position; the server cannot have archived them before that position was read.
+    `verified`: the new segments of the run, as the listing has shown their objects. `beyond`: the
+    first segments of the timeline that are listed but end after the server's position; the server
+    cannot have archived them before that position was read.
     """
 
     mark: Segment
@@ -295,7 +294,7 @@ class Run(NamedTuple):
 
 
 async def advance(bucket: Bucket, mark: Segment, upto_lsn: int | None = None) -> Run:
-    """Return the gap-free run that is in the bucket from `mark` on (rule lag).
+    """Return the run without a gap that is in the bucket from `mark` on (rule lag).
 
     Uploads are parallel, so a later segment proves nothing about an earlier one. Within a
     timeline the order of keys is the order of WAL: the listing ends at the first gap.
@@ -319,7 +318,7 @@ async def advance(bucket: Bucket, mark: Segment, upto_lsn: int | None = None) ->
                 mark = following
                 verified.append((name, Stamp(listed.size_bytes, listed.changed_at)))
         elif name > following.name and not name.startswith(following.name):
-            # In order of names it cannot come any more.
+            # In the order of names it cannot follow.
             if upto_lsn is None or name[:8] > mark.name[:8]:
                 break
             if not beyond:
@@ -334,7 +333,7 @@ def _is_beyond(name: str, mark: Segment, upto_lsn: int) -> bool:
 
 
 async def _beyond(bucket: Readable, mark: Segment, upto_lsn: int) -> list[Segment]:
-    """Look for them where the listing has ended at a gap before."""
+    """Look for segments beyond the position, after a listing that ended at a gap."""
     found: dict[Segment, None] = {}
     current = Segment.containing(upto_lsn, mark.timeline, mark.size)
     async for name in from_name(bucket, current.name):

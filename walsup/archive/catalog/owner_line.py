@@ -1,7 +1,7 @@
-"""The line of timelines that the archive's owner writes, and what of an archive is not on it. Pure.
+"""The line of timelines that the archive's owner writes, and what is not on it. Pure.
 
-A number that exists is no proof: a clone that was left with its archive_command writes the next
-timeline into its source's archive.
+A timeline that exists is no proof: a clone that kept its archive_command writes the next timeline
+into its source's archive.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,8 +17,8 @@ def claimed(
 ) -> Owner:
     """Return the owner object with the line of its new holder.
 
-    `timeline`, `left`: on which one it writes, and where it left those before; `before`: the object
-    that is replaced. Timelines of that which are not on the new line stay known as former ones.
+    `timeline`: the one it writes on; `left`: where it left those before; `before`: the object that
+    is replaced. Timelines of that object which are not on the new line stay known as former ones.
     """
     former: set[int] = set()
     if before is not None and before.system_id == wanted.system_id:
@@ -33,7 +33,7 @@ def claimed(
 
 
 def line_of(owner: Owner) -> TimelineHistory | None:
-    """Return the line that the owner object tells; None: an earlier version has written it."""
+    """Return the line that the owner object names. None: an earlier version wrote the object."""
     if not owner.own_timeline:
         return None
     left = [Switch(timeline=n, switch_lsn=lsn, reason="") for n, lsn in owner.left]
@@ -41,13 +41,13 @@ def line_of(owner: Owner) -> TimelineHistory | None:
 
 
 def timelines(owner: Owner) -> tuple[int, ...]:
-    """Return the timelines of the owner's line, as far as its object tells them."""
+    """Return the timelines of the owner's line, as far as its object names them."""
     line = line_of(owner)
     return tuple(leg.timeline for leg in line.legs) if line else ()
 
 
 def archived_part(line: TimelineHistory, present: Iterable[int]) -> TimelineHistory:
-    """Return the line without the newest timelines of which nothing is archived yet."""
+    """Return the line without its newest timelines that have nothing archived yet."""
     there, legs = set(present), list(line.legs)
     while len(legs) > 1 and legs[-1].timeline not in there:
         legs.pop()
@@ -58,10 +58,10 @@ def archived_part(line: TimelineHistory, present: Iterable[int]) -> TimelineHist
 
 
 def successors(owner: Owner, lines: Iterable[TimelineHistory]) -> tuple[TimelineHistory, ...]:
-    """Return the lines that may be the owner's next: they leave its timeline after what it proved.
+    """Return possible next lines of the owner: they leave its timeline after what it verified.
 
-    Only an object without its own line needs them: its holder may have been promoted, and
-    have archived some of its new timeline before it said so.
+    Only an object without its own line needs them: its holder may have been promoted, and have
+    archived some of its new timeline before it reported that.
     """
     return tuple(
         line

@@ -14,7 +14,7 @@ class _Gets(Protocol):
 
 
 async def stored(bucket: _Gets) -> Object | None:
-    """Return it; None when an authorised server says that there is none.
+    """Return the object. None: an authorised server says that there is none.
 
     Raises:
         what the bucket raises; FileNotFoundError: there is no such bucket.

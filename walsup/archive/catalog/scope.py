@@ -1,4 +1,4 @@
-"""What an audit looks for: the owner's line, its verified end, what was seen before. Pure."""
+"""The scope of an audit: the owner's line, its verified end, what was seen before. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,19 +7,19 @@ from typing import Any, NamedTuple, Self
 from walsup.archive.catalog.timelines import TimelineHistory, TimelineSpan
 from walsup.postgres.wal import Segment
 
-# Listings tell times in seconds, and several servers behind one address have several clocks.
+# Listings give times in seconds, and several servers behind one address have several clocks.
 CLOCK_SLACK_S = 2.0
 
 
 class Stamp(NamedTuple):
-    """By what an object is known again: its size and the time of its last change."""
+    """Identifies an object's version: its size and the time of its last change."""
 
     size_bytes: int
     changed_at: float
 
 
 class Round(NamedTuple):
-    """The last full round: the newest object's time on the bucket's clock, and the verified end.
+    """The last full round: the newest object's time (the bucket's clock), and the verified end.
 
     An object up to `head` that has changed since `newest_at` was overwritten after it was verified.
     """
@@ -30,11 +30,12 @@ class Round(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """A finished base backup as it was when its parts were last compared.
+    """A finished base backup, as it was when its parts were last compared.
 
-    `print_of_parts` changes with any of its parts; `whole_print` is what it was when the backup was
-    whole. `problem` "": it is whole itself. `chain`: the backup that it is a delta of;
-    `chain_problem`: why that makes it unfit. `system_id` 0: its sentinel does not say.
+    `print_of_parts` changes with any of its parts; `whole_print` is its value when the backup was
+    complete. `problem` "": the backup itself is complete. `chain`: the backup that this delta is
+    based on; `chain_problem`: why that one makes it unfit. `system_id` 0: the sentinel does not
+    name it.
     """
 
     name: str
@@ -52,17 +53,21 @@ class Counted:
 
     @property
     def unfit(self) -> str:
-        """Why it does not count, "" when it does."""
+        """Return why the backup does not count, "" when it does."""
         return self.problem or self.chain_problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """The question of one round.
+    """The request of one round.
 
-    `head`: number of the last verified segment. `first`: where a round that does not look at
-    everything begins, 0: everything. `window`: where the last round's window began, for an archive
-    whose base backups are gone.
+    `head`: number of the last verified segment. `first`: where a partial round begins, 0: a full
+    round. `window`: where the last round's window began, for an archive whose base backups are
+    gone. `last`: None before the first full round; `blocks`: its digests. `reread`: a later round,
+    valid for the segments up to its head; what comes after them is still being read. `known`:
+    objects as they were verified; `accepted`: those that were read; `damaged`: as they were found
+    to be wrong. `branches_until`: what changed on other timelines until then is known (bucket's
+    clock).
 
     `last`: None before the first full round; `blocks`: its digests. `reread`: a later round, for
     the segments up to its head; what comes after them is still being read. `known`: objects as they
@@ -86,9 +91,9 @@ class Scope:
     branches_until: float = 0.0
 
     def verified_at(self, number: int) -> float | None:
-        """Return the bucket's time of the last round that has compared a segment, None: none has.
+        """Return the bucket's time of the last round that compared a segment. None: no round did.
 
-        While a round's objects are still being read, `reread` holds for those up to its head.
+        While a round's objects are still being read, `reread` is valid for those up to its head.
         """
         if self.last is None or number > self.last.head:
             return None
@@ -103,7 +108,7 @@ class Scope:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for the worker."""
+        """Return the JSON for the worker."""
         return {
             "system_id": self.system_id,
             "legs": [[leg.timeline, leg.begin_lsn, leg.end_lsn] for leg in self.line.legs],
@@ -123,7 +128,7 @@ class Scope:
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Self:
-        """Read it in the worker."""
+        """Read the scope in the worker."""
         legs = tuple(
             TimelineSpan(timeline=timeline, begin_lsn=begin, end_lsn=end)
             for timeline, begin, end in fields.pop("legs")
@@ -151,13 +156,13 @@ def stamps(fields: Mapping[str, Any]) -> dict[str, Stamp]:
     """Read names with their stamps.
 
     Raises:
-        TypeError, ValueError: they are none.
+        TypeError, ValueError: the JSON holds something else.
     """
     return {str(name): Stamp(int(size), float(at)) for name, (size, at) in fields.items()}
 
 
 def least_segment_bytes(extension: str, size: int) -> int:
-    """Return the smallest size that a whole archived segment with this extension can have.
+    """Return the smallest possible size of a complete archived segment with this extension.
 
     Measured with a 16 MiB segment of zeros after one page header: lz4 65,800 bytes, lzma 2,500,
     zstd 550, brotli 50. Encryption only adds to it.

@@ -1,7 +1,7 @@
-"""The line of timelines that a restore follows, and how far the archive has it without a gap. Pure.
+"""The line of timelines that a restore follows, and how far the archive has it. Pure.
 
-Source: PostgreSQL 15, timeline.c and xlogrecovery.c: a segment is looked for on the newest timeline
-whose beginning is not after it, then on the older ones.
+Source: PostgreSQL 15, timeline.c and xlogrecovery.c: a segment is requested on the newest timeline
+that does not begin after it, then on the older ones.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from walsup.postgres.wal import Segment, Switch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineSpan:
-    """A stretch of the line: a timeline from where it begins; `end_lsn` None: the last one."""
+    """A part of the line: a timeline from where it begins; `end_lsn` None: the last one."""
 
     timeline: int
     begin_lsn: int = 0
@@ -22,13 +22,13 @@ class TimelineSpan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineHistory:
-    """The legs from the oldest timeline to the one that is followed."""
+    """The spans from the oldest timeline to the one that is followed."""
 
     legs: tuple[TimelineSpan, ...]
 
     @classmethod
     def of(cls, timeline: int, history: Sequence[Switch]) -> "TimelineHistory":
-        """Build it from a timeline and what its history file says."""
+        """Build the line from a timeline and the text of its history file."""
         legs, begin_lsn = [], 0
         for switch in history:
             legs.append(
@@ -41,23 +41,23 @@ class TimelineHistory:
 
     @property
     def timeline(self) -> int:
-        """The timeline that is followed."""
+        """Return the timeline that is followed."""
         return self.legs[-1].timeline
 
     def at(self, number: int, size: int) -> TimelineSpan:
-        """Return the leg to which a segment belongs: the newest that has begun in it or before."""
+        """Return the span of a segment: the newest that begins in it or before it."""
         begun = (leg for leg in self.legs if leg.begin_lsn // size <= number)
         return max(begun, key=lambda leg: leg.begin_lsn)
 
     def has(self, timeline: int, finish_lsn: int) -> bool:
-        """Return whether a base backup that ends there lies on the line."""
+        """Return whether a base backup that ends there is on the line."""
         return any(
             leg.timeline == timeline and (leg.end_lsn is None or finish_lsn <= leg.end_lsn)
             for leg in self.legs
         )
 
     def candidates(self, number: int, size: int) -> tuple[Segment, ...]:
-        """Return the names under which postgres takes a segment, in the order of its asking."""
+        """Return the names under which postgres requests a segment, in that order."""
         return tuple(
             Segment(timeline=leg.timeline, number=number, size=size)
             for leg in reversed(self.legs)
@@ -68,10 +68,10 @@ class TimelineHistory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """How far an archive goes: `end` is the last segment before the first gap, None: not even one.
+    """How far an archive reaches: `end` is the last segment before the first gap, None: none.
 
-    `hole`: the first that is missing although later ones of the line are there, or that does not
-    continue what lies before it; then `broken` says why.
+    `hole`: the first segment that is missing although later ones of the line exist, or that does
+    not continue the WAL before it; then `broken` says why.
     """
 
     end: Segment | None
@@ -80,7 +80,7 @@ class Reach:
     broken: str = ""
 
     def until(self, break_lsn: int, why: str, accept_hole: str = "") -> "Reach":
-        """Return how far it goes when the WAL at `break_lsn` does not continue what lies before."""
+        """Return the reach when the WAL at `break_lsn` does not continue the WAL before it."""
         if self.end is None or break_lsn >= self.end.end_lsn:
             return self
         first = self.end.number - self.count + 1
@@ -93,7 +93,7 @@ class Reach:
 def reach(
     line: TimelineHistory, start: Segment, names: Iterable[str], *, accept_hole: str = ""
 ) -> Reach:
-    """Follow the line from the segment `start`; `names` has what is archived from it on."""
+    """Follow the line from the segment `start`; `names` are the archived names from it on."""
     size = start.size
     present = _on_line(line, names, size)
     last = max((number for _, number in present), default=-1)
@@ -110,19 +110,19 @@ def reach(
 
 
 def is_hole(line: TimelineHistory, asked: Segment, names: Iterable[str]) -> bool:
-    """Return whether a segment that is absent is missing in the middle of what is archived."""
+    """Return whether an absent segment is followed by archived ones."""
     size = asked.size
     if line.at(asked.number, size).timeline != asked.timeline:
-        return False  # postgres has asked for the newer timeline's before, and asks for both
+        return False  # postgres requested the newer timeline's before, and requests both
     return any(number > asked.number for _, number in _on_line(line, names, size))
 
 
 def _taken(
     line: TimelineHistory, number: int, size: int, present: AbstractSet[tuple[int, int]]
 ) -> Segment | None:
-    """Return the archived segment that postgres takes at a number, if it goes on from there.
+    """Return the archived segment that postgres takes at a number, if it continues there.
 
-    The older timeline's serves only while the newer one has nothing after it.
+    The older timeline's is taken only while the newer one has nothing after it.
     """
     owner = line.at(number, size).timeline
     for segment in line.candidates(number, size):
@@ -149,10 +149,10 @@ def _on_line(line: TimelineHistory, names: Iterable[str], size: int) -> set[tupl
 
 
 def segment_size(backup: str, start_lsn: int) -> int:
-    """Return the size of the segments, from a backup's name and its first LSN, in bytes.
+    """Return the segment size in bytes, from a backup's name and its first LSN.
 
     Raises:
-        ValueError: the name has no segment in it that fits.
+        ValueError: the name contains no segment that fits.
     """
     name = backup.removeprefix("base_")[:24]
     for exponent in range(20, 31):

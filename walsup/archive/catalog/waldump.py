@@ -1,4 +1,4 @@
-"""What WAL holds, read by pg_waldump: restore points, ends of transactions, the last record.
+"""The content of WAL, read by pg_waldump: restore points, ends of transactions, last record.
 
 Source: PostgreSQL 11 to 18, pg_waldump.c, xactdesc.c, xlogdesc.c.
 """
@@ -17,7 +17,7 @@ from walsup.system.prctl import die_with_parent
 _TIMEOUT_S = 600.0
 _LSN = re.compile(rb", lsn: ([0-9A-F]+/[0-9A-F]+), ")
 _XID = re.compile(rb", tx: +(\d+), ")
-# The time in the time zone of the process; of a prepared transaction its number stands before it.
+# The time is in the time zone of the process; for a prepared transaction its number precedes it.
 _ENDED = re.compile(
     rb", desc: (?:COMMIT|ABORT)(?:_PREPARED)? (?:(\d+): )?.*?(\d{4}-\d\d-\d\d [\d:.]+) UTC"
 )
@@ -28,7 +28,7 @@ _LONGEST_LINE_BYTES = 1 << 20
 
 @dataclass(slots=True)
 class Seen:
-    """What was seen of some WAL. LSNs are those of the records' beginnings."""
+    """What was found in some WAL. LSNs are the beginnings of records."""
 
     last_lsn: int | None = None
     last_end: datetime | None = None
@@ -37,7 +37,7 @@ class Seen:
     backup_end_lsn: int | None = None
 
     def add(self, line: bytes, name: bytes | None, xid: int | None) -> None:
-        """Take a line of pg_waldump's; `name`, `xid`: what is looked for."""
+        """Parse a line of pg_waldump; `name`, `xid`: what is searched."""
         at = _LSN.search(line)
         if at is None:
             return
@@ -63,9 +63,10 @@ async def scan(  # noqa: PLR0913 (each is one fact)
     xid: int | None = None,
     end_lsn: int | None = None,
 ) -> None:
-    """Read the records that begin in a segment; the folder has it, and those after it.
+    """Read the records that begin in a segment; the folder has it, and the following ones.
 
-    `end_lsn`: read on, or no further than, to there.
+    `end_lsn`: read up to there. A record may continue in the next segment: without that one the
+    last record is left out.
 
     A record may go on in the next segment: without that one the last is left out.
 

@@ -1,1 +1,1 @@
-"""The engine that carries the bytes: WAL-G or WAL-RUS, behind one adapter."""
+"""The engine that transfers the bytes: WAL-G or WAL-RUS, behind one adapter."""

@@ -1,7 +1,7 @@
-"""The engine that carries the bytes, behind one adapter: WAL-G or WAL-RUS. Pure but for `choose`.
+"""The engine that transfers the bytes, behind one adapter: WAL-G or WAL-RUS. Pure but for `choose`.
 
-Both take the same settings, write the same format and answer the same daemon requests; what
-differs is in this module (facts: WAL-RUS 0.4.1, WAL-G 3.0.8).
+Both take the same settings, write the same format and answer the same daemon requests; the
+differences are in this module (facts: WAL-RUS 0.4.1, WAL-G 3.0.8).
 """
 
 import json
@@ -23,7 +23,7 @@ _SHORTEST_PUSH_S = 2.0
 
 
 class Engine(NamedTuple):
-    """An engine's programs, by absolute path, and the memory that each run of them may take."""
+    """An engine's programs, by absolute path, and the memory that each run may take."""
 
     name: str
     program: Path
@@ -32,16 +32,16 @@ class Engine(NamedTuple):
 
     @property
     def has_daemon(self) -> bool:
-        """Return whether a daemon carries the WAL; WAL-G's is useless without its client."""
+        """Return whether a daemon transfers the WAL; WAL-G's is useless without its client."""
         return self.name == "walrus" or self.client is not None
 
     def daemon_argv(self, config: Path, socket: Path) -> list[str]:
-        """The resident daemon."""
+        """Return the command of the resident daemon."""
         argv = [str(self.program), "--config", str(config), "daemon", str(socket)]
         return self.room.bound(argv, DAEMON_OOM_SCORE)
 
     def backup_argv(self, config: Path, pgdata: Path, note: str = "") -> list[str]:
-        """A full base backup, with an immediate checkpoint; `note` (JSON) goes with it."""
+        """Return the command of a full base backup, with a fast checkpoint and a note (JSON)."""
         words, option = ["--full"], "--add-user-data"
         if self.name == "walrus":
             words, option = ["--fast", "--full"], "--user-data"
@@ -50,37 +50,38 @@ class Engine(NamedTuple):
         return self._once(config, "backup-push", *words, str(pgdata))
 
     def push_argv(self, config: Path, path: Path) -> list[str]:
-        """One WAL file, past the daemon and what it remembers, and none of those that follow it."""
+        """Return the command that pushes one WAL file and no others, without the daemon's cache."""
         return self._once(config, "wal-push", str(path), before=ALONE)
 
     def fetch_argv(self, config: Path, name: str, target: Path) -> list[str]:
-        """One WAL file, decompressed and decrypted, and none of those that follow it.
+        """Return the command that fetches one WAL file, decompressed and decrypted, and no others.
 
-        With more than one at a time, a child that is not waited for fetches them beside the target.
+        With more than one at a time, a child that nothing waits for fetches the others beside the
+        target.
         """
         alone = ("env", "WALG_DOWNLOAD_CONCURRENCY=1")
         return self._once(config, "wal-fetch", name, str(target), before=alone)
 
     def cat_argv(self, config: Path, key: str, *, compressed: bool = True) -> list[str]:
-        """One object, decompressed and decrypted, to the output."""
+        """Return the command that writes one object, decompressed and decrypted, to the output."""
         words = ["--decompress"] if compressed else []
         return self._once(config, "st", "cat", "--decrypt", *words, key)
 
     def list_argv(self, config: Path, folder: str) -> list[str]:
-        """The objects of a folder, with their names, to the output."""
+        """Return the command that lists the objects of a folder by name."""
         return self._once(config, "st", "ls", folder)
 
     def list_backups_argv(self, config: Path) -> list[str]:
-        """The finished base backups, with their names, to the output."""
+        """Return the command that lists the finished base backups by name."""
         return self._once(config, "backup-list")
 
     def restore_argv(
         self, config: Path, data: Path, backup: str, spec: Path | None = None
     ) -> list[str]:
-        """A base backup, with those it is a delta of, into an empty directory.
+        """Return the command that restores a base backup and its parents into an empty directory.
 
-        `spec`: where its tablespaces are; without it WAL-G makes their links in the directory that
-        was backed up, wherever that is.
+        `spec`: the places of its tablespaces; without it WAL-G creates their links in the directory
+        that was backed up, wherever that is.
         """
         more = ["--restore-spec", str(spec)] if spec and self.name == "wal-g" else []
         return self._once(config, "backup-fetch", str(data), backup, *more)
@@ -95,7 +96,7 @@ ALONE = ("env", "WALG_UPLOAD_CONCURRENCY=1")
 
 
 def choose(settings: Settings, path: str) -> Engine | Fault:
-    """Find the engine that the settings ask for on `path`."""
+    """Return the engine that the settings request, from `path`."""
     walg, walrus = which("wal-g", path), which("walrus", path)
     client = which("walg-daemon-client", path)
     wanted = settings.engine
@@ -115,8 +116,8 @@ def choose(settings: Settings, path: str) -> Engine | Fault:
 def push_timeout_s(stop_grace_s: float, lease_s: float) -> float:
     """Return the deadline of one push.
 
-    It must leave time for the rest of a stop (rule stop-ladder), and one that began when the lease
-    was about to end must have ended before another instance may write (rule one-owner).
+    It must leave time for the rest of a stop (rule stop-ladder), and a push that began when the
+    lease was about to end must end before another instance may write (rule one-owner).
     """
     after_stop_s = max(stop_grace_s - _STOP_RESERVE_S, _SHORTEST_PUSH_S)
     return min(after_stop_s, longest_push_s(lease_s))
@@ -135,7 +136,7 @@ def render(  # noqa: PLR0913 (each is one fact)
 ) -> str:
     """Return the configuration for an engine (JSON; both read the same names), for a 0600 file.
 
-    Settings of the engine that walsup does not own come first, so none of them can undo ours.
+    Settings of the engine that walsup does not own come first, so none of them can override ours.
     `overwrites`: a push replaces an object of its name. Otherwise the engine compares, for which it
     has to decrypt, and rejects other bytes.
     """
@@ -144,14 +145,14 @@ def render(  # noqa: PLR0913 (each is one fact)
         **room.knobs(),
         "WALG_S3_MAX_RETRIES": str(_WALG_RETRIES),
         "S3_ENABLE_VERSIONING": "disabled",
-        # Else WAL-G's base backup logs in to every database, with the superuser's rights.
+        # Otherwise WAL-G's base backup logs in to every database as the superuser.
         "WALG_DISABLE_PARTIAL_RESTORE": "true",
         **settings.passed_on,
         **_place(settings, engine),
         "WALG_COMPRESSION_METHOD": compression,
         "WALG_PREVENT_WAL_OVERWRITE": "false" if overwrites else "true",
         "WALG_DAEMON_WAL_UPLOAD_TIMEOUT": f"{push_s:g}s",
-        "WALG_PG_WAL_SIZE": str(segment_bytes // _MEBIBYTE),  # WAL-G believes in 16 otherwise
+        "WALG_PG_WAL_SIZE": str(segment_bytes // _MEBIBYTE),  # WAL-G assumes 16 otherwise
         "PGDATA": str(settings.pgdata),
         "PGHOST": socket_dir,
         "PGPORT": str(port),
@@ -173,7 +174,7 @@ def render(  # noqa: PLR0913 (each is one fact)
 
 
 def _place(settings: Settings, engine: str) -> dict[str, str]:
-    """Where the archive is; WAL-RUS prefers WALG_FILE_PREFIX when it sees both."""
+    """Return the place of the archive; WAL-RUS prefers WALG_FILE_PREFIX when it sees both."""
     if isinstance(settings.archive, FileArchive):
         return {"WALG_FILE_PREFIX": settings.archive.directory}
     if settings.archive is None:

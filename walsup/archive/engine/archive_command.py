@@ -1,12 +1,12 @@
-"""archive_command: constant, without Python, never a code over 125, refused without a lease.
+"""archive_command: constant, without Python, no code over 125, refused without a lease. Pure.
 
 Rule archive-settings.
 
-Pure. The lease is a file with the uptime (seconds) until which we may write. A process that was
-stopped for longer than that, and goes on, must not upload what another start has meanwhile taken
-over; no process of ours need be awake for that. After it the file has the timelines of this
-cluster's history: a file of another one that postgres is to archive (a `.ready` made by hand) would
-be a branch in the archive. The check is made of a shell's own words: no fork.
+The lease is a file with the uptime (seconds) until which this instance may write. A process that
+was stopped for longer than that, and continues, must not upload what another start has taken over
+in the meantime; the check needs no other process. After it the file has the timelines of this
+cluster's history: a file of another timeline that postgres is to archive (a `.ready` made by hand)
+would be a branch in the archive. The check uses only builtins of the shell: no fork.
 """
 
 import os
@@ -16,13 +16,13 @@ from pathlib import Path
 
 from walsup.archive.engine.adapter import ALONE, Engine
 
-# What lies in the run directory.
+# Files in the run directory.
 SOCKET = "engine.sock"
 CONFIG = "engine.json"
 LEASE = "lease"
-MANY = "many-ready"  # there while many files wait: a line that says whether another's is among them
+MANY = "many-ready"  # while many files wait: whether another timeline's is among them
 
-# Source: PostgreSQL 15, pgarch.c: MAXPGPATH with its end, and what is longer is cut silently.
+# Source: PostgreSQL 15, pgarch.c: MAXPGPATH with its end; a longer command is cut silently.
 MOST_BYTES = 1023
 _LONGEST_NAME = len("000000010000000000000001.00000028.backup")
 _DIGITS = 12
@@ -32,7 +32,7 @@ _WITHOUT_DAEMON_S = 60.0
 
 
 def archive_command(engine: Engine, run_dir: Path, push_timeout_s: float) -> str:
-    """Return the command; without the lease's file, the gate is shut.
+    """Return the command; without the lease's file archiving is disabled.
 
     Directory and engine are named once: PostgreSQL before 16 cuts what is longer than MOST_BYTES.
     """
@@ -51,7 +51,7 @@ def archive_command(engine: Engine, run_dir: Path, push_timeout_s: float) -> str
 
 
 def longest(command: str) -> int:
-    """Return the length in bytes that PostgreSQL makes of the command at the most."""
+    """Return the maximum length in bytes of the command after PostgreSQL's substitutions."""
     name = "0" * _LONGEST_NAME
     told = command.replace("%%", "\0").replace("%p", f"pg_wal/{name}").replace("%f", name)
     return len(os.fsencode(told))
@@ -68,12 +68,12 @@ def _push(
 ) -> str:
     """Return the push, with the run directory and the engine's program as words of the shell.
 
-    `alone`: nothing but this file. Else both engines push along what else is `.ready`.
+    `alone`: only this file. Otherwise both engines also push what else is `.ready`.
     """
     socket, config = f"{where}/{SOCKET}", f"{where}/{CONFIG}"
     timeout = f"{round(push_timeout_s) + _CLIENT_MARGIN_S}s"
     if alone or not engine.has_daemon:
-        # Killed by then as well: what goes on for longer may meet another writer (rule one-owner).
+        # Killed by then as well: a longer push may meet another writer (rule one-owner).
         kill_after_s = min(_KILL_AFTER_S, push_timeout_s / 4)
         bound_s = min(_WITHOUT_DAEMON_S, push_timeout_s - kill_after_s)
         words = [*(ALONE if alone else ()), "timeout", "-k", f"{kill_after_s:g}", f"{bound_s:g}"]
@@ -102,18 +102,18 @@ def _foreign() -> str:
 
 
 def lease_line(until: int, timelines: Iterable[int]) -> str:
-    """Return what the lease's file says, at one width for the same timelines."""
+    """Return the line of the lease's file, at one width for the same timelines."""
     own = " ".join(f"{timeline:08X}" for timeline in sorted(timelines))
     return f"{until:0{_DIGITS}} {own}\n"
 
 
 def _check() -> str:
     reading = f'{{ read -r up _ </proc/uptime && read -r until own <"$r"/{LEASE}; }} 2>/dev/null'
-    # Its first eight digits are the timeline of any file that postgres archives.
+    # The first eight digits are the timeline of any file that postgres archives.
     is_own = '{ f=%f; case " $own " in *" ${f%%"${f#????????}"} "*) ;; *) false; esac; }'
     return f'{reading} && [ "${{up%%.*}}" -lt "$until" ] && {is_own}'
 
 
 def _quoted(word: str) -> str:
-    """Quote for the shell; postgres replaces %f, so a percent sign of ours is doubled for it."""
+    """Quote for the shell; postgres replaces %f, so other percent signs are doubled."""
     return shlex.quote(word).replace("%", "%%")

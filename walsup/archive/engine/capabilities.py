@@ -1,8 +1,8 @@
-"""What each engine can: the settings and kinds of credentials that it honours. Pure.
+"""What each engine supports: the settings and kinds of credentials that it honours. Pure.
 
-A setting that says where bytes go, in what form they are kept or with whose rights, and that the
-engine would ignore, is refused: an archive must not look encrypted when it is not. One that only
-tunes is passed on with a warning, and so is a name that neither engine is known to read.
+A setting that says where bytes go, in what form they are stored or with whose permissions, and that
+the engine would ignore, is rejected: an archive must not look encrypted when it is not. A setting
+that only tunes is passed on with a warning, and so is a name that neither engine is known to read.
 
 Source: WAL-RUS 0.4.1, every variable that src/config/mod.rs, src/crypto/, src/storage/s3.rs,
 src/retry.rs, src/cli/mod.rs and src/pg/replication/conn.rs read; WAL-G 3.0.8,
@@ -22,9 +22,9 @@ _OFF = ("", "0", "false", "no", "off", "none", "standard")
 
 
 class Ability(NamedTuple):
-    """What a setting asks for. `engines` (): walsup's own requests could not follow.
+    """What a setting requests. `engines` (): walsup's own requests do not support it.
 
-    `vital`: going on without it would be wrong. `unkeyed`: it counts only when no static key is
+    `vital`: continuing without it would be wrong. `unkeyed`: it counts only when no static key is
     given, which both engines and walsup prefer.
     """
 
@@ -41,7 +41,7 @@ def _row(
     return Ability(what, engines, vital, tuple(names.split()), unkeyed)
 
 
-# Names are without WALG_ and WALE_: WAL-G takes what is its storage's with and without them.
+# Names are without WALG_ and WALE_: WAL-G takes its storage settings with and without them.
 # fmt: off
 ABILITIES: tuple[Ability, ...] = (
     _row("encryption with libsodium",
@@ -99,7 +99,7 @@ _BY_NAME = {name: ability for ability in ABILITIES for name in ability.names}
 
 
 def refusal(settings: Settings, engine: str) -> Fault | None:
-    """Return which settings the engine would ignore, None when it heeds all that matter."""
+    """Return which settings the engine would ignore. None: it honours all that matter."""
     lost = {
         name: ability
         for name, ability in _asked(settings)
@@ -128,7 +128,7 @@ def refusal(settings: Settings, engine: str) -> Fault | None:
 
 
 def unheeded(settings: Settings, engine: str) -> Iterator[str]:
-    """Yield a warning for each setting that is passed on without being known to matter."""
+    """Yield a warning for each setting that is passed on and not known to matter."""
     for name in sorted(settings.passed_on):
         plain = unprefixed(name)
         if not settings.passed_on[name]:

@@ -1,4 +1,4 @@
-"""The engine's commands, each run once to its end, and what its output says when one fails."""
+"""The engine's commands, each run once to its end, and the meaning of the output on failure."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ _DAMAGED = "restore the object as it was written (for example from an older vers
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A command that has failed. `lines`: the last ones of its output, without secrets."""
+    """A command that failed. `lines`: its last lines, without secrets."""
 
     code: int
     told: Fault
@@ -25,16 +25,16 @@ class Failure:
 
     @classmethod
     def read(cls, code: int, output: Path, secrets: Iterable[str]) -> "Failure":
-        """Return what the output of a command says that has ended with this code."""
+        """Return the meaning of the output of a command that ended with this code."""
         secrets = tuple(secrets)
         return cls(code, classify_output(raw_lines(output), secrets), last_lines(output, secrets))
 
     def fault(self, what: str) -> Fault:
-        """Return the fault with what has failed, the exit code and the engine's own words."""
+        """Return the fault with what failed, the exit code and the engine's message."""
         return self.told._replace(problem=f"{what} ({self.code}): {self.told.problem}")
 
     def ended(self, what: str, *, shows_lines: bool = False) -> Fault:
-        """Return the fault of a command that is named; `shows_lines`: with the last lines, too."""
+        """Return the fault of the named command; `shows_lines`: with the last lines, too."""
         lines = f"\n{self.lines}" if shows_lines else ""
         problem = f"{what} ended with {self.code}: {self.told.problem}{lines}"
         return self.told._replace(problem=problem)
@@ -56,7 +56,7 @@ class Commands:
     async def push(
         self, path: Path, output: Path, *, timeout_s: float, cancelled: asyncio.Event | None = None
     ) -> Failure | None:
-        """Archive a file of pg_wal, past the daemon; None: the engine reports success."""
+        """Archive a file of pg_wal without the daemon; None: the engine reports success."""
         argv = self.engine.push_argv(self.config, path)
         return await self.run(argv, output, timeout_s=timeout_s, cancelled=cancelled)
 
@@ -75,7 +75,7 @@ class Commands:
         timeout_s: float | None = None,
         cancelled: asyncio.Event | None = None,
     ) -> Failure | None:
-        """Run one of the engine's commands; None: it has ended with 0."""
+        """Run one of the engine's commands; None: it ended with 0."""
         code = await run_once.run(
             argv,
             output,

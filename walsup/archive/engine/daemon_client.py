@@ -1,8 +1,8 @@
 """Requests to the engine's daemon over its unix socket, without its client.
 
-A request is type, length of all (u16, big-endian) and body; an answer begins with one letter.
-WAL-RUS sends two more bytes after it, WAL-G none: a reader for both takes one byte. The body of a
-fetch is the number of its arguments, and each with its length (u16) before it.
+A request is type, total length (u16, big-endian) and body; an answer begins with one letter.
+WAL-RUS sends two more bytes after it, WAL-G none: one byte is read, for both. The body of a fetch
+is the number of its arguments, and each with its length (u16) before it.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _LOOK_EVERY_S = 0.1
 
 
 async def ask(socket: Path, kind: bytes, argument: str, timeout_s: float) -> bool:
-    """Send one request; True when the daemon says so within the time, False in any other case."""
+    """Send one request; return True when the daemon confirms it in time, otherwise False."""
     body = argument.encode()
     try:
         async with asyncio.timeout(timeout_s):
@@ -47,7 +47,7 @@ class DaemonRequest(NamedTuple):
         """Return the arguments of a fetch.
 
         Raises:
-            IndexError, struct.error: it is none.
+            IndexError, struct.error: the body is not a fetch.
         """
         found, at = [], 1
         for _ in range(self.body[0]):
@@ -59,10 +59,10 @@ class DaemonRequest(NamedTuple):
 
 
 async def read_request(reader: asyncio.StreamReader) -> DaemonRequest:
-    """Read what a client asks.
+    """Read a client's request.
 
     Raises:
-        EOFError: it has closed; OSError; ValueError: a request cannot have that length.
+        EOFError: the client has closed; OSError; ValueError: a request cannot have that length.
     """
     header = await reader.readexactly(_HEADER.size)
     kind, length = _HEADER.unpack(header)
@@ -76,7 +76,7 @@ async def check(socket: Path, timeout_s: float = 1.0) -> bool:
 
 
 async def answers(socket: Path, timeout_s: float) -> bool:
-    """Return whether a daemon answers within the time; one that has just started is waited for."""
+    """Return whether a daemon answers in time; one that has just started is waited for."""
     deadline_s = time.monotonic() + timeout_s
     while (left_s := deadline_s - time.monotonic()) > 0:
         if await check(socket, left_s):
@@ -86,5 +86,5 @@ async def answers(socket: Path, timeout_s: float) -> bool:
 
 
 async def push(socket: Path, name: str, timeout_s: float) -> bool:
-    """Push a file of pg_wal by its name; True when the daemon says that it is uploaded."""
+    """Push a file of pg_wal by its name; return True when the daemon reports the upload."""
     return await ask(socket, _PUSH, name, timeout_s)

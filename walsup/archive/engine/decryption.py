@@ -1,4 +1,4 @@
-"""Whether this container can read what it archives: a server may hold only a key that encrypts."""
+"""Whether this container can read what it archives: it may hold only a key that encrypts."""
 
 from pathlib import Path
 
@@ -13,10 +13,10 @@ _PASSPHRASE = "PGP_KEY_PASSPHRASE"  # noqa: S105 (a name)
 
 
 def lacking(source: Settings) -> str:
-    """Return why the engine can encrypt and not decrypt with these settings, "" when it can.
+    """Return why the engine can encrypt but not decrypt with these settings, "" when it can.
 
-    What only a key service or a keyring knows is no reason. A file that cannot be read is none
-    either: the engine's own words follow.
+    A key in a key service or a keyring is assumed to decrypt, and so is a file that cannot be read:
+    the engine's message follows.
     """
     given = {
         unprefixed(name): (name, text) for name, text in source.passed_on.items() if text.strip()
@@ -39,7 +39,7 @@ def lacking(source: Settings) -> str:
 
 
 def attention(why: str) -> Fault:
-    """Return what a person should know of a container that archives what it cannot read."""
+    """Return what the operator should know of a container that cannot read what it archives."""
     return Fault(
         kind=FaultKind.NO_PRIVATE_KEY,
         problem=f"{why}: this container can encrypt but not decrypt, so base backups and WAL are"

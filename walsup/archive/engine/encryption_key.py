@@ -1,8 +1,8 @@
 """Which key the archive's objects are encrypted with, as a fingerprint that reveals no key.
 
-Whatever decides whether today's settings can read yesterday's objects goes into it. What a server
-decrypts by itself (SSE-S3, SSE-KMS), and credentials of a key service, do not.
-Source: WAL-G 3.0.8, internal/configure_crypter.go and internal/crypto; WAL-RUS 0.4.1, src/crypto.
+Whatever decides whether today's settings can read yesterday's objects is part of it. What a server
+decrypts (SSE-S3, SSE-KMS), and the credentials of a key service, are not. Source: WAL-G 3.0.8,
+internal/configure_crypter.go and internal/crypto; WAL-RUS 0.4.1, src/crypto.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from walsup.archive.faults import Fault, FaultError, FaultKind
 from walsup.settings import Settings
 
 NONE = "none"
-_ROUNDS = 100_000  # slow enough for a weak passphrase; 60 ms of one core, once a start
+_ROUNDS = 100_000  # slow enough for a weak passphrase; 60 ms of one core, once at a start
 _DIGEST_BYTES = 8
 # The method, and the settings (without WALG_ or WALE_) that say which key it is.
 _METHODS = (
@@ -35,7 +35,7 @@ _TRANSFORM = "LIBSODIUM_KEY_TRANSFORM"
 
 
 class Part(NamedTuple):
-    """A setting that decides about the key: its method, its name and what it says."""
+    """A setting that decides about the key: its method, its name and its value."""
 
     method: str
     name: str
@@ -63,7 +63,7 @@ def fingerprint(settings: Settings, system_id: int) -> str:
 
 
 def key_files(settings: Settings) -> tuple[tuple[str, int, int, int], ...]:
-    """Return each key file with what shows that it was replaced; nothing for one that is absent."""
+    """Return each key file with a stamp that shows its replacement; nothing for an absent one."""
     found = []
     for name, text in sorted(settings.passed_on.items()):
         if text and unprefixed(name).endswith(_PATH) and unprefixed(name) in _NAMES:
@@ -88,7 +88,7 @@ def _parts(settings: Settings) -> Iterator[Part]:
             inline = name.removesuffix(_PATH)
             if name.endswith(_PATH) and inline in keys:
                 continue  # both engines prefer the key itself
-            # The same key in a file or in the variable is the same key.
+            # The same key in a file or in the variable has the same fingerprint.
             text = _content(given[name]) if name.endswith(_PATH) else given[name]
             yield Part(method, inline, text.strip())
         if keys and _TRANSFORM in names:

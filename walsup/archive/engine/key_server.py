@@ -1,9 +1,9 @@
 """The program that lends the bucket's keys to a running engine; standard library only.
 
-Both engines read given keys once. Keys that have an end they ask for again before it, at an
+Both engines read static keys once. Keys that expire they request again before that, from an
 instance's or a container's metadata service: here that is this program, on the loopback device. It
-answers with what the keys' file holds now. Its paths begin with a secret word of that file, for
-other containers of a pod reach the same loopback device.
+answers with the current content of the keys' file. Its paths begin with a secret word of that file,
+because other containers of a pod reach the same loopback device.
 
 Source: EC2's instance metadata service version 2 and ECS's container credentials, as WAL-RUS 0.4.1
 (src/storage/creds.rs) and aws-sdk-go 1.55 (WAL-G 3.0.9) ask them.
@@ -22,7 +22,7 @@ _LONGEST_REQUEST_BYTES = 16 << 10
 _PATIENCE_S = 2.0  # for a whole request
 _LOOK_EVERY_MS = 100
 MOST_CLIENTS = 64
-# Both engines ask again 300 s before the end.
+# Both engines request keys again 300 s before they expire.
 _MARGIN_S = 300
 KEPT_S = 5
 
@@ -37,10 +37,10 @@ class _Client:
         self._said = b""
 
     def request(self) -> str:
-        """Read what is there; return the request's method and path, "" until it is complete.
+        """Read the available bytes; return the request's method and path, "" until it is complete.
 
         Raises:
-            OSError: it is gone; ValueError: it is no request.
+            OSError: the connection ended; ValueError: this is not a request.
         """
         part = self.connection.recv(_LONGEST_REQUEST_BYTES)
         self._said += part
@@ -81,12 +81,12 @@ def _accept(listener: socket.socket, clients: "dict[int, _Client]") -> None:
     except OSError:
         return  # it closed the connection
     if len(clients) >= MOST_CLIENTS:
-        _close(clients, next(iter(clients)))  # the one that has said nothing for longest
+        _close(clients, next(iter(clients)))  # the one that has been silent for longest
     clients[connection.fileno()] = _Client(connection)
 
 
 def _serve(client: _Client, path: str) -> bool:
-    """Answer a request that is complete; returns whether the connection is done with."""
+    """Answer a complete request; return whether the connection is finished."""
     try:
         if not (request := client.request()):
             return False
@@ -96,7 +96,7 @@ def _serve(client: _Client, path: str) -> bool:
     except BlockingIOError:
         return False
     except (OSError, ValueError, KeyError):
-        pass  # the engine asks again
+        pass  # the engine repeats it
     return True
 
 

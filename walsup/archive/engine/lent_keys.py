@@ -1,4 +1,4 @@
-"""Keys that are lent to an engine which runs for hours: it asks for them again as it runs."""
+"""Keys that are lent to an engine that runs for hours: it requests them again while it runs."""
 
 import json
 import os
@@ -19,15 +19,15 @@ from walsup.system.private_files import write_private
 _FILE = "lent-keys.json"
 _CONFIG = "lent.json"
 _GIVEN = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-# With one of these WAL-G gets its keys by the given ones, and does not ask for the given ones.
+# With one of these WAL-G derives its keys from the static ones, and does not request those.
 _OWN_WAYS = ("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "YC_", "USE_YC")
 _CONNECT_S = 2.0
 
 
 class Loan:
-    """What an engine is started with, and the program from which it asks for keys meanwhile.
+    """What an engine is started with, and the program that lends it keys meanwhile.
 
-    `config`: the engine's configuration, without keys; `environment`: where it asks for them.
+    `config`: the engine's configuration, without keys; `environment`: where it requests them.
     """
 
     def __init__(self, listener: socket.socket, engine: str, run_dir: Path) -> None:
@@ -41,7 +41,7 @@ class Loan:
 
     @property
     def server_pid(self) -> int:
-        """The program that answers the engine, 0: it does not run."""
+        """Return the pid of the program that answers the engine, 0: it does not run."""
         return self._server.pid if self._server and self._server.poll() is None else 0
 
     def put(self, source: Settings) -> None:
@@ -55,7 +55,7 @@ class Loan:
         write_private(self._file, json.dumps(content))
 
     def keep_serving(self) -> None:
-        """Start the program that answers, also when it has died; requests wait for it.
+        """Start the program that answers, also after it died; requests wait for it.
 
         The listening socket stays open here, so no request is refused in between.
 
@@ -78,7 +78,7 @@ class Loan:
         )
 
     def end(self) -> None:
-        """Lend no longer."""
+        """Stop lending."""
         if self._server is not None:
             self._server.kill()
             self._server.wait()
@@ -86,9 +86,9 @@ class Loan:
 
 
 def is_possible(source: Settings, engine: str) -> bool:
-    """Return whether the engine can be lent the keys of `source`.
+    """Return whether the keys of `source` can be lent to the engine.
 
-    WAL-RUS signs a session token with every borrowed key, and S3 rejects an empty one.
+    WAL-RUS sends a session token with every lent key, and S3 rejects an empty one.
     """
     if not source.access_key_id or not source.secret_access_key:
         return False
@@ -99,7 +99,7 @@ def is_possible(source: Settings, engine: str) -> bool:
 
 @contextmanager
 def lent(source: Settings, engine: str, config: Path, run_dir: Path) -> Iterator[Loan | None]:
-    """Lend the keys of `source`, of which `config` is the configuration; None: impossible here."""
+    """Lend the keys of `source`, whose configuration is `config`. None: not possible here."""
     if not is_possible(source, engine):
         yield None
         return
@@ -126,6 +126,6 @@ def lent(source: Settings, engine: str, config: Path, run_dir: Path) -> Iterator
 def _environment(engine: str, url: str) -> dict[str, str]:
     if engine == "walrus":
         return {"AWS_EC2_METADATA_SERVICE_ENDPOINT": url}
-    # Files of a home directory would win.
+    # Files of a home directory would take precedence.
     files = {"AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_CONFIG_FILE": "/dev/null"}
     return {"AWS_CONTAINER_CREDENTIALS_FULL_URI": url, **files}

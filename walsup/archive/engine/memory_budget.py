@@ -1,4 +1,4 @@
-"""How much memory the engine may take beside the database, and how it is held to it. Pure.
+"""How much memory the engine may take beside the database, and how that is enforced. Pure.
 
 Rule probes-do-not-kill.
 
@@ -26,14 +26,14 @@ _SMALLEST_PART_BYTES = 5 * _MIB  # Source: S3, multipart upload limits
 DAEMON_OOM_SCORE = 800
 ONE_SHOT_OOM_SCORE = 900
 
-# sh is everywhere, prlimit and choom are not. A kernel that refuses either leaves it unbounded.
+# sh is everywhere, prlimit and choom are not. If the kernel rejects either, there is no limit.
 _BOUND = 'echo "$1" 2>/dev/null >/proc/self/oom_score_adj; ulimit -d "$2" 2>/dev/null; shift 2; '
 
 
 class Cost(NamedTuple):
-    """What one process of an engine takes, in bytes: idle, for each upload, at least to work.
+    """What one process of an engine takes, in bytes: idle, for each upload, and at least.
 
-    `spread`: what its runtime maps beyond what it uses.
+    `spread`: memory that its runtime maps but does not use.
     """
 
     idle: int
@@ -49,7 +49,7 @@ COSTS = {
 
 
 class Room(NamedTuple):
-    """What one process of the engine may do: uploads at a time, and bytes (0: not bounded)."""
+    """The limits of one process of the engine: uploads at a time, and bytes (0: no limit)."""
 
     uploads: int = _MOST_AT_ONCE
     soft_bytes: int = 0
@@ -58,9 +58,9 @@ class Room(NamedTuple):
     warning: str = ""
 
     def bound(self, argv: list[str], oom_score: int) -> list[str]:
-        """Return a command that bounds itself and becomes `argv`.
+        """Return a command that limits itself and becomes `argv`.
 
-        Out of memory it is the engine that fails, or that the kernel takes first, not postgres.
+        Out of memory, the engine fails or is killed first, not postgres.
         """
         if not self.hard_bytes:
             return argv
@@ -69,7 +69,7 @@ class Room(NamedTuple):
         return ["/bin/sh", "-c", script, "sh", str(oom_score), str(self.hard_bytes >> 10), *argv]
 
     def knobs(self) -> dict[str, str]:
-        """The engine's settings that follow."""
+        """Return the engine's settings that follow from it."""
         parts = {"S3_MAX_PART_SIZE": str(_SMALLEST_PART_BYTES)} if self.small_parts else {}
         return {"WALG_UPLOAD_CONCURRENCY": str(self.uploads), **parts}
 
@@ -77,8 +77,8 @@ class Room(NamedTuple):
 def share(engine: str, limit_bytes: int, shared_buffers_bytes: int, wanted: str = "") -> Room:
     """Return the engine's room below a memory limit.
 
-    A daemon and a base backup may run at once, so each has half of what is left. `wanted`: the
-    operator's own WALG_UPLOAD_CONCURRENCY, which wins, with a warning when it does not fit.
+    A daemon and a base backup may run at once, so each gets half of the rest. `wanted`: the
+    operator's WALG_UPLOAD_CONCURRENCY, which takes precedence, with a warning when it does not fit.
     """
     cost = COSTS[engine]
     rest = limit_bytes - shared_buffers_bytes - _WALSUP_BYTES

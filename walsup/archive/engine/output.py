@@ -1,7 +1,8 @@
-"""What an engine's own words mean, in the classes of `fault`. Pure.
+"""The meaning of an engine's output, in the classes of `faults`. Pure.
 
-The engines end with 1 whatever it was. Source: messages of WAL-G 3.0.8 (aws-sdk-go 1.55, pgx) and
-WAL-RUS 0.4.1, each made for real; the texts are in tests/unit/archive/engine/test_output.py.
+The engines exit with 1 whatever happened. Source: messages of WAL-G 3.0.8 (aws-sdk-go 1.55, pgx)
+and WAL-RUS 0.4.1, each produced by the engine itself; the texts are in
+tests/unit/archive/engine/test_output.py.
 """
 
 import re
@@ -13,7 +14,7 @@ from walsup.archive.s3_error_codes import ErrorMeaning, is_page, meaning
 from walsup.postgres.sql import session_interrupts
 from walsup.redaction import redact
 
-# WAL-RUS gives the status and the document, WAL-G the code and, a line later, the status.
+# WAL-RUS prints the status and the document, WAL-G the code and, a line later, the status.
 _ANSWER = re.compile(
     r"\bhttp (?P<status>\d{3}): ?(?:<\?xml[^>]*>\s*)?"
     r"(?:<Error>.{0,200}?<Code>(?P<code>\w+)</Code>)?"
@@ -30,7 +31,7 @@ _RIGHTS = (
     (re.compile(r"\b(?:get|content-compare) (\S+): http 40[13]"), "s3:GetObject"),
     (re.compile(r"\blist (\S+): http 40[13]"), "s3:ListBucket"),
 )
-# In this order: WAL-G tries localhost after a refused login, and is refused there for nothing.
+# The order matters: after a rejected login WAL-G tries localhost, and is rejected there too.
 _WORDS: tuple[tuple[FaultKind, tuple[str, ...]], ...] = (
     (
         FaultKind.DATABASE_LOGIN,
@@ -76,9 +77,9 @@ _UNTOLD = (
 
 
 def classify_output(text: str, secrets: Iterable[str]) -> Fault:
-    """Return the fault that an engine's output ends with; "engine broken" when it tells none.
+    """Return the fault of an engine's output; "engine broken" when the output names none.
 
-    The problem is the line that tells it, without the secrets.
+    The problem is the line that names it, without the secrets.
     """
     fault = _of_output(text)
     return fault._replace(problem=redact(fault.problem, secrets)[:_MOST_SHOWN])
@@ -87,7 +88,7 @@ def classify_output(text: str, secrets: Iterable[str]) -> Fault:
 def _of_output(text: str) -> Fault:
     setting, line = session_interrupts.setting_behind(text)
     if setting:
-        # Before the rest: what a client says of a session that was ended is of the network.
+        # First, because a client reports an ended session as an error of the network.
         problem = f"{setting} ends or blocks the engine's session: {_line(line, 0)}"
         return Fault(FaultKind.DATABASE_SETTING, problem, session_interrupts.remedy(setting))
     if words := _of_words(text, last_only=_FIRST):
@@ -120,7 +121,7 @@ def _of_words(text: str, last_only: tuple[FaultKind, ...] = ()) -> Fault | None:
 
 
 def _meaning(text: str, found: re.Match[str]) -> ErrorMeaning:
-    """Return what an answer means, with the words that the engine shows of it."""
+    """Return the meaning of an answer, with the text that the engine prints of it."""
     if found["code_g"]:
         return meaning(found["code_g"], _status(found), found[0])
     rest = text[found.end() : found.end() + _MOST_SHOWN]
@@ -131,7 +132,7 @@ def _meaning(text: str, found: re.Match[str]) -> ErrorMeaning:
 
 
 def _right(text: str) -> str:
-    """Name the right whose lack the last message before an answer tells."""
+    """Return the missing permission that the last message before an answer names."""
     found = [(m.start(), name, m[1]) for p, name in _RIGHTS for m in p.finditer(text)]
     if not found:
         return ""
@@ -144,7 +145,7 @@ def _status(found: re.Match[str]) -> int:
 
 
 def _line(text: str, at: int) -> str:
-    """Return the line around a place, without the time that it begins with."""
+    """Return the line around a position, without its leading time."""
     line = text[text.rfind("\n", 0, at) + 1 :].partition("\n")[0].strip()
     line = re.sub(r"^\S+Z +(ERROR|WARN|INFO) +|^(ERROR|WARNING|INFO): \S+ \S+ +", "", line)
     return line.partition("<?xml")[0].strip(" :")

@@ -1,4 +1,4 @@
-"""Which halves of an OpenPGP key a text holds, without any of its secrets. Pure.
+"""Which halves of an OpenPGP key a text contains; its secrets are not returned. Pure.
 
 Source: RFC 4880 and RFC 9580, 4.2 (packets), 5.5 (keys), 6 (armor); WAL-G 3.0.8 reads the first
 armored block and no other (golang.org/x/crypto/openpgp).
@@ -33,7 +33,7 @@ class Halves(enum.Enum):
 
 def halves(text: str) -> Halves:
     """Return what the first armored block of a text holds."""
-    # A variable cannot always hold line breaks: WAL-G takes them as \n, too.
+    # A variable cannot always contain line breaks: WAL-G accepts them as \n, too.
     found = _BLOCK.search(text.replace("\\n", "\n"))
     if found is None:
         return Halves.UNKNOWN
@@ -77,7 +77,7 @@ def _packets(content: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _new_length(content: bytes, at: int) -> tuple[int, int]:
-    """Return a packet's length and how many bytes say it."""
+    """Return a packet's length, and how many bytes encode it."""
     first = content[at]
     if first < 192:  # noqa: PLR2004 (the RFC's number)
         return first, 1
@@ -89,7 +89,7 @@ def _new_length(content: bytes, at: int) -> tuple[int, int]:
 
 
 def _half(body: bytes) -> Halves:
-    """Return what a secret key's packet holds."""
+    """Return which half a secret key's packet holds."""
     if body[0] != 4:  # noqa: PLR2004 (the only version that WAL-G writes and reads)
         return Halves.UNKNOWN
     at = _after_public(body)

@@ -1,8 +1,8 @@
-"""How each engine reads the prefix of an archive in a bucket, and what it loses of it. Pure.
+"""How each engine reads the prefix of an archive in a bucket, and which part it loses. Pure.
 
-Source: WAL-G 3.0.8 parses its prefix as a URL and uses the decoded path; WAL-RUS 0.4.1 takes it as
-it is written, and drops what stands before the last XML entity of a key that a listing shows.
-Tried with every printable ASCII character and with a server that answers as S3 does.
+Source: WAL-G 3.0.8 parses its prefix as a URL and uses the decoded path; WAL-RUS 0.4.1 takes it
+literally, and drops the text before the last XML entity of a listed key. Tried with every printable
+ASCII character and with a server that answers as S3 does.
 """
 
 from walsup.archive.faults import Fault, FaultKind
@@ -14,7 +14,7 @@ _ENTITIES = "&<>\"'"  # what servers write as entities
 
 
 def rendered(archive: ArchiveUrl, engine: str) -> str:
-    """Return the prefix as the engine has to be given it to mean these very keys."""
+    """Return the prefix in the form in which the engine uses exactly these keys."""
     text = str(archive)
     return text.translate(_OF_A_URL) if engine == WALG else text
 

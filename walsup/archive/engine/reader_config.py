@@ -1,4 +1,4 @@
-"""The configuration of an engine that only reads: rendered separately, never the archive's."""
+"""The configuration of an engine that only reads, separate from the archive's."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ DEFAULT_SEGMENT_BYTES = 16 << 20
 
 
 def bounded(carrier: adapter.Engine, source: Settings) -> adapter.Engine:
-    """Return the engine with what memory it may take beside a postgres that recovers."""
+    """Return the engine with the memory that it may take beside a postgres in recovery."""
     wanted = source.passed_on.get("WALG_DOWNLOAD_CONCURRENCY", "")
     buffers_bytes = shared_buffers_bytes(None)
     room = share(carrier.name, memory_limit_bytes(), buffers_bytes, wanted)
@@ -26,7 +26,7 @@ def render_reader(
     region: str | None,
     carrier: adapter.Engine,
 ) -> str:
-    """Return the configuration for a source; as many downloads at a time as uploads. Pure."""
+    """Return the configuration for a source, with as many parallel downloads as uploads. Pure."""
     passed_on = {"WALG_DOWNLOAD_CONCURRENCY": str(carrier.room.uploads), **source.passed_on}
     return adapter.render(
         source._replace(region=region, passed_on=passed_on),

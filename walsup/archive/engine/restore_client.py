@@ -1,13 +1,13 @@
-"""Asks the judge what a miss of restore_command means; a program of the standard library alone.
+"""Asks the agent what a miss of restore_command means. Standard library only.
 
-Started by postgres's shell: `restore_client.py SOCKET NAME PATH [PATIENCE] [fetched]`. Ends with
-what the judge says: 0 the file is there now, 1 it is absent, 255 recovery must not go on. Without a
-judge it waits: the agent is started again when it dies, and nothing may be guessed meanwhile. A
-standby gives it a patience, in seconds: it asks again anyhow, and 1 harms nothing there (rule
+Started by postgres's shell: `restore_client.py SOCKET NAME PATH [PATIENCE] [fetched]`. Exits with
+the agent's answer: 0 the file is there now, 1 it is absent, 255 recovery must stop. Without the
+agent it waits: PID 1 starts the agent again when it dies, and nothing may be guessed meanwhile. A
+standby passes a patience, in seconds: it asks again anyhow, and 1 does no harm there (rule
 standby-survives).
 
-What was fetched is looked into before postgres has it: a tablespace that a segment creates lies
-where its first server had it, which may be another's files. The judge says whether it may.
+A fetched file is examined before postgres gets it: a tablespace that a segment creates has the path
+of its first server, where another server's files may be. The agent says whether it may be created.
 """
 
 import os
@@ -21,7 +21,7 @@ _ROOT = os.path.abspath(__file__).rpartition("/walsup/archive/engine/")[0]  # no
 
 
 def main(judge: str, name: str, path: str, patience: str = "inf", fetched: str = "") -> int:
-    """Ask until there is an answer; what is there is looked into."""
+    """Ask until there is an answer; examine a file that exists."""
     try:
         return _answer(judge, name, os.path.abspath(path), patience, fetched)  # noqa: PTH100 (5 ms)
     except Exception as bug:  # noqa: BLE001 (Python's own code would be 1: the archive has ended)
@@ -44,7 +44,7 @@ def _answer(judge: str, name: str, path: str, patience: str, fetched: str) -> in
 
 
 def ask(judge: str, question: dict[str, object], patience_s: float) -> int:
-    """Return the judge's answer, 1 when there is none in time."""
+    """Return the agent's answer, 1 when there is none in time."""
     import json  # noqa: PLC0415 (most segments ask nothing)
 
     asked = json.dumps(question).encode() + b"\n"

@@ -1,9 +1,9 @@
-"""restore_command: constant, the engine's client, and a messenger to the judge.
+"""restore_command: constant, the engine's client, and a client of the agent. Pure.
 
-Pure. A miss has many reasons, and WAL-RUS calls a wrong secret "absent": what a miss means is found
-out by the agent, in the bucket (rules gap-is-not-the-end and no-bare-client). The messenger is a
-small program of the standard library that waits for the agent, however long it takes; its exit code
-is restore_command's. It also looks into what was fetched where no agent does it first: 35 ms a
+A miss has many reasons, and WAL-RUS calls a wrong secret "absent": the agent finds out in the
+bucket what a miss means (rules gap-is-not-the-end and no-bare-client). Its client is a small
+program of the standard library that waits for the agent, however long it takes; its exit code is
+restore_command's. It also examines a fetched file where the agent has not done so before: 35 ms a
 segment for its start alone.
 """
 
@@ -14,9 +14,9 @@ from pathlib import Path
 from walsup.archive.engine import restore_client
 from walsup.archive.engine.adapter import Engine
 
-# What lies in the run directory.
+# Files in the run directory.
 READER_SOCKET = "reader.sock"
-PROXY_SOCKET = "fetch.sock"  # the agent's, which asks the reader daemon
+PROXY_SOCKET = "fetch.sock"  # the agent's socket; the agent asks the reader daemon
 READER_CONFIG = "reader.json"
 JUDGE_SOCKET = "judge.sock"
 ENDED = "restore-ended"
@@ -32,9 +32,9 @@ _OWN_FILE = "%p.$$"
 def restore_command(engine: Engine, run_dir: Path, until: str = "") -> str:
     """Return the command; nothing after the segment `until` is requested.
 
-    An archive that is written to while a moment of it is restored must not pass that moment.
+    A restore to a moment, from an archive that is still written to, must not pass that moment.
     """
-    # Nothing reaches postgres unchecked: the agent checks it before it answers on its socket.
+    # Nothing reaches postgres unchecked: the agent checks each file before it answers.
     bound = f"[ %f \\> {until} ] && ask; " if until else ""
     hit = f"{_fetch(engine, run_dir, '%p', _CLIENT_TIMEOUT_S)} 2>/dev/null"
     then = "exit" if engine.has_daemon else "ask inf fetched"
@@ -42,12 +42,12 @@ def restore_command(engine: Engine, run_dir: Path, until: str = "") -> str:
 
 
 def standby_command(engine: Engine, run_dir: Path) -> str:
-    """Return the command of a standby: whatever fails is 1, soon; over 125 would end it.
+    """Return the command of a standby: each failure is 1, soon; a code over 125 would end it.
 
     Rule standby-survives.
 
-    A client that has been given up leaves a daemon that may write later: each has a
-    separate file. The agent decides about history files: one that exists may be of another line.
+    A client that was given up leaves a daemon that may write later: each has a separate file. The
+    agent decides about history files: one that exists may belong to another line.
     """
     fetch = _fetch(engine, run_dir, _OWN_FILE, STANDBY_PATIENCE_S)
     moved = f"mv {_OWN_FILE} %p && fetched=fetched"

@@ -1,4 +1,4 @@
-"""Running the engine once: its output goes to a file, it dies with the agent, it has an end."""
+"""Runs the engine once: its output goes to a file, it dies with the agent, it has a deadline."""
 
 import asyncio
 import os
@@ -12,12 +12,12 @@ from walsup.system.private_files import open_private
 
 TERM_PATIENCE_S = 2.0
 ABANDON_AFTER_KILL_S = 1.0
-# The engine's secrets are in its 0600 configuration; it needs no more than these.
+# The engine's secrets are in its 0600 configuration; it needs only these.
 _SEEN = ("PATH", "HOME", "TZ", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 def environment() -> dict[str, str]:
-    """Return the variables that an engine sees."""
+    """Return the variables that an engine gets."""
     return {name: os.environ[name] for name in _SEEN if name in os.environ} | {"NO_COLOR": "1"}
 
 
@@ -30,7 +30,7 @@ async def run(  # noqa: PLR0913 (each is one fact)
     inherit: tuple[int, ...] = (),
     more: Mapping[str, str] = MappingProxyType({}),
 ) -> int:
-    """Run `argv` to its end; gives its exit code, -n when signal n ended it.
+    """Run `argv` to its end; return its exit code, -n when signal n ended it.
 
     `inherit`: descriptors that stay open in it, as the data directory's lock does (rule
     directory-lock). `more`: variables besides those that every engine sees.

@@ -1,4 +1,4 @@
-"""A place for one fetched segment: in the run directory, or beside the data when that is small."""
+"""A place for one fetched segment: in the run directory, or beside the data if that is small."""
 
 import contextlib
 import shutil
@@ -12,16 +12,16 @@ from walsup.postgres.wal_files.reserve import FileSystemSpace
 _IN_RUN_DIR = "scratch"
 _IN_PGDATA = ".walsup-"
 _SLACK_BYTES = 1 << 20
-_SEGMENTS_IN_PGDATA = 6  # postgres itself may need some meanwhile
+_SEGMENTS_IN_PGDATA = 6  # postgres may need some meanwhile
 
 
 @contextlib.contextmanager
 def scratch(
     run_dir: Path, pgdata: Path, segment_bytes: int, name: str = _IN_RUN_DIR
 ) -> Iterator[Path]:
-    """Yield a private directory; whatever an engine leaves in it is removed afterwards.
+    """Yield a private directory; everything in it is removed afterwards.
 
-    An engine that runs out of room, or is killed, leaves half a segment: a run directory in
+    An engine that runs out of space, or is killed, leaves half a segment, and a run directory in
     memory would stay full. Two users at a time need different names.
 
     Raises:

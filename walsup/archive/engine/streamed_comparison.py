@@ -1,4 +1,4 @@
-"""Comparing an archived file with one of pg_wal while the engine reads it: without any room."""
+"""Compares an archived file with one of pg_wal while the engine reads it, without disk space."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ _TOLD_BYTES = 1 << 14
 
 
 async def same(argv: Sequence[str], path: Path, timeout_s: float, secrets: Iterable[str]) -> bool:
-    """Return whether `argv` writes the bytes of a file to its output. `secrets` are not shown.
+    """Return whether `argv` writes the bytes of a file to its output; `secrets` are removed.
 
     Raises:
         FaultError: it failed, or took too long; OSError: the file cannot be read.
@@ -47,7 +47,7 @@ async def same(argv: Sequence[str], path: Path, timeout_s: float, secrets: Itera
     finally:
         if process.returncode is None:
             process.kill()
-        with contextlib.suppress(TimeoutError):  # one that ignores KILL hangs in the kernel
+        with contextlib.suppress(TimeoutError):  # a process that ignores KILL hangs in the kernel
             async with asyncio.timeout(ABANDON_AFTER_KILL_S):
                 await process.wait()
         said = await _ended(told)
@@ -63,7 +63,7 @@ async def same(argv: Sequence[str], path: Path, timeout_s: float, secrets: Itera
 
 
 async def _equal_bytes(stream: asyncio.StreamReader, path: Path) -> int | None:
-    """Return how many bytes the stream has, all of them equal to the file's; None if one is not."""
+    """Return how many bytes the stream has, all equal to the file's; None if one is not."""
     equal = 0
     with path.open("rb") as file:
         while chunk := await stream.read(_CHUNK_BYTES):

@@ -22,11 +22,11 @@ _ADOPT = "to continue the archive with this data directory, run: walsup adopt"
 class Claimant:
     """The claimant: the data directory and this start of the container.
 
-    `left`: where it has left the timelines before its own, from its history file.
-    `owned`: this data directory remembers that it has owned the archive. `restored_to`: the target
-    to which it was restored from this very archive. `position`: its last checkpoint, as of now.
-    `encryption`: the fingerprint of the key that it writes with. `known_epoch`: the highest epoch
-    of an owner object that it has seen there. `standby_name`: with which it streams from a primary.
+    `left`: where it left the timelines before its own, from its history file. `owned`: this data
+    directory remembers that it owned the archive. `restored_to`: the target to which it was
+    restored from this very archive. `position`: its last checkpoint, as of now. `encryption`: the
+    fingerprint of the key that it writes with. `known_epoch`: the highest epoch of an owner object
+    that it has seen there. `standby_name`: the name with which it streams from a primary.
     """
 
     control: ControlData
@@ -46,16 +46,16 @@ class Claimant:
 
     @property
     def redo_segment(self) -> Segment:
-        """The segment from which on everything is still on the disk."""
+        """Return the first segment that is still on the disk, with all that follow."""
         control = self.control
         return Segment.containing(control.redo_lsn, control.timeline, control.segment_size)
 
     def takes(self, owner: Owner) -> Owner:
-        """Return the object for continuing what `owner` has proven, or from where we have left it.
+        """Return the object for continuing what `owner` verified, from where this cluster left it.
 
-        A copy may have continued after that point: its WAL proves nothing about ours.
+        A copy may have continued after that point: its WAL proves nothing about this cluster's.
         """
-        # An earlier run's verdict says nothing about how the last one ended.
+        # An earlier run's verdict says nothing about how the last run ended.
         is_of_last_run = owner.verdict_boot == owner.boot
         return replace(
             self.comes_to(owner),
@@ -70,7 +70,7 @@ class Claimant:
         )
 
     def comes_to(self, owner: Owner) -> Owner:
-        """Return the object with a position that this directory has come to, at most."""
+        """Return the object with the position that this directory reached, at most."""
         left_lsn = _left_at(owner.timeline, self)
         lsn = owner.lsn if left_lsn is None else min(owner.lsn, left_lsn)
         return replace(owner, lsn=lsn - lsn % self.control.segment_size)
@@ -80,7 +80,7 @@ class Claimant:
         return self.standby_name in owner.heirs
 
     def begins(self, *, epoch: int, compression: str, backups_from: int) -> Owner:
-        """Return the object of a new claim: everything from the redo segment on is archived."""
+        """Return the object of a new claim: all WAL from the redo segment on will be archived."""
         first = self.redo_segment
         return Owner(
             system_id=self.control.system_id,
@@ -97,23 +97,23 @@ class Claimant:
         )
 
     def adopts(self, owner: Owner | None) -> bool:
-        """Return whether a person has told us to take the archive from this very owner."""
+        """Return whether an operator decided to take the archive from this very owner."""
         return self.adoption is not None and self.adoption.means(
             (owner.instance, owner.boot, owner.epoch) if owner else None
         )
 
 
 class Take(NamedTuple):
-    """What to write over the object that was read, and why we may."""
+    """What to write over the object that was read, and why this instance may."""
 
     owner: Owner
     why: str
 
 
 class TryAgain(NamedTuple):
-    """Another start holds it, or held it until a moment ago: ask again.
+    """Another start holds the archive, or held it until a moment ago: ask again.
 
-    `living`: the holder, when it has written the object while we watched.
+    `living`: the holder, when it wrote the object while this start watched.
     """
 
     fault: Fault
@@ -121,9 +121,9 @@ class TryAgain(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """Not ours. `foreign`: it never will be by itself, so the next start need not archive.
+    """The archive is another's. `foreign`: it will stay so, and the next start need not archive.
 
-    `living`: as in Wait.
+    `living`: as in TryAgain.
     """
 
     fault: Fault
@@ -136,13 +136,13 @@ def judge(
 ) -> Take | TryAgain | Rejected:
     """Decide.
 
-    `unchanged_s`: for how long the object has been seen unchanged, by our own clock. `empty`: the
-    archive holds nothing but it. `mark_lsn`: the end of what is archived on the owner's timeline.
+    `unchanged_s`: for how long the object has been unchanged, by this machine's clock. `empty`: the
+    archive holds nothing else. `mark_lsn`: the end of what is archived on the owner's timeline.
     """
     ours = owner.system_id == claimant.control.system_id
     if ours and owner.boot == claimant.boot and owner.state == "running":
-        # Written again all the same: only a write of ours begins a lease. What was claimed before a
-        # promotion may reach further than this directory has come.
+        # It is written again nevertheless: only a write of this start begins a lease. A claim from
+        # before a promotion may reach further than this directory did.
         return Take(claimant.comes_to(owner), "same start")
     allowed = _allowed(owner, claimant, ours=ours, empty=empty, mark_lsn=mark_lsn)
     if isinstance(allowed, Rejected) or _is_free(owner, claimant, unchanged_s):
@@ -162,7 +162,7 @@ def judge(
 def _allowed(  # noqa: PLR0911 (a list of cases)
     owner: Owner, claimant: Claimant, *, ours: bool, empty: bool, mark_lsn: int
 ) -> Take | Rejected:
-    """Decide as if no instance held it any more."""
+    """Decide as if no instance held it."""
     if owner.state == "wiping":
         return Rejected(_fault("the archive is being wiped", _NEW_PREFIX), foreign=False)
     if not ours and not empty:
@@ -210,10 +210,10 @@ def _allowed(  # noqa: PLR0911 (a list of cases)
 def reclaim(
     owner: Owner | None, claimant: Claimant, *, unchanged_s: float, mark: Segment, new_timeline: int
 ) -> Take | TryAgain | Rejected:
-    """Decide for a restore of this very archive, before its recovery may end (rule new-timeline).
+    """Decide for a restore of this archive, before its recovery may end (rule new-timeline).
 
     `mark`: the last archived segment on the line that is followed; `new_timeline`: a number under
-    which nothing exists, which no other instance takes while we hold the object.
+    which nothing exists, and which no other instance takes while this one holds the object.
     """
 
     def marked(taken: Owner) -> Owner:
@@ -250,7 +250,7 @@ def reclaim(
 def promotion(
     owner: Owner, claimant: Claimant, *, unchanged_s: float, new_timeline: int
 ) -> Take | TryAgain | Rejected:
-    """Decide for a standby that is to be promoted, before postgres is asked for it.
+    """Decide for a standby that is to be promoted, before postgres is asked to.
 
     `new_timeline`: a number under which nothing exists. It is claimed together with the archive, so
     that two promotions never begin the same timeline.
@@ -303,14 +303,15 @@ def _has_been_on(timeline: int, claimant: Claimant) -> bool:
 
 
 def _left_at(timeline: int, claimant: Claimant) -> int | None:
-    """Return where the claimant's history has left a timeline; None when it was never on it."""
+    """Return where the claimant's history left a timeline; None: it was never on it."""
     return next((s.switch_lsn for s in claimant.left if s.timeline == timeline), None)
 
 
 def _is_free(owner: Owner, claimant: Claimant, unchanged_s: float) -> bool:
     """Return whether its holder can no longer write.
 
-    Same place: we hold the very lock, on the same kernel, that it held; its container is dead.
+    Same place: this start holds the lock that the holder had, on the same kernel, so the holder's
+    container is dead.
     """
     same_place = bool(owner.place) and owner.place == claimant.place
     return owner.state == "stopped" or same_place or unchanged_s >= _patience_s(owner, claimant)

@@ -1,4 +1,4 @@
-"""Claiming the archive for this start of the container, before the gate opens.
+"""Claims the archive for this start of the container, before archiving is enabled.
 
 Rules one-owner and ownership.
 """
@@ -22,11 +22,11 @@ from walsup.archive.storage.fault_mapping import is_absent
 from walsup.postgres.wal import Segment
 
 _OWN_RACES = 3
-_ABSENT = b"absent"  # no content of an object
+_ABSENT = b"absent"  # differs from the content of any object
 
 
 class Rivals:
-    """For how long the owner object has been seen unchanged, by our own clock alone."""
+    """How long the owner object has been unchanged, by this machine's clock alone."""
 
     def __init__(self, clock: Clock = now_s) -> None:
         self.clock = clock
@@ -35,32 +35,32 @@ class Rivals:
         self._changes = 0
 
     def unchanged_s(self, content: bytes, seen_s: float) -> float:
-        """Take note of a reading that was begun at `seen_s`; gives the seconds since the first.
+        """Note a read that began at `seen_s`; return the seconds since the first.
 
-        Every write has its own nonce; a server's or a proxy's tags may be missing, or differ
-        for the same content.
+        Every write has a new nonce; a server's or a proxy's tags may be missing, or differ for the
+        same content.
         """
         if content != self._content:
             self._changes += 1
-            # The answer was on its way for a while: count from now on, not from the request.
+            # The answer took a while: count from now on, not from the request.
             self._content, self._since_s = content, self.clock()
         return max(0.0, seen_s - self._since_s)
 
     def living(self, owner: Owner, claimant: Claimant, unchanged_s: float) -> Owner | None:
-        """Return the owner, when it is another start that has written while we watched."""
+        """Return the owner, if it is another start that wrote the object while this one watched."""
         writes = self._changes > 1 and owner.state == "running" and owner.boot != claimant.boot
         lease_s = max(owner.lease_s, claimant.lease_s)
         return owner if writes and unchanged_s < RIVAL_LEASES * lease_s else None
 
 
 class Checks(Protocol):
-    """What a claim may have to find out, each a request or more.
+    """What a claim may have to find out, each with a request or more.
 
     All raise what the bucket raises.
     """
 
     async def cluster_in_archive(self) -> Evidence:
-        """Return what the engine's objects say of their cluster, where no owner object does."""
+        """Return what the engine's objects say about their cluster, without an owner object."""
         ...
 
     async def compare_with_disk(self, wanted: Owner) -> Divergence:
@@ -71,7 +71,7 @@ class Checks(Protocol):
         ...
 
     async def conditional_bucket(self) -> Conditional | Fault:
-        """Return the bucket, as far as conditions hold there; called last, because it writes."""
+        """Return the bucket if conditions hold there; called last, because it writes."""
         ...
 
 
@@ -80,8 +80,8 @@ async def claim(
 ) -> Lease | TryAgain | Rejected:
     """Read the owner object, decide, compare disk and bucket, and write it with a condition.
 
-    `walsup promote` renews the lease of this very start until the agent holds it: when that was
-    faster, the claim is made once more.
+    `walsup promote` renews the lease of this start until the agent holds it: if that was faster,
+    the claim is made a second time.
 
     Raises:
         what the bucket raises; ValueError for an owner object that cannot be read.
@@ -100,7 +100,7 @@ async def claim(
 
 
 async def _is_own(bucket: Bucket, claimant: Claimant) -> bool:
-    """Return whether this very start has written the owner object last."""
+    """Return whether this start wrote the owner object last."""
     try:
         return commit_times.read(await bucket.get(OWNER_KEY)).boot == claimant.boot
     except FileNotFoundError:
@@ -121,7 +121,7 @@ async def _claim(
     if compared.fault:
         return Rejected(compared.fault, foreign=False)
     if not compared.joined:
-        # A restore that comes from before may end at the seam: one that begins after it does not.
+        # A restore from an earlier base backup may end at the seam: a later base backup does not.
         since_lsn = compared.since_lsn or claimant.redo_segment.start_lsn
         wanted = replace(
             wanted,
@@ -146,7 +146,7 @@ async def _claim(
 async def _decide(
     bucket: Bucket, claimant: Claimant, rivals: Rivals, checks: Checks
 ) -> tuple[str | None, Owner | None, Take | TryAgain | Rejected]:
-    """Read the owner object and judge; gives its tag and itself too, None where there is none."""
+    """Read the owner object and judge; return its tag and the object too, None if there is none."""
     seen_s = rivals.clock()
     found = await owner_object.stored(bucket)
     if found is None:
@@ -169,9 +169,9 @@ async def _decide(
 async def _without_owner(
     bucket: Bucket, claimant: Claimant, absent_s: float, checks: Checks
 ) -> Take | TryAgain | Rejected:
-    """Decide about an archive of WAL-G, KubeDB or Spilo, an empty one, or one that we have lost.
+    """Decide about an archive of another program, an empty one, or one that lost its owner object.
 
-    `absent_s`: for how long there has been no owner object, by our own clock.
+    `absent_s`: for how long there has been no owner object, by this machine's clock.
     """
     adopted = claimant.adopts(None)
     if claimant.owned and not adopted:
@@ -188,7 +188,7 @@ async def _without_owner(
         )
     patience_s = RIVAL_LEASES * claimant.lease_s
     if evidence.system_id and absent_s < patience_s and await _was_here(bucket):
-        # It may have been removed a moment ago, under a holder that finds out at its next renewal.
+        # It may have been removed a moment ago, under a holder that notices at its next renewal.
         return TryAgain(
             Fault(
                 kind=FaultKind.OWNER_REMOVED,
@@ -198,13 +198,13 @@ async def _without_owner(
             )
         )
     first = claimant.begins(
-        epoch=claimant.known_epoch + 1,  # others follow no lower one than they have known
+        epoch=claimant.known_epoch + 1,  # others accept no lower epoch than they have seen
         compression=evidence.compression or claimant.compression,
         backups_from=claimant.redo_segment.start_lsn if adopted else 0,
     )
     backup = None if adopted else evidence.backup
     if backup is not None and backup.timeline == first.timeline:
-        # From its start on the WAL is to be proven: a gap there is a hole that needs another.
+        # The WAL from the base backup's start on must be verified: a gap there needs another.
         start = Segment.containing(backup.start_lsn, first.timeline, claimant.control.segment_size)
         first = replace(first, lsn=min(first.lsn, start.start_lsn))
     elif evidence.system_id is not None:
@@ -213,7 +213,7 @@ async def _without_owner(
 
 
 async def _was_here(bucket: Bucket) -> bool:
-    """Return whether any walsup has asked there for an owner's place."""
+    """Return whether any walsup ever tried to own this archive."""
     try:
         await bucket.get(CONDITIONS_KEY)
     except FileNotFoundError as raised:

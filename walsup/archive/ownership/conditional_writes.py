@@ -1,4 +1,4 @@
-"""Whether an S3 server honours conditional writes, and what is done with one that does not.
+"""Whether an S3 server honours conditional writes, and what happens with one that does not.
 
 Rule one-owner.
 """
@@ -26,18 +26,18 @@ class Conditional(Protocol):
 
 
 async def honoured(bucket: Bucket) -> bool:
-    """Return whether If-None-Match and If-Match both refuse what they must, and allow the rest.
+    """Return whether If-None-Match and If-Match both reject what they must, and allow the rest.
 
-    The object stays: removing it would need a right that nothing else needs.
+    The object stays: to remove it would need a permission that nothing else needs.
 
     Raises:
-        what the bucket raises, when it cannot be asked.
+        what the bucket raises, when it does not answer.
     """
     try:
         await bucket.create(CONDITIONS_KEY, _content())
     except Exception as raised:
         if classify(raised).kind == unmet().kind:
-            return False  # "not implemented", as some servers say honestly
+            return False  # "not implemented", as some servers answer
         if not is_conflict(raised):
             raise
     if not await _refuses(bucket.create(CONDITIONS_KEY, _content())):
@@ -57,13 +57,13 @@ async def _allows_the_right_one(bucket: Bucket) -> bool:
                 raise
             if (await bucket.get(CONDITIONS_KEY)).content == found.content:
                 return False
-            # Another start asks at the same time, and has written in between.
+            # Another start checks at the same time, and wrote in between.
         else:
             return True
 
 
 def unmet() -> Fault:
-    """The fault of a server that honours them not."""
+    """Return the fault of a server that does not honour them."""
     return Fault(
         kind=FaultKind.NO_CONDITIONAL_WRITES,
         problem="the S3 server ignores If-None-Match or If-Match: two databases could own one"
@@ -73,17 +73,17 @@ def unmet() -> Fault:
 
 @runtime_checkable
 class Unconditional(Protocol):
-    """A server that can be written without a condition: S3; a directory has them always."""
+    """A server that is written to without conditions: S3; a directory always has them."""
 
     async def get(self, key: str) -> Object: ...  # noqa: D102 (as Bucket has it)
     async def put(self, key: str, content: bytes) -> None: ...  # noqa: D102
 
 
 class WrittenAndReadBack:
-    """Conditions for a server that has none: read, write, wait, read back (WALSUP_UNSAFE_OWNER).
+    """Conditions for a server without them: read, write, wait, read (WALSUP_UNSAFE_OWNER).
 
-    Two that start within the same 2 s may both lose, and one that hangs between its reading and
-    its write may win over another: that is what is unsafe.
+    Two instances that start within the same 2 s may both lose, and one that hangs between its read
+    and its write may overwrite another: that is the risk.
     """
 
     def __init__(self, bucket: Unconditional, settle_s: float = _SETTLE_S) -> None:
@@ -95,13 +95,13 @@ class WrittenAndReadBack:
         return await self._bucket.get(key)
 
     async def create(self, key: str, content: bytes) -> str:
-        """Write an object that was not there."""
+        """Write an object that did not exist."""
         if await self._tag(key):
             raise ConflictError(f"{key} exists")
         return await self._write(key, content)
 
     async def replace(self, key: str, content: bytes, etag: str) -> str:
-        """Write over what was there."""
+        """Replace the object."""
         if await self._tag(key) != etag:
             raise ConflictError(f"{key} has changed")
         return await self._write(key, content)
@@ -124,10 +124,10 @@ class WrittenAndReadBack:
 
 
 async def trusted(bucket: Bucket, *, unsafe: bool) -> Conditional | Fault:
-    """Return a bucket whose conditions hold; one that honours none only when that is `unsafe`.
+    """Return a bucket whose conditions hold; one without conditions only if that is `unsafe`.
 
     Raises:
-        what the bucket raises, when it cannot be asked.
+        what the bucket raises, when it does not answer.
     """
     if await honoured(bucket):
         return bucket

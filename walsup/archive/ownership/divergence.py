@@ -2,8 +2,8 @@
 
 Rules divergence and same-name-other-bytes.
 
-A volume restored from a snapshot, or a disk that has lost what it had fsynced, starts normally and
-would write other WAL under names that are archived already.
+A volume restored from a snapshot, or a disk that lost fsynced data, starts normally and would write
+other WAL under names that are archived already.
 """
 
 import asyncio
@@ -31,8 +31,8 @@ _PAGE_BYTES = 8192
 class Sides(NamedTuple):
     """Both sides of a comparison: the archive through its engine, the data directory.
 
-    `scratch`: where a file can be fetched to; without room it is compared while it is read.
-    `secrets` are cut from what the engine says.
+    `scratch`: where a file can be fetched to; without space it is compared while it is read.
+    `secrets` are removed from the engine's output.
     """
 
     bucket: Bucket
@@ -44,16 +44,17 @@ class Sides(NamedTuple):
 
     @property
     def pg_wal(self) -> Path:
-        """Where the disk's WAL is."""
+        """Return the directory of the disk's WAL."""
         return self.pgdata / "pg_wal"
 
 
 class Divergence(NamedTuple):
     """Why the archive must not be continued from this disk; None: it can be.
 
-    `joined`: its end is on the disk too, byte for byte, or has nothing of this timeline. Where
-    postgres has removed it already, nothing shows that what follows is the same database's.
-    `because`: why base backups before `since_lsn` (0: the redo position) do not count.
+    `joined`: the end of the archive is on the disk too, byte for byte, or the archive has nothing
+    of this timeline. If postgres has removed it already, nothing shows that what follows is the
+    same database's. `because`: why base backups before `since_lsn` (0: the redo position) do not
+    count.
     """
 
     fault: Fault | None
@@ -71,11 +72,11 @@ async def compare(  # noqa: PLR0913 (each is one fact)
     readable: bool = True,
     at_lsn: int = 0,
 ) -> Divergence:
-    """Compare the end of what the archive has of this cluster's timelines with the disk.
+    """Compare the end of the archive on this cluster's timelines with the disk.
 
-    `proven`: where the listing begins, a segment of any timeline of ours. `owners`: the timelines
-    of the archive's owner; any other one in it is a branch, and says nothing about this disk.
-    `readable`: whether the engine has the key that the archive's segments were written with.
+    `proven`: where the listing begins, a segment of any timeline of this cluster. `owners`: the
+    timelines of the archive's owner; any other one in it is a branch, and says nothing about this
+    disk. `readable`: whether the engine has the key that the archive's segments were written with.
     `at_lsn`: where the server began to write, 0 when that is not known.
 
     Raises:
@@ -91,7 +92,7 @@ async def compare(  # noqa: PLR0913 (each is one fact)
         if fault := await asyncio.to_thread(_position, sides, newest):
             return Divergence(fault)
         if 0 < at_lsn < newest.end_lsn:
-            # With an older pg_control the files of the later life still lie in pg_wal.
+            # With an older pg_control the files of the later run are still in pg_wal.
             reach = f"it reaches {show_lsn(newest.end_lsn)} ({newest.name})"
             return Divergence(
                 _ahead(f"{reach}, but this server started to write at {show_lsn(at_lsn)}")
@@ -104,9 +105,9 @@ async def compare(  # noqa: PLR0913 (each is one fact)
         and newest.name not in waiting
         and await asyncio.to_thread(_is_before_switch, sides, newest, found.timeline)
     ):
-        # A standby of a diverged primary has that primary's WAL, not what is archived.
+        # A standby of a diverged primary has that primary's WAL, not the archived WAL.
         waiting = (*waiting, newest.name)
-    # Also what has been deleted there since: this disk must not have forgotten it.
+    # Also WAL that was deleted there since then: this disk must not have lost it.
     if proven.timeline == found.timeline and (
         fault := await asyncio.to_thread(_position, sides, proven)
     ):
@@ -122,7 +123,7 @@ async def compare(  # noqa: PLR0913 (each is one fact)
 async def _archived(
     sides: Sides, proven: Segment, found: ControlData, owners: Collection[int]
 ) -> tuple[Segment | None, Sequence[str]]:
-    """Return the newest archived segment, and what is archived of what waits as `.ready`.
+    """Return the newest archived segment, and which of the waiting (`.ready`) files are archived.
 
     Rule same-name-other-bytes.
     """
@@ -140,7 +141,7 @@ async def _archived(
 
 
 def _is_before_switch(sides: Sides, segment: Segment, timeline: int) -> bool:
-    """Return whether pg_wal has a segment that `timeline` took over whole from an earlier one."""
+    """Return whether pg_wal has a segment that `timeline` took over from an earlier one."""
     try:
         switches = timeline_history.left(sides.pgdata, timeline)
     except (OSError, ValueError):
@@ -150,7 +151,7 @@ def _is_before_switch(sides: Sides, segment: Segment, timeline: int) -> bool:
 
 
 def _position(sides: Sides, newest: Segment) -> Fault | None:
-    """Return whether the disk has got as far as the end of the archive's newest segment."""
+    """Return whether the disk reached the end of the archive's newest segment."""
     if (sides.pg_wal / newest.name).exists():
         try:
             with (sides.pg_wal / newest.name).open("rb") as file:
@@ -160,9 +161,9 @@ def _position(sides: Sides, newest: Segment) -> Fault | None:
         # The first segment of a timeline begins with pages of the one that was left.
         if head.page_lsn == newest.start_lsn and head.timeline <= newest.timeline:
             return None
-        # A file under a later name, kept by postgres to be used again.
+        # A file under a later name, kept by postgres for reuse.
         return _ahead(f"{newest.name} is archived, but not yet written in pg_wal")
-    # PostgreSQL removes only what lies before the last checkpoint's redo.
+    # PostgreSQL removes only segments before the last checkpoint's redo.
     redo_lsn = pg_control.read(sides.pgdata).redo_lsn
     if redo_lsn >= newest.end_lsn:
         return None

@@ -1,8 +1,8 @@
-"""Until when a primary may take writes that cannot renew its lease; clocks are parameters.
+"""Until when a primary that cannot renew its lease may take writes; clocks are parameters.
 
-A standby is promoted when the owner object has stood unchanged for RIVAL_LEASES and no WAL has come
-for STREAM_LEASES. So a primary that cannot renew may go on for as long as each standby that may be
-promoted acknowledges WAL that was written after the last renewal, and not longer. PID 1 ends it.
+A standby is promoted when the owner object has been unchanged for RIVAL_LEASES and no WAL arrived
+for STREAM_LEASES. So a primary that cannot renew may continue only as long as each standby that may
+be promoted acknowledges WAL that was written after the last renewal. PID 1 ends it.
 """
 
 import math
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from walsup.archive.lease_terms import HOLDER_LEASES
 
-# In the run directory: what PID 1 reads, and what the next agent of the same start takes up.
+# In the run directory: the file for PID 1, and the one for the next agent of the same start.
 FILE = "fence"
 MEMORY = "fence.json"
 _MOST_MARKS = 64
@@ -22,11 +22,11 @@ _WIDTH = 17
 
 
 def put(run_dir: Path, until_s: float, lease_s: float) -> None:
-    """Put a deadline where PID 1 reads it: in place, at one width, also on a full disk."""
+    """Write a deadline for PID 1: in place, at one width, also on a full disk."""
     text = _line(0.0 if until_s == math.inf else until_s, lease_s)
     descriptor = os.open(run_dir / FILE, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
-        if os.geteuid() == 0:  # a person in the container; the agent moves it on
+        if os.geteuid() == 0:  # an operator in the container; the agent moves it on
             status = run_dir.stat()
             os.fchown(descriptor, status.st_uid, status.st_gid)
         os.pwrite(descriptor, text.encode(), 0)
@@ -44,17 +44,17 @@ def read(run_dir: Path) -> float:
 
 
 def reserve(run_dir: Path, lease_s: float) -> None:
-    """Make the file that `put` writes to, with no deadline in it; one that is there stays.
+    """Create the file that `put` writes to, without a deadline; an existing one stays.
 
     Raises:
-        OSError: it is not there, and there is no room for it.
+        OSError: it does not exist, and there is no space for it.
     """
     if (run_dir / FILE).exists():
         return
     fresh = run_dir / (FILE + ".new")
     try:
         fresh.write_text(_line(0.0, lease_s), encoding="ascii")
-        (run_dir / FILE).hardlink_to(fresh)  # never over what was put there in the meantime
+        (run_dir / FILE).hardlink_to(fresh)  # never over a newer deadline
     except FileExistsError:
         return
     finally:
@@ -66,7 +66,7 @@ def _line(until_s: float, lease_s: float) -> str:
 
 
 class Mark(NamedTuple):
-    """A position of the WAL, and our clock before it was written."""
+    """A position of the WAL, and this machine's clock before it was written."""
 
     clock_s: float
     lsn: int
@@ -75,7 +75,7 @@ class Mark(NamedTuple):
 class Fence:
     """The deadline of one primary; infinite while no other can have been promoted.
 
-    `alone`: whether silence ends a primary of which no standby streams (WALSUP_FENCE=on).
+    `alone`: whether silence ends a primary that no standby streams from (WALSUP_FENCE=on).
     """
 
     def __init__(self, lease_s: float, *, alone: bool) -> None:
@@ -91,17 +91,17 @@ class Fence:
 
     @property
     def heirs(self) -> frozenset[str]:
-        """The standbys that may be promoted: listed in the owner object, or perhaps by now."""
+        """Return the standbys that may be promoted: those of the owner object, or soon in it."""
         return self._listed | self._asked
 
     @property
     def renewed_s(self) -> float:
-        """When the last renewal was sent whose success was answered; -inf: none was."""
+        """Return when the last confirmed renewal was sent; -inf: none was."""
         return self._renewed_s
 
     @property
     def until_s(self) -> float:
-        """When PID 1 has to end postgres; it only moves forward, but for the first standby."""
+        """Return when PID 1 must end postgres; it moves forward, except at the first standby."""
         return self._until_s
 
     def is_late(self, at_s: float) -> bool:
@@ -114,14 +114,14 @@ class Fence:
         return tuple(sorted(streaming))
 
     def renewed(self, began_s: float, listed: AbstractSet[str]) -> None:
-        """Take note of a renewal whose success was answered; `began_s`: when it was sent."""
+        """Note a renewal that the server confirmed; `began_s`: when it was sent."""
         self._renewed_s = max(self._renewed_s, began_s)
         self._listed, self._asked = frozenset(listed), frozenset()
         self._echoes = {name: at for name, at in self._echoes.items() if name in self._listed}
         self._move()
 
     def wrote(self, clock_s: float, lsn: int) -> None:
-        """Take note of a position that was written after `clock_s`; an old one says nothing."""
+        """Note a position that was written after `clock_s`; an old one proves nothing."""
         if self._marks and lsn <= self._marks[-1].lsn:
             return
         if len(self._marks) >= _MOST_MARKS:
@@ -129,9 +129,10 @@ class Fence:
         self._marks.append(Mark(clock_s, lsn))
 
     def _least(self, at_s: float) -> int:
-        """Return the mark whose loss leaves the smallest hole for its age.
+        """Return the mark whose removal leaves the smallest gap for its age.
 
-        A standby that lags needs old ones too; a missing one makes an echo older, never newer.
+        A standby that lags needs old marks too; a missing one makes an acknowledgement older, never
+        newer.
         """
         marks = self._marks
 
@@ -142,7 +143,7 @@ class Fence:
         return min(range(1, len(marks) - 1), key=hole)
 
     def acknowledged(self, flushed: Mapping[str, int]) -> None:
-        """Take note of how far each standby has written WAL to its disk."""
+        """Note how far each standby has written WAL to its disk."""
         self._flushed = dict(flushed)
         for name, lsn in flushed.items():
             echo_s = max((mark.clock_s for mark in self._marks if mark.lsn <= lsn), default=None)
@@ -153,22 +154,22 @@ class Fence:
     def lagging(self, at_s: float, leases: float) -> tuple[str, ...]:
         """Return the standbys that lack WAL which was written more than so many leases ago.
 
-        With one of them for a lease this primary ends when it cannot renew, though all stream.
+        If one of them lags for a lease, this primary ends when it cannot renew, though all stream.
         """
         old = [mark.lsn for mark in self._marks if mark.clock_s < at_s - leases * self._lease_s]
         late = (name for name, lsn in self._flushed.items() if old and lsn < old[-1])
         return tuple(sorted(self.heirs & {*late}))
 
     def state(self) -> dict[str, object]:
-        """Return what the next agent has to know of this start."""
+        """Return the state that the next agent of this start needs."""
         renewed_s = None if self._renewed_s == -math.inf else self._renewed_s
         return {"renewed_s": renewed_s, "heirs": sorted(self.heirs)}
 
     def resume(self, state: Mapping[str, object], until_s: float) -> None:
-        """Go on from what `state` gave, and from the deadline that PID 1 knows.
+        """Continue from the `state` of before, and from the deadline that PID 1 has.
 
         Raises:
-            ValueError, TypeError, KeyError: it gave something else.
+            ValueError, TypeError, KeyError: the state is something else.
         """
         if state["renewed_s"] is not None:
             self._renewed_s = float(str(state["renewed_s"]))

@@ -1,4 +1,4 @@
-"""Whose archive it is that has no owner.json: one of WAL-G, KubeDB or Spilo (rule ownership)."""
+"""Whose archive one without owner.json is: that of WAL-G, KubeDB or Spilo (rule ownership)."""
 
 import asyncio
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _COMPRESSION = {".lz4": "lz4", ".zst": "zstd"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What the archive says of itself. `system_id` None: it holds neither backup nor segment."""
+    """What the archive says about itself; `system_id` None: it has neither backup nor segment."""
 
     system_id: int | None
     seen_in: str = ""
@@ -29,13 +29,13 @@ class Evidence:
 async def gather(
     bucket: Bucket, engine: Engine, config: Path, scratch: Path, secrets: tuple[str, ...]
 ) -> Evidence:
-    """Read the newest sentinel's system identifier, else that of the newest segment's first page.
+    """Read the newest sentinel's system identifier, or that of the newest segment's first page.
 
-    `secrets` are cut from what the engine says.
+    `secrets` are removed from the engine's output.
 
     Raises:
-        ValueError: there is something, and it does not tell whose it is.
-        FaultError: the engine cannot fetch it; in its own words.
+        ValueError: the archive has objects, but they do not identify the cluster.
+        FaultError: the engine cannot fetch one; with its own message.
     """
     newest = await listing.newest_segment(bucket)
     compression = _COMPRESSION.get(newest[len(strip_extension(newest)) :])

@@ -1,4 +1,4 @@
-"""Our hold on the owner object: every write of it after the claim goes through here.
+"""The lease on the owner object: every write of it after the claim goes through here.
 
 Rule one-owner.
 """
@@ -22,7 +22,7 @@ _ATTEMPTS = 3
 
 
 class LostError(Exception):
-    """The archive is not ours any more; `fault` says whose it is, `owner` what was read, if any."""
+    """The archive is not this start's any more; `fault` says whose it is, `owner` what was read."""
 
     def __init__(self, fault: Fault, owner: Owner | None = None) -> None:
         super().__init__(fault.problem)
@@ -31,7 +31,7 @@ class LostError(Exception):
 
 
 class Written(NamedTuple):
-    """A write of the owner object whose success was answered; `began_s`: when it was begun."""
+    """A write of the owner object that the server confirmed; `began_s`: when it was begun."""
 
     owner: Owner
     etag: str
@@ -39,7 +39,7 @@ class Written(NamedTuple):
 
 
 def now_s() -> float:
-    """Return the clock of leases: monotonic, and it goes on while a machine sleeps."""
+    """Return the clock of leases: monotonic, and it continues while a machine sleeps."""
     return clock_gettime(CLOCK_BOOTTIME)
 
 
@@ -55,12 +55,12 @@ async def write(  # noqa: PLR0913 (each is one fact)
     known: Owner | None = None,
     clock: Clock = now_s,
 ) -> Written | None:
-    """Create it (`etag` None) or replace it, with its own nonce; None: another one owns it.
+    """Create it (`etag` None) or replace it, with a new nonce; None: another start owns it.
 
-    A write that was not answered may have succeeded, and may succeed at any later time. When a
-    read shows one of ours (`tried`: the nonces of earlier ones), that gives its tag and no lease:
-    it is unknown when it was written. It is written again, until a success is answered.
-    `known`: our version that is replaced; a server may show it under another tag.
+    A write that was not answered may have succeeded, and may succeed at any later time. When a read
+    shows one of this start's writes (`tried`: the nonces of earlier ones), that gives its tag and
+    no lease: it is unknown when it was written. It is written again, until the server confirms a
+    write. `known`: the version that is replaced; a server may show it under another tag.
 
     Raises:
         what the bucket raises, when it is not known what happened.
@@ -98,7 +98,7 @@ def _is_lost(raised: Exception) -> bool:
 
 
 async def _there(bucket: Conditional, raised: Exception) -> Object | None:
-    """Return the object as it is after a write that has failed; None: it has been removed.
+    """Return the object after a write that failed; None: it has been removed.
 
     Raises:
         `raised`, when the object does not tell.
@@ -112,12 +112,12 @@ async def _there(bucket: Conditional, raised: Exception) -> Object | None:
 
 
 class Proven(NamedTuple):
-    """What the holder has proven by now, and since when base backups count.
+    """What the holder has verified by now, and since when base backups count.
 
-    `complete_until`: Unix seconds, as Owner has it; 0: nothing new is known. `position`: the last
-    checkpoint, None when nothing new is known. `verdict`: of the stop that ends this run, said
-    at `verdict_at` (Unix seconds). `heirs`, `tablespaces`: as Owner has them,
-    None when they are unchanged. `limits`: those of this run.
+    `complete_until`: Unix seconds, as in Owner; 0: nothing new is known. `position`: the last
+    checkpoint, None when nothing new is known. `verdict`: of the stop that ends this run, given at
+    `verdict_at` (Unix seconds). `heirs`, `tablespaces`: as in Owner, None when they are unchanged.
+    `limits`: those of this run.
     """
 
     timeline: int
@@ -133,10 +133,10 @@ class Proven(NamedTuple):
 
 
 class Lease:
-    """What we hold until `until_s`, by the clock of `now_s`."""
+    """The lease, which is held until `until_s`, by the clock of `now_s`."""
 
     def __init__(self, bucket: Conditional, written: Written, clock: Clock = now_s) -> None:
-        """`written`: the write that made it ours."""
+        """`written`: the write that began the lease."""
         self._clock = clock
         self.owner = written.owner
         self._bucket = bucket
@@ -148,12 +148,12 @@ class Lease:
 
     @property
     def began_s(self) -> float:
-        """When the last write was sent whose success was answered."""
+        """Return when the last confirmed write was sent."""
         return self._began_s
 
     @property
     def until_s(self) -> float:
-        """When we must have stopped to write, unless it is renewed before."""
+        """Return when this start must have stopped writing, unless the lease is renewed before."""
         return self._began_s + HOLDER_LEASES * self.owner.lease_s
 
     @property
@@ -165,7 +165,7 @@ class Lease:
         """Return whether the same start claimed this lease before `before` could end.
 
         Then no other instance can have owned the archive in between, and no new base backup is
-        demanded.
+        needed.
         """
         ours, theirs = self.owner, before.owner
         return (
@@ -176,7 +176,7 @@ class Lease:
         )
 
     async def renew(self, proven: Proven) -> None:
-        """Write it again, with what is proven by now.
+        """Write the object again, with what is verified by now.
 
         Raises:
             LostError: another instance owns it, or it has been deleted.
@@ -187,7 +187,7 @@ class Lease:
     async def release(self, proven: Proven) -> None:
         """Mark it stopped; the next start need not wait.
 
-        Whatever comes of it, it is not held from here on, until a later renewal is confirmed.
+        Whatever the result, it is not held from here on, until a later renewal is confirmed.
 
         Raises:
             as `renew` does.
@@ -203,7 +203,8 @@ class Lease:
         await self._write(replace(self.owner, boot=NOBODY))
 
     def _with(self, proven: Proven) -> Owner:
-        # Both at once: a position after a gap without its demand for a backup would hide it.
+        # Both at once: a position after a gap, without its request for a backup, would hide the
+        # gap.
         owner = self.owner
         wanted = replace(
             owner,
@@ -228,7 +229,7 @@ class Lease:
     async def _write(self, wanted: Owner) -> None:
         async with self._writing:
             if _gives_up(self.owner):
-                return  # what it says now stands
+                return  # the object's own value stays
             self._may_be_given_up = self._may_be_given_up or _gives_up(wanted)
             written = await write(
                 self._bucket,
@@ -271,7 +272,7 @@ def _gives_up(owner: Owner) -> bool:
 
 
 def removed() -> Fault:
-    """The fault of an owner object that we have owned."""
+    """Return the fault of an owner object that this start owned and that was removed."""
     return Fault(kind=FaultKind.OWNER_REMOVED, problem=f"{OWNER_KEY} existed and has been deleted")
 
 

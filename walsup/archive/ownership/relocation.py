@@ -1,7 +1,7 @@
-"""Where an archive goes on below its own path: once a new cluster was begun beside the old one.
+"""The sub-path of an archive, after a new cluster was created beside the old one.
 
-Noted in the old archive, so that a second loss neither begins a third one nor restores the first,
-and in the data directory, so that later starts need not ask.
+Noted in the old archive, so that a second loss neither creates a third cluster nor restores the
+first, and in the data directory, so that later starts need not ask.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ _NAME_BYTES = 4  # eight digits; 24 look like WAL to WAL-G's delete (rule archiv
 
 
 def find_now(bucket: Bucket) -> str:
-    """Return the sub-path in which the archive goes on, "" when it has not moved. Blocks.
+    """Return the sub-path in which the archive continues, "" when it has not moved. Blocks.
 
     Raises:
         what the bucket raises; ValueError, KeyError: the note cannot be read.

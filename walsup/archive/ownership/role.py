@@ -1,4 +1,4 @@
-"""What a directory that was a primary's is now, by the archive's owner object. Pure.
+"""The present role of a former primary's directory, by the archive's owner object. Pure.
 
 Rule role-from-the-archive.
 """
@@ -13,9 +13,9 @@ from walsup.postgres.wal import Switch, show_lsn
 
 
 class ThisInstance(NamedTuple):
-    """This directory: `left` has where it has left the timelines before its own.
+    """This directory. `left`: where it left the timelines before its own.
 
-    `owned`: it remembers that the archive was its own. `known_epoch`: the highest epoch of an owner
+    `owned`: it remembers that it owned the archive. `known_epoch`: the highest epoch of an owner
     object that it has seen there.
     """
 
@@ -35,14 +35,14 @@ class StayPrimary(NamedTuple):
 
 
 class StepDown(NamedTuple):
-    """Another is: it has left our timeline at `fork_lsn`, onto `timeline`."""
+    """Another instance is the primary: it left this timeline at `fork_lsn`, for `timeline`."""
 
     timeline: int
     fork_lsn: int
 
 
 class HeldByAnother(NamedTuple):
-    """Another holds the archive, and has not gone on from ours: read-only until that changes."""
+    """Another instance holds the archive, but did not continue from here: read-only for now."""
 
     problem: str
     hint: str
@@ -65,8 +65,8 @@ def judge(  # noqa: PLR0911 (a list of cases)
 ) -> Rank:
     """Tell it.
 
-    `lines`: the archive's timelines above ours, each with those that lead to it; the owner's own
-    is shown in its object only when something of it is proven. `empty`: nothing is archived.
+    `lines`: the archive's timelines above this one, each with those that lead to it; the owner's
+    own is in its object only when something of it is verified. `empty`: nothing is archived.
     """
     holder = (owner.instance, owner.boot, owner.epoch) if owner else None
     if own.adoption is not None and own.adoption.means(holder):
@@ -128,9 +128,10 @@ def _forked(
 
 
 def _of_owner(owner: Owner, lines: Sequence[TimelineHistory]) -> TimelineHistory | None:
-    """Return the line of the owner's timeline; of the newest, when it has proven nothing itself.
+    """Return the line of the owner's timeline; of the newest, if the owner has verified nothing.
 
-    A number that was claimed for a promotion belongs to the owner, whatever else has a higher one.
+    A number that was claimed for a promotion belongs to the owner, even if another has a higher
+    one.
     """
     for number in (owner.timeline, owner.next_timeline):
         if found := next((line for line in lines if line.timeline == number), None):

@@ -1,4 +1,4 @@
-"""Asking the archive what a directory that was a primary's is now (rule role-from-the-archive)."""
+"""Asks the archive for the role of a former primary's directory (rule role-from-the-archive)."""
 
 from pathlib import Path
 
@@ -16,9 +16,9 @@ _MOST_READ = 16  # each costs a start of the engine
 
 
 def own(pgdata: Path, archive: str) -> ThisInstance:
-    """Return what this directory is.
+    """Return the state of this directory.
 
-    A promotion is in pg_control only after a checkpoint, and in pg_wal at once.
+    A promotion is in pg_control only after a checkpoint, but in pg_wal at once.
 
     Raises:
         WalsupError, OSError, ValueError: its files cannot be read.
@@ -37,7 +37,7 @@ def own(pgdata: Path, archive: str) -> ThisInstance:
 
 
 async def ask(reader: Reader, found: ThisInstance) -> Rank:
-    """Read the owner object and the timelines above ours, and judge.
+    """Read the owner object and the timelines above this one, and judge.
 
     Raises:
         what the bucket raises; FaultError: a history could not be fetched.
@@ -51,9 +51,9 @@ async def ask(reader: Reader, found: ThisInstance) -> Rank:
 
 
 async def _lines(reader: Reader, owner: Owner, own: int) -> list[TimelineHistory]:
-    """Return the line of the owner; of an older object those that may be its own.
+    """Return the line of the owner; for an older object, the lines that may be its own.
 
-    What else is there, under whatever number, is another's: no instance is demoted because of it.
+    Any other timeline, under whatever number, is another's: no instance is demoted because of it.
     """
     known = owner_line.line_of(owner)
     if known is not None:

@@ -1,4 +1,4 @@
-"""Whether this run's WAL continues what the archive's owner object remembers. Pure."""
+"""Whether this run's WAL continues what the archive's owner object records. Pure."""
 
 from walsup.archive.engine import encryption_key
 from walsup.archive.owner_record import Owner
@@ -7,11 +7,11 @@ from walsup.postgres.pg_control import DBState
 
 
 def why_not(owner: Owner, note: Note | None, boot: str, key: str, timeline: int) -> str:
-    """Return why only a new base backup makes the archive whole; "": the archive is continued.
+    """Return why the archive needs a new base backup; "": this run continues the archive.
 
-    `owner`: as it was, or about to be written with its old memory. `note`: of this run, None when
-    the data directory has none. `key`: the fingerprint of the encryption key of now. `timeline`: on
-    which postgres writes now; what this run has found may be from before a promotion.
+    `owner`: as it was, or about to be written with its old values. `note`: of this run, None when
+    the data directory has none. `key`: the fingerprint of the present encryption key. `timeline`:
+    the one that postgres writes on now; what this run found may be from before a promotion.
     """
     if is_other_key(owner, key):
         return (
@@ -26,7 +26,7 @@ def why_not(owner: Owner, note: Note | None, boot: str, key: str, timeline: int)
     if owner.position is None or not _is_earlier_run(owner, boot):
         return ""
     if owner.position.timeline != timeline:
-        return ""  # a promotion or a restore has begun another, with its own base backups
+        return ""  # a promotion or a restore began another, with its own base backups
     return _why_not_from(owner.position, note)
 
 
@@ -34,7 +34,7 @@ def began_at(owner: Owner, note: Note | None, boot: str) -> int:
     """Return where this run's server began to write; 0: not known, or it has archived since."""
     shut_down = note is not None and note.start.state is DBState.SHUT_DOWN
     if note is None or not shut_down or not _is_earlier_run(owner, boot):
-        return 0  # after a crash it has replayed what lies in pg_wal
+        return 0  # after a crash it has replayed what is in pg_wal
     return note.start.checkpoint_lsn if note.start.timeline == owner.timeline else 0
 
 
@@ -44,18 +44,18 @@ def is_other_key(owner: Owner, key: str) -> bool:
 
 
 def _is_earlier_run(owner: Owner, boot: str) -> bool:
-    """Return whether an earlier run of this data directory has written the owner's position.
+    """Return whether an earlier run of this data directory wrote the owner's position.
 
-    Another instance's timeline was continued here under a new number, or a person has adopted it.
+    Another instance's timeline was continued here under a new number, or an operator adopted it.
     """
     is_own = owner.position_instance == owner.instance
     return is_own and owner.position_boot != boot
 
 
 def _why_not_from(left: CheckpointPosition, note: Note) -> str:
-    """Return why the directory, as this run has found it, is not the one that the owner has left.
+    """Return why the directory, as this run found it, is not the one that the owner left.
 
-    The note of the directory may be newer (the bucket did not answer at the end), or have been
+    The note of the directory may be newer (the bucket did not answer at the end), or may have been
     copied along with an older directory.
     """
     found = note.start

@@ -1,7 +1,7 @@
-"""Claiming the archive before this instance takes writes: at a start, and for a promotion.
+"""Claims the archive before this instance takes writes: at a start, and for a promotion.
 
-The owner object is what decides between instances, so it is written before postgres is let write:
-the second one finds another owner there.
+The owner object decides between instances, so it is written before postgres may write: the second
+instance finds another owner there.
 """
 
 import contextlib
@@ -33,9 +33,9 @@ _FASTER = Fault(
 
 
 def claimant(known: Settings, boot: str, engine_name: str = "") -> Claimant:
-    """Return this data directory as one that asks for its archive.
+    """Return this data directory as a claimant.
 
-    A promotion is in pg_control only after a checkpoint, and in pg_wal at once.
+    A promotion is in pg_control only after a checkpoint, but in pg_wal at once.
 
     Raises:
         WalsupError, OSError: its files cannot be read.
@@ -81,7 +81,7 @@ async def before_start(
     """Claim the archive for a primary that is about to be started.
 
     None: there is nothing to claim, because the archive never had an owner or is being wiped.
-    Whether the disk continues what is archived is compared later, before anything is pushed.
+    Whether the disk continues the archive is compared later, before anything is pushed.
 
     Raises:
         what the bucket raises; ValueError: the owner object cannot be read.
@@ -93,30 +93,30 @@ async def before_start(
 
 
 class _ChecksBeforeStart:
-    """What a claim finds out before postgres runs: nothing is compared or pushed yet."""
+    """The checks of a claim before postgres runs: nothing is compared or pushed yet."""
 
     def __init__(self, bucket: Bucket, *, unsafe: bool) -> None:
         self._bucket = bucket
         self._unsafe = unsafe
 
     async def cluster_in_archive(self) -> Evidence:
-        """Refuse to look: the owner object was there a moment ago."""
+        """Fail: the owner object existed a moment ago."""
         raise FaultError(removed())
 
     async def compare_with_disk(self, _wanted: Owner) -> Divergence:
-        """Return that nothing stands against it."""
+        """Return that nothing prevents the claim."""
         return Divergence(None)
 
     async def conditional_bucket(self) -> Conditional | Fault:
-        """Return the bucket, as far as conditions hold there."""
+        """Return the bucket if conditions hold there."""
         return await conditional_writes.trusted(self._bucket, unsafe=self._unsafe)
 
 
 class Promotion:
     """The claim of a standby that is to be promoted.
 
-    `look` reads the object as often as it is called; `claim` writes over the version that was
-    read last, and over no other.
+    `look` reads the object at each call; `claim` replaces the version that was read last, and no
+    other.
     """
 
     def __init__(self, bucket: Bucket, who: Claimant, clock: Clock = now_s) -> None:
@@ -148,19 +148,19 @@ class Promotion:
 
     @property
     def stopped(self) -> bool:
-        """Return whether the version that was read last says that its holder has stopped."""
+        """Return whether the version that was read last says that its holder stopped."""
         return self._read is not None and self._read[0].state == "stopped"
 
     @property
     def version(self) -> str:
-        """The nonce of the version that was read last, "" when there is no object."""
+        """Return the nonce of the version that was read last, "" when there is no object."""
         return self._read[0].nonce if self._read is not None else ""
 
     async def claim(self, *, unsafe: bool) -> Lease | TryAgain | Rejected | None:
-        """Write the claim over what `look` has read last; it names a timeline that is free.
+        """Replace what `look` read last with the claim; it names a free timeline.
 
         Raises:
-            what the bucket raises: then it is not known whether it was written.
+            what the bucket raises: then it is unknown whether it was written.
         """
         if self._read is None:
             return None

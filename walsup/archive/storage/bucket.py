@@ -1,4 +1,4 @@
-"""The archive's place as this project needs it, whether S3 or a directory keeps it."""
+"""The protocol of the archive's storage, for S3 and for a directory."""
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
@@ -9,14 +9,14 @@ from walsup.settings import FileArchive, Settings
 
 
 class ConflictError(Exception):
-    """A conditional write lost: the object exists, or has changed."""
+    """A conditional write failed: the object exists, or has changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Object:
     """An object's whole content with the tag that a conditional write names.
 
-    `changed_at`: when it was written, by the server's clock (Unix seconds); 0: not told.
+    `changed_at`: when it was written, by the server's clock (Unix seconds); 0: not known.
     """
 
     content: bytes
@@ -25,7 +25,7 @@ class Object:
 
 
 class Listed(NamedTuple):
-    """An object in a listing. `size_bytes` -1: not told; `changed_at`: Unix seconds, 0: not told.
+    """An object in a listing. `size_bytes` -1: not known; `changed_at`: Unix seconds, 0: not known.
 
     The time is the server's clock, not this machine's.
     """
@@ -36,9 +36,9 @@ class Listed(NamedTuple):
 
 
 class ListingPage(NamedTuple):
-    """A part of a folder's listing: what lies directly in it, in the order of keys.
+    """A page of a folder's listing: the objects directly in it, in the order of keys.
 
-    `folders`: those in it, each with a slash at its end. What they hold is not listed.
+    `folders`: those in it, each with a slash at its end. Their content is not listed.
     """
 
     objects: tuple[Listed, ...]
@@ -46,7 +46,7 @@ class ListingPage(NamedTuple):
 
 
 class Readable(Protocol):
-    """What is read of an archive; as `Bucket` has it."""
+    """The reading methods of `Bucket`."""
 
     @property
     def region(self) -> str | None: ...  # noqa: D102 (as Bucket has them)
@@ -65,13 +65,13 @@ class PagedListing(ABC):
         """Yield a folder's listing, continued after a key, one request a page."""
 
     async def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
-        """Yield all keys directly in a folder in order, from after a key on."""
+        """Yield all keys directly in a folder in order, after a key."""
         async for page in self.pages(under, after):
             for listed in page.objects:
                 yield listed.key
 
     async def folder(self, under: str) -> list[tuple[str, float]]:
-        """Return key and time of last change (Unix seconds) of what lies directly in a folder."""
+        """Return key and time of last change (Unix seconds) of the objects directly in a folder."""
         return [
             (listed.key, listed.changed_at)
             async for page in self.pages(under)
@@ -82,31 +82,31 @@ class PagedListing(ABC):
 class Bucket(Protocol):
     """The archive's prefix in its bucket; keys are relative to it.
 
-    Every method raises what its client raises; `classify` says what it means. Nothing is
-    retried here: the loops know how long they can wait.
+    Every method raises what its client raises; `classify` gives the meaning. Nothing is retried
+    here: the loops know how long they can wait.
     """
 
     @property
     def region(self) -> str | None:
-        """Where an S3 server has it: given, or found out by a first request."""
+        """Return where an S3 server has it: as set, or found with a first request."""
 
     async def get(self, key: str) -> Object:
-        """Read a small object whole."""
+        """Read a complete small object."""
 
     async def piece(self, key: str, begin: int, size_bytes: int) -> bytes:
         """Read a part of an object; one that begins at or after its end is empty."""
 
     async def create(self, key: str, content: bytes) -> str:
-        """Write an object that must not exist; gives its tag."""
+        """Write an object that must not exist; return its tag."""
 
     async def replace(self, key: str, content: bytes, etag: str) -> str:
-        """Write over the version that has this tag; gives the new tag."""
+        """Replace the version that has this tag; return the new tag."""
 
     def keys(self, under: str, after: str = "") -> AsyncIterator[str]:
-        """Yield all keys directly in a folder in order, from after a key on."""
+        """Yield all keys directly in a folder in order, after a key."""
 
     async def folder(self, under: str) -> list[tuple[str, float]]:
-        """Return key and time of last change (Unix seconds) of what lies directly in a folder."""
+        """Return key and time of last change (Unix seconds) of the objects directly in a folder."""
 
     def pages(self, under: str, after: str = "") -> AsyncIterator[ListingPage]:
         """Yield a folder's listing, continued after a key, one request a page."""
@@ -115,13 +115,13 @@ class Bucket(Protocol):
         """Yield everything below a folder in the order of keys, one request a page."""
 
     def now(self) -> float:
-        """Return the server's own time, by its last answer (Unix seconds); 0: not known."""
+        """Return the server's time, from its last answer (Unix seconds); 0: not known."""
 
     def first_key_now(self, under: str) -> str:
         """Return one key under a folder, "" when a successful listing finds none. Blocks."""
 
     async def settle(self, key: str) -> bool:
-        """Return whether a listed object is whole (a server lists no other); it is durable then."""
+        """Return whether a listed object is complete (S3 lists no other); make it durable."""
 
     async def torn(self, under: str, after: str) -> list[str]:
         """Return keys after `after` of unfinished objects that have not grown for 10 s."""
@@ -130,7 +130,7 @@ class Bucket(Protocol):
         """Remove an unfinished object; return True when it has been removed."""
 
     async def probe(self, size_bytes: int) -> None:
-        """Raise what a write of this size would meet, where that is known without one."""
+        """Raise what a write of this size would raise, where that is known without one."""
 
 
 def open_bucket(settings: Settings) -> Bucket:

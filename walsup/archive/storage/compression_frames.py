@@ -1,8 +1,8 @@
-"""Whether a compressed file is whole, told by walking its frames. Stdlib only: the worker's.
+"""Whether a compressed file is complete, by its frames. Standard library only.
 
-WAL-G before 3.0.9 writes into a directory under the final name, so that a kill or a full disk
-leaves half a segment that a listing cannot tell from a whole one.
-Source: lz4_Frame_format.md 1.6.4, RFC 8878 (zstd).
+WAL-G before 3.0.9 writes into a directory under the final name, so a kill or a full disk leaves
+half a segment that a listing cannot distinguish from a complete one. Source: lz4_Frame_format.md
+1.6.4, RFC 8878 (zstd).
 """
 
 import os
@@ -11,13 +11,13 @@ _LZ4 = 0x184D2204
 _ZSTD = 0xFD2FB528
 _UNCOMPRESSED = 1 << 31
 _RLE = 1
-_SMALLEST_BYTES = 8  # no segment, compressed or not, is smaller
+_SMALLEST_BYTES = 8  # no segment is smaller, compressed or not
 
 
 def is_whole(descriptor: int, size: int) -> bool:
-    """Return whether the frames end where the file ends; what has other bytes cannot be judged.
+    """Return whether the frames end where the file ends; other content counts as complete.
 
-    An encrypted file is one of those, and counts as complete.
+    An encrypted file is such content.
     """
     if size < _SMALLEST_BYTES:
         return False

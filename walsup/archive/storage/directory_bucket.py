@@ -1,4 +1,4 @@
-"""The bucket in a directory: asked through a process that may hang in its place.
+"""The bucket in a directory, accessed through a process that may hang in this one's place.
 
 Rule hung-filesystem.
 """
@@ -39,9 +39,9 @@ _PROGRAM = (
 class Worker:
     """One worker process, started when it is needed; `ask` may be called from any thread.
 
-    It ends when its socket closes, as with the end of this process.
-    A request that takes too long has it killed. One that hangs in the kernel does not die of
-    that: until it does, every request fails at once, so that there is never a second one.
+    It ends when its socket closes, and so with the end of this process. A request that takes too
+    long has it killed. A worker that hangs in the kernel does not die of that: until it does, every
+    request fails at once, so that there is never a second one.
     """
 
     def __init__(self, directory: str, death_patience_s: float = _DEATH_PATIENCE_S) -> None:
@@ -54,7 +54,7 @@ class Worker:
         self._buffer = b""
 
     def ask(self, timeout_s: float, **request: object) -> Any:  # noqa: ANN401 (what the worker found)
-        """Return what the worker found.
+        """Return the worker's answer.
 
         Raises:
             TimeoutError: it hangs, or is busy with others' requests.
@@ -101,7 +101,7 @@ class Worker:
         return ours
 
     def _answer(self, line: socket.socket, timeout_s: float) -> dict[str, Any]:
-        """Wait for a line that is not empty; an empty one shows that the worker gets on."""
+        """Wait for a line that is not empty; an empty one shows progress."""
         until_s = time.monotonic() + timeout_s
         while True:
             first, found, rest = self._buffer.partition(b"\n")
@@ -126,12 +126,12 @@ class Worker:
             self._buffer += chunk
 
     def kill(self, number: int = signal.SIGKILL) -> None:
-        """Send it a signal; the next request starts another when it has died."""
+        """Send it SIGKILL; the next request starts another when it has died."""
         if self._process is not None:
             self._process.send_signal(number)
 
     def close(self) -> None:
-        """End it; one that dies later is waited for in a thread, so that it is reaped."""
+        """End it; a thread waits for one that dies later, so that it is reaped."""
         self._close()
         self.kill()
         process = self._process
@@ -145,7 +145,7 @@ class Worker:
                 threading.Thread(target=process.wait, daemon=True).start()
 
     def _late(self, words: str) -> TimeoutError:
-        # The words alone: a thread's TimeoutError loses its file name on the way to asyncio.
+        # The text alone: a thread's TimeoutError loses its file name on the way to asyncio.
         return TimeoutError(errno.ETIMEDOUT, f"{self._directory}: {words}")
 
     def _close(self) -> None:
@@ -171,7 +171,7 @@ class FileBucket(PagedListing):
         self.kill, self.close = self._worker.kill, self._worker.close
 
     async def get(self, key: str) -> Object:
-        """Read a small object whole."""
+        """Read a complete small object."""
         found = await self._ask(do="get", key=key)
         content = found["content"].encode("latin-1")
         return Object(content=content, etag=found["etag"], changed_at=found["changed_at"])
@@ -182,11 +182,11 @@ class FileBucket(PagedListing):
         return str(found).encode("latin-1")
 
     async def create(self, key: str, content: bytes) -> str:
-        """Write an object that must not exist; makes the directory on a mounted volume."""
+        """Write an object that must not exist; create the directory on a mounted volume."""
         return str(await self._ask(do="create", key=key, content=content.decode("latin-1")))
 
     async def replace(self, key: str, content: bytes, etag: str) -> str:
-        """Write over the version that has this tag; gives the new tag."""
+        """Replace the version that has this tag; return the new tag."""
         text = content.decode("latin-1")
         return str(await self._ask(do="replace", key=key, content=text, etag=etag))
 
@@ -209,7 +209,7 @@ class FileBucket(PagedListing):
             after = page[-1].key
 
     def now(self) -> float:
-        """Return that it is not known: only what is written there has its own time."""
+        """Return that it is not known: only a written file has a time."""
         return 0.0
 
     def first_key_now(self, under: str) -> str:
@@ -217,7 +217,7 @@ class FileBucket(PagedListing):
         return str(self._worker.ask(self._timeout_s, do="first", under=under))
 
     async def settle(self, key: str) -> bool:
-        """Return whether a listed object is whole; it is durable then."""
+        """Return whether a listed object is complete, and make it durable."""
         return bool(await self._ask(_SETTLE_TIMEOUT_S, do="settle", key=key))
 
     async def torn(self, under: str, after: str) -> list[str]:
@@ -229,11 +229,11 @@ class FileBucket(PagedListing):
         return bool(await self._ask(do="discard_torn", key=key))
 
     async def device(self) -> Device:
-        """Return what the directory lies on."""
+        """Return the device of the directory."""
         return Device(*await self._ask(do="device"))
 
     async def probe(self, size_bytes: int) -> None:
-        """Raise what a write of this size would meet."""
+        """Raise what a write of this size would raise."""
         await self._ask(do="probe", size_bytes=size_bytes)
 
     async def _ask(self, timeout_s: float = 0.0, **request: object) -> Any:  # noqa: ANN401 (as Worker.ask)

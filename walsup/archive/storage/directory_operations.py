@@ -1,4 +1,4 @@
-"""The archive's directory, as S3 would behave: listings, conditional writes, nothing half.
+"""The archive's directory with S3's behaviour: listings, conditional writes, no partial files.
 
 Only the worker process uses it: every call may hang (rule hung-filesystem). Standard library only.
 """
@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from walsup.archive.storage.compression_frames import is_whole
 from walsup.system.devices import Device, device
 
-_TEMPORARY = re.compile(r"\.tmp\.(\d+|\d{8}T\d{6}Z-[0-9a-f]+)$")  # WAL-RUS's and ours; WAL-G's
+_TEMPORARY = re.compile(r"\.tmp\.(\d+|\d{8}T\d{6}Z-[0-9a-f]+)$")  # WAL-RUS's and walsup's; WAL-G's
 _OURS = "walsup"
 LOCK = f"{_OURS}/lock"
 _LEFT_AFTER_S = 3600.0
@@ -30,11 +30,11 @@ _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 class ConditionError(Exception):
-    """A conditional write lost: the object exists, or has changed."""
+    """A conditional write failed: the object exists, or has changed."""
 
 
 class Directory:
-    """The archive's directory and what may be asked of it; keys are relative to it."""
+    """The archive's directory and its operations; keys are relative to it."""
 
     def __init__(self, root: str, lively: Callable[[], None]) -> None:
         self._root = root
@@ -42,9 +42,9 @@ class Directory:
         self._torn: dict[str, tuple[int, int, float]] = {}
 
     def get(self, key: str) -> dict[str, object]:
-        """Read a file whole."""
+        """Read a complete file."""
         changed_at = 0.0
-        with contextlib.suppress(OSError):  # before: what is written meanwhile is later
+        with contextlib.suppress(OSError):  # before the read: a later change is noticed
             changed_at = os.stat(self._path(key)).st_mtime
         content = self._read(key)
         return {
@@ -68,20 +68,20 @@ class Directory:
         return self._write(key, content.encode("latin-1"), None)
 
     def replace(self, key: str, content: str, etag: str) -> str:
-        """Write over the content that has this tag."""
+        """Replace the content that has this tag."""
         return self._write(key, content.encode("latin-1"), etag)
 
     def page(self, under: str, after: str, limit: int) -> dict[str, object]:
         """Return so many of the files directly in a folder after a key, in S3's order.
 
         `files`: with size and time of change; `folders`: those in it up to there; `after`: where
-        the next page goes on, "" when there is none.
+        the next page continues, "" when there is none.
         """
         self._check_root()
         files: list[str] = []
         folders: list[str] = []
         for entry in self._scan(under):
-            # What is neither (a pipe, a link that leads nowhere) is no object, and may hang.
+            # Anything else (a pipe, a link to nothing) is not an object, and may hang.
             if entry.is_dir():
                 folders.append(f"{under}/{entry.name}/")
             elif (key := f"{under}/{entry.name}") > after and entry.is_file():
@@ -106,7 +106,7 @@ class Directory:
         return next(self._walk(under), "")
 
     def settle(self, key: str) -> bool:
-        """Return whether a listed file is whole, and make it durable if so."""
+        """Return whether a listed file is complete, and make it durable if so."""
         descriptor = os.open(self._path(key), os.O_RDONLY)
         try:
             status = os.fstat(descriptor)
@@ -137,12 +137,12 @@ class Directory:
         return True
 
     def device(self) -> Device:
-        """Return what the directory lies on."""
+        """Return the device of the directory."""
         self._check_root()
         return device(self._root)
 
     def probe(self, size_bytes: int) -> None:
-        """Raise what a write of this size would meet, by a write of one byte."""
+        """Raise what a write of this size would raise, after a write of one byte."""
         self._check_root()
         room = os.statvfs(self._root)
         if room.f_bavail * room.f_frsize < size_bytes:
@@ -178,7 +178,7 @@ class Directory:
         return _tag(content)
 
     def _temporary(self, target: str, content: bytes) -> str:
-        """Write a file beside the target, durably, under a name that no listing shows."""
+        """Write a durable file beside the target, under a name that no listing shows."""
         os.makedirs(os.path.dirname(target), exist_ok=True)
         # With 24 digits in a row it would look like WAL to WAL-G's delete (rule archive-names); a
         # pid has 7 at most.
@@ -195,7 +195,7 @@ class Directory:
         return path
 
     def _sweep(self, under: str) -> None:
-        """Remove what a kill has left of ours in the middle of a write."""
+        """Remove the temporary files that a kill has left."""
         with os.scandir(self._path(under)) as entries:
             for entry in entries:
                 left = _TEMPORARY.search(entry.name)
@@ -219,7 +219,7 @@ class Directory:
             ) from fault
 
     def _make_root(self) -> None:
-        """Make the directory on a volume; on the system's own file system it may be unmounted."""
+        """Create the directory on a volume; on the system's own file system it may be unmounted."""
         parent = os.path.dirname(self._root)
         if os.path.isdir(parent) and os.stat(parent).st_dev != os.stat("/").st_dev:
             os.makedirs(self._root, mode=0o750, exist_ok=True)
@@ -237,7 +237,7 @@ class Directory:
         try:
             entries = os.scandir(self._path(under))
         except FileNotFoundError:
-            return  # as in S3, a folder is there when something is in it
+            return  # as in S3, a folder exists when it has content
         with entries:
             for number, entry in enumerate(entries):
                 if number & 0xFFF == 0:
@@ -247,7 +247,7 @@ class Directory:
 
 
 class _Locked:
-    """An exclusive lock on a file: two of us must not both find the tag that they expect."""
+    """An exclusive lock on a file: two writers must not both find the expected tag."""
 
     def __init__(self, path: str) -> None:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -270,7 +270,7 @@ class _Locked:
 
 
 def _link(temporary: str, target: str) -> None:
-    """Give the file its name, which must be free. Under the lock: not everywhere are links."""
+    """Rename the file to its name, which must be free. Under the lock: links may be missing."""
     try:
         os.link(temporary, target)
     except FileExistsError:
@@ -292,7 +292,7 @@ def _sync(directory: str) -> None:
     try:
         os.fsync(descriptor)
     except OSError as fault:
-        if fault.errno not in (errno.EINVAL, errno.EBADF):  # it has no such thing
+        if fault.errno not in (errno.EINVAL, errno.EBADF):  # it does not support that
             raise
     finally:
         os.close(descriptor)

@@ -1,9 +1,10 @@
-"""The process that touches an archive in a directory, so that nothing else can hang there.
+"""The process that accesses an archive in a directory, so that nothing else can hang there.
 
 Rule hung-filesystem.
 
 It answers one JSON line for each on its standard input, a socket, and ends with the other side.
-While it reads a long folder it sends empty lines. Standard library only: it stays in memory.
+While it reads a long folder it sends empty lines. Standard library only, because it stays in
+memory.
 """
 
 import errno

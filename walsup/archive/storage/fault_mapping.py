@@ -1,4 +1,4 @@
-"""What an exception of the archive's client means, in the classes of `fault`."""
+"""The meaning of an exception of the archive's client, in the classes of `faults`."""
 
 from walsup import log
 from walsup.archive.faults import Fault, FaultError, FaultKind
@@ -7,13 +7,13 @@ from walsup.archive.storage.file_errors import fault_of
 from walsup.errors import WalsupError
 from walsup.redaction import redact_known
 
-# Not a bug: a server, a disk, the network or the machine caused it. asyncpg's are named here,
-# because most processes do not load it.
+# Not a bug: a server, a disk, the network or the machine caused it. asyncpg's exceptions are given
+# by name, because most processes do not load it.
 _EXPECTED = (OSError, EOFError, MemoryError, ConflictError, FaultError, WalsupError)
 
 
 def is_conflict(raised: BaseException) -> bool:
-    """Return whether a conditional write lost: the object exists, or has changed."""
+    """Return whether a conditional write failed: the object exists, or has changed."""
     return isinstance(raised, ConflictError)
 
 
@@ -25,14 +25,14 @@ def is_absent(raised: BaseException) -> bool:
 def classify(raised: BaseException) -> Fault:
     """Return the fault that caused an exception of the client, or of this machine.
 
-    Without the secrets that this process knows.
+    Its text has none of the secrets that this process knows.
     """
     fault = _fault_behind(raised)
     return fault._replace(problem=redact_known(fault.problem))
 
 
 def note(raised: BaseException) -> None:
-    """Log an exception with its traceback when it points to a bug of walsup."""
+    """Log an exception with its traceback if it points to a bug in walsup."""
     if not isinstance(raised, _EXPECTED) and not type(raised).__module__.startswith("asyncpg"):
         log.unexpected("work.failed", raised)
 

@@ -1,6 +1,6 @@
-"""What the errors of a file system mean, in the classes of `fault`. Pure.
+"""The meaning of a file system's errors, in the classes of `faults`. Pure.
 
-It may be that of an archive in a directory, or this machine's own (run and data directory).
+The file system is that of an archive in a directory, or this machine's (run and data directory).
 """
 
 import errno
@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from walsup.archive.faults import Fault, FaultKind
 
-# A note of what is raised by a request to an archive in a directory.
+# The note of an exception that a request to an archive in a directory raised.
 OF_ARCHIVE = "in the archive's directory"
 _NO_SUCH_BUCKET = "NoSuchBucket"
 _KINDS = {
@@ -40,14 +40,14 @@ _REMEDIES = {
 
 
 def fault_of(raised: OSError) -> Fault | None:
-    """Return the fault that an errno stands for; None for one that is not about files."""
+    """Return the fault of an errno; None for one that is not about files."""
     missing = raised.errno == errno.ENOENT and _NO_SUCH_BUCKET in str(raised.strerror)
     kind = FaultKind.NO_BUCKET if missing else _KINDS.get(raised.errno or 0)
     if kind is None:
         return None
     where = f"{raised.filename}: " if raised.filename else ""
     said = str(raised.strerror).removeprefix(f"{_NO_SUCH_BUCKET}: ")
-    # A file of our own is never late; and a thread's TimeoutError loses its notes.
+    # This machine's files raise no TimeoutError; and a thread's TimeoutError loses its notes.
     of_archive = kind in {FaultKind.NO_BUCKET, FaultKind.TIMEOUT} or OF_ARCHIVE in getattr(
         raised, "__notes__", ()
     )
@@ -56,7 +56,7 @@ def fault_of(raised: OSError) -> Fault | None:
 
 
 def _here(kind: FaultKind, filename: object) -> str:
-    """Return the line for a file of our own; "" when that of the class is as good."""
+    """Return the remedy for a file of this machine; "" when that of the class is as good."""
     place = f"the file system of {PurePath(str(filename)).parent}" if filename else ""
     match kind:
         case FaultKind.DISK_FULL if place:

@@ -1,7 +1,7 @@
-"""A bucket that is asked again until it answers, each request in its own place.
+"""A bucket that is asked again until it answers, each request separately.
 
-A restore waits without end for an archive that does not answer; restarted at each fault it would
-never end where every second request fails.
+A restore waits without limit for an archive that does not answer; if it began again at each fault,
+it would never end where every second request fails.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,12 +12,12 @@ from walsup.archive.storage.bucket import ListingPage, Object, PagedListing, Rea
 from walsup.archive.storage.fault_mapping import classify, is_absent
 
 T = TypeVar("T")
-# Told of the fault and of how many there were in a row; returns when it may be tried again.
+# Called with the fault and the number of failures in a row; returns when to try again.
 OnFault = Callable[[Fault, int], Awaitable[None]]
 
 
 class Patient(PagedListing):
-    """The reading half of a bucket; what is absent stays absent."""
+    """The reading methods of a bucket; an absent object stays absent."""
 
     def __init__(self, bucket: Readable, on_fault: OnFault) -> None:
         self._bucket = bucket
@@ -25,11 +25,11 @@ class Patient(PagedListing):
 
     @property
     def region(self) -> str | None:
-        """Where the bucket is."""
+        """Return where the bucket is."""
         return self._bucket.region
 
     async def get(self, key: str) -> Object:
-        """Read a small object whole.
+        """Read a complete small object.
 
         Raises:
             FileNotFoundError: it is absent.
@@ -49,14 +49,14 @@ class Patient(PagedListing):
         while True:
             try:
                 return await ask()
-            except Exception as raised:  # (any failure but absence is no answer)
+            except Exception as raised:  # (any failure except absence)
                 if is_absent(raised):
                     raise
                 failures += 1
                 await self._on_fault(classify(raised), failures)
 
     async def pages(self, under: str, after: str = "") -> AsyncIterator[ListingPage]:
-        """Yield a folder's listing from after a key on; after a fault it continues there."""
+        """Yield a folder's listing after a key; after a fault it continues there."""
         failures = 0
         while True:
             try:

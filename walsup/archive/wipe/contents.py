@@ -1,4 +1,4 @@
-"""What lies in an archive, counted, and what of it stands against a wipe. Pure."""
+"""The content of an archive, counted, and the reasons against a wipe. Pure."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class Objection(NamedTuple):
 
 
 class ArchiveContents:
-    """Counts what listings show, page by page."""
+    """Counts the entries of listings, page by page."""
 
     def __init__(self) -> None:
         self.objects = self.object_bytes = 0
@@ -37,7 +37,7 @@ class ArchiveContents:
         self.uploads = self.upload_bytes = 0
         self.newest_at = 0.0
         self.folders: Counter[str] = Counter()
-        self.was_claimed = False  # a walsup has written here
+        self.was_claimed = False  # a walsup wrote here
         self.owner_at = 0.0  # when it was written, by the server's clock
         self.owner_has_versions = False
         self.only_owner = True
@@ -77,7 +77,7 @@ class ArchiveContents:
         self._look(upload.key, upload.begun_at)
 
     def objection(self) -> Objection | None:
-        """Return what keeps this from being one archive that can be wiped."""
+        """Return why this is not one archive that can be wiped."""
         if self._odd:
             return Objection(
                 "there are keys with . or .. in their path, which some servers and tools resolve"
@@ -106,12 +106,12 @@ class ArchiveContents:
 
 
 def odd(key: str) -> str:
-    """Return a key that might be mistaken for another place's, "" for any other."""
+    """Return a key that could be taken as another place's, "" for any other."""
     return key if {".", ".."} & set(key.split("/")) else ""
 
 
 def archive_below(key: str) -> str:
-    """Return the folder of another archive that a key is part of, "" when it is not."""
+    """Return the folder of another archive that contains a key, "" when there is none."""
     parts = key.split("/")
     for depth in range(1, len(parts) - 1):
         if parts[depth] in (WAL_FOLDER, BACKUP_FOLDER) or parts[depth:] == OWNER_KEY.split("/"):
@@ -120,7 +120,7 @@ def archive_below(key: str) -> str:
 
 
 def unowned(found: ArchiveContents, now_at: float) -> Objection | None:
-    """Return why an archive without owner object might still be written to."""
+    """Return why an archive without owner object might still be in use."""
     if (age_s := now_at - found.newest_at) >= FRESH_S:
         return None
     return Objection(

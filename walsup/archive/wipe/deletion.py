@@ -1,4 +1,4 @@
-"""The deletion itself: passes over everything but the owner object, until a pass finds nothing."""
+"""The deletion: passes over everything but the owner object, until a pass finds nothing."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ from walsup.errors import ArchiveError
 
 T = TypeVar("T")
 
-# A server whose pages get lost while they are deleted needs many passes, each of them large.
+# A server that skips entries while they are deleted needs many passes, each of them large.
 _SMALL = 1000
 _MOST_SMALL_PASSES = 6
 _AT_A_TIME = 8
@@ -28,13 +28,13 @@ _GONE = ("NoSuchKey", "NoSuchVersion")
 
 
 class Deletion:
-    """Deletes what is in a place while a lease is held, or, without one, what no one else can."""
+    """Deletes what is in a place while a lease is held; without one, only old versions."""
 
     def __init__(self, place: WipeTarget, lease: Lease | None, say: Say) -> None:
-        """`lease` None: only old versions by their own names may be deleted; see `finish`."""
+        """`lease` None: only old versions may be deleted, by their own names; see `finish`."""
         self.deleted = self.deleted_bytes = self.aborted = 0
         self.stays: dict[tuple[str, str], NotDeleted] = {}
-        self.in_doubt = False  # a request went unanswered: the server may yet carry it out
+        self.in_doubt = False  # a request was not answered: the server may still execute it
         self._place = place
         self._lease = lease
         self._say = say
@@ -42,7 +42,7 @@ class Deletion:
         self._last = ""
 
     async def clear(self) -> None:
-        """Delete everything but the owner object; what is locked stays.
+        """Delete everything but the owner object; locked objects stay.
 
         Raises:
             ArchiveError: a permission is missing, no server answers, or a program writes there.
@@ -51,7 +51,7 @@ class Deletion:
         small = 0
         while small < _MOST_SMALL_PASSES:
             removed = await self._pass(self._place.entries) + await self._abort_all()
-            # Asked in another way: a server that shows no versions of what it has is found out.
+            # A plain listing: it shows what a server hides in its listing of versions.
             removed += await self._pass(self._place.names)
             if not removed:
                 return
@@ -62,7 +62,7 @@ class Deletion:
         )
 
     async def finish(self, keys: Sequence[str]) -> None:
-        """Delete these in this order, of each the newest version last; raises as `clear` does."""
+        """Delete these in this order, the newest version of each last; raises as `clear` does."""
         if (lease := self._lease) is not None:
             if self.in_doubt:
                 await asyncio.sleep(longest_push_s(lease.owner.lease_s))
@@ -77,7 +77,7 @@ class Deletion:
             for batch in ([o for o in found if not o.latest], [o for o in found if o.latest]):
                 await self._delete(batch, renew=False)
                 if self.stays:
-                    return  # what is left has to say what it is
+                    return  # the remaining objects must say that this is a wipe
         await patiently(lambda: asyncio.to_thread(self._place.tidy), self._say)
 
     async def _pass(self, listing: Callable[[], Iterator[list[Entry]]]) -> int:
@@ -122,10 +122,10 @@ class Deletion:
         return len(gone)
 
     async def _explain(self, refused: Sequence[Refused]) -> None:
-        """Find out what is locked; one that is not says that a right is missing.
+        """Find out what is locked; if an object is not, a permission is missing.
 
         Raises:
-            ArchiveError: for the first that no lock explains.
+            ArchiveError: for the first object that no lock explains.
         """
         for start in range(0, len(refused), _AT_A_TIME):
             some = refused[start : start + _AT_A_TIME]

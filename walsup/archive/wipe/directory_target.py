@@ -1,6 +1,6 @@
 """The archive in a directory: everything in it, never through a symbolic link.
 
-Unlike the agent, a command may wait for a hung file system: no process is in between.
+Unlike the agent, a command may wait for a hung file system: it needs no separate process.
 """
 
 import contextlib
@@ -25,17 +25,17 @@ _MOUNTS = Path("/proc/self/mountinfo")
 
 
 class Folder:
-    """What lies in the archive's directory. Links in it are removed themselves."""
+    """The files of the archive's directory. Links in it are removed themselves."""
 
     kept: tuple[str, ...] = (OWNER_KEY, LOCK)
-    shows_versions = True  # a directory keeps none
+    shows_versions = True  # a directory keeps no versions
 
     def __init__(self, archive: FileArchive) -> None:
         self._root = archive.directory
 
     @property
     def now_at(self) -> float:
-        """This machine's time; a file server's may be a little off."""
+        """Return this machine's time; a file server's may differ a little."""
         return time.time()
 
     def entries(self, under: str = "") -> Iterator[list[Entry]]:
@@ -56,11 +56,11 @@ class Folder:
         yield page
 
     def names(self) -> Iterator[list[Entry]]:
-        """Yield every file: there is no second way to ask."""
+        """Yield every file: there is no second kind of listing."""
         return self.entries()
 
     def uploads(self) -> Iterator[list[Upload]]:
-        """Yield nothing: what is half written is a file."""
+        """Yield nothing: a partial upload is a file."""
         return iter(())
 
     def upload_bytes(self, _upload: Upload) -> int:
@@ -68,7 +68,7 @@ class Folder:
         return 0
 
     def batches(self, entries: Sequence[Entry]) -> list[Sequence[Entry]]:
-        """Return all of them: nothing that hangs can be given up anyway."""
+        """Return all of them: a request that hangs cannot be abandoned anyway."""
         return [entries] if entries else []
 
     def delete(self, entries: Sequence[Entry]) -> list[Refused]:
@@ -83,15 +83,15 @@ class Folder:
         """Do nothing."""
 
     def locks(self) -> bool | None:
-        """Tell that nothing is locked here."""
+        """Return that nothing is locked here."""
         return False
 
     def lock(self, _entry: Entry) -> Lock | None:
-        """Tell that nothing is locked here."""
+        """Return that nothing is locked here."""
         return None
 
     def tidy(self) -> None:
-        """Remove the directories that have become empty, but for the archive's own."""
+        """Remove the directories that have become empty, except the archive's own."""
         with self._opened("") as root:
             self._tidy(root, "")
 
@@ -137,7 +137,7 @@ class Folder:
 
     @contextlib.contextmanager
     def _opened(self, path: str, folder: int | None = None) -> Iterator[int]:
-        """Open a directory, no component of whose path below the archive's own is a link."""
+        """Open a directory whose path below the archive's root contains no link."""
         descriptor = folder
         try:
             if descriptor is None:

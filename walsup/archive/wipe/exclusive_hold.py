@@ -1,4 +1,4 @@
-"""Taking an archive over for the wipe: no database may be active on it or claim it.
+"""Takes over an archive for the wipe: no database may be active on it or claim it.
 
 Rule wipe.
 """
@@ -27,10 +27,10 @@ _STOP_IT = "stop the database that archives there (a clean stop releases the arc
 
 
 async def read_owner(bucket: Conditional) -> tuple[Owner, Object] | None:
-    """Return the owner, and the object that says so; None when there is none.
+    """Return the owner, and the object; None when there is none.
 
     Raises:
-        ArchiveError: it cannot be understood; else what the bucket raises.
+        ArchiveError: it cannot be parsed; otherwise what the bucket raises.
     """
     found = await owner_object.stored(bucket)
     if found is None:
@@ -50,12 +50,12 @@ def is_free(owner: Owner) -> bool:
 
 
 def is_left(owner: Owner) -> bool:
-    """Return whether a wipe has ended without being done."""
+    """Return whether a wipe ended before it was complete."""
     return owner.state == _STATE and owner.boot == NOBODY
 
 
 async def conditional(bucket: Bucket, *, unsafe_owner: bool) -> Conditional:
-    """Return the bucket as far as its conditions hold.
+    """Return the bucket if its conditions hold.
 
     Raises:
         ArchiveError: they do not, and no setting allows that.
@@ -68,7 +68,7 @@ async def conditional(bucket: Bucket, *, unsafe_owner: bool) -> Conditional:
 
 
 async def take(bucket: Conditional, lease_s: float, say: Say) -> Lease:
-    """Write `wiping` into the owner object; waits for a holder that has died.
+    """Write `wiping` into the owner object; wait for a holder that has died.
 
     Raises:
         ArchiveError: a database is active there; otherwise what the bucket raises.
@@ -112,9 +112,9 @@ async def take(bucket: Conditional, lease_s: float, say: Say) -> Lease:
 
 
 async def let_a_former_holder_find_out(lease: Lease, say: Say) -> None:
-    """Wait as long as one may go on to write that has not seen yet that the object is not its own.
+    """Wait as long as a former holder may write that has not noticed the change yet.
 
-    The owner object was missing where a walsup has been: removed a moment ago, perhaps.
+    The owner object was missing where a walsup has been: it may have been removed a moment ago.
     """
     until_s = now_s() + RIVAL_LEASES * lease.owner.lease_s
     say(
@@ -127,7 +127,7 @@ async def let_a_former_holder_find_out(lease: Lease, say: Say) -> None:
 
 
 async def keep(lease: Lease, *, now: bool = False) -> None:
-    """Renew what is half over; after this a request may take 1.6 leases.
+    """Renew a lease that is half over; after this a request may take 1.6 leases.
 
     Raises:
         LostError: another instance owns it; otherwise what the bucket raises.

@@ -1,4 +1,4 @@
-"""Doing a thing again while what stands in its way passes, for half a minute or so."""
+"""Repeats an operation while its failure may pass, for about half a minute."""
 
 import asyncio
 import time
@@ -20,10 +20,10 @@ _LONGEST_PAUSE_S = 8.0
 
 
 async def patiently(work: Callable[[], Awaitable[T]], say: Say) -> T:
-    """Do it until it succeeds.
+    """Repeat it until it succeeds.
 
     Raises:
-        ArchiveError: it does not, whatever stood in the way.
+        ArchiveError: it does not succeed, whatever the reason.
     """
     failures = 0
     while True:
@@ -41,12 +41,12 @@ async def patiently(work: Callable[[], Awaitable[T]], say: Say) -> T:
 
 
 def _may_pass(raised: Exception, fault: Fault) -> bool:
-    """Return whether another try may succeed: a server that cannot do it never will."""
+    """Return whether another try may succeed: a server without support never will."""
     return fault.kind in PASSING and not (isinstance(raised, RefusedError) and raised.cannot)
 
 
 def persistently(work: Callable[[], T]) -> T:
-    """Do it until it succeeds; blocks, and says nothing.
+    """Repeat it until it succeeds; blocks, and reports nothing.
 
     Raises:
         what `work` raises, when that does not pass.
@@ -63,7 +63,7 @@ def persistently(work: Callable[[], T]) -> T:
 
 
 async def once(work: Callable[[], T]) -> T:
-    """Do it in a thread.
+    """Run it in a thread.
 
     Raises:
         ArchiveError: it fails.
@@ -75,7 +75,7 @@ async def once(work: Callable[[], T]) -> T:
 
 
 def pause_s(failures: int) -> float:
-    """How long to wait after so many failures in a row."""
+    """Return the pause after so many failures in a row."""
     return units.backoff(failures, 0.5, _LONGEST_PAUSE_S)
 
 

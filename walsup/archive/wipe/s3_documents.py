@@ -1,4 +1,4 @@
-"""Listings as a place's entries, and the document that names what to delete. Pure.
+"""Listings as entries, and the document that names what to delete. Pure.
 
 Source: Amazon S3's API reference (ListObjectVersions, ListMultipartUploads, DeleteObjects).
 """
@@ -22,7 +22,7 @@ def entries(page: XmlDocument, prefix: str) -> list[Entry]:
     """Return a listing's objects, versions and delete markers; keys lose the prefix.
 
     Raises:
-        OddAnswerError: one does not lie below the prefix: this server's listing is not believed.
+        OddAnswerError: a key is not below the prefix: this server's listing cannot be trusted.
     """
     return [
         Entry(
@@ -52,7 +52,7 @@ def uploads(page: XmlDocument, prefix: str) -> list[Upload]:
 
 
 def deletion(objects: Sequence[Deleting]) -> bytes:
-    """Write a DeleteObjects request that is answered with failures only."""
+    """Return a DeleteObjects request that is answered with failures only."""
     rows = "".join(
         f"<Object><Key>{escape(one.key)}</Key>"
         + (f"<VersionId>{escape(one.version)}</VersionId>" if one.version else "")

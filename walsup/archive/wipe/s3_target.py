@@ -25,7 +25,7 @@ class Objects:
     kept: tuple[str, ...] = (OWNER_KEY,)
 
     def __init__(self, server: WipeServer, archive: ArchiveUrl, page: int = _PAGE) -> None:
-        """Keep them; no request is made. `page`: how much a request lists.
+        """Keep the settings; no request is made. `page`: how many entries a request lists.
 
         Raises:
             ValueError: the prefix is empty; then everything in the bucket would be below it.
@@ -40,11 +40,11 @@ class Objects:
 
     @property
     def now_at(self) -> float:
-        """The time of the server's last answer, by its own clock."""
+        """Return the time of the server's last answer, by its own clock."""
         return self._server.now_at
 
     def entries(self, under: str = "") -> Iterator[list[Entry]]:
-        """Yield all versions and delete markers; where a server has no such thing, all objects."""
+        """Yield all versions and delete markers; on a server without versions, all objects."""
         pages = self._versioned(under) if self.shows_versions else iter(())
         for page in pages:
             yield s3_documents.entries(page, self._prefix)
@@ -68,7 +68,7 @@ class Objects:
                 raise
 
     def upload_bytes(self, upload: Upload) -> int:
-        """Add up its parts."""
+        """Return the total size of its parts."""
         call = Call(
             "GET",
             "s3:ListMultipartUploadParts",
@@ -95,7 +95,7 @@ class Objects:
         return [*([together] if together else []), *([o] for o in entries if o not in named)]
 
     def delete(self, entries: Sequence[Entry]) -> list[Refused]:
-        """Delete what `batches` has put together, with one request."""
+        """Delete a batch of `batches`, with one request."""
         if not self._in_bulk or not all(s3_documents.fits(one.key) for one in entries):
             return self._delete_one(entries[0])
         try:
@@ -117,7 +117,7 @@ class Objects:
                 raise
 
     def locks(self) -> bool | None:
-        """Ask whether the bucket has object lock."""
+        """Return whether the bucket has object lock."""
         call = Call("GET", "s3:GetBucketObjectLockConfiguration", {"object-lock": ""})
         try:
             return self._read(call).text("ObjectLockEnabled") == "Enabled"
@@ -125,7 +125,7 @@ class Objects:
             return None if refused.fault.kind == FaultKind.NO_RIGHTS else False
 
     def lock(self, entry: Entry) -> Lock | None:
-        """Ask for its retention, then for a legal hold."""
+        """Return the retention of an entry, or its legal hold."""
         if entry.marker:
             return None
         found = self._about(entry, "s3:GetObjectRetention", "retention")
@@ -144,12 +144,12 @@ class Objects:
         self._server.close()
 
     def _versioned(self, under: str) -> Iterator[XmlDocument]:
-        """Yield a listing of versions; nothing, and a note of it, where a server has no such."""
+        """Yield a listing of versions; nothing, with a note, if the server does not support it."""
         query = {"versions": "", "max-keys": self._page} | _URL
         pages = self._pages(Call("GET", "s3:ListBucketVersions", query), "", under)
         try:
             for page in pages:
-                # A server that does not know the word lists its objects.
+                # A server that does not support this parameter lists its objects.
                 if page.kind == "ListBucketResult":
                     self.shows_versions = False
                     return
@@ -181,7 +181,7 @@ class Objects:
         refused = []
         for _, fields in answer.rows("Error"):
             named = Deleting(fields.get("Key", ""), fields.get("VersionId", ""))
-            # One that cannot be distinguished counts for the first of its key: none is dropped.
+            # An entry that cannot be distinguished counts as the first of its key: none is dropped.
             same_key = (one for key, one in asked.items() if key.key == named.key)
             entry = asked.get(named) or next(same_key, entries[0])
             refused.append(Refused(entry, fields.get("Code", ""), fields.get("Message", "")))
@@ -199,7 +199,7 @@ class Objects:
         return []
 
     def _read(self, call: Call, kind: str = "") -> XmlDocument:
-        """Ask again while that helps: a listing that broke off must not look like a short one."""
+        """Repeat the request while that helps: a broken listing must not look like a short one."""
         return persistently(lambda: self._server.document(call, kind))
 
     def _about(self, entry: Entry, right: str, what: str) -> XmlDocument | None:

@@ -1,16 +1,16 @@
-"""Where an archive lies, as the wiping of it sees the place: everything in it, and how it goes."""
+"""The storage of an archive, as a wipe uses it: its entries, and their deletion."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-AGAIN = "again"  # no code of a server's
+AGAIN = "again"  # not a server's code
 
 
 class Entry(NamedTuple):
-    """One thing that a listing shows; `key` is relative to the archive's prefix.
+    """An entry of a listing; `key` is relative to the archive's prefix.
 
-    `version` "": the place has none. `latest`: nothing newer stands over it. `marker`: it says
-    that its key was deleted, and holds nothing. `modified_at`: Unix seconds, by the server's clock.
+    `version` "": the place has none. `latest`: nothing newer replaces it. `marker`: it records that
+    its key was deleted, and has no content. `modified_at`: Unix seconds, by the server's clock.
     """
 
     key: str
@@ -30,7 +30,7 @@ class Upload(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """What the server said about one entry that it did not delete."""
+    """The server's answer about one entry that it did not delete."""
 
     entry: Entry
     code: str
@@ -38,7 +38,7 @@ class Refused(NamedTuple):
 
 
 class Lock(NamedTuple):
-    """Why an object may not be deleted. `until`: the end of its retention, "": a legal hold."""
+    """Why an object cannot be deleted. `until`: the end of its retention, "": a legal hold."""
 
     mode: str
     until: str = ""
@@ -59,37 +59,37 @@ class WipeTarget(Protocol):
 
     @property
     def now_at(self) -> float:
-        """The time of its last answer, in Unix seconds, by the clock that `modified_at` has."""
+        """Return the time of its last answer, in Unix seconds, by the clock of `modified_at`."""
 
     def entries(self, under: str = "") -> Iterator[list[Entry]]:
-        """Yield everything whose key begins so, old versions and delete markers too, in pages."""
+        """Yield everything below the prefix, old versions and delete markers too, in pages."""
 
     def names(self) -> Iterator[list[Entry]]:
-        """Yield what a plain listing shows, asked independently of `entries`."""
+        """Yield what a plain listing shows, requested independently of `entries`."""
 
     def uploads(self) -> Iterator[list[Upload]]:
         """Yield the unfinished multipart uploads, in pages."""
 
     def upload_bytes(self, upload: Upload) -> int:
-        """Return what an unfinished upload holds."""
+        """Return the size of an unfinished upload."""
 
     def batches(self, entries: Sequence[Entry]) -> list[Sequence[Entry]]:
         """Split a page into what one request can delete."""
 
     def delete(self, entries: Sequence[Entry]) -> list[Refused]:
-        """Delete a batch; gives what was not deleted. AGAIN: it has to be batched again."""
+        """Delete a batch; return what was not deleted. AGAIN: it has to be batched again."""
 
     def abort(self, upload: Upload) -> None:
-        """Throw an unfinished upload away."""
+        """Abort an unfinished upload."""
 
     def locks(self) -> bool | None:
-        """Return whether anything here can be locked; None: that may not be asked."""
+        """Return whether anything here can be locked; None: permission is missing."""
 
     def lock(self, entry: Entry) -> Lock | None:
-        """Return what keeps an entry from being deleted."""
+        """Return what prevents the deletion of an entry."""
 
     def tidy(self) -> None:
-        """Remove what is left when everything in it has been deleted, such as empty directories."""
+        """Remove what is left after all is deleted, such as empty directories."""
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""

@@ -1,4 +1,4 @@
-"""The report about an archive that is to be wiped, and about what remained. Pure."""
+"""The report about an archive that is to be wiped, and about what remains. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ _SHOWN = 10
 
 
 def counted(found: ArchiveContents) -> Iterator[str]:
-    """Yield a line for each kind of thing that is there."""
+    """Yield a line for each kind of entry."""
     folders = ", ".join(f"{name}: {n}" for name, n in sorted(found.folders.items()) if n)
     rows = (
         ("objects", found.objects, found.object_bytes, folders),
@@ -27,7 +27,7 @@ def counted(found: ArchiveContents) -> Iterator[str]:
 
 
 def owned_by(owner: Owner | None, found: ArchiveContents, now_at: float, lease_s: float) -> str:
-    """Return a line about whose it is, and whether that one may be alive."""
+    """Return a line about the owner, and whether it may be active."""
     if owner is None:
         return (
             "none: without an owner object it is not known whether a database still archives"
@@ -54,7 +54,7 @@ def owned_by(owner: Owner | None, found: ArchiveContents, now_at: float, lease_s
 
 
 def staying(stays: Iterable[NotDeleted]) -> str:
-    """Return what has stayed and until when: the locks with their numbers, and the first keys."""
+    """Return what remains and until when: the locks with their counts, and the first keys."""
     known = list(stays)
     locks = Counter(str(one.lock) for one in known)
     keys = [f"  {one.entry.key} {one.entry.version}: {one.lock}" for one in known[:_SHOWN]]
@@ -65,7 +65,7 @@ def staying(stays: Iterable[NotDeleted]) -> str:
 
 
 def when(stays: Iterable[NotDeleted]) -> str:
-    """Say when it is worth to run it again."""
+    """Return when another run can succeed."""
     known = list(stays)
     until = max(one.lock.until for one in known)
     after = f"after {until}" if until else ""

@@ -1,1 +1,1 @@
-"""The client of an S3 server: what the archive's truth is read from and written with."""
+"""The S3 client that reads and writes what the archive's state is decided by."""

@@ -1,4 +1,4 @@
-"""Steps carried out where one thread waits for nothing else."""
+"""Runs steps in a thread that waits for nothing else."""
 
 import time
 from typing import TypeVar, assert_never
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def carry(steps: Steps[T], timeout_s: float) -> T:
-    """Return what the steps lead to, within so long; resolving a name may take longer.
+    """Return the result of the steps, within a timeout; resolving a name may take longer.
 
     Raises:
         what the steps raise; OSError.

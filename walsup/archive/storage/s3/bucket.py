@@ -19,9 +19,9 @@ from walsup.archive.storage.s3.server import Call, S3Server
 from walsup.archive.valid_keys import is_direct
 from walsup.settings import ArchiveUrl, Settings
 
-# The largest that is read is a page of a listing (1,000 keys, 0.5 MB) or a sentinel.
+# The largest objects are a page of a listing (1,000 keys, 0.5 MB) and a sentinel.
 REQUEST_TIMEOUT_S = 5.0
-# But for a base backup's list of files: 140 bytes for each file.
+# Except for a base backup's list of files: 140 bytes for each file.
 _LIST_OF_FILES = "/files_metadata.json"
 _LIST_TIMEOUT_S = 50.0
 _MOST_LIST_BYTES = 256 << 20
@@ -36,15 +36,15 @@ _LOST = (412, 409)
 class S3Bucket(PagedListing):
     """The archive's prefix on an S3 server.
 
-    Raises FaultError, whose problem names the right that the request needed; ConflictError for a
-    conditional write that lost; FileNotFoundError for an object that is not there.
+    Raises FaultError, whose problem names the permission that the request needed; ConflictError for
+    a conditional write that failed; FileNotFoundError for an object that does not exist.
     """
 
     def __init__(self, settings: Settings) -> None:
         """Keep the settings; nothing is read and no request is made.
 
         Raises:
-            ValueError: the archive is no bucket on a server.
+            ValueError: the archive is not a bucket on a server.
         """
         if not isinstance(settings.archive, ArchiveUrl):
             raise ValueError("the archive is not in a bucket")  # noqa: TRY004 (a wrong value)
@@ -53,11 +53,11 @@ class S3Bucket(PagedListing):
 
     @property
     def region(self) -> str | None:
-        """Where it is: given, or found out with a first request; None on other servers."""
+        """Return where it is: as set, or found with a first request; None on other servers."""
         return self._server.region
 
     async def get(self, key: str) -> Object:
-        """Read a small object whole."""
+        """Read a complete small object."""
         call, timeout_s = Call("GET", _READS, key=self._prefix + key), REQUEST_TIMEOUT_S
         if key.endswith(_LIST_OF_FILES):
             call, timeout_s = call._replace(most_bytes=_MOST_LIST_BYTES), _LIST_TIMEOUT_S
@@ -70,11 +70,11 @@ class S3Bucket(PagedListing):
         )
 
     def now(self) -> float:
-        """Return the server's own time, by its last answer (Unix seconds); 0: not known."""
+        """Return the server's time, from its last answer (Unix seconds); 0: not known."""
         return self._server.now()
 
     async def put(self, key: str, content: bytes) -> None:
-        """Write an object, whatever was there."""
+        """Write an object, also over an existing one."""
         await self._write(key, content, {})
 
     async def piece(self, key: str, begin: int, size_bytes: int) -> bytes:
@@ -89,15 +89,15 @@ class S3Bucket(PagedListing):
             if refusal.status == _PAST_THE_END:
                 return b""
             raise
-        # A server that does not know ranges gives all of an object.
+        # A server that does not support ranges returns the whole object.
         return answer.body if answer.status == _IN_PART else answer.body[begin:]
 
     async def create(self, key: str, content: bytes) -> str:
-        """Write an object that must not exist (If-None-Match); gives its tag."""
+        """Write an object that must not exist (If-None-Match); return its tag."""
         return await self._write(key, content, {"if-none-match": "*"})
 
     async def replace(self, key: str, content: bytes, etag: str) -> str:
-        """Write over the version that has this tag (If-Match); gives the new tag."""
+        """Replace the version that has this tag (If-Match); return the new tag."""
         return await self._write(key, content, {"if-match": etag})
 
     async def pages(self, under: str, after: str = "") -> AsyncIterator[ListingPage]:
@@ -127,25 +127,25 @@ class S3Bucket(PagedListing):
         query, progress = self._listing(under), ListingProgress("")
         while query:
             document = _page(self._server.ask_now(_list(query), REQUEST_TIMEOUT_S))
-            for listed in self._rows(query, document):  # the mark of a folder too: a person made it
+            for listed in self._rows(query, document):  # also a folder's marker
                 return listed.key
             query = progress.following(query, _following(query, document))
         return ""
 
     async def settle(self, _key: str) -> bool:
-        """Tell that a listed object is whole: S3 shows no other."""
+        """Return that a listed object is complete: S3 lists no other."""
         return True
 
     async def torn(self, _under: str, _after: str) -> list[str]:
-        """Tell that there is no half object."""
+        """Return that there is no partial object."""
         return []
 
     async def discard_torn(self, _key: str) -> bool:
-        """Tell that there is no half object to remove."""
+        """Return that there is no partial object to remove."""
         return False
 
     async def probe(self, _size_bytes: int) -> None:
-        """Do nothing: a bucket has no size, and a push will tell about rights."""
+        """Do nothing: a bucket has no size, and a push will report missing permissions."""
 
     async def _write(self, key: str, content: bytes, condition: Mapping[str, str]) -> str:
         call = Call("PUT", _WRITES, key=self._prefix + key, body=content, headers=condition)
@@ -163,7 +163,7 @@ class S3Bucket(PagedListing):
         return {"list-type": "2", "max-keys": _PAGE, "prefix": prefix, "encoding-type": "url"}
 
     def _shown(self, under: str, query: Mapping[str, str], document: XmlDocument) -> ListingPage:
-        """Return what a page shows, whether or not the server heeds the delimiter."""
+        """Return what a page shows, even if the server ignores the delimiter."""
         rows = tuple(row for row in self._rows(query, document) if is_direct(under, row.key))
         folders = []
         for _, row in document.rows("CommonPrefixes", with_=("Prefix",)):
@@ -173,7 +173,7 @@ class S3Bucket(PagedListing):
 
     def _rows(self, query: Mapping[str, str], document: XmlDocument) -> Iterator[Listed]:
         for _, row in document.rows("Contents", with_=("Key", "LastModified")):
-            below(query["prefix"], row["Key"])  # what was not asked for is not believed
+            below(query["prefix"], row["Key"])  # keys that were not requested are ignored
             key = row["Key"].removeprefix(self._prefix)
             yield Listed(key, whole_number(row.get("Size", "")), moment(row["LastModified"]))
 
@@ -190,7 +190,7 @@ def _following(query: Mapping[str, str], page: XmlDocument) -> dict[str, str]:
     """Return the next page's query, {} after the last.
 
     Raises:
-        OddAnswerError: it is not told whether there is one; as `Document.following` does.
+        OddAnswerError: the page does not say whether there is one; as `Document.following` does.
     """
     if page.text("IsTruncated").lower() not in ("true", "false"):
         raise OddAnswerError("the server does not say whether its listing is complete")
@@ -199,11 +199,11 @@ def _following(query: Mapping[str, str], page: XmlDocument) -> dict[str, str]:
 
 @contextmanager
 def _absence() -> Iterator[None]:
-    """Raise what any bucket raises for an object that is not there."""
+    """Raise what any bucket raises for an object that does not exist."""
     try:
         yield
     except RefusedError as refused:
-        # Not every 404: that may be the page of something that is no S3 server.
+        # Not every 404: it may be the page of another program.
         if refused.code == "NoSuchKey":
             raise FileNotFoundError(str(refused)) from refused
         raise

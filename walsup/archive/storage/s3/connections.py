@@ -1,4 +1,4 @@
-"""Connections to one server; those at rest are used again."""
+"""Connections to one server; idle ones are used again."""
 
 import math
 import socket
@@ -11,7 +11,7 @@ from walsup.archive.storage.s3.exchange import PreparedRequest, Reply, exchange
 from walsup.archive.storage.s3.lines import CutOffError, Line, Plain, Tls
 from walsup.archive.storage.s3.steps import Address, Connect, Peer, Resolve, Steps
 
-# Servers close after 5 s and more, which is seen; what lies between forgets without a word.
+# Servers close after 5 s and more, which is noticed; a firewall in between drops silently.
 _RESTS_S = 10.0
 # How long an address is tried while there are others.
 _ADDRESS_S = 1.5
@@ -19,21 +19,21 @@ _AT_ONCE = struct.pack("ii", 1, 0)
 
 
 class ConnectionPool:
-    """Asks one peer; several threads, or tasks of any loop, may do so at a time."""
+    """Sends requests to one peer; several threads, or tasks of any loop, may use it at a time."""
 
     def __init__(self, peer: Peer, rests_s: float = _RESTS_S) -> None:
-        """`rests_s`: how long one may rest."""
+        """`rests_s`: how long a connection may be idle."""
         self._peer = peer
         self._rests_s = rests_s
         self._resting: list[tuple[Line, float]] = []
 
     @property
     def resting(self) -> int:
-        """How many rest."""
+        """Return the number of idle connections."""
         return len(self._resting)
 
     def close(self) -> None:
-        """End those at rest."""
+        """Close the idle connections."""
         while line := self._rested():
             line.sock.close()
 
@@ -45,8 +45,8 @@ class ConnectionPool:
             ssl.SSLError. CutOffError: it ended. UnsendableError: a header cannot be sent.
         """
         if line := self._rested():
-            # It may end at this very moment. A write may have arrived nevertheless: the writer
-            # reads it back.
+            # It may end at this moment. A write may have arrived nevertheless: its caller reads the
+            # object.
             harmless = (CutOffError, ConnectionError) if asked.method == "GET" else ()
             with suppress(*harmless):
                 return (yield from self._over(line, asked))
@@ -82,13 +82,13 @@ class ConnectionPool:
         return answer
 
     def _let_go(self) -> None:
-        """End those that have rested too long: the newest is used first, the others stay below."""
+        """Close those that were idle for too long: the newest is used first, others stay."""
         with suppress(IndexError):  # another thread was faster
             while time.monotonic() - self._resting[0][1] > self._rests_s:
                 self._resting.pop(0)[0].sock.close()
 
     def _rested(self) -> Line | None:
-        """Return one that the other side has not ended, if there is one."""
+        """Return an idle connection that the other side has not closed, if there is one."""
         while self._resting:
             with suppress(IndexError):  # another thread was faster
                 line, since_s = self._resting.pop()
@@ -106,7 +106,7 @@ class _Socket(socket.socket):
 
 
 def _is_quiet(sock: socket.socket) -> bool:
-    """Return whether the other side has said nothing, not even good-bye."""
+    """Return whether the other side has sent nothing, not even an end of the connection."""
     try:
         sock.setblocking(False)  # noqa: FBT003 (socket's own word)
         sock.recv(1, socket.MSG_PEEK)
@@ -119,7 +119,7 @@ def _is_quiet(sock: socket.socket) -> bool:
 
 @contextmanager
 def _closed_if_it_fails(sock: socket.socket) -> Iterator[None]:
-    """Close it so that the kernel sends nothing more of a request that was given up."""
+    """Close it so that the kernel sends nothing more of a request that was abandoned."""
     try:
         yield
     except BaseException:

@@ -1,4 +1,4 @@
-"""S3's documents: what its answers say. Pure.
+"""S3's documents: the content of its answers. Pure.
 
 Source: Amazon S3's API reference (Error, ListObjectsV2, ListObjectVersions, ListMultipartUploads,
 ListParts).
@@ -13,7 +13,7 @@ from urllib.parse import unquote_plus
 
 from walsup.archive.faults import Fault, FaultError, FaultKind
 
-# Which of an answer's words become which of the next request's, by the listing's kind.
+# Which elements of an answer become which parameters of the next request, by listing kind.
 _CONTINUED = {
     "ListVersionsResult": {
         "NextKeyMarker": "key-marker",
@@ -30,7 +30,7 @@ _KEYS = ("NextKeyMarker", "Prefix", "Key")
 
 
 class OddAnswerError(FaultError):
-    """The server has answered something else than what was asked for."""
+    """The server's answer is not what was requested."""
 
     def __init__(
         self, problem: str, kind: FaultKind = FaultKind.SERVER_ERROR, *, remedy: str = ""
@@ -39,16 +39,16 @@ class OddAnswerError(FaultError):
 
 
 class XmlDocument:
-    """An answer's XML, whatever its namespace."""
+    """An answer's XML, in any namespace."""
 
     def __init__(self, body: bytes, kind: str = "") -> None:
         """`kind`: the name that it must have.
 
         Raises:
-            OddAnswerError: it is no such document.
+            OddAnswerError: this is not such a document.
         """
         try:
-            # expat of 2.4.1 and newer bounds what entities may grow to; Python 3.11 has that.
+            # expat 2.4.1 and newer limits the size of entities; Python 3.11 has that.
             self._root = ET.fromstring(body)  # noqa: S314 (see above)
         except (ET.ParseError, LookupError, ValueError) as raised:  # also: an unknown encoding
             problem = f"the server's answer is not XML: {raised}"
@@ -59,10 +59,10 @@ class XmlDocument:
         self._quoted = _text(self._root, "EncodingType").lower() == "url"
 
     def must_be(self, kind: str) -> None:
-        """Refuse another kind of document.
+        """Reject another kind of document.
 
         Raises:
-            OddAnswerError: it is one.
+            OddAnswerError: it is another kind.
         """
         if self.kind != kind:
             problem = f"the server answers {self.kind[:40]}, not {kind}"
@@ -79,7 +79,7 @@ class XmlDocument:
         """Yield name and fields of the elements with these names, in their order.
 
         Raises:
-            OddAnswerError: one is without a field that all must have.
+            OddAnswerError: a required field is missing.
         """
         for one in self._root:
             if (name := _plain(one.tag)) in names:
@@ -92,10 +92,10 @@ class XmlDocument:
                 yield name, fields
 
     def following(self, query: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
-        """Return the query for the page after the one that this query gave, {} on the last one.
+        """Return the query for the page after that of this query, {} on the last one.
 
         Raises:
-            OddAnswerError: there is more, and it is not told how to ask for it, or as this one was.
+            OddAnswerError: there is a next page, but no query for it, or the same query again.
         """
         if self.text("IsTruncated").lower() != "true":
             return {}
@@ -116,7 +116,7 @@ def below(prefix: str, key: str) -> str:
     """Return a key without the prefix that it must have.
 
     Raises:
-        OddAnswerError: it has another: this server's listing is not believed.
+        OddAnswerError: it has another prefix: this server's listing cannot be trusted.
     """
     if not prefix.endswith("/") or not key.startswith(prefix):
         raise OddAnswerError(f"asked for keys below {prefix}, the server shows {key}")
@@ -127,7 +127,7 @@ def moment(text: str) -> float:
     """Return a time of a document in Unix seconds, 0.0 when there is none.
 
     Raises:
-        OddAnswerError: it is none.
+        OddAnswerError: this is not a time.
     """
     try:
         return datetime.fromisoformat(text).timestamp() if text else 0.0
@@ -136,7 +136,7 @@ def moment(text: str) -> float:
 
 
 def clock(text: str) -> float:
-    """Return a header's time in Unix seconds, 0.0 when there is none, or it is none."""
+    """Return a header's time in Unix seconds, 0.0 when it is absent or not a time."""
     try:
         return parsedate_to_datetime(text).timestamp() if text else 0.0
     except ValueError:
@@ -147,7 +147,7 @@ def whole_number(text: str) -> int:
     """Return a size in bytes, -1 when there is none.
 
     Raises:
-        OddAnswerError: it is no size.
+        OddAnswerError: this is not a size.
     """
     if not text:
         return -1

@@ -1,4 +1,4 @@
-"""A request and its answer over a connection. No I/O: h11 writes and reads HTTP in memory."""
+"""A request and its answer over a connection. No I/O: h11 writes and parses HTTP in memory."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -10,12 +10,12 @@ from walsup.archive.storage.s3.lines import CutOffError, Line
 from walsup.archive.storage.s3.protocols import OtherProtocolError, spoken
 from walsup.archive.storage.s3.steps import Steps
 
-# The largest are a page of a listing (1,000 keys, 0.5 MB) and a large cluster's sentinel.
+# The largest answers are a page of a listing (1,000 keys, 0.5 MB) and a large sentinel.
 MOST_BYTES = 64 << 20
 
 
 class UnsendableError(ValueError):
-    """A key or token has characters that no header may have; it is not shown."""
+    """A key or token has characters that a header cannot contain; it is not shown."""
 
     def __init__(self) -> None:
         super().__init__("a key or token contains characters that are not allowed in a header")
@@ -35,7 +35,7 @@ class PreparedRequest(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What came back. `headers`: names in lower case; `keeps`: the connection goes on."""
+    """An answer. `headers`: names in lower case; `keeps`: the connection stays open."""
 
     status: int
     headers: Mapping[str, str]
@@ -44,14 +44,17 @@ class Reply(NamedTuple):
 
 
 def exchange(line: Line, asked: PreparedRequest) -> Steps[Reply]:
-    """Send a request and give its answer.
+    """Send a request and return its answer.
 
     Raises:
-        CutOffError: there is no whole one. UnsendableError: a header cannot be sent.
+        CutOffError: there is no complete answer.
+        UnsendableError: a header cannot be sent.
     """
     http = h11.Connection(h11.CLIENT)
     written = _written(http, asked)
-    with suppress(ConnectionResetError, BrokenPipeError):  # it may have answered before all of it
+    with suppress(
+        ConnectionResetError, BrokenPipeError
+    ):  # the server may have answered before that
         yield from line.send(written)
     response, body, beginning = None, bytearray(), b""
     try:
@@ -82,7 +85,7 @@ def exchange(line: Line, asked: PreparedRequest) -> Steps[Reply]:
         raise closed
     headers = {name.decode(): value.decode("latin-1") for name, value in response.headers}
     keeps = http.our_state is h11.DONE and http.their_state is h11.DONE
-    # What came after the answer would be read as the next one's.
+    # Bytes after the answer would be read as the next answer.
     keeps = keeps and line.is_clear and http.trailing_data == (b"", False)
     return Reply(response.status_code, headers, bytes(body), keeps)
 
@@ -96,4 +99,4 @@ def _written(http: h11.Connection, asked: PreparedRequest) -> bytes:
         events = (request, h11.Data(data=asked.body), h11.EndOfMessage())
         return b"".join(http.send(event) or b"" for event in events)
     except (h11.LocalProtocolError, UnicodeEncodeError):
-        raise UnsendableError from None  # their words show the header
+        raise UnsendableError from None  # h11's message shows the header

@@ -1,4 +1,4 @@
-"""What a request that failed means, in the classes of `fault`. Pure."""
+"""The meaning of a failed request, in the classes of `faults`. Pure."""
 
 import errno
 import socket
@@ -20,7 +20,7 @@ _KINDS: tuple[tuple[type[Exception], FaultKind], ...] = (
     (ssl.SSLError, FaultKind.TLS),
     (TimeoutError, FaultKind.TIMEOUT),
     (UnsendableError, FaultKind.AUTH),
-    (ValueError, FaultKind.DNS),  # no name that could be resolved, no port
+    (ValueError, FaultKind.DNS),  # not a name that can be resolved, not a port
 )
 _MOST_SHOWN = 200
 _FIRST_REFUSAL = 400
@@ -50,7 +50,7 @@ _CERTIFICATES = {
 
 
 class RefusedError(FaultError):
-    """The server has answered, and not with what was asked for. `code`: S3's word, or ""."""
+    """The server answered with an error. `code`: S3's code, or ""."""
 
     def __init__(self, fault: Fault, status: int, code: str) -> None:
         super().__init__(fault)
@@ -59,21 +59,21 @@ class RefusedError(FaultError):
 
     @property
     def cannot(self) -> bool:
-        """Return whether the server does not know this kind of request at all."""
+        """Return whether the server does not support this kind of request at all."""
         return self.code in _CANNOT or self.status in (405, 501)
 
 
 def kind_of_failure(raised: Exception) -> FaultKind:
-    """Return the class of what prevented an answer."""
+    """Return the class of the failure that prevented an answer."""
     if isinstance(raised, OSError) and raised.errno in (errno.EMFILE, errno.ENFILE):
-        return FaultKind.UNKNOWN  # this machine's own
+        return FaultKind.UNKNOWN  # this machine's own certificates
     if isinstance(raised, OtherProtocolError):
         return FaultKind.TLS if raised.is_tls else FaultKind.NO_S3_SERVER
     return next((kind for of, kind in _KINDS if isinstance(raised, of)), FaultKind.REFUSED)
 
 
 def unanswered(raised: Exception, where: str, address: str) -> FaultError:
-    """Return the error of a request that was not answered. `where`: the right, and on what."""
+    """Return the error of an unanswered request. `where`: the permission, and the object."""
     late = isinstance(raised, TimeoutError)
     said = str(raised) or ("timed out" if late else type(raised).__name__)
     fault = Fault(kind_of_failure(raised), f"{where}: {said}", _remedy(raised, address))
@@ -112,12 +112,12 @@ def _of_tls(reason: str, address: str) -> str:
 def refused(
     answer: Reply, where: str, *, bucket: str = "", host: str = "", conditional: bool = False
 ) -> RefusedError:
-    """Return the error of a request that was refused; its document is shown in part.
+    """Return the error of a rejected request; its document is shown in part.
 
     `conditional`: whether the request had a condition; `bucket` at `host` is what was asked.
     """
     code = message = region = ""
-    with suppress(OddAnswerError):  # it has none, or is the page of something else
+    with suppress(OddAnswerError):  # it has none, or is another program's page
         document = XmlDocument(answer.body)
         code, message = document.text("Code"), document.text("Message")
         region = document.text("Region")
@@ -145,7 +145,7 @@ def refused(
 
 
 def not_s3(answer: Reply, where: str) -> RefusedError | None:
-    """Return the error of an answer that says success but is a web page: it is not an S3 server.
+    """Return the error of a successful answer that is a web page: no S3 server answered.
 
     The engines write no HTML, so no object of an archive begins in this way.
     """
@@ -186,7 +186,7 @@ def _redirected(location: str, host: str, kind: FaultKind, remedy: str) -> tuple
 
 
 def _skew(answer: Reply) -> str:
-    """Return how far this machine's clock is off the server's, where that tells."""
+    """Return the difference of this machine's clock to the server's, if the answer shows it."""
     told = clock(answer.headers.get("date", ""))
     if not told:
         return ""

@@ -1,4 +1,4 @@
-"""The keys that sign requests: given ones, those of a web identity, a container, an instance.
+"""The keys that sign requests: static ones, or those of a web identity, container or instance.
 
 Source: the documentation of EC2's instance metadata service version 2, of ECS's and EKS's
 container credentials, and of STS's AssumeRoleWithWebIdentity.
@@ -25,9 +25,9 @@ from walsup.settings import Settings, amazon_hosts
 _INSTANCE = "http://169.254.169.254"
 _CONTAINER = "http://169.254.170.2"
 _ROLES = "/latest/meta-data/iam/security-credentials/"
-# Amazon gives new ones five minutes before the old ones end.
+# Amazon issues new ones five minutes before the old ones end.
 _KEPT_S = 240.0
-# After a failure, while the old ones are good.
+# After a failure, while the old ones are valid.
 _RETRY_S = 5.0
 _OK = 200
 _CODE = re.compile(r'<Code>(\w+)</Code>|"[Cc]ode"\s*:\s*"(\w+)"')
@@ -66,14 +66,14 @@ class KeyRing:
         if kept and kept.ends_at > time.time():
             if time.monotonic() < self._ask_again_s:
                 return kept.keys
-            self._ask_again_s = time.monotonic() + _RETRY_S  # others need not ask too
+            self._ask_again_s = time.monotonic() + _RETRY_S  # the others need not request them too
         else:
             kept = None
         try:
             self._kept = yield from self._ask(self._settings.passed_on)
         except _NO_KEYS as why:
             if kept:
-                return kept.keys  # they are good for a while
+                return kept.keys  # they are valid for a while
             said = f"{type(why).__name__}: {why}"
             problem = f"no credentials: neither AWS_ACCESS_KEY_ID nor a role's ({said})"
             raise FaultError(Fault(kind=FaultKind.AUTH, problem=problem)) from why
@@ -81,7 +81,7 @@ class KeyRing:
         return self._kept.keys
 
     def doubt(self) -> None:
-        """Ask again at the next request: these were rejected."""
+        """Request new keys at the next request, because these were rejected."""
         self._ask_again_s = 0.0
 
     def _ask(self, given: Mapping[str, str]) -> Steps[Borrowed]:
@@ -109,7 +109,7 @@ class KeyRing:
                 "WebIdentityToken": token,
             }
         )
-        # In the body, not in the address, which others' logs show.
+        # In the body, not in the address, which other systems log.
         kind = {"content-type": "application/x-www-form-urlencoded"}
         answer = yield from self._fetch("POST", endpoint, kind, form.encode())
         document = XmlDocument(answer, "AssumeRoleWithWebIdentityResponse")

@@ -12,7 +12,7 @@ _CUT_OFF = "UNEXPECTED_EOF_WHILE_READING"
 
 
 class CutOffError(Exception):
-    """The connection ended, or the other side spoke no HTTP, before the answer was whole.
+    """The connection ended, or the other side did not speak HTTP, before the answer was complete.
 
     `before_anything`: nothing was received.
     """
@@ -30,10 +30,10 @@ class Line(Protocol):
         """Return whether everything that was received has been read."""
 
     def open(self) -> Steps[None]:
-        """Do what must be done before anything is sent."""
+        """Prepare the connection before anything is sent."""
 
     def send(self, data: bytes) -> Steps[None]:
-        """Send it whole."""
+        """Send all of it."""
 
     def receive(self) -> Steps[bytes]:
         """Return a piece, b"" at the end."""
@@ -64,7 +64,7 @@ class Tls:
     """A connection with TLS."""
 
     def __init__(self, sock: socket.socket, trust: ssl.SSLContext, host: str) -> None:
-        """`host`: whose certificate it must be."""
+        """`host`: the host that the certificate must name."""
         self.sock = sock
         self._received, self._to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = trust.wrap_bio(self._received, self._to_send, server_hostname=host)
@@ -75,7 +75,7 @@ class Tls:
         return not self._received.pending and not self._tls.pending()
 
     def open(self) -> Steps[None]:
-        """Shake hands; raises ssl.SSLError."""
+        """Do the TLS handshake; raises ssl.SSLError."""
         yield from self._until_done(self._tls.do_handshake)
 
     def send(self, data: bytes) -> Steps[None]:
@@ -83,7 +83,7 @@ class Tls:
         yield from self._until_done(lambda: self._tls.write(data))
 
     def receive(self) -> Steps[bytes]:
-        """Return it in the clear; raises CutOffError for an end that TLS does not announce."""
+        """Return it decrypted; raises CutOffError for an end that TLS does not announce."""
         try:
             return (yield from self._until_done(lambda: self._tls.read(PIECE)))
         except ssl.SSLZeroReturnError:

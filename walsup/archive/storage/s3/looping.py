@@ -1,6 +1,6 @@
-"""Steps carried out in an event loop.
+"""Runs steps in an event loop.
 
-With sockets, not with asyncio's transports: a connection that rests may be used in another loop.
+It uses sockets, not asyncio's transports: an idle connection may be used in another loop.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 async def carry(steps: Steps[T], timeout_s: float) -> T:
-    """Return what the steps lead to, within so long.
+    """Return the result of the steps, within a timeout.
 
     Raises:
         what the steps raise; OSError.
@@ -36,9 +36,9 @@ async def carry(steps: Steps[T], timeout_s: float) -> T:
         step = next(steps)
         while True:
             try:
-                # Each step has its own deadline, so that its caller learns what was too slow.
+                # Each step has its own deadline, so that its caller learns which one was too slow.
                 async with asyncio.timeout_at(deadline_s):
-                    await asyncio.sleep(0)  # what never has to wait must end, and let others work
+                    await asyncio.sleep(0)  # a step that never waits must let others run
                     done = await _do(step)
             except BaseException as raised:  # noqa: BLE001 (the step's caller decides)
                 step = steps.throw(raised)
@@ -73,10 +73,10 @@ async def _do(step: Step) -> object:
 async def _addresses(peer: Peer) -> list[Address]:
     """Resolve the name in a separate thread.
 
-    A resolver may hang for half a minute: in one of the executor's threads it would hold up other
+    A resolver may hang for half a minute: in one of the executor's threads it would delay other
     work, and the end of the process.
     """
-    with suppress(socket.gaierror):  # no number
+    with suppress(socket.gaierror):  # not an address
         return resolve(peer, socket.AI_NUMERICHOST)
     loop = asyncio.get_running_loop()
     found: asyncio.Future[list[Address]] = loop.create_future()

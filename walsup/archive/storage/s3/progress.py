@@ -1,16 +1,16 @@
-"""Whether a listing makes progress: it ends, whatever the server answers. Pure."""
+"""Makes sure that a listing ends, whatever the server answers. Pure."""
 
 from collections.abc import Mapping
 
 from walsup.archive.storage.bucket import ListingPage
 from walsup.archive.storage.s3.document import OddAnswerError
 
-# Servers that filter after they have cut a page give empty ones: a run of deleted objects, say.
+# Servers that filter after they cut a page return empty ones, for example for deleted objects.
 _MOST_EMPTY = 1000
 
 
 class ListingProgress:
-    """What a listing has shown so far, continued after a key."""
+    """The keys that a listing has shown so far, continued after a key."""
 
     def __init__(self, after: str) -> None:
         self._after = after
@@ -20,7 +20,7 @@ class ListingProgress:
         self._empty = 0
 
     def check(self, page: ListingPage) -> ListingPage:
-        """Return the page without what a server shows again.
+        """Return the page without the keys that the server repeats.
 
         Raises:
             OddAnswerError: its keys are not in order, so missing ones would not be noticed.
@@ -45,7 +45,7 @@ class ListingProgress:
         """Return the next page's query.
 
         Raises:
-            OddAnswerError: the listing goes round in a circle, or shows nothing new for too long.
+            OddAnswerError: the listing repeats itself, or shows nothing new for too long.
         """
         self._empty += 1
         token = following.get("continuation-token", "")

@@ -1,4 +1,4 @@
-"""Which protocol is spoken where HTTP was expected, by the first bytes. Pure."""
+"""Which protocol answers in place of HTTP, by the first bytes. Pure."""
 
 from walsup.archive.storage.s3.lines import CutOffError
 
@@ -19,7 +19,7 @@ _BEGINNINGS = (
 
 
 class OtherProtocolError(CutOffError):
-    """What answers speaks another protocol than HTTP."""
+    """The server speaks another protocol than HTTP."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"what answers there speaks {name}, not HTTP")
@@ -27,5 +27,5 @@ class OtherProtocolError(CutOffError):
 
 
 def spoken(beginning: bytes) -> str:
-    """Name the protocol that begins in this way, "" when it is not known."""
+    """Return the protocol that begins in this way, "" when it is not known."""
     return next((name for start, name in _BEGINNINGS if beginning.startswith(start)), "")

@@ -1,7 +1,7 @@
-"""Where a bucket of Amazon's is, asked of S3 itself when AWS_REGION is not set.
+"""The region of a bucket at Amazon, requested from S3 when AWS_REGION is not set.
 
-An anonymous HEAD tells the region whatever it thinks of the request, so no right is needed for
-it (WAL-G's own lookup needs s3:GetBucketLocation).
+The answer to an anonymous HEAD names the region even if it rejects the request, so no permission is
+needed for it (WAL-G's own lookup needs s3:GetBucketLocation).
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ def look_up(bucket: str, endpoint: str = AMAZON, ca_file: Path | None = None) ->
     """Return the bucket's region.
 
     Raises:
-        FaultError: there is no such bucket, S3 cannot be reached, or does not tell.
+        FaultError: there is no such bucket, S3 does not answer, or does not name it.
     """
     try:
         answer = yield from web.ask("HEAD", f"{endpoint}/{bucket}", ca_file=ca_file)

@@ -24,7 +24,7 @@ _FIRST_NO_SUCCESS = 300
 
 
 class Call(NamedTuple):
-    """What is asked of the bucket; `right`: what the key needs for it. `key`: whole.
+    """A request to the bucket; `right`: the permission that it needs. `key`: the complete key.
 
     `most_bytes`: of the answer's body.
     """
@@ -39,14 +39,15 @@ class Call(NamedTuple):
 
 
 class S3Server:
-    """Asks for one bucket; several threads, or tasks of any loop, may do so at a time.
+    """Sends requests for one bucket; several threads, or tasks of any loop, may use it at a time.
 
-    All requests raise:
-        RefusedError: the server refuses. FaultError: it cannot be reached, or asked.
+    Raises:
+        RefusedError, from each request: the server rejects it.
+        FaultError: the server does not answer, or a header cannot be sent.
     """
 
     def __init__(self, settings: Settings, archive: ArchiveUrl) -> None:
-        """Keep them; no request is made."""
+        """Keep the settings; no request is made."""
         self._settings = settings
         self._bucket = archive.bucket
         self._region = settings.region
@@ -55,17 +56,17 @@ class S3Server:
 
     @property
     def region(self) -> str | None:
-        """Where the bucket is: given, or found out with a first request; None on other servers."""
+        """Return the bucket's region: as set, or found with a first request; None elsewhere."""
         return self._region
 
     @property
     def host(self) -> str:
-        """What the requests' Host says: with the port, unless that goes without saying."""
+        """Return the Host header of requests: with the port, unless it is the default."""
         url = urlsplit(self._address)
         return url.netloc.removesuffix(f":{web.PORTS[url.scheme]}")
 
     async def ask(self, call: Call, timeout_s: float) -> Reply:
-        """Return the answer, within so long."""
+        """Return the answer, within a timeout."""
         from walsup.archive.storage.s3 import looping  # noqa: PLC0415 (asyncio: 54 ms of a first start)
 
         return await looping.carry(self._steps(call), timeout_s)
@@ -75,12 +76,12 @@ class S3Server:
         return blocking.carry(self._steps(call), timeout_s)
 
     def now(self) -> float:
-        """Return the server's own time, by its last answer (Unix seconds); 0: not known."""
+        """Return the server's time, from its last answer (Unix seconds); 0: not known."""
         at, seen_s = self._date
         return at + (monotonic() - seen_s) if at else 0.0
 
     def close(self) -> None:
-        """End the connections."""
+        """Close the connections."""
         if self._made:
             self._made[0].close()
 

@@ -14,7 +14,7 @@ _PLAIN = "-_.~"
 
 
 class Keys(NamedTuple):
-    """What signs: `token` only for temporary ones."""
+    """The signing keys; `token` only for temporary ones."""
 
     access_key_id: str
     secret_access_key: str
@@ -25,7 +25,7 @@ class Keys(NamedTuple):
 
 
 class SigningRequest(NamedTuple):
-    """A request to be signed. `path` is not quoted; `headers` are more than the signature's."""
+    """A request to be signed. `path` is not quoted; `headers`: all but the signature's."""
 
     method: str
     host: str
@@ -36,7 +36,7 @@ class SigningRequest(NamedTuple):
 
     @property
     def target(self) -> str:
-        """What stands in the request's first line."""
+        """Return the target of the request's first line."""
         query = self._query()
         return self._path() + (f"?{query}" if query else "")
 

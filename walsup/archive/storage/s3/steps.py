@@ -1,7 +1,7 @@
-"""What has to be done for a request: resolve, connect, send, receive.
+"""The steps of a request: resolve, connect, send, receive.
 
 `server`, `keys`, `region`, `connections`, `exchange` and `lines` do no I/O: they are generators of
-such steps, which `looping` carries out in an event loop and `blocking` in a thread.
+such steps, which `looping` runs in an event loop and `blocking` in a thread.
 """
 
 import socket
@@ -17,7 +17,7 @@ Address = tuple[int, int, int, Any]
 
 
 class Peer(NamedTuple):
-    """Where to connect. `trust`: whose certificates count; None: without TLS."""
+    """Where to connect. `trust`: the trusted certificates; None: without TLS."""
 
     host: str
     port: int
@@ -25,13 +25,13 @@ class Peer(NamedTuple):
 
 
 class Resolve(NamedTuple):
-    """Give the peer's addresses."""
+    """Resolve the peer's addresses."""
 
     peer: Peer
 
 
 class Connect(NamedTuple):
-    """Connect a socket, within so long."""
+    """Connect a socket, within a timeout."""
 
     sock: socket.socket
     where: Any  # an address as its family has it
@@ -39,14 +39,14 @@ class Connect(NamedTuple):
 
 
 class Send(NamedTuple):
-    """Send it whole."""
+    """Send all of it."""
 
     sock: socket.socket
     data: bytes
 
 
 class Receive(NamedTuple):
-    """Give up to PIECE bytes; b"" at the end."""
+    """Receive up to PIECE bytes; b"" at the end."""
 
     sock: socket.socket
 
@@ -56,10 +56,11 @@ Steps = Generator[Step, Any, T]
 
 
 def resolve(peer: Peer, flags: int = 0) -> list[Address]:
-    """Return the addresses of a name. Blocks, for half a minute where no name server answers.
+    """Return the addresses of a name. Blocks for half a minute if no name server answers.
 
     Raises:
-        socket.gaierror: there are none. UnicodeError, OverflowError: it is no name, no port.
+        socket.gaierror: there are none.
+        UnicodeError, OverflowError: this is not a name or port.
     """
     found = socket.getaddrinfo(peer.host, peer.port, type=socket.SOCK_STREAM, flags=flags)
     return [(family, kind, protocol, where) for family, kind, protocol, _, where in found]

@@ -1,4 +1,4 @@
-"""Whose certificates count."""
+"""The certificates that are trusted."""
 
 import ssl
 from pathlib import Path
@@ -13,9 +13,9 @@ def trust(ca_file: Path | None) -> ssl.SSLContext:
         FaultError: the file cannot be read.
     """
     context = ssl.create_default_context()
-    # Python 3.13 asks more of a private CA than the engines do (a key identifier, say).
+    # Python 3.13 requires more of a private CA than the engines do (a key identifier, for example).
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    # An end that TLS does not tell of may be anybody's; Python hides it.
+    # An end that TLS does not announce may be forged; Python hides it.
     context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     if ca_file:
         try:

@@ -1,4 +1,4 @@
-"""Requests to an address that are not signed: where a bucket is, whose keys are valid."""
+"""Unsigned requests: for a bucket's region, and for valid keys."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +16,8 @@ def peer_of(url: SplitResult, ca_file: Path | None) -> Peer:
     """Return where to connect for an address that begins with http: or https:.
 
     Raises:
-        FaultError: the CAs cannot be read. ValueError: it is no such address.
+        FaultError: the CAs cannot be read.
+        ValueError: this is not such an address.
     """
     if url.scheme not in PORTS or not url.hostname:
         raise ValueError(f"no address: {url.scheme}://{url.hostname}")
