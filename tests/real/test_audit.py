@@ -295,7 +295,7 @@ def test_an_audit_whose_process_is_killed_is_reported_and_ends_nothing(walsup: M
 
     fault = one.wait_for(look, "it is a fault", timeout_s=180)
     assert fault["kind"] == "out of memory"
-    assert "the archive is not audited since 2" in fault["problem"]
+    assert "the archive has not been audited since 2" in fault["problem"]
     assert not status(one)["protected"]
     wait_protected(one, timeout_s=90)
     assert one.pid_of("agent") == agent

@@ -82,7 +82,7 @@ def test_a_name_that_the_server_has_not_reached_is_no_proof(walsup: Make, s3: S3
     for n in range(len(planted)):
         one.psql(f"insert into t values ({n})")
         one.psql("select pg_switch_wal()")
-    _wait_problem(one, "other bytes")
+    _wait_problem(one, "its bytes differ")
     lagging = len(planted)
     one.wait_for(lambda: status(one)["lag"]["segments"] == lagging, "both segments are unproven")
     seen = status(one)

@@ -195,5 +195,5 @@ def test_a_list_that_lacks_data_of_the_directory_is_not_verified(walsup: Make) -
     one.start()
     fault = wait_fault(one, "backup", timeout_s=90)
     assert fault["kind"] == "left out"
-    assert "does not hold base/5/PG_VERSION" in fault["problem"]
+    assert "does not contain base/5/PG_VERSION" in fault["problem"]
     assert not status(one)["protected"]

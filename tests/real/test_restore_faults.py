@@ -105,9 +105,9 @@ def _each_fails(walsup: Make, s3: S3Server, archive: Archive, kinds: tuple[str, 
             )
             if clone.is_running:
                 break
-            # A segment whose damage only postgres has noticed: it says so, and is fetched anew.
+            # A segment whose damage only postgres has noticed: it says so, and is fetched again.
             assert "wrong bytes" in kinds
-            assert "other bytes than were written" in verdict(clone)
+            assert " is damaged" in verdict(clone)
         restored_whole(clone, archive)
         assert proxy.spoilt
 
@@ -203,7 +203,7 @@ def test_a_recovery_that_ended_goes_on_in_its_directory(
         proxy.spoil()
         assert clone.wait(timeout_s=120) == 74
     assert lost in verdict(clone)
-    assert "never taken for the end" in verdict(clone)
+    assert "the archive has a gap" in verdict(clone)
     clone.environment |= source_of(s3, damaged.prefix)
     signal, fetched = clone.pgdata / "recovery.signal", clone.pgdata / "PG_VERSION"
     copy = fetched.stat().st_ino
@@ -251,7 +251,7 @@ def test_a_segment_with_other_bytes_is_never_the_end(
     assert (
         "timeline" not in verdict(clone)
         or victim in verdict(clone)
-        or "other bytes" in verdict(clone)
+        or " is damaged" in verdict(clone)
     )
     s3.put(keys[victim], right)
     clone.start()

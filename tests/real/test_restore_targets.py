@@ -122,7 +122,7 @@ def test_a_name_that_is_nowhere_is_not_the_end(walsup: Make, s3: S3Server, story
     env = source_of(s3, story.prefix) | {"WALSUP_RESTORE_TARGET_NAME": "nowhere"}
     one = walsup(s3=None, env=env).start()
     assert one.wait(timeout_s=90) == 74
-    assert "the target of the restore (name nowhere) was not met" in verdict(one)
+    assert "recovery has not reached the target of the restore (name nowhere)" in verdict(one)
 
 
 def test_a_pause_is_left_by_a_person(walsup: Make, s3: S3Server, story: Story) -> None:

@@ -235,14 +235,14 @@ def test_the_verdict_names_a_base_backup_that_is_not_there(walsup: Make, s3: S3S
         one.wait_event("backup.began")
         one.wait_for(lambda: s3.keys(f"{one.prefix}/basebackups_005/"), "a part of it is there")
         assert one.stop() == 0
-        assert "is in the bucket: no: there is no base backup in the archive" in verdict(one)
+        assert "is in the bucket: no: the archive has no base backup" in verdict(one)
         proxy.lose("")
     one.environment |= {"WALSUP_INITIAL_BACKUP": "0", "AWS_ENDPOINT": s3.endpoint}
     one.start()
     one.wait_for(lambda: status(one)["gate"]["state"] == "open", "the gate is open")
     assert "no base backup" in status(one)["previous"]["verdict"]
     assert one.stop() == 0
-    assert "is in the bucket: no: there is no base backup in the archive" in verdict(one)
+    assert "is in the bucket: no: the archive has no base backup" in verdict(one)
     one.environment["WALSUP_INITIAL_BACKUP"] = "1"
     one.start()
     wait_protected(one)

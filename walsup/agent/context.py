@@ -71,7 +71,11 @@ class AgentContext:
         )
         again = again._replace(source=found.source, source_faults=found.source_faults)
         if again not in (found, self._kept):
-            log.warning("settings.kept", problem="more than the bucket's credentials has changed")
+            log.warning(
+                "settings.kept",
+                problem="more than the bucket's credentials has changed: the other changes apply"
+                " after a restart of the container",
+            )
         self._kept = again
         return found
 

@@ -11,7 +11,7 @@ from walsup.datadir import continuity
 from walsup.datadir.continuity import CheckpointPosition, Ended, Note
 from walsup.postgres import pg_control
 
-_WITHOUT_NOTE = "the data directory's note of this run could not be written when it began"
+_WITHOUT_NOTE = "the note of this run in the data directory could not be written at its start"
 
 
 class Continuity:

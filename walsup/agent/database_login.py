@@ -12,7 +12,7 @@ from walsup.postgres.sql import session_interrupts
 def login_fault(raised: BaseException, role: str, pgdata: Path) -> Fault:
     """Give the fault behind a failed login or question, with what helps against it."""
     problem = f"{type(raised).__name__}: {raised}"
-    meanwhile = "; archiving goes on meanwhile, without a measured lag"
+    meanwhile = "; archiving continues meanwhile, without a measured lag"
     setting, line = session_interrupts.setting_behind(str(raised))
     if setting:
         problem = f"{setting} ends or hinders the agent's session: {line}"
@@ -32,14 +32,17 @@ def login_fault(raised: BaseException, role: str, pgdata: Path) -> Fault:
         case asyncpg.InvalidAuthorizationSpecificationError():
             remedy = (
                 f"add to pg_hba.conf, above other local lines: local all {role} trust"
-                " (or set WALSUP_PGUSER to a superuser that may log in)"
+                " (or set WALSUP_PGUSER to a superuser that can log in)"
             )
         case asyncpg.TooManyConnectionsError():
-            remedy = "raise max_connections, or end some: a superuser's reserved ones are taken too"
+            remedy = (
+                "raise max_connections, or end some sessions: the connections that are reserved for"
+                " superusers are in use too"
+            )
         case asyncpg.InvalidCatalogNameError():
-            remedy = "create the database postgres, in which agent and engine log in"
+            remedy = "create the database postgres: the agent and the engine connect to it"
         case _:
-            remedy = "look at postgres's own lines in this log"
+            remedy = "read postgres's own lines in this log"
     return Fault(kind=FaultKind.DATABASE_LOGIN, problem=problem, remedy=remedy + meanwhile)
 
 
@@ -54,5 +57,5 @@ def _other_role(raised: asyncpg.PostgresError, role: str, pgdata: Path) -> str:
         return f'run: ALTER ROLE "{role}" LOGIN' if exists else ""
     return (
         f'set POSTGRES_USER to the superuser of this cluster, "{superuser}" (or WALSUP_PGUSER to'
-        " another superuser that may log in)"
+        " another superuser that can log in)"
     )

@@ -64,10 +64,10 @@ def stale(seen: Snapshot) -> list[str]:
         if name == "answer":
             found.append(f"not protected: {unanswered(seen)}")
         elif age == math.inf:
-            found.append(f"not protected: {_WORDS[name]} has not been looked at yet in this run")
+            found.append(f"not protected: {_WORDS[name]} has not been checked yet in this run")
         else:
             ago = units.show_duration(round(age))
-            found.append(f"not protected: {_WORDS[name]} was last looked at {ago} ago")
+            found.append(f"not protected: {_WORDS[name]} was last checked {ago} ago")
     return found
 
 

@@ -39,7 +39,7 @@ def wrong(path: Path, expected: Expected) -> str:
         except ValueError as raised:
             return str(raised)
         if head.system_id != expected.system_id:
-            return f"it is of the cluster with system identifier {head.system_id}"
+            return f"it belongs to the cluster with system identifier {head.system_id}"
         if head.segment_size != segment.size or path.stat().st_size != segment.size:
             return f"it has {path.stat().st_size} bytes"
         block = int.from_bytes(first[_BLOCK_SIZE_AT : _BLOCK_SIZE_AT + 4], "little")
@@ -48,14 +48,14 @@ def wrong(path: Path, expected: Expected) -> str:
         for offset in range(0, segment.size, block):
             page = file.read(block)
             if not any(page[: _HEAD.size]):
-                return "" if _is_zero(page, file.read()) else f"it has a hole at byte {offset}"
+                return "" if _is_zero(page, file.read()) else f"its page at byte {offset} is empty"
             _, _, timeline, address = _HEAD.unpack_from(page)
             if (
                 page[:2] != magic
                 or address != segment.start_lsn + offset
                 or timeline not in expected.timelines
             ):
-                return f"its page at byte {offset} is not of this segment"
+                return f"its page at byte {offset} belongs to another segment"
     return ""
 
 
@@ -87,7 +87,7 @@ def _compare(path: Path, own: Path, expected: Expected) -> str:
         return problem
     try:
         if own.exists() and not wrong(own, expected) and not filecmp.cmp(path, own, shallow=False):
-            return "it has other bytes than the same segment in pg_wal"
+            return "its bytes differ from the same segment in pg_wal"
     except FileNotFoundError:
         pass  # postgres has removed it meanwhile
     return ""

@@ -26,8 +26,8 @@ def fault_of(wrong: SettingsError) -> Fault:
     return Fault(
         kind=FaultKind.AUTH,
         problem=" ".join(wrong.problem.split()),
-        remedy="put the file back as it was, or correct it: it is looked at again every few"
-        " seconds, and the next start needs it too",
+        remedy="restore or correct the file: walsup reads it again every few seconds, and the next"
+        " start needs it too",
     )
 
 

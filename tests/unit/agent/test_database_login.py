@@ -26,7 +26,7 @@ def test_each_refusal_has_a_remedy_of_its_own(raised: Exception, remedy: str) ->
     fault = login_fault(raised, "keeper", NOWHERE)
     assert fault.kind == FaultKind.DATABASE_LOGIN
     assert remedy in fault.remedy
-    assert "archiving goes on meanwhile" in fault.remedy
+    assert "archiving continues meanwhile" in fault.remedy
 
 
 def test_a_role_that_cannot_log_in_is_told_from_a_rule_that_does_not_let_it_in() -> None:

@@ -75,7 +75,7 @@ class ClaimChecks:
         compared = await self._compare(wanted)
         if not compared.joined and markers.has_strayed(context.settings.pgdata):
             log.warning("archive.not_joined", effect="a new base backup is taken")
-            why = why or "postgres ran without this archive, and has removed what would join"
+            why = why or "postgres ran without this archive and removed the WAL that continues it"
         if why:
             log.warning("archive.not_continued", problem=why)
         # What is written with another key may have begun in the middle of this run.

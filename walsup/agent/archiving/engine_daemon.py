@@ -65,7 +65,7 @@ def keep_configuration(context: AgentContext) -> None:
             context.board.fault(Subject.ENGINE, classify(raised))
             return
         context.board.clear(Subject.ENGINE)
-        log.warning("engine.configured_again", reason=f"{context.engine_config} had gone")
+        log.warning("engine.configured_again", reason=f"{context.engine_config} was missing")
 
 
 async def until_quiet(context: AgentContext) -> None:

@@ -36,7 +36,7 @@ def find(settings: Settings, engine: Engine) -> Room:
             "memory.tight",
             problem=found.warning,
             remedy="raise the memory limit, or lower shared_buffers or WALG_UPLOAD_CONCURRENCY"
-            + ("; WAL-RUS takes less (WALSUP_ENGINE=walrus)" if engine.name == "wal-g" else ""),
+            + ("; WAL-RUS needs less (WALSUP_ENGINE=walrus)" if engine.name == "wal-g" else ""),
         )
     return found
 

@@ -122,9 +122,10 @@ def _fault(seen: Snapshot, listing_s: float) -> Fault:
     if listing_s > SILENT_S:
         return Fault(
             kind=FaultKind.TIMEOUT,
-            problem=f"{failing}, and a listing takes {listing_s:.0f} s and more",
+            problem=f"{failing}, and a listing of the bucket takes {listing_s:.0f} s or more",
         )
     return Fault(
         kind=FaultKind.ENGINE_BROKEN,
-        problem=f"{failing}, and the bucket can be read; failed so far: {database.failed_count}",
+        problem=f"{failing}, although the bucket can be read; failed pushes so far:"
+        f" {database.failed_count}",
     )

@@ -82,8 +82,9 @@ class GateOpening:
         if not archives(pgdata):
             return Fault(
                 kind=FaultKind.NOT_THE_OWNER,
-                problem="the archive is ours now, but this run began with archive_mode=off",
-                remedy="restart the container: archive_mode changes only then",
+                problem="this instance owns the archive now, but postgres was started with"
+                " archive_mode=off",
+                remedy="restart the container: archive_mode changes only when postgres starts",
             )
         if is_adopted:
             await until_landed(answer)
@@ -138,7 +139,7 @@ class GateOpening:
         if generation and not await self._answers(generation):
             return Fault(
                 kind=FaultKind.ENGINE_BROKEN,
-                problem=f"{carrier.name} was started, but does not answer on"
+                problem=f"the daemon of {carrier.name} was started, but does not answer on"
                 f" {context.engine_socket}",
             )
         grant(context, lease)

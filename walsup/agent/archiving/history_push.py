@@ -57,8 +57,9 @@ async def prove_history(
 def _taken(name: str) -> Fault:
     return Fault(
         kind=FaultKind.BUCKET_AHEAD,
-        problem=f"{name} in the archive is another's: its timeline's number was taken before, and"
-        " this database has begun one of the same number",
-        remedy="give this one a prefix of its own; or, if the other is to go on, build this one"
-        " anew from the archive (empty its data directory)",
+        problem=f"{name} in the archive differs from the one in pg_wal: another server has already"
+        " begun a timeline with this number",
+        remedy="set WALSUP_ARCHIVE to a prefix that only this database uses; or, if the other"
+        " server is to continue, empty this data directory: walsup builds it again from the"
+        " archive",
     )

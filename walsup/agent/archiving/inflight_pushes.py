@@ -22,6 +22,6 @@ async def until_landed(lease: Lease, *, sleep: Sleep = asyncio.sleep) -> None:
     """
     owner = lease.owner
     pause_s = longest_push_s(owner.lease_s)
-    log.info("archive.adopted", waits_s=pause_s, why="a push of the last owner may be under way")
+    log.info("archive.adopted", waits_s=pause_s, why="a push of the previous owner may be running")
     await sleep(pause_s)
     await lease.renew(Proven(owner.timeline, owner.lsn, owner.backups_from))

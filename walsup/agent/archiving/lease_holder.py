@@ -38,7 +38,10 @@ async def hold(context: AgentContext, lease: Lease) -> Fault | None:
         if lease.owner.state != "running":
             await asyncio.Event().wait()  # given up by the stop: what is left is to be ended
         if now_s() >= lease.until_s:
-            over = failed or Fault(FaultKind.TIMEOUT, "this container stood still for 2.4 leases")
+            over = failed or Fault(
+                FaultKind.TIMEOUT,
+                "this container was paused until its lease expired (2.4 times WALSUP_LEASE)",
+            )
             log.warning("lease.over", kind=over.kind, problem=over.problem)
             return over
         ends_s = lease.until_s

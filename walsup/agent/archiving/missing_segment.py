@@ -71,7 +71,8 @@ async def _replaced_silent(context: AgentContext) -> bool:
         return False
     problem = "pushes fail, and the engine's daemon does not answer"
     context.board.fault(
-        Subject.SEGMENTS, Fault(kind=FaultKind.ENGINE_BROKEN, problem=f"{problem}; it is replaced")
+        Subject.SEGMENTS,
+        Fault(kind=FaultKind.ENGINE_BROKEN, problem=f"{problem}; walsup replaces it"),
     )
     return engine_daemon.replace(context, problem)
 
@@ -104,9 +105,9 @@ async def _push_again(
         Subject.SEGMENTS,
         Fault(
             kind=FaultKind.HOLE,
-            problem=f"segment {name} was reported archived, but is not in the bucket; it is pushed"
-            " again from pg_wal",
-            remedy="find out who deletes objects below the archive's prefix",
+            problem=f"segment {name} was reported archived, but is not in the bucket; walsup pushes"
+            " it again from pg_wal",
+            remedy="find out what deletes objects below the archive's prefix",
         ),
     )
     engine_daemon.replace(context, f"{name} was reported archived, and was not in the bucket")
@@ -115,10 +116,10 @@ async def _push_again(
         return fault
     return Fault(
         kind=FaultKind.ENGINE_DISAGREES,
-        problem=f"{engine.name} reports that it has stored {name}, and nothing of that name is"
-        f" below {context.settings.archive}/wal_005/: it writes to another place",
-        remedy="restores find only what lies below WALSUP_ARCHIVE: look for a setting of the engine"
-        " that names another place, or for a program that deletes objects there",
+        problem=f"{engine.name} reports that it has stored {name}, but no object of that name is"
+        f" below {context.settings.archive}/wal_005/: the engine writes to another place",
+        remedy="look for an engine setting that names another place, or for a program that deletes"
+        " objects there; a restore reads only objects below WALSUP_ARCHIVE",
     )
 
 
@@ -142,10 +143,10 @@ async def _declare_hole(context: AgentContext, bucket: Bucket, meter: Meter, pg_
         Subject.HOLE,
         Fault(
             kind=FaultKind.HOLE,
-            problem=f"segment {hole.first} was reported archived; it is not in the bucket, and no"
+            problem=f"segment {hole.first} was reported archived, but is not in the bucket and no"
             f" longer in pg_wal (lost: up to {hole.last})",
-            remedy="no restore goes across it; "
-            + ("a new base backup is taken by itself" if wanted else "take a new base backup"),
+            remedy="no restore passes this gap; "
+            + ("walsup takes a new base backup" if wanted else "take a new base backup"),
         ),
     )
     context.signals.gap_found.set()

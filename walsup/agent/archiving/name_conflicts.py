@@ -35,16 +35,16 @@ _AGAIN_S = 10.0
 _UNCOMPARED_S = 30.0  # for how long an object that cannot be compared may be this server's
 _SHOWN = 3
 _REMEDY = (
-    "find the program that has written it (an archive_command elsewhere, a copy of this volume, a"
-    " .ready file made by hand?), and remove the object; this server's own segment is archived then"
+    "find the program that has written it (another server's archive_command, a copy of this volume,"
+    " a .ready file made by hand?), and remove the object; this server's segment is archived then"
 )
 
 _LOOK_REMEDY = (
     "find out whether another program archives to this prefix, and compare the object with the file"
-    " in pg_wal before anything is removed"
+    " in pg_wal before you remove anything"
 )
 
-_OTHER_BYTES = "it has other bytes than the same segment in pg_wal"
+_OTHER_BYTES = "its bytes differ from the same segment in pg_wal"
 _COUNTER = itertools.count()  # a stop compares while the lag's listing does
 
 
@@ -165,7 +165,7 @@ class Conflicts:
         told = [
             f"another program has written segment {name} in the archive: {problem}"
             if problem
-            else f"segment {name} is in the archive, and could not be compared with pg_wal"
+            else f"segment {name} is in the archive, but could not be compared with pg_wal"
             for name, problem in found.items()
         ]
         is_proven = bool(unreached) or any(found.values())

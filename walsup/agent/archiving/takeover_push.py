@@ -39,7 +39,7 @@ async def inherit(
     engine_daemon.render(context, lease.owner.compression)
     for segment in missing:
         if not (pg_wal / segment.name).exists():
-            log.warning("segment.not_inherited", name=segment.name, problem="it is not here either")
+            log.warning("segment.not_inherited", name=segment.name, problem="pg_wal lacks it too")
             continue
         if fault := await _push(context, carrier, lease, segment):
             return fault
@@ -73,5 +73,5 @@ async def _push(
     if failure is None:
         return None
     return failure.fault(
-        f"{segment.name}, which the last owner has not archived, could not be pushed"
+        f"{segment.name}, which the previous owner has not archived, could not be pushed"
     )

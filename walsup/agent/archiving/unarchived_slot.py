@@ -69,8 +69,8 @@ async def let_go(context: AgentContext) -> None:
 def _fault(raised: BaseException) -> Fault:
     return Fault(
         kind=FaultKind.NOT_FOLLOWING,
-        problem=f"what is not yet archived cannot be kept here ({raised}): after a promotion it may"
-        " be missing in the archive",
-        remedy="let max_replication_slots have room for one more, and the role that walsup logs in"
-        " as be a superuser",
+        problem=f"the replication slot {SLOT}, which keeps unarchived WAL on this standby, cannot"
+        f" be used ({raised}): after a promotion this WAL may be missing in the archive",
+        remedy="raise max_replication_slots so that it has room for one more slot, and let walsup"
+        " log in as a superuser",
     )

@@ -41,10 +41,10 @@ def went_back(context: AgentContext, epoch: int, known_epoch: int) -> None:
         Subject.HOLE,
         Fault(
             kind=FaultKind.HOLE,
-            problem="the archive was put back to an earlier state: its owner object has epoch"
-            f" {epoch}, this data directory has already had {known_epoch}; what was verified there"
-            " since then may be gone, and its base backups do not count any more",
-            remedy="a new base backup is taken by itself" if wanted else "take a new base backup",
+            problem="the archive was reset to an earlier state: its owner object has epoch"
+            f" {epoch}, but this data directory has seen epoch {known_epoch}; WAL that was verified"
+            " since then may be missing, and the base backups of the archive no longer count",
+            remedy="walsup takes a new base backup" if wanted else "take a new base backup",
         ),
     )
 
@@ -55,8 +55,8 @@ def pushing(context: AgentContext, name: str) -> None:
         Subject.AUDIT,
         Fault(
             kind=FaultKind.DAMAGED,
-            problem=f"segment {name} is missing or damaged in the archive after it was verified; it"
-            " is pushed again from pg_wal",
+            problem=f"segment {name} is missing or damaged in the archive after it was verified;"
+            " walsup pushes it again from pg_wal",
             remedy="find out what deletes or overwrites objects below the archive's prefix",
         ),
     )
@@ -82,9 +82,9 @@ def gaps(context: AgentContext, before: Sequence[Hole], judged: Judged) -> bool:
             kind=FaultKind.HOLE,
             problem=f"segment {gap.first}{upto} is missing or damaged in the archive, and is no"
             f" longer in pg_wal ({len(still)} gaps)",
-            remedy="bring the objects back (an older version of them, a replica); no restore goes"
-            " across a gap: "
-            + ("a new base backup is taken by itself" if wanted else "take a new base backup"),
+            remedy="bring the objects back (from older object versions or a replica); no restore"
+            " passes a gap: "
+            + ("walsup takes a new base backup" if wanted else "take a new base backup"),
         ),
     )
     return any(one.first not in known for one in still)
@@ -97,9 +97,9 @@ def base_backup(context: AgentContext, proven: BackupSeen, problem: str) -> None
         Subject.BACKUP,
         Fault(
             kind=FaultKind.BASE_BACKUP_DAMAGED,
-            problem=f"base backup {proven.name} does not count any more: {problem}",
+            problem=f"base backup {proven.name} no longer counts: {problem}",
             remedy="find out what deletes or overwrites objects below the archive's prefix; "
-            + ("a new base backup is taken by itself" if wanted else "take a new base backup"),
+            + ("walsup takes a new base backup" if wanted else "take a new base backup"),
         ),
     )
     context.board.put(backup=replace(proven, state="damaged"))
@@ -182,9 +182,9 @@ def _branches(context: AgentContext, branches: Sequence[Branch]) -> None:
         Subject.TIMELINE,
         Fault(
             kind=FaultKind.FOREIGN_TIMELINE,
-            problem=f"the archive has WAL that is not of this database's history: {told}",
+            problem=f"the archive has WAL that is not part of this database's history: {told}",
             remedy="find the other server whose archive_command points to this archive, and give it"
-            " a prefix of its own; then remove what it has written here",
+            " another prefix; then remove what it has written here",
         ),
     )
 
@@ -199,16 +199,17 @@ def duplicates(names: Sequence[str]) -> Fault:
     """Give the fault of segments that are there under two extensions."""
     return Fault(
         kind=FaultKind.OVERWRITE_CONFLICT,
-        problem=f"{units.abbreviate(names, _SHOWN)} in the archive twice, in two compressions: two"
+        problem=f"the archive has {units.abbreviate(names, _SHOWN)} twice, in two compressions: two"
         " programs have written there",
-        remedy="find the other writer (an archive_command elsewhere?), and remove what it has"
-        " written; or give this database a prefix of its own",
+        remedy="find the other program (another server's archive_command?), and remove what it has"
+        " written; or set WALSUP_ARCHIVE to a prefix that only this database uses",
     )
 
 
 def _unread(count: int) -> Fault:
     return Fault(
         kind=FaultKind.DAMAGED,
-        problem=f"{count} objects may have changed after they were verified; they are read again",
+        problem=f"{count} objects may have changed after they were verified; walsup reads them"
+        " again",
         remedy="find out what writes below the archive's prefix",
     )

@@ -117,6 +117,6 @@ async def _answer(process: Process, question: bytes, wanted: str, silent_s: floa
 def _ended(code: int) -> Fault:
     """Return the fault of a process that ended without an answer."""
     if code == -SIGKILL:
-        problem = "the audit's process was killed, by the kernel for want of memory perhaps"
+        problem = "the audit's process was killed, perhaps by the kernel because memory ran out"
         return Fault(FaultKind.OUT_OF_MEMORY, problem)
     return Fault(FaultKind.UNKNOWN, f"the audit's process ended with {code}")

@@ -41,12 +41,12 @@ async def _once(context: AgentContext, last: Segment) -> str | None:
         context.board.fault(Subject.BUCKET, classify(raised))
         return None
     if result is None:
-        return "the archive is no longer this instance's"
+        return "this instance no longer owns the archive"
     if not result.is_settled:
         return None
     seen = context.board.snapshot
     if gap := next((hole for hole in reversed(seen.holes) if not hole.covered_by), None):
-        return f"{gap.first} is lost, and no base backup lies behind it"
+        return f"{gap.first} is lost, and no base backup starts after it"
     for subject in (Subject.TIMELINE, Subject.ARCHIVE):
         if subject in seen.faults:
             return seen.faults[subject].fault.problem

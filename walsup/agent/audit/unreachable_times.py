@@ -13,7 +13,7 @@ from walsup.archive.catalog.scope import Counted
 from walsup.archive.faults import Fault, FaultKind
 
 _SHOWN = 3
-_BRING_BACK = "bring the objects back (an older version of them, a replica)"
+_BRING_BACK = "bring the objects back (from older object versions or a replica)"
 
 
 def backups(judged: Judged, steady: Collection[str], in_fault: str) -> Fault | None:
@@ -54,7 +54,7 @@ def gaps(judged: Judged) -> Fault | None:
     return Fault(
         kind=FaultKind.HOLE,
         problem=f"WAL is missing or damaged in the archive, and no longer in pg_wal: {shown}",
-        remedy=f"{_BRING_BACK}; or, when no restore to a time before it is needed, delete the older"
+        remedy=f"{_BRING_BACK}; or, if you need no restore to a time before it, delete the older"
         f" base backups with the engine: delete before {newest} --confirm",
     )
 

@@ -98,7 +98,10 @@ async def _reads_part(reader: Reader, key: str) -> None:
     finally:
         target.unlink(missing_ok=True)
     if _TAR not in head:
-        raise _unseen(f"what {reader.engine.name} reads of {key} is no tar: is the key the same?")
+        raise _unseen(
+            f"{reader.engine.name} reads {key}, but the result is not a tar archive: check the"
+            " encryption key"
+        )
 
 
 async def _reads_segment(reader: Reader, backup: Backup, name: str, *, room: bool) -> None:
@@ -112,13 +115,15 @@ async def _reads_segment(reader: Reader, backup: Backup, name: str, *, room: boo
         with path.open("rb") as file:
             page = long_page_header(file.read(_HEAD_BYTES))
     except ValueError as fault:
-        raise _unseen(f"what {reader.engine.name} fetches as {name} is no WAL: {fault}") from fault
+        raise _unseen(
+            f"{reader.engine.name} fetches {name}, but the file is not a WAL segment: {fault}"
+        ) from fault
     finally:
         path.unlink(missing_ok=True)
     if backup.system_id not in (None, page.system_id):
         raise _unseen(
-            f"what {reader.engine.name} fetches as {name} is of the cluster with system identifier"
-            f" {page.system_id}, the base backup is of {backup.system_id}"
+            f"{reader.engine.name} fetches {name}, but it belongs to the cluster with system"
+            f" identifier {page.system_id}; the base backup belongs to {backup.system_id}"
         )
 
 
@@ -142,7 +147,7 @@ async def _run(reader: Reader, argv: Sequence[str], output: Path, what: str) -> 
         return
     if time.monotonic() - began_s >= _TIMEOUT_S:
         # A slow network is no disagreement: another base backup would be as slow to read.
-        problem = f"{reader.engine.name} {what} has not ended within {_TIMEOUT_S:g} s"
+        problem = f"{reader.engine.name} {what} did not finish within {_TIMEOUT_S:g} s"
         raise FaultError(Fault(kind=FaultKind.TIMEOUT, problem=problem))
     raise FaultError(failure.ended(f"{reader.engine.name} {what}"))
 

@@ -22,7 +22,7 @@ async def safe_sessions(context: AgentContext) -> AsyncIterator[dict[str, str]]:
     pgdata = context.settings.pgdata
     server = postmaster(pgdata)
     if server is None:
-        raise ConnectionRefusedError("postgres does not run")
+        raise ConnectionRefusedError("postgres is not running")
     # What postgres has taken from the agent, whose role is the same, it takes from the engine.
     found = (
         context.sql.settings

@@ -67,7 +67,7 @@ async def incomplete(context: AgentContext, name: str) -> Fault | None:
     if data := [one for one in lacking if one.is_data]:
         return Fault(
             kind=FaultKind.LEFT_OUT,
-            problem=f"base backup {name} does not hold {shown(data)}, which were there before it"
+            problem=f"base backup {name} does not contain {shown(data)}, which existed before it"
             " began",
             remedy="report it with the engine's version; take a base backup with the other engine",
         )
@@ -85,9 +85,9 @@ def _attention(found: Sequence[LeftOut]) -> Fault | None:
         return None
     return Fault(
         kind=FaultKind.LEFT_OUT,
-        problem=f"base backups do not hold {shown(told)}",
-        remedy="a restore makes links again where what they lead to is mounted at the same path,"
-        " and refuses to start otherwise: keep these files with the container's configuration",
+        problem=f"base backups do not contain {shown(told)}",
+        remedy="keep these files with the container's configuration: a restore creates the links"
+        " again only if their targets are mounted at the same paths, and otherwise does not start",
     )
 
 
@@ -98,9 +98,9 @@ def lost_data(found: Sequence[LeftOut]) -> Fault | None:
         return None
     return Fault(
         kind=FaultKind.LEFT_OUT,
-        problem=f"a base backup does not hold {shown(data)}, and a restore would lack this data",
-        remedy="stop the database, move what the links lead to back to its place in the data"
-        " directory, and start it again; data on another disk belongs into a tablespace",
+        problem=f"a base backup does not contain {shown(data)}: a restore would lack this data",
+        remedy="stop the database, move the data that the links point to back into the data"
+        " directory, and start it again; use a tablespace for data on another disk",
     )
 
 
@@ -114,7 +114,7 @@ async def lost_tablespaces(context: AgentContext, engine: str) -> Fault | None:
         kind=FaultKind.LEFT_OUT,
         problem=f"{engine} cannot take a base backup from which all tablespaces are restored: "
         + "; ".join(one.shown for one in found),
-        remedy="create a tablespace in a directory outside PGDATA that is no link, move the"
+        remedy="create a tablespace in a directory outside PGDATA that is not a link, move the"
         f" relations there (ALTER TABLE … SET TABLESPACE), and drop this one{other}",
     )
 
@@ -128,5 +128,5 @@ def unreadable(found: Sequence[LeftOut], engine: str) -> Fault | None:
         kind=FaultKind.LEFT_OUT,
         problem=f"{engine} cannot take a base backup with {shown(stopping)} in the data directory",
         remedy="give unreadable files to the database's user (chown), and move or remove the"
-        " others; where it is a volume's lost+found, set PGDATA to a directory in the volume",
+        " others; for a volume's lost+found, set PGDATA to a directory in the volume",
     )

@@ -41,9 +41,9 @@ async def _look(context: AgentContext) -> bool:
     shared = devices.shared(there, own)
     if shared != context.board.snapshot.shared_with:
         context.board.put(shared_with=shared)
-        log.info("archive.device", archive=str(archive), shared_with=shared or "nothing of ours")
+        log.info("archive.device", archive=str(archive), shared_with=shared or "nothing")
     if shared and not context.settings.accept_same_device:
-        problem = f"{archive} and {shared} are on one device, and are lost together"
+        problem = f"{archive} and {shared} are on the same device, and are lost together"
         context.board.fault(Subject.ARCHIVE_DEVICE, Fault(FaultKind.SAME_DEVICE, problem))
     else:
         context.board.clear(Subject.ARCHIVE_DEVICE)

@@ -56,7 +56,7 @@ def _not_done(context: AgentContext, fault: Fault) -> Fault:
     if finished_at:
         at = datetime.fromtimestamp(finished_at, UTC).isoformat(timespec="seconds")
         since = f"since {at}"
-    return fault._replace(problem=f"the archive is not audited {since}: {fault.problem}")
+    return fault._replace(problem=f"the archive has not been audited {since}: {fault.problem}")
 
 
 async def _round(auditor: Auditor) -> bool:

@@ -133,8 +133,9 @@ async def _found_or_taken(
         return await _prove(context, bucket, engine, newest)
     return Fault(
         kind=FaultKind.ENGINE_DISAGREES,
-        problem=f"{engine.name} backup-push reports success, and no new base backup is below"
-        f" {context.settings.archive}: it writes to another place, or its sentinel is deleted",
+        problem=f"{engine.name} backup-push reports success, but no new base backup is below"
+        f" {context.settings.archive}: the engine writes to another place, or a program deletes the"
+        " sentinel",
     )
 
 
@@ -168,8 +169,8 @@ async def _hindered(context: AgentContext) -> Fault | None:
     if not await _first_segment(context):
         return Fault(
             kind=FaultKind.TIMEOUT,
-            problem="no segment has been proven in the bucket yet",
-            remedy="see the other faults: pg_backup_stop would wait for the archive for ever",
+            problem="no segment has been verified in the bucket yet",
+            remedy="solve the other faults first: a base backup ends only when its WAL is archived",
         )
     lease, meter = context.session.lease, context.session.meter
     if lease is None or meter is None:
@@ -188,7 +189,7 @@ def _say_why(context: AgentContext) -> None:
     because = context.session.lease.owner.backups_because if context.session.lease else ""
     if because:
         wanted = context.settings.initial_backup
-        remedy = "none: a new base backup is taken" if wanted else "take a new base backup"
+        remedy = "none: walsup takes a new base backup" if wanted else "take a new base backup"
         context.board.fault(Subject.CONTINUITY, Fault(FaultKind.NOT_CONTINUED, because, remedy))
 
 
@@ -278,7 +279,7 @@ async def _prove(
         await asyncio.sleep(0.25)
     return Fault(
         kind=FaultKind.HOLE,
-        problem=f"the WAL of backup {found.name} is not in the bucket up to its end",
+        problem=f"the bucket lacks WAL that base backup {found.name} needs",
     )
 
 
@@ -299,13 +300,13 @@ def _damaged(found: Backup, problem: str) -> Fault:
     return Fault(
         kind=FaultKind.BASE_BACKUP_DAMAGED,
         problem=f"base backup {found.name} does not count: {problem}",
-        remedy="find out what deletes objects below the archive's prefix; a new base backup is"
-        " taken by itself unless WALSUP_INITIAL_BACKUP is off",
+        remedy="find out what deletes objects below the archive's prefix; walsup takes a new base"
+        " backup unless WALSUP_INITIAL_BACKUP is off",
     )
 
 
 def _behind_hole(found: Backup | None) -> Fault:
     return Fault(
         kind=FaultKind.HOLE,
-        problem=f"the newest base backup ({found.name if found else 'none'}) begins before a hole",
+        problem=f"the newest base backup ({found.name if found else 'none'}) begins before a gap",
     )

@@ -16,7 +16,7 @@ from walsup.postgres.sql.quoting import shown
 
 _RETRY_S = 10.0
 _PER_DATABASE_SINCE = 150000
-# A version that is not told (musl tells none) is another one, unless neither is told.
+# A missing version (musl has none) is another version, unless both are missing.
 _COLLATIONS = """
 select n.nspname, c.collname, c.collversion, here
   from pg_catalog.pg_collation c
@@ -31,7 +31,7 @@ select n.nspname, c.collname, c.collversion, here
                       and d.refobjid operator(pg_catalog.=) c.oid))
  limit 100
 """
-# Not template0, whose version initdb leaves unset on purpose: nobody can have sorted in it.
+# Not template0, whose version initdb leaves unset on purpose: no session can sort in it.
 _DEFAULT = """
 select d.datname, d.datcollversion, here
   from pg_catalog.pg_database d
@@ -70,13 +70,13 @@ async def _different(context: AgentContext) -> tuple[list[str], list[str]]:
     (version,) = await context.sql.row(_VERSION)
     if int(version) >= _PER_DATABASE_SINCE:
         found += [
-            f"the default of database {name} ({old or 'not told'}, here {new or 'not told'})"
+            f"the default of database {name} ({old or 'no version'}, here {new or 'no version'})"
             for name, old, new in await context.sql.rows(_DEFAULT)
         ]
     async for database, rows, problem in ask_all(context, _COLLATIONS):
         found += [
             f"{shown(schema)}.{shown(name)} of {database}"
-            f" ({old or 'not told'}, here {new or 'not told'})"
+            f" ({old or 'no version'}, here {new or 'no version'})"
             for schema, name, old, new in rows
         ]
         if problem:
@@ -87,6 +87,6 @@ async def _different(context: AgentContext) -> tuple[list[str], list[str]]:
 def _fault(different: list[str]) -> Fault:
     return Fault(
         kind=FaultKind.COLLATION,
-        problem="text was sorted by another version of the collation: "
+        problem="text was sorted with another version of the collation: "
         + units.abbreviate(different),
     )

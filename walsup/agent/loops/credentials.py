@@ -22,6 +22,7 @@ from walsup.settings import Settings
 _EVERY_S = 5.0
 _SETTLE_S = 0.5
 _UNREADABLE_AFTER_S = 15.0
+_KEPT = "walsup keeps the old credentials"
 _REFUSED = (FaultKind.AUTH, FaultKind.NO_RIGHTS, FaultKind.TLS)
 
 
@@ -80,7 +81,7 @@ class _SecretFiles:
             lasts = now_s - since_s > _UNREADABLE_AFTER_S
             if asked or (lasts and not self._said_unreadable):
                 self._said_unreadable = True
-                log.error("settings.wrong", problem=fault.problem, hint="the old ones are kept")
+                log.error("settings.wrong", problem=fault.problem, hint=_KEPT)
                 self._context.board.fault(Subject.SECRETS, fault_of(fault))
             return None
         self._unreadable_since_s, self._said_unreadable = None, False
@@ -94,8 +95,8 @@ class _SecretFiles:
             return None
         return Fault(
             kind=FaultKind.AUTH,
-            problem=f"the new credentials are refused, the old ones are kept: {problem}",
-            remedy="correct the secret files; they are tried again every 5 s",
+            problem=f"the bucket rejects the new credentials, walsup keeps the old ones: {problem}",
+            remedy="correct the secret files; walsup reads them again every 5 s",
         )
 
     def _adopt(self, found: Settings) -> None:
@@ -116,7 +117,7 @@ class _SecretFiles:
         ):
             self._old = None
         elif await _refusal(self._old) is not None:
-            log.warning("backup.refused", problem="its credentials are not valid any more")
+            log.warning("backup.refused", problem="its credentials are no longer valid")
             self._old = None
             self._context.signals.backup_refused.set()
 

@@ -77,7 +77,7 @@ class Recycler:
         except (asyncpg.PostgresError, OSError, TimeoutError) as fault:
             log.warning("checkpoint.failed", problem=f"{type(fault).__name__}: {fault}")
             return
-        log.info("checkpoint.asked", reason="pg_wal has little room, and segments were archived")
+        log.info("checkpoint.asked", reason="pg_wal is nearly full, and segments were archived")
 
 
 def _behind(seen: Snapshot) -> bool:
@@ -100,9 +100,9 @@ def _low(context: AgentContext, pg_wal: FileSystemSpace | None, segment_bytes: i
     if pg_wal is not None and pg_wal.free_bytes < _LOW_SEGMENTS * segment_bytes:
         return Fault(
             kind=FaultKind.DISK_FULL,
-            problem=f"{units.show_bytes(pg_wal.free_bytes)} are free beside pg_wal, a segment takes"
-            f" {units.show_bytes(segment_bytes)}: without room for one postgres ends",
-            remedy="make the volume larger, or let the archive take WAL again",
+            problem=f"pg_wal's file system has {units.show_bytes(pg_wal.free_bytes)} left, and a"
+            f" segment takes {units.show_bytes(segment_bytes)}: without room for one postgres ends",
+            remedy="enlarge the volume, or make archiving work again (see the other faults)",
         )
     for path, name in ((context.settings.pgdata, "data"), (context.run_dir, "run")):
         found = _disk(path)
@@ -110,7 +110,7 @@ def _low(context: AgentContext, pg_wal: FileSystemSpace | None, segment_bytes: i
             return Fault(
                 kind=FaultKind.DISK_FULL,
                 problem=f"the file system of the {name} directory {path} is full",
-                remedy=f"make room on the file system of {path}",
+                remedy=f"free space in the file system of {path}",
             )
     return None
 

@@ -150,11 +150,11 @@ class _Daemon:
         absent_s = now_s - self._present_s
         if not wanted or (absent_s < _ABSENT_S and restarts < _MANY_RESTARTS):
             return None
-        what = f"has not run for {absent_s:.0f} s" if absent_s >= _ABSENT_S else "does not stay"
+        what = f"has not run for {absent_s:.0f} s" if absent_s >= _ABSENT_S else "keeps ending"
         return Fault(
             kind=FaultKind.ENGINE_BROKEN,
-            problem=f"the engine's daemon {what}; it was started again {seen.init.engine_restarts}"
-            " times in this run",
-            remedy="look at the engine's own lines in this log: it refuses its configuration, or"
+            problem=f"the engine's daemon {what}; it was restarted"
+            f" {seen.init.engine_restarts} times in this run",
+            remedy="read the engine's own lines in this log: it rejects its configuration, or"
             " cannot run here",
         )

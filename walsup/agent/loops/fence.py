@@ -71,7 +71,7 @@ def _lags(names: Sequence[str], lease_s: float) -> Fault:
     return Fault(
         kind=FaultKind.NOT_FOLLOWING,
         problem=f"standby {', '.join(names)} lacks WAL that was written more than a lease ({lease})"
-        " ago: if S3 does not answer meanwhile, this primary ends although the standby streams",
-        remedy="find out why its disk or the network is slow (flush_lag in pg_stat_replication), or"
+        " ago: if S3 stops answering now, walsup stops this primary although the standby streams",
+        remedy="find out why its disk or its network is slow (flush_lag in pg_stat_replication), or"
         " set a longer WALSUP_LEASE on all instances",
     )

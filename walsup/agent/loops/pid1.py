@@ -40,7 +40,7 @@ def _of_log(pid1: Pid1State) -> Fault | None:
     if not pid1.log_stalls:
         return None
     # Without a number that grows: each new text is logged, in that very log.
-    problem = f"the container's log takes nothing ({pid1.log_stalls}), and lines are dropped"
+    problem = f"the container's log is blocked ({pid1.log_stalls}), and lines are dropped"
     return Fault(kind=FaultKind.LOG, problem=problem)
 
 

@@ -79,7 +79,7 @@ async def _look(context: AgentContext, user: str, password: str) -> None:
         await _set_role(context, user, verifier, exists=bool(found))
         log.info("replication.role", role=user, done="altered" if found else "created")
     if lost := await context.sql.row(_LOST, SLOTS):
-        log.warning("slot.dropped", name=lost[0], why="it was lost: max_slot_wal_keep_size")
+        log.warning("slot.dropped", name=lost[0], why="its WAL exceeded max_slot_wal_keep_size")
     if (await context.sql.row(_LINES, user))[0]:
         context.board.clear(Subject.REPLICATION)
     else:
@@ -106,16 +106,16 @@ def _fits(password: str, stored: str | None) -> bool:
 def _not_let_in(user: str) -> Fault:
     return Fault(
         kind=FaultKind.DATABASE_LOGIN,
-        problem=f"pg_hba.conf lets no standby in as {user}",
-        remedy="add the line and reload: host replication"
-        f" {user} all scram-sha-256 (walsup edits no file of yours)",
+        problem=f"pg_hba.conf has no line that lets a standby connect as {user}",
+        remedy=f"add this line to pg_hba.conf and reload: host replication {user} all"
+        " scram-sha-256 (walsup does not edit your files)",
     )
 
 
 def _failed(user: str, raised: BaseException) -> Fault:
     return Fault(
         kind=FaultKind.DATABASE_LOGIN,
-        problem=f"the role {user} for standbys cannot be made: {raised}",
-        remedy="let the role that walsup logs in as be a superuser, or make it yourself:"
+        problem=f"the role {user} for standbys cannot be created: {raised}",
+        remedy="let walsup log in as a superuser, or create the role yourself:"
         f" create role {user} login replication",
     )

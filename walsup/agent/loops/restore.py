@@ -136,7 +136,7 @@ async def _end_low(context: AgentContext) -> bool:
     if not at.paused or not low:
         return False
     problem = f"recovery is paused before its target: {low}"
-    remedy = "start it again: walsup raises what is too low by itself, and the recovery goes on"
+    remedy = "start it again: walsup raises the settings that are too low, and recovery continues"
     context.board.fault(Subject.RESTORE, Fault(FaultKind.NOT_FOLLOWING, problem, remedy))
     context.pid1.request_stop(f"{problem}\nHINT: {remedy}", SettingsError.exit_code)
     return True

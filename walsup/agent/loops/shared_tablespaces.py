@@ -118,6 +118,6 @@ def _fault(number: str, place: Path) -> Fault:
         kind=FaultKind.TABLESPACE,
         problem=f"the directory {place} of tablespace {number} is in use by another server on this"
         " machine",
-        remedy=f"give each of the two a volume of its own at {place}: a standby, or a copy of a"
-        " data directory, must not see the directories of its original",
+        remedy=f"mount a separate volume for each server at {place}: a standby, or a copy of a data"
+        " directory, must not use the tablespace directories of its original",
     )

@@ -60,7 +60,7 @@ async def stop(context: AgentContext) -> None:
                 _give_up(context, context.session.bucket),
             )
     except TimeoutError:
-        verdict = f"{_QUESTION}: no: {_behind(context)} could not be proven in time"
+        verdict = f"{_QUESTION}: no: {_behind(context)} could not be verified in time"
     except WalsupError as fault:
         verdict = f"{_QUESTION}: no: {fault.problem}"
     log.info("stop.verdict", verdict=verdict)
@@ -88,7 +88,7 @@ async def _give_up(context: AgentContext, bucket: Bucket) -> str:
 async def _sweep(context: AgentContext, bucket: Bucket, ends_s: float) -> str:
     if standby_signal.is_standby(context.settings.pgdata):
         replay_lsn = context.board.snapshot.standby.replay_lsn
-        return f"a standby archives nothing; it was replayed up to {show_lsn(replay_lsn)}"
+        return f"a standby archives nothing; it has replayed up to {show_lsn(replay_lsn)}"
     return await _prove(context, bucket, FinalPush(context, bucket, ends_s))
 
 
@@ -97,7 +97,7 @@ async def _prove(context: AgentContext, bucket: Bucket, sweep: FinalPush) -> str
     await _until_open(context)
     meter, lease = context.session.meter, context.session.lease
     if (shut := _shut(context)) or meter is None or lease is None:
-        return shut or f"{_QUESTION}: no: the gate was never opened"
+        return shut or f"{_QUESTION}: no: archiving was never enabled"
     if found.state not in (DBState.SHUT_DOWN, DBState.SHUT_DOWN_IN_RECOVERY):
         return await _leave_crashed(context, bucket, lease, meter.mark, sweep)
     needed = needed_for(found)
@@ -141,7 +141,8 @@ def _shut(context: AgentContext) -> str:
     gate = context.board.snapshot.gate
     if gate.state == "open":
         return ""
-    return f"{_QUESTION}: no: the gate is {gate.state}: {gate.reason or 'it was never opened'}"
+    reason = gate.reason or "it was never enabled"
+    return f"{_QUESTION}: no: archiving is disabled ({gate.state}): {reason}"
 
 
 async def _say(
@@ -210,7 +211,7 @@ async def _leave_crashed(
     found = pg_control.read(context.settings.pgdata)
     verdict = (
         f"{_QUESTION}: no: postgres did not shut down ({found.state.label});"
-        f" WAL behind {show_lsn(mark.end_lsn)} is only on the disk"
+        f" WAL after {show_lsn(mark.end_lsn)} is only on the disk"
     )
     await _release(context, lease, mark, verdict)
     return verdict
@@ -220,13 +221,14 @@ def _lost(context: AgentContext) -> str:
     """Name what is nowhere any more and not yet behind a base backup, "" when nothing is."""
     seen = context.board.snapshot
     if first := [hole.first for hole in seen.holes if not hole.covered_by]:
-        return f"{units.abbreviate(first)} is lost, and no base backup lies behind it"
+        return f"{units.abbreviate(first)} is lost, and no base backup starts after it"
     from_lsn = context.session.lease.owner.backups_from if context.session.lease else 0
     if from_lsn and not seen.backup.counts:
         because = context.session.lease.owner.backups_because if context.session.lease else ""
         why = f" ({because})" if because else ""
         return (
-            f"WAL before {show_lsn(from_lsn)} is lost or unsure{why}, with no base backup behind it"
+            f"WAL before {show_lsn(from_lsn)} is lost or not verified{why}, and no base backup"
+            " starts after it"
         )
     return ""
 
@@ -294,5 +296,5 @@ def _behind(context: AgentContext) -> str:
     return (
         "the last segment"
         if context.session.meter is None
-        else f"WAL behind {show_lsn(context.session.meter.mark.end_lsn)}"
+        else f"WAL after {show_lsn(context.session.meter.mark.end_lsn)}"
     )

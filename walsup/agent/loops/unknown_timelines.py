@@ -64,15 +64,13 @@ def _fault(context: AgentContext, found: Ready, *, blocked: bool) -> Fault:
     status = context.settings.pgdata / "pg_wal" / "archive_status"
     names = [f"{name}{SUFFIX}" for name in found.foreign]
     held = (
-        "; postgres's archiver goes no further meanwhile, and walsup pushes the segments itself"
-        if blocked
-        else ""
+        "; it blocks postgres's archiver, and walsup pushes the segments itself" if blocked else ""
     )
     return Fault(
         kind=FaultKind.FOREIGN_TIMELINE,
-        problem=f"{status} has {units.abbreviate(names, _SHOWN)}, of a timeline that is not in this"
-        f" cluster's history: it is not archived{held}",
-        remedy=f"find out who has made it, and remove it: rm {status}/{names[0]}",
+        problem=f"{status} has {units.abbreviate(names, _SHOWN)} of a timeline that is not in this"
+        f" cluster's history: walsup does not archive it{held}",
+        remedy=f"find out what has created it, and remove it: rm {status}/{names[0]}",
     )
 
 

@@ -105,8 +105,8 @@ class MissHandler:
                 continue
             self._context.board.fault(Subject.RESTORE, fault)
             remedy = (
-                f"{fault.cure}; or empty the data directory, and end the restore before it:"
-                f" WALSUP_RESTORE_TARGET_LSN={show_lsn(one.lsn)} with"
+                f"{fault.cure}; or empty the data directory, and end the restore before this"
+                f" record: WALSUP_RESTORE_TARGET_LSN={show_lsn(one.lsn)} with"
                 " WALSUP_RESTORE_TARGET_INCLUSIVE=off"
             )
             self._context.pid1.explain_exit(
@@ -154,10 +154,9 @@ class MissHandler:
         self._ended_file.write_text(name, encoding="ascii")
         if self._found.ends == "target":
             self._context.pid1.explain_exit(
-                f"the archive ends before {name}, and the target of the restore"
-                f" ({self._found.target}) was not met before\nHINT: `walsup restore --list` shows"
-                " what can be reached; change the target, and start again with an empty data"
-                " directory",
+                f"the archive ends before {name}, and recovery has not reached the target of the"
+                f" restore ({self._found.target})\nHINT: run `walsup restore --list` to see what"
+                " can be reached, change the target, and start again with an empty data directory",
                 ArchiveError.exit_code,
             )
         return Absent()

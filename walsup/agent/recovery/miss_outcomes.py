@@ -80,15 +80,15 @@ def gap(name: str, listed: AbstractSet[str]) -> Retry:
     """Return the outcome for a segment that is missing while later ones are archived."""
     later = min(
         (found for found in listed if classify(found) is Kind.SEGMENT and found > name),
-        default="later ones",
+        default="a later segment",
     )
     return Retry(
         Fault(
             kind=FaultKind.HOLE,
-            problem=f"{name} is not in the archive, but {later} is: a hole is never taken for the"
-            " end",
-            remedy="bring the object back (an older version of it, perhaps); to end the restore"
-            f" there, and give up what lies behind, set WALSUP_RESTORE_ACCEPT_HOLE={name}",
+            problem=f"the archive has a gap: {name} is missing, but {later} is there",
+            remedy="bring the object back (from an older object version or a replica); to end the"
+            " restore before the gap, and lose all later WAL, set"
+            f" WALSUP_RESTORE_ACCEPT_HOLE={name}",
         )
     )
 
@@ -98,9 +98,9 @@ def lost(name: str) -> Retry:
     return Retry(
         Fault(
             kind=FaultKind.HOLE,
-            problem=f"a listing shows neither {name} nor the segment before it, which was fetched"
-            " from there",
-            remedy="find out who deletes objects below the archive's prefix",
+            problem=f"a listing of the archive shows neither {name} nor the segment before it,"
+            " which was fetched from there",
+            remedy="find out what deletes objects below the archive's prefix",
         )
     )
 
@@ -110,9 +110,9 @@ def stopped_early(at: str, last: str) -> Refuse:
     return Refuse(
         Fault(
             kind=FaultKind.HOLE,
-            problem=f"postgres has stopped reading WAL in {at}, and the archive goes up to {last}:"
-            f" {at} has other bytes than were written",
-            remedy="start again: the segment is fetched anew; when that does not help, end the"
+            problem=f"postgres has stopped reading WAL in {at}, but the archive goes up to {last}:"
+            f" {at} is damaged",
+            remedy="start again: walsup fetches the segment again; if that does not help, end the"
             " restore before it (WALSUP_RESTORE_TARGET_LSN), and find out what has changed it",
         )
     )

@@ -136,7 +136,9 @@ class Source:
         try:
             found = self._settings(await asyncio.to_thread(self._context.reload_settings))
         except SettingsError as wrong:
-            log.warning("settings.wrong", problem=wrong.problem, hint="the old ones are kept")
+            log.warning(
+                "settings.wrong", problem=wrong.problem, hint="walsup keeps the old credentials"
+            )
             return
         if found == self.settings:
             return

@@ -65,7 +65,7 @@ def unkept(pgdata: Path, links: Iterable[Link]) -> Fault | None:
     return Fault(
         kind=FaultKind.TABLESPACE,
         problem=f"tablespaces in {named} are in the container's own file system, and are lost with"
-        " the container: the data directory alone does not start without them",
+        " the container: postgres does not start without them",
         remedy=f"stop the database, move what is in {places[0]} to a volume, and mount the volume"
         " at that path; or drop the tablespace and create it on a volume",
     )
@@ -89,6 +89,6 @@ async def make_ready(context: AgentContext, created: Created) -> Fault | None:
         kind=FaultKind.TABLESPACE,
         problem=f"tablespace {created.number}, created at {at} in {created.location}, cannot be"
         f" replayed here: {problem}",
-        remedy=f"mount a volume of this instance's own at {created.location}, or make that"
-        " directory for the database's user and empty, and start again",
+        remedy=f"mount a volume that only this instance uses at {created.location}, or create that"
+        " directory, empty and owned by the database's user; then start again",
     )

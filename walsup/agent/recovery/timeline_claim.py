@@ -80,7 +80,10 @@ class Reclaim:
         except Exception as raised:  # noqa: BLE001 (asked again until it answers)
             return classify(raised)
         if written is None:
-            return Fault(FaultKind.OVERWRITE_CONFLICT, "another start was faster; looking again")
+            return Fault(
+                FaultKind.OVERWRITE_CONFLICT,
+                "another start claimed the archive first; looking again",
+            )
         self._lease = Lease(conditional, written)
         owner = written.owner
         log.info("timeline.claimed", timeline=owner.next_timeline, epoch=owner.epoch)

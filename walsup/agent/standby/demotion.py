@@ -38,8 +38,8 @@ async def step_down(context: AgentContext, fault: Fault) -> None:
         log.warning("role.lost", instance=rival.instance, epoch=rival.epoch, boot=rival.boot)
         context.pid1.request_stop(
             f"another start holds the archive and renews its lease (instance {rival.instance},"
-            f" timeline {rival.timeline}, epoch {rival.epoch}), and this database took writes too;"
-            " it is started again as what the archive says that it is",
+            f" timeline {rival.timeline}, epoch {rival.epoch}), and this database has accepted"
+            " writes too; the next start takes the role that the archive shows",
             DataDirectoryError.exit_code,
         )
         return
@@ -47,8 +47,8 @@ async def step_down(context: AgentContext, fault: Fault) -> None:
         case StepDown(timeline=timeline, fork_lsn=fork_lsn):
             log.warning("role.lost", timeline=timeline, left_at=show_lsn(fork_lsn))
             context.pid1.request_stop(
-                "another instance is the primary now, on timeline"
-                f" {timeline}; this one is built anew as its standby at its next start",
+                f"another instance is the primary now, on timeline {timeline}; the next start"
+                " builds this one again as its standby",
                 DataDirectoryError.exit_code,
             )
         case _:
@@ -80,14 +80,14 @@ class Unsure:
                     return
                 what = f"the archive says that this is the primary: {why}"
             case StepDown():
-                what = "the archive says that another is the primary"
+                what = "the archive says that another instance is the primary"
             case Neither(problem=problem, hint=hint) | HeldByAnother(problem=problem, hint=hint):
                 context.board.fault(Subject.ROLE, Fault(FaultKind.NOT_FOLLOWING, problem, hint))
                 return
             case None:
                 return
         log.info("role.sure", why=what)
-        context.pid1.request_stop(f"{what}; it is started as what it is", ArchiveError.exit_code)
+        context.pid1.request_stop(f"{what}; the next start takes that role", ArchiveError.exit_code)
 
     async def _claim(self, bucket: Bucket) -> Fault | None:
         """Claim the archive for this instance; gives what stands in the way."""

@@ -61,9 +61,10 @@ class Followed:
             raise FaultError(
                 Fault(
                     FaultKind.NOT_FOLLOWING,
-                    f"the archive's owner object has epoch {owner.epoch}, and epoch {self.epoch}"
-                    " was seen before: the bucket has an older state, which is not followed",
-                    "find out who has put an older state of the bucket back",
+                    f"the archive's owner object has epoch {owner.epoch}, but epoch {self.epoch}"
+                    " was seen before: the archive was reset to an earlier state, which this"
+                    " standby does not follow",
+                    "find out what has reset the archive to an earlier state",
                 )
             )
         if owner.epoch > self.epoch:

@@ -32,9 +32,10 @@ class Standstill:
         if gap and now_s - self._gap_since_s >= _GAP_PATIENCE_S:
             return Fault(
                 kind=FaultKind.NOT_FOLLOWING,
-                problem=f"replay stands at {show_lsn(seen.replay_lsn)} before a gap: {gap}",
-                remedy="let the primary push it again (`walsup status` there names its faults), or"
-                " empty this data directory: it is built anew from a newer base backup",
+                problem=f"replay has stopped at {show_lsn(seen.replay_lsn)} before a gap: {gap}",
+                remedy="make the primary push the segment again (`walsup status` there shows its"
+                " faults), or empty this data directory: walsup builds it again from a newer base"
+                " backup",
             )
         stood_s = now_s - self._since_s
         if stood_s < _PATIENCE_S + seen.apply_delay_s:
@@ -42,9 +43,10 @@ class Standstill:
         return Fault(
             kind=FaultKind.NOT_FOLLOWING,
             problem=f"replay has stood at {show_lsn(seen.replay_lsn)} for"
-            f" {units.show_duration(round(stood_s))}, and the archive goes on to"
+            f" {units.show_duration(round(stood_s))}, but the archive continues to"
             f" {show_lsn(seen.archived_lsn)}",
             remedy=waits_for_queries(seen)
-            or "is it paused, or a query in its way? When postgres's lines in this log speak of"
-            " a timeline that forked off before, empty this data directory: it is built anew",
+            or "check whether replay is paused or waits for a query; if postgres's lines in this"
+            " log name a timeline that forked off before, empty this data directory: walsup"
+            " builds it again",
         )

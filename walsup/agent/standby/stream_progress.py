@@ -46,22 +46,22 @@ class ReplayProgress:
             return Fault(
                 kind=FaultKind.NOT_FOLLOWING,
                 problem=f"replay is paused at {show_lsn(seen.replay_lsn)}: {low}",
-                remedy="start this instance again: walsup raises what is too low by itself (when"
-                " replay is resumed instead, postgres ends)",
+                remedy="start this instance again: walsup raises the settings that are too low"
+                " (do not resume replay: postgres would stop)",
             )
         if at.paused:
             return Fault(
                 kind=FaultKind.NOT_FOLLOWING,
                 problem=f"replay is paused at {show_lsn(seen.replay_lsn)}",
-                remedy="continue it: select pg_wal_replay_resume()",
+                remedy="resume it: select pg_wal_replay_resume()",
             )
         silent_s = now_s - self._heard_s
         if at.receiver_timeout_s and silent_s > at.receiver_timeout_s + _SILENT_MARGIN_S:
             return Fault(
                 kind=FaultKind.NOT_FOLLOWING,
-                problem="the WAL receiver says that it streams, and has received nothing for"
+                problem="the WAL receiver reports that it streams, but has received nothing for"
                 f" {units.show_duration(round(silent_s))}",
-                remedy="look for a hung WAL receiver or network; ending that process makes"
+                remedy="look for a hung network or WAL receiver; terminate that process to make"
                 " postgres connect again",
             )
         stood_s = now_s - max(self._moved_s, self._even_s)
@@ -70,10 +70,10 @@ class ReplayProgress:
         return Fault(
             kind=FaultKind.NOT_FOLLOWING,
             problem=f"replay has stood at {show_lsn(seen.replay_lsn)} for"
-            f" {units.show_duration(round(stood_s))}, and the primary is at"
+            f" {units.show_duration(round(stood_s))}, but the primary is at"
             f" {show_lsn(seen.primary_lsn)}",
             remedy=waits_for_queries(seen)
-            or "look for a query that holds replay up (max_standby_streaming_delay), or a"
+            or "look for a query that blocks replay (max_standby_streaming_delay), or for a"
             " startup process that hangs",
         )
 
@@ -83,6 +83,6 @@ def waits_for_queries(seen: Standby) -> str:
     if not seen.endless:
         return ""
     return (
-        f"{seen.endless} = -1 lets replay wait for queries on this standby without an"
-        " end: end the query that holds it up (pg_stat_activity), or set a limit and reload"
+        f"{seen.endless} = -1 lets replay wait for queries on this standby without a"
+        " limit: end the query that blocks it (pg_stat_activity), or set a limit and reload"
     )

@@ -60,14 +60,16 @@ async def look(
 
 def _no_backup(context: AgentContext, backups: Sequence[Backup]) -> str:
     seen = context.board.snapshot.backup
-    state = f"; the one of this run: {seen.state}" if seen.state not in ("unknown", "none") else ""
+    state = ""
+    if seen.state not in ("unknown", "none"):
+        state = f"; base backup of this run: {seen.state}"
     if not backups:
-        return f"there is no base backup in the archive, without which no restore can begin{state}"
+        return f"the archive has no base backup, and no restore can begin without one{state}"
     because = context.session.lease.owner.backups_because if context.session.lease else ""
     unfit = context.board.snapshot.audit.unfit_backups
     broken = [f"{one.name}: {unfit[one.name]}" for one in backups if one.name in unfit]
     why = because or "; ".join(broken[-_SHOWN:])
-    why = why or "they are of another cluster or branch, or begin before a gap"
+    why = why or "they belong to another cluster or branch, or begin before a gap"
     return (
         f"none of the {len(backups)} base backups in the archive counts for a restore up to here"
         f" ({why}){state}"
@@ -84,7 +86,7 @@ async def _missing_part(
         if (backup := by_name.pop(name, None)) is None:
             return f"base backup {name}, of which {newest.name} is a delta, is not in the archive"
         if missing := await part_check.missing(context, bucket, backup):
-            return f"base backup {name} is not whole: {', '.join(missing[:_SHOWN])} is missing"
+            return f"base backup {name} is incomplete: {', '.join(missing[:_SHOWN])} is missing"
         name = backup.delta_from
     return ""
 

@@ -46,7 +46,7 @@ def test_failing_pushes_are_shown_after_a_moment_and_named() -> None:
         case [ShowFault(Subject.SEGMENTS, fault)]:
             assert fault.kind == FaultKind.ENGINE_BROKEN
             assert SEGMENT in fault.problem
-            assert "failed so far: 4" in fault.problem
+            assert "failed pushes so far: 4" in fault.problem
         case other:
             raise AssertionError(other)
     shown = with_fault(FAILING, Subject.SEGMENTS)

@@ -86,7 +86,7 @@ def test_another_object_ahead_of_the_server_is_a_conflict(
     found = _list(context, conflicts)
     assert f"another program has written segment {NEXT.name}" in found
     assert "remove the object" in found
-    assert ("other bytes" in found) == (suffix != ".other")
+    assert ("its bytes differ" in found) == (suffix != ".other")
 
 
 def test_an_object_that_cannot_be_compared_is_not_to_be_removed(context: AgentContext) -> None:

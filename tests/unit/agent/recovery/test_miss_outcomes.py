@@ -78,9 +78,9 @@ def test_a_gap_is_named_with_what_is_archived_after_it_and_the_setting_that_acce
     listed = {"000000010000000000000006", LAST, LATER, f"{NAME[:-1]}8.00000028.backup"}
     fault = gap(NAME, listed).fault
     assert fault.kind == FaultKind.HOLE
-    assert f"{NAME} is not in the archive, but {LATER} is" in fault.problem
+    assert f"{NAME} is missing, but {LATER} is there" in fault.problem
     assert f"WALSUP_RESTORE_ACCEPT_HOLE={NAME}" in fault.remedy
-    assert "but later ones is" in gap(NAME, frozenset()).fault.problem
+    assert "but a later segment is there" in gap(NAME, frozenset()).fault.problem
 
 
 def test_a_segment_with_other_bytes_names_where_recovery_ended() -> None:
