@@ -1,4 +1,4 @@
-"""What every loop is given: settings, the archive, signals, the database, PID 1, the board."""
+"""What every loop uses: settings, the archive, signals, the database, PID 1, the board."""
 
 import json
 import os
@@ -25,7 +25,7 @@ class AgentContext:
     """Built once at the agent's start; only the bucket's credentials change later."""
 
     def __init__(self, run_dir: Path, wire: int | None, board: Board | None = None) -> None:
-        """`board`: one that is shown already.
+        """`board`: one that probes already show.
 
         Raises:
             SettingsError: a secret file cannot be read.
@@ -56,9 +56,9 @@ class AgentContext:
         self.judges_tablespaces = False  # replay is paused for a moment
 
     def read_credentials(self) -> settings.Settings:
-        """Give the settings with the bucket's credentials as the secret files have them now.
+        """Return the settings with the bucket's credentials as the secret files have them now.
 
-        Nothing else changes in a run: another archive would need a base backup of its own.
+        Nothing else changes in a run: another archive would need another base backup.
 
         Raises:
             SettingsError: a file cannot be read, or holds something wrong.
@@ -80,9 +80,9 @@ class AgentContext:
         return found
 
     def reload_settings(self, within_s: float = 0.0) -> settings.Settings:
-        """Give all settings as the environment and the secret files have them now.
+        """Return all settings as the environment and the secret files have them now.
 
-        `within_s`: what another loop has read no longer ago than that is as good.
+        `within_s`: a reading of another loop that is not older than this is used.
 
         Raises:
             SettingsError: a file cannot be read, or holds something wrong.
@@ -96,7 +96,7 @@ class AgentContext:
         return found
 
     def new_sql(self) -> Sql:
-        """Return a session like the agent's own that is not open yet; the caller drops it."""
+        """Return a new session like the agent's, not yet open; the caller drops it."""
         known = self.settings
         return Sql(known.pgdata, known.database_role, known.pgpassword)
 
@@ -118,7 +118,7 @@ class AgentContext:
         return os.environ.get("PATH", "")
 
     def adopt(self, found: settings.Settings) -> None:
-        """Use these settings from now on; a region that was looked up need not be asked again."""
+        """Use these settings from now on; a region that was looked up is kept."""
         current = self.session.bucket
         region = found.region or (current.region if current else None)
         self.settings = found
@@ -130,7 +130,7 @@ class AgentContext:
 
 
 def show_identity(board: Board, content: Mapping[str, Any]) -> None:
-    """Put on the board whose agent this is, from what prepare has written for it."""
+    """Show which data directory and start this agent belongs to, as prepare has written it."""
     pgdata = Path(content["pgdata"])
     try:
         place = markers.place(pgdata)

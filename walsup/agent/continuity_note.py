@@ -1,4 +1,4 @@
-"""The data directory's note of this run, kept true while it lasts: the next start is held to it."""
+"""Keeps the data directory's note of this run up to date: the next start relies on it."""
 
 import asyncio
 import time
@@ -34,7 +34,7 @@ class Continuity:
         """Note pg_control's last checkpoint.
 
         Raises:
-            OSError, WalsupError: it cannot be read, or the note not be written.
+            OSError, WalsupError: it cannot be read, or the note cannot be written.
         """
         found = await asyncio.to_thread(pg_control.read, self._pgdata)
         self.position = position = CheckpointPosition.of(found)
@@ -45,7 +45,7 @@ class Continuity:
         await self._change(seen, found.system_id, position)
 
     async def settle(self) -> None:
-        """Note that the archive's owner object now demands what this run has made necessary.
+        """Note that the owner object now requires the base backup that this run made necessary.
 
         Raises:
             OSError: the note cannot be written.
@@ -53,7 +53,7 @@ class Continuity:
         await self._change(lambda note: note._replace(broken=""))
 
     async def end(self) -> None:
-        """Note where postgres has ended; one that was not shut down is left as it is."""
+        """Note where postgres has ended; without a shutdown checkpoint the note stays as it is."""
         try:
             found = await asyncio.to_thread(pg_control.read, self._pgdata)
             self.position = position = CheckpointPosition.of(found)
@@ -83,7 +83,7 @@ class Continuity:
         async with self._writing:
             note = await asyncio.to_thread(lambda: self.note)
             if note is None and position is not None:
-                # Prepare could not write it (a full disk): nothing shows what was there before.
+                # Prepare could not write it (a full disk): the state before this run is not known.
                 note = Note(
                     archive=self._archive,
                     system_id=system_id,

@@ -1,4 +1,4 @@
-"""What a failed login, or a statement without an answer, means to the operator."""
+"""Explains a failed login, or a statement without an answer, to the operator."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from walsup.postgres.sql import session_interrupts
 
 
 def login_fault(raised: BaseException, role: str, pgdata: Path) -> Fault:
-    """Give the fault behind a failed login or question, with what helps against it."""
+    """Return the fault of a failed login or statement, with its remedy."""
     problem = f"{type(raised).__name__}: {raised}"
     meanwhile = "; archiving continues meanwhile, without a measured lag"
     setting, line = session_interrupts.setting_behind(str(raised))
@@ -48,7 +48,7 @@ def login_fault(raised: BaseException, role: str, pgdata: Path) -> Fault:
 
 def _other_role(raised: asyncpg.PostgresError, role: str, pgdata: Path) -> str:
     """Return the remedy when the role itself is what cannot log in, else ""."""
-    # By the function, for the words are in the language of lc_messages.
+    # By the function: the text is in the language of lc_messages.
     if raised.server_source_function != "InitializeSessionUserId":
         return ""
     superuser = superuser_file.bootstrap_role(pgdata)

@@ -1,4 +1,4 @@
-"""When pg_wal's file system will be full, while nothing is archived (S7, S25). Pure."""
+"""Forecasts when pg_wal's file system will be full while nothing is archived. Pure."""
 
 from collections import deque
 
@@ -8,22 +8,22 @@ _LONGEST_S = 30 * 86400.0
 
 
 class Forecast:
-    """Samples of the last ten minutes, and where they lead."""
+    """The samples of the last ten minutes, and the forecast from them."""
 
     def __init__(self) -> None:
         self._samples: deque[tuple[float, int, int]] = deque()
 
     def sample(self, now_s: float, lsn: int, free_bytes: int) -> None:
-        """Take note of postgres's position and of what is free; a position of 0 is not known."""
+        """Record postgres's position and the free space; a position of 0 is not known."""
         self._samples.append((now_s, lsn, free_bytes))
         while now_s - self._samples[0][0] > _WINDOW_S:
             self._samples.popleft()
 
     def full_in_s(self, *, shut: bool) -> float | None:
-        """Give the seconds until it is full; None while nothing leads there within a month.
+        """Return the seconds until it is full; None when it does not fill within a month.
 
-        With the gate `shut` no segment can be recycled, so all that is written stays: the faster of
-        the WAL and of what the disk loses counts. Otherwise only the latter.
+        With the gate `shut` no segment is recycled, so all WAL stays: the faster of WAL growth and
+        the loss of free space counts. Otherwise only the latter.
         """
         if not self._samples:
             return None

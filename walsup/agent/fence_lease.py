@@ -14,7 +14,7 @@ _BLOCK_BYTES = 4096
 
 
 def wanted(known: Settings, run_dir: Path, boot: str) -> "Fencing | None":
-    """Return the fencing that the settings ask for, None when silence ends no database."""
+    """Return the fencing that the settings ask for, None when no deadline ends the database."""
     if known.archive is None or known.fence == "off":
         return None
     if known.fence == "auto" and known.role == "primary":
@@ -23,9 +23,9 @@ def wanted(known: Settings, run_dir: Path, boot: str) -> "Fencing | None":
 
 
 class Fencing:
-    """A fence whose deadline is in a file, and which an agent that is started again takes up.
+    """A fence whose deadline is in a file, and which a restarted agent continues.
 
-    No error of the run directory gets out: the lease is renewed on a full one too.
+    No error of the run directory is raised: the lease is renewed on a full one too.
     """
 
     def __init__(self, made: Fence, run_dir: Path, lease_s: float, boot: str) -> None:
@@ -44,20 +44,20 @@ class Fencing:
     def renews(self) -> tuple[str, ...]:
         """Return the standbys to list in a renewal that is about to be sent.
 
-        What the object may list has to be known to the next agent too, and PID 1 has to be able to
-        read a deadline: a standby for which there is no room to note it is not listed.
+        The next agent must know what the object may list, and PID 1 must be able to read a
+        deadline: a standby that cannot be recorded, because the disk is full, is not listed.
         """
         noted = self._remember(self.fence.heirs | self.streaming)
         return self.fence.renews(self.streaming if noted else self.streaming & self._known)
 
     def renewed(self, began_s: float, listed: tuple[str, ...]) -> None:
-        """Take note of a renewal whose success was answered."""
+        """Record a renewal that the bucket has confirmed."""
         self.fence.renewed(began_s, frozenset(listed))
         self._remember(self.fence.heirs)
         self.write()
 
     def write(self) -> None:
-        """Put the deadline where PID 1 reads it; when that fails the earlier one stays."""
+        """Write the deadline where PID 1 reads it; when that fails the earlier one stays."""
         until_s = self.fence.until_s
         if until_s == self._written_s:
             return
@@ -71,7 +71,7 @@ class Fencing:
         self._written_s = until_s
 
     def _remember(self, heirs: frozenset[str]) -> bool:
-        """Write down what the next agent has to know; False: there is no room for it."""
+        """Write what the next agent has to know; False: the disk is full."""
         state = self.fence.state() | {"heirs": sorted(heirs)}
         text = json.dumps({"boot": self._boot, "state": state})
         if text == self._remembered:
@@ -101,10 +101,10 @@ class Fencing:
 
 
 def _overwrite(path: Path, text: str) -> None:
-    """Write in place, in whole blocks that are there before: a full disk loses nothing.
+    """Write in place, in whole blocks that are allocated first: a full disk loses nothing.
 
     Raises:
-        OSError: there is no room; what stood there still does.
+        OSError: there is no room; the previous content is unchanged.
     """
     content = text.encode()
     content = content.ljust(-(-len(content) // _BLOCK_BYTES) * _BLOCK_BYTES)

@@ -1,4 +1,4 @@
-"""How old each observation is, and which are too old to be believed. Pure."""
+"""Computes how old each observation is, and which are too old to rely on. Pure."""
 
 import math
 
@@ -8,7 +8,7 @@ from walsup.agent.state import Snapshot
 # A new connection is tried every two seconds, for three at most.
 ANSWERED_WITHIN_S = 8.0
 
-# Each is looked at every second or two, the bucket every 15 s; the rest is for a busy machine.
+# Each is checked every second or two, the bucket every 15 s; the rest allows for a busy machine.
 _LIMITS_S = {
     "init": 30.0,
     "database": 30.0,
@@ -36,7 +36,7 @@ def ages(seen: Snapshot) -> dict[str, float]:
     follows = seen.standby.phase == "following"
     if follows:
         applies.append("replay")
-    # One that is read-only for want of an answer, although it is to be a primary, fetches nothing.
+    # A future primary that is read-only because the archive has not answered fetches nothing.
     if seen.archive is not None and not (follows and seen.wanted_role == "primary"):
         applies.append("bucket")
     return {name: age_s(seen, name) for name in applies}
@@ -54,7 +54,7 @@ def oldest_s(seen: Snapshot) -> float:
 
 
 def stale(seen: Snapshot) -> list[str]:
-    """Say what was not looked at for too long: green lights do not follow from it."""
+    """Return the reasons not to be protected: observations that are too old."""
     if seen.init.stopping:
         return []
     found = []
@@ -72,7 +72,7 @@ def stale(seen: Snapshot) -> list[str]:
 
 
 def unanswered(seen: Snapshot) -> str:
-    """Say that postgres does not answer a new connection, "" when it does."""
+    """Return that postgres does not answer a new connection, "" when it does."""
     age = age_s(seen, "answer")
     if age <= ANSWERED_WITHIN_S:
         return ""

@@ -1,10 +1,10 @@
-"""Whether the WAL after the last verified segment holds anything of a transaction. Pure."""
+"""Detects whether the WAL after the last verified segment belongs to a transaction. Pure."""
 
 from typing import NamedTuple
 
 from walsup.postgres.wal import Segment
 
-# Snapshots for standbys and checkpoints of days; what is longer is no idle database's.
+# Days of snapshots for standbys and checkpoints; a longer part is not of an idle database.
 _READ_BYTES = 1 << 16
 
 
@@ -16,7 +16,7 @@ class Xids(NamedTuple):
 
 
 class IdleDetector:
-    """Decides by xids, and by the WAL itself where they do not tell.
+    """Decides by xids, and by the WAL itself where xids are not enough.
 
     A database is idle when nothing that carries an xid can lie after the mark, the last segment
     that is verified without a gap. `-` means that it makes no difference:
@@ -32,34 +32,34 @@ class IdleDetector:
     | no                | no          | no                 | no, or not known   | no   |
 
     An xid that was in progress at the switch to the current segment may have written and committed
-    since, without any new one: then only the WAL, or the next switch, tells.
+    since, without a new xid: then only the WAL, or the next switch, shows it.
     """
 
     def __init__(self) -> None:
         self._latest: Xids | None = None
-        # Not known at first, so what lies in the current segment counts until a switch is seen.
+        # Not known at first, so the current segment counts as used until a switch is seen.
         self._at_switch: Xids | None = None
         self._at_our_switch: Xids | None = None
         self._quiet_lsn = self._busy_lsn = 0
 
     def sample(self, xids: Xids, *, switched: bool) -> None:
-        """Take note of a sample; `switched`: its position is in a later segment than the last."""
+        """Record a sample; `switched`: its position is in a later segment than the last."""
         if switched:
-            # What was seen before the switch: rather count one xid too much as unarchived.
+            # From before the switch: better to count one xid too many as unarchived.
             before = (self._latest, self._at_our_switch)
             self._at_switch = max((found for found in before if found is not None), default=None)
             self._at_our_switch = None
         self._latest = xids
 
     def switched(self, xids: Xids) -> None:
-        """Take note of the xids that were read in the same statement, before a switch of our own.
+        """Record the xids that were read in the statement of a switch by the agent, before it.
 
         They count when a sample shows the new segment: until then the old one is the current.
         """
         self._at_our_switch = xids
 
     def looked(self, lsn: int, *, quiet: bool) -> None:
-        """Take note of what the WAL says from the current segment's start up to this position."""
+        """Record what the WAL shows from the current segment's start up to this position."""
         if quiet:
             self._quiet_lsn = max(self._quiet_lsn, lsn)
         else:

@@ -1,4 +1,4 @@
-"""The lag: WAL that exists on the disk and is not yet proven to be in the bucket. Pure (S33)."""
+"""Measures the lag: WAL on the disk that is not yet verified in the bucket. Pure."""
 
 from collections import deque
 from dataclasses import dataclass, replace
@@ -37,7 +37,7 @@ class Meter:
     """Measures the lag from two independent sides: postgres's LSN and the bucket's listing."""
 
     def __init__(self, origin: Segment, *, waiting_since_s: float | None = None) -> None:
-        """`origin`: the last segment that need not be proven (before the claim's own).
+        """`origin`: the last segment that need not be verified (the one before the claim).
 
         `waiting_since_s`: since when something has been waiting, if that is known.
         """
@@ -62,10 +62,10 @@ class Meter:
         *,
         asked_s: float | None = None,
     ) -> None:
-        """Take note of postgres's position and of the next xid that it would assign.
+        """Record postgres's position and the next xid that it would assign.
 
         `xmin`: the oldest xid in progress, `xmax` when there is none, as a snapshot has them.
-        `asked_s`: when the question was put: what was committed before lies before the position.
+        `asked_s`: when the query was sent: earlier commits are before the position.
         """
         current = Segment.containing(lsn, timeline, self.mark.size)
         switched = self._current is not None and current.number > self._current.number
@@ -84,37 +84,37 @@ class Meter:
         self._forget()
 
     def follow(self, timeline: int, switch_lsn: int) -> None:
-        """Take note of where a timeline begins, as its .history file says.
+        """Record where a timeline begins, according to its .history file.
 
         Its first segment is the one with that byte; those before it have only the name of the
-        timeline that was left. Without this call the first position seen is taken for it.
+        timeline that ended. Without this call the first position seen counts as the beginning.
         """
         self._first_segments[timeline] = switch_lsn // self.mark.size
         self._forget()
 
     def proven(self, mark: Segment) -> None:
-        """Take note of the end of the gap-free run in the bucket; it never goes back."""
+        """Record the last contiguous segment in the bucket; it never goes back."""
         if (mark.timeline, mark.number) > (self.mark.timeline, self.mark.number):
             self.mark = mark
             self._forget()
 
     def skip(self, available: Segment) -> None:
-        """Go on measuring with this segment: those between the mark and it are lost."""
+        """Continue measuring with this segment: those between the mark and it are lost."""
         self.proven(replace(available, number=available.number - 1))
 
     def switched(self, now_s: float, xmax: int, xmin: int | None = None) -> None:
-        """Take note of a switch of our own: the xids were read before it in the same statement."""
+        """Record a switch by the agent: the xids were read before it in the same statement."""
         self._idle.switched(Xids(xmax, xmax if xmin is None else xmin))
         self.switched_s = now_s
 
     @property
     def has_finished_segments(self) -> bool:
-        """Whether a listing could prove more than is proven."""
+        """Whether a listing could verify more than is verified."""
         return self._current is not None and self.mark.number < self._current.number - 1
 
     @property
     def position(self) -> WritePosition | None:
-        """Where the server was at the last sample; None: it was not asked yet."""
+        """Where the server was at the last sample; None: there was none yet."""
         return WritePosition(self._current.timeline, self._lsn) if self._current else None
 
     def needs_switch(self, now_s: float, timeout_s: float) -> bool:
@@ -125,10 +125,10 @@ class Meter:
 
     @property
     def doubtful(self) -> tuple[Segment, int] | None:
-        """The current segment and the position in it, if the WAL between could tell more.
+        """The current segment and the position in it, if reading the WAL between could show more.
 
         That is so while a transaction that was open at the switch keeps its xid: what was written
-        since may be its commit, or nothing of any transaction.
+        since may be its commit, or belong to no transaction.
         """
         current = self._current
         if current is None or self.has_finished_segments or self._is_idle(current):
@@ -136,7 +136,7 @@ class Meter:
         return (current, self._lsn) if self._idle.wants_wal(current, self._lsn) else None
 
     def looked(self, lsn: int, *, quiet: bool) -> None:
-        """Take note of what the WAL says from the current segment's start up to this position.
+        """Record what the WAL shows from the current segment's start up to this position.
 
         `quiet`: no record in it belongs to a transaction.
         """
@@ -144,7 +144,7 @@ class Meter:
         self._forget()
 
     def read(self, now_s: float) -> Lag:
-        """Give the lag as of now."""
+        """Return the current lag."""
         if self._current is None:
             return Lag(proven_lsn=self.mark.end_lsn)
         if self._is_idle(self._current):
@@ -169,13 +169,13 @@ class Meter:
         return self._idle.is_idle(self.mark, current, self._lsn)
 
     def _forget(self) -> None:
-        """Drop what does not wait any more; join samples when there are too many."""
+        """Drop samples that no longer wait; join samples when there are too many."""
         for timeline, first in sorted(self._first_segments.items()):
             if timeline > self.mark.timeline and self.mark.number >= first - 1:
                 self.mark = Segment(timeline=timeline, number=first - 1, size=self.mark.size)
         idle = self._current is not None and self._is_idle(self._current)
         while self._asked and (idle or self._asked[0][1] <= self.mark.end_lsn):
-            # Every commit before that question is proven by now.
+            # Every commit before that query is verified by now.
             self.complete_s = self._asked.popleft()[0]
         while self._unproven and self._unproven[0][1] <= self.mark.end_lsn:
             self._unproven.popleft()
@@ -184,6 +184,6 @@ class Meter:
             self._unproven.clear()
         if len(self._unproven) > _MOST_SAMPLES:
             samples = [*self._unproven]
-            # The earlier time with the later position: rather too old than too young.
+            # The earlier time with the later position: better too old than too young.
             pairs = zip(samples[::2], [*samples[1::2], samples[-1]], strict=False)
             self._unproven = deque((since_s, lsn) for (since_s, _), (_, lsn) in pairs)

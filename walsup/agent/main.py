@@ -15,7 +15,7 @@ from walsup.agent.tasks import forever
 from walsup.errors import SettingsError
 from walsup.redaction import redact_known
 
-# A thread's stack counts against the bound on this process's memory: 8 MiB each would be its half.
+# A thread's stack counts towards this process's memory limit: 8 MiB each would be half of it.
 _STACK_BYTES = 2 << 20
 
 

@@ -1,4 +1,4 @@
-"""The agent's line to PID 1: its state file to read, a pipe to write to, a nudge to wait for."""
+"""The agent's connection to PID 1: it reads a state file, writes to a pipe, waits for a signal."""
 
 import asyncio
 import os
@@ -66,13 +66,13 @@ class Pid1Link:
         return self._last
 
     def beat(self) -> None:
-        """Tell PID 1 that the loop turns; silence for 30 s is taken for a hang."""
+        """Tell PID 1 that the event loop runs; PID 1 treats silence for 30 s as a hang."""
         self._send(Beat())
 
     def want_engine(
         self, generation: int, argv: list[str], environment: dict[str, str], until_s: float
     ) -> None:
-        """Ask for the engine's daemon, started anew for each generation, until the lease ends."""
+        """Ask for the engine's daemon until the lease ends; each generation is a new process."""
         self._send(SetDaemon("engine", Launch(argv, environment), generation, until_s))
 
     def want_reader(self, generation: int, argv: list[str], environment: dict[str, str]) -> None:
@@ -80,11 +80,11 @@ class Pid1Link:
         self._send(SetDaemon("reader", Launch(argv, environment), generation))
 
     def no_reader(self) -> None:
-        """End it: the restore is done."""
+        """Ask for the end of that daemon: the restore is done."""
         self._send(SetDaemon("reader", None, 0))
 
     def explain_exit(self, reason: str, code: int) -> None:
-        """Say what it means if postgres ends by itself from now on; ("", 0) takes it back."""
+        """Set the reason and exit code for an end of postgres from now on; ("", 0) resets them."""
         self._send(ExplainExit(reason, code))
 
     def request_stop(self, reason: str, code: int) -> None:
@@ -92,11 +92,11 @@ class Pid1Link:
         self._send(RequestStop(reason, code))
 
     def lease(self, until_s: float) -> None:
-        """Let the daemon run until then, by the clock of leases; PID 1 ends it when we hang."""
+        """Let the daemon run until then, by the clock of leases; then PID 1 ends it."""
         self._send(ExtendLease(until_s))
 
     def no_engine(self) -> None:
-        """Shut the gate: no daemon, so every push fails and WAL waits."""
+        """End the daemon: every push fails, and WAL waits in pg_wal."""
         self._send(SetDaemon("engine", None, 0))
 
     def reload(self) -> None:
@@ -104,7 +104,7 @@ class Pid1Link:
         self._send(Reload())
 
     def verdict(self, text: str) -> None:
-        """Give the last word of a stop."""
+        """Send the verdict of a stop."""
         self._send(Verdict(text))
 
     def _send(self, message: FromAgent) -> None:

@@ -1,4 +1,4 @@
-"""Errors that may come thousands of times a minute: the first is logged, the others are counted."""
+"""Logs the first of errors that may occur thousands of times a minute, and counts the others."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Reading a segment whose object looks odd: whether it is what its name says."""
+"""Checks whether a segment is what its name says, by reading it."""
 
 import asyncio
 import filecmp
@@ -16,7 +16,7 @@ _BLOCK_SIZE_AT = 36  # xlp_xlog_blcksz in the long header
 
 
 class Expected(NamedTuple):
-    """What a segment's pages have to say. `timelines`: those of the line, up to its own."""
+    """What the pages of a segment must contain. `timelines`: those of the line, up to its own."""
 
     segment: Segment
     system_id: int
@@ -24,9 +24,9 @@ class Expected(NamedTuple):
 
 
 def wrong(path: Path, expected: Expected) -> str:
-    """Give what is wrong with a whole segment's file, "" when nothing is.
+    """Return what is wrong with the file of a segment, "" when nothing is.
 
-    Every page's header is looked at. What follows a switch is zeros, up to the end.
+    Every page header is checked. After a switch all bytes are zero, up to the end.
 
     Raises:
         OSError: it cannot be read.
@@ -64,9 +64,9 @@ def _is_zero(*pieces: bytes) -> bool:
 
 
 async def problem(reader: Reader, pg_wal: Path, expected: Expected) -> str | None:
-    """Read an archived segment; gives what is wrong with it, "" when nothing is.
+    """Read an archived segment; return what is wrong with it, "" when nothing is.
 
-    None: it could not be read now, which says nothing about it.
+    None: it could not be read now, which proves nothing.
     """
     name = expected.segment.name
     try:

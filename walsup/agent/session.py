@@ -23,7 +23,7 @@ _MOST_VERIFIED = 4096
 
 
 class ArchiveSession:
-    """What the loops share of the archive; lease and meter are there while it is archived into."""
+    """What the loops share of the archive; lease and meter exist while this instance archives."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class ArchiveSession:
         self._pgdata = pgdata
         self.meter: Meter | None = None
         self.lease: Lease | None = None
-        self.rival: Owner | None = None  # who has written the owner object while we looked
+        self.rival: Owner | None = None  # the owner that renewed its lease meanwhile
         self.timelines: frozenset[int] = frozenset()  # of this cluster's history
         self.asked_s: float | None = None  # since when a listing has been without an answer
         self.answered_in_s = 0.0  # how long the last one took
@@ -52,9 +52,9 @@ class ArchiveSession:
         self.taken: dict[str, float] = {}
         self.has_taken_backup = False
         self.auditor: Auditor | None = None
-        # What was pushed past postgres's archiver: its `.ready` stays, though it is archived.
+        # Pushed without postgres's archiver: its `.ready` stays although it is archived.
         self.swept: set[str] = set()
-        # Segments as the lag's listing has shown them, until a full round of the audit has too.
+        # Segments as the lag has listed them, until a full round of the audit has listed them too.
         self.verified: dict[str, Stamp] = {}
 
     def follow_history(self, timeline: int) -> None:
@@ -75,6 +75,6 @@ class ArchiveSession:
             del self.verified[next(iter(self.verified))]
 
     def next_generation(self, seen: int) -> int:
-        """Return a number for a fresh daemon that none of this boot has had."""
+        """Return a generation that no daemon of this boot has had."""
         self._generation = max(self._generation, seen) + 1
         return self._generation

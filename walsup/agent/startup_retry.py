@@ -1,6 +1,6 @@
-"""An agent that is started again while a secret file cannot be read: it says so, and waits.
+"""Waits when the agent is restarted while a secret file cannot be read, and shows the reason.
 
-Without it the probes of a running database would be silent, and nobody would be told why.
+Without it the probes of a running database would not answer, and no status would show why.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _EVERY_S = 1.0
 
 
 def fault_of(wrong: SettingsError) -> Fault:
-    """Give the fault of settings that cannot be read any more."""
+    """Return the fault of settings that can no longer be read."""
     return Fault(
         kind=FaultKind.AUTH,
         problem=" ".join(wrong.problem.split()),
@@ -44,7 +44,7 @@ def answering(
 async def until_readable(
     run_dir: Path, wire: int | None, wrong: SettingsError
 ) -> tuple[AgentContext, "asyncio.Future[tuple[None, None]]"]:
-    """Answer probes with the fault until the settings can be read; gives context and answerer."""
+    """Answer probes with the fault until the settings can be read; return context and server."""
     content = json.loads((run_dir / "agent.json").read_text(encoding="utf-8"))
     environment: dict[str, str] = content["environment"]
     pgdata, pid1 = Path(content["pgdata"]), Pid1Link(run_dir, wire)

@@ -1,4 +1,4 @@
-"""What the loops have seen: a board they write on, and the frozen snapshot that is shown."""
+"""The board on which the loops write their observations, and the frozen snapshot of it."""
 
 import time
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ class Pid1State:
     engine_restarts: int = 0
     agent_restarts: int = 0
     log_dropped_lines: int = 0
-    log_stalls: str = ""  # why the container's log takes nothing now
+    log_stalls: str = ""  # why the container's log is blocked now
     reloads: int = 0
     stop_deadline_s: float = 0.0
 
@@ -36,7 +36,7 @@ class Pid1State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseState:
-    """The server as SQL tells it, if `observed`. `timeline` 0: not known (a standby)."""
+    """The server as SQL shows it, if `observed`. `timeline` 0: not known (a standby)."""
 
     accepting: bool = False
     observed: bool = False
@@ -60,10 +60,10 @@ class NewConnection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """The gate of the archive: `none` (no archive), `shut`, `opening` or `open`.
+    """Whether archiving is enabled: `none` (no archive), `shut`, `opening` or `open`.
 
-    `standby`: it stays shut, as long as this is one.
-    `daemon`: whether the engine's daemon carries the WAL; if not, each push starts the engine.
+    `standby`: disabled as long as this instance is a standby.
+    `daemon`: whether the engine's daemon pushes the WAL; if not, each push starts the engine.
     """
 
     state: str = "none"
@@ -77,7 +77,7 @@ class Gate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """What waits in pg_wal: `.ready` files, the oldest one's age, free bytes beside them."""
+    """What waits in pg_wal: `.ready` files, the oldest one's age, the free bytes."""
 
     ready: int = 0
     oldest: str = ""
@@ -87,7 +87,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WalDisk:
-    """pg_wal's file system: when it is full if nothing changes, and what is put aside in it."""
+    """pg_wal's file system: when it is full if nothing changes, and the reserved bytes in it."""
 
     full_in_s: float | None = None
     reserve_bytes: int = 0
@@ -95,10 +95,10 @@ class WalDisk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupSeen:
-    """The newest base backup in the bucket, and what is done about it.
+    """The newest base backup in the bucket, and its state.
 
     `state`: `proven` when the engine has read it, `listed` when all of it is in the bucket and
-    nothing here can decrypt it. `verified`: how, in words; "": not yet.
+    cannot be decrypted here. `verified`: how, in words; "": not yet.
     """
 
     state: str = "unknown"
@@ -109,15 +109,15 @@ class BackupSeen:
 
     @property
     def counts(self) -> bool:
-        """Whether a restore is to begin with it."""
+        """Whether a restore can begin with it."""
         return self.state in ("proven", "listed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hole:
-    """Segments that are lost to the archive, from `first` to the one before `end_lsn`.
+    """A gap: segments that the archive lost, from `first` to the one before `end_lsn`.
 
-    `covered_by`: a proven base backup that starts behind it; restores across it stay impossible.
+    `covered_by`: a verified base backup that starts after it; no restore passes the gap.
     """
 
     first: str
@@ -133,9 +133,9 @@ class Audit:
     `state`: `none` (nothing is archived), `waiting` for this run's first full round, `passed` or
     `findings`. `finished_at`: the end of the last full round, of an earlier run perhaps (Unix
     seconds, 0: there was none); `looked_at`: that of the last round, the newest day's included.
-    `from_backup`, `from_lsn`, `until_lsn`: the window that was seen without a gap; several base
-    backups lie in it. `due_s`: how old a full round may become. `backups_from`: base backups before
-    this LSN do not count, because the archive was put back to an earlier state.
+    `from_backup`, `from_lsn`, `until_lsn`: the range that was listed without a gap; it may have
+    several base backups. `due_s`: how old a full round may become. `backups_from`: base backups
+    before this LSN do not count, because the archive was reset to an earlier state.
     """
 
     state: str = "none"
@@ -160,8 +160,8 @@ class Audit:
 class RestoreState:
     """A restore: `none`, `fetching` (bytes), `recovering` (segments), `promoted` or `done`.
 
-    `left_s`: how long it takes yet at this rate, None when that is not known; `still_s`: for how
-    long it has stood at one segment.
+    `left_s`: the remaining time at this rate, None when that is not known; `still_s`: for how
+    long it has not left a segment.
     """
 
     phase: str = "none"
@@ -184,10 +184,10 @@ class RestoreState:
 class Standby:
     """A standby: `none`, `following` or `promoted` in this run.
 
-    `source`: where its WAL comes from now, `streaming`, `archive` or `nowhere`. `archived_lsn`: up
-    to where the archive has it, 0 when that is not known; `looked_at`: when it was seen (Unix
-    seconds). `at_end`: everything that the archive has was read by then. `primary_lsn`: up to where
-    the primary has it, as the stream says, 0 without one. `still_s`: for how long replay has stood
+    `source`: where its WAL comes from now, `streaming`, `archive` or `nowhere`. `archived_lsn`: the
+    end of the archive, 0 when that is not known; `looked_at`: when it was listed (Unix seconds).
+    `at_end`: everything that the archive had was read by then. `primary_lsn`: the end of the
+    primary's WAL as the stream reports it, 0 without one. `still_s`: for how long replay has stood
     at `replay_lsn`. `paused`: replay is paused. `apply_delay_s`: recovery_min_apply_delay.
     `endless`: the settings by which replay waits for queries without an end, "" when none does.
     """
@@ -207,7 +207,7 @@ class Standby:
 
     @property
     def behind_bytes(self) -> int:
-        """How far it is behind the archive."""
+        """By how many bytes it lags behind the archive."""
         return max(0, self.archived_lsn - self.replay_lsn)
 
 
@@ -226,7 +226,7 @@ class Previous:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """A fault that stands, since when (Unix seconds)."""
+    """An active fault, and since when (Unix seconds)."""
 
     fault: Fault
     since: float
@@ -234,14 +234,14 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """Everything visible. Faults by subject: bucket, gate, backup, disk, hole and so on.
+    """All observations at one moment; `faults`: the active ones by subject.
 
-    `attention`: by subject, what needs a person but takes no protection away.
+    `attention`: by subject, what needs a person but does not reduce protection.
 
     `boot` names this start of the container, `place` the data directory on this machine: a command
     compares them with its own. `shared_with`: what of the data directory is lost together with an
     archive in a directory, "" when nothing is, None when that is not known. `left_out`: what base
-    backups do not hold of the data directory, None: not looked at in this run.
+    backups leave out of the data directory, None: not checked in this run.
     """
 
     archive: str | None
@@ -274,20 +274,20 @@ class Snapshot:
 
     @property
     def needs_backup_from(self) -> int:
-        """Where the next base backup has to start at the least: behind the last open hole."""
+        """The LSN at or after which the next base backup has to start: after the last open gap."""
         holes = (hole.end_lsn for hole in self.holes if not hole.covered_by)
         return max(self.audit.backups_from, *holes, 0)
 
 
 class Board:
-    """The one mutable thing of the agent: the latest snapshot, replaced piece by piece."""
+    """The agent's shared state: the latest snapshot, which the loops replace piece by piece."""
 
     def __init__(self, archive: str | None) -> None:
         gate = Gate(state="opening" if archive else "none")
         self.snapshot = Snapshot(archive=archive, gate=gate, at=time.time())
 
     def begin(self, archive: str | None, wanted_role: str = "primary") -> None:
-        """Say what the archive is; the gate is about to be opened, if there is one."""
+        """Set the archive and the role; archiving is about to be enabled if there is an archive."""
         gate = Gate(state="opening" if archive else "none")
         self.put(archive=archive, wanted_role=wanted_role, gate=gate)
 
@@ -302,7 +302,7 @@ class Board:
         )
 
     def saw(self, observation: str) -> None:
-        """Note that something was observed now that is no piece of its own."""
+        """Record the time of an observation that is not a piece of the snapshot."""
         times = {**self.snapshot.times, observation: time.monotonic()}
         self.snapshot = replace(self.snapshot, times=times)
 
@@ -311,7 +311,7 @@ class Board:
         return replace(self.snapshot, at=time.time(), now_s=time.monotonic())
 
     def fault(self, subject: Subject, found: Fault) -> None:
-        """Let a fault stand, without secrets; logged when its class is new for the subject."""
+        """Make a fault active, without secrets; log it when its kind is new for the subject."""
         found = _without_secrets(found)
         faults = dict(self.snapshot.faults)
         before = faults.get(subject)
@@ -329,7 +329,7 @@ class Board:
         self.put(faults=faults)
 
     def clear(self, subject: Subject) -> None:
-        """Take a fault away."""
+        """End a fault."""
         if subject in self.snapshot.faults:
             faults = dict(self.snapshot.faults)
             gone = faults.pop(subject)
@@ -344,7 +344,7 @@ class Board:
     def attend(self, subject: Subject, found: Fault | None) -> None:
         """Show that something needs a person's attention, or that it no longer does (None).
 
-        It takes neither `protected` nor readiness away, and is logged when its text is new.
+        It changes neither `protected` nor readiness, and is logged when its text is new.
         """
         standing = dict(self.snapshot.attention)
         before = standing.pop(subject, None)
@@ -367,7 +367,7 @@ class Board:
             log.info("attention.ended", subject=subject)
 
     def cover(self, backup: str, start_lsn: int) -> None:
-        """Close the holes that lie before a proven base backup."""
+        """Mark the gaps before a verified base backup as covered."""
         seen = self.snapshot.holes
         holes = tuple(
             replace(hole, covered_by=backup)

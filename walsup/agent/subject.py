@@ -1,10 +1,10 @@
-"""What a fault, or a point of attention, is about."""
+"""The subject of a fault or a point of attention."""
 
 from enum import StrEnum
 
 
 class Subject(StrEnum):
-    """The name under which it stands in `/status`, the metrics and the log."""
+    """Its name in `/status`, the metrics and the log."""
 
     ARCHIVE = "archive"
     ARCHIVE_DEVICE = "archive device"

@@ -1,4 +1,4 @@
-"""Tasks of the agent that begin again whatever ends them."""
+"""Tasks of the agent that are restarted whatever ends them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,7 @@ def begin(name: str, work: Callable[[], Awaitable[None]]) -> "asyncio.Task[None]
 
 
 async def forever(name: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Run a loop until it returns: whatever it raises is logged, and it begins again."""
+    """Run a loop until it returns: log what it raises, and run it again."""
     failures = 0
     while True:
         try:

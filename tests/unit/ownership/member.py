@@ -1,7 +1,7 @@
 """One instance: its disk, its PID 1, its agent as a coroutine, and `walsup promote` in it.
 
-What decides is walsup's own: the judge of claims, the lease, the rank of a directory, the claim of
-a promotion, the fence. What is modelled is when they are asked, and what becomes of the answers.
+What decides is walsup's own: the decision on claims, the lease, the rank of a directory, the claim
+of a promotion, the fence. What is modelled is when they are asked, and what becomes of the answers.
 """
 
 import math

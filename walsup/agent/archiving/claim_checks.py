@@ -1,4 +1,4 @@
-"""What the agent finds out for a claim: whose the archive is, and whether the disk continues it."""
+"""The agent's checks for a claim: the archive's cluster, and whether the disk continues it."""
 
 from walsup import log
 from walsup.agent.archiving import engine_daemon
@@ -20,13 +20,13 @@ from walsup.postgres.wal import Segment
 
 
 class TrustedBucket:
-    """The bucket whose conditional writes have been tested last; a test costs several requests."""
+    """Remembers the bucket whose conditional writes were tested; a test costs several requests."""
 
     def __init__(self) -> None:
         self._tested: tuple[Bucket, Conditional] | None = None
 
     async def of(self, bucket: Bucket, *, unsafe: bool) -> Conditional | Fault:
-        """Return a bucket whose conditions hold; a server that honours none is not trusted."""
+        """Return the bucket once its conditional writes are tested, else the fault."""
         if self._tested is None or self._tested[0] is not bucket:
             chosen = await conditional_writes.trusted(bucket, unsafe=unsafe)
             if isinstance(chosen, Fault):
@@ -53,7 +53,7 @@ class ClaimChecks:
         self._trusted = trusted
 
     async def cluster_in_archive(self) -> Evidence:
-        """Return what the engine's objects say of their cluster."""
+        """Return what the objects in the archive show about their cluster."""
         context, pgdata = self._context, self._context.settings.pgdata
         engine_daemon.render(
             context,
@@ -78,12 +78,12 @@ class ClaimChecks:
             why = why or "postgres ran without this archive and removed the WAL that continues it"
         if why:
             log.warning("archive.not_continued", problem=why)
-        # What is written with another key may have begun in the middle of this run.
+        # WAL encrypted with another key may have begun in the middle of this run.
         since_lsn = context.board.snapshot.database.current_lsn if context.session.meter else 0
         return compared._replace(joined=not why, because=why, since_lsn=since_lsn)
 
     async def conditional_bucket(self) -> Conditional | Fault:
-        """Return the bucket, as far as conditions hold there."""
+        """Return the bucket with conditional writes, or why it has none."""
         unsafe = self._context.settings.unsafe_owner
         return await self._trusted.of(self._bucket, unsafe=unsafe)
 
@@ -100,12 +100,12 @@ class ClaimChecks:
                 place,
                 context.secrets(),
             )
-            # The last proven one itself: what is listed has to be on this disk too.
+            # The last verified segment itself: what is listed must be on this disk too.
             readable = not (
                 run_continuity.is_other_key(wanted, self._claimant.encryption)
                 or decryption.lacking(context.settings)
             )
-            # One that was promoted has replayed what the archive has.
+            # A promoted standby has replayed what the archive has.
             was_standby = context.board.snapshot.standby.phase != "none"
             note = context.session.continuity.note
             at_lsn = 0 if was_standby else run_continuity.began_at(wanted, note, context.boot)
@@ -120,5 +120,5 @@ class ClaimChecks:
 
 
 def continues_daemon(context: AgentContext) -> bool:
-    """Return whether only the agent was restarted: the daemon of this very boot carries on."""
+    """Return whether only the agent was restarted: the daemon of this boot still runs."""
     return bool(context.board.snapshot.init.engine_generation) and context.session.meter is None

@@ -1,7 +1,7 @@
-"""What the owner object is to say of the archive: how far, and until when, it is complete.
+"""What the owner object says about the archive: up to which LSN and which time it is complete.
 
-The time of day is the database's own, which stamps its commits (S18), bounded by the bucket's. No
-lease reckons with it.
+The time is that of the database's clock, which stamps its commits, and at most the bucket's. No
+lease is calculated from it.
 """
 
 import time
@@ -20,9 +20,9 @@ _COMMIT_MARGIN_S = 2.0
 def proven(
     context: AgentContext, mark: Segment, *, ended: bool = False, verdict: str = ""
 ) -> Proven:
-    """Give what the owner object is to say: the mark, and the holes that no backup has covered.
+    """Return what the owner object has to say: the last contiguous segment and uncovered gaps.
 
-    `ended`: the database has, and nothing of it is missing.
+    `ended`: the database has ended, and none of its WAL is missing.
     """
     return Proven(
         mark.timeline,
@@ -38,7 +38,7 @@ def proven(
 
 
 def _limits(context: AgentContext) -> tuple[tuple[str, int], ...]:
-    """Give the five settings that recovery compares, as this run has them."""
+    """Return the five settings that recovery compares, as this run has them."""
     try:
         return pg_control.read(context.settings.pgdata).limits
     except WalsupError:
@@ -46,21 +46,21 @@ def _limits(context: AgentContext) -> tuple[tuple[str, int], ...]:
 
 
 def _tablespaces(context: AgentContext) -> tuple[Tablespace, ...]:
-    """Give where tablespaces are: a restore's WAL creates those that no base backup has."""
+    """Return the places of the tablespaces: WAL creates those that no base backup has."""
     found = locations.links(context.settings.pgdata)
     return tuple(sorted(Tablespace(int(number), str(place)) for number, place in found))
 
 
 def _complete_until(context: AgentContext) -> float:
-    """Give until when every commit is proven, by the clock that stamps them; 0: not known."""
+    """Return until when all commits are verified, by the clock that stamps them; 0: not known."""
     complete_s = context.session.meter.complete_s if context.session.meter is not None else None
     if complete_s is None:
         return 0.0
-    # A commit has its time a moment before its place in the WAL.
+    # A commit gets its timestamp a moment before its position in the WAL.
     return _now(context) - (time.monotonic() - complete_s) - _COMMIT_MARGIN_S
 
 
 def _now(context: AgentContext) -> float:
-    """Give the time of day, at most the bucket's: another node's clock may be right."""
+    """Return the time of day, at most the bucket's: this node's clock may be wrong."""
     theirs = context.session.bucket.now() if context.session.bucket is not None else 0.0
     return min(time.time(), theirs) if theirs else time.time()

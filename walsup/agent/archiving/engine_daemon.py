@@ -1,4 +1,4 @@
-"""The engine's daemon as the agent asks PID 1 for it: configuration, launch, replacement."""
+"""Configures the engine's daemon, and asks PID 1 to start or replace it."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ _LOOK_EVERY_S = 0.002
 
 
 def render(context: AgentContext, compression: str) -> bool:
-    """Write the engine's configuration; True when it is another than before."""
+    """Write the engine's configuration; return whether it has changed."""
     server = postmaster(context.settings.pgdata)
     region = context.session.bucket.region if context.session.bucket else None
     carrier = context.session.engine
@@ -43,7 +43,7 @@ def render(context: AgentContext, compression: str) -> bool:
 
 
 def launch(context: AgentContext, carrier: adapter.Engine, lease: Lease) -> int:
-    """Have a fresh daemon started, the old one killed first; gives its generation."""
+    """Have PID 1 kill the old daemon and start a new one; return its generation."""
     generation = context.session.next_generation(context.board.snapshot.init.engine_generation)
     render(context, lease.owner.compression)
     context.pid1.want_engine(
@@ -56,7 +56,7 @@ def launch(context: AgentContext, carrier: adapter.Engine, lease: Lease) -> int:
 
 
 def keep_configuration(context: AgentContext) -> None:
-    """Write the engine's configuration again when it has gone: no engine starts without it."""
+    """Write the engine's configuration again when the file is missing: the engine needs it."""
     lease = context.session.lease
     if lease is not None and lease.is_held and not context.engine_config.exists():
         try:
@@ -69,7 +69,7 @@ def keep_configuration(context: AgentContext) -> None:
 
 
 async def until_quiet(context: AgentContext) -> None:
-    """Wait for the moment between two pushes, for as long as one may take (S28)."""
+    """Wait for a moment between two pushes, at most as long as one may take."""
     running = context.board.snapshot.init
     found = archiver.find(running.postgres_pid) if running.engine_pid else None
     deadline_s = time.monotonic() + adapter.push_timeout_s(
@@ -82,10 +82,10 @@ async def until_quiet(context: AgentContext) -> None:
 
 
 def replace(context: AgentContext, reason: str) -> bool:
-    """Replace a daemon that cannot be trusted any more; False when there is none to replace.
+    """Replace a daemon that is no longer trusted; return False when there is none to replace.
 
-    Nothing is awaited between the look at the gate and the launch: a daemon that is started
-    after the gate was shut would write into an archive that is not ours.
+    Nothing is awaited between the check of the gate and the launch: a daemon that is started
+    after archiving was disabled would write into another instance's archive.
     """
     lease = context.session.lease
     if (

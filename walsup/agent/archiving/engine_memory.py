@@ -1,4 +1,4 @@
-"""The engine's room in memory, from the container's limit and what postgres was started with."""
+"""The engine's share of memory, from the container's limit and postgres's shared_buffers."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ _WANTED = "WALG_UPLOAD_CONCURRENCY"
 
 
 def find(settings: Settings, engine: Engine) -> Room:
-    """Give the room of this start; logged, and warned of when it is too small."""
+    """Return and log the engine's share in this start; warn when it is too small."""
     limit_bytes = memory_limit_bytes()
     buffers_bytes = shared_buffers_bytes(
         config.effective(settings.pgdata, _arguments(settings.pgdata)).values.get("shared_buffers")
@@ -42,7 +42,7 @@ def find(settings: Settings, engine: Engine) -> Room:
 
 
 def _arguments(pgdata: Path) -> list[str]:
-    """Give what the running postgres was started with; it leaves that beside its data.
+    """Return the arguments of the running postgres, which it leaves in its data directory.
 
     Source: PostgreSQL 15, postmaster.c, CreateOptsFile: the program, then each word in quotes.
     """

@@ -1,6 +1,6 @@
-"""Detects that pushes fail, and says when the reason is to be found out. Pure.
+"""Detects that pushes fail, and says when to examine the reason. Pure.
 
-What is known is shown at once; an examination, a push of walsup's own perhaps, finds the reason.
+What is known is shown at once; an examination, which may push the segment itself, finds the reason.
 """
 
 from walsup import units
@@ -18,12 +18,12 @@ from walsup.archive.faults import Fault, FaultKind
 
 EXAMINE_AFTER_S = 5.0
 LONGEST_PAUSE_S = 60.0
-# A killed daemon is back in a moment: one failed push in between is no news.
+# PID 1 restarts a killed daemon at once: one failed push in between is no fault.
 SETTLED_AFTER_S = 1.0
 GONE_AFTER_S = 5.0
 ANSWER_S = 1.0
 SILENT_S = 1.0
-COUNTED_WITHIN_S = 2.5  # a push under way ends, and the next sample of the database has it
+COUNTED_WITHIN_S = 2.5  # a running push ends, and the next sample of the database counts it
 
 
 class FailingPushes:
@@ -49,7 +49,7 @@ class FailingPushes:
         examining: bool = False,
         finding: Fault | None = None,
     ) -> list[Action]:
-        """Return what is to be shown and done about the segments.
+        """Return what to show and do about the segments.
 
         `listing_s`: how long a listing takes, or has taken. `examining`: whether an examination is
         under way. `finding`: the fault with which one has just ended.
@@ -83,7 +83,7 @@ class FailingPushes:
         if not failing:
             self._fails_since_s = now_s
         elif now_s - self._fails_since_s > ANSWER_S and Subject.SEGMENTS not in seen.faults:
-            # What an examination says would have been better; it takes its time.
+            # The result of an examination would be better, but takes longer.
             actions.append(ShowFault(Subject.SEGMENTS, _fault(seen, listing_s)))
         if examining:
             return actions
@@ -97,7 +97,7 @@ class FailingPushes:
         return actions
 
     def _is_failing(self, seen: Snapshot, now_s: float) -> bool:
-        """Return whether pushes fail that are neither the bucket's fault nor a lost daemon's."""
+        """Return whether pushes fail for a reason other than the bucket or a killed daemon."""
         if now_s - self._bucket_faulty_s < COUNTED_WITHIN_S:
             self._failed_count = seen.database.failed_count
         runs = seen.init.engine_pid != 0 or not seen.gate.daemon

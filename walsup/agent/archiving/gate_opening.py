@@ -1,4 +1,4 @@
-"""Everything between a running postgres and an open gate: claim, comparison, a fresh daemon."""
+"""The steps from a running postgres to enabled archiving: claim, comparison, a new daemon."""
 
 import asyncio
 import time
@@ -34,7 +34,7 @@ _DAEMON_PATIENCE_S = 10.0
 
 
 class GateOpening:
-    """Opens the gate, if the archive is or may be ours. It remembers what it has seen of rivals."""
+    """Enables archiving if this instance owns, or may claim, the archive; remembers its rivals."""
 
     def __init__(self, context: AgentContext, carrier: Engine) -> None:
         self._context = context
@@ -43,7 +43,7 @@ class GateOpening:
         self._trusted = TrustedBucket()
 
     async def open(self, bucket: Bucket) -> Fault | None:
-        """Go through all steps once; gives what stands in the way.
+        """Carry out all steps once; return what prevents archiving.
 
         Raises:
             what the bucket, the data directory's files or the engine raise.
@@ -97,14 +97,14 @@ class GateOpening:
         return await self._let_through(answer)
 
     def _demand_backup(self, lease: Lease) -> None:
-        """Have a base backup taken that the new lease demands and the last one did not."""
+        """Request a base backup that the new lease requires and the previous one did not."""
         before = self._context.session.lease
         if before is not None and before.owner.backups_from < lease.owner.backups_from:
             self._context.board.put(backup=BackupSeen(state="waiting for a first segment"))
             self._context.signals.gap_found.set()
 
     def _show_previous(self, owner: Owner) -> None:
-        """Show the end of the last run as the archive has it, where the directory has no note."""
+        """Show how the last run ended, from the archive, when the data directory has no note."""
         board = self._context.board
         if board.snapshot.previous.how == "unknown" and owner.verdict:
             board.put(
@@ -127,7 +127,7 @@ class GateOpening:
         markers.forget_straying(pgdata)
 
     async def _let_through(self, lease: Lease) -> Fault | None:
-        """Start the daemon anew, wait until it answers, wake the archiver."""
+        """Start a new daemon, wait until it answers, and wake the archiver."""
         context, owner, carrier = self._context, lease.owner, self._carrier
         generation = 0
         if carrier.has_daemon:
@@ -158,9 +158,9 @@ class GateOpening:
         return None
 
     def _origin(self, owner: Owner) -> int:
-        """Give the LSN from which on this claim proves: the owner's, or where its line was left.
+        """Return the LSN from which this claim verifies WAL: the owner's, or where its line ended.
 
-        A restore to the past begins far before the end of what the owner has proven.
+        A restore to the past begins long before the end of what the owner has verified.
         """
         pgdata = self._context.settings.pgdata
         left = timeline_history.left(pgdata, pg_control.read(pgdata).timeline)
@@ -169,7 +169,7 @@ class GateOpening:
 
     async def _start_daemon(self, lease: Lease) -> int:
         context, seen = self._context, self._context.board.snapshot.init.engine_generation
-        # Secret files may have changed while no agent was there to see it.
+        # Secret files may have changed while no agent ran.
         if continues_daemon(context) and not engine_daemon.render(context, lease.owner.compression):
             return seen
         await engine_daemon.until_quiet(context)
@@ -186,7 +186,7 @@ class GateOpening:
         return True
 
     def _meter(self, owner: Owner) -> Meter:
-        """Measure from the owner's proven LSN on; what already waits gives the first age."""
+        """Measure from the owner's verified LSN; the oldest `.ready` file gives the first age."""
         seen = self._context.board.snapshot
         first = Segment.containing(owner.lsn, owner.timeline, seen.segment_bytes)
         since_s = time.monotonic() - seen.waiting.oldest_age_s if seen.waiting.ready else None

@@ -1,6 +1,6 @@
-"""The history file of a new timeline, proven in the bucket before anything else of it (S13).
+"""Archives the history file of a new timeline before anything else of that timeline.
 
-Segments of a timeline whose beginning nobody knows restore nothing, and their number looks free.
+Without it no restore can use the timeline's segments, and the timeline's number looks free.
 """
 
 from walsup import log
@@ -20,7 +20,7 @@ _PUSH_TIMEOUT_S = 30.0
 async def prove_history(
     context: AgentContext, carrier: Engine, lease: Lease, timeline: int
 ) -> Fault | None:
-    """Push it unless it is there; gives why it is not.
+    """Push the history file unless the bucket has it; return why it could not be archived.
 
     Raises:
         what the bucket raises.

@@ -1,7 +1,7 @@
-"""Pushes of the last owner that may still be under way when another copy takes the archive over.
+"""Pushes of the previous owner that may still run when another copy takes the archive over.
 
-A PUT has no condition. One that the network held up would replace the bytes of the new owner under
-the same name; only a copy that was adopted on the same timeline writes such names.
+A PUT has no condition. A delayed one would replace the new owner's object of the same name; only a
+copy that was adopted on the same timeline writes such names.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 async def until_landed(lease: Lease, *, sleep: Sleep = asyncio.sleep) -> None:
-    """Wait as long as a push may take, and renew the lease, before anything is pushed.
+    """Wait as long as a push may take, then renew the lease, before this instance pushes.
 
     Raises:
         as `Lease.renew` does.

@@ -1,6 +1,6 @@
-"""Holding the archive (S2): the lease renewed, told to PID 1 and archive_command, given up.
+"""Renews the lease on the archive, passes its end to PID 1 and archive_command, and gives it up.
 
-Nobody of those three needs the others awake: PID 1 ends the daemon when the lease is over, and
+None of the three depends on the others: PID 1 ends the daemon when the lease expires, and
 archive_command compares the machine's uptime with the file.
 """
 
@@ -23,7 +23,7 @@ _RETRIES_IN_A_LEASE = 5
 
 
 async def hold(context: AgentContext, lease: Lease) -> Fault | None:
-    """Renew until the archive is lost (why), or the gate must be opened anew (None)."""
+    """Renew until the archive is lost (return why) or has to be claimed again (return None)."""
     lease_s = lease.owner.lease_s
     pause_s = lease_s
     failed: Fault | None = None
@@ -36,7 +36,7 @@ async def hold(context: AgentContext, lease: Lease) -> Fault | None:
         else:
             return None
         if lease.owner.state != "running":
-            await asyncio.Event().wait()  # given up by the stop: what is left is to be ended
+            await asyncio.Event().wait()  # the stop has released it: only cancellation is left
         if now_s() >= lease.until_s:
             over = failed or Fault(
                 FaultKind.TIMEOUT,
@@ -53,15 +53,15 @@ async def hold(context: AgentContext, lease: Lease) -> Fault | None:
         if failed is not None:
             context.board.fault(Subject.LEASE, failed)
         elif now_s() >= ends_s:
-            return None  # too late for PID 1, which has ended the daemon meanwhile
+            return None  # too late: PID 1 has ended the daemon meanwhile
         pause_s = lease_s / _RETRIES_IN_A_LEASE if failed else lease_s
 
 
 async def _renew(context: AgentContext, lease: Lease) -> Fault | None:
-    """Try once, for a lease at most; gives why it has failed.
+    """Try once, for a lease at most; return why it has failed.
 
     Raises:
-        LostError: it is somebody else's.
+        LostError: another instance owns the archive.
     """
     if context.session.meter is None:
         raise RuntimeError("the gate is held open without a meter")
@@ -97,15 +97,15 @@ async def renew(context: AgentContext, lease: Lease, proven: Proven) -> None:
 
 
 def grant(context: AgentContext, lease: Lease) -> None:
-    """Let pushes through until the lease ends."""
+    """Allow pushes until the lease ends."""
     context.board.clear(Subject.LEASE)
     context.signals.withdrawn.clear()
     context.pid1.lease(lease.until_s)
-    # A container may have an uptime of its own (lxcfs): what archive_command reads is read here.
+    # A container may have a separate uptime (lxcfs): read what archive_command will read.
     uptime_s = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
     until = int(uptime_s + lease.until_s - now_s())
     line = lease_line(until, _timelines(context))
-    # In place, at one width: also on a full run directory, and never half.
+    # In place and of constant width: works on a full disk, and is never half written.
     path = context.run_dir / LEASE
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
@@ -117,7 +117,7 @@ def grant(context: AgentContext, lease: Lease) -> None:
 
 
 def _timelines(context: AgentContext) -> frozenset[int]:
-    """Give the timelines that may be archived: as they were, when they cannot be read any more."""
+    """Return the timelines that may be archived: the last ones known, when unreadable now."""
     try:
         context.session.timelines = timeline_history.own(context.settings.pgdata)
     except (WalsupError, OSError, ValueError) as fault:
@@ -126,10 +126,10 @@ def _timelines(context: AgentContext) -> frozenset[int]:
 
 
 def withdraw(context: AgentContext) -> None:
-    """Shut: without the file every push fails at once, without a daemon those under way too."""
-    # What is listed from now on may be another's.
+    """Disable archiving: without the file new pushes fail, without the daemon running ones too."""
+    # What is listed from now on may be another instance's.
     context.session.lease = None
-    context.board.clear(Subject.LEASE)  # the gate's own fault says it now
+    context.board.clear(Subject.LEASE)  # the fault of the gate shows it now
     context.signals.withdrawn.set()
     (context.run_dir / LEASE).unlink(missing_ok=True)
     context.pid1.no_engine()

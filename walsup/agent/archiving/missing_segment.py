@@ -1,6 +1,6 @@
-"""Why the first segment that is not proven is missing, and what can be done about it (S6b).
+"""Why the first unverified segment is missing, and what can be done about it.
 
-`.done` is never proof, and WAL-RUS's daemon acknowledges names that it remembers without
+`.done` is no proof, and WAL-RUS's daemon acknowledges names that it remembers without
 uploading them: what was reported archived and is not in the bucket is pushed again from pg_wal.
 """
 
@@ -30,23 +30,23 @@ _CHECK_TIMEOUT_S = 2.0
 
 
 async def examine(context: AgentContext, let_go: asyncio.Event, *, failing: bool) -> Fault | None:
-    """Give why the first segment is missing; None when it is not, or is being pushed.
+    """Return why the first segment is missing; None when it is not, or is being pushed.
 
-    `failing`: pushes through the daemon fail, and their output is not ours to read (S26): one
-    of our own tells why.
+    `failing`: pushes through the daemon fail, and the agent does not see their output: it pushes
+    the segment itself to learn why.
     """
     meter, bucket, engine = context.session.meter, context.session.bucket, context.session.engine
     if meter is None or bucket is None or not isinstance(engine, Engine):
         return None
-    # What is being written would be uploaded half, and its own push be refused for ever (S6).
+    # An unfinished segment would be uploaded half, and its later push always rejected.
     mark, finished = meter.mark, meter.has_finished_segments
     try:
         name = mark.next().name
         pg_wal = context.settings.pgdata / "pg_wal"
-        # Looked at before the bucket: in the other order an upload in between would be a hole.
+        # Checked before the bucket: in the other order an upload in between would look like a gap.
         waits = (pg_wal / "archive_status" / f"{name}.ready").exists()
-        # What was on its way when nothing seemed to move may have arrived.
-        # With its `.ready` left it may be another's object: a push tells.
+        # A push that was running when nothing seemed to move may have finished. If its `.ready`
+        # is left, the object may be another program's: a push shows it.
         listed = (await listing.advance(bucket, mark)).mark != mark
         arrived = (listed and not (waits and failing)) or meter.mark != mark
         if arrived or not finished:
@@ -64,7 +64,7 @@ async def examine(context: AgentContext, let_go: asyncio.Event, *, failing: bool
 
 
 async def _replaced_silent(context: AgentContext) -> bool:
-    """Replace a daemon that does not answer; pushes of our own would hide its failing for ever."""
+    """Replace a daemon that does not answer; pushes by the agent would hide that it fails."""
     if not context.board.snapshot.gate.daemon:
         return False
     if await daemon_client.answers(context.engine_socket, _CHECK_TIMEOUT_S):
@@ -124,7 +124,7 @@ async def _push_again(
 
 
 async def _declare_hole(context: AgentContext, bucket: Bucket, meter: Meter, pg_wal: Path) -> None:
-    """Give up what is neither in the bucket nor on the disk, and measure on behind it."""
+    """Record segments that are neither in the bucket nor on the disk, and measure after them."""
     lost = meter.mark.next()
     names = set(await asyncio.to_thread(os.listdir, pg_wal))
     names |= set(await listing.segments_after(bucket, lost))
@@ -153,7 +153,7 @@ async def _declare_hole(context: AgentContext, bucket: Bucket, meter: Meter, pg_
 
 
 def _first_after(lost: Segment, names: set[str], own: frozenset[int]) -> Segment | None:
-    """Give the first of these segments behind the lost one; timelines follow each other."""
+    """Return the first of these segments after the lost one, on its timeline or a later one."""
     found = []
     for name in names:
         try:

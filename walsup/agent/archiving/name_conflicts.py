@@ -49,22 +49,22 @@ _COUNTER = itertools.count()  # a stop compares while the lag's listing does
 
 
 class ObjectComparison(NamedTuple):
-    """What is wrong with an object ("": nothing; None: it could not be read then), and when."""
+    """What is wrong with an object ("": nothing; None: it could not be read), and when."""
 
     stamp: Stamp
     problem: str | None
     at_s: float
 
     def holds(self, stamp: Stamp, now_s: float) -> bool:
-        """Tell whether it need not be compared again."""
+        """Return whether it need not be compared again."""
         lasts = self.problem in ("", _OTHER_BYTES)
         return self.stamp == stamp and (lasts or now_s - self.at_s < _AGAIN_S)
 
 
 class Ahead(NamedTuple):
-    """An object of a segment that the server has finished, by its files, and not by its position.
+    """An object of a segment that is finished by the server's files, but not by its position.
 
-    `problem`: as of Compared; `since_s`: when it was first compared.
+    `problem`: as in ObjectComparison; `since_s`: when it was first compared.
     """
 
     problem: str | None
@@ -83,7 +83,7 @@ class Conflicts:
     """Remembers from listing to listing which names are doubtful."""
 
     def __init__(self, context: AgentContext, *, settle_s: float = _SETTLE_S) -> None:
-        """`settle_s`: for how long an object may lie beside its `.ready` before it is compared."""
+        """`settle_s`: how long an object and its `.ready` may both exist before it is compared."""
         self._context = context
         self._settle_s = settle_s
         self._place = f"conflict-{next(_COUNTER)}"
@@ -97,7 +97,7 @@ class Conflicts:
 
     @property
     def has_found(self) -> bool:
-        """Whether an object under the name of a finished segment is another's."""
+        """Whether an object under the name of a finished segment is another program's."""
         return any(found.problem for found in self._compared.values())
 
     @property
@@ -178,7 +178,7 @@ class Conflicts:
         return Fault(FaultKind.OVERWRITE_CONFLICT, "; ".join(told), remedy) if told else None
 
     def _is_finished(self, name: str) -> bool:
-        """Tell whether PostgreSQL has finished the segment, which its archiver can push then."""
+        """Return whether PostgreSQL has finished the segment, which its archiver can push then."""
         pg_wal = self._context.settings.pgdata / "pg_wal"
         status = pg_wal / "archive_status"
         # In this order: the archiver renames the one to the other.
@@ -199,7 +199,7 @@ class Conflicts:
             self._ahead[segment.name] = one
 
     async def _is_own(self, bucket: Bucket, segment: Segment, stamp: Stamp) -> bool:
-        """Tell whether an object is this server's segment."""
+        """Return whether an object is this server's segment."""
         name, pgdata = segment.name, self._context.settings.pgdata
         waits = (pgdata / "pg_wal" / "archive_status" / f"{name}.ready").exists()
         is_early = name in self._listed_early
@@ -207,7 +207,7 @@ class Conflicts:
             self._compared.pop(name, None)
             return True
         if decryption.lacking(self._context.settings):
-            return not waits  # a push replaces it, and is confirmed when it has
+            return not waits  # a push replaces it, and is confirmed afterwards
         now_s = time.monotonic()
         if not is_early and now_s - self._since_s[name] < self._settle_s:
             return False
@@ -224,7 +224,7 @@ class Conflicts:
             return None if (status / f"{segment.name}.ready").exists() else ""
         problem = await self._compare(bucket, segment)
         if problem not in ("", _OTHER_BYTES):
-            # An engine that was ended may say the same as of a damaged object.
+            # An engine that was killed may report the same as for a damaged object.
             problem = await self._compare(bucket, segment)
         log.info("segment.compared", name=segment.name, problem=problem)
         return problem

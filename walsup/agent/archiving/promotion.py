@@ -18,8 +18,8 @@ _ASK_EVERY_S = 0.25
 async def until_primary(context: AgentContext) -> None:
     """Wait for as long as this is a standby; does not return when it is stopped as one.
 
-    pg_control has the old timeline until the first checkpoint behind a promotion, which postgres
-    takes its time for: it is asked for at once.
+    pg_control has the old timeline until the first checkpoint after a promotion, which postgres
+    may delay: walsup requests one at once.
     """
     pgdata = context.settings.pgdata
     if standby_signal.is_standby(pgdata):
@@ -35,7 +35,7 @@ async def until_primary(context: AgentContext) -> None:
 
 
 def _is_settled(context: AgentContext) -> bool:
-    """Tell whether pg_control knows the timeline on which postgres writes."""
+    """Return whether pg_control knows the timeline on which postgres writes."""
     pgdata, seen = context.settings.pgdata, context.board.snapshot.database
     found = pg_control.read(pgdata)
     if found.state is DBState.IN_ARCHIVE_RECOVERY:

@@ -1,6 +1,6 @@
-"""Detects that archiving stands still, or that what hindered it is well again. Pure.
+"""Detects that archiving does not move, or that its obstacle is gone. Pure.
 
-The archiver sleeps for up to a minute after three failures, whatever gets better: it is woken.
+The archiver sleeps for up to a minute after three failures, whatever improves: walsup wakes it.
 """
 
 from walsup import units

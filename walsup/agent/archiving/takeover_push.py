@@ -1,4 +1,4 @@
-"""What a new owner finds missing of the timelines before its own, and still has (S20)."""
+"""Pushes segments of earlier timelines that the archive lacks and the new owner still has."""
 
 from walsup import log
 from walsup.agent.archiving import engine_daemon
@@ -21,12 +21,12 @@ _PUSH_TIMEOUT_S = 60.0
 async def inherit(
     context: AgentContext, carrier: Engine, lease: Lease, found: ControlData
 ) -> Fault | None:
-    """Push the old timelines' missing segments; gives why one cannot be pushed.
+    """Push the missing segments of earlier timelines; return why one cannot be pushed.
 
-    What is not there any more is a gap, which the lag finds and tells.
+    What pg_wal lacks too is a gap, which the loop of the lag finds and reports.
 
     Raises:
-        what the bucket raises; LostError: the archive is somebody else's meanwhile.
+        what the bucket raises; LostError: another instance owns the archive meanwhile.
     """
     if found.timeline == lease.owner.timeline or context.session.bucket is None:
         return None
@@ -50,7 +50,7 @@ async def inherit(
 
 
 def _before(context: AgentContext, owner: Owner, found: ControlData) -> list[Segment]:
-    """Give the segments from the owner's proven end to where our timeline begins."""
+    """Return the segments from the owner's verified end to where this timeline begins."""
     line = TimelineHistory.of(
         found.timeline, timeline_history.left(context.settings.pgdata, found.timeline)
     )

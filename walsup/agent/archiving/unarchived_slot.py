@@ -1,8 +1,8 @@
-"""What a standby keeps for the archive (S20): its WAL from the archive's end on.
+"""Keeps WAL on a standby from the end of the archive on, for the case of a promotion.
 
-Segments that were streamed are `.done` here, so a restartpoint removes them, and after a promotion
-nobody would archive what the dead primary had not. A replication slot of the standby's own keeps
-them, no longer than max_slot_wal_keep_size allows.
+Streamed segments are `.done` on a standby, so a restartpoint removes them, and after a promotion
+those that the failed primary had not archived would be lost. A replication slot on the standby
+keeps them, within max_slot_wal_keep_size.
 """
 
 from walsup import log
@@ -25,13 +25,13 @@ _DROP = (
 
 
 class Keep:
-    """The slot, moved on as the archive goes on."""
+    """The slot, which advances with the archive."""
 
     def __init__(self, context: AgentContext) -> None:
         self._context = context
 
     async def upto(self, archived_lsn: int) -> None:
-        """Keep what lies behind this LSN; what cannot be kept is told."""
+        """Keep the WAL after this LSN; show a fault when that is not possible."""
         board = self._context.board
         if not board.snapshot.database.observed or not board.snapshot.standby.streams:
             return
@@ -59,7 +59,7 @@ class Keep:
 
 
 async def let_go(context: AgentContext) -> None:
-    """Drop the slot: what it kept is in the archive. One that stays is bounded."""
+    """Drop the slot: the archive has its WAL. If that fails, its size is limited anyway."""
     try:
         await context.sql.row(_DROP, SLOT)
     except UNANSWERED as raised:

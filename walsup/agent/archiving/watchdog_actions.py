@@ -1,7 +1,7 @@
-"""What the detectors of the archiver watchdog want to be done, and what they have in common. Pure.
+"""The actions that the detectors of the archiver watchdog return, and what they share. Pure.
 
-A detector looks at a snapshot and at a clock that it is given, and returns actions; only the loop
-acts. Every detector is stepped at each turn, also while no segment waits.
+A detector reads a snapshot and a given clock, and returns actions; only the loop
+acts. Every detector runs at each turn, also while no segment waits.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Where the server writes: what bounds the segments that it can have archived."""
+"""The server's write position, which limits the segments that it can have archived."""
 
 import asyncio
 from pathlib import Path
@@ -40,7 +40,7 @@ async def asked(context: AgentContext) -> int | None:
 def on_disk(pgdata: Path) -> WritePosition:
     """Return the start of the last segment that the server has begun to write.
 
-    A file that PostgreSQL keeps to use it again has another segment's address in its first page.
+    A file that PostgreSQL keeps to recycle it has another segment's address in its first page.
 
     Raises:
         OSError, WalsupError: pg_control cannot be read.

@@ -1,1 +1,1 @@
-"""What the agent does about the audit of its archive: rounds, contents, repairs, the ledger."""
+"""The audit of the agent's archive: rounds, contents, repairs, the ledger."""

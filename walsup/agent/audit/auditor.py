@@ -23,14 +23,14 @@ from walsup.postgres.wal import Segment
 from walsup.postgres.wal_files import timeline_history
 
 _CONFIRM_S = 3.0
-_SMALL_PAGES = 6  # an archive of so few answers is always looked at whole
+_SMALL_PAGES = 6  # an archive of so few pages is always listed completely
 _SHORT_PAGES = 4
-_NEAR = 900  # segments before the head that a short round looks at, at the least
+_NEAR = 900  # segments before the head that a short round lists at least
 _MOST_ACCEPTED = 2048
 
 
 class Auditor:
-    """Carries the state from round to round, for one lease at a time."""
+    """Runs the rounds and keeps their state, for one lease at a time."""
 
     def __init__(self, context: AgentContext) -> None:
         self._context = context
@@ -46,7 +46,7 @@ class Auditor:
 
     @classmethod
     def of(cls, context: AgentContext) -> "Auditor":
-        """Give the agent's one auditor."""
+        """Return the agent's one auditor."""
         if context.session.auditor is None:
             context.session.auditor = cls(context)
         return context.session.auditor
@@ -58,25 +58,25 @@ class Auditor:
 
     @property
     def pages(self) -> int:
-        """How many answers a full round takes."""
+        """How many pages a full round lists."""
         return self._state.pages if self._state else 0
 
     @property
     def is_small(self) -> bool:
-        """Whether every round looks at everything."""
+        """Whether every round lists the whole archive."""
         return self.pages <= _SMALL_PAGES
 
     @property
     def requests(self) -> int:
-        """How many answers the usual round takes."""
+        """How many requests a usual round makes."""
         return max(2, self.pages) if self.is_small else _SHORT_PAGES
 
     async def look(
         self, *, whole: bool, head: Segment | None = None, confirm_s: float = _CONFIRM_S
     ) -> Result | None:
-        """Carry out a round, and what follows from it; None: the archive is not ours now.
+        """Carry out a round and act on it; None: this instance does not own the archive now.
 
-        `head`: up to where everything has to be there, None: what the lag has verified.
+        `head`: the segment up to which WAL must exist, None: up to what the lag has verified.
 
         Raises:
             FaultError: it could not be listed; OSError, ValueError: the data directory's files
@@ -94,7 +94,7 @@ class Auditor:
             scope = self._scope(lease, whole=whole, head=head)
             found = await rounds.look(context, scope)
             if restore_window.minus(found.missing, self._bad):
-                # A deletion by retention may be under way: what it removes soon counts no more.
+                # A retention job may be deleting: what it removes soon no longer counts.
                 await asyncio.sleep(confirm_s)
                 again = await rounds.look(context, scope)
                 found = replace(again, missing=restore_window.both(again.missing, found.missing))
@@ -108,7 +108,7 @@ class Auditor:
             return result
 
     def _holds_under(self, lease: Lease | None) -> bool:
-        """Return whether the state is right under this lease: the archive was ours all the time.
+        """Return whether the state holds under this lease: no other instance owned the archive.
 
         Each exchange of credentials brings a lease that continues the one before.
         """
@@ -126,7 +126,7 @@ class Auditor:
             self._document.use(self._context.session.bucket)
 
     async def _begin(self, lease: Lease) -> None:
-        """Read what earlier rounds have left, here and in the archive."""
+        """Read the state of earlier rounds, here and in the archive."""
         context = self._context
         if context.session.bucket is None:
             return
@@ -153,9 +153,9 @@ class Auditor:
         board_report.waiting(context, state)
 
     def _went_back(self, here: State, lease: Lease) -> State:
-        """Begin everything again in an archive that was put back to an earlier state.
+        """Return the first state for an archive that was reset to an earlier state.
 
-        What lies in it may be older than what was verified there: no base backup in it counts.
+        Its objects may be older than those that were verified: no base backup in it counts.
         """
         context, owner = self._context, lease.owner
         mark = context.session.meter.mark if context.session.meter else None
@@ -182,7 +182,7 @@ class Auditor:
         pgdata, mark = context.settings.pgdata, head or context.session.meter.mark
         timeline = max(pg_control.read(pgdata).timeline, context.board.snapshot.database.timeline)
         line = TimelineHistory.of(timeline, timeline_history.left(pgdata, timeline))
-        # The last number that has the name of a timeline which was left.
+        # The last segment number that belongs to a timeline which ended.
         ends = [leg.end_lsn for leg in line.legs if leg.timeline == mark.timeline]
         last = ends[0] // mark.size - 1 if ends and ends[0] is not None else mark.number
         number = min(mark.number, last)
@@ -227,7 +227,7 @@ class Auditor:
     def _conclude(
         self, scope: Scope, found: RoundFindings, lost: Sequence[Stretch], proven: BackupSeen
     ) -> Counted | None:
-        """Put gaps and base backups on the board, and wake the loop that takes new ones.
+        """Show gaps and base backups, and wake the loop that takes new ones.
 
         Returns the oldest base backup that counts.
         """
@@ -255,7 +255,7 @@ class Auditor:
 
     @property
     def _demanded(self) -> int:
-        """From which LSN on base backups count, because the archive went back."""
+        """The LSN from which base backups count, because the archive was reset."""
         return self._context.board.snapshot.audit.backups_from
 
     def _remember(
@@ -292,13 +292,13 @@ class Auditor:
         self._state = state
 
     def _forget_verified(self, scope: Scope) -> None:
-        """Drop what a round has compared, and keeps itself from now on."""
+        """Drop what a round has compared: from now on its state has them."""
         verified = self._context.session.verified
         for name in [name for name in verified if name in scope.known]:
             del verified[name]
 
     async def _save(self) -> None:
-        """Keep the state in the data directory when it is new, and now and then in the archive."""
+        """Save a changed state in the data directory, and sometimes in the archive."""
         state, document, now_s = self._state, self._document, time.monotonic()
         if state is None or document is None:
             return

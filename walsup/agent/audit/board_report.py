@@ -1,4 +1,4 @@
-"""What an audit has found, on the board: its own section, gaps, base backups, faults."""
+"""Shows what an audit has found: its section of the status, gaps, base backups, faults."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -17,13 +17,13 @@ from walsup.archive.audit.findings import Branch, RoundFindings
 from walsup.archive.faults import Fault, FaultKind
 
 _SHOWN = 3
-# Three times what a full round of an archive of that size is due after.
+# Three times the pause between full rounds of an archive of that size.
 _DUE_PER_PAGE_S = 30.0
 _LEAST_DUE_S = 600.0
 
 
 def waiting(context: AgentContext, state: State) -> None:
-    """Show that this lease's first full round is still to come, with the last one's age."""
+    """Show that the first full round of this lease has not ended, with the last one's age."""
     context.board.put(
         audit=Audit(
             state="waiting",
@@ -35,7 +35,7 @@ def waiting(context: AgentContext, state: State) -> None:
 
 
 def went_back(context: AgentContext, epoch: int, known_epoch: int) -> None:
-    """Show that the archive was put back to an earlier state."""
+    """Show that the archive was reset to an earlier state."""
     wanted = context.settings.initial_backup
     context.board.fault(
         Subject.HOLE,
@@ -63,7 +63,7 @@ def pushing(context: AgentContext, name: str) -> None:
 
 
 def gaps(context: AgentContext, before: Sequence[Hole], judged: Judged) -> bool:
-    """Show the gaps; tells whether a base backup is wanted after a new one."""
+    """Show the gaps; return whether a new gap needs a base backup."""
     known = {hole.first for hole in before if not hole.covered_by}
     still = [gap for gap in judged.gaps if not gap.covered_by]
     for gap in judged.gaps:
@@ -91,7 +91,7 @@ def gaps(context: AgentContext, before: Sequence[Hole], judged: Judged) -> bool:
 
 
 def base_backup(context: AgentContext, proven: BackupSeen, problem: str) -> None:
-    """Show that the base backup does not count any more."""
+    """Show that the base backup no longer counts."""
     wanted = context.settings.initial_backup
     context.board.fault(
         Subject.BACKUP,
@@ -109,7 +109,7 @@ def publish(
     context: AgentContext, found: RoundFindings, result: Result, took_s: float, state: State
 ) -> None:
     """Show a round's result."""
-    # A round over the newest day does not see all branches.
+    # A round over the newest day does not list all branches.
     if result.whole or (found.branches and Subject.TIMELINE not in context.board.snapshot.faults):
         _branches(context, found.branches)
     if found.twice:
@@ -149,12 +149,12 @@ def publish(
 
 
 def due_s(pages: int) -> float:
-    """Give how old a full round may become before it says nothing any more."""
+    """Return how old a full round may become before it is out of date."""
     return max(_LEAST_DUE_S, pages * _DUE_PER_PAGE_S)
 
 
 def losses(context: AgentContext, judged: Judged) -> None:
-    """Show the times that no restore reaches, although later ones can be reached."""
+    """Show the times that no restore reaches although it reaches later ones."""
     shown = context.board.snapshot.backup
     in_fault = shown.name if shown.state == "damaged" else ""
     steady = context.board.snapshot.audit.unfit_backups
@@ -165,7 +165,7 @@ def losses(context: AgentContext, judged: Judged) -> None:
 
 
 def unfit(context: AgentContext, backups: Mapping[str, str]) -> None:
-    """Keep which base backups do not count, for whoever looks for one that does."""
+    """Show which base backups do not count, for the loops that choose one."""
     seen = context.board.snapshot.audit
     if seen.unfit_backups != backups:
         for name in backups.keys() - seen.unfit_backups.keys():
@@ -196,7 +196,7 @@ def _branch(one: Branch) -> str:
 
 
 def duplicates(names: Sequence[str]) -> Fault:
-    """Give the fault of segments that are there under two extensions."""
+    """Return the fault of segments that exist under two extensions."""
     return Fault(
         kind=FaultKind.OVERWRITE_CONFLICT,
         problem=f"the archive has {units.abbreviate(names, _SHOWN)} twice, in two compressions: two"

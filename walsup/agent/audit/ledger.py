@@ -1,6 +1,6 @@
-"""What an audit remembers between rounds and runs, in the data directory and in the archive.
+"""The state that an audit keeps between rounds and runs, in the data directory and the archive.
 
-The one in the archive (`walsup/audit.json`) is written under the lease alone, with a condition. It
+The record in the archive (`walsup/audit.json`) is written only under the lease, conditionally. It
 holds the ledger of gaps, and survives the loss of the data directory.
 """
 
@@ -29,11 +29,11 @@ SAVE_EVERY_S = 300.0
 class State:
     """What is known from the rounds so far.
 
-    `archive`: where it is about; another archive's says nothing. `known`: objects as verified, as
-    far as their time alone does not tell; `accepted`: objects that were read and are right.
+    `archive`: the archive that it describes; another's says nothing. `known`: objects as verified,
+    as far as their time alone does not show it; `accepted`: objects that were read and are right.
     `epoch`, `boot`: of the owner object under which it was written.
-    `backups_from`: as the board has it. `accept_branches`: what other timelines the archive
-    has is known: a person has adopted it, or it had no owner before.
+    `backups_from`: as in `Audit`. `accept_branches`: other timelines in the archive are expected:
+    the operator has adopted it, or it had no owner before.
     `reread`, `blocks`: as Scope has them.
     """
 
@@ -62,7 +62,7 @@ class State:
         return epoch < self.epoch or (epoch == self.epoch and boot != self.boot)
 
     def to_json(self) -> dict[str, Any]:
-        """Give it for a file."""
+        """Return the state as JSON."""
         fields: dict[str, Any] = {name: getattr(self, name) for name in State.__slots__}
         return fields | {
             "system_id": str(self.system_id),
@@ -72,10 +72,10 @@ class State:
 
     @classmethod
     def from_json(cls, content: bytes | str) -> Self:
-        """Read it; unknown fields are ignored, absent ones are not known.
+        """Read a state from JSON; unknown fields are ignored, absent ones are not known.
 
         Raises:
-            TypeError, ValueError, KeyError, AttributeError: it is none.
+            TypeError, ValueError, KeyError, AttributeError: it is not a state.
         """
         fields = {k: v for k, v in json.loads(content).items() if k in State.__slots__}
         last, reread, blocks = (fields.get(name) for name in ("last", "reread", "blocks"))
@@ -101,8 +101,8 @@ class State:
 def compared(state: State, scope: Scope, found: RoundFindings, until: int) -> State:
     """Return the state after a full round that has compared something.
 
-    `until`: number of the first object that is still to be read, -1: none is. It and what comes
-    after it are compared with the round before again.
+    `until`: number of the first object that is still to be read, -1: none is. That one and later
+    ones are compared with the previous round again.
     """
     if found.round is None:
         return state
@@ -123,7 +123,7 @@ def compared(state: State, scope: Scope, found: RoundFindings, until: int) -> St
 
 
 def read(pgdata: Path, archive: str, system_id: int) -> State | None:
-    """Give what this data directory remembers of this archive."""
+    """Return the state that this data directory has of this archive."""
     try:
         found = State.from_json((pgdata / _FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -135,7 +135,7 @@ def read(pgdata: Path, archive: str, system_id: int) -> State | None:
 
 
 def newest(*states: State | None) -> State | None:
-    """Give the state with the latest round, with the gaps and known branches of all."""
+    """Return the state with the latest round, plus the gaps and known branches of the others."""
     found = [state for state in states if state is not None]
     if not found:
         return None
@@ -149,7 +149,7 @@ def newest(*states: State | None) -> State | None:
 
 
 def write(pgdata: Path, state: State) -> None:
-    """Remember it in the data directory.
+    """Write the state to the data directory.
 
     Raises:
         OSError: the file cannot be written.
@@ -158,14 +158,14 @@ def write(pgdata: Path, state: State) -> None:
 
 
 class LocalRecord:
-    """What the data directory has, so that a round that found nothing new writes nothing."""
+    """Remembers what was written to the data directory: an unchanged state is not written."""
 
     def __init__(self) -> None:
         self._state: State | None = None
         self._at_s = 0.0
 
     def is_due(self, state: State, now_s: float) -> bool:
-        """Return whether a state has to be written: more than its time changed, or it is old."""
+        """Return whether to write a state: more than its time has changed, or the file is old."""
         before = self._state
         return (
             before is None
@@ -174,12 +174,12 @@ class LocalRecord:
         )
 
     def note(self, state: State, now_s: float) -> None:
-        """Note that it is written."""
+        """Record that the state was written."""
         self._state, self._at_s = state, now_s
 
 
 class AuditRecord:
-    """The same in the archive."""
+    """The record of the state in the archive."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
@@ -187,11 +187,11 @@ class AuditRecord:
         self._content = b""
 
     def use(self, bucket: Bucket) -> None:
-        """Ask the same archive with other credentials from now on."""
+        """Use the same archive with other credentials from now on."""
         self._bucket = bucket
 
     async def read(self, archive: str, system_id: int) -> State | None:
-        """Give what the archive itself remembers.
+        """Return the state that the archive has.
 
         Raises:
             what the bucket raises.
@@ -209,11 +209,11 @@ class AuditRecord:
         except (TypeError, ValueError, KeyError, AttributeError) as unreadable:
             log.warning("audit.unreadable", key=AUDIT_KEY, problem=str(unreadable))
             return None
-        # Copied with its archive, it speaks of other objects' times.
+        # In a copied archive it describes the objects of the original.
         return state if (state.archive, state.system_id) == (archive, system_id) else None
 
     async def write(self, state: State) -> bool:
-        """Write it, if nobody else has since it was read; False: it is read again first."""
+        """Write the state unless it was changed since it was read; False: read it again first."""
         newest = dict(sorted(state.known.items())[-_MOST_IN_ARCHIVE:])
         content = json.dumps(replace(state, known=newest).to_json()).encode() + b"\n"
         if content == self._content:

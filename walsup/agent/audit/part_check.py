@@ -1,4 +1,4 @@
-"""Whether all parts of a base backup are in the archive, within the memory that the agent has."""
+"""Checks that all parts of a base backup are in the archive, within the agent's memory limit."""
 
 from walsup.agent.audit import rounds
 from walsup.agent.context import AgentContext
@@ -8,7 +8,7 @@ from walsup.archive.storage.bucket import Bucket
 
 
 async def missing(context: AgentContext, bucket: Bucket, backup: Backup) -> tuple[str, ...]:
-    """Return what of a base backup's parts is not in the archive.
+    """Return the parts of a base backup that the archive lacks.
 
     A list of files that is too large for the agent is read by the audit's process.
 

@@ -1,4 +1,4 @@
-"""Pushing a segment again that the archive has lost, or has with other bytes."""
+"""Pushes a segment again that the archive lost or has with other bytes."""
 
 import json
 from pathlib import Path
@@ -15,10 +15,10 @@ _CONFIG = "engine-replace.json"
 
 
 async def push(context: AgentContext, name: str) -> bool:
-    """Push it from pg_wal over whatever the archive has under its name; tells success.
+    """Push it from pg_wal over the object that the archive has; return whether that succeeded.
 
-    No object is deleted: the key need not have the right. The engine's own guard against
-    overwriting is off for this push alone; the caller has read both sides.
+    No object is deleted: the key may lack the permission. The engine's own guard against
+    overwriting is off for this push alone; the caller has compared both sides.
     """
     lease, engine = context.session.lease, context.session.engine
     if lease is None or not lease.is_held or not isinstance(engine, Engine):

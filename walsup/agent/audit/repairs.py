@@ -1,4 +1,4 @@
-"""Reading what looks odd in the archive, and pushing again what it has lost."""
+"""Reads suspect objects in the archive, and pushes lost segments again."""
 
 import asyncio
 import time
@@ -37,14 +37,14 @@ class Reading(NamedTuple):
 
 
 class Mender:
-    """Remembers when it has pushed what, so that a push that changes nothing is not repeated."""
+    """Remembers its pushes, so that a push that changes nothing is not repeated at once."""
 
     def __init__(self, context: AgentContext) -> None:
         self._context = context
         self._pushed_s: dict[int, float] = {}
 
     async def read(self, scope: Scope, found: RoundFindings) -> Reading:
-        """Read so many of the suspects; the order of times alone is a weak reason, and optional."""
+        """Read a number of suspects; those suspect only by the order of their times come last."""
         strong = sorted(one for one in found.suspects if one.why != "order")
         weak = [one for one in found.suspects if one.why == "order"]
         damaged: dict[str, Stamp] = {}
@@ -89,7 +89,7 @@ class Mender:
             return await segment_contents.problem(reader, pgdata / "pg_wal", expected)
 
     async def repair(self, scope: Scope, bad: Sequence[Stretch]) -> tuple[set[int], set[int]]:
-        """Push what is still in pg_wal; gives what was pushed, and what waits for another try."""
+        """Push what pg_wal still has; return what was pushed, and what waits for another try."""
         pushed: set[int] = set()
         waits: set[int] = set()
         for segment in await asyncio.to_thread(self._here, scope, bad):
@@ -105,7 +105,7 @@ class Mender:
         return pushed, waits
 
     def _here(self, scope: Scope, bad: Sequence[Stretch]) -> list[Segment]:
-        """Give what of it is in pg_wal, whole."""
+        """Return the segments among them that pg_wal has completely."""
         pg_wal = self._context.settings.pgdata / "pg_wal"
         found = []
         for path in sorted(pg_wal.iterdir()) if bad else ():
@@ -124,9 +124,9 @@ class Mender:
 
 
 def _unread(scope: Scope, suspect: Suspect) -> str | None:
-    """Judge by its size an object that nothing here can decrypt; None: that says nothing.
+    """Compare the size of an object that cannot be decrypted here; None: its old size is unknown.
 
-    A push that was repeated differs by the random numbers of its encryption alone.
+    A repeated push differs only by the random numbers of its encryption.
     """
     before = scope.known.get(suspect.name)
     if before is None:

@@ -1,4 +1,4 @@
-"""What a round's findings mean for the window that can be restored. Pure."""
+"""Derives the restorable window from the findings of a round. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -12,9 +12,9 @@ Stretch = tuple[int, int]
 
 
 class Judged(NamedTuple):
-    """The base backups that count, oldest first, the others with why, and the gaps.
+    """The base backups that count, oldest first, the others with the reason, and the gaps.
 
-    `whole`: those that can be restored, `good` and those before a break.
+    `whole`: those that can be restored: `good`, and those before a break in continuity.
     """
 
     good: tuple[Counted, ...]
@@ -35,13 +35,13 @@ def merged(stretches: Iterable[Stretch]) -> tuple[Stretch, ...]:
 
 
 def both(one: Iterable[Stretch], other: Sequence[Stretch]) -> tuple[Stretch, ...]:
-    """Give what is in both."""
+    """Return the segment numbers that are in both."""
     found = ((max(first, begin), min(last, end)) for first, last in one for begin, end in other)
     return merged((first, last) for first, last in found if first <= last)
 
 
 def minus(stretches: Iterable[Stretch], others: Iterable[Stretch]) -> tuple[Stretch, ...]:
-    """Give what is in none of the others."""
+    """Return the segment numbers that are in none of the others."""
     left = merged(stretches)
     for begin, end in others:
         left = tuple(
@@ -54,12 +54,12 @@ def minus(stretches: Iterable[Stretch], others: Iterable[Stretch]) -> tuple[Stre
 
 
 def without(stretches: Iterable[Stretch], numbers: Iterable[int]) -> tuple[Stretch, ...]:
-    """Give stretches without some numbers of theirs."""
+    """Return the stretches without some of their numbers."""
     return minus(stretches, ((number, number) for number in numbers))
 
 
 def numbers_of(names: Iterable[str], size: int) -> tuple[Stretch, ...]:
-    """Give the numbers of these segments as stretches."""
+    """Return the numbers of these segments as stretches."""
     numbers = (Segment.parse(name, size).number for name in names)
     return merged((number, number) for number in numbers)
 
@@ -73,9 +73,9 @@ def judge(  # noqa: PLR0913 (each is one fact)
     since_lsn: int,
     fresh: str,
 ) -> Judged:
-    """Decide what counts.
+    """Decide which base backups count and where the gaps are.
 
-    `bad`: the segments that are missing or damaged, and not in pg_wal any more; `before`: the gaps
+    `bad`: the segments that are missing or damaged, and no longer in pg_wal; `before`: the gaps
     known so far; base backups before `since_lsn` do not count. `fresh`: one that was verified after
     the round had listed them, "" for none.
     """
@@ -89,7 +89,7 @@ def judge(  # noqa: PLR0913 (each is one fact)
         else:
             whole.append(backup)
     good = [backup for backup in whole if backup.start_lsn >= since_lsn]
-    # A restore may begin with one that does not count any more, and end before a gap.
+    # A restore may begin with one that no longer counts, and end before a gap.
     first = whole[0].start_lsn // scope.size if whole else 0
     looked_at = _Seen(found.begin, scope.head, first)
     late = [hole for hole in before if fresh and hole.covered_by == fresh]
@@ -111,7 +111,7 @@ def is_ours(scope: Scope, backup: Counted) -> bool:
 
 
 def _wal_problem(scope: Scope, backup: Counted, bad: Sequence[Stretch]) -> str:
-    """Give what is missing of the WAL that a backup needs to become consistent."""
+    """Return which WAL is missing that a backup needs to become consistent, "" for none."""
     needed = (backup.start_lsn // scope.size, max(0, backup.finish_lsn - 1) // scope.size)
     missing = both([needed], bad)
     return (
@@ -138,17 +138,17 @@ def _covered(gap: Hole, good: Sequence[Counted], fresh: str) -> Hole:
 
 
 class _Seen(NamedTuple):
-    """Up to where a round has looked. `first`: number where the oldest whole backup begins."""
+    """The range that a round has listed. `first`: number where the oldest whole backup begins."""
 
     begin: int
     head: int
     first: int
 
     def keeps(self, gap: Hole, size: int, bad: Sequence[Stretch]) -> bool:
-        """Tell whether a gap that was known before stands, and is not among the new ones."""
+        """Return whether a known gap remains and is not among the new ones."""
         first, last = Segment.parse(gap.first, size).number, gap.end_lsn // size - 1
         if both([(first, last)], bad):
-            return False  # it is told again as it is now
+            return False  # it is among the new ones
         if last < self.first:
-            return False  # no base backup before it is left: nobody restores across it
+            return False  # no base backup before it is left: no restore passes it
         return not (0 <= self.begin <= first and last <= self.head)

@@ -1,4 +1,4 @@
-"""What a round of the audit has come to. Pure."""
+"""The result of an audit round. Pure."""
 
 from typing import NamedTuple
 
@@ -7,10 +7,10 @@ from walsup.archive.catalog.scope import Counted, Scope
 
 
 class Result(NamedTuple):
-    """What a round has come to: segments that are bad, those that are lost, objects to be read.
+    """The result of a round: bad segments, lost segments, objects that are still to be read.
 
     `oldest`: the base backup with which the window begins, None: there is none. `is_new`: a base
-    backup is not whole that was in the round before, which another look has to confirm.
+    backup is incomplete that was complete before, which another round has to confirm.
     """
 
     scope: Scope
@@ -23,5 +23,5 @@ class Result(NamedTuple):
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing has to be looked at again soon."""
+        """Whether no round is needed again soon."""
         return self.bad == self.lost and not self.unread

@@ -1,4 +1,4 @@
-"""One round of the audit, carried out by a process of its own."""
+"""Runs a round of the audit in a separate process."""
 
 import asyncio
 import json
@@ -16,9 +16,9 @@ from walsup.archive.engine import run_once
 from walsup.archive.faults import Fault, FaultError, FaultKind
 from walsup.system.prctl import die_with_parent, take_less
 
-# Without any answer of the bucket for so long, the process hangs.
+# A process that gets no answer of the bucket for so long hangs.
 _SILENT_S = 60.0
-# A guard only: what a list of a million files takes, twice.
+# A guard only: twice what a list of a million files takes.
 _MOST_BYTES = 1 << 30
 _OOM_SCORE = 900
 _LONGEST_LINE = 16 << 20
@@ -27,7 +27,7 @@ _LONGEST_LINE = 16 << 20
 async def look(
     context: AgentContext, scope: Scope, *, silent_s: float = _SILENT_S
 ) -> RoundFindings:
-    """Have the archive listed and compared.
+    """List and compare the archive.
 
     Raises:
         FaultError: it could not be.
@@ -37,7 +37,7 @@ async def look(
 
 
 async def missing_parts(context: AgentContext, name: str, compressed_bytes: int) -> tuple[str, ...]:
-    """Have a base backup's parts compared with its list of files; returns what is missing.
+    """Compare a base backup's parts with its list of files; return what is missing.
 
     Raises:
         FaultError: they could not be.
@@ -48,9 +48,9 @@ async def missing_parts(context: AgentContext, name: str, compressed_bytes: int)
 
 
 async def unlisted(context: AgentContext, name: str, before: float) -> tuple[str, ...]:
-    """Have the data directory compared with a base backup's list of files; returns what it lacks.
+    """Compare the data directory with a base backup's list of files; return what the list lacks.
 
-    Nothing, where there is no list.
+    Nothing, when there is no list.
 
     Raises:
         FaultError: they could not be.
@@ -85,7 +85,7 @@ async def _ask(
     finally:
         if process.returncode is None:
             process.kill()
-            # One that hangs in the kernel does not die of that (an archive's file system).
+            # A process that hangs in the kernel (an archive's file system) does not die.
             await asyncio.wait((asyncio.ensure_future(process.wait()),), timeout=1.0)
 
 

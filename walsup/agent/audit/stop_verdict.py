@@ -14,11 +14,11 @@ _AGAIN_S = 0.2
 
 
 async def audited(context: AgentContext, last: Segment, deadline_s: float) -> str:
-    """Look at the newest day of the archive, or at all of it when it is small.
+    """Audit the newest day of the archive, or all of it when it is small.
 
-    Returns "" when everything up to `last` is there without a gap and nothing of another timeline,
-    else what is wrong; whether a base backup counts is looked at by others. What is still in
-    pg_wal is pushed again meanwhile. `deadline_s`: when there must be an answer
+    Returns "" when everything up to `last` is there without a gap and without another timeline,
+    else what is wrong; the caller checks the base backups. What pg_wal still has is pushed
+    again meanwhile. `deadline_s`: when there must be an answer
     (`time.monotonic`).
     """
     try:
@@ -33,7 +33,7 @@ async def audited(context: AgentContext, last: Segment, deadline_s: float) -> st
 
 
 async def _once(context: AgentContext, last: Segment) -> str | None:
-    """Look once; None: look again."""
+    """Run one round; None: run another."""
     auditor = Auditor.of(context)
     try:
         result = await auditor.look(whole=auditor.is_small, head=last, confirm_s=_CONFIRM_S)

@@ -1,7 +1,7 @@
-"""Which times no restore can reach any more although newer ones can be reached. Pure.
+"""Reports times that no restore can reach although it reaches newer ones. Pure.
 
-A damaged base backup, and a gap, that a newer base backup comes after: a loss of the disk loses no
-more than the lag, so they are points of attention and no faults.
+The reason is a damaged base backup, or a gap, before a newer base backup. A loss of the disk still
+loses no more than the lag, so they are points of attention and not faults.
 """
 
 from collections.abc import Collection, Sequence
@@ -17,10 +17,10 @@ _BRING_BACK = "bring the objects back (from older object versions or a replica)"
 
 
 def backups(judged: Judged, steady: Collection[str], in_fault: str) -> Fault | None:
-    """Return what to do about base backups that are not whole, None when all are.
+    """Return the point of attention for incomplete base backups, None without one.
 
-    `steady`: those that were not whole in the round before; a deletion by retention removes the
-    others in a moment. `in_fault`: the one that a fault names.
+    `steady`: those that were incomplete in the previous round; a retention job removes the others
+    in a moment. `in_fault`: the one that a fault names.
     """
     names = [name for name in judged.unfit if name in steady and name != in_fault]
     if not names:
@@ -44,7 +44,7 @@ def _reach(whole: Sequence[Counted]) -> str:
 
 
 def gaps(judged: Judged) -> Fault | None:
-    """Return what to do about gaps that a newer base backup comes after, None without one."""
+    """Return the point of attention for gaps before a newer base backup, None without one."""
     covered = [gap for gap in judged.gaps if gap.covered_by]
     if not covered:
         return None

@@ -1,4 +1,4 @@
-"""A base backup that outlives its keys: the engine borrows them from the agent as it runs."""
+"""Lends temporary keys to the engine, so that a base backup can outlive the keys it began with."""
 
 import asyncio
 import contextlib
@@ -16,15 +16,15 @@ _LOOK_EVERY_S = 1.0
 async def borrowed_keys(
     context: AgentContext, engine: Engine
 ) -> AsyncIterator[tuple[Path, Mapping[str, str]]]:
-    """Give the engine's configuration and the variables with which it asks for keys again.
+    """Provide the engine's configuration and the variables with which it asks for new keys.
 
-    Where it cannot, they are the usual configuration, and none.
+    Without temporary keys they are the usual configuration, and no variables.
     """
     config = context.engine_config
     if not context.settings.session_token:  # permanent keys: another try takes the new ones
         yield config, {}
         return
-    # In this thread: the lending program dies with the one that has started it.
+    # In this thread: the lending program dies with the thread that has started it.
     with lent_keys.lent(context.settings, engine.name, config, context.run_dir) as loan:
         if loan is None:
             yield config, {}
@@ -39,7 +39,7 @@ async def borrowed_keys(
 
 
 async def _follow(context: AgentContext, loan: lent_keys.Loan) -> None:
-    """Lend what the agent itself uses, new keys once they are tried, for as long as it takes."""
+    """Lend the keys that the agent itself uses, until cancelled."""
     lent = context.settings
     while True:
         await asyncio.sleep(_LOOK_EVERY_S)

@@ -1,4 +1,4 @@
-"""The last step before a base backup counts: the engine reads it back, configured for a restore."""
+"""The last check before a base backup counts: the engine reads it, configured for a restore."""
 
 from walsup import log
 from walsup.agent.backup import engine_readback, omissions

@@ -1,7 +1,7 @@
-"""Whether the engine itself lists and reads a base backup, as a restore would have it do.
+"""Checks that the engine itself lists and reads a base backup, as in a restore.
 
-walsup reads the archive with a client of its own. Only the engine restores from it: it may lose
-keys of a listing, lack a key for decryption, or not be allowed to read what it has written.
+walsup reads the archive with a separate client, but only the engine restores from it: the engine
+may drop keys of a listing, lack the decryption key, or lack the permission to read its own objects.
 """
 
 import time
@@ -26,7 +26,7 @@ async def fault_of(
 ) -> Fault | None:
     """Return why a restore from this base backup would fail in the engine; None: it would not.
 
-    `place`: the archive, for the words; `segment`: the last one that the backup itself needs;
+    `place`: the archive, for messages; `segment`: the last one that the backup itself needs;
     `room`: whether the scratch directory has room for it.
 
     Raises:
@@ -128,7 +128,7 @@ async def _reads_segment(reader: Reader, backup: Backup, name: str, *, room: boo
 
 
 async def _unlisted(reader: Reader, argv: Sequence[str], what: str, names: set[str]) -> set[str]:
-    """Return those of some names that a list of the engine's does not have."""
+    """Return the names that a listing by the engine lacks."""
     target = reader.scratch / "listed"
     try:
         await _run(reader, argv, target, what)
@@ -146,7 +146,7 @@ async def _run(reader: Reader, argv: Sequence[str], output: Path, what: str) -> 
     if failure is None:
         return
     if time.monotonic() - began_s >= _TIMEOUT_S:
-        # A slow network is no disagreement: another base backup would be as slow to read.
+        # A slow network is not a disagreement: another base backup would be as slow to read.
         problem = f"{reader.engine.name} {what} did not finish within {_TIMEOUT_S:g} s"
         raise FaultError(Fault(kind=FaultKind.TIMEOUT, problem=problem))
     raise FaultError(failure.ended(f"{reader.engine.name} {what}"))

@@ -1,4 +1,4 @@
-"""The engine's own sessions: what they set in the database, as those of the agent do."""
+"""Gives the engine's database sessions the same settings as the agent's sessions."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ _DIRECTORY = "sessions"
 
 @contextlib.asynccontextmanager
 async def safe_sessions(context: AgentContext) -> AsyncIterator[dict[str, str]]:
-    """Give the variables for an engine that opens sessions while the block runs.
+    """Provide the variables for an engine that opens sessions while the block runs.
 
     Raises:
         OSError: postgres does not run, or the socket for the engine cannot be made.
@@ -23,7 +23,7 @@ async def safe_sessions(context: AgentContext) -> AsyncIterator[dict[str, str]]:
     server = postmaster(pgdata)
     if server is None:
         raise ConnectionRefusedError("postgres is not running")
-    # What postgres has taken from the agent, whose role is the same, it takes from the engine.
+    # The engine uses the agent's role: postgres accepts from it what it accepted from the agent.
     found = (
         context.sql.settings
         or startup_settings.settings(Purpose.OWN, startup_settings.major_of(pgdata))[-1]

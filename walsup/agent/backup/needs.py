@@ -1,4 +1,4 @@
-"""What a base backup needs to be restored, looked for in the bucket itself."""
+"""Checks in the bucket for the objects that a base backup needs to be restored."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from walsup.postgres.wal_files import timeline_history
 
 
 class Lacks(NamedTuple):
-    """What a base backup lacks. `comes`: it is still in pg_wal, and is pushed again."""
+    """What a base backup lacks. `comes`: pg_wal still has it, and it is pushed again."""
 
     problem: str
     comes: bool = False
@@ -36,7 +36,7 @@ def own_segments(context: AgentContext, found: Backup) -> list[str]:
 
 
 async def lacking(context: AgentContext, bucket: Bucket, found: Backup) -> Lacks | None:
-    """Return what of a base backup's parts and of the WAL from its start to its end is not there.
+    """Return which part, or which WAL from its start to its end, the bucket lacks; None: none.
 
     Raises:
         what the bucket raises; OSError, ValueError: a list or history file cannot be read.

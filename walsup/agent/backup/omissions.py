@@ -1,4 +1,4 @@
-"""What the next base backup leaves out of the data directory: shown, noted with it, or a fault."""
+"""Finds and reports what base backups leave out of the data directory."""
 
 import asyncio
 import os
@@ -23,12 +23,12 @@ from walsup.postgres.backup_exclusions import (
 from walsup.postgres.tablespaces import uncarried
 
 _MARK = ".walsup-clock"
-_COARSE_S = 2.0  # a file system may mark its files by whole seconds only
+_COARSE_S = 2.0  # a file system may store timestamps in whole seconds only
 _STOPS = {"walrus": (UNREADABLE,), "wal-g": (UNREADABLE, SOCKET, NAME)}
 
 
 async def look(context: AgentContext) -> tuple[LeftOut, ...]:
-    """Walk through the data directory and show what a base backup would leave out of it."""
+    """Walk through the data directory, and show what a base backup would leave out."""
     found = tuple(await asyncio.to_thread(walk, context.settings.pgdata))
     context.board.put(left_out=found)
     context.board.attend(Subject.LEFT_OUT, _attention(found))
@@ -36,7 +36,7 @@ async def look(context: AgentContext) -> tuple[LeftOut, ...]:
 
 
 def clock(pgdata: Path) -> float | None:
-    """Return the time (Unix seconds) by which the data directory's file system marks its files.
+    """Return the time (Unix seconds) of the clock that stamps files of the data directory.
 
     None: no file can be written there.
     """
@@ -79,7 +79,7 @@ async def incomplete(context: AgentContext, name: str) -> Fault | None:
 
 
 def _attention(found: Sequence[LeftOut]) -> Fault | None:
-    """Return what a person should know of; links that lead nowhere, and sockets, are no loss."""
+    """Return what needs attention; links that lead nowhere, and sockets, are no loss."""
     told = [one for one in found if not one.dangling and one.kind != SOCKET]
     if not told:
         return None

@@ -1,4 +1,4 @@
-"""Which base backups of the archive count: of this cluster, and behind what is known as broken."""
+"""Selects the base backups that count: of this cluster, and after every known break."""
 
 from collections.abc import Iterable
 
@@ -13,8 +13,8 @@ from walsup.postgres.pg_control import ControlData
 async def newest(context: AgentContext, bucket: Bucket) -> Backup | None:
     """Return the newest base backup of the database's own timeline that counts.
 
-    After a promotion or a restore there is to be one of the new timeline; one taken elsewhere may
-    be of another branch (adopt).
+    After a promotion or a restore a base backup of the new timeline is needed; one taken elsewhere
+    may be of another branch (adopt).
 
     Raises:
         what the bucket raises; WalsupError: pg_control cannot be read.
@@ -22,13 +22,13 @@ async def newest(context: AgentContext, bucket: Bucket) -> Backup | None:
     seen = context.board.snapshot
     timeline = seen.database.timeline or pg_control.read(context.settings.pgdata).timeline
     found = counted(context, await listing.backups(bucket), seen.database.current_lsn)
-    # 0: its name tells no timeline.
+    # 0: its name has no timeline.
     on_timeline = [backup for backup in found if backup.timeline in (0, timeline)]
     return on_timeline[-1] if on_timeline else None
 
 
 def counted(context: AgentContext, backups: Iterable[Backup], current_lsn: int) -> list[Backup]:
-    """Return those of this cluster that begin behind a gap, another writer's WAL, or a break."""
+    """Return those of this cluster that begin after each gap, foreign WAL, or break."""
     system_id = context.board.snapshot.system_id
     since_lsn = context.session.lease.owner.backups_from if context.session.lease else 0
     return [
@@ -41,14 +41,14 @@ def counted(context: AgentContext, backups: Iterable[Backup], current_lsn: int) 
 def counted_at_end(
     context: AgentContext, backups: Iterable[Backup], found: ControlData
 ) -> list[Backup]:
-    """Return them when the database has ended with this control file."""
+    """Return the base backups that count when the database has ended with this control file."""
     return counted(
         context, backups, max(found.checkpoint_lsn, context.board.snapshot.lag.proven_lsn)
     )
 
 
 def may_be_ours(backup: Backup, system_id: int, current_lsn: int) -> bool:
-    """Return whether it is of this cluster; where it does not say, it must lie behind us."""
+    """Return whether it is of this cluster; without an identifier it must end before our LSN."""
     if backup.system_id is None:
         return backup.finish_lsn <= current_lsn
     return backup.system_id == system_id

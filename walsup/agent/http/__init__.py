@@ -1,1 +1,1 @@
-"""Probes, metrics and the status: an HTTP server and what each path shows."""
+"""Probes, metrics and the status: an HTTP server and the page of each path."""

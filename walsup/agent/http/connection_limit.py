@@ -1,4 +1,4 @@
-"""The connections that are open at a time: bounded, and the longest idle one makes room.
+"""Limits the connections that are open at a time: the longest idle one makes room.
 
 Every connection is accepted, so a probe gets through however many connections are held
 open. A descriptor is closed before the next one is accepted, so the lease, the bucket and the
@@ -16,7 +16,7 @@ from typing import Any
 from walsup.agent.repeated_errors import REPEATS
 
 MOST_CONNECTIONS = 64
-# Of the descriptors that this process may have, HTTP never takes more than this part.
+# HTTP uses at most this part of the descriptors that this process may have.
 _PART_OF_DESCRIPTORS = 8
 _FEWEST = 4
 _WITHOUT_DESCRIPTORS_S = 0.5
@@ -51,7 +51,7 @@ def may_have(most: int) -> int:
 def longest_idle(connections: set[ClientConnection]) -> ClientConnection | None:
     """Return the connection that makes room, None while all are being served.
 
-    It is one of the address that holds the most: a flood out of one place closes its own.
+    It is one of the address that has the most connections: a flood closes its own connections.
     """
     held = Counter(connection.peer for connection in connections)
     waiting = [c for c in connections if c.waits_since_s is not None]
@@ -59,7 +59,7 @@ def longest_idle(connections: set[ClientConnection]) -> ClientConnection | None:
 
 
 class ConnectionLimit:
-    """Accepts connections at a listening socket and converses with `most` of them at a time."""
+    """Accepts connections at a listening socket, and serves `most` of them at a time."""
 
     def __init__(self, most: int, converse: Callable[[ClientConnection], Awaitable[None]]) -> None:
         self._most = may_have(most)
@@ -102,7 +102,7 @@ class ConnectionLimit:
         connection = ClientConnection(sock, str(address[0]) if address else "")
         connection.task = asyncio.create_task(self._hold(connection))
         self._open.add(connection)
-        # Not in the task itself: one that is cancelled before its first step runs no line of it.
+        # Not in the task itself: a task that is cancelled before its first step runs no line.
         connection.task.add_done_callback(lambda _: self._close(connection))
 
     def _close(self, connection: ClientConnection) -> None:

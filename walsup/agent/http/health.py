@@ -30,7 +30,7 @@ def startup(seen: Snapshot) -> ProbeAnswer:
 
 
 def ready(seen: Snapshot) -> ProbeAnswer:
-    """Readiness: connections are accepted in the wanted role; the rest is detail."""
+    """Readiness: postgres accepts connections in the role of the settings; the rest is detail."""
     details = tuple(unprotected(seen))
     if seen.init.stopping:
         return ProbeAnswer(ok=False, reasons=("the container is stopping", *details))
@@ -51,7 +51,7 @@ def ready(seen: Snapshot) -> ProbeAnswer:
 
 
 def _restoring(seen: Snapshot) -> str:
-    """Return how far recovery is; the fetch before it is in PID 1's detail."""
+    """Return the progress of recovery; PID 1's detail has that of the fetch before it."""
     restore = seen.restore
     if restore.phase != "recovering":
         return ""
@@ -62,7 +62,7 @@ def _restoring(seen: Snapshot) -> str:
 
 
 def unprotected(seen: Snapshot) -> list[str]:
-    """Return why a loss of this disk would now lose more than the lag; empty: protected."""
+    """Return why losing this disk now would lose more than the lag; empty: protected."""
     if seen.standby.phase == "following":
         return [*_not_following(seen), *freshness.stale(seen), *_faults(seen)]
     if seen.archive is None:
@@ -93,7 +93,7 @@ def unprotected(seen: Snapshot) -> list[str]:
 
 
 def _not_audited(seen: Snapshot) -> list[str]:
-    """Return why what was once verified may be there no more."""
+    """Return why what was verified earlier may no longer be in the archive."""
     audit = seen.audit
     if audit.state == "waiting" or not audit.finished_at:
         before = f"; the last one ended {_ago(seen)} ago" if audit.finished_at else ""
@@ -120,7 +120,7 @@ def _faults(seen: Snapshot, without: Subject | None = None) -> list[str]:
 
 
 def _not_following(seen: Snapshot) -> list[str]:
-    """Return why a standby does not have what its primary has, or only what is archived."""
+    """Return why a standby gets no WAL, or only archived WAL."""
     standby = seen.standby
     if standby.source == "nowhere":
         return [
@@ -132,7 +132,7 @@ def _not_following(seen: Snapshot) -> list[str]:
 
 
 def _rounded(duration_s: float) -> float:
-    """Return no more than a forecast knows."""
+    """Return a duration as precise as a forecast can be."""
     return next(
         (round(duration_s / unit_s) * unit_s for unit_s in (3600, 60) if duration_s >= 2 * unit_s),
         round(duration_s),
@@ -140,5 +140,5 @@ def _rounded(duration_s: float) -> float:
 
 
 def protected(seen: Snapshot) -> bool:
-    """Return whether gate, backup and bucket are as they should be."""
+    """Return whether nothing takes protection away."""
     return not unprotected(seen)

@@ -13,17 +13,17 @@ from pathlib import Path
 from walsup.settings import HttpAddress
 
 STATUS_SOCKET = "agent.sock"
-# Connections that wait here cost no descriptor of ours; one that finds no place tries again only
-# after a second, and then after three. The kernel has its own limit.
+# Connections that wait here use no descriptor of this process; one that finds no place tries
+# again after a second, and then after three. The kernel has its own limit.
 _BACKLOG = 4096
 # Source: unix(7), sun_path has 108 bytes with its final zero.
 _LONGEST_PATH_BYTES = 107
 
 
 def listen_on_tcp(address: HttpAddress) -> socket.socket:
-    """Return a listening TCP socket; without a host it takes both families, where there are both.
+    """Return a listening TCP socket; without a host it uses IPv4 and IPv6 where both exist.
 
-    A kernel can be without IPv6, and another program can have the port of IPv6 alone.
+    A kernel can lack IPv6, and another program can use the port with IPv6 alone.
 
     Raises:
         OSError: the address cannot be used, or is in use.
@@ -53,7 +53,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def listen_in(run_dir: Path) -> socket.socket:
-    """Return a listening unix socket (0600) in the run directory; it replaces one of before.
+    """Return a listening unix socket (0600) in the run directory; it replaces an earlier one.
 
     Raises:
         OSError: the directory cannot be written to.

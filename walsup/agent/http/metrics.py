@@ -1,7 +1,7 @@
 """Metrics: one snapshot in Prometheus's text form, without its own state. Pure.
 
-Only what postgres_exporter and WAL-G's exporter do not have. Written here, for three lines of
-format: prometheus_client takes 5 MB of the agent. Tests read it with that library and promtool.
+Only what postgres_exporter and WAL-G's exporter lack. The format is written here, in three lines:
+prometheus_client would take 5 MB of the agent. Tests read it with that library and promtool.
 
 Source: Prometheus, "Exposition formats", text format 0.0.4.
 """
@@ -12,7 +12,7 @@ from walsup import __version__
 from walsup.agent.http import health
 from walsup.agent.state import Snapshot
 
-# name, type, what it says (docs/reference/metrics.md), value
+# Name, type, meaning as in docs/reference/metrics.md, and the value.
 Row = tuple[str, str, str, Callable[[Snapshot], float | None]]
 
 

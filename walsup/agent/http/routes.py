@@ -1,4 +1,4 @@
-"""What each path shows: probes, metrics, status, pure functions of the moment's snapshot."""
+"""The page of each path: probes, metrics, status; pure functions of the current snapshot."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,7 @@ READS = ("GET", "HEAD")
 
 
 class HttpResponse(NamedTuple):
-    """An answer: its status code, the type of its content, and that."""
+    """An answer: its status code, and its content with the type."""
 
     code: int
     kind: str
@@ -21,7 +21,7 @@ class HttpResponse(NamedTuple):
 
 
 def page(method: str, path: str, seen: Snapshot) -> HttpResponse:
-    """Return the answer to a request; a HEAD's is a GET's."""
+    """Return the answer to a request; HEAD gets the same as GET."""
     show = _PAGES.get(path.rstrip("/"))
     if show is None:
         return HttpResponse(404, _JSON, _as_json({"problem": "not found", "paths": list(_PAGES)}))

@@ -1,4 +1,4 @@
-"""HTTP: answers requests with pages, from the agent's own loop: one that hangs answers none."""
+"""Answers HTTP requests in the agent's event loop: when the loop hangs, probes fail."""
 
 import asyncio
 import errno
@@ -20,7 +20,7 @@ from walsup.archive.faults import Fault, FaultKind
 from walsup.settings import HttpAddress
 
 _BIND_RETRY_S = 5.0
-# For a whole request, for an answer to be taken, and between two requests.
+# For a whole request, for sending an answer, and between two requests.
 _PATIENCE_S = 5.0
 _MOST_COMMANDS = 16
 _PIECE = 1 << 14
@@ -28,7 +28,7 @@ _NO_REQUEST = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: clo
 
 
 async def serve(board: Board, address: HttpAddress) -> None:
-    """Answer on TCP without end; a port that is in use is a fault, not an end."""
+    """Answer on TCP without end; a port that is in use is a fault, and is tried again."""
     while True:
         try:
             listener = listen_on_tcp(address)
@@ -81,7 +81,7 @@ def _cannot_listen(where: str, raised: OSError) -> Fault:
 
 
 class Conversation:
-    """Answers the requests of connections, one answer in a turn of the loop over all of them."""
+    """Answers the requests of all connections, one answer in a turn of the event loop."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
@@ -107,8 +107,8 @@ class Conversation:
             if request is None:
                 break
             connection.is_served()
-            # Requests sent ahead, by any number of clients, must not keep the loop: the lease is
-            # renewed in it.
+            # Pipelined requests, by any number of clients, must not block the loop: it renews the
+            # lease.
             async with self._desk:
                 shown = self._answer(request)
                 await asyncio.sleep(0)

@@ -160,7 +160,7 @@ def as_text(status: Mapping[str, Any]) -> str:
 
 
 def _reasons(status: Mapping[str, Any]) -> Iterator[str]:
-    """Give the lines of the reasons, each with the headings that explain its fault."""
+    """Return the lines of the reasons, each with the headings that explain its fault."""
     faults = (status.get("faults") or {}).values()
     for reason in status["reasons"]:
         yield f"!          {reason}"

@@ -1,4 +1,4 @@
-"""The agent's loops. Each writes its own observations; none knows another's state."""
+"""The agent's loops. Each writes its own observations; none reads another's internal state."""
 
 from collections.abc import Awaitable, Callable
 

@@ -1,4 +1,4 @@
-"""Whether an archive in a directory is lost together with the database that it protects."""
+"""Checks whether a directory archive is on the same device as the database that it protects."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ _UNKNOWN_EVERY_S = 1.0
 
 
 async def device(context: AgentContext) -> None:
-    """Compare the file systems, again and again: a volume may be unmounted or moved."""
+    """Compare the file systems repeatedly: a volume may be unmounted or moved."""
     if not isinstance(context.settings.archive, FileArchive):
         await context.signals.stopping.wait()
         return
@@ -27,7 +27,7 @@ async def device(context: AgentContext) -> None:
 
 
 async def _look(context: AgentContext) -> bool:
-    """Put on the board what was found; returns whether it is known."""
+    """Show which devices are shared; return whether that is known."""
     archive, bucket = context.settings.archive, context.session.bucket
     if not isinstance(bucket, FileBucket) or not context.board.snapshot.init.postgres_pid:
         return False  # the data directory is still being made

@@ -60,7 +60,7 @@ class _Watchdog:
         self._cancelled = asyncio.Event()
 
     def cancel_examination(self) -> None:
-        """End the push of our own that may be under way."""
+        """End the agent's own push that may be running."""
         self._cancelled.set()
 
     async def turn(self, seen: Snapshot, now_s: float) -> None:
@@ -73,7 +73,7 @@ class _Watchdog:
             await self._act(action)
 
     def _look(self, seen: Snapshot, now_s: float) -> list[Action]:
-        """Return what the detectors want to be done, in this order."""
+        """Return the actions of the detectors, in this order."""
         process = None
         if seen.gate.state == "open" and seen.init.postgres_pid:
             process = archiver.find(seen.init.postgres_pid, before_pid=self._archiver_pid)
@@ -121,7 +121,7 @@ class _Watchdog:
         if hung and engine_daemon.replace(
             self._context, f"no answer within {_CHECK_TIMEOUT_S:g} s"
         ):
-            return  # its new pid is what gets better
+            return  # its new pid counts as an improvement
         if wake.reloads:
             log.info("archiver.woken", reason=wake.reason)
             self._context.pid1.reload()

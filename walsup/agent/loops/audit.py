@@ -1,4 +1,4 @@
-"""The audit by listing: the whole archive again and again, its newest day more often."""
+"""Audits the archive by listing: all of it regularly, its newest day more often."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from walsup.archive.faults import Fault
 from walsup.archive.storage.fault_mapping import classify
 
 _POLL_S = 0.5
-# With the lag's own, two listing requests in 10 s on average.
+# Together with the lag: two listing requests in 10 s on average.
 _REQUEST_EVERY_S = 7.5
 _LONGEST_S = 5 * 3600.0
 _SOON_S = 3.0
@@ -20,7 +20,7 @@ _FAILURES_SHOWN = 3
 
 
 async def audit(context: AgentContext) -> None:
-    """Look at once when the archive has become ours, then in the pace that it allows."""
+    """Audit at once when this instance owns the archive, then as often as its size allows."""
     auditor = Auditor.of(context)
     due_s, failures, held = 0.0, 0, None
     while not context.signals.stopping.is_set():
@@ -31,8 +31,8 @@ async def audit(context: AgentContext) -> None:
         if lease is not held or context.signals.audit_wanted.is_set():
             held, due_s = lease, 0.0
             context.signals.audit_wanted.clear()
-        # A bucket that does not answer the lag would not answer here: a directory's processes that
-        # hang in the kernel are not to become more.
+        # A bucket that does not answer the lag would not answer here, and each try would leave one
+        # more process of a directory archive that hangs in the kernel.
         if time.monotonic() < due_s or Subject.BUCKET in seen.faults:
             continue
         began_s = time.monotonic()
@@ -50,7 +50,7 @@ async def audit(context: AgentContext) -> None:
 
 
 def _not_done(context: AgentContext, fault: Fault) -> Fault:
-    """Say since when the archive is not audited, and why."""
+    """Return the fault that says since when the archive has not been audited, and why."""
     finished_at = context.board.snapshot.audit.finished_at
     since = "yet"
     if finished_at:
@@ -60,7 +60,7 @@ def _not_done(context: AgentContext, fault: Fault) -> Fault:
 
 
 async def _round(auditor: Auditor) -> bool:
-    """Look at everything when that is due, else at the newest day; tells whether it is settled."""
+    """Audit everything when that is due, else the newest day; return whether it is settled."""
     every_s = min(_LONGEST_S, auditor.pages * _REQUEST_EVERY_S)
     whole_s = auditor.whole_s
     due = whole_s is None or not auditor.has_looked or time.monotonic() - whole_s >= every_s

@@ -1,4 +1,4 @@
-"""The base backup: when a first segment is proven, and again behind a hole in the archive."""
+"""Takes a base backup when a first segment is verified, and again after a gap in the archive."""
 
 import asyncio
 from pathlib import Path
@@ -38,7 +38,7 @@ _WALK_EVERY_S = 1800.0
 
 
 async def backup(context: AgentContext) -> None:
-    """Take a base backup unless the archive has one of this cluster; another behind a hole."""
+    """Take a base backup unless the archive has one of this cluster; another after a gap."""
     if (
         context.session.bucket is None
         or isinstance(context.session.engine, Fault)
@@ -57,12 +57,12 @@ async def backup(context: AgentContext) -> None:
         if done is None:
             attempts = 0
             context.board.clear(Subject.BACKUP)
-            # Without one somebody else takes it, and it is looked for.
+            # Without one the operator takes it, and it is looked for.
             is_proven = context.board.snapshot.backup.counts
             look_s = _WALK_EVERY_S if is_proven else _LONGEST_RETRY_S
             wanted = (context.signals.stopping, context.signals.gap_found)
             while not await any_set(*wanted, timeout_s=look_s) and is_proven:
-                await omissions.look(context)  # links are made while the database runs, too
+                await omissions.look(context)  # links may appear while the database runs
             context.signals.gap_found.clear()
             continue
         attempts += 1
@@ -71,7 +71,7 @@ async def backup(context: AgentContext) -> None:
             seen = context.board.snapshot.backup
             context.board.put(backup=BackupSeen(state="failed", name=seen.name, attempts=attempts))
             pause_s = units.backoff(attempts, _FIRST_RETRY_S, _LONGEST_RETRY_S)
-            # With new credentials it is worth a try at once (S28).
+            # With new credentials try again at once.
             await any_set(context.signals.stopping, context.signals.rotated, timeout_s=pause_s)
 
 
@@ -86,7 +86,7 @@ async def _until_open(context: AgentContext) -> None:
 async def _attempt(
     context: AgentContext, bucket: Bucket, engine: Engine, attempts: int
 ) -> Fault | None:
-    """Give None when a backup of this cluster is proven in the bucket."""
+    """Return None when a base backup of this cluster is verified, else why none is."""
     left_out = await omissions.look(context)
     why = decryption.lacking(context.settings)
     context.board.attend(Subject.DECRYPTION, decryption.attention(why) if why else None)
@@ -101,7 +101,7 @@ async def _found_or_taken(
     attempts: int,
     left_out: tuple[LeftOut, ...],
 ) -> Fault | None:
-    """Prove the newest base backup, or take one and prove that."""
+    """Verify the newest base backup, or take one and verify that."""
     from_lsn = context.board.snapshot.needs_backup_from
     found = await valid_backups.newest(context, bucket)
     unfit = context.board.snapshot.audit.unfit_backups
@@ -114,7 +114,7 @@ async def _found_or_taken(
     _say_why(context)
     if not context.settings.initial_backup:
         context.board.put(backup=BackupSeen(state="none"))
-        # Somebody else takes them: looked for until there is one behind the hole.
+        # The operator takes them: looked for until there is one after the gap.
         return _behind_hole(found) if from_lsn else None
     context.board.put(backup=BackupSeen(state="waiting for a first segment", attempts=attempts))
     if hindered := await _hindered(context):
@@ -147,7 +147,7 @@ def _why(failure: Failure, engine: Engine, left_out: tuple[LeftOut, ...]) -> Fau
 
 
 def _wants_another(context: AgentContext, fault: Fault) -> bool:
-    """Return whether a new base backup may help: one more that nothing can read does not."""
+    """Return whether a new base backup may help: another unreadable one does not."""
     match fault.kind:
         case FaultKind.BASE_BACKUP_DAMAGED:
             return True
@@ -158,10 +158,10 @@ def _wants_another(context: AgentContext, fault: Fault) -> bool:
 
 
 async def _hindered(context: AgentContext) -> Fault | None:
-    """Return why no base backup can begin: no segment is proven, or the archive is not ours now.
+    """Return why no base backup can begin: no verified segment, or the archive has another owner.
 
-    The backup that was there may be missing because the whole archive has been removed or belongs
-    to another database by now; the next renewal would show that only up to a lease later.
+    An earlier backup may be missing because the archive was removed or now belongs to another
+    database; the next renewal would show that only up to a lease later.
 
     Raises:
         what the bucket raises.
@@ -185,7 +185,7 @@ async def _hindered(context: AgentContext) -> Fault | None:
 
 
 def _say_why(context: AgentContext) -> None:
-    """Show why the base backups that there are do not count, where that is no gap."""
+    """Show why existing base backups do not count when the reason is not a gap."""
     because = context.session.lease.owner.backups_because if context.session.lease else ""
     if because:
         wanted = context.settings.initial_backup
@@ -196,7 +196,7 @@ def _say_why(context: AgentContext) -> None:
 async def _push(
     context: AgentContext, engine: Engine, output: Path, left_out: tuple[LeftOut, ...]
 ) -> int:
-    """Run backup-push; given up with the stop, with refused credentials, and with the lease."""
+    """Run backup-push; cancel it at a stop, with rejected credentials, and without the lease."""
     if context.session.lease is None or not context.session.lease.is_held:
         return 1
     context.signals.backup_refused.clear()
@@ -215,10 +215,10 @@ async def _push(
 
 
 def _note(context: AgentContext, left_out: tuple[LeftOut, ...]) -> str:
-    """Give what a restore wants to know beforehand, unless the operator says something there.
+    """Return what a restore needs to know in advance, "" when the operator uses the field.
 
-    Out of the copy's own files: what an argument or a file elsewhere says no copy inherits. What
-    Patroni has configured is displaced in part, so nothing is said of its libraries.
+    From the files of the data directory: a copy does not inherit arguments or files elsewhere.
+    A restore replaces part of Patroni's configuration, so its libraries are not noted.
     """
     pgdata = context.settings.pgdata
     if _OPERATORS_NOTE in context.settings.passed_on:
@@ -230,7 +230,7 @@ def _note(context: AgentContext, left_out: tuple[LeftOut, ...]) -> str:
 
 
 async def _first_segment(context: AgentContext) -> bool:
-    """Wait until one segment of this claim is proven; an idle database is helped by a switch."""
+    """Wait until a segment of this claim is verified; in an idle database switch the segment."""
     meter = context.session.meter
     if meter is None:
         return False
@@ -249,10 +249,10 @@ async def _first_segment(context: AgentContext) -> bool:
 async def _prove(
     context: AgentContext, bucket: Bucket, engine: Engine, found: Backup
 ) -> Fault | None:
-    """A backup counts when its parts and its WAL are in the bucket, and the engine reads them.
+    """Return None when the backup counts: the bucket has its parts and WAL, the engine reads them.
 
-    The mark tells when to look; that it began before the backup proves nothing about what lies
-    behind it now.
+    The last contiguous segment shows when to check. It proves nothing about WAL before the claim,
+    so all of the backup's WAL is listed.
     """
     state = BackupSeen(state="waiting for its WAL", name=found.name, finished_at=found.finished_at)
     context.board.put(backup=state)

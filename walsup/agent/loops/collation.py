@@ -1,7 +1,7 @@
-"""Collation versions: those that indexes were built with, against those of this system.
+"""Compares the collation versions that indexes were built with to those of this system.
 
-Another version may sort otherwise, and an index that was built with the old one then misses rows
-and lets duplicates in. Looked at once after every start; walsup never refreshes a version itself.
+Another version may sort differently: an index that was built with the old one then misses rows
+and accepts duplicates. Checked once after every start; walsup does not refresh versions.
 """
 
 import asyncio
@@ -65,7 +65,7 @@ async def collation(context: AgentContext) -> None:
 
 
 async def _different(context: AgentContext) -> tuple[list[str], list[str]]:
-    """Return what has another version here, and which databases could not be asked, with why."""
+    """Return what has another version here, and the databases that could not be asked, and why."""
     found, unknown = [], []
     (version,) = await context.sql.row(_VERSION)
     if int(version) >= _PER_DATABASE_SINCE:

@@ -1,4 +1,4 @@
-"""Whether commits stand still for want of a synchronous standby."""
+"""Checks whether commits wait for a missing synchronous standby."""
 
 import asyncio
 import contextlib

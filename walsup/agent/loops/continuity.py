@@ -1,4 +1,4 @@
-"""Watching what the next start is held to: pg_control's checkpoints, and the encryption key."""
+"""Notes what the next start checks: pg_control's checkpoints, and the encryption key."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ _EVERY_S = 1.0
 
 
 async def continuity(context: AgentContext) -> None:
-    """Note each checkpoint while postgres runs; have the archive claimed again for another key."""
+    """Note each checkpoint while postgres runs; claim the archive again for a new key."""
     if context.settings.archive is None:
         return
     seen: tuple[int, int] | None = None

@@ -1,7 +1,7 @@
-"""Following the secret files (S28): changed credentials are tried, then taken into use.
+"""Follows the secret files: changed credentials are tried, then used.
 
-Files are read, not watched: Kubernetes swaps a symlink, and what one of two files says may be
-older than the other for a moment.
+Files are read, not watched: Kubernetes swaps a symlink, and one of two files may be older than
+the other for a moment.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ class _SecretFiles:
         self._trusted = _certificates(context.settings)
 
     async def look(self, *, asked: bool) -> None:
-        """Read once; take changed credentials into use when they work better than ours."""
+        """Read once; use changed credentials unless only the current ones work."""
         context = self._context
         found = self._read(asked=asked)
         trusted = _certificates(context.settings) or self._trusted
@@ -69,9 +69,9 @@ class _SecretFiles:
         await self._look_after_backup()
 
     def _read(self, *, asked: bool) -> Settings | None:
-        """Give what the files say; None, and the old credentials are kept, when they say nothing.
+        """Return the settings of the files; None when they are unreadable: the old ones are kept.
 
-        A file that is missing for a moment is no news; one that stays away is said once.
+        A file that is missing for a moment is not reported; one that stays missing is, once.
         """
         now_s = time.monotonic()
         try:
@@ -88,7 +88,7 @@ class _SecretFiles:
         return found
 
     async def _is_worse(self, found: Settings) -> Fault | None:
-        """Give why new credentials are not taken: the bucket refuses them, and not the old."""
+        """Return why new credentials are not used: the bucket rejects them alone."""
         problem = await _refusal(open_bucket(found))
         current = self._context.session.bucket
         if problem is None or current is None or await _refusal(current) is not None:
@@ -108,7 +108,7 @@ class _SecretFiles:
         context.signals.rotated.set()
 
     async def _look_after_backup(self) -> None:
-        """Cancel a backup that began with credentials which are refused by now."""
+        """Cancel a backup that began with credentials which the bucket now rejects."""
         if self._old is None:
             return
         if (
@@ -123,7 +123,7 @@ class _SecretFiles:
 
 
 def _certificates(known: Settings) -> bytes:
-    """Return what the file of the CA's certificates holds, nothing while it cannot be read."""
+    """Return the content of the CA certificate file, nothing while it cannot be read."""
     try:
         return known.ca_file.read_bytes() if known.ca_file else b""
     except OSError:
@@ -131,7 +131,7 @@ def _certificates(known: Settings) -> bytes:
 
 
 async def _refusal(bucket: Bucket) -> str | None:
-    """Give how the bucket refuses these credentials, None when it does not."""
+    """Return how the bucket rejects these credentials, None when it does not."""
     try:
         await bucket.get(OWNER_KEY)
     except Exception as raised:  # noqa: BLE001 (whatever else it is, the loops name it)

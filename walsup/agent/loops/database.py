@@ -1,4 +1,4 @@
-"""Watching the database over SQL: position, role, and what its archiver says."""
+"""Samples the database over SQL: position, role, and the statistics of its archiver."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from walsup.postgres.sql.connection import UNANSWERED, postmaster
 
 _EVERY_S = 1.0
 _WAITING_EVERY_S = 5.0
-# Counting 100,000 files holds the interpreter for a moment: at most a twentieth of the time.
+# Counting 100,000 files blocks the interpreter for a moment: at most a twentieth of the time.
 _WAITING_SHARE = 20
 _WAITING_CHEAP_S = 0.005
 
@@ -35,7 +35,7 @@ select r, case when r then pg_catalog.pg_last_wal_replay_lsn()
 
 
 async def database(context: AgentContext) -> None:
-    """Sample the server every second; readiness is what postmaster.pid and SQL say."""
+    """Sample the server every second; readiness follows postmaster.pid and SQL."""
     ready = False
     count_due_s = count_took_s = 0.0
     while True:
@@ -43,7 +43,7 @@ async def database(context: AgentContext) -> None:
         seen = await _observe(context)
         context.board.put(database=seen)
         if seen.accepting and not ready and context.settings.archive:
-            # After a start archive_timeout is ignored for up to 5 minutes, until a reload (S8).
+            # After a start archive_timeout is ignored for up to 5 minutes, until a reload.
             context.pid1.reload()
         ready = seen.accepting
         if context.session.meter and seen.accepting and seen.timeline:
@@ -72,8 +72,8 @@ async def _observe(context: AgentContext) -> DatabaseState:
         context.sql.drop()
         return DatabaseState()
     if server.status == "standby" and restore_state.is_under_way(context.settings.pgdata):
-        # It says so too when it recovers without letting anybody in (hot_standby=off), and a
-        # refused login ten times a second would take a tenth of what recovers.
+        # The status is the same in a recovery without sessions (hot_standby=off), and a rejected
+        # login ten times a second would slow recovery by a tenth.
         return DatabaseState()
     accepting = DatabaseState(
         accepting=True, role="standby" if server.status == "standby" else "primary"

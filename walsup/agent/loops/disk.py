@@ -1,4 +1,4 @@
-"""The disks: a reserve beside the WAL, when it will be full, and what is full already (S25)."""
+"""Watches the disks: keeps a reserve in pg_wal, forecasts when it is full, and names full ones."""
 
 import asyncio
 import time
@@ -28,7 +28,7 @@ _LEAST_BYTES = 64 << 10
 
 
 async def disk(context: AgentContext) -> None:
-    """Look at the three file systems every second."""
+    """Check the three file systems every second."""
     pgdata = context.settings.pgdata
     recycler = Recycler(Sql(pgdata, context.settings.database_role, context.settings.pgpassword))
     forecast, refilled_s, segment_bytes = Forecast(), -_REFILL_EVERY_S, 0
@@ -56,9 +56,9 @@ async def disk(context: AgentContext) -> None:
 
 
 class Recycler:
-    """Asks for checkpoints while pg_wal has little room: nothing archived is recycled before one.
+    """Requests checkpoints while pg_wal is nearly full: archived segments are recycled only then.
 
-    postgres's own next checkpoint may come after the segment that does not fit any more.
+    postgres's own next checkpoint may come after the segment that no longer fits.
     """
 
     def __init__(self, sql: Sql) -> None:
@@ -66,11 +66,11 @@ class Recycler:
         self._done_lsn = 0
 
     async def recycle(self, seen: Snapshot) -> None:
-        """Ask for one when more has been proven since the last; it is not waited for."""
+        """Request a checkpoint when more WAL was verified since the last; do not wait for it."""
         proven_lsn = seen.lag.proven_lsn
         if seen.database.role != "primary" or proven_lsn <= self._done_lsn:
             return
-        # Asked is enough: it goes on when we do not wait, and a second one would only cost WAL.
+        # Requesting is enough: it goes on without a waiting session, and another costs WAL.
         self._done_lsn = proven_lsn
         try:
             await self._sql.row("checkpoint")
@@ -81,7 +81,7 @@ class Recycler:
 
 
 def _behind(seen: Snapshot) -> bool:
-    """Tell whether the archive does not keep up: shut, or finished segments wait for long."""
+    """Return whether archiving does not keep up: disabled, or finished segments wait for long."""
     if seen.archive is None:
         return False
     waits = seen.lag.known and seen.lag.segments > 1 and seen.lag.seconds > _BEHIND_S
@@ -96,7 +96,7 @@ def _disk(path: Path) -> FileSystemSpace | None:
 
 
 def _low(context: AgentContext, pg_wal: FileSystemSpace | None, segment_bytes: int) -> Fault | None:
-    """Give the fault of the first file system that is full, or nearly."""
+    """Return the fault of the first file system that is full, or nearly."""
     if pg_wal is not None and pg_wal.free_bytes < _LOW_SEGMENTS * segment_bytes:
         return Fault(
             kind=FaultKind.DISK_FULL,

@@ -1,4 +1,4 @@
-"""Whether the engine can be started at all, found out before a segment needs it."""
+"""Checks that the engine can be started, before a segment needs it."""
 
 import asyncio
 import errno
@@ -25,14 +25,14 @@ _TRY_TIMEOUT_S = 20.0
 _ABSENT_S = 3.0
 _RESTARTS_WITHIN_S = 20.0
 _MANY_RESTARTS = 3
-# What a shell says of a program that cannot be executed, or whose libraries are missing.
+# The exit codes for a program that cannot be executed, or whose libraries are missing.
 _NOT_EXECUTED = (126, 127)
 # The kernel rejects the file itself: the next try ends the same way.
 _NO_PROGRAM = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOEXEC)
 
 
 class File(NamedTuple):
-    """A program as it is on the disk; another one has to be tried anew."""
+    """A program as it is on the disk; a changed one has to be tried again."""
 
     inode: int
     size: int
@@ -74,7 +74,7 @@ async def engine(context: AgentContext) -> None:
 
 
 class Programs:
-    """The engine's programs: there, executable, and of this machine."""
+    """Checks that the engine's programs exist, are executable, and run on this machine."""
 
     def __init__(self, context: AgentContext, chosen: Engine) -> None:
         self._context = context
@@ -82,7 +82,7 @@ class Programs:
         self._tried: dict[Path, Tried] = {}
 
     async def look(self, now_s: float) -> Fault | None:
-        """Return why a program cannot be started, None when all can as far as is known."""
+        """Return why a program cannot be started, None when no failure is known."""
         for path in self._paths:
             try:
                 file = await asyncio.to_thread(_file, path)
@@ -107,7 +107,7 @@ class Programs:
             certain = raised.errno in _NO_PROGRAM
             fault = _broken(path, raised.strerror or str(raised))
             return Tried(file, now_s, fault, _FAILURES_SHOWN if certain else before + 1)
-        # A client of a daemon may not know the option; it has been started all the same.
+        # The daemon's client may not know the option; it was started nevertheless.
         if code < 0 or code in _NOT_EXECUTED:
             how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
             said = f"{how}\n{last_lines(output, self._context.secrets())}".strip()
@@ -131,14 +131,14 @@ def _broken(path: Path, why: str) -> Fault:
 
 
 class _Daemon:
-    """The resident daemon: running, and for longer than a moment."""
+    """Checks that the engine's daemon keeps running."""
 
     def __init__(self) -> None:
         self._present_s = 0.0
         self._restarts: list[tuple[float, int]] = []
 
     def look(self, seen: Snapshot, now_s: float) -> Fault | None:
-        """Take note of what PID 1 says of it; gives a fault when it does not stay."""
+        """Record what PID 1 reports about it; return a fault when it does not keep running."""
         wanted = seen.gate.state == "open" and seen.gate.daemon and not seen.init.stopping
         if not wanted or seen.init.engine_pid:
             self._present_s = now_s

@@ -1,4 +1,4 @@
-"""What standbys acknowledge, so that a primary that cannot renew its lease may go on writing."""
+"""Records what standbys acknowledge: it lets a primary without a renewed lease go on writing."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from walsup.postgres.standby_signal import SLOTS
 _EVERY_S = 1.0
 _IN_A_LEASE = 3
 _ENDS_BELOW_LEASES = 0.5
-# It waits for no standby: synchronous_commit is for this one statement.
+# It does not wait for a standby: synchronous_commit applies to this one statement.
 _WRITE = (
     "select pg_catalog.set_config('synchronous_commit', 'local', true),"
     " pg_catalog.pg_logical_emit_message(true, 'walsup', 'is a standby there?')"
@@ -28,7 +28,7 @@ _STANDBYS = (
 
 
 async def fence(context: AgentContext) -> None:
-    """Look three times in a lease, on a primary that silence may end."""
+    """Look three times in a lease, on a primary that a deadline may end."""
     if context.session.fencing is None:
         await context.signals.stopping.wait()
         return

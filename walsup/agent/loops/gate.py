@@ -1,4 +1,4 @@
-"""The gate (S6b, S7): shut until the archive is known to be ours, then held by the lease."""
+"""Enables archiving once this instance owns the archive, and keeps it enabled by the lease."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ _LOOK_EVERY_S = 1.0
 
 
 async def gate(context: AgentContext) -> None:
-    """Open the gate, hold it open, and open it anew when the credentials have changed."""
+    """Enable archiving, keep it enabled, and claim again when the credentials have changed."""
     if context.session.bucket is None:
         await context.signals.stopping.wait()
         return
@@ -64,7 +64,7 @@ async def _try_open(context: AgentContext, keeper: GateOpening | None) -> Fault 
     context.session.rival = None
     try:
         return await keeper.open(context.session.bucket)
-    except Exception as raised:  # noqa: BLE001 (whatever it is, the gate stays shut and says why)
+    except Exception as raised:  # noqa: BLE001 (whatever it is, archiving stays disabled)
         return classify(raised)
 
 
@@ -80,7 +80,7 @@ def _shut(context: AgentContext, fault: Fault) -> None:
 
 
 async def _until_worth_trying(context: AgentContext, pause_s: float) -> None:
-    """Wait, but not when a person has decided meanwhile (`walsup adopt`)."""
+    """Wait, but not after `walsup adopt` or new credentials."""
     archive = str(context.settings.archive)
     before = markers.adoption(context.settings.pgdata, archive)
     with contextlib.suppress(TimeoutError):

@@ -1,4 +1,4 @@
-"""A stop that waits for processes of postgres that hang: they are ended in time."""
+"""Ends hung walsenders that a stop of postgres waits for."""
 
 import asyncio
 import time
@@ -12,16 +12,16 @@ from walsup.postgres.processes.walsenders import Child, children, end, resume, w
 
 _LOOK_EVERY_S = 0.25
 _AGAIN_EVERY_S = 0.5
-# Of the grace: what is left of it is for the checkpoint and for what is not archived yet.
+# Of the grace: the rest is for the checkpoint and for WAL that is not archived yet.
 _PATIENCE_PART = 8
 _LONGEST_PATIENCE_S = 10.0
 _ASKED_BEFORE_NEXT = 2
 
 
 async def walsenders(context: AgentContext) -> None:
-    """End walsenders that keep the shutdown checkpoint, or after it the end, waiting.
+    """End walsenders for which the shutdown checkpoint, or afterwards the end, waits.
 
-    What was stopped by a signal, of whatever kind, is resumed: it has been asked to end.
+    Any child that a signal has stopped is resumed: postgres has asked it to end.
     """
     await context.signals.stopping.wait()
     patience_s = min(_LONGEST_PATIENCE_S, context.settings.stop_grace_s / _PATIENCE_PART)
@@ -32,7 +32,7 @@ async def walsenders(context: AgentContext) -> None:
         waited = await asyncio.to_thread(_waited_for, context, found)
         if time.monotonic() - began_s >= patience_s:
             _resume(found)
-        if not rounds and waited != seen:  # one that sends shows in its title how far it is
+        if not rounds and waited != seen:  # a walsender that sends shows its position in its title
             since_s = time.monotonic()
         seen = waited
         if not waited:
@@ -51,7 +51,7 @@ def _end(hung: list[Child], *, first: bool) -> None:
 
 
 def _resume(found: list[Child]) -> None:
-    """Let what was stopped by a signal end: it has been asked to by postgres."""
+    """Resume children that a signal has stopped, so that they can end."""
     for child in found:
         if child.stopped:
             log.warning("process.resumed", pid=child.pid, title=child.title)
@@ -59,7 +59,7 @@ def _resume(found: list[Child]) -> None:
 
 
 def _waited_for(context: AgentContext, found: list[Child]) -> list[Child]:
-    """Return the walsenders that are waited for, none while the checkpoint is being written."""
+    """Return the walsenders that postgres waits for, none while it writes the checkpoint."""
     try:
         if pg_control.read(context.settings.pgdata).state is DBState.SHUTTING_DOWN:
             return []

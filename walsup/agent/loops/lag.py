@@ -1,4 +1,4 @@
-"""Proving the lag: the bucket's listing, continued after the last contiguous segment (S33)."""
+"""Measures the lag by listing the bucket after the last contiguous segment."""
 
 import asyncio
 import time
@@ -20,9 +20,9 @@ _SWITCH_MARGIN_S = 5.0
 
 
 async def lag(context: AgentContext) -> None:
-    """Publish the lag every second; list when something could be proven, else every 15 s.
+    """Publish the lag every second; list when that could verify something, else every 15 s.
 
-    A listing is a task of its own: while one hangs, the lag goes on rising.
+    A listing is a separate task: while one hangs, the lag still rises.
     """
     listing, listed_s, listed = None, -_CHECK_S, False
     conflicts = Conflicts(context)
@@ -47,7 +47,7 @@ async def lag(context: AgentContext) -> None:
         await _look_into_wal(context.settings.pgdata, context.session.meter)
         if not context.signals.stopping.is_set():
             await _switch_when_overdue(context)
-        # Before the first listing everything since the claim would look unproven.
+        # Before the first listing everything since the claim would count as not verified.
         if not context.board.snapshot.database.observed:
             context.board.put(lag=Lag(proven_lsn=context.session.meter.mark.end_lsn))
         elif listed:
@@ -60,7 +60,7 @@ async def _list(context: AgentContext, bucket: Bucket, meter: Meter, conflicts: 
         reached = await write_position.sampled(context)
         if reached is not None:
             run = await conflicts.advance(bucket, meter.mark, reached)
-            # Without the lease another start may have written what is listed.
+            # Without the lease another start may have written the listed objects.
             if context.session.lease is not None and context.session.lease.is_held:
                 meter.proven(run.mark)
                 context.session.note_verified(run.verified)
@@ -78,7 +78,7 @@ async def _list(context: AgentContext, bucket: Bucket, meter: Meter, conflicts: 
 
 
 async def _look_into_wal(pgdata: Path, meter: Meter) -> None:
-    """Let the WAL itself tell whether anything of a transaction was written since the switch.
+    """Read the WAL to learn whether a transaction has written anything since the switch.
 
     An open transaction that does nothing would otherwise cost a segment each archive_timeout.
     """

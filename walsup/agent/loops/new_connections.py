@@ -1,7 +1,6 @@
-"""Whether postgres answers a new connection, asked by a schedule of its own.
+"""Checks on a separate schedule whether postgres answers a new connection.
 
-postmaster.pid keeps saying what a postmaster said that hangs by now, and a session that is open
-already still works then.
+When the postmaster hangs, postmaster.pid keeps its last status, and open sessions still work.
 """
 
 import asyncio
@@ -21,7 +20,7 @@ _QUESTION = "select pg_catalog.pg_is_in_recovery()"
 
 
 async def connection(context: AgentContext) -> None:
-    """Try a new connection every two seconds while postgres says that it accepts some."""
+    """Try a new connection every two seconds while postmaster.pid says that it accepts them."""
     while not context.signals.stopping.is_set():
         if not _accepts(context):
             await asyncio.sleep(_LOOK_EVERY_S)
@@ -34,7 +33,7 @@ async def connection(context: AgentContext) -> None:
 
 
 def _accepts(context: AgentContext) -> bool:
-    """Tell whether there is something to ask; a restore lets nobody in, and says otherwise."""
+    """Return whether postgres accepts connections; in a restore it does not, whatever it says."""
     pgdata = context.settings.pgdata
     server = postmaster(pgdata)
     if server is None or not server.accepts or not context.board.snapshot.init.postgres_pid:
@@ -43,10 +42,10 @@ def _accepts(context: AgentContext) -> bool:
 
 
 async def _try(sql: Sql) -> tuple[str, bool]:
-    """Connect and ask; give why there is no answer, "" for one, and whether all slots are taken.
+    """Connect and ask; return why there is no answer ("" for one), and whether all slots are used.
 
-    A refusal is an answer too, unless postgres starts or stops: a full connection table is no
-    reason to take a database out of its Service, where its other clients would lose it as well.
+    A rejection is an answer too, unless postgres starts or stops: a full connection table is no
+    reason to take a database out of its Service, where its other clients would lose it too.
     """
     try:
         async with asyncio.timeout(_DEADLINE_S):
@@ -56,7 +55,7 @@ async def _try(sql: Sql) -> tuple[str, bool]:
     except asyncpg.TooManyConnectionsError:
         return "", True
     except asyncpg.PostgresError:
-        return "", False  # such as a role that may not log in: the database loop says so
+        return "", False  # such as a role that cannot log in: the database loop shows it
     except TimeoutError:
         return f"no answer within {_DEADLINE_S:g} s", False
     except (asyncpg.InterfaceError, OSError) as raised:

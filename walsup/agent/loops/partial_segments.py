@@ -1,7 +1,7 @@
-"""Removing half segments from a directory: WAL-G before 3.0.9 leaves them, and replaces none.
+"""Removes partial segments from a directory archive: WAL-G before 3.0.9 leaves them there.
 
-It writes under the final name, so a kill or a full disk leaves a part; its next push of that
-segment reads it, cannot, and fails for ever.
+It writes under the final name, so a kill or a full disk leaves a part. Each later push of that
+segment reads the part, cannot decompress it, and fails.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ _STUCK_AFTER_S = 15.0
 
 
 async def torn(context: AgentContext) -> None:
-    """Look for half segments while the archive is ours and nothing moves."""
+    """Look for partial segments while archiving is enabled and does not move."""
     if not isinstance(context.settings.archive, FileArchive):
         await context.signals.stopping.wait()
         return
@@ -42,7 +42,7 @@ async def torn(context: AgentContext) -> None:
 
 
 async def _discard(context: AgentContext, bucket: Bucket, mark: Segment) -> None:
-    """Remove those that are whole in pg_wal: of another, half is better than nothing."""
+    """Remove those that pg_wal has completely: of others the part is better than nothing."""
     pg_wal = context.settings.pgdata / "pg_wal"
     for key in await bucket.torn(WAL_FOLDER, f"{WAL_FOLDER}/{mark.name}"):
         name = strip_extension(key).rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""Following the password of a standby's primary: its file is written again when it changes.
+"""Follows the password of a standby's primary: its file is written again when it changes.
 
 libpq reads the file at each connection, so postgres needs no reload.
 """
@@ -16,7 +16,7 @@ _EVERY_S = 5.0
 
 
 async def passfile(context: AgentContext) -> None:
-    """Read the settings every 5 s on an instance that has been told of a primary."""
+    """Read the settings every 5 s on an instance that has a primary."""
     if context.settings.primary_conninfo is None:
         await context.signals.stopping.wait()
         return
@@ -25,6 +25,6 @@ async def passfile(context: AgentContext) -> None:
         try:
             again = await asyncio.to_thread(context.reload_settings, _EVERY_S)
         except WalsupError:
-            continue  # a file is missing for a moment; the loop of the bucket's secrets says so
+            continue  # a file is missing for a moment; the loop of the bucket's secrets shows it
         if file.keep(context.run_dir, renewed(context.settings, again)):
             log.info("settings.reloaded", changed=True, of="the primary's password")

@@ -1,4 +1,4 @@
-"""Following PID 1: its state file, read when nudged and every second, and the heartbeat."""
+"""Follows PID 1: reads its state file at each signal and every second, and sends the heartbeat."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ _EVERY_S = 1.0
 
 
 async def watch(context: AgentContext) -> None:
-    """Put PID 1's state on the board; have secrets read again when it was asked to."""
+    """Show PID 1's state; request that secrets are read again after a reload."""
     reloads: int | None = None
     waited = False
     while True:
@@ -36,16 +36,16 @@ async def watch(context: AgentContext) -> None:
 
 
 def _of_log(pid1: Pid1State) -> Fault | None:
-    """Return what is wrong with the container's log; nothing else waits for it."""
+    """Return the fault of a blocked container log; nothing else waits for the log."""
     if not pid1.log_stalls:
         return None
-    # Without a number that grows: each new text is logged, in that very log.
+    # Without a growing number: each new text is logged, in this same log.
     problem = f"the container's log is blocked ({pid1.log_stalls}), and lines are dropped"
     return Fault(kind=FaultKind.LOG, problem=problem)
 
 
 def _show_wait(context: AgentContext, *, waited: bool) -> bool:
-    """Show why prepare waits for the archive, as any fault of the bucket; tells whether it does.
+    """Show why prepare waits for the archive, as a fault of the bucket; return whether it does.
 
     The bucket's own loop begins when prepare has ended.
     """

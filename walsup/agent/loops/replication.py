@@ -1,8 +1,8 @@
-"""What standbys need of their primary: a role, a line that lets it in, no lost slots.
+"""Gives standbys what they need of their primary: a role, a pg_hba.conf line, no lost slots.
 
-Made again whenever it is missing, so a restored database has it too. No file of the operator is
-edited (S9): a missing line of pg_hba.conf is named. The password is never part of a statement; its
-verifier is, in a session that logs nothing.
+The role is created whenever it is missing, so a restored database has it too. The operator's files
+are not edited: a missing line of pg_hba.conf is a fault. The password is never part of a statement;
+its verifier is, in a session that logs nothing.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ from walsup.postgres.standby_signal import SLOTS
 
 _FIRST_LOOK_S = 0.5
 _EVERY_S = 15.0
-_SHARED_S = 5.0  # the loop of the bucket's secrets reads as often
+_SHARED_S = 5.0  # the loop of the bucket's secrets reads at the same interval
 
 _ROLE = (
     "select a.rolcanlogin and a.rolreplication, a.rolpassword from pg_catalog.pg_authid a"
     " where a.rolname operator(pg_catalog.=) $1"
 )
-# A group or a pattern may mean the role: better silent than wrong.
+# A group or a pattern may include the role: better no fault than a wrong one.
 _LINES = """
 select pg_catalog.count(*)
   from pg_catalog.pg_hba_file_rules h cross join lateral pg_catalog.unnest(h.user_name) one
@@ -65,7 +65,7 @@ async def replication(context: AgentContext) -> None:
 
 
 def _password(context: AgentContext, before: str) -> str:
-    """Return the password as its file has it now; without one it is the one before."""
+    """Return the password in its file now, else the one before."""
     try:
         return context.reload_settings(_SHARED_S).replication_password or before
     except WalsupError:
@@ -87,7 +87,7 @@ async def _look(context: AgentContext, user: str, password: str) -> None:
 
 
 async def _set_role(context: AgentContext, user: str, verifier: str, *, exists: bool) -> None:
-    """Create or alter the role; whoever has the verifier can log in, so it is logged nowhere."""
+    """Create or alter the role; the verifier is enough to log in, so it is not logged."""
     silent = context.secret_sql()
     try:
         if not exists:

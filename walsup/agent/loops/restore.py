@@ -1,4 +1,4 @@
-"""A restore under way: the handler of misses, the claim, how far it is, and its end."""
+"""Runs a restore: answers misses, claims the archive, shows the progress, and ends it."""
 
 import asyncio
 import contextlib
@@ -43,7 +43,7 @@ _STILL_S = 600.0
 
 
 async def restore(context: AgentContext) -> None:
-    """Wait for a restore in this data directory, and see it through."""
+    """Wait for a restore in this data directory, and accompany it to its end."""
     while not context.signals.stopping.is_set():
         found = restore_state.read(context.settings.pgdata)
         if found is not None and not found.ended_at:
@@ -85,7 +85,7 @@ async def restore(context: AgentContext) -> None:
 async def _miss_handler(
     context: AgentContext, found: Restored, line: TimelineHistory, claim: Reclaim | None
 ) -> MissHandler | None:
-    """Return the handler once the source's keys can be read; None: it is not needed any more."""
+    """Return the handler once the source's keys can be read; None: it is no longer needed."""
     while (
         restore_state.is_recovering(context.settings.pgdata)
         and not context.signals.stopping.is_set()
@@ -125,7 +125,7 @@ async def _until_promoted(context: AgentContext, found: Restored) -> None:
 
 
 async def _end_low(context: AgentContext) -> bool:
-    """End a recovery that has paused for want of a setting: the next start raises it."""
+    """End a recovery that has paused because a setting is too low: the next start raises it."""
     if not context.board.snapshot.database.observed:
         return False
     try:
@@ -143,13 +143,13 @@ async def _end_low(context: AgentContext) -> bool:
 
 
 def _is_promoted(pgdata: Path) -> bool:
-    """Tell whether the end is behind us; "ready" is said of read-only sessions in recovery too."""
+    """Return whether recovery has ended; the status "ready" also means a recovery with sessions."""
     signalled = os.path.exists(pgdata / restore_state.SIGNAL)  # noqa: PTH110 (asked twenty times a second)
     return not signalled and pg_control.read(pgdata).state is DBState.IN_PRODUCTION
 
 
 async def _until_on_new_timeline(context: AgentContext, found: Restored) -> None:
-    """Wait for the checkpoint that says so: promoted out of a pause, it is not yet made."""
+    """Wait for the checkpoint on the new timeline; after a pause it does not exist yet."""
     while pg_control.read(context.settings.pgdata).timeline <= found.legs[-1][0]:
         with contextlib.suppress(asyncpg.PostgresError, OSError, TimeoutError):
             await context.sql.row("checkpoint")
@@ -170,7 +170,7 @@ async def _become_own(context: AgentContext) -> None:
 
 
 def _progress(context: AgentContext, found: Restored, elapsed_s: float) -> RestoreState:
-    """Give how far recovery is, from the title of the process that does it."""
+    """Return the progress of recovery, from the title of the startup process."""
     first = Segment.parse(found.first, found.segment_size)
     last = Segment.parse(found.last, found.segment_size)
     seen = RestoreState(
@@ -198,7 +198,7 @@ def _progress(context: AgentContext, found: Restored, elapsed_s: float) -> Resto
 
 
 def _show_fetch(context: AgentContext) -> None:
-    """Show what prepare says about the fetch."""
+    """Show the progress of the fetch that prepare has written."""
     with contextlib.suppress(OSError, ValueError, TypeError):
         seen = json.loads((context.run_dir / PROGRESS).read_text(encoding="utf-8"))
         context.board.put(restore=RestoreState(**seen))
@@ -216,7 +216,7 @@ def _shown(seen: RestoreState) -> dict[str, object]:
 
 
 def _end(context: AgentContext, found: Restored) -> None:
-    """Note that it is done: what was the copy of an archive is a database of its own now."""
+    """Note that the restore is done: the copy of an archive is a separate database now."""
     pgdata = context.settings.pgdata
     now = time.time()
     done = found._replace(ended_at=now, timeline_after=pg_control.read(pgdata).timeline)

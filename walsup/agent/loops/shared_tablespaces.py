@@ -1,8 +1,8 @@
-"""Tablespaces that two servers on one machine would share, found by a lock on each of them.
+"""Finds tablespaces that two servers on one machine would share, by a lock on each directory.
 
-Whoever runs on a data directory locks the directories of its tablespaces. A standby that streams
-replays what it receives at once: its replay is paused when a tablespace appears, until it is known
-that its primary, which has created it in the same directory perhaps, does not hold the lock.
+The agent of a running server locks the directories of its tablespaces. A standby replays at once
+what it receives, and its primary may have created a tablespace in the same directory: replay is
+paused when a tablespace appears, until it is known that the primary does not hold the lock.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from walsup.postgres.tablespaces import locations
 
 _EVERY_S = 0.2
 _STANDBY_EVERY_S = 0.05
-_PATIENCE_S = 1.2  # several looks of the primary's agent; less than a stopped process may stand
+_PATIENCE_S = 1.2  # several rounds of the primary's agent; less than a stopped process may take
 
 
 async def tablespaces(context: AgentContext) -> None:
@@ -40,7 +40,7 @@ async def tablespaces(context: AgentContext) -> None:
                 continue
             links = frozenset(locations.links(pgdata))
             is_standby = standby_signal.is_standby(pgdata)
-            # An agent that ended while it judged is continued: replay is still paused.
+            # The previous agent ended while it checked: replay is still paused.
             begun = pause.recorded() if is_standby and before is None else frozenset()
             fresh = links - before if before is not None else begun
             if is_standby and fresh:
@@ -66,7 +66,7 @@ async def _judge(
     fresh: frozenset[Link],
     pause: ReplayPause,
 ) -> list[Link]:
-    """Return which new ones are another server's, with replay paused until that is known."""
+    """Return the new ones that another server holds; replay is paused until that is known."""
     pgdata, postgres_pid = context.settings.pgdata, context.board.snapshot.init.postgres_pid
     is_paused = bool(pause.recorded())
     if not is_paused and all(locations.is_claimed(pgdata, place) for _, place in fresh):
@@ -91,8 +91,8 @@ async def _end(context: AgentContext, shared: Link, *, is_new: bool) -> None:
     """End a standby before it writes more into its primary's files.
 
     A shutdown would write out what it has replayed; without its startup process postgres ends at
-    once. `is_new`: its creation has just been replayed; without the link the next start comes to
-    that record again. The link of an older one would be made by nothing.
+    once. `is_new`: its creation has just been replayed; without the link the next start replays
+    that record again. The link of an older tablespace would not be created again.
     """
     number, place = shared
     fault = _fault(number, place)

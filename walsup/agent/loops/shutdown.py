@@ -1,4 +1,4 @@
-"""The end of a stop: push what is left in pg_wal, look into the bucket, say the verdict."""
+"""Ends a stop: pushes what is left in pg_wal, lists the bucket, and gives the verdict."""
 
 import asyncio
 import time
@@ -33,20 +33,20 @@ _QUESTION = "everything before the shutdown checkpoint is in the bucket"
 _LONG_HEADER_BYTES = 40
 _RETRY_S = 0.2
 _ASK_AGAIN_S = 1.0
-# With one of these the bucket does not answer: it may yet. Others need a person.
+# With one of these the bucket may answer again. The others need a person.
 _MAY_PASS = (*PASSING, FaultKind.OVERWRITE_CONFLICT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needed:
-    """What has to be in the bucket: all segments up to `last`, and nothing lies behind it."""
+    """What has to be in the bucket: all segments up to `last`; `rest_bytes` of WAL follow it."""
 
     last: Segment
     rest_bytes: int
 
 
 async def stop(context: AgentContext) -> None:
-    """Wait for postgres's end, sweep, and give PID 1 the verdict."""
+    """Wait for the end of postgres, push what is left, and send PID 1 the verdict."""
     await context.signals.sweeping.wait()
     if context.session.bucket is None:
         return
@@ -69,7 +69,7 @@ async def stop(context: AgentContext) -> None:
 
 
 async def _first_of(*works: Coroutine[None, None, str]) -> str:
-    """Return what the first of them says, and cancel the others."""
+    """Return the result of the first, and cancel the others."""
     tasks = [asyncio.ensure_future(work) for work in works]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -118,9 +118,9 @@ async def _prove(context: AgentContext, bucket: Bucket, sweep: FinalPush) -> str
 async def _until_proven(
     context: AgentContext, bucket: Bucket, meter: Meter, sweep: FinalPush, end: WritePosition
 ) -> tuple[Segment, str]:
-    """Push until everything before `end` is proven, or another program's object is in the way.
+    """Push until all before `end` is verified, or a foreign object prevents it.
 
-    Returns the last proven segment, and what is wrong with the names in the archive ("": nothing).
+    Returns the last verified segment, and what is wrong with names in the archive ("": nothing).
     """
     conflicts = Conflicts(context, settle_s=0.0)
     while not _shut(context):
@@ -137,7 +137,7 @@ async def _until_proven(
 
 
 def _shut(context: AgentContext) -> str:
-    """Return the verdict when nothing can be archived any more, "" while it can."""
+    """Return the verdict when nothing more can be archived, "" while it can."""
     gate = context.board.snapshot.gate
     if gate.state == "open":
         return ""
@@ -148,12 +148,12 @@ def _shut(context: AgentContext) -> str:
 async def _say(
     context: AgentContext, bucket: Bucket, found: ControlData, mark: Segment, sweep: FinalPush
 ) -> str:
-    """Return the verdict, when all segments are proven: of all that a restore needs."""
+    """Return the verdict when all segments are verified: on everything that a restore needs."""
     needed = needed_for(found)
     missing = _lost(context)
     backup = ""
     if not missing:
-        # It pushes again what pg_wal still has. The owner object has to be released after it.
+        # It pushes again what pg_wal still has. Release the owner object only afterwards.
         missing = await audited(context, needed.last, time.monotonic() + sweep.stop_left_s() / 2)
     if not missing:
         backup, missing = await _restorable(context, bucket, found, needed.last)
@@ -179,7 +179,7 @@ async def _restorable(
 
 
 async def _until_open(context: AgentContext) -> None:
-    """Wait while the gate is shut for a reason that may pass, or is being opened."""
+    """Wait while archiving is being enabled, or is disabled for a reason that may pass."""
     asked_s = -_ASK_AGAIN_S
     while (seen := context.board.snapshot).gate.state != "open":
         if seen.gate.state == "shut":
@@ -188,24 +188,24 @@ async def _until_open(context: AgentContext) -> None:
                 return
             if time.monotonic() - asked_s >= _ASK_AGAIN_S:
                 asked_s = time.monotonic()
-                context.signals.reopen.set()  # its own next try may be far away
+                context.signals.reopen.set()  # its own next try may be much later
         await asyncio.sleep(_RETRY_S / 4)
 
 
 async def _leave_crashed(
     context: AgentContext, bucket: Bucket, lease: Lease, mark: Segment, sweep: FinalPush
 ) -> str:
-    """Push what can be pushed, and give the archive up; returns the verdict."""
+    """Push what can be pushed, and release the archive; return the verdict."""
     await _push_ready(context, sweep)
     conflicts = Conflicts(context, settle_s=0.0)
     end = await asyncio.to_thread(on_disk, context.settings.pgdata)
     if run := await _advance(context, bucket, conflicts, mark, end):
         mark = run.mark
-    # Who reads "stopped" may write at once: a push that is under way must have ended before.
+    # An instance that reads "stopped" may write at once: running pushes must have ended before.
     withdraw(context)
     while context.pid1.read().engine_pid:  # noqa: ASYNC110 (a file has no event)
         await asyncio.sleep(_RETRY_S / 4)
-    # So must one without a daemon, which a postmaster that crashes leaves behind.
+    # Also a push without a daemon, which a crashed postmaster leaves running.
     while archiver.has_push_of(context.engine_config):  # noqa: ASYNC110 (nor has a process)
         await asyncio.sleep(_RETRY_S / 4)
     found = pg_control.read(context.settings.pgdata)
@@ -218,7 +218,7 @@ async def _leave_crashed(
 
 
 def _lost(context: AgentContext) -> str:
-    """Name what is nowhere any more and not yet behind a base backup, "" when nothing is."""
+    """Return which WAL is lost without a base backup after it, "" when none is."""
     seen = context.board.snapshot
     if first := [hole.first for hole in seen.holes if not hole.covered_by]:
         return f"{units.abbreviate(first)} is lost, and no base backup starts after it"
@@ -234,10 +234,10 @@ def _lost(context: AgentContext) -> str:
 
 
 def needed_for(found: ControlData) -> Needed:
-    """Tell what a clean shutdown needs in the bucket. Pure.
+    """Return what the bucket needs after a clean shutdown. Pure.
 
     A fast shutdown switches the segment before its checkpoint, which is then the first record of
-    its own: 40 bytes behind the segment's start.
+    the next segment: 40 bytes after its start.
     """
     segment = Segment.containing(found.checkpoint_lsn, found.timeline, found.segment_size)
     return Needed(
@@ -270,12 +270,12 @@ async def _push_ready(context: AgentContext, sweep: FinalPush) -> bool:
 async def _release(
     context: AgentContext, lease: Lease, mark: Segment, verdict: str, *, ended: bool = False
 ) -> str:
-    """Mark the owner stopped, with what is proven; gives why the archive is not ours, or "".
+    """Mark the owner as stopped, with what is verified; return why the archive was lost, or "".
 
-    What was listed is our WAL only if the archive has been ours until now.
+    The listed WAL is this instance's only if it has owned the archive until now.
     """
     while True:
-        # The gate may have been opened anew meanwhile, with another tag.
+        # The archive may have been claimed again meanwhile, with another tag.
         lease = context.session.lease or lease
         try:
             await lease.release(proven(context, mark, ended=ended, verdict=verdict))
@@ -289,7 +289,7 @@ async def _release(
 
 
 def _behind(context: AgentContext) -> str:
-    """Name what is missing."""
+    """Return which WAL is missing in the bucket."""
     names = ready_names(context.settings.pgdata).own
     if names:
         return units.abbreviate(names)

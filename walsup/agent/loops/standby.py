@@ -1,4 +1,4 @@
-"""A standby: the judge behind its restore_command, and what it has of its primary's WAL."""
+"""Runs a standby: answers its restore_command, and watches how far it follows its primary."""
 
 import asyncio
 import contextlib
@@ -48,7 +48,7 @@ _PATIENCE_S = 5.0
 
 
 async def standby(context: AgentContext) -> None:
-    """See a standby through until it is promoted; returns at once on a primary."""
+    """Accompany a standby until it is promoted; return at once on a primary."""
     pgdata = context.settings.pgdata
     while not context.board.snapshot.init.postgres_pid:
         if context.signals.stopping.is_set():
@@ -155,7 +155,7 @@ def _say(before: str | None, now: str | None) -> str | None:
 
 
 async def _look(context: AgentContext, follower: Follower, followed: Followed) -> None:
-    """Look into the archive every few seconds: how far it goes, and that it can be asked."""
+    """List the archive every few seconds: where it ends, and whether it answers."""
     keep, still, unsure = Keep(context), Standstill(), Unsure(context)
     while True:
         bucket: Bucket = follower.source.bucket
@@ -187,12 +187,12 @@ async def _look(context: AgentContext, follower: Follower, followed: Followed) -
 
 
 async def _gap(followed: Followed, bucket: Bucket, seen: Standby) -> str:
-    """Say which segment is missing before later ones, where only the archive gives WAL; else ""."""
+    """Return which segment is missing before later ones if only the archive has WAL, else ""."""
     if not seen.at_end or seen.source == "streaming":
         return ""
     try:
         async with asyncio.timeout(_PATIENCE_S):
             return await followed.gap(bucket)
-    except Exception as raised:  # noqa: BLE001 (the look before it names what the bucket does)
+    except Exception as raised:  # noqa: BLE001 (the listing before it shows the bucket's fault)
         note(raised)
         return ""

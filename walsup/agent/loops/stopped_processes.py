@@ -1,4 +1,4 @@
-"""Postgres's own processes: one that a signal has stopped works on nothing, and says nothing."""
+"""Reports processes of postgres that a signal has stopped: they do nothing and log nothing."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ _EVERY_S = 1.5
 
 
 async def processes(context: AgentContext) -> None:
-    """Look every 1.5 s; what is stopped at two looks is a fault: a debugger passes by sooner."""
+    """Look every 1.5 s; a process that is stopped twice is a fault: a debugger stops it shorter."""
     seen, before = Processes(), set[Process]()
     while not context.signals.stopping.is_set():
         found = await asyncio.to_thread(seen.stopped, context.board.snapshot.init.postgres_pid)

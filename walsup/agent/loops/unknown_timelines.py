@@ -1,7 +1,7 @@
-"""A `.ready` of a timeline that is not in this cluster's history: reported, and never pushed.
+"""Reports `.ready` files of a timeline that is not in this cluster's history; never pushes them.
 
-archive_command refuses it, so postgres's archiver tries it again for ever, a history file before
-everything else. While it stands in the way, the agent pushes this cluster's own segments.
+archive_command rejects such a file, so postgres's archiver tries it again and again, a history file
+before everything else. While it blocks the archiver, the agent pushes this cluster's segments.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ from walsup.system.private_files import write_private
 
 _EVERY_S = 2.0
 _PUSH_TIMEOUT_S = 60.0
-_UNPROVEN_S = 60.0  # a pushed segment that the listing does not show then is pushed again
-_FAILED_S = 30.0  # another file that could not be pushed must not hold up the segments
+_UNPROVEN_S = 60.0  # a pushed segment that is not listed by then is pushed again
+_FAILED_S = 30.0  # another file that could not be pushed must not delay the segments
 _SHOWN = 3
 _MANY = 300
 
@@ -51,7 +51,7 @@ async def ready(context: AgentContext) -> None:
 
 
 def _tell_archive_command(context: AgentContext, found: Ready) -> None:
-    """Spare it from looking at every file each time; on a full run directory it does."""
+    """Spare archive_command a scan of many files each time; on a full run directory it scans."""
     path = context.run_dir / MANY
     if len(found.own) <= _MANY:
         path.unlink(missing_ok=True)
@@ -93,7 +93,7 @@ async def push_own(context: AgentContext, found: Ready, due_s: dict[str, float])
         timeout_s = min(_PUSH_TIMEOUT_S, left_s)
         if timeout_s <= 0 or context.signals.stopping.is_set():
             return
-        # Past the daemon: it would push along what it must not.
+        # Without the daemon: it would also push the files of the other timeline.
         argv = engine.push_argv(context.engine_config, context.settings.pgdata / "pg_wal" / name)
         output = context.run_dir / "ready-push.log"
         done = await run_once.run(argv, output, timeout_s=timeout_s) == 0

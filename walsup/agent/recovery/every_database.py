@@ -1,4 +1,4 @@
-"""Asking every database of the cluster the same question about its catalogs."""
+"""Runs the same query on the catalogs of every database of the cluster."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ _ALL = "select d.datname from pg_catalog.pg_database d where d.datallowconn orde
 
 
 class DatabaseRows(NamedTuple):
-    """A database's rows, or why it gave none."""
+    """The rows of a database, or why it returned none."""
 
     database: str
     rows: list[Sequence[Any]]
@@ -20,9 +20,9 @@ class DatabaseRows(NamedTuple):
 
 
 async def ask_all(context: AgentContext, statement: str) -> AsyncIterator[DatabaseRows]:
-    """Give each database's answer; one that cannot be asked does not hide the others.
+    """Yield the answer of each database; one that cannot be asked does not hide the others.
 
-    The session is for reading catalogs only: these databases belong to others.
+    The sessions only read catalogs: these databases belong to the users.
 
     Raises:
         asyncpg.PostgresError, OSError, TimeoutError: the databases cannot be listed.

@@ -1,8 +1,9 @@
 """The socket through which restore_command's client asks the reader daemon for a file.
 
-Requests and answers are passed on as they are, but a fetched segment is looked into before its
-answer is: when it creates tablespaces there is no answer, the client fails, and the messenger asks
-the judge. In the agent, because a program started for each segment costs more than the fetch.
+Requests and answers are passed on unchanged, but a fetched segment is read before its answer is
+sent: when it creates tablespaces there is no answer, the client fails, and the fallback program
+(walsup/archive/engine/restore_client.py) asks the agent. It runs in the agent because starting a
+program for each segment costs more than the fetch.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ def proxy(run_dir: Path, pgdata: Path) -> AbstractAsyncContextManager[None]:
     """Pass requests on for as long as the block lasts."""
 
     async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # Without an answer the client fails, and the judge is asked.
+        # Without an answer the client fails, and the fallback program asks.
         try:
             await _pass_on(run_dir / READER_SOCKET, pgdata, reader, writer)
         except (OSError, ValueError, IndexError, EOFError, struct.error) as fault:

@@ -1,7 +1,7 @@
-"""Settings with which a recovery that lets sessions in cannot go on.
+"""Finds settings that are too low for a recovery with sessions to continue.
 
-Replaying a start of its primary with higher values, postgres pauses from version 14 on, and ends
-when it is resumed. By then pg_control has the new values, so the next start of walsup raises them.
+When it replays a start of its primary with higher values, postgres pauses from version 14 on, and
+ends when it is resumed. pg_control then has the new values, and the next start of walsup uses them.
 """
 
 from collections.abc import Mapping

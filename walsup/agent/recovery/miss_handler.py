@@ -1,7 +1,7 @@
-"""Answers for restore_command: asked for every miss, over a socket in the run directory (S14).
+"""Answers restore_command in a restore: asked for every miss, over a socket in the run directory.
 
-A hit never comes here. What it answers is an exit code: 0 the file is fetched after all, 1 it is
-absent, 255 recovery must not go on. What the bucket does not say clearly is asked again, for ever.
+A hit never comes here. The answer is an exit code: 0 the file is fetched after all, 1 it is
+absent, 255 recovery must not continue. An unclear answer of the bucket is asked again without end.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ FETCHED, ABSENT, REFUSED = 0, 1, 255
 
 
 class MissHandler:
-    """Answers for one restore. `ended`: the segment at which the archive has ended, "" not yet."""
+    """Answers for one restore, until the archive ends."""
 
     def __init__(
         self, context: AgentContext, found: Restored, line: TimelineHistory, claim: Reclaim | None
@@ -94,7 +94,7 @@ class MissHandler:
                     assert_never(outcome)
 
     async def admit(self, name: str, path: Path, created: list[Created]) -> int:
-        """Give the exit code for a segment that creates tablespaces."""
+        """Return the exit code for a segment that creates tablespaces."""
         segment = Segment.parse(name, self._found.segment_size)
         for one in created:
             fault = await tablespace_directories.make_ready(self._context, one)
@@ -147,10 +147,10 @@ class MissHandler:
                 return Absent()
 
     async def _end(self, name: str) -> Outcome:
-        """The archive has nothing further; in the own one nobody else may add to it by now."""
+        """Answer at the end of the archive, once no other start can add to it."""
         if self._claim is not None and not self._claim.new_timeline:
             await self._claim.held.wait()
-            return LookAgain()  # it may have been written to until a moment ago
+            return LookAgain()  # another start may have written until a moment ago
         self._ended_file.write_text(name, encoding="ascii")
         if self._found.ends == "target":
             self._context.pid1.explain_exit(
@@ -162,7 +162,7 @@ class MissHandler:
         return Absent()
 
     async def _new_timeline(self, name: str, path: Path) -> Outcome:
-        """Recovery is at its end, and looks for the number of the timeline that it begins."""
+        """Answer a recovery that has ended and looks for a free number for its new timeline."""
         if self._found.ends != "target" and not self._ended():
             return self._stopped_early()
         if self._claim is not None:
@@ -175,7 +175,7 @@ class MissHandler:
                 self._source.bucket, self._line
             )
         if int(name[:8], 16) < free:
-            # Something exists under that number, though no history: postgres must not take it.
+            # Objects exist under that number, but no history file: postgres must not use it.
             await asyncio.to_thread(path.write_text, timeline_history.TAKEN)
             return Fetched()
         return Absent()

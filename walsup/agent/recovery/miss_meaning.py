@@ -1,4 +1,4 @@
-"""What a miss of restore_command means, from a listing of the archive (S14). Pure."""
+"""Decides what a miss of restore_command means, from a listing of the archive. Pure."""
 
 import enum
 from collections.abc import Set as AbstractSet
@@ -8,7 +8,7 @@ from walsup.postgres.wal import Segment
 
 
 class Miss(enum.Enum):
-    """THERE: it is archived, and was only not fetched. LOST: what was there before has gone."""
+    """THERE: it is archived, but was not fetched. LOST: an earlier segment is no longer there."""
 
     THERE = "there"
     ABSENT = "absent"
@@ -26,11 +26,11 @@ def judge(  # noqa: PLR0911, PLR0913 (a list of cases; each is one fact)
     *,
     until: Segment | None = None,
 ) -> Miss:
-    """Tell what a miss of a WAL file means.
+    """Return what a miss of a WAL file means.
 
     `first`: the segment with which the restore begins. `until`: the last one that it may take.
     `listed`: the names, without extension, of all that is archived from `listed_from` on. ABSENT
-    lets postgres look elsewhere, or is no news.
+    lets postgres look elsewhere.
     """
     asked = _segment(name, first.size)
     if asked is not None and until is not None and asked.number > until.number:
@@ -53,12 +53,12 @@ def judge(  # noqa: PLR0911, PLR0913 (a list of cases; each is one fact)
         return Miss.HOLE
     older = line.candidates(asked.number, first.size)
     if any(segment.name in listed for segment in older):
-        return Miss.ABSENT  # an older timeline's serves: nothing lies behind it
+        return Miss.ABSENT  # an older timeline has it: nothing follows it there
     return Miss.END
 
 
 def listed_from(name: str, line: TimelineHistory, first: Segment) -> str:
-    """Give the name from which on the archive has to be listed to judge a miss."""
+    """Return the name from which the archive has to be listed to decide about a miss."""
     asked = _segment(name, first.size)
     if asked is None:
         return name[:8]

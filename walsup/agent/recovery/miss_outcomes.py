@@ -1,4 +1,4 @@
-"""How a look for a missing WAL file ends, and when looking again is given up. Pure."""
+"""The outcomes of a look for a missing WAL file, and when to give up looking again. Pure."""
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from walsup.postgres.wal import Kind, classify
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 15.0
 LONGEST_GAP_RETRY_S = 2.0
-GAP_LOOKS = 8  # an archive that is being written shows later segments first, for a moment
+GAP_LOOKS = 8  # parallel uploads may show later segments first, for a moment
 BROKEN_TRIES = 5
 PERMANENT = (FaultKind.ENGINE_BROKEN, FaultKind.ENGINE_UNABLE, FaultKind.UNKNOWN)
 
@@ -34,7 +34,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class LookAgain:
-    """What was waited for has come: the bucket is to be looked at once more, at once."""
+    """The awaited claim is held: list the bucket again at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,9 @@ Outcome = Fetched | Absent | Retry | LookAgain | Refuse
 
 
 class Patience:
-    """How long one file is looked for; `gap_looks`: how often a gap was seen in its place.
+    """Decides how long to look for one file; `gap_looks`: how often a gap was in its place.
 
-    What the bucket does not say clearly is asked for again without an end. A gap that stays, and an
+    An unclear answer of the bucket is asked for again without an end. A gap that stays, and an
     engine that fails though the bucket answers, end the restore.
     """
 

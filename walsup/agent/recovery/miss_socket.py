@@ -1,6 +1,7 @@
-"""The socket in the run directory on which restore_command's messenger asks.
+"""The socket in the run directory on which restore_command's fallback program asks.
 
-It asks what a miss means, and whether a segment that creates tablespaces may be replayed.
+It asks what a miss means, and whether a segment that creates tablespaces may be replayed. The
+program is walsup/archive/engine/restore_client.py.
 """
 
 import asyncio
@@ -15,9 +16,9 @@ from walsup.archive.engine.restore_command import JUDGE_SOCKET
 from walsup.errors import WalsupError
 from walsup.postgres.tablespaces.creation_records import Created
 
-# The name of a WAL file and where it is wanted; gives restore_command's exit code.
+# The name of a WAL file and its target path; returns restore_command's exit code.
 Answer = Callable[[str, Path], Awaitable[int]]
-# Those of a fetched segment, and the tablespaces that it creates; gives that exit code.
+# The same of a fetched segment, and the tablespaces that it creates; returns that exit code.
 Admit = Callable[[str, Path, list[Created]], Awaitable[int]]
 
 
@@ -42,7 +43,7 @@ async def _one(
     question = json.loads(await reader.readline())
     name, path = question["name"], Path(question["path"])
     created = [Created(*one) for one in question.get("created", ())]
-    # postgres was stopped, or is tired of waiting: nobody waits for the answer any more.
+    # If postgres is stopped, or gives up, no program waits for the answer any more.
     code = await unless_gone(reader, admit(name, path, created) if created else answer(name, path))
     if code is not None:
         writer.write(f"{code}\n".encode())

@@ -1,7 +1,7 @@
-"""The pause of replay while a new tablespace is judged, recorded for an agent that is restarted.
+"""Pauses replay while a new tablespace is checked, and records that for a restarted agent.
 
-The record is written before postgres is asked to pause, and names the server by its postmaster: a
-pause ends with it. A pause that was there before is another's and gets no record.
+The record is written before postgres is asked to pause, and names the postmaster: a pause ends
+with it. A pause that existed before was not made by walsup and is not recorded.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ class ReplayPause:
         self._pgdata = pgdata
 
     def recorded(self) -> frozenset[Link]:
-        """Return the tablespaces for which this very server's replay was paused, none if not."""
+        """Return the tablespaces for which replay of this postmaster was paused, none if not."""
         try:
             found = json.loads(self._path.read_text(encoding="utf-8"))
             links = frozenset((str(number), Path(place)) for number, place in found["links"])
@@ -46,27 +46,27 @@ class ReplayPause:
         return links if of_server and of_server == self._server() else frozenset()
 
     async def begin(self, sql: Sql, links: frozenset[Link]) -> bool:
-        """Pause replay; returns whether it is to be resumed: it is, or may be, paused by this."""
+        """Pause replay; return whether to resume it: this call has, or may have, paused it."""
         try:
             (is_paused,) = await sql.row(_IS_PAUSED)
         except UNANSWERED:
-            return False  # it lets no session in yet
+            return False  # it accepts no session yet
         if is_paused:
             return False
         noted = {"postmaster": self._server(), "links": [(n, str(place)) for n, place in links]}
         try:
             write_private(self._path, json.dumps(noted))
-        except OSError as fault:  # the other server's files count for more than the record
+        except OSError as fault:  # protecting the other server's files matters more than the record
             log.warning("replay_pause.unrecorded", problem=str(fault))
-        with contextlib.suppress(*UNANSWERED):  # perhaps only the answer is lost
+        with contextlib.suppress(*UNANSWERED):  # perhaps only the answer was lost
             await sql.row(_PAUSE)
         return True
 
     async def end(self, sql: Sql) -> bool:
-        """Resume replay; returns whether that is done, or is not this agent's to do.
+        """Resume replay; return whether that is done, or not this agent's task.
 
-        Replay that postgres itself has paused for settings that are too low is left: resumed, it
-        would end the server.
+        Replay that postgres itself has paused because settings are too low stays paused: resuming
+        it would end the server.
         """
         try:
             at = await replay_progress.observe(sql)
@@ -80,7 +80,7 @@ class ReplayPause:
         return True
 
     def _server(self) -> str:
-        """Return what names the running server: pid and start time; pids are given again."""
+        """Return what identifies the running server: pid and start time; pids are used again."""
         try:
             lines = (self._pgdata / "postmaster.pid").read_text(encoding="utf-8").splitlines()
         except OSError:

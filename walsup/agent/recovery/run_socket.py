@@ -14,7 +14,7 @@ _LONGEST_LINE_BYTES = 64 << 20
 
 @contextlib.asynccontextmanager
 async def served(run_dir: Path, name: str, serve: Serve) -> AsyncIterator[None]:
-    """Let clients be served on a socket for as long as the block lasts."""
+    """Serve clients on a socket for as long as the block lasts."""
     path = run_dir / name
     path.unlink(missing_ok=True)
 
@@ -33,7 +33,7 @@ async def served(run_dir: Path, name: str, serve: Serve) -> AsyncIterator[None]:
 
 
 async def unless_gone(client: asyncio.StreamReader, work: Awaitable[T]) -> T | None:
-    """Return what the work gives; None when the client has gone before: the work is cancelled.
+    """Return the result of the work; None when the client disconnects first: cancel the work.
 
     Raises:
         what the work raises.
@@ -46,5 +46,5 @@ async def unless_gone(client: asyncio.StreamReader, work: Awaitable[T]) -> T | N
     finally:
         for task in (found, gone):
             task.cancel()
-        # The client can be waited for once at a time only.
+        # Only one reader at a time may wait for the client.
         await asyncio.gather(found, gone, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""The source of a restore as the agent has it: its bucket, its engine, its credentials."""
+"""The source of a restore as the agent uses it: its bucket, engine and credentials."""
 
 import asyncio
 import time
@@ -28,7 +28,7 @@ _LONGEST_LOOK_BYTES = 64 << 20
 
 
 class RestoreOrigin(Protocol):
-    """What a restore, or a standby, is made of, as far as reading it goes."""
+    """What `Source` needs to know about the archive of a restore or a standby."""
 
     @property
     def own(self) -> bool:
@@ -51,7 +51,7 @@ class Source:
         self._found = found
         self._reread_s = 0.0
         self._generation = 1
-        # What the agent began with may have been put right since.
+        # A fault in the settings at the agent's start may have been corrected since.
         faulty = context.settings.source_faults
         self.settings = self._settings(context.reload_settings() if faulty else context.settings)
         self._bucket = open_bucket(self.settings)
@@ -61,21 +61,21 @@ class Source:
 
     @property
     def bucket(self) -> Bucket:
-        """The source's bucket, with the credentials that are known to be right."""
+        """The source's bucket, with the latest valid credentials."""
         return self._bucket
 
     async def look_after_reader(self) -> None:
-        """Have a reader that hangs started anew; each of its files would take a minute."""
+        """Have a hung reader restarted; each file would take it a minute."""
         socket = self._context.run_dir / READER_SOCKET
         if self._carrier().has_daemon and not await daemon_client.answers(socket, _CHECK_TIMEOUT_S):
             log.warning("reader.replaced", reason=f"no answer within {_CHECK_TIMEOUT_S:g} s")
             self.launch()
 
     async def fetch(self, name: str, path: Path, segment_bytes: int) -> None:
-        """Fetch what is there, past the daemon, into its place.
+        """Fetch an archived file to its path, without the daemon.
 
         Raises:
-            FaultError: it could not be fetched, or is not what it must be.
+            FaultError: it could not be fetched, or has the wrong size.
         """
         context, carrier = self._context, self._carrier()
         fresh = path.with_name(f"{path.name}.walsup")
@@ -96,7 +96,7 @@ class Source:
         fresh.unlink(missing_ok=True)
         told = (failure or Failure.read(0, output, context.secrets())).told
         if await self._look(name, segment_bytes) and told.kind != FaultKind.DISK_FULL:
-            # It can be read whole: what it holds is at fault, and not the way to it.
+            # The object can be read completely: its content is at fault, not the network.
             told = at_fault_itself(told)
         what = f"gave {size} bytes"
         if failure is not None:
@@ -106,10 +106,10 @@ class Source:
         )
 
     async def _look(self, name: str, segment_bytes: int) -> bool:
-        """Return whether the whole object can be read; one of a large segment is not tried.
+        """Return whether the whole object can be read; that of a large segment is not tried.
 
         Raises:
-            FaultError: what the bucket says of it.
+            FaultError: what the bucket answers.
         """
         if segment_bytes > _LONGEST_LOOK_BYTES:
             return False
@@ -125,7 +125,7 @@ class Source:
         return bounded(found, self.settings)
 
     async def heed(self, fault: Fault) -> None:
-        """When credentials are refused: read the secret files again, and use what is new."""
+        """When credentials are rejected: read the secret files again, and use changed ones."""
         now_s = time.monotonic()
         if (
             fault.kind not in (FaultKind.AUTH, FaultKind.NO_RIGHTS)
@@ -147,7 +147,7 @@ class Source:
         self.launch()
 
     def launch(self) -> None:
-        """Have the reader started anew."""
+        """Have the reader restarted."""
         context, carrier = self._context, self._carrier()
         config = context.run_dir / READER_CONFIG
         region = self._found.region or self.settings.region

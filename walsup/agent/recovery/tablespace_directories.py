@@ -1,4 +1,4 @@
-"""The directories of tablespaces: made before their creation is replayed, and held by a lock."""
+"""Creates directories of tablespaces before a replay needs them, and locks those in use."""
 
 import asyncio
 import fcntl
@@ -25,9 +25,9 @@ class TablespaceLocks:
         self._held: dict[Link, int] = {}
 
     def hold(self, links: Iterable[Link]) -> list[Link]:
-        """Lock those that are new, let go of those that are gone; returns what another holds.
+        """Lock new directories, release removed ones; return those that another server holds.
 
-        A file system that has no locks tells of nobody.
+        A file system without locks shows no other server.
         """
         wanted = set(links)
         for gone in self._held.keys() - wanted:
@@ -35,7 +35,7 @@ class TablespaceLocks:
         return sorted(link for link in wanted - self._held.keys() if not self._lock(link))
 
     def release(self) -> None:
-        """Let go of all."""
+        """Release all locks."""
         self.hold(())
 
     def _lock(self, link: Link) -> bool:
@@ -43,7 +43,7 @@ class TablespaceLocks:
             directory = link[1] / locations.version_folder(self._pgdata)
             descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         except (OSError, WalsupError):
-            return True  # not mounted, or gone again: postgres says so
+            return True  # not mounted, or removed again: postgres reports it
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -57,7 +57,7 @@ class TablespaceLocks:
 
 
 def unkept(pgdata: Path, links: Iterable[Link]) -> Fault | None:
-    """Return which tablespaces lie in the container's own file system; None: none does."""
+    """Return the fault of tablespaces in the container's own file system, None without one."""
     places = [place for _, place in sorted(links) if locations.on_no_volume(pgdata, place)]
     if not places:
         return None
@@ -72,7 +72,7 @@ def unkept(pgdata: Path, links: Iterable[Link]) -> Fault | None:
 
 
 async def make_ready(context: AgentContext, created: Created) -> Fault | None:
-    """Make the directory of a tablespace; returns why it cannot be replayed here.
+    """Create the directory of a tablespace; return why it cannot be replayed here.
 
     Raises:
         WalsupError, OSError: the data directory cannot be read or written.

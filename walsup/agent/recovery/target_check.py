@@ -1,4 +1,4 @@
-"""Whether a restore to a target ends before some record, read from the WAL just before it."""
+"""Checks whether a restore ends before a record, by reading the WAL just before it."""
 
 import shutil
 import tempfile
@@ -13,7 +13,7 @@ from walsup.datadir.restore_state import Restored
 from walsup.postgres.wal import Segment, parse_lsn
 from walsup.settings import Settings
 
-# pg_waldump finds the files by one timeline; a page may be of an earlier one.
+# pg_waldump looks for files of one timeline; a page may be of an earlier one.
 _AS_TIMELINE = 1
 
 
@@ -22,8 +22,8 @@ async def ends_before(
 ) -> bool:
     """Return whether recovery ends before the record at `lsn`, of a segment that lies at `path`.
 
-    Postgres reads ahead, up to the next segment, so the one before is looked into too. False when
-    it cannot be told.
+    Postgres reads ahead, up to the next segment, so the previous one is read too. False when that
+    is not known.
     """
     if found.ends != "target":
         return False
@@ -46,7 +46,7 @@ async def ends_before(
 
 
 def _is_met(wanted: Settings, seen: Seen, lsn: int) -> bool:
-    """Tell whether what was seen before `lsn` ends the recovery.
+    """Return whether the WAL before `lsn` reaches the target.
 
     Source: PostgreSQL 15, xlogrecovery.c, recoveryStopsBefore and recoveryStopsAfter.
     """
@@ -67,7 +67,7 @@ def _is_met(wanted: Settings, seen: Seen, lsn: int) -> bool:
 
 
 def _place(folder: Path, path: Path, segment: Segment) -> Segment:
-    """Put a segment and the one before it where pg_waldump looks; returns the first of them."""
+    """Link a segment and the one before it for pg_waldump; return the first of them."""
     current = Segment(timeline=_AS_TIMELINE, number=segment.number, size=segment.size)
     (folder / current.name).symlink_to(path)
     before = current.previous()

@@ -1,7 +1,7 @@
-"""Holding the own archive while it is restored from (S13): no end without the owner object.
+"""Claims the database's own archive during a restore: recovery does not end without the claim.
 
-Who is still alive somewhere archives on until its lease is over; what it archives then is on our
-line, and is fetched. The number of the new timeline stands in the object before postgres takes it.
+An old instance that still runs archives until its lease expires; that WAL is on this restore's
+line, and is fetched. The owner object has the number of the new timeline before postgres uses it.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _ABSENT = b"absent"  # no content of an object
 
 
 class Reclaim:
-    """The claim of a restore into the own archive; `new_timeline` is 0 until it is held."""
+    """The claim of a restore of the own archive; `new_timeline` is 0 until it is held."""
 
     def __init__(self, context: AgentContext, found: Restored, line: TimelineHistory) -> None:
         self._context = context
@@ -40,7 +40,7 @@ class Reclaim:
 
     @property
     def new_timeline(self) -> int:
-        """The number that is ours, as long as the lease lasts."""
+        """The claimed number, as long as the lease lasts."""
         lease = self._lease
         return lease.owner.next_timeline if lease is not None and lease.is_held else 0
 
@@ -107,7 +107,7 @@ class Reclaim:
         return decided, found.etag if found else None, owner
 
     async def _mark(self, bucket: Bucket) -> Segment:
-        """Give the last segment without a gap, as of now."""
+        """Return the last contiguous segment now."""
         found = self._found
         last = Segment.parse(found.last, found.segment_size)
         names = [name async for name in listing.from_name(bucket, last.name)]
@@ -141,9 +141,9 @@ class Reclaim:
 async def free_timeline(
     bucket: Bucket, line: TimelineHistory, owner: Owner | None, instance: str = ""
 ) -> int:
-    """Give the first number after the line's under which nothing exists, and that is not claimed.
+    """Return the first number after the line's that has no objects and is not claimed.
 
-    Not the one after the highest that exists: another's object may have any number.
+    Not the one after the highest that exists: a foreign object may have any number.
 
     Raises:
         what the bucket raises.
@@ -156,5 +156,5 @@ async def free_timeline(
 
 
 async def free_timeline_of(bucket: Bucket, line: TimelineHistory) -> int:
-    """Give it for a source that is not ours to claim."""
+    """Return the free number in the archive of another database, which is not claimed."""
     return await free_timeline(bucket, line, await commit_times.owner(bucket))

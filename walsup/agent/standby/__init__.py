@@ -1,1 +1,1 @@
-"""What answers restore_command on a standby, and when a primary becomes one."""
+"""A standby: answers for restore_command, its progress, and when a primary becomes one."""

@@ -1,6 +1,6 @@
-"""Who finds that another has become the primary does not go on as one (S19).
+"""Ends a primary that finds another primary.
 
-Only a start can change what a directory is: the container is ended, and prepare decides anew.
+Only a start can change the role of a data directory: the container ends, and prepare decides again.
 """
 
 from walsup import log
@@ -24,7 +24,7 @@ from walsup.postgres.wal import show_lsn
 
 
 async def step_down(context: AgentContext, fault: Fault) -> None:
-    """End a primary whose archive another has taken over, where its role allows it."""
+    """End a primary whose archive another instance has taken over, if its role allows it."""
     known = context.settings
     if (
         known.role == "primary"
@@ -56,17 +56,17 @@ async def step_down(context: AgentContext, fault: Fault) -> None:
 
 
 class Unsure:
-    """A start that is read-only for want of an answer, until there is one."""
+    """A start that is read-only because the archive has not answered, until it does."""
 
     def __init__(self, context: AgentContext) -> None:
         self._context = context
         self._rivals = Rivals()
 
     async def look(self, bucket: Bucket) -> None:
-        """Ask the archive; end this start when it says what this directory is.
+        """Ask the archive; end this start when the answer decides the role.
 
-        A primary's claim is written before that: while another could still take the archive, it
-        would be ended for nothing, or started as a second one.
+        A primary claims the archive before that: if another instance could still take it, the
+        end would be useless, or the next start would be a second primary.
         """
         context = self._context
         if not markers.is_unsure(context.settings.pgdata):
@@ -90,7 +90,7 @@ class Unsure:
         context.pid1.request_stop(f"{what}; the next start takes that role", ArchiveError.exit_code)
 
     async def _claim(self, bucket: Bucket) -> Fault | None:
-        """Claim the archive for this instance; gives what stands in the way."""
+        """Claim the archive for this instance; return what prevents it."""
         known = self._context.settings
         try:
             who = takeover.claimant(known, self._context.boot)
@@ -108,13 +108,13 @@ async def _ask(context: AgentContext, bucket: Bucket) -> Rank | None:
         return None
     try:
         found = pg_control.read(context.settings.pgdata)
-        # What only the gate knows otherwise, which a standby never opens: the engine asks for it.
+        # Otherwise only the gate sets them, which a standby never opens; the engine needs them.
         context.board.put(system_id=found.system_id, segment_bytes=found.segment_size)
         engine_daemon.render(
             context, context.settings.compression or DEFAULT_COMPRESSION[carrier.name]
         )
         if not carrier.room.hard_bytes:
-            # Else it has to do with the agent's own memory, which is too little for WAL-G.
+            # Otherwise it would be limited to the agent's memory, which is too little for WAL-G.
             carrier = bounded(carrier, context.settings)
         reader = Reader(
             bucket=bucket,

@@ -1,4 +1,4 @@
-"""What a standby follows, seen in the bucket: whose timeline it is, and up to where it is there."""
+"""The timeline that a standby follows, from the bucket: the owner's, and where it ends there."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,16 +27,16 @@ def _forget(_: int) -> None:
 
 
 def _has_ended(owner: Owner) -> bool:
-    """Tell whether the owner has stopped, and has archived everything before its end."""
+    """Return whether the owner has stopped and archived everything before its end."""
     answer = owner.verdict.partition(_ANSWER)[2] if owner.verdict_boot == owner.boot else ""
     return owner.state == "stopped" and answer.startswith("yes")
 
 
 @dataclass(slots=True, kw_only=True)
 class Followed:
-    """`timeline` 0: nobody owns the archive yet. `mark`: the last segment without a gap.
+    """`timeline` 0: the archive has no owner yet. `mark`: the last contiguous segment.
 
-    `epoch`: the highest of an owner object that was ever seen here; `remember` keeps it on disk.
+    `epoch`: the highest of all owner objects that were seen here; `remember` keeps it on disk.
     """
 
     segment_bytes: int
@@ -48,7 +48,7 @@ class Followed:
     line: TimelineHistory | None = None
 
     async def look(self, bucket: Bucket) -> None:
-        """Read the owner object, and the listing behind what was seen before.
+        """Read the owner object, and list the bucket after the mark.
 
         Raises:
             what the bucket raises; ValueError: the owner object cannot be read.
@@ -80,19 +80,19 @@ class Followed:
         ):
             self.mark = proven
         if _has_ended(owner):
-            self.mark = proven  # what lies after it is another program's
+            self.mark = proven  # later objects are another program's
         else:
             self.mark = (await listing.advance(bucket, self.mark)).mark
 
     def learn(self, history: str) -> None:
-        """Take note of the history file of the owner's timeline."""
+        """Record the history file of the owner's timeline."""
         self.line = TimelineHistory.of(self.timeline, parse_history(history))
 
     def is_read(self, replay_lsn: int, awaited: str) -> bool:
-        """Tell whether everything that was seen there is read.
+        """Return whether everything that was listed is replayed.
 
-        `awaited`: the segment that postgres waits for. A record may go on behind the last byte
-        that is archived: then replay ends before it.
+        `awaited`: the segment that postgres waits for. A record may continue after the last
+        archived byte: then replay ends before that record.
         """
         if self.mark is None:
             return False
@@ -105,7 +105,7 @@ class Followed:
         return wanted.number > self.mark.number and replay_lsn >= self.mark.start_lsn
 
     async def gap(self, bucket: Bucket) -> str:
-        """Say which segment is missing although later ones of its timeline are there, "": none.
+        """Return which segment is missing although later ones of its timeline exist, "": none.
 
         Raises:
             what the bucket raises.
@@ -124,7 +124,7 @@ class Followed:
         return ""
 
     async def has_taken(self, bucket: Bucket, number: int) -> bool:
-        """Tell whether a timeline's number is used: claimed, or any object has it."""
+        """Return whether a timeline's number is used: claimed, or any object has it."""
         if number <= self.next_timeline:
             return True
         async for found in listing.from_name(bucket, f"{number:08X}"):

@@ -1,8 +1,8 @@
-"""The judge of a standby: whatever is not there now, or not known, is 1, and soon (S15).
+"""Answers restore_command on a standby: what is absent or unknown is exit code 1, and soon.
 
-A standby asks again by itself, and a code over 125 would end it. What is in the archive and was
-only not fetched in time is fetched here for the next question. Histories come from here alone:
-one that is not of the owner's line would be followed, or keep the right one from being found.
+A standby asks again by itself, and a code over 125 would end it. An archived file that was not
+fetched in time is fetched here for the next question. Only this module hands over history files:
+one that is not of the owner's line would be followed, or hide the right one.
 """
 
 import asyncio
@@ -43,19 +43,19 @@ class Follower:
         self._fetches: dict[str, asyncio.Task[None]] = {}
 
     def sweep(self) -> None:
-        """Remove what given-up fetches have left behind."""
+        """Remove the files that cancelled fetches have left."""
         for pattern in (f"{_KEPT}*", "RECOVERYXLOG.*"):
             for path in self._pg_wal.glob(pattern):
                 path.unlink(missing_ok=True)
 
     def end(self) -> None:
-        """Give up what is being fetched."""
+        """Cancel running fetches."""
         for task in self._fetches.values():
             task.cancel()
         self.sweep()
 
     async def answer(self, name: str, path: Path) -> int:
-        """Give restore_command's exit code for a file that the client has not fetched."""
+        """Return restore_command's exit code for a file that the client did not fetch."""
         fault: Fault | None = None
         try:
             async with asyncio.timeout(_ANSWER_S):
@@ -74,9 +74,9 @@ class Follower:
         return ABSENT
 
     async def admit(self, name: str, path: Path, created: list[Created]) -> int:
-        """Give the exit code for a segment that creates tablespaces; a bad one ends the standby.
+        """Return the exit code for a segment that creates tablespaces; a bad one ends the standby.
 
-        It gets no answer then: postgres would ask its primary for the same segment.
+        It gets no answer then: after one, postgres would ask its primary for the same segment.
         """
         for one in created:
             if fault := await tablespace_directories.make_ready(self._context, one):
@@ -107,15 +107,15 @@ class Follower:
                 task = self._fetches[name] = asyncio.create_task(
                     self.source.fetch(name, kept, size)
                 )
-            # Given up by this question, it goes on for the next one.
+            # When this question times out, the fetch continues for the next one.
             await asyncio.shield(task)
         self._fetches.pop(name, None)
         return await asyncio.to_thread(hand_over, kept, path, self._pg_wal / name, size)
 
     def _leads_here(self) -> bool:
-        """Tell whether nothing on this disk lies behind where the owner's line has left it.
+        """Return whether this disk has no WAL after the point where the owner's line left it.
 
-        A start ends when the newest history does not lead to where it is.
+        A start ends when the newest history does not lead to its own position.
         """
         found, line = pg_control.read(self._context.settings.pgdata), self._followed.line
         leg = next(
@@ -133,10 +133,10 @@ class Follower:
         return True
 
     async def _history(self, name: str, path: Path) -> int:
-        """Hand over a timeline that leads to the owner's.
+        """Hand over the history of a timeline that leads to the owner's.
 
         A start would follow the newest number that it finds, or end because it cannot. A promotion
-        takes the number behind the newest: then one that is used must be found (S13).
+        takes the number after the newest: then a used one must be found.
         """
         number, context, followed = int(name[:8], 16), self._context, self._followed
         bucket = self.source.bucket
@@ -164,9 +164,9 @@ class Follower:
 
 
 def hand_over(kept: Path, wanted: Path, own: Path, segment_bytes: int) -> int:
-    """Put what was fetched where postgres wants it, unless pg_wal has more of it (S17).
+    """Put a fetched segment at its target path, unless pg_wal has more of it.
 
-    What was streamed and acknowledged may reach further than what is archived of the segment.
+    Streamed and acknowledged WAL may reach further than the archived part of the segment.
     """
     name = own.name
     if own.exists() and pages.reach(own, name, segment_bytes) > pages.reach(

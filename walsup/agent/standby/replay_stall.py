@@ -1,4 +1,4 @@
-"""A standby whose replay does not go on although the archive does. Pure."""
+"""Detects a standby whose replay stands still although the archive grows. Pure."""
 
 from walsup import units
 from walsup.agent.standby.stream_progress import waits_for_queries
@@ -20,10 +20,10 @@ class Standstill:
         self._gap_since_s = 0.0
 
     def look(self, seen: Standby, now_s: float, *, gap: str = "") -> Fault | None:
-        """Take note of where it is; gives a fault when it has stood for a minute.
+        """Record the position of replay; return a fault when it has stood for a minute.
 
-        `gap`: what is missing in the archive right after what was replayed. Uploads are parallel,
-        so a gap counts when it stays.
+        `gap`: what the archive lacks right after the replayed WAL. Uploads are parallel, so a gap
+        counts when it stays.
         """
         if seen.replay_lsn != self._lsn or seen.at_end or not seen.behind_bytes:
             self._lsn, self._since_s = seen.replay_lsn, now_s

@@ -1,4 +1,4 @@
-"""The standby's slot on its primary, made by the standby itself: a new primary has none of them."""
+"""Creates the standby's slot on its primary: a new primary does not have it yet."""
 
 from walsup.agent.context import AgentContext
 from walsup.archive.engine import run_once
@@ -13,12 +13,12 @@ _TOLD = (
 
 
 async def make(context: AgentContext) -> str | None:
-    """Make it unless it is there; gives why it was not made, "" when it is; None: none is wanted.
+    """Create the slot if missing; return why not, "" when it exists, None when none is configured.
 
-    The primary may not be reached: it is tried again.
+    When the primary is not reachable the caller tries again.
 
     Raises:
-        asyncpg.PostgresError, OSError, TimeoutError: postgres does not say which it is.
+        asyncpg.PostgresError, OSError, TimeoutError: postgres does not return its settings.
     """
     name, conninfo = await context.sql.row(_TOLD)
     if not name or not conninfo:

@@ -1,6 +1,6 @@
-"""A standby that streams, and whether it makes progress. Pure.
+"""Checks whether a streaming standby makes progress. Pure.
 
-"Streaming" is what the receiver said last: one that hangs goes on saying so.
+"streaming" is the last status of the WAL receiver: one that hangs keeps it.
 """
 
 from datetime import datetime
@@ -13,12 +13,12 @@ from walsup.postgres.wal import show_lsn
 
 _PATIENCE_S = 60.0
 _SILENT_MARGIN_S = 15.0
-# At the beginning of a page the position may stand before or behind its header.
+# At the beginning of a page the position may be before or after the page header.
 _HEADER_BYTES = 40
 
 
 class ReplayProgress:
-    """For how long replay has stood, and the primary has been silent, by a monotonic clock."""
+    """For how long replay has stood, and the primary has sent nothing, by a monotonic clock."""
 
     def __init__(self) -> None:
         self._lsn = -1
@@ -34,9 +34,9 @@ class ReplayProgress:
         return round(now_s - self._moved_s, 1)
 
     def look(self, seen: Standby, at: Replay, now_s: float, *, low: str = "") -> Fault | None:
-        """Return why it does not follow, None when it does or nothing is to be replayed.
+        """Return why it does not follow, None when it does or has nothing to replay.
 
-        `low`: the settings with which a paused replay cannot go on.
+        `low`: the settings that are too low for a paused replay to continue.
         """
         if seen.primary_lsn - seen.replay_lsn <= _HEADER_BYTES:
             self._even_s = now_s
@@ -79,7 +79,7 @@ class ReplayProgress:
 
 
 def waits_for_queries(seen: Standby) -> str:
-    """Return what to do where replay waits for queries without an end, "" where it does not."""
+    """Return the remedy when replay waits for queries without a limit, "" when it does not."""
     if not seen.endless:
         return ""
     return (

@@ -1,1 +1,1 @@
-"""What the end of a stop is made of: a last push, and what the bucket then has."""
+"""The end of a stop: a last push, and the check of what the bucket then has."""

@@ -13,19 +13,19 @@ from walsup.archive.storage.fault_mapping import classify, is_absent
 from walsup.archive.storage.s3.failures import RefusedError
 
 _EVERY_S = 0.5
-# One request that hangs is not a bucket that does not answer.
+# One hanging request does not mean that the bucket does not answer.
 _LONGEST_ASK_S = 5.0
 _SHARE = 4
 
 
 class BucketPart(Protocol):
-    """The part of a bucket that is asked."""
+    """The part of a bucket that is used."""
 
     async def get(self, key: str) -> Object: ...  # noqa: D102 (as Bucket has it)
 
 
 class Silence:
-    """The time since the bucket has last answered; each segment that it has taken is an answer."""
+    """The time since the bucket last answered; each segment that it accepted is an answer."""
 
     def __init__(self, patience_s: float, began_s: float) -> None:
         self._patience_s = patience_s
@@ -33,7 +33,7 @@ class Silence:
         self._taken = 0
 
     def note(self, fault: Fault | None, taken: int, now_s: float) -> str:
-        """Return what happened, for an operator, when patience is over; "" before.
+        """Return the message for the operator when patience is over; "" before.
 
         `fault`: why there was no answer, None when there was one; `taken`: the segments so far.
         """
@@ -48,9 +48,9 @@ class Silence:
 
 
 async def until_silent(bucket: BucketPart, patience_s: float, swept: Collection[str]) -> str:
-    """Ask until nothing was answered for so long; returns what happened, for an operator.
+    """Ask until the bucket has not answered for so long; return the message for the operator.
 
-    `swept`: the segments that the bucket has taken meanwhile.
+    `swept`: the segments that the bucket has accepted meanwhile.
     """
     silence = Silence(patience_s, time.monotonic())
     while True:
@@ -61,15 +61,15 @@ async def until_silent(bucket: BucketPart, patience_s: float, swept: Collection[
 
 
 async def ask(bucket: BucketPart, timeout_s: float) -> Fault | None:
-    """Ask for a small object; returns why there was no answer."""
+    """Ask for a small object; return why there was no answer."""
     try:
         async with asyncio.timeout(timeout_s):
             await bucket.get(OWNER_KEY)
     except FileNotFoundError as raised:
         return None if is_absent(raised) else classify(raised)
     except RefusedError as raised:
-        # A server that is throttled or whose keys are being exchanged answers. A load balancer
-        # without a server behind it answers too, but not with one of S3's codes.
+        # A server that throttles, or whose keys are being changed, answers. A load balancer
+        # without a server answers too, but without one of S3's error codes.
         return None if raised.code else classify(raised)
     except Exception as raised:  # noqa: BLE001 (whatever the client raises is a fault)
         return classify(raised)

@@ -1,4 +1,4 @@
-"""Pushing what is still in pg_wal when postgres has ended."""
+"""Pushes what is still in pg_wal when postgres has ended."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,15 +15,15 @@ from walsup.archive.storage.bucket import Bucket
 from walsup.archive.valid_keys import wal_name
 from walsup.postgres.wal_files.ready_files import ready_names
 
-# A push by the daemon is overdue after this, or after a slow network's time for one segment.
+# A push by the daemon is overdue after this, or after the time of one segment in a slow network.
 _OVERDUE_S = 4.0
 _SLOW_BYTES_PER_S = 4 << 20
-# What is left for pushing past the daemon is at least this share of the time.
+# Pushing without the daemon gets at least this share of the time.
 _SHARE = 2
 
 
 class FinalPush:
-    """The pushes of one stop. archive_status itself is PostgreSQL's and never touched."""
+    """The pushes of one stop. archive_status belongs to PostgreSQL and is not touched."""
 
     def __init__(self, context: AgentContext, bucket: Bucket, ends_s: float) -> None:
         """`ends_s`: when there must be a verdict, by the clock of leases."""
@@ -53,7 +53,7 @@ class FinalPush:
         return pushed
 
     async def _archived(self, names: Sequence[str]) -> set[str]:
-        """Return those of the names that are whole in the bucket."""
+        """Return the names that the bucket has completely."""
         found: set[str] = set()
         if not names:
             return found
@@ -65,11 +65,11 @@ class FinalPush:
         return found
 
     async def _push(self, name: str, *, alone: bool) -> bool:
-        """Push through the daemon, and past it when that takes too long.
+        """Push through the daemon, and without it when that takes too long.
 
-        `alone`: past it at once, because it would push along what else is `.ready`.
+        `alone`: without the daemon at once, because it would also push other `.ready` files.
 
-        WAL-RUS's daemon lets a push wait for a hung one of the same name, for ever.
+        WAL-RUS's daemon makes a push wait, without a limit, for a hung one of the same name.
         """
         context, engine = self._context, self._context.session.engine
         if not isinstance(engine, Engine) or (engine.has_daemon and not alone):
@@ -80,7 +80,7 @@ class FinalPush:
             if await daemon_client.push(context.engine_socket, name, overdue_s):
                 return True
             if now_s() - began_s < overdue_s or not isinstance(engine, Engine):
-                return False  # it has answered: that it failed
+                return False  # the daemon has answered that the push failed
             engine_daemon.replace(
                 context, f"the push of {name} has taken longer than {overdue_s:.0f} s"
             )

@@ -1,4 +1,4 @@
-"""What a restore of this database needs in the archive, looked for before a verdict."""
+"""Checks, before a verdict, that the archive has what a restore of this database needs."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from walsup.postgres.pg_control import ControlData
 from walsup.postgres.wal import Segment
 from walsup.postgres.wal_files import timeline_history
 
-# The newest of them; the audit by listing looks at what lies before.
+# Only the newest; the audit by listing checks older ones.
 _MOST_SEGMENTS = 20_000
 _SHOWN = 3
 
@@ -23,7 +23,7 @@ _SHOWN = 3
 class Restorable(NamedTuple):
     """The base backup that a restore would begin with, and what is `missing` ("": nothing).
 
-    `backup`: its name, and that it was only listed where nothing here can decrypt it.
+    `backup`: its name, and a note when it was listed but cannot be decrypted here.
     """
 
     backup: str
@@ -79,7 +79,7 @@ def _no_backup(context: AgentContext, backups: Sequence[Backup]) -> str:
 async def _missing_part(
     context: AgentContext, bucket: Bucket, backups: Iterable[Backup], newest: Backup
 ) -> str:
-    """Return what is missing of a base backup or of those that it is a delta of."""
+    """Return what is missing of a base backup, or of those that it is a delta of."""
     by_name = {backup.name: backup for backup in backups}
     name = newest.name
     while name:
@@ -110,5 +110,5 @@ async def _missing_wal(bucket: Bucket, line: TimelineHistory, newest: Backup, la
 
 
 def _lowest(line: TimelineHistory, start: Segment) -> Segment:
-    """Return the first name under which postgres would take the segment."""
+    """Return the lowest name under which postgres would accept the segment."""
     return min(line.candidates(start.number, start.size), key=lambda segment: segment.timeline)

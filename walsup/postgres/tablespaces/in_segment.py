@@ -1,4 +1,4 @@
-"""The tablespaces that a fetched file creates. Standard library only: the messenger loads it."""
+"""The tablespaces that a fetched file creates. Standard library only: restore_client.py uses it."""
 
 # ruff: noqa: PTH118, PTH120, PTH123, PTH208 -- pathlib would cost each start of it 5 ms
 

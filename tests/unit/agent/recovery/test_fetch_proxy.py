@@ -57,7 +57,7 @@ async def test_answers_are_passed_on_as_they_are(tmp_path: Path, said: bytes) ->
 
 
 async def test_a_segment_that_creates_tablespaces_has_no_answer(tmp_path: Path) -> None:
-    """The client fails, and the messenger asks whether it may be replayed."""
+    """The client fails, and the fallback program asks whether it may be replayed."""
     (tmp_path / "pg_wal").mkdir()
     name_start = int(NAME[16:], 16) << 20  # segments of 1 MiB, as the pages are laid here
     wal, _ = laid([PLAIN, create(16384, b"/srv/late"), PLAIN], name_start)

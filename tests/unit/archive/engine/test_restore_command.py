@@ -1,4 +1,4 @@
-"""restore_command, and the messenger that it ends in."""
+"""restore_command, and the fallback program that it ends in."""
 
 import json
 import socket
@@ -20,7 +20,7 @@ BARE = Engine("wal-g", Path("/opt/wal-g"), None)
 
 @pytest.mark.parametrize("carrier", [WALRUS, WALG, BARE])
 def test_nothing_is_handed_over_that_was_not_looked_into(carrier: Engine) -> None:
-    """By the agent behind its socket, or by the messenger; a miss is asked about."""
+    """By the agent behind its socket, or by the fallback program; a miss is asked about."""
     ask, _, then = restore_command(carrier, Path("/run/walsup")).partition("; }; ")
     assert "restore_client.py" in ask
     assert ask.split()[-3:] == ["%f", "%p", '"$@"']

@@ -24,7 +24,7 @@ def _run(tmp_path: Path, client: str, name: str) -> int:
 @pytest.mark.parametrize("client", ["exit 1", "exit 74", "exit 137", "kill -9 $$"])
 @pytest.mark.rule("standby-survives")
 def test_any_end_of_the_client_is_1(tmp_path: Path, client: str) -> None:
-    """Nobody answers as the judge either: that is 1 too, after its patience."""
+    """Without an answer of the agent it is 1 too, after its patience."""
     assert _run(tmp_path, client, NAME) == 1
 
 

@@ -68,7 +68,7 @@ def claimant(**given: object) -> Claimant:
 def decide(
     owner: Owner, who: Claimant, *, unchanged_s: float = 0, empty: bool = False, mark_lsn: int = 0
 ) -> Take | TryAgain | Rejected:
-    """The judge's answer."""
+    """The decision."""
     return judge(owner, who, unchanged_s=unchanged_s, empty=empty, mark_lsn=mark_lsn)
 
 
@@ -262,7 +262,7 @@ def test_a_restore_claims_the_archive_before_its_end(
 def decide_promotion(
     owner: Owner, who: Claimant, *, unchanged_s: float = 0, new_timeline: int = 2
 ) -> Take | TryAgain | Rejected:
-    """The judge's answer to a standby that is to be promoted."""
+    """The decision on a standby that is to be promoted."""
     return promotion(owner, who, unchanged_s=unchanged_s, new_timeline=new_timeline)
 
 
