@@ -11,7 +11,7 @@ from walsup import settings
 from walsup.agent.http import metrics
 from walsup.archive.faults import REMEDIES, FaultKind, help_of
 from walsup.errors import exit_code_rows
-from walsup.settings.schema import Row
+from walsup.settings.declaration import Setting
 
 REFERENCE = ROOT / "docs" / "reference"
 TROUBLESHOOTING = ROOT / "docs" / "troubleshooting.md"
@@ -46,7 +46,7 @@ exact than the one of its class.
 """
 
 
-def settings_page(rows: Sequence[Row] | None = None) -> str:
+def settings_page(rows: Sequence[Setting[object]] | None = None) -> str:
     """Return the declared settings in their groups; aliases are below the name.
 
     Raises:
@@ -127,7 +127,7 @@ def page(name: str) -> str:
     return f"{_GENERATED}# {title}\n\n{body()}"
 
 
-def _setting(row: Row) -> tuple[str, str, str]:
+def _setting(row: Setting[object]) -> tuple[str, str, str]:
     names = "<br>".join(f"`{name}`" for name in (row.name, *row.aliases))
     return names + (" (secret)" if row.secret else ""), row.shown.strip(), row.says
 

@@ -112,7 +112,9 @@ def _bare(ground: Ground, source: Walsup, local: Path | None) -> tuple[float, fl
     layout = Layout(ground.machine)
     tools = PgTools(ground.machine.bindir, db_user=ground.machine.db_user)
     environment = layout.environment(ground.machine, ground.engine)
-    known = settings.load(environment | source_of(ground.s3, source.prefix)).source
+    known = settings.origin(
+        settings.load(environment | source_of(ground.s3, source.prefix)), own=False
+    )
     carrier = adapter.choose(known, environment["PATH"])
     if not isinstance(carrier, adapter.Engine):
         raise FileNotFoundError(carrier.problem)

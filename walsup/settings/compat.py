@@ -15,6 +15,7 @@ from typing import NamedTuple
 from walsup.settings import compat_bitnami
 from walsup.settings.compat_detect import KUBEDB_SECRETS, Translation
 from walsup.settings.restore_source import restores
+from walsup.settings.result import Result
 from walsup.settings.schema import declared, is_secret
 from walsup.system import default_pgdata
 
@@ -85,7 +86,6 @@ def translate(environ: Mapping[str, str], root: str = "") -> Translation:
         for name, text in environ.items()
         if name == "KUBERNETES_SERVICE_HOST" or not _OF_A_SERVICE.search(name)
     }
-    faults: list[str] = []
     spellings = {row.name: (row.name, *row.aliases) for row in declared()}
     ours: dict[str, str] = compat_bitnami.replaced(environ)
     notes: list[str] = []
@@ -94,7 +94,8 @@ def translate(environ: Mapping[str, str], root: str = "") -> Translation:
         notes.append(
             f"{name} is used with its meaning in Bitnami's chart: {name}{shown}; set that instead"
         )
-    for source, name, text in _meanings(environ, root, faults):
+    meanings = _meanings(environ, root)
+    for source, name, text in meanings.value:
         plain = name.removesuffix("_FILE")
         named = spellings.get(plain, (plain,))
         own = next((s for s in named if environ.get(s) or environ.get(f"{s}_FILE")), "")
@@ -110,12 +111,12 @@ def translate(environ: Mapping[str, str], root: str = "") -> Translation:
         notes.append(
             f"{owner}'s volume is mounted, so PGDATA is {ours['PGDATA']}; set that instead"
         )
-    faults += [
+    other_stores = (
         f"{name}: this version archives to S3 and to directories; set WALSUP_ARCHIVE to"
         " s3://bucket/prefix or file:///directory"
         for name in _OTHER_STORES
         if environ.get(name)
-    ]
+    )
     return Translation(
         ours=ours,
         notes=(
@@ -123,60 +124,59 @@ def translate(environ: Mapping[str, str], root: str = "") -> Translation:
             *_without_place(environ),
             *compat_bitnami.without_place(environ, compat_bitnami.READ),
         ),
-        faults=tuple(faults),
+        faults=(*meanings.faults, *other_stores),
         no_new_cluster="" if ours.get("WALSUP_RESTORE_FROM") else _no_new_cluster(environ),
         consumed=compat_bitnami.consumed(environ),
     )
 
 
-def _meanings(
-    environ: Mapping[str, str], root: str, faults: list[str]
-) -> Iterator[TranslatedSetting]:
-    for their, name, read in _ALIASES:
-        if text := environ.get(their):
-            yield TranslatedSetting(their, name, read(text))
-    yield from _kubedbs_archive(environ, faults)
-    yield from _spilos_archive(environ, root, faults)
-    for their, name, text in restores(environ, root):
-        yield TranslatedSetting(their, name, text)
-    for their, name, text in compat_bitnami.meanings(environ):
-        yield TranslatedSetting(their, name, text)
+def _meanings(environ: Mapping[str, str], root: str) -> Result[tuple[TranslatedSetting, ...]]:
+    """Return what their names mean, in the order in which one wins over the next."""
+    kubedb, spilo = _kubedbs_archive(environ), _spilos_archive(environ, root)
+    translated = [
+        TranslatedSetting(their, name, read(text))
+        for their, name, read in _ALIASES
+        if (text := environ.get(their))
+    ]
+    translated += (*kubedb.value, *spilo.value)
+    translated += (TranslatedSetting(*restored) for restored in restores(environ, root))
+    translated += (TranslatedSetting(*theirs) for theirs in compat_bitnami.meanings(environ))
     if os.path.isdir(root + KUBEDB_SECRETS):  # noqa: PTH112 (as `load` has it)
-        yield TranslatedSetting(KUBEDB_SECRETS, "WALSUP_SECRETS_DIR", KUBEDB_SECRETS)
+        translated.append(TranslatedSetting(KUBEDB_SECRETS, "WALSUP_SECRETS_DIR", KUBEDB_SECRETS))
+    return Result(tuple(translated), (*kubedb.faults, *spilo.faults))
 
 
-def _kubedbs_archive(environ: Mapping[str, str], faults: list[str]) -> Iterator[TranslatedSetting]:
+def _kubedbs_archive(environ: Mapping[str, str]) -> Result[tuple[TranslatedSetting, ...]]:
     """Source: kubedb/postgres release-0.13, scripts/primary/run.sh."""
     if environ.get("ARCHIVE") != "wal-g":
-        return
+        return Result(())
     if prefix := environ.get("ARCHIVE_S3_PREFIX"):
-        yield TranslatedSetting("ARCHIVE_S3_PREFIX", "WALSUP_ARCHIVE", prefix)
-    elif directory := environ.get("ARCHIVE_FILE_PREFIX"):
+        return Result((TranslatedSetting("ARCHIVE_S3_PREFIX", "WALSUP_ARCHIVE", prefix),))
+    if directory := environ.get("ARCHIVE_FILE_PREFIX"):
         place = f"file://{directory}/{environ.get('HOSTNAME') or os.uname().nodename}"
-        yield TranslatedSetting("ARCHIVE_FILE_PREFIX and the host's name", "WALSUP_ARCHIVE", place)
-    elif not any(map(environ.get, ("WALSUP_ARCHIVE", *_OTHER_STORES))):
-        faults.append("ARCHIVE=wal-g without ARCHIVE_S3_PREFIX: set WALSUP_ARCHIVE")
+        source = "ARCHIVE_FILE_PREFIX and the host's name"
+        return Result((TranslatedSetting(source, "WALSUP_ARCHIVE", place),))
+    if any(map(environ.get, ("WALSUP_ARCHIVE", *_OTHER_STORES))):
+        return Result(())
+    return Result((), ("ARCHIVE=wal-g without ARCHIVE_S3_PREFIX: set WALSUP_ARCHIVE",))
 
 
-def _spilos_archive(
-    environ: Mapping[str, str], root: str, faults: list[str]
-) -> Iterator[TranslatedSetting]:
+def _spilos_archive(environ: Mapping[str, str], root: str) -> Result[tuple[TranslatedSetting, ...]]:
     """Source: zalando/spilo, configure_spilo.py, write_wale_environment and get_placeholders."""
     bucket, scope = environ.get("WAL_S3_BUCKET"), environ.get("SCOPE")
     if not bucket or environ.get("WALE_S3_PREFIX") or environ.get("WALG_S3_PREFIX"):
-        return
-    if not scope:
-        faults.append("WAL_S3_BUCKET without SCOPE: set WALSUP_ARCHIVE to s3://bucket/prefix")
-        return
+        return Result(())
     version = _major(environ, root)
-    if not version:
-        faults.append("WAL_S3_BUCKET without PGVERSION: set WALSUP_ARCHIVE to s3://bucket/prefix")
-        return
+    if not scope or not version:
+        lacks = "PGVERSION" if scope else "SCOPE"
+        return Result(
+            (), (f"WAL_S3_BUCKET without {lacks}: set WALSUP_ARCHIVE to s3://bucket/prefix",)
+        )
     # An empty one is not the same as none.
     before = environ.get("WAL_BUCKET_SCOPE_PREFIX", _namespace_prefix(environ))
     after = environ.get("WAL_BUCKET_SCOPE_SUFFIX", "")
     place = f"s3://{bucket}/spilo/{before}{scope}{after}/wal/{version}"
-    yield TranslatedSetting("WAL_S3_BUCKET with SCOPE", "WALSUP_ARCHIVE", place)
+    return Result((TranslatedSetting("WAL_S3_BUCKET with SCOPE", "WALSUP_ARCHIVE", place),))
 
 
 def _namespace_prefix(environ: Mapping[str, str]) -> str:

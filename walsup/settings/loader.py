@@ -2,19 +2,20 @@
 
 import os
 import types
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Any
 
 from walsup.errors import SettingsError
 from walsup.redaction import publish, remember
-from walsup.settings import amazon_hosts, misspelt_names, restore_source
+from walsup.settings import amazon_hosts, misspelt_names, parsers, restore_source
 from walsup.settings.compat_detect import KUBEDB_SECRETS, THEIR_NAMES, Translation
 from walsup.settings.directory_overlap import overlaps
 from walsup.settings.parsers import ArchiveUrl, FileArchive, HttpAddress
 from walsup.settings.refusal import BOTH_SET, refusal
 from walsup.settings.restore_rules import faults_of_restore
-from walsup.settings.schema import Settings, declared, is_secret
+from walsup.settings.result import Result
+from walsup.settings.schema import Settings, declared, defaults, is_secret, with_fields
 from walsup.settings.secret_files import SettingText, in_directory, names_in, secret_file
 from walsup.settings.standby_rules import faults_of_role
 from walsup.system import default_pgdata, stop_grace
@@ -69,91 +70,104 @@ def _public(found: Settings) -> tuple[str, ...]:
 
 def _load(environ: Mapping[str, str], wanted: Collection[str], theirs: Translation) -> Settings:
     """Read the settings that are wanted; the source of a restore has none of a restore."""
-    faults = list(theirs.faults)
+    secrets_dir = environ.get("WALSUP_SECRETS_DIR") or ""
     # A file that is not read is no reason to refuse a start, or new keys during a run.
-    named = names_in(environ.get("WALSUP_SECRETS_DIR") or "")
-    files = in_directory(environ.get("WALSUP_SECRETS_DIR") or "", _is_wanted, faults)
-    given = {name: _gather(name, environ, files, faults) for name in wanted}
+    named = names_in(secrets_dir)
+    files = in_directory(secrets_dir, _is_wanted)
+    gathered = {name: _gather(name, environ, files.value) for name in wanted}
+    texts = {name: one.value for name, one in gathered.items()}
     hidden = (name for name in wanted if _KNOWN[name].secret and name != _PRIMARY)
-    remember(one.text for name in hidden for one in given[name])
-    values: dict[str, Any] = {row.field: row.default for row in declared()}
-    for name, found in given.items():
-        if not found:
-            continue
-        if wrong := fault_in(name, found[0].text):
-            faults.append(f"{found[0].source}: {wrong}")
-            continue
-        row = _KNOWN[name]
-        try:
-            values[row.field] = row.read(found[0].text)
-        except ValueError as fault:
-            hides = row.secret and name not in _SHOWS_NO_VALUE
-            shown = "its value is not valid" if hides else str(fault)
-            faults.append(f"{found[0].source}: {shown}")
-    values["pgdata"] = Path(default_pgdata.chosen(environ))
-    if given["WALSUP_STOP_GRACE"]:
-        values["push_grace_s"] = values["stop_grace_s"]
-    else:
-        values["stop_grace_s"] = stop_grace.default_s(environ)
-    if not given["WALSUP_CA_FILE"] and (ca := _ca_in(environ.get("WALSUP_SECRETS_DIR") or "")):
-        values["ca_file"] = ca
-    passed_on = {name: found.text for name, found in files.items()} | dict(environ)
-    passed_on = {name: text for name, text in passed_on.items() if _is_passed_on(name)}
-    remember(text for name, text in passed_on.items() if is_secret(name))
-    faults += [
-        f"{files[name].source if name in files and name not in environ else name}: {wrong}"
-        for name, text in passed_on.items()
-        if not text.startswith(_JSON) and (wrong := fault_in(name, text))
-    ]
-    _complete(values, {name for name in wanted if _is_given(name, given, environ)}, faults)
-    given_names = {name for name, found in given.items() if found}
-    faults += faults_of_restore(values, given_names)
-    faults += faults_of_role(values)
-    of_source, source_faults = _source(values, environ)
-    faults += [
+    remember(one.text for name in hidden for one in texts[name])
+    parsed = _parse(texts)
+    passed_on = _passed_on(environ, files.value)
+    given = {name for name in wanted if _is_given(name, texts, environ)}
+    complete = _complete(parsed.value, environ, texts, given)
+    settings = complete.value
+    source = _source(settings, environ)
+    other_stores = [
         f"{name}: this version archives to S3 and to directories; set WALSUP_ARCHIVE to"
         " s3://bucket/prefix or file:///directory"
         for name in _OTHER_STORES
-        if passed_on.get(name)
+        if passed_on.value.get(name)
     ]
+    faults = (
+        *theirs.faults,
+        *files.faults,
+        *(fault for one in gathered.values() for fault in one.faults),
+        *parsed.faults,
+        *passed_on.faults,
+        *complete.faults,
+        *faults_of_restore(settings, {name for name, one in texts.items() if one}),
+        *faults_of_role(settings),
+        *other_stores,
+    )
     if faults:
-        raise refusal([*faults, *source_faults])
-    return Settings(
-        **values,
-        passed_on=types.MappingProxyType(passed_on),
+        raise refusal([*faults, *source.faults])
+    return settings._replace(
+        passed_on=types.MappingProxyType(passed_on.value),
         warnings=tuple(misspelt_names.warnings(named | dict(environ), _NAMES)),
         foreign=theirs.notes,
         no_new_cluster=theirs.no_new_cluster,
-        source=of_source,
-        source_faults=source_faults,
+        source=source.value,
+        source_faults=source.faults,
     )
 
 
-def _source(
-    values: Mapping[str, Any], environ: Mapping[str, str]
-) -> tuple[Settings | None, tuple[str, ...]]:
+def _parse(texts: Mapping[str, Sequence[SettingText]]) -> Result[Settings]:
+    """Read each setting's first text; what is not given or not valid keeps its default."""
+    values: dict[str, object] = {}
+    faults: list[str] = []
+    for name, spellings in texts.items():
+        if not spellings:
+            continue
+        source, text = spellings[0]
+        if wrong := fault_in(name, text):
+            faults.append(f"{source}: {wrong}")
+            continue
+        row = _KNOWN[name]
+        try:
+            values[row.field] = row.read(text)
+        except ValueError as fault:
+            hides = row.secret and name not in _SHOWS_NO_VALUE
+            shown = "its value is not valid" if hides else str(fault)
+            faults.append(f"{source}: {shown}")
+    return Result(with_fields(defaults(), values), tuple(faults))
+
+
+def _passed_on(
+    environ: Mapping[str, str], files: Mapping[str, SettingText]
+) -> Result[Mapping[str, str]]:
+    """Return the engine's own settings, which are passed on to it as they are."""
+    texts = {name: found.text for name, found in files.items()} | dict(environ)
+    texts = {name: text for name, text in texts.items() if _is_passed_on(name)}
+    remember(text for name, text in texts.items() if is_secret(name))
+    faults = (
+        f"{files[name].source if name in files and name not in environ else name}: {wrong}"
+        for name, text in texts.items()
+        if not text.startswith(_JSON) and (wrong := fault_in(name, text))
+    )
+    return Result(texts, tuple(faults))
+
+
+def _source(settings: Settings, environ: Mapping[str, str]) -> Result[Settings | None]:
     """Return the settings with which the source of a restore is read, or their faults."""
-    if not (place := values["restore_from"]):
-        return None, ()
+    if not (place := settings.restore_from):
+        return Result(None)
     try:
-        return _load(
-            restore_source.environment(environ, str(place)), _OF_A_SOURCE, Translation()
-        ), ()
+        source = restore_source.environment(environ, str(place))
+        return Result(_load(source, _OF_A_SOURCE, Translation()))
     except SettingsError as wrong:
         lines = wrong.problem.splitlines()[1:]
-        return None, tuple(f"of the restore's source:{line}" for line in lines)
+        return Result(None, tuple(f"of the restore's source:{line}" for line in lines))
 
 
 def http(environ: Mapping[str, str]) -> HttpAddress:
     """Return where HTTP answers, also when something else of the settings is wrong."""
-    row = _KNOWN["WALSUP_HTTP"]
-    text = cut(row.name, environ.get(row.name, ""))
+    text = cut("WALSUP_HTTP", environ.get("WALSUP_HTTP", ""))
     try:
-        found: Any = row.read(text) if text else row.default
+        return parsers.http(text) if text else defaults().http
     except ValueError:
-        found = row.default
-    address: HttpAddress = found
-    return address
+        return defaults().http
 
 
 def _in_our_names(environ: Mapping[str, str]) -> tuple[Mapping[str, str], Translation]:
@@ -195,20 +209,21 @@ def _is_passed_on(name: str) -> bool:
 
 
 def _is_given(
-    name: str, given: Mapping[str, list[SettingText]], environ: Mapping[str, str]
+    name: str, texts: Mapping[str, Sequence[SettingText]], environ: Mapping[str, str]
 ) -> bool:
     """Return whether a setting is there at all, readable or not."""
     spellings = (name, *_KNOWN[name].aliases)
-    return bool(given[name]) or any(environ.get(f"{spelling}_FILE") for spelling in spellings)
+    return bool(texts[name]) or any(environ.get(f"{spelling}_FILE") for spelling in spellings)
 
 
 def _gather(
-    name: str, environ: Mapping[str, str], files: Mapping[str, SettingText], faults: list[str]
-) -> list[SettingText]:
+    name: str, environ: Mapping[str, str], files: Mapping[str, SettingText]
+) -> Result[Sequence[SettingText]]:
     """Return where a setting is set and its text, the one that counts first."""
     row = _KNOWN[name]
     spellings = (name, *row.aliases)
-    set_: list[SettingText] = []
+    found: list[SettingText] = []
+    faults: list[str] = []
     for spelling in spellings:
         text = environ.get(spelling, "")
         path = environ.get(f"{spelling}_FILE", "")
@@ -217,37 +232,53 @@ def _gather(
         elif text and path:
             faults.append(f"{spelling} and {spelling}_FILE{BOTH_SET}")
         elif path:
-            text = secret_file(spelling, path, faults)
+            text, wrong = secret_file(spelling, path)
+            faults += wrong
         if text:
-            set_.append(SettingText(f"{spelling}_FILE" if path else spelling, text))
-    if not set_:
-        set_ = [files[spelling] for spelling in spellings if spelling in files]
-        if set_ and row.environment_only:
-            faults.append(f"{set_[0].source}: {name} is read from the environment only")
+            found.append(SettingText(f"{spelling}_FILE" if path else spelling, text))
+    if not found:
+        found = [files[spelling] for spelling in spellings if spelling in files]
+        if found and row.environment_only:
+            faults.append(f"{found[0].source}: {name} is read from the environment only")
     faults += [
-        f"{set_[0].source} and {other.source} differ: keep one of them"
-        for other in set_[1:]
-        if other.text != set_[0].text
+        f"{found[0].source} and {other.source} differ: keep one of them"
+        for other in found[1:]
+        if other.text != found[0].text
     ]
-    return set_
+    return Result(found, tuple(faults))
 
 
-def _complete(values: dict[str, Any], given: set[str], faults: list[str]) -> None:
-    """Add what follows from other values, and find what does not go together."""
-    host = str(values.get("endpoint") or "").partition("://")[2].partition(":")[0].lower()
-    archive = values.get("archive")
-    bucket = archive.bucket if isinstance(archive, ArchiveUrl) else ""
+def _complete(
+    settings: Settings,
+    environ: Mapping[str, str],
+    texts: Mapping[str, Sequence[SettingText]],
+    given: AbstractSet[str],
+) -> Result[Settings]:
+    """Add what follows from the environment and other values; find what does not go together."""
+    settings = settings._replace(pgdata=Path(default_pgdata.chosen(environ)))
+    if texts["WALSUP_STOP_GRACE"]:
+        settings = settings._replace(push_grace_s=settings.stop_grace_s)
+    else:
+        settings = settings._replace(stop_grace_s=stop_grace.default_s(environ))
+    if not texts["WALSUP_CA_FILE"] and (ca := _ca_in(environ.get("WALSUP_SECRETS_DIR") or "")):
+        settings = settings._replace(ca_file=ca)
+    host = (settings.endpoint or "").partition("://")[2].partition(":")[0].lower()
+    bucket = settings.archive.bucket if isinstance(settings.archive, ArchiveUrl) else ""
     if region := amazon_hosts.region_in(host):
-        values["region"] = values["region"] or region
+        settings = settings._replace(region=settings.region or region)
     if amazon_hosts.is_usual(host, bucket):
-        values["endpoint"] = None
+        settings = settings._replace(endpoint=None)
     elif "AWS_ENDPOINT" in given and not region:
-        values["region"] = values["region"] or "us-east-1"
-    if isinstance(archive, FileArchive):
+        settings = settings._replace(region=settings.region or "us-east-1")
+    faults: list[str] = []
+    if isinstance(settings.archive, FileArchive):
         names = ("PGDATA", "POSTGRES_INITDB_WALDIR", "WALSUP_RUN_DIR")
-        faults += overlaps(archive, {name: values.get(_KNOWN[name].field) for name in names})
+        faults += overlaps(
+            settings.archive, {name: getattr(settings, _KNOWN[name].field) for name in names}
+        )
     if ("AWS_ACCESS_KEY_ID" in given) != ("AWS_SECRET_ACCESS_KEY" in given):
         faults.append("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: set both or neither")
+    return Result(settings, tuple(faults))
 
 
 def _ca_in(directory: str) -> Path | None:

@@ -1,9 +1,8 @@
 """The settings of a start with their secrets as they are now; nothing else changes in a run."""
 
 from types import MappingProxyType
-from typing import Any
 
-from walsup.settings.schema import Settings, declared, is_secret
+from walsup.settings.schema import Settings, declared, is_secret, with_fields
 
 _KEYS = ("access_key_id", "secret_access_key", "session_token")
 
@@ -13,7 +12,7 @@ def renewed(known: Settings, again: Settings) -> Settings:
 
     The bucket's keys change together: permanent keys have no session token.
     """
-    changed: dict[str, Any] = {
+    changed: dict[str, object] = {
         row.field: secret
         for row in declared()
         if row.secret and row.field not in _KEYS and (secret := getattr(again, row.field))
@@ -25,4 +24,4 @@ def renewed(known: Settings, again: Settings) -> Settings:
     if again.source and again.restore_from == known.restore_from:
         changed["source"] = renewed(known.source or again.source, again.source)
         changed["source_faults"] = ()
-    return known._replace(**changed)
+    return with_fields(known, changed)

@@ -1,8 +1,9 @@
 """What does not go together in the settings of a restore. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from typing import Any
+
+from walsup.settings.schema import Settings
 
 _TARGETS = {
     "WALSUP_RESTORE_TARGET_TIME": "restore_target_time",
@@ -13,33 +14,33 @@ _TARGETS = {
 }
 
 
-def faults_of_restore(values: Mapping[str, Any], given: AbstractSet[str]) -> Iterator[str]:
+def faults_of_restore(settings: Settings, given: AbstractSet[str]) -> Iterator[str]:
     """Yield what is wrong: two targets, a target of nothing, a source that is the destination."""
     targets = [name for name in _TARGETS if name in given]
     if len(targets) > 1:
         yield f"{' and '.join(targets)} are both set: a restore has one target"
-    if "WALSUP_RESTORE_TARGET_IMMEDIATE" in given and not values["restore_target_immediate"]:
+    if "WALSUP_RESTORE_TARGET_IMMEDIATE" in given and not settings.restore_target_immediate:
         targets.remove("WALSUP_RESTORE_TARGET_IMMEDIATE")
     if "WALSUP_RESTORE_TARGET_ACTION" in given and not targets:
         yield (
             "WALSUP_RESTORE_TARGET_ACTION is set without a target: a restore to the end of the"
             " archive is always promoted"
         )
-    wanted = values["restore_from"] or values["on_empty_pgdata"] == "restore"
+    restores = settings.restore_from or settings.on_empty_pgdata == "restore"
     named = sorted(given - {"WALSUP_RESTORE_FROM"})
     named = [name for name in named if name.startswith("WALSUP_RESTORE_")]
-    if named and not wanted:
+    if named and not restores:
         yield (
             f"{', '.join(named)} is set, but nothing is to be restored: set WALSUP_RESTORE_FROM,"
             " or WALSUP_ON_EMPTY_PGDATA=restore for this database's own archive"
         )
-    if values["on_empty_pgdata"] != "refuse" and not values["archive"]:
+    if settings.on_empty_pgdata != "refuse" and not settings.archive:
         yield (
-            f"WALSUP_ON_EMPTY_PGDATA={values['on_empty_pgdata']} needs WALSUP_ARCHIVE, the"
+            f"WALSUP_ON_EMPTY_PGDATA={settings.on_empty_pgdata} needs WALSUP_ARCHIVE, the"
             " archive that it refers to"
         )
-    if values["restore_from"] and values["archive"]:
-        source, own = str(values["restore_from"]), str(values["archive"])
+    if settings.restore_from and settings.archive:
+        source, own = str(settings.restore_from), str(settings.archive)
         if f"{source}/".startswith(f"{own}/") or f"{own}/".startswith(f"{source}/"):
             yield (
                 f"WALSUP_RESTORE_FROM ({source}) and WALSUP_ARCHIVE ({own}) overlap, and a source"

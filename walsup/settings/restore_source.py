@@ -44,10 +44,9 @@ def origin(known: "Settings", *, own: bool) -> "Settings":
     """
     if own:
         return known
-    if known.source_faults:
-        raise refusal(known.source_faults)
-    source: Settings = known.source
-    return source
+    if known.source is None:
+        raise refusal(known.source_faults or ("WALSUP_RESTORE_FROM is not set",))
+    return known.source
 
 
 def restores(environ: Mapping[str, str], root: str = "") -> Iterator[tuple[str, str, str]]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from walsup.settings.result import Result
 from walsup.system.setting_text import cut, fault_in
 
 
@@ -15,12 +16,10 @@ class SettingText(NamedTuple):
     text: str
 
 
-def in_directory(
-    directory: str, wanted: Callable[[str], bool], faults: list[str]
-) -> dict[str, SettingText]:
+def in_directory(directory: str, wanted: Callable[[str], bool]) -> Result[dict[str, SettingText]]:
     """Read the files of a directory whose names are wanted; others are not opened."""
     if not directory:
-        return {}
+        return Result({})
     try:
         paths = sorted(path for path in Path(directory).iterdir() if path.is_file())
     except OSError as fault:
@@ -29,9 +28,10 @@ def in_directory(
             remedy = (
                 f": allow uid {os.geteuid()} to read and search it, or start the container as root"
             )
-        faults.append(f"WALSUP_SECRETS_DIR: {directory} cannot be read: {fault.strerror}{remedy}")
-        return {}
+        problem = f"{directory} cannot be read: {fault.strerror}{remedy}"
+        return Result({}, (f"WALSUP_SECRETS_DIR: {problem}",))
     read: dict[str, SettingText] = {}
+    faults: list[str] = []
     for path in paths:
         if wanted(path.name):
             text, problem = _text(path.name, path)
@@ -39,7 +39,7 @@ def in_directory(
                 faults.append(f"WALSUP_SECRETS_DIR: {path} cannot be read: {problem}")
             elif text:
                 read[path.name] = SettingText(str(path), text)
-    return read
+    return Result(read, tuple(faults))
 
 
 def names_in(directory: str) -> dict[str, str]:
@@ -50,17 +50,16 @@ def names_in(directory: str) -> dict[str, str]:
         return {}
 
 
-def secret_file(name: str, path: str, faults: list[str]) -> str:
+def secret_file(name: str, path: str) -> Result[str]:
     """Read the file that NAME_FILE names."""
     if wrong := fault_in(f"{name}_FILE", path):
-        faults.append(f"{name}_FILE: {wrong}")
-        return ""
+        return Result("", (f"{name}_FILE: {wrong}",))
     text, problem = _text(name, Path(path))
     if problem:
-        faults.append(f"{name}_FILE: {path} cannot be read: {problem}")
-    elif not text:
-        faults.append(f"{name}_FILE: {path} is empty")
-    return text
+        return Result(text, (f"{name}_FILE: {path} cannot be read: {problem}",))
+    if not text:
+        return Result(text, (f"{name}_FILE: {path} is empty",))
+    return Result(text)
 
 
 def _text(name: str, path: Path) -> tuple[str, str]:

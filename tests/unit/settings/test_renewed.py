@@ -59,5 +59,5 @@ def test_the_source_of_a_restore_has_keys_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "AWS_SECRET_ACCESS_KEY").write_text("secret")
     found = renewed(faulty, settings.load({**ARCHIVE, **KEYS, **where}))
     assert not found.source_faults
-    assert found.source.secret_access_key == "secret"
+    assert settings.origin(found, own=False).secret_access_key == "secret"
     assert found.access_key_id == "old"

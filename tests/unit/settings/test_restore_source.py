@@ -17,7 +17,7 @@ KEYS = {"RESTORE_AWS_ACCESS_KEY_ID": "its-key", "RESTORE_AWS_SECRET_ACCESS_KEY":
 
 def test_without_keys_of_its_own_the_archives_are_used() -> None:
     """The same server, another path."""
-    source = load(OWN | {"WALSUP_RESTORE_FROM": "s3://source/b"}).source
+    source = origin(load(OWN | {"WALSUP_RESTORE_FROM": "s3://source/b"}), own=False)
     assert source.archive == ArchiveUrl(bucket="source", prefix="b")
     assert (source.endpoint, source.access_key_id) == ("http://own:1", "own-key")
     assert source.restore_from is None
@@ -28,7 +28,7 @@ def test_with_any_of_its_own_nothing_of_the_archives_is() -> None:
     known = load(
         OWN | {"WALSUP_RESTORE_FROM": "s3://source/b", "RESTORE_AWS_REGION": "eu-9"} | KEYS
     )
-    source = known.source
+    source = origin(known, own=False)
     assert (source.endpoint, source.region) == (None, "eu-9")
     assert (source.access_key_id, source.secret_access_key) == ("its-key", "its-secret")
     assert "own-sodium" not in source.passed_on.values()
@@ -51,7 +51,7 @@ def test_kubedbs_names() -> None:
     }
     known = load(OWN | kubedb | KEYS)
     assert str(known.restore_from) == "s3://source/kubedb/demo/pg/archive"
-    assert known.source.endpoint == "http://minio:9000"
+    assert origin(known, own=False).endpoint == "http://minio:9000"
     assert known.restore_target_time == "2026-01-01 10:00:00.000000+00:00"
     assert not known.restore_target_inclusive
     assert known.restore_backup == ""
@@ -73,7 +73,8 @@ def test_spilos_names() -> None:
     }
     known = load(OWN | spilo)
     assert str(known.restore_from) == "s3://source/spilo/orders/8d1c/wal/15"
-    assert (known.source.endpoint, known.source.access_key_id) == ("http://s3:1", "its-key")
+    source = origin(known, own=False)
+    assert (source.endpoint, source.access_key_id) == ("http://s3:1", "its-key")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from tests.unit.settings.test_loader import EXAMPLES, IN_FILES, ROWS, companions
 from walsup.errors import SettingsError
 from walsup.init import data_directory
 from walsup.init.early_settings import EarlySettings
-from walsup.settings import http, load
+from walsup.settings import http, load, origin
 from walsup.system.setting_text import cut, fault_in
 
 PASSWORDS = (
@@ -83,8 +83,9 @@ def test_the_sources_names_follow_the_same_rule(tmp_path: Path) -> None:
             "RESTORE_AWS_ENDPOINT": "\thost\n",
         }
     )
-    assert (found.source.access_key_id, found.source.secret_access_key) == ("k", "s")
-    assert found.source.endpoint == "https://host"
+    source = origin(found, own=False)
+    assert (source.access_key_id, source.secret_access_key) == ("k", "s")
+    assert source.endpoint == "https://host"
     spilo = {"WAL_S3_BUCKET": "b\n", "SCOPE": " one\n", "PGVERSION": "15\n", "AWS_REGION": "r"}
     assert str(load(spilo).archive) == "s3://b/spilo/one/wal/15"
 
