@@ -18,7 +18,8 @@ from walsup.boot.handover import Handover
 from walsup.datadir import archive_subpath
 from walsup.pid1_messages import Send
 from walsup.postgres import standby_signal
-from walsup.settings import Settings, guessable
+from walsup.settings import Settings
+from walsup.settings.checks import guessable
 
 # The official image's words, which users search for.
 _SKIPPING = "PostgreSQL Database directory appears to contain a database; Skipping initialization"

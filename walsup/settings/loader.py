@@ -8,16 +8,17 @@ from pathlib import Path
 
 from walsup.errors import SettingsError
 from walsup.redaction import publish, remember
-from walsup.settings import amazon_hosts, misspelt_names, parsers, restore_source
-from walsup.settings.compat_detect import KUBEDB_SECRETS, THEIR_NAMES, Translation
-from walsup.settings.directory_overlap import overlaps
+from walsup.settings import amazon_hosts, parsers, restore_source
+from walsup.settings.checks import misspelt_names
+from walsup.settings.checks.directory_overlap import overlaps
+from walsup.settings.checks.restore_rules import faults_of_restore
+from walsup.settings.checks.standby_rules import faults_of_role
+from walsup.settings.compat.detect import KUBEDB_SECRETS, THEIR_NAMES, Translation
 from walsup.settings.parsers import ArchiveUrl, FileArchive, HttpAddress
 from walsup.settings.refusal import BOTH_SET, refusal
-from walsup.settings.restore_rules import faults_of_restore
 from walsup.settings.result import Result
 from walsup.settings.schema import Settings, declared, defaults, is_secret, with_fields
 from walsup.settings.secret_files import SettingText, in_directory, names_in, secret_file
-from walsup.settings.standby_rules import faults_of_role
 from walsup.system import default_pgdata, stop_grace
 from walsup.system.setting_text import clean, cut, fault_in
 
@@ -175,9 +176,9 @@ def _in_our_names(environ: Mapping[str, str]) -> tuple[Mapping[str, str], Transl
     theirs = any(name.startswith(THEIR_NAMES) for name in environ) or default_pgdata.whose(environ)
     if not theirs and not os.path.isdir(KUBEDB_SECRETS):  # noqa: PTH112 (as cheap as it can be)
         return environ, Translation()
-    from walsup.settings import compat  # noqa: PLC0415 (only where their names are)
+    from walsup.settings.compat import translation  # noqa: PLC0415 (only where their names are)
 
-    found = compat.translate(environ)
+    found = translation.translate(environ)
     kept = {name: text for name, text in environ.items() if name not in found.consumed}
     return {**kept, **found.ours}, found
 

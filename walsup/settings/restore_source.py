@@ -1,11 +1,10 @@
-"""Where a restore reads from: its own endpoint and credentials, and the names of others for it.
+"""Where a restore reads from: its own endpoint and credentials.
 
 All or nothing: when any of the source's own is given, nothing of the archive's is used for it.
 A key must not reach a server that it is not meant for.
 """
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from walsup.settings.refusal import refusal
 
@@ -16,23 +15,12 @@ if TYPE_CHECKING:
 _BUCKETS = ("WALG_", "AWS_", "S3_", "WALE_", "YC_")
 OWN = tuple(f"RESTORE_{prefix}" for prefix in _BUCKETS)
 _DIRECTORY = "WALSUP_RESTORE_SECRETS_DIR"
-_KUBEDB_SECRETS = "/srv/wal-g/restore/secrets"
-_YES = ("true", "1", "yes", "on")
 
-# Source: KubeDB 0.13, Spilo's documentation of clones.
-_KUBEDB = {
+# KubeDB's names of a restore, and ours. Source: KubeDB 0.13.
+KUBEDB_NAMES = {
     "RESTORE_S3_PREFIX": "WALSUP_RESTORE_FROM",
     "RESTORE_S3_ENDPOINT": "RESTORE_AWS_ENDPOINT",
     "BACKUP_NAME": "WALSUP_RESTORE_BACKUP",
-}
-_KUBEDB_PITR = ("TIME", "TIMELINE", "XID", "INCLUSIVE")
-_SPILO = {
-    "CLONE_WALE_S3_PREFIX": "WALSUP_RESTORE_FROM",
-    "CLONE_WALG_S3_PREFIX": "WALSUP_RESTORE_FROM",
-    "CLONE_TARGET_TIME": "WALSUP_RESTORE_TARGET_TIME",
-    "CLONE_TARGET_TIMELINE": "WALSUP_RESTORE_TARGET_TIMELINE",
-    "CLONE_TARGET_INCLUSIVE": "WALSUP_RESTORE_TARGET_INCLUSIVE",
-    "CLONE_WALG_BACKUP_NAME": "WALSUP_RESTORE_BACKUP",
 }
 
 
@@ -47,52 +35,6 @@ def origin(known: "Settings", *, own: bool) -> "Settings":
     if known.source is None:
         raise refusal(known.source_faults or ("WALSUP_RESTORE_FROM is not set",))
     return known.source
-
-
-def restores(environ: Mapping[str, str], root: str = "") -> Iterator[tuple[str, str, str]]:
-    """Yield what KubeDB's and Spilo's names of a restore mean: theirs, ours, the text."""
-    found = (*_of_kubedb(environ, root), *_of_spilo(environ))
-    yield from ((theirs, ours, text) for theirs, ours, text in found if text)
-
-
-def _of_kubedb(environ: Mapping[str, str], root: str) -> Iterator[tuple[str, str, str]]:
-    if environ.get("RESTORE", "").lower() not in _YES or not environ.get("RESTORE_S3_PREFIX"):
-        return
-    for theirs, ours in _KUBEDB.items():
-        yield theirs, ours, environ.get(theirs, "")
-    if environ.get("PITR", "").lower() in _YES:
-        for what in _KUBEDB_PITR:
-            yield (
-                f"TARGET_{what}",
-                f"WALSUP_RESTORE_TARGET_{what}",
-                environ.get(f"TARGET_{what}", ""),
-            )
-    if Path(root + _KUBEDB_SECRETS).is_dir():
-        yield _KUBEDB_SECRETS, _DIRECTORY, _KUBEDB_SECRETS
-
-
-def _of_spilo(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    bucket = environ.get("CLONE_WAL_S3_BUCKET", "") if environ.get("CLONE_SCOPE") else ""
-    if not bucket and not any(map(environ.get, ("CLONE_WALG_S3_PREFIX", "CLONE_WALE_S3_PREFIX"))):
-        return
-    if bucket:
-        yield "CLONE_WAL_S3_BUCKET", "WALSUP_RESTORE_FROM", _of_scope(environ, bucket)
-    for theirs, ours in _SPILO.items():
-        yield theirs, ours, environ.get(theirs, "")
-    for name, text in environ.items():
-        if name.startswith(("CLONE_AWS_", "CLONE_WALG_")) and name not in _SPILO:
-            yield name, name.replace("CLONE_", "RESTORE_", 1), text
-
-
-def _of_scope(environ: Mapping[str, str], bucket: str) -> str:
-    """Return Spilo's place of another cluster's archive."""
-
-    def of(name: str) -> str:
-        return environ.get(f"CLONE_{name}", "")
-
-    version = of("PGVERSION") or environ.get("PGVERSION") or environ.get("PG_MAJOR") or ""
-    scope = of("WAL_BUCKET_SCOPE_PREFIX") + of("SCOPE") + of("WAL_BUCKET_SCOPE_SUFFIX")
-    return f"s3://{bucket}/spilo/{scope}/wal/{version}".rstrip("/")
 
 
 def environment(environ: Mapping[str, str], place: str) -> dict[str, str]:
@@ -113,4 +55,4 @@ def environment(environ: Mapping[str, str], place: str) -> dict[str, str]:
 
 def _own(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     # RESTORE_S3_PREFIX and RESTORE_S3_ENDPOINT are KubeDB's names, and translated.
-    return ((n, t) for n, t in environ.items() if n.startswith(OWN) and t and n not in _KUBEDB)
+    return ((n, t) for n, t in environ.items() if n.startswith(OWN) and t and n not in KUBEDB_NAMES)

@@ -1,1 +1,1 @@
-"""Tests of walsup.postgres."""
+"""Tests of walsup.settings."""

@@ -1,7 +1,7 @@
 """A password that is its user's name is named at the start."""
 
 from walsup.settings import load
-from walsup.settings.guessable import problems
+from walsup.settings.checks.guessable import problems
 
 
 def test_a_password_that_equals_the_name_is_named_without_it() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from walsup.errors import SettingsError
-from walsup.settings import ArchiveUrl, FileArchive, compat, load, relevant
-from walsup.settings.compat_detect import THEIR_NAMES
+from walsup.settings import ArchiveUrl, FileArchive, declared, load, relevant
+from walsup.settings.compat import kubedb, spilo, translation
+from walsup.settings.compat.detect import THEIR_NAMES
 from walsup.system import default_pgdata
 
 KUBEDB = {
@@ -30,18 +31,11 @@ SPILO = {
 
 
 def test_every_name_is_noticed() -> None:
-    """`foreign` is only loaded where one of its names is: none may be missing from the look."""
-    source = Path(compat.__file__).read_text(encoding="utf-8")
+    """`translation` is only loaded where one of its names is set: the look must know them all."""
+    modules = (translation, kubedb, spilo)
+    source = "".join(Path(str(of.__file__)).read_text(encoding="utf-8") for of in modules)
     names = set(re.findall(r'"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\*?"', source))
-    ours = {"POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_INITDB_ARGS", "AWS_ENDPOINT"}
-    ours |= {
-        "WALSUP_ARCHIVE",
-        "WALSUP_RESTORE_FROM",
-        "WALSUP_SECRETS_DIR",
-        "PG_BINDIR",
-        "PG_MAJOR",
-        "PG_VERSION",
-    }
+    ours = {row.name for row in declared()} | {"PG_MAJOR", "PG_VERSION"}
     # Read only beside one that is noticed, or another setting's own spelling.
     beside = {"KUBERNETES_SERVICE_HOST", "DCS_ENABLE_KUBERNETES_API", "POD_NAMESPACE"}
     beside |= {"WALG_S3_PREFIX"}
@@ -252,10 +246,10 @@ def test_data_in_the_usual_place_is_not_left(tmp_path: Path) -> None:
 def test_kubedbs_places(tmp_path: Path) -> None:
     """Its volume and its secret are noted with our names."""
     root = places(tmp_path, "/var/pv", "/srv/wal-g/archive/secrets")
-    found: Any = compat.translate({}, root)
+    found: Any = translation.translate({}, root)
     assert found.ours == {
         "PGDATA": "/var/pv/data",
         "WALSUP_SECRETS_DIR": "/srv/wal-g/archive/secrets",
     }
-    own = compat.translate({"WALSUP_SECRETS_DIR": "/run/secrets"}, root)
+    own = translation.translate({"WALSUP_SECRETS_DIR": "/run/secrets"}, root)
     assert "WALSUP_SECRETS_DIR" not in own.ours

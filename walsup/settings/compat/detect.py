@@ -1,4 +1,4 @@
-"""How others' names are noticed; what they mean is in `foreign`, loaded only where they are."""
+"""How others' names are noticed; `translation` is loaded only where one of them is set."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -23,6 +23,18 @@ THEIR_NAMES = (
     "WAL_",
 )
 KUBEDB_SECRETS = "/srv/wal-g/archive/secrets"
+OTHER_STORES = (  # which this version does not archive to
+    *(f"ARCHIVE_{store}_PREFIX" for store in ("GS", "AZ", "SWIFT")),
+    *(f"WAL_{store}_BUCKET" for store in ("GS", "GCS", "SWIFT")),
+)
+
+
+class TranslatedSetting(NamedTuple):
+    """A setting of ours, by their name: `source` is what a note calls it."""
+
+    source: str
+    name: str
+    text: str
 
 
 class Translation(NamedTuple):

@@ -1,31 +1,24 @@
 """The names of KubeDB, Spilo, Bitnami and WAL-E in the environment: what each means to walsup.
 
-The one place where they are known. What this version has no place for is a note; what asks for a
-data directory that only a restore or a standby gives forbids a new cluster (rules
-empty-means-listed and restore-source-once). To give such a name a meaning, put it into `_ALIASES`
-or into a function beside `_kubedbs_archive`.
+What this version has no place for is a note; what asks for a data directory that only a restore or
+a standby gives forbids a new cluster (rules empty-means-listed and restore-source-once). To give
+such a name a meaning, put it into `_ALIASES` or into the module of its image.
 """
 
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import NamedTuple
 
-from walsup.settings import compat_bitnami
-from walsup.settings.compat_detect import KUBEDB_SECRETS, Translation
-from walsup.settings.restore_source import restores
+from walsup.settings.compat import bitnami, kubedb, spilo
+from walsup.settings.compat.detect import (
+    KUBEDB_SECRETS,
+    OTHER_STORES,
+    TranslatedSetting,
+    Translation,
+)
 from walsup.settings.result import Result
 from walsup.settings.schema import declared, is_secret
 from walsup.system import default_pgdata
-
-
-class TranslatedSetting(NamedTuple):
-    """A setting of ours, by their name: `source` is what a note calls it."""
-
-    source: str
-    name: str
-    text: str
 
 
 def _as_it_is(text: str) -> str:
@@ -73,10 +66,6 @@ _WITHOUT_PLACE = {
 _ONLY_OPTIONS = ("CLONE_USE_", "CLONE_AWS_", "CLONE_WALG_DISABLE_", "CLONE_WALE_DISABLE_")
 # Kubernetes says where each Service is: one called standby-db asks for nothing.
 _OF_A_SERVICE = re.compile(r"_SERVICE_(HOST|PORT)|_PORT(_\d+_(TCP|UDP|SCTP)|$)")
-_OTHER_STORES = (
-    *(f"ARCHIVE_{store}_PREFIX" for store in ("GS", "AZ", "SWIFT")),
-    *(f"WAL_{store}_BUCKET" for store in ("GS", "GCS", "SWIFT")),
-)
 
 
 def translate(environ: Mapping[str, str], root: str = "") -> Translation:
@@ -87,7 +76,7 @@ def translate(environ: Mapping[str, str], root: str = "") -> Translation:
         if name == "KUBERNETES_SERVICE_HOST" or not _OF_A_SERVICE.search(name)
     }
     spellings = {row.name: (row.name, *row.aliases) for row in declared()}
-    ours: dict[str, str] = compat_bitnami.replaced(environ)
+    ours: dict[str, str] = bitnami.replaced(environ)
     notes: list[str] = []
     for name in filter(ours.get, sorted(ours)):
         shown = f"={ours[name]}" if name == "POSTGRES_USER" else ""
@@ -114,7 +103,7 @@ def translate(environ: Mapping[str, str], root: str = "") -> Translation:
     other_stores = (
         f"{name}: this version archives to S3 and to directories; set WALSUP_ARCHIVE to"
         " s3://bucket/prefix or file:///directory"
-        for name in _OTHER_STORES
+        for name in OTHER_STORES
         if environ.get(name)
     )
     return Translation(
@@ -122,80 +111,29 @@ def translate(environ: Mapping[str, str], root: str = "") -> Translation:
         notes=(
             *notes,
             *_without_place(environ),
-            *compat_bitnami.without_place(environ, compat_bitnami.READ),
+            *bitnami.without_place(environ, bitnami.READ),
         ),
         faults=(*meanings.faults, *other_stores),
         no_new_cluster="" if ours.get("WALSUP_RESTORE_FROM") else _no_new_cluster(environ),
-        consumed=compat_bitnami.consumed(environ),
+        consumed=bitnami.consumed(environ),
     )
 
 
 def _meanings(environ: Mapping[str, str], root: str) -> Result[tuple[TranslatedSetting, ...]]:
     """Return what their names mean, in the order in which one wins over the next."""
-    kubedb, spilo = _kubedbs_archive(environ), _spilos_archive(environ, root)
+    of_kubedb, of_spilo = kubedb.archive(environ), spilo.archive(environ, root)
     translated = [
         TranslatedSetting(their, name, read(text))
         for their, name, read in _ALIASES
         if (text := environ.get(their))
     ]
-    translated += (*kubedb.value, *spilo.value)
-    translated += (TranslatedSetting(*restored) for restored in restores(environ, root))
-    translated += (TranslatedSetting(*theirs) for theirs in compat_bitnami.meanings(environ))
+    translated += (*of_kubedb.value, *of_spilo.value)
+    restores = (*kubedb.restores(environ, root), *spilo.restores(environ))
+    translated += (TranslatedSetting(*one) for one in restores if one[-1])
+    translated += (TranslatedSetting(*one) for one in bitnami.meanings(environ))
     if os.path.isdir(root + KUBEDB_SECRETS):  # noqa: PTH112 (as `load` has it)
         translated.append(TranslatedSetting(KUBEDB_SECRETS, "WALSUP_SECRETS_DIR", KUBEDB_SECRETS))
-    return Result(tuple(translated), (*kubedb.faults, *spilo.faults))
-
-
-def _kubedbs_archive(environ: Mapping[str, str]) -> Result[tuple[TranslatedSetting, ...]]:
-    """Source: kubedb/postgres release-0.13, scripts/primary/run.sh."""
-    if environ.get("ARCHIVE") != "wal-g":
-        return Result(())
-    if prefix := environ.get("ARCHIVE_S3_PREFIX"):
-        return Result((TranslatedSetting("ARCHIVE_S3_PREFIX", "WALSUP_ARCHIVE", prefix),))
-    if directory := environ.get("ARCHIVE_FILE_PREFIX"):
-        place = f"file://{directory}/{environ.get('HOSTNAME') or os.uname().nodename}"
-        source = "ARCHIVE_FILE_PREFIX and the host's name"
-        return Result((TranslatedSetting(source, "WALSUP_ARCHIVE", place),))
-    if any(map(environ.get, ("WALSUP_ARCHIVE", *_OTHER_STORES))):
-        return Result(())
-    return Result((), ("ARCHIVE=wal-g without ARCHIVE_S3_PREFIX: set WALSUP_ARCHIVE",))
-
-
-def _spilos_archive(environ: Mapping[str, str], root: str) -> Result[tuple[TranslatedSetting, ...]]:
-    """Source: zalando/spilo, configure_spilo.py, write_wale_environment and get_placeholders."""
-    bucket, scope = environ.get("WAL_S3_BUCKET"), environ.get("SCOPE")
-    if not bucket or environ.get("WALE_S3_PREFIX") or environ.get("WALG_S3_PREFIX"):
-        return Result(())
-    version = _major(environ, root)
-    if not scope or not version:
-        lacks = "PGVERSION" if scope else "SCOPE"
-        return Result(
-            (), (f"WAL_S3_BUCKET without {lacks}: set WALSUP_ARCHIVE to s3://bucket/prefix",)
-        )
-    # An empty one is not the same as none.
-    before = environ.get("WAL_BUCKET_SCOPE_PREFIX", _namespace_prefix(environ))
-    after = environ.get("WAL_BUCKET_SCOPE_SUFFIX", "")
-    place = f"s3://{bucket}/spilo/{before}{scope}{after}/wal/{version}"
-    return Result((TranslatedSetting("WAL_S3_BUCKET with SCOPE", "WALSUP_ARCHIVE", place),))
-
-
-def _namespace_prefix(environ: Mapping[str, str]) -> str:
-    in_kubernetes = environ.get("KUBERNETES_SERVICE_HOST") is not None
-    by_kubernetes = in_kubernetes and environ.get("DCS_ENABLE_KUBERNETES_API")
-    usual = environ.get("POD_NAMESPACE", "default") if by_kubernetes else ""
-    namespace = environ.get("NAMESPACE", usual)
-    return "" if namespace in ("default", "") else f"{namespace}-"
-
-
-def _major(environ: Mapping[str, str], root: str) -> str:
-    """Return the major version of the data, else of the programs, else of what is asked for."""
-    try:
-        data = Path(f"{root}{default_pgdata.chosen(environ, root)}", "PG_VERSION")
-        return data.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        folder = re.search(r"/postgresql/(\d+)/bin", environ.get("PG_BINDIR", ""))
-        named = environ.get("PG_MAJOR") or (folder[1] if folder else "")
-        return named or environ.get("PGVERSION", "")
+    return Result(tuple(translated), (*of_kubedb.faults, *of_spilo.faults))
 
 
 def _without_place(environ: Mapping[str, str]) -> Iterator[str]:
@@ -220,7 +158,7 @@ def _no_new_cluster(environ: Mapping[str, str]) -> str:
     """Return the name that asks for data from elsewhere, "" when a new cluster is as good."""
     if environ.get("RESTORE", "").lower() == "true":
         return "RESTORE=true"
-    if standby := compat_bitnami.of_a_standby(environ):
+    if standby := bitnami.of_a_standby(environ):
         return standby
     for name in sorted(environ):
         if (

@@ -1,0 +1,1 @@
+"""What is wrong with settings although each of them can be read."""

@@ -1,0 +1,1 @@
+"""The names of other images in the environment, and what each means to walsup."""
