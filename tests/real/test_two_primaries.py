@@ -157,11 +157,12 @@ def test_a_crash_between_claim_and_promotion_leaves_a_retry_and_a_person(
 _CLAIM_ONLY = """
 import asyncio, os
 from walsup import settings
-from walsup.commands import agent_client, promote
+from walsup.commands import agent_client
+from walsup.commands.promote.owner_watch import Watch
 from walsup.datadir import archive_subpath
 known = archive_subpath.where(settings.load(os.environ))
 async def work():
-    watch = promote.Watch(known, agent_client.start(known, os.environ).boot, print)
+    watch = Watch(known, agent_client.start(known, os.environ).boot, print)
     await watch.until_silent()
     lease = await watch.promotion.claim(unsafe=False)
     assert lease.owner.next_timeline == 2, lease

@@ -33,7 +33,7 @@ from walsup.archive.ownership.role import (
     ThisInstance,
 )
 from walsup.archive.storage.bucket import Bucket
-from walsup.commands.promote import StreamSilence
+from walsup.commands.promote.owner_watch import StreamSilence
 from walsup.datadir.markers import Adoption
 from walsup.postgres.pg_control import ControlData, DBState
 from walsup.postgres.wal import Segment, Switch

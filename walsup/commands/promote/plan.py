@@ -1,0 +1,26 @@
+"""What a person wants of a promotion, and what is shown to them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ASK_EVERY_S = 0.5
+FORCE_HINT = (
+    "; or promote it anyway, and lose the WAL that is not on this standby: walsup promote --force"
+)
+Say = Callable[[str], None]
+
+
+class Plan(NamedTuple):
+    """What a person wants.
+
+    `boot`: the start of the container that is promoted, and `run_dir` its run directory; None when
+    they are not known. `ask` gives `/status`, `say` shows a line.
+    """
+
+    force: bool
+    wait_s: float
+    boot: str | None
+    run_dir: Path | None
+    ask: Callable[[], dict[str, Any]]
+    say: Say
