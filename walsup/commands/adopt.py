@@ -1,4 +1,4 @@
-"""`walsup adopt`: a person decides that this data directory shall continue an archive.
+"""`walsup adopt`: an operator decides that this data directory continues an archive.
 
 Rule ownership.
 """
@@ -18,7 +18,7 @@ from walsup.settings import Settings
 
 
 def find(known: Settings) -> tuple[Adoption, str]:
-    """Return what is to be decided, and in words what it means.
+    """Return what is to be decided, and a description of its effect.
 
     Raises:
         SettingsError, DataDirectoryError, ArchiveError: nothing can be adopted here.
@@ -64,7 +64,7 @@ def find(known: Settings) -> tuple[Adoption, str]:
 
 
 def decide(known: Settings, adoption: Adoption) -> None:
-    """Note it in the data directory; the running agent, or the next start, acts on it."""
+    """Note the decision in the data directory; the running agent, or the next start, acts on it."""
     markers.remember_adoption(known.pgdata, adoption)
 
 

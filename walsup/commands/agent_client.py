@@ -1,7 +1,7 @@
 """The commands' connection to the agent of their data directory: its unix socket, else HTTP.
 
-Another database's agent may answer on the port: what answers is compared with the data directory
-and with the start that the run directory knows, before a word of it is shown.
+Another database's agent may answer on the port: the answer is compared with the data directory and
+with the start that the run directory names, before any of it is shown.
 """
 
 import contextlib
@@ -25,15 +25,15 @@ _TIMEOUT_S = 5.0
 
 
 class OtherAgentError(ValueError):
-    """What answers is not known to be the agent of this data directory."""
+    """The answer does not come from a known agent of this data directory."""
 
 
 def status(known: Settings, environ: Mapping[str, str]) -> dict[str, Any]:
     """Return `/status` of the agent of this data directory.
 
     Raises:
-        OSError, ValueError: no agent answers, or something else does.
-        OtherAgentError: what answers is another's, or cannot be compared.
+        OSError, ValueError: no agent answers, or another program does.
+        OtherAgentError: the answer is another agent's, or cannot be compared.
     """
     environ, refused = clean(environ), None
     directories = run_dirs(environ, os.geteuid(), _owner(known.pgdata), str(known.pgdata))
@@ -82,7 +82,7 @@ def _over_http(known: Settings, directories: list[str], refused: OSError | None)
 
 
 def _read_one(address: HttpAddress) -> dict[str, Any]:
-    """Return what answers on the first loopback that answers."""
+    """Return the first answer from a loopback address."""
     for host in address.loopbacks[:-1]:
         with contextlib.suppress(OSError):
             return _read(_connection(host, address.port))
@@ -90,12 +90,12 @@ def _read_one(address: HttpAddress) -> dict[str, Any]:
 
 
 def _connection(host: str, port: int) -> http.client.HTTPConnection:
-    # Not urllib: it would ask a proxy that the environment names.
+    # Not urllib: it would use a proxy from the environment.
     return http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
 
 
 class _Taken(http.client.HTTPConnection):
-    """HTTP over a socket that is connected already."""
+    """HTTP over a socket that is already connected."""
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__("localhost")
@@ -114,7 +114,7 @@ def _connect(path: str) -> socket.socket:
 
 
 def _check_user(sock: socket.socket, path: Path, pgdata: Path) -> None:
-    """Refuse a socket that neither root, nor this user, nor the data directory's owner made."""
+    """Reject a socket that another user than root, this user or the data directory's owner made."""
     size = struct.calcsize("3i")
     _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
     if uid not in (0, os.geteuid(), _owner(pgdata)):
@@ -139,10 +139,10 @@ def _read(connection: http.client.HTTPConnection) -> dict[str, Any]:
 
 
 def _compare(found: dict[str, Any], pgdata: Path, where: str, boot: str | None) -> None:
-    """Compare what answers with this data directory; `boot`: that of its latest start, if known.
+    """Compare an answer with this data directory; `boot`: its latest start, if known.
 
     Raises:
-        OtherAgentError: it is another's, or nothing can be compared.
+        OtherAgentError: it is another agent's, or cannot be compared.
     """
     theirs = f"{found.get('pgdata')} (system identifier {found.get('system_id')})"
     here, there = _place(pgdata), found.get("place")
@@ -156,7 +156,7 @@ def _compare(found: dict[str, Any], pgdata: Path, where: str, boot: str | None) 
 
 
 def _boot(directories: list[str], pgdata: Path) -> str | None:
-    """Return the start that a run directory of this data directory knows, None: not known."""
+    """Return the start that a run directory of this data directory names. None: not known."""
     for directory in directories:
         with contextlib.suppress(OSError, ValueError):
             content = json.loads(Path(directory, AGENT_FILE).read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""`walsup restore --check` and `--list`: the pre-flight and the catalogue, and nothing else."""
+"""`walsup restore --check` and `--list`: the checks of a restore, and the catalogue."""
 
 import asyncio
 import os
@@ -32,11 +32,11 @@ _MOST_TIMELINES = 64
 
 
 def check(known: Settings, *, deep: bool = False) -> str:
-    """Return what a restore would do; `deep`: all WAL that it would replay is read.
+    """Return what a restore would do; `deep`: read all WAL that it would replay.
 
     Raises:
-        ArchiveError: it would not work, with every reason; DiskFullError: a larger volume is all
-            that it needs; SettingsError, EngineError.
+        ArchiveError: it would fail, with every reason; DiskFullError: it needs only a larger
+        volume; SettingsError, EngineError.
     """
     own = _is_own(known)
     archive_source.check_key(origin(known, own=own))
@@ -62,7 +62,7 @@ def check(known: Settings, *, deep: bool = False) -> str:
 
 
 def _concluded(plan: RestorePlan, *, deep: bool) -> Iterator[str]:
-    """Yield how far it is known that it would work."""
+    """Yield how much of the restore has been verified."""
     yield from (f"read      {note}" for note in plan.notes)
     if plan.unknown:
         yield f"not known: {'; '.join(plan.unknown)} (walsup restore --check --deep reads it)"
@@ -80,7 +80,7 @@ def show(known: Settings) -> str:
     """Return the archive's base backups, timelines, and the window of each line.
 
     Raises:
-        ArchiveError: it cannot be asked; SettingsError, EngineError.
+        ArchiveError: the archive does not answer; SettingsError, EngineError.
     """
     with tempfile.TemporaryDirectory(prefix="walsup-") as scratch:
         reader = archive_source.reader(
@@ -169,7 +169,7 @@ async def _listing(reader: Reader) -> list[str]:
 
 
 async def _followed(reader: Reader, offer: inventory.Offer) -> tuple[TimelineHistory | None, str]:
-    """Return the line that a restore follows when no timeline is named, else why there is none."""
+    """Return the line that a restore follows when no timeline is named, or why there is none."""
     try:
         return (await latest(reader, offer)).line, ""
     except (FaultError, ValueError) as problem:
@@ -183,7 +183,7 @@ def _is_on(followed: TimelineHistory, backup: Backup) -> bool:
 
 
 def _is_branch(offer: inventory.Offer, followed: TimelineHistory | None, timeline: int) -> str:
-    """Say of a timeline that a restore does not follow it unless it is named, "" when it does."""
+    """Return that a restore does not follow a timeline unless it is named, "" when it does."""
     if followed is None or timeline in [leg.timeline for leg in followed.legs]:
         return ""
     former = offer.owner is not None and timeline in offer.owner.former

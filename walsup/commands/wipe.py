@@ -1,4 +1,4 @@
-"""`walsup wipe`: a person decides that an archive shall be deleted, all of it (rule wipe)."""
+"""`walsup wipe`: deletes a whole archive on an operator's request (rule wipe)."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ _SAID_EVERY_S = 5.0
 
 
 class Wanted(NamedTuple):
-    """What the operator asks for. `even_if_fresh`: also an archive without owner that is new."""
+    """The operator's request. `even_if_fresh`: also wipe a new archive without owner."""
 
     known: Settings
     even_if_fresh: bool
@@ -36,7 +36,7 @@ class Wanted(NamedTuple):
 
 
 def name(known: Settings) -> str:
-    """Return what has to be typed: the prefix without its bucket, or the directory.
+    """Return the text to be typed: the prefix without its bucket, or the directory.
 
     Raises:
         SettingsError: there is no archive.
@@ -51,10 +51,10 @@ def name(known: Settings) -> str:
 
 
 def show(wanted: Wanted) -> str:
-    """Return in words what lies there and what a wipe would do; nothing is changed.
+    """Return a report of the content and of what a wipe would do; nothing is changed.
 
     Raises:
-        ArchiveError: it cannot be read, or may not be wiped.
+        ArchiveError: it cannot be read, or must not be wiped.
     """
     return asyncio.run(_show(wanted))
 
@@ -63,7 +63,7 @@ def carry_out(wanted: Wanted) -> str:
     """Delete everything; return a report of what was deleted.
 
     Raises:
-        ArchiveError: something stands against it, or something stays.
+        ArchiveError: the wipe is not possible, or something remains.
     """
     return asyncio.run(_until_ended(wanted))
 
@@ -87,7 +87,7 @@ async def _show(wanted: Wanted) -> str:
 
 
 async def _until_ended(wanted: Wanted) -> str:
-    if task := asyncio.current_task():  # a Job that is ended sends TERM, which PID 1 would ignore
+    if task := asyncio.current_task():  # a Job that ends sends TERM, which PID 1 would ignore
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     try:
         with _opened(wanted.known) as (bucket, place):
@@ -113,7 +113,7 @@ async def _carry_out(wanted: Wanted, bucket: Bucket, place: WipeTarget) -> str:
     if read is None and not wanted.even_if_fresh and (why := unowned(found, place.now_at)):
         raise ArchiveError(why.problem, hint=why.hint)
     if read and exclusive_hold.is_left(read[0]) and found.only_owner and found.owner_has_versions:
-        # Taking it would write a version that, in some buckets, is locked again for days.
+        # To claim it would write a version that, in some buckets, is locked again for days.
         sweep = Deletion(place, None, say)
         await sweep.finish((CONDITIONS_KEY, OWNER_KEY))
         return await _verdict(wanted, place, sweep, bucket)
@@ -137,7 +137,7 @@ async def _carry_out(wanted: Wanted, bucket: Bucket, place: WipeTarget) -> str:
 
 
 async def _leave(lease: Lease, sweep: Deletion) -> None:
-    """Let the next run begin at once, unless a request may still be on its way somewhere."""
+    """Let the next run begin at once, unless a request may still be executed by the server."""
     if not sweep.in_doubt:
         try:
             await lease.leave()
@@ -166,7 +166,7 @@ async def _verdict(wanted: Wanted, place: WipeTarget, sweep: Deletion, bucket: B
 
 
 async def _count(place: WipeTarget, say: Say) -> ArchiveContents:
-    """Count everything, and refuse what is not one archive."""
+    """Count everything, and reject what is not one archive."""
     found, said_s = ArchiveContents(), time.monotonic()
     async for page in pages(place.entries):
         found.add(page)
@@ -185,7 +185,7 @@ async def _count(place: WipeTarget, say: Say) -> ArchiveContents:
 
 
 async def _locked(place: WipeTarget) -> list[str]:
-    """Return what is locked: each version is asked for, where the bucket has object lock."""
+    """Return what is locked: each version is checked, if the bucket has object lock."""
     locks = await once(place.locks)
     if locks is None:
         return ["it is not known whether some are locked: s3:GetBucketObjectLockConfiguration"]
@@ -202,7 +202,7 @@ async def _locked(place: WipeTarget) -> list[str]:
 
 @contextlib.contextmanager
 def _opened(known: Settings) -> Iterator[tuple[Bucket, WipeTarget]]:
-    """Yield the archive twice: as the owner object's bucket, and as a place that can be emptied."""
+    """Yield the archive as the owner object's bucket, and as a place that can be emptied."""
     name(known)
     try:
         place = _place(known)
@@ -213,7 +213,7 @@ def _opened(known: Settings) -> Iterator[tuple[Bucket, WipeTarget]]:
         yield bucket, place
     finally:
         place.close()
-        if close := getattr(bucket, "close", None):  # the process that touches a directory
+        if close := getattr(bucket, "close", None):  # the process that accesses a directory
             close()
 
 

@@ -1,1 +1,1 @@
-"""What walsup itself keeps in the data directory."""
+"""walsup's own files in the data directory."""

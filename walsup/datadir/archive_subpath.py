@@ -1,4 +1,4 @@
-"""Where the archive goes on, as the data directory remembers it: beside what it held before."""
+"""The sub-path in which the archive continues beside an older one, as the data directory has it."""
 
 import json
 from pathlib import Path
@@ -10,13 +10,13 @@ _FILE = ".walsup-subpath"
 
 
 def remember(pgdata: Path, archive: str, sub: str) -> None:
-    """Note that this archive goes on in a sub-path: a new cluster was begun beside an old one."""
+    """Note that this archive continues in a sub-path, beside an old cluster's."""
     if _noted(pgdata, archive) != sub:
         write_durable(pgdata / _FILE, json.dumps({"archive": archive, "to": sub}) + "\n")
 
 
 def where(known: Settings) -> Settings:
-    """Return the settings with the archive where it really is."""
+    """Return the settings with the archive's real place."""
     return below(known, _noted(known.pgdata, str(known.archive)))
 
 

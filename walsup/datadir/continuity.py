@@ -1,4 +1,4 @@
-"""What the next start must find in the data directory, so that its WAL continues the archive's.
+"""What the next start must find in the data directory to continue the archive's WAL.
 
 Segment names in a row prove nothing: a server that was started by hand in between may have written
 WAL that is not archived, or changes that are not in the WAL at all (wal_level minimal).
@@ -22,7 +22,7 @@ _MINIMAL = WAL_LEVELS.index("minimal")
 
 
 class CheckpointPosition(NamedTuple):
-    """What pg_control says of the last checkpoint. `at`: its time in Unix seconds."""
+    """The last checkpoint in pg_control. `at`: its time in Unix seconds."""
 
     checkpoint_lsn: int
     at: int
@@ -39,7 +39,7 @@ class CheckpointPosition(NamedTuple):
 
     @classmethod
     def from_fields(cls, fields: object) -> Self | None:
-        """Return what `to_fields` gave; None for anything else."""
+        """Return the position from `to_fields`; None for anything else."""
         if not isinstance(fields, dict):
             return None
         try:
@@ -54,7 +54,7 @@ class CheckpointPosition(NamedTuple):
             return None
 
     def to_fields(self) -> dict[str, int]:
-        """Return it for JSON."""
+        """Return the fields for JSON."""
         return {name: int(value) for name, value in self._asdict().items()}
 
     @property
@@ -63,7 +63,7 @@ class CheckpointPosition(NamedTuple):
         return self.state in _ENDED
 
     def __str__(self) -> str:
-        """Return it in words for an operator."""
+        """Return a description for an operator."""
         from walsup.postgres.wal import show_lsn  # noqa: PLC0415 (dataclasses: not in a start)
 
         level = WAL_LEVELS[self.wal_level] if 0 <= self.wal_level < len(WAL_LEVELS) else "unknown"
@@ -85,7 +85,7 @@ class Ended(NamedTuple):
 
     @classmethod
     def from_fields(cls, fields: object) -> Self | None:
-        """Return what was written as JSON; None for anything else."""
+        """Return the value from JSON; None for anything else."""
         if not isinstance(fields, dict):
             return None
         try:
@@ -95,13 +95,13 @@ class Ended(NamedTuple):
 
 
 class Note(NamedTuple):
-    """The note of one run, `boot`, about the archive that it writes into.
+    """The note of one run, `boot`, about the archive that it writes to.
 
-    `start`: what was found before postgres was started; `position`: the last that was seen, both of
-    pg_control. `running`: postgres was started and was not yet seen to
-    have ended. `arguments`: a digest of its command line. `broken`: why the archive is not
-    continued, until a new base backup is demanded there; "": it is. `ended`: the end of this run;
-    `before`: that of the run before it, None after a crash. `is_first`: there was no such run.
+    `start`: the position before postgres was started; `position`: the last that was seen, both from
+    pg_control. `running`: postgres was started and was not yet seen to have ended. `arguments`: a
+    digest of its command line. `broken`: why the archive is not continued, until a new base backup
+    is requested there; "": it is. `ended`: the end of this run; `before`: that of the run before
+    it, None after a crash. `is_first`: there was no such run.
     """
 
     archive: str
@@ -118,7 +118,7 @@ class Note(NamedTuple):
 
 
 def read(pgdata: Path, archive: str) -> Note | None:
-    """Return the note about this archive; None when there is none, or an unreadable one."""
+    """Return the note about this archive; None when it is absent or unreadable."""
     try:
         fields = json.loads((pgdata / NOTE).read_text(encoding="utf-8"))
         position = CheckpointPosition.from_fields(fields["position"])
@@ -200,7 +200,7 @@ def _digest(text: str) -> str:
 def why_broken(
     noted: Note, found: CheckpointPosition, started: str, *, has_seen_end: bool = False
 ) -> str:
-    """Return why the directory is not as the noted run has left it; "": its WAL continues.
+    """Return why the directory is not as the noted run left it; "": its WAL continues.
 
     `started`: the digest of the command line of the last postmaster. `has_seen_end`: PID 1 noted
     that postgres of the noted run left pg_control as it was found. Pure.
@@ -241,10 +241,10 @@ def begin(  # noqa: PLR0913 (each is one fact)
     continues: bool,
     broken: str = "",
 ) -> Note:
-    """Note that postgres is about to be started; returns the note.
+    """Note that postgres is about to be started; return the note.
 
-    `continues`: the directory was there before this start, else it was made by it. `broken`: why
-    what this run writes will not be in the archive.
+    `continues`: the directory existed before this start; otherwise this start created it. `broken`:
+    why the WAL of this run will not be in the archive.
 
     Raises:
         OSError: the note could not be written.

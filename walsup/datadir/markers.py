@@ -1,6 +1,6 @@
-"""What walsup itself remembers in the data directory, in small files, fsynced.
+"""walsup's notes in the data directory, in small fsynced files.
 
-A directory that was copied or restored carries them along: they are compared with the bucket.
+A copied or restored directory has them too: they are compared with the bucket.
 """
 
 import json
@@ -22,24 +22,24 @@ _KERNEL = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Adoption(NamedTuple):
-    """What a person has told this data directory: take the archive from this very owner.
+    """The operator's decision for this data directory: take the archive from this very owner.
 
-    `holder` has its instance, boot and epoch; None: from no owner, because the owner object has
-    been deleted.
+    `holder` has its instance, boot and epoch; None: from no owner, because the owner object was
+    deleted.
     """
 
     archive: str
     holder: tuple[str, str, int] | None
 
     def means(self, holder: tuple[str, str, int] | None) -> bool:
-        """Return whether it is the owner that the person has seen."""
+        """Return whether it is the owner that the operator has seen."""
         return self.holder == holder
 
 
 def place(pgdata: Path, kernel: Path = _KERNEL) -> str:
-    """Name this very directory on this very kernel: a copy, or another node, has another name.
+    """Return a name of this directory on this kernel: a copy, or another node, has another name.
 
-    "" where the kernel has none (a sandbox without that file): then no process is considered dead
+    "" if the kernel has none (a sandbox without that file): then no process is considered dead
     because of it.
     """
     status = pgdata.stat()
@@ -51,7 +51,7 @@ def place(pgdata: Path, kernel: Path = _KERNEL) -> str:
 
 
 def instance(pgdata: Path) -> str:
-    """Return this data directory's own name, a random one made at the first call."""
+    """Return this data directory's own name, which is random and made at the first call."""
     path = pgdata / _INSTANCE
     try:
         if found := path.read_text(encoding="ascii").strip():
@@ -68,29 +68,29 @@ def remember_foreign(pgdata: Path, archive: str, problem: str) -> None:
 
 
 def forget_foreign(pgdata: Path) -> None:
-    """Take that note back."""
+    """Remove that note."""
     (pgdata / _FOREIGN).unlink(missing_ok=True)
 
 
 def foreign(pgdata: Path, archive: str) -> str:
-    """Return why the last run found this very archive foreign, "" when it did not."""
+    """Return why the last run found this archive foreign, "" when it did not."""
     noted = _read(pgdata / _FOREIGN, archive)
     return str(noted.get("problem") or "the archive is another database's") if noted else ""
 
 
 def remember_owned(pgdata: Path, archive: str) -> None:
-    """Note that this archive is ours: from now on one without owner object is none of a new one."""
+    """Note that this directory owned the archive: without owner object it is not a new one."""
     if not owned(pgdata, archive):
         write_durable(pgdata / _OWNED, json.dumps({"archive": archive}) + "\n")
 
 
 def owned(pgdata: Path, archive: str) -> bool:
-    """Return whether this very archive was ours before."""
+    """Return whether this archive was owned before."""
     return bool(_read(pgdata / _OWNED, archive))
 
 
 def remember_straying(pgdata: Path, archive: str) -> None:
-    """Note, before a run that does not archive there, that one archive lacks what it writes."""
+    """Note, before a run that does not archive there, that one archive will lack its WAL."""
     noted = pgdata / _OWNED
     if noted.exists() and not owned(pgdata, archive) and not has_strayed(pgdata):
         write_durable(pgdata / _STRAYED, "")
@@ -102,17 +102,17 @@ def has_strayed(pgdata: Path) -> bool:
 
 
 def forget_straying(pgdata: Path) -> None:
-    """Remove that note: what was written is after what counts there."""
+    """Remove that note: the WAL that is written now comes after what counts there."""
     (pgdata / _STRAYED).unlink(missing_ok=True)
 
 
 def remember_adoption(pgdata: Path, adoption: Adoption) -> None:
-    """Note what a person has decided with `walsup adopt`."""
+    """Note the operator's decision of `walsup adopt`."""
     write_durable(pgdata / _ADOPT, json.dumps(adoption._asdict()) + "\n")
 
 
 def adoption(pgdata: Path, archive: str) -> Adoption | None:
-    """Return what a person has decided about this archive and what is not yet done."""
+    """Return the operator's decision about this archive that is not carried out yet."""
     noted = _read(pgdata / _ADOPT, archive)
     if not noted:
         return None
@@ -126,12 +126,12 @@ def adoption(pgdata: Path, archive: str) -> Adoption | None:
 
 
 def forget_adoption(pgdata: Path) -> None:
-    """Take that note back: it is done."""
+    """Remove that note, because it is done."""
     (pgdata / _ADOPT).unlink(missing_ok=True)
 
 
 def remember_promotion(pgdata: Path, timeline: int = 0) -> None:
-    """Note that a person has this standby promoted, to the timeline that is claimed for it.
+    """Note that the operator promotes this standby, to the timeline that is claimed for it.
 
     Rule new-timeline.
 
@@ -141,7 +141,7 @@ def remember_promotion(pgdata: Path, timeline: int = 0) -> None:
 
 
 def promotes_to(pgdata: Path) -> int | None:
-    """Return the timeline to which a promotion is under way, 0 for any; None: none is."""
+    """Return the timeline of a promotion in progress, 0 for any; None: there is none."""
     try:
         return int((pgdata / _PROMOTING).read_text(encoding="ascii") or 0)
     except FileNotFoundError:
@@ -151,7 +151,7 @@ def promotes_to(pgdata: Path) -> int | None:
 
 
 def forget_promotion(pgdata: Path) -> None:
-    """Take that note back."""
+    """Remove that note."""
     (pgdata / _PROMOTING).unlink(missing_ok=True)
 
 
@@ -164,12 +164,12 @@ def remember_unsure(pgdata: Path) -> None:
 
 
 def is_unsure(pgdata: Path) -> bool:
-    """Return whether that is not yet known."""
+    """Return whether that is not known yet."""
     return (pgdata / _UNSURE).exists()
 
 
 def forget_unsure(pgdata: Path) -> None:
-    """Take that note back."""
+    """Remove that note."""
     (pgdata / _UNSURE).unlink(missing_ok=True)
 
 

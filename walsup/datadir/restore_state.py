@@ -1,7 +1,7 @@
-"""The memory of a restore in the data directory: what it is made of, and whether it has ended.
+"""The note of a restore in the data directory: its source, and whether it has ended.
 
-It is written into the copy before that is moved to its place, so a data directory that was
-fetched and has not yet been recovered is never mistaken for a database.
+It is written into the copy before that is moved into place, so a data directory that was fetched
+and not yet recovered is never used as a database.
 """
 
 import json
@@ -23,14 +23,13 @@ _NOT_PROMOTED = (
 
 
 class Restored(NamedTuple):
-    """A restore that goes on, or has been done.
+    """A restore that is in progress, or done.
 
-    `own`: from this database's own archive. `legs`: the line, each leg (timeline, first LSN, LSN
-    at which it is left or None). `wish` is what was asked for, as one text to compare. `ends`:
-    `end` (of the archive), `target`, or `quiet`: at the last commit, which lies before the target.
-    `region`: where the source's bucket is.
-    `limits`: the highest values of the five settings that the WAL may come to, as far as known.
-    `timeline_after`: 0 until it is promoted. Times in Unix seconds.
+    `own`: from this database's own archive. `legs`: the line, each leg (timeline, first LSN, LSN at
+    which it is left or None). `wish`: the request, as one text to compare. `ends`: `end` (of the
+    archive), `target`, or `quiet`: at the last commit, which is before the target. `region`: where
+    the source's bucket is. `limits`: the highest known values of the five settings that the WAL may
+    require. `timeline_after`: 0 until it is promoted. Times in Unix seconds.
     """
 
     source: str
@@ -54,20 +53,20 @@ class Restored(NamedTuple):
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read one.
+        """Read a note.
 
         Raises:
-            ValueError, TypeError, KeyError: it is none.
+            ValueError, TypeError, KeyError: this is not a note.
         """
         fields = json.loads(text)
         fields["legs"] = tuple((int(n), int(b), e) for n, b, e in fields["legs"])
         fields["limits"] = tuple((str(n), int(v)) for n, v in fields.get("limits") or ())
-        # A later version may have noted more.
+        # A later version may have written more fields.
         return cls(**{name: value for name, value in fields.items() if name in cls._fields})
 
 
 def read(pgdata: Path) -> Restored | None:
-    """Return the memory of the last restore into this directory; None: there was none.
+    """Return the note of the last restore into this directory. None: there was none.
 
     Raises:
         DataDirectoryError: it cannot be read.
@@ -85,12 +84,12 @@ def read(pgdata: Path) -> Restored | None:
 
 
 def write(pgdata: Path, found: Restored) -> None:
-    """Write it, durably."""
+    """Write the note durably."""
     write_durable(pgdata / FILE, json.dumps(found._asdict(), indent=1) + "\n")
 
 
 def is_under_way(pgdata: Path) -> bool:
-    """Return whether a restore in this directory has not been noted as done."""
+    """Return whether a restore in this directory is not noted as done."""
     if not os.path.exists(pgdata / FILE):  # noqa: PTH110 (asked twenty times a second)
         return False
     found = read(pgdata)
@@ -98,13 +97,13 @@ def is_under_way(pgdata: Path) -> bool:
 
 
 def is_recovering(pgdata: Path) -> bool:
-    """Return whether a restore of ours has not been promoted.
+    """Return whether a restore by walsup has not been promoted yet.
 
-    postgres removes the signal file before it has begun the new timeline: killed in between, and
+    postgres removes the signal file before it begins the new timeline: killed in between, and
     started without the file, it would continue on the old one, past any target.
 
     Raises:
-        WalsupError: the memory, or pg_control, cannot be read.
+        WalsupError: the note, or pg_control, cannot be read.
     """
     if not is_under_way(pgdata):
         return False
@@ -112,9 +111,9 @@ def is_recovering(pgdata: Path) -> bool:
 
 
 def done_to(pgdata: Path, archive: str) -> str:
-    """Return the target to which this directory was restored from that archive, "" when it was not.
+    """Return the target to which this directory was restored from that archive, "" if it was not.
 
-    The end of the archive is none: it may be restored to again and again.
+    The end of the archive is not a target: such a restore may be repeated.
     """
     found = read(pgdata)
     if found is None or not found.ended_at or not found.own or found.source != archive:

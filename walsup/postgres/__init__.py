@@ -1,4 +1,4 @@
-"""What PostgreSQL keeps on disk and answers over SQL, as values."""
+"""PostgreSQL's files on disk and its answers over SQL, as values."""
 
 MIN_SEGMENT_BYTES = 1 << 20
 MAX_SEGMENT_BYTES = 1 << 30

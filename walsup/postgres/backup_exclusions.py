@@ -1,9 +1,8 @@
-"""What a base backup leaves out of a data directory, or cannot read: a walk of its files.
+"""The files that a base backup leaves out of a data directory, or cannot read.
 
 Source: WAL-G 3.0.8, WAL-RUS 0.4.1 and pg_basebackup 15, tried with each kind of file. All three
-leave out links (but those of pg_tblspc and pg_wal), pipes and devices without an error, and end
-with one at a file that they cannot read. WAL-G ends with one at a socket, and at a name that is no
-UTF-8, too.
+leave out links (except those of pg_tblspc and pg_wal), pipes and devices without an error, and fail
+at a file that they cannot read. WAL-G also fails at a socket, and at a name that is not UTF-8.
 """
 
 import os
@@ -12,12 +11,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-# Made again by walsup or postgres, whatever is in them.
+# Created again by walsup or postgres, whatever their content.
 EMPTIED = frozenset(
     ("pg_wal", "pg_replslot", "pg_dynshmem", "pg_notify", "pg_stat_tmp", "pg_subtrans")
 )
 _OURS = (".walsup-", "pgsql_tmp")
-# Without a file of these the restored database has lost data.
+# Without any of these the restored database has lost data.
 _OF_DATA = frozenset(
     (
         *("PG_VERSION", "base", "global", "pg_commit_ts", "pg_logical", "pg_multixact"),
@@ -32,12 +31,12 @@ _SHOWN = 5
 
 
 class LeftOut(NamedTuple):
-    """A file of the data directory, by its path in it, that a base backup does not hold.
+    """A file of the data directory, by its path in it, that a base backup lacks.
 
-    `kind`: `link`, `pipe`, `socket`, `device`, `unreadable`, `name` (it is no UTF-8), or `file` (a
-    regular one, which the base backup's list lacks). Of a link
-    `target`, relative where it leads to a place in the data directory, and whether it led anywhere
-    (`dangling`: it did not). `more`: so many others that are not named.
+    `kind`: `link`, `pipe`, `socket`, `device`, `unreadable`, `name` (not UTF-8), or `file` (a
+    regular one that is not in the base backup's list). `target`: of a link, relative if it leads to
+    a place in the data directory; `dangling`: it leads nowhere. `more`: the number of others that
+    are not named.
     """
 
     path: str
@@ -47,12 +46,12 @@ class LeftOut(NamedTuple):
 
     @property
     def is_data(self) -> bool:
-        """Return whether it is the cluster's data, so that a restore without it loses some."""
+        """Return whether it is data of the cluster, so that a restore without it loses some."""
         return self.path.partition("/")[0] in _OF_DATA
 
     @property
     def shown(self) -> str:
-        """It in words."""
+        """Return a description for an operator."""
         match self.kind:
             case "link":
                 return f"{self.path} (a link to {self.target})"
@@ -69,14 +68,14 @@ class LeftOut(NamedTuple):
 
 
 def shown(found: Iterable[LeftOut]) -> str:
-    """Return some of them in words."""
+    """Return a description of some of them."""
     listed = list(found)
     more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
     return ", ".join(one.shown for one in listed[:_SHOWN]) + more
 
 
 def walk(pgdata: Path) -> list[LeftOut]:
-    """Return what a base backup by an engine leaves out or cannot read, in order of the paths."""
+    """Return what an engine's base backup leaves out or cannot read, in order of the paths."""
     return sorted(_walk(str(pgdata), str(pgdata), ""))
 
 
@@ -88,7 +87,7 @@ def _walk(pgdata: str, directory: str, before: str) -> Iterator[LeftOut]:
     except OSError:
         yield LeftOut(_text(before.rstrip("/")), UNREADABLE, _owner(directory))
         return
-    # One at a time: a database of many relations would take more memory than the agent has.
+    # One file at a time: for many relations a list would take more memory than the agent has.
     with entries:
         for entry in entries:
             path = before + entry.name
@@ -134,5 +133,5 @@ def _owner(place: str) -> str:
 
 
 def _text(path: str) -> str:
-    """Return a path that JSON can hold."""
+    """Return the path in a form that JSON can contain."""
     return os.fsencode(path).decode(errors="backslashreplace")

@@ -8,8 +8,8 @@ from typing import NamedTuple
 MAX_DEPTH = 10
 PRELOADED = "shared_preload_libraries"
 
-# Source: PostgreSQL 15, guc-file.l. Bytes from 0x80 on count as letters. Said by what they are
-# not: a range up to U+10FFFF takes `re` 15 ms to compile, at every start of a container.
+# Source: PostgreSQL 15, guc-file.l. Bytes from 0x80 on count as letters. They are given as a
+# negated set: a range up to U+10FFFF takes `re` 15 ms to compile, at every start of a container.
 _LETTER = r"[^\x00-@\[-\^`{-\x7f]"
 _WORD = r"[^\x00-/:-@\[-\^`{-\x7f]"
 # Patroni moves the first postgresql.conf there. Source: patroni, postgresql/config.py
@@ -70,7 +70,7 @@ _TIMINGS = {
 _WITH_VALUE = "BCcDdfhkNprStvW-"
 
 
-# Where a file is to be read, by where it is named.
+# Where a file is to be read, by the name in the setting.
 Place = Callable[[Path], Path]
 
 
@@ -83,7 +83,7 @@ class Assignment(NamedTuple):
 
 
 class Malformed(NamedTuple):
-    """A line that postgres would refuse."""
+    """A line that postgres would reject."""
 
     line: int
     text: str
@@ -105,13 +105,13 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def _unescape(quoted: str) -> str:
-    """Return what stands between two quotes; bytes written in octal may join to one letter."""
+    """Return the text between two quotes; bytes written in octal may form one letter."""
     text = _ESCAPE.sub(_escaped, quoted)
     return text.encode(errors="surrogateescape").decode(errors="surrogateescape")
 
 
 def parse(text: str) -> list[Assignment | Malformed]:
-    """Return the lines of a postgresql.conf that say something, in order."""
+    """Return the lines of a postgresql.conf that have an effect, in order."""
     parsed: list[Assignment | Malformed] = []
     for number, line in enumerate(text.split("\n"), start=1):
         content = line.strip(" \t\r")
@@ -149,7 +149,7 @@ def _walk(
     required: bool = True,
     place: Place = _same,
 ) -> Iterator[tuple[str, str]]:
-    """Yield the assignments of a file and of what it includes, in the order of their effect.
+    """Yield the assignments of a file and of its includes, in the order of their effect.
 
     `place`: where an included file is to be read.
     """
@@ -173,7 +173,7 @@ def _walk(
 
 
 def _directory(path: Path, problems: list[str]) -> list[Path]:
-    """Return the files that include_dir takes, in the order of their bytes."""
+    """Return the files that include_dir reads, in the order of their bytes."""
     try:
         names = sorted(entry.name.encode(errors="surrogateescape") for entry in path.iterdir())
     except OSError as error:
@@ -185,7 +185,7 @@ def _directory(path: Path, problems: list[str]) -> list[Path]:
 
 
 def flattened(config_file: Path, place: Place) -> Gucs:
-    """Return what a file sets with its includes, each of which is read where `place` has it."""
+    """Return what a file sets with its includes, each of which is read at its `place`."""
     problems: list[str] = []
     values = dict(_walk(config_file, problems, place=place))
     return Gucs(values=values, problems=tuple(problems))
@@ -221,7 +221,7 @@ def _options(argv: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _assigned(argv: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield the settings on a command line; "-D" for the directory, which is not quite one."""
+    """Yield the settings on a command line; "-D" for the directory, which is not a setting."""
     for letter, value in _options(argv):
         match letter:
             case "c" | "-" if "=" in value:
@@ -250,7 +250,7 @@ def listed(text: str) -> list[str]:
 def from_arguments(argv: Sequence[str]) -> dict[str, str]:
     """Return what postgres's arguments set, with or without the program in front; the last wins.
 
-    What is no setting (-C, --single, a word without a dash) is passed over.
+    Other arguments (-C, --single, a word without a dash) are ignored.
     """
     values = dict(_assigned(argv))
     directory = values.pop("-D", None)
@@ -265,7 +265,7 @@ def as_arguments(values: Mapping[str, str]) -> list[str]:
 def effective(data_directory: Path, argv: Sequence[str]) -> Gucs:
     """Return the settings of a postgres that is started with `argv` and PGDATA=`data_directory`.
 
-    -D only says where postgresql.conf lies: a data_directory set anywhere else wins over it.
+    -D only says where postgresql.conf is: data_directory takes precedence wherever it is set.
     """
     arguments = dict(_assigned(argv))
     home = Path(arguments.pop("-D", data_directory))

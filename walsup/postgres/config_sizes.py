@@ -20,6 +20,6 @@ def memory_bytes(text: str, unit_bytes: int = _BLOCK_BYTES) -> int | None:
 
 
 def shared_buffers_bytes(text: str | None) -> int:
-    """Return what a setting of shared_buffers asks for; PostgreSQL's default when it is not set."""
+    """Return the value of a setting of shared_buffers; PostgreSQL's default when it is not set."""
     found = memory_bytes(text) if text else None
     return _DEFAULT_SHARED_BUFFERS_BYTES if found is None else found

@@ -16,7 +16,7 @@ RETRIES = 3
 RETRY_PAUSE_S = 0.01
 
 # Source: PostgreSQL 11 to 18, pg_control.h. After the timeline the fields move between versions, so
-# the rest is found by what surrounds it: FLOATFORMAT_VALUE, and a CRC that fits.
+# the rest is found by its surroundings: FLOATFORMAT_VALUE, and a CRC that matches.
 _HEAD = struct.Struct("<QIIIxxxxqQQI")
 _SIZES = struct.Struct("<IIII")
 _FLOAT_FORMAT = struct.pack("<d", 1234567.0)
@@ -35,7 +35,7 @@ LIMITS = (
 _LIMITS_SINCE = 1200
 _ALIGNMENTS = (4, 8)
 _INT = struct.Struct("<i")
-# Source: PostgreSQL 12 to 18, pg_control.h: wal_level and wal_log_hints stand before them.
+# Source: PostgreSQL 12 to 18, pg_control.h: wal_level and wal_log_hints come before them.
 _WAL_LEVEL_BEFORE = 8
 # Source: PostgreSQL 11 to 18, pg_control.h: CheckPoint.time; the next xid was an epoch and an xid.
 _TIME = struct.Struct("<q")
@@ -45,7 +45,7 @@ WAL_LEVELS = ("minimal", "replica", "logical")
 
 
 class DBState(enum.IntEnum):
-    """What the cluster was doing when pg_control was last written."""
+    """The cluster's state when pg_control was last written."""
 
     STARTING_UP = 0
     SHUT_DOWN = 1
@@ -57,14 +57,14 @@ class DBState(enum.IntEnum):
 
     @property
     def label(self) -> str:
-        """The words of pg_controldata."""
+        """Return pg_controldata's words for it."""
         return self.name.lower().replace("_", " ")
 
 
 class ControlData(NamedTuple):
     """The identity of a cluster and its last checkpoint.
 
-    `limits`: the five settings that recovery insists on, as the primary had them; nothing before
+    `limits`: the five settings that recovery compares, as the primary had them; empty before
     PostgreSQL 12. `checkpoint_at`: the time of the last checkpoint (Unix seconds). `wal_level`: as
     the server that wrote the file had it, an index of WAL_LEVELS; -1 before PostgreSQL 12.
     """
@@ -94,7 +94,7 @@ _CRC_TABLE = tuple(_crc_table())
 
 
 def crc32c(data: bytes, crc: int = 0) -> int:
-    """Return the CRC-32C of `data`, continuing from the `crc` of what comes before it."""
+    """Return the CRC-32C of `data`, continuing from the `crc` of the bytes before it."""
     crc ^= 0xFFFFFFFF
     for byte in data:
         crc = crc >> 8 ^ _CRC_TABLE[(crc ^ byte) & 0xFF]
@@ -102,7 +102,7 @@ def crc32c(data: bytes, crc: int = 0) -> int:
 
 
 def _crc_offset(data: bytes) -> int:
-    """Return the offset of the CRC that fits all before it; its place differs by version."""
+    """Return the offset of the CRC that matches all bytes before it; it differs by version."""
     crc = done = 0
     for offset in _CRC_OFFSETS:
         crc, done = crc32c(data[done:offset], crc), offset
@@ -113,7 +113,7 @@ def _crc_offset(data: bytes) -> int:
 
 
 def parse(data: bytes) -> ControlData:
-    """Return what a pg_control file says.
+    """Return the content of a pg_control file.
 
     Raises: ValueError, with what is wrong, when it is damaged; VersionError before PostgreSQL 11.
     """
@@ -172,8 +172,7 @@ def _first_limit(data: bytes, float_at: int) -> int:
 def read(pgdata: Path, *, pause: Callable[[float], object] = time.sleep) -> ControlData:
     """Return the control data of the cluster in `pgdata`.
 
-    A postgres that is writing it meanwhile can show a torn file, so damage is believed only when
-    it stays.
+    A postgres that writes it meanwhile can show a torn file, so only lasting damage counts.
 
     Raises: DataDirectoryError when it is absent or damaged; PermissionsError when it may not be
     read; VersionError before PostgreSQL 11.

@@ -1,4 +1,4 @@
-"""Whether a data directory is a standby's, as postgres itself has it: by its signal file."""
+"""Whether a data directory is a standby's, by postgres's signal file."""
 
 import os
 import re
@@ -10,17 +10,17 @@ SIGNAL = "standby.signal"
 
 
 def is_standby(pgdata: Path) -> bool:
-    """Return whether postgres follows here; it removes the file when it is promoted."""
+    """Return whether postgres is a standby here; it removes the file when it is promoted."""
     return os.path.exists(pgdata / SIGNAL)  # noqa: PTH110 (asked twenty times a second)
 
 
 def ordinal(hostname: str) -> int | None:
-    """Return the number of a StatefulSet's pod; None: it is none."""
+    """Return the number of a StatefulSet's pod. None: the name has none."""
     found = re.fullmatch(r".*-(\d+)", hostname)
     return int(found[1]) if found else None
 
 
 def slot_name(hostname: str, instance: str) -> str:
-    """Name a standby's slot: by its pod, which keeps its name, else by its directory."""
+    """Return the name of a standby's slot, from its pod's lasting name, else its directory."""
     own = hostname if ordinal(hostname) is not None else instance
     return SLOTS + re.sub(r"[^a-z0-9_]", "_", own.lower())[-_LONGEST:]

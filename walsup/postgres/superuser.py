@@ -1,7 +1,7 @@
 """The name of the role that initdb made, read from the data directory without a session.
 
-A migrated cluster may have another superuser than the one that the settings name, and then no one
-can log in to ask for it.
+A migrated cluster may have another superuser than the settings name, and then no login works that
+could ask for it.
 """
 
 import re
@@ -34,7 +34,7 @@ def bootstrap_role(pgdata: Path) -> str | None:
 def roles(pgdata: Path) -> dict[int, str]:
     """Return the names of the roles by oid, as far as they can be read.
 
-    A name that was changed a moment ago may be the one before: the block is on its way to disk.
+    After a recent change the old name may be returned: the block is not on disk yet.
     """
     found: dict[int, str] = {}
     try:

@@ -41,14 +41,14 @@ def show_lsn(lsn: int) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """One WAL segment: the `number`-th stretch of `size` bytes on a timeline."""
+    """One WAL segment: number `number`, of `size` bytes, on a timeline."""
 
     timeline: int
     number: int
     size: int
 
     def __post_init__(self) -> None:
-        """Refuse what no PostgreSQL could have written."""
+        """Reject values that no PostgreSQL could have written."""
         if not is_segment_size(self.size):
             problem = f"{self.size} is not a segment size: a power of two from 1 MB to 1 GB"
             raise ValueError(problem)
@@ -77,7 +77,7 @@ class Segment:
 
     @classmethod
     def containing(cls, lsn: int, timeline: int, size: int) -> Self:
-        """Return the segment that holds the byte at `lsn`; on a boundary, the one that begins."""
+        """Return the segment that contains `lsn`; on a boundary, the one that begins."""
         return cls(timeline=timeline, number=lsn // size, size=size)
 
     @property
@@ -101,12 +101,12 @@ class Segment:
         return replace(self, number=self.number + 1)
 
     def previous(self) -> Self:
-        """Return the one before it; the first, number 0, never exists and has none."""
+        """Return the previous segment; the first, number 0, never exists and has none."""
         return replace(self, number=max(0, self.number - 1))
 
 
 class Kind(enum.Enum):
-    """What a file of pg_wal or of an archive is, by its name without extension."""
+    """The kind of a file of pg_wal or of an archive, by its name without extension."""
 
     SEGMENT = "segment"
     HISTORY = "history"
@@ -120,7 +120,7 @@ def _hex(text: str, digits: int) -> bool:
 
 
 def classify(filename: str) -> Kind:
-    """Return what a name in pg_wal stands for; extensions and folders are cut before."""
+    """Return the kind of a name in pg_wal; the caller removes extensions and folders."""
     match filename.split("."):
         case [name] if _hex(name, 24):
             return Kind.SEGMENT
@@ -174,7 +174,7 @@ def parse_history(text: str) -> tuple[Switch, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageHeader:
-    """What the first page of a segment says about its cluster."""
+    """The identity in the first page of a segment."""
 
     system_id: int
     segment_size: int

@@ -1,4 +1,4 @@
-"""`walsup promote`: a person makes this standby the primary, and loses nothing by it."""
+"""`walsup promote`: promotes this standby on an operator's request, without losing anything."""
 
 from walsup.commands.promote.command import check, run
 from walsup.commands.promote.plan import Plan

@@ -19,13 +19,13 @@ _PROMOTED_WITHIN_S = 300.0
 
 
 async def promote(known: Settings, promotion: Promotion | None, plan: Plan) -> int:
-    """Claim the archive, have postgres promoted, and give the new timeline.
+    """Claim the archive, promote postgres, and return the new timeline.
 
-    `promotion` None: nothing is claimed, because a person has said so and the archive cannot be
+    `promotion` None: nothing is claimed, because the operator decided so and the archive cannot be
     read.
 
     Raises:
-        ArchiveError: the archive cannot be claimed; DataDirectoryError: postgres does not do it.
+        ArchiveError: the archive cannot be claimed; DataDirectoryError: postgres is not promoted.
     """
     lease = await _claimed(known, promotion) if promotion is not None else None
     if lease is not None:
@@ -55,7 +55,7 @@ async def _claimed(known: Settings, promotion: Promotion) -> Lease | None:
 
 
 def _arm(known: Settings, plan: Plan, lease: Lease) -> None:
-    """Give PID 1 the deadline before postgres takes writes, where silence alone ends a primary."""
+    """Give PID 1 the deadline before postgres takes writes, if silence alone ends a primary."""
     if known.fence == "on" and plan.run_dir is not None:
         fence.put(plan.run_dir, lease.until_s, known.lease_s)
 

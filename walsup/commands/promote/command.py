@@ -1,10 +1,10 @@
-"""`walsup promote`: a person makes this standby the primary, and loses nothing by it.
+"""`walsup promote`: promotes this standby on an operator's request, without losing anything.
 
 Rule standby-survives.
 
-It is proven first that replay has reached the archive's end and that the owner is not alive. Then
-the archive is claimed for this instance, with the number of the new timeline, and only then is
-postgres promoted: an old primary that is started meanwhile finds another owner.
+First it verifies that replay has reached the archive's end and that the owner is not alive. Then it
+claims the archive for this instance, with the number of the new timeline, and only then is postgres
+promoted: an old primary that is started meanwhile finds another owner.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ from walsup.settings import Settings
 
 
 def check(known: Settings) -> None:
-    """Refuse what is no standby.
+    """Reject a directory that is not a standby's.
 
     Raises:
-        DataDirectoryError: it is a primary, or does not know what it is.
+        DataDirectoryError: it is a primary, or its role is not known.
     """
     if not standby_signal.is_standby(known.pgdata):
         raise DataDirectoryError(
@@ -42,10 +42,10 @@ def check(known: Settings) -> None:
 
 
 async def run(known: Settings, plan: Plan) -> int:
-    """Prove, claim, promote; gives the new timeline.
+    """Verify, claim, promote; return the new timeline.
 
     Raises:
-        WalsupError: it is still a standby, or may be, with why.
+        WalsupError: with the reason; it is still a standby, or may be.
     """
     if known.archive is None:
         plan.say("no archive: the promotion includes the WAL received so far")
@@ -73,13 +73,13 @@ async def run(known: Settings, plan: Plan) -> int:
 
 
 def _at_end(ask: Callable[[], dict[str, Any]], patience_s: float) -> dict[str, Any]:
-    """Wait until the agent has examined the archive again, and replay is at its end."""
+    """Wait until the agent has examined the archive again and replay has reached its end."""
     began_at, deadline_s = time.time(), time.monotonic() + patience_s
     seen: dict[str, Any] = {}
     while True:
         try:
             found = ask()
-        except (OSError, ValueError) as silent:  # the agent is started again when it dies
+        except (OSError, ValueError) as silent:  # PID 1 starts the agent again when it dies
             found = {"faults": {"agent": {"problem": str(silent)}}}
         seen = found.get("standby", {})
         if seen.get("looked_at", 0) > began_at and seen["at_end"]:

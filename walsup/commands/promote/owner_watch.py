@@ -1,4 +1,4 @@
-"""The archive's owner, watched by a standby until it has stopped or is dead."""
+"""Watches the archive's owner until it has stopped or is dead."""
 
 import asyncio
 import os
@@ -27,17 +27,17 @@ select pg_catalog.pg_last_wal_receive_lsn(),
 
 
 class Received(NamedTuple):
-    """Up to where WAL has come from the primary, and whether the receiver streams now."""
+    """Up to where WAL was received from the primary, and whether the receiver streams now."""
 
     lsn: int
     streams: bool
 
 
 class Watch:
-    """The archive's owner, watched until it has stopped or is dead.
+    """Watches the archive's owner until it has stopped or is dead.
 
-    A holder that cannot reach the bucket may go on for as long as its standbys acknowledge WAL: it
-    is dead when no WAL has come for so long either, looked at after the object.
+    A holder that cannot reach the bucket may continue for as long as its standbys acknowledge WAL:
+    it is dead when no WAL arrived for that long either, checked after the object.
     """
 
     def __init__(self, known: Settings, boot: str, say: Say) -> None:
@@ -50,7 +50,7 @@ class Watch:
         )
 
     async def until_silent(self) -> None:
-        """Return when the object can be claimed; asked again, it goes on from what it has seen.
+        """Return when the object can be claimed; a second call continues from what was seen.
 
         Raises:
             ArchiveError: the owner is alive, or the archive cannot be read.
@@ -61,7 +61,7 @@ class Watch:
             while True:
                 decided = await asked(known, promotion.look())
                 is_free = decided is None or promotion.stopped
-                # One that was started again without the bucket is still "stopped" there.
+                # An owner that was started again without the bucket still says "stopped" there.
                 if (is_free or self._may_be_taken(decided)) and self._no_wal_comes(
                     await _received(sql), is_free=is_free
                 ):
@@ -96,9 +96,9 @@ class Watch:
 
 
 class StreamSilence:
-    """For how long no WAL has come from the primary, counted from the first look that shows none.
+    """How long no WAL arrived from the primary, counted from the first check without any.
 
-    `moves_s`: for how long it has been watched while some came.
+    `moves_s`: how long it was watched while some arrived.
     """
 
     def __init__(self) -> None:
@@ -108,7 +108,7 @@ class StreamSilence:
         self.moves_s = 0.0
 
     def silent_s(self, received: int, seen_s: float) -> float:
-        """Take note of a position that was read at `seen_s`; gives the seconds of silence."""
+        """Note a position that was read at `seen_s`; return the seconds of silence."""
         if self._at < 0:
             self._began_s = seen_s
         if received != self._at:

@@ -1,4 +1,4 @@
-"""What a person wants of a promotion, and what is shown to them."""
+"""The request of a promotion, and the report to the operator."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +12,10 @@ Say = Callable[[str], None]
 
 
 class Plan(NamedTuple):
-    """What a person wants.
+    """The operator's request.
 
     `boot`: the start of the container that is promoted, and `run_dir` its run directory; None when
-    they are not known. `ask` gives `/status`, `say` shows a line.
+    they are not known. `ask` returns `/status`, `say` shows a line.
     """
 
     force: bool

@@ -1,10 +1,10 @@
-"""The postmaster's archiver as /proc shows it: whether it is there, runs, and is busy."""
+"""The postmaster's archiver in /proc: whether it exists, runs, and is busy."""
 
 import re
 from pathlib import Path
 from typing import NamedTuple
 
-# Source: pgarch.c and ps_status.c, PostgreSQL 11 to 18; cluster_name stands before it.
+# Source: pgarch.c and ps_status.c, PostgreSQL 11 to 18; cluster_name comes before it.
 _TITLE = re.compile(r"postgres: (?:.*: )?archiver(?: (?:archiving|failed on|last was) \S+)?\s*")
 _STOPPED = "Tt"
 
@@ -19,7 +19,7 @@ class Archiver(NamedTuple):
 
     @property
     def stopped(self) -> str:
-        """Name what has been stopped by a signal: the archiver, its push, or nothing ("")."""
+        """Return what was stopped by a signal: the archiver, its push, or nothing ("")."""
         if self.state in _STOPPED:
             return f"the archiver (pid {self.pid})"
         if self.push and self.push_state in _STOPPED:
@@ -30,10 +30,10 @@ class Archiver(NamedTuple):
 def find(
     postmaster_pid: int, proc: Path = Path("/proc"), *, before_pid: int = 0
 ) -> Archiver | None:
-    """Find the archiver among the postmaster's children; None when it has none now.
+    """Return the archiver among the postmaster's children; None when there is none now.
 
-    `before_pid`: the one of the last look. Its own files are read first: a server may have
-    hundreds of children.
+    `before_pid`: that of the last call. Its own files are read first: a server may have hundreds of
+    children.
     """
     if (
         before_pid
@@ -48,14 +48,14 @@ def find(
 
 
 def is_pushing(archiver_pid: int, proc: Path = Path("/proc")) -> bool:
-    """Return whether this archiver runs its command now; cheap enough to be asked often."""
+    """Return whether this archiver runs its command now; cheap enough for frequent calls."""
     return bool(_children(proc, archiver_pid))
 
 
 def has_push_of(config: Path, proc: Path = Path("/proc")) -> bool:
-    """Return whether an engine with this configuration pushes, also one that has lost its archiver.
+    """Return whether an engine with this configuration pushes, also without its archiver.
 
-    A push that is the archiver's own outlives a postmaster that crashes.
+    The archiver's push survives a crash of the postmaster.
     """
     for path in proc.glob("[0-9]*/cmdline"):
         words = _read(path).split("\0")
@@ -75,13 +75,13 @@ def _shown(proc: Path, pid: int) -> Archiver:
 
 
 def _deep_state(proc: Path, pid: int) -> str:
-    """Return the state of a push: of the shell, or of what the shell runs when that is stopped."""
+    """Return the state of a push: of the shell, or of its child when that is stopped."""
     states = [_state(proc, pid), *(_state(proc, child) for child in _children(proc, pid))]
     return next((state for state in states if state and state in _STOPPED), states[0])
 
 
 def _children(proc: Path, pid: int) -> list[int]:
-    # Neither postmaster nor archiver nor shell has threads: the one task has all children.
+    # Neither postmaster nor archiver nor shell has threads: the single task has all children.
     return [int(word) for word in _read(proc / str(pid) / "task" / str(pid) / "children").split()]
 
 

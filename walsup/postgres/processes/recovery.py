@@ -1,10 +1,10 @@
-"""The process that recovers, as /proc shows it: which segment it is at."""
+"""The process that recovers, in /proc: which segment it replays."""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-# Source: PostgreSQL 11 to 18, xlogrecovery.c and ps_status.c; cluster_name stands before it.
+# Source: PostgreSQL 11 to 18, xlogrecovery.c and ps_status.c; cluster_name comes before it.
 _STARTUP = re.compile(r"postgres: (?:.*: )?startup\b")
 _TITLE = re.compile(r"postgres: (?:.*: )?startup\s+(recovering|waiting for) ([0-9A-F]{24})")
 
@@ -15,7 +15,7 @@ def segment(postmaster_pid: int, proc: Path = Path("/proc")) -> str:
 
 
 def awaited(postmaster_pid: int, proc: Path = Path("/proc")) -> str:
-    """Return the name of the segment that is waited for: all before is read; "" when none is."""
+    """Return the name of the segment that it waits for, having read all before; "" when none."""
     return _found(postmaster_pid, proc, "waiting for")
 
 

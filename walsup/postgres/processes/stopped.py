@@ -1,10 +1,10 @@
-"""Postgres's own processes as /proc shows them: which of them a signal has stopped."""
+"""Postgres's own processes in /proc: which of them a signal has stopped."""
 
 import re
 from pathlib import Path
 from typing import NamedTuple
 
-# Source: PostgreSQL 11 to 18, ps_status.c and pgstat backend types; cluster_name stands before it.
+# Source: PostgreSQL 11 to 18, ps_status.c and pgstat backend types; cluster_name comes before it.
 # The archiver has its own loop. A backend's title begins with the name of its role.
 _TITLE = re.compile(
     r"postgres: (?:\S.*: )?(checkpointer|background writer|walwriter|logger|startup|walreceiver"
@@ -16,21 +16,21 @@ _SESSION = "-"
 
 
 class Process(NamedTuple):
-    """A process of postgres, with what it is."""
+    """A process of postgres and its kind."""
 
     pid: int
     name: str
 
 
 class Processes:
-    """Remembers which children of the postmaster are what, so that a look costs little."""
+    """Remembers the kinds of the postmaster's children, so that a check costs little."""
 
     def __init__(self, proc: Path = Path("/proc")) -> None:
         self._proc = proc
         self._known: dict[int, str] = {}
 
     def stopped(self, postmaster_pid: int) -> list[Process]:
-        """Return what stands still by a signal, the postmaster first."""
+        """Return the processes that a signal has stopped, the postmaster first."""
         if not postmaster_pid:
             return []
         path = self._proc / str(postmaster_pid) / "task" / str(postmaster_pid) / "children"
@@ -41,7 +41,7 @@ class Processes:
         return [Process(pid, name) for pid, name in named.items() if self._is_stopped(pid)]
 
     def _name(self, pid: int) -> str:
-        """Return what a child is, a session for any other; "" while it has no title yet."""
+        """Return a child's kind, a session for any other; "" while it has no title yet."""
         title = _read(self._proc / str(pid) / "cmdline").replace("\0", " ")
         if not title.startswith("postgres: "):
             return ""

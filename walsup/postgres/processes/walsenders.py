@@ -1,8 +1,8 @@
-"""Children of the postmaster that keep a shutdown waiting, as /proc shows them, and their end.
+"""The postmaster's children that delay a shutdown, in /proc, and how they are ended.
 
-The checkpointer writes the shutdown checkpoint when each walsender has noticed the shutdown. One
-whose client reads nothing never does: it waits to send, until wal_sender_timeout (60 s) ends it.
-Source: PostgreSQL 15, xlog.c (ShutdownXLOG), walsender.c (WalSndWaitStopping, WalSndLoop).
+The checkpointer writes the shutdown checkpoint when each walsender has noticed the shutdown. A
+walsender whose client reads nothing never does: it waits to send, until wal_sender_timeout (60 s)
+ends it. Source: PostgreSQL 15, xlog.c (ShutdownXLOG), walsender.c (WalSndWaitStopping, WalSndLoop).
 """
 
 import contextlib
@@ -12,8 +12,8 @@ import signal
 from pathlib import Path
 from typing import NamedTuple
 
-# Titles of what is left when only walsenders are waited for; cluster_name stands before them.
-# Source: postmaster.c and ps_status.c, PostgreSQL 11 to 18.
+# Titles of the processes that remain when only walsenders are waited for; cluster_name comes before
+# them. Source: postmaster.c and ps_status.c, PostgreSQL 11 to 18.
 _LEFT = re.compile(
     r"postgres: (?:.*: )?(?:checkpointer|archiver|logger|stats collector|io worker|walsender)\b.*"
 )
@@ -22,7 +22,7 @@ _WALSENDER = re.compile(r"postgres: (?:.*: )?walsender\b.*")
 
 
 class Child(NamedTuple):
-    """A child of the postmaster; `stopped` by a signal (SIGSTOP), so that it obeys none."""
+    """A child of the postmaster; `stopped` by a signal (SIGSTOP), so that it obeys no other."""
 
     pid: int
     title: str
@@ -37,9 +37,9 @@ def children(postmaster_pid: int, proc: Path = Path("/proc")) -> list[Child]:
 
 
 def waited_for(found: list[Child]) -> list[Child]:
-    """Return the walsenders when nothing else keeps a shutdown from its checkpoint or its end.
+    """Return the walsenders if nothing else delays the shutdown's checkpoint or its end.
 
-    Those that have sent the least come first: one that hangs stands between others that do not.
+    Those that have sent the least come first: one that hangs is behind others that do not.
     """
     if not all(_LEFT.fullmatch(child.title) for child in found):
         return []
@@ -47,16 +47,16 @@ def waited_for(found: list[Child]) -> list[Child]:
 
 
 def end(walsender: Child) -> None:
-    """Ask a walsender to end.
+    """Send SIGTERM to a walsender.
 
-    It tells its client why, and hangs in that when the client reads nothing; being asked again
-    ends it then. KILL would make postgres recover from a crash.
+    It reports the reason to its client, and hangs in that when the client reads nothing; a second
+    signal ends it then. KILL would make postgres recover from a crash.
     """
     _send(walsender, signal.SIGTERM)
 
 
 def resume(child: Child) -> None:
-    """Let a child of the postmaster that was stopped by a signal run again, and obey the others."""
+    """Continue a child of the postmaster that was stopped by a signal, so that it obeys others."""
     _send(child, signal.SIGCONT)
 
 

@@ -1,4 +1,4 @@
-"""The running server as its own files tell it, and one SQL connection over the unix socket."""
+"""The running server by its own files, and one SQL connection over the unix socket."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from walsup.postgres.sql.startup_settings import Purpose
 
 T = TypeVar("T")
 
-# What a question raises that the server does not answer.
+# Exceptions of a query that the server does not answer.
 UNANSWERED = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 _CONNECT_TIMEOUT_S = 3.0
@@ -22,7 +22,7 @@ _STATEMENT_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Postmaster:
-    """What postmaster.pid says. Source: pidfile.h, PostgreSQL 10 to 18."""
+    """The content of postmaster.pid. Source: pidfile.h, PostgreSQL 10 to 18."""
 
     pid: int
     port: int
@@ -31,7 +31,7 @@ class Postmaster:
 
     @property
     def socket(self) -> Path:
-        """Its unix socket; of several directories postmaster.pid has the first."""
+        """Return its unix socket; of several directories postmaster.pid has the first."""
         return Path(self.socket_dir) / f".s.PGSQL.{self.port}"
 
     @property
@@ -41,7 +41,7 @@ class Postmaster:
 
 
 def postmaster(pgdata: Path) -> Postmaster | None:
-    """Read postmaster.pid; None when there is none, or not yet a whole one."""
+    """Read postmaster.pid; None when it is absent, or not yet complete."""
     try:
         lines = (pgdata / "postmaster.pid").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -58,7 +58,7 @@ def postmaster(pgdata: Path) -> Postmaster | None:
 def archives(pgdata: Path) -> bool:
     """Return whether the server was started with archive_mode on: it changes only then.
 
-    The last word on its command line wins, and that is walsup's own.
+    The last value on its command line counts, and that is walsup's own.
     """
     try:
         options = (pgdata / "postmaster.opts").read_text(encoding="utf-8", errors="replace")
@@ -68,7 +68,7 @@ def archives(pgdata: Path) -> bool:
 
 
 class Sql:
-    """One connection, made when it is needed, used by one statement at a time."""
+    """One connection, opened when it is needed, used by one statement at a time."""
 
     def __init__(
         self,
@@ -88,19 +88,19 @@ class Sql:
         self._lock = asyncio.Lock()
 
     async def rows(self, statement: str, *arguments: object) -> list[Sequence[Any]]:
-        """Run a statement; gives all its rows.
+        """Run a statement; return all its rows.
 
         Raises:
-            asyncpg.PostgresError, OSError, TimeoutError: as they come.
+            asyncpg.PostgresError, OSError, TimeoutError: unchanged.
         """
         rows = await self._ask(lambda connection: connection.fetch(statement, *arguments))
         return [tuple(row) for row in rows]
 
     async def row(self, statement: str, *arguments: object) -> Sequence[Any]:
-        """Run a statement; gives its first row.
+        """Run a statement; return its first row.
 
         Raises:
-            asyncpg.PostgresError, OSError, TimeoutError: as they come.
+            asyncpg.PostgresError, OSError, TimeoutError: unchanged.
         """
         row = await self._ask(lambda connection: connection.fetchrow(statement, *arguments))
         return () if row is None else tuple(row)
@@ -117,7 +117,7 @@ class Sql:
                 raise
 
     def drop(self) -> None:
-        """Let go of the connection without a word."""
+        """Close the connection without waiting for the server."""
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
@@ -133,7 +133,7 @@ class Sql:
             try:
                 return await self._begin(server, settings)
             except asyncpg.InsufficientPrivilegeError:
-                continue  # the role is no superuser: what every role may set is set at least
+                continue  # the role is not a superuser: what every role may set is set at least
         return await self._begin(server, last)
 
     async def _begin(self, server: Postmaster, settings: Mapping[str, str]) -> asyncpg.Connection:

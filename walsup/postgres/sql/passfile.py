@@ -9,7 +9,7 @@ FILE = "primary.pass"
 
 
 def content(known: Settings) -> str:
-    """Return what the file holds, "" when no password is known."""
+    """Return the content of the file, "" when no password is known."""
     found = known.primary_conninfo
     password = (found.password if found else "") or known.replication_password
     if not password:

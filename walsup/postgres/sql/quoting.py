@@ -14,7 +14,7 @@ def identifier(name: str) -> str:
 
 
 def shown(name: str) -> str:
-    """Return a name for a person to read: in quotes only when it is no plain word."""
+    """Return a name for an operator: in quotes only when it is not a plain word."""
     return name if _PLAIN.fullmatch(name) else identifier(name)
 
 

@@ -1,4 +1,4 @@
-"""How far a standby's replay is, what its stream has received, and what holds it."""
+"""A standby's replay position, what its stream has received, and what delays replay."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -28,9 +28,9 @@ _CONFLICTS = ("max_standby_streaming_delay", "max_standby_archive_delay")
 
 
 class Replay(NamedTuple):
-    """What postgres says. `heard_at`: when the primary's last message came, by this clock.
+    """Postgres's answer. `heard_at`: when the primary's last message arrived, by this clock.
 
-    `endless`: the settings max_standby_…_delay that let replay wait for queries without an end.
+    `endless`: the settings max_standby_…_delay that let replay wait for queries without a limit.
     `limits`: the five settings that recovery compares with its primary's.
     """
 
@@ -46,10 +46,10 @@ class Replay(NamedTuple):
 
 
 async def observe(sql: Sql) -> Replay:
-    """Return where replay is.
+    """Return the progress of replay.
 
     Raises:
-        asyncpg.PostgresError, OSError, TimeoutError: as they come.
+        asyncpg.PostgresError, OSError, TimeoutError: unchanged.
     """
     row = await sql.row(_OBSERVE)
     status, end_lsn, heard_at, replay_lsn, paused, timeout, delay, *rest = row

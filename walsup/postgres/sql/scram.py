@@ -1,4 +1,4 @@
-"""SCRAM-SHA-256 verifiers: a password set without ever being in a statement, or in a log. Pure.
+"""SCRAM-SHA-256 verifiers, so that a password is in no statement and in no log. Pure.
 
 Source: RFC 5802, RFC 7677; PostgreSQL 10 to 18, scram-common.c and auth-scram.c.
 """
@@ -37,7 +37,7 @@ def verifier(password: str, salt: bytes | None = None, iterations: int = _ITERAT
 
 
 def prepared(password: str) -> str:
-    """Return the password as SASLprep has it; unchanged where that rejects it, as PostgreSQL does.
+    """Return the password after SASLprep; unchanged if that rejects it, as in PostgreSQL.
 
     Source: RFC 4013; PostgreSQL 10 to 18, saslprep.c.
     """
@@ -54,7 +54,7 @@ def prepared(password: str) -> str:
 
 
 def _mixes_directions(text: str) -> bool:
-    """Return whether letters written from right to left do not begin and end it, or are mixed."""
+    """Return whether right-to-left letters are mixed, or do not begin and end the text."""
     if not any(stringprep.in_table_d1(letter) for letter in text):
         return False
     ends = all(stringprep.in_table_d1(letter) for letter in (text[0], text[-1]))

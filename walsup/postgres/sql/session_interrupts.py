@@ -1,4 +1,4 @@
-"""Which setting of PostgreSQL ends or hinders a session, told by the server's own words. Pure."""
+"""Which setting of PostgreSQL ends or blocks a session, by the server's message. Pure."""
 
 import re
 from typing import NamedTuple
@@ -26,15 +26,15 @@ _SIGNS = (
     _Sign("statement_timeout", (), ("canceling statement due to statement timeout",)),
     _Sign("lock_timeout", (), ("canceling statement due to lock timeout",)),
     _Sign("default_transaction_read_only", ("25006",), ("in a read-only transaction",)),
-    # Not 58P01, which is that of every file that is missing.
+    # Not 58P01, which is that of every missing file.
     _Sign(_PRELOADS, (), ('could not access file "',)),
 )
 
 
 def setting_behind(text: str) -> tuple[str, str]:
-    """Return the setting that the last such message in `text` speaks of, and its line; "" twice.
+    """Return the setting that the last such message in `text` names, and its line; "" twice.
 
-    `text`: what an engine or a client has printed.
+    `text`: the output of an engine or a client.
     """
     for line in reversed(text.splitlines()):
         if setting := _setting(line.lower()):
@@ -43,7 +43,7 @@ def setting_behind(text: str) -> tuple[str, str]:
 
 
 def remedy(setting: str) -> str:
-    """Return what to do about it."""
+    """Return the remedy."""
     if setting == _PRELOADS:
         return (
             "install the named library, or remove it from the setting (postgresql.conf, ALTER"

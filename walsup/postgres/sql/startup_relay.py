@@ -1,7 +1,7 @@
 """A unix socket in front of postgres's own, which adds settings to each startup packet.
 
-An engine opens its own sessions, and not all of their settings can be passed to it.
-Source: PostgreSQL 15, protocol 3.0, "Message Formats", StartupMessage; postmaster.c.
+An engine opens its own sessions, and not all of their settings can be passed to it. Source:
+PostgreSQL 15, protocol 3.0, "Message Formats", StartupMessage; postmaster.c.
 """
 
 import asyncio
@@ -25,10 +25,10 @@ async def relay(
 ) -> AsyncIterator[None]:
     """Relay while the block runs; the socket lies in `directory`, as PGHOST has it.
 
-    The directory is made, for this user alone, and emptied of an earlier relay's socket.
+    The directory is created, for this user alone, and an earlier relay's socket is removed from it.
 
     Raises:
-        OSError: the socket cannot be made.
+        OSError: the socket cannot be created.
     """
     path = await asyncio.to_thread(_place, directory, port)
     conversations: set[asyncio.Task[None]] = set()
@@ -59,7 +59,7 @@ def _place(directory: Path, port: int) -> Path:
 
 
 def with_settings(packet: bytes, settings: Mapping[str, str]) -> bytes:
-    """Return a startup packet with these settings after its own; what is not one, as it is."""
+    """Return a startup packet with these settings appended; other packets unchanged."""
     _, code = _HEAD.unpack_from(packet)
     if code >> 16 != _PROTOCOL_MAJOR or not packet.endswith(b"\0"):
         return packet
@@ -95,7 +95,7 @@ async def _converse(
 
 
 async def _first_packet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-    """Return the packet that begins a session; encryption is declined, as a unix socket does."""
+    """Return the packet that begins a session; encryption is declined, as on a unix socket."""
     while True:
         head = await reader.readexactly(_HEAD.size)
         length, code = _HEAD.unpack(head)

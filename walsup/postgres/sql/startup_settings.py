@@ -1,7 +1,7 @@
-"""What walsup's sessions set in their startup packets, by what a session is for. Pure.
+"""The settings in the startup packets of walsup's sessions, by purpose. Pure.
 
 A value in the startup packet outranks ALTER DATABASE, ALTER ROLE and postgresql.conf, so the owner
-of a database cannot choose which function, operator or type a statement of walsup means.
+of a database cannot choose which function, operator or type a statement of walsup resolves to.
 Source: PostgreSQL 15, guc.h, GucSource: PGC_S_CLIENT is above PGC_S_DATABASE_USER.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
 
-# What a name without a schema means; the session's own temporary objects come last.
+# The schemas of an unqualified name; the session's temporary objects come last.
 PATH = "pg_catalog, pg_temp"
 # The same for libpq and for engines that read PGOPTIONS.
 _OPTIONS = ("-csearch_path=pg_catalog,pg_temp", "-cpost_auth_delay=0")
@@ -35,7 +35,7 @@ _ALWAYS = {
     "exit_on_error": "off",
     "client_min_messages": "notice",
     "datestyle": "ISO, MDY",
-    # Nothing that walsup commits waits for a standby: that may be what it has to report.
+    # No commit of walsup waits for a standby: that may be what it has to report.
     "synchronous_commit": "local",
     "max_parallel_workers_per_gather": "0",
 }
@@ -59,7 +59,7 @@ _SILENT = {
 
 
 class Purpose(Enum):
-    """What a session is for: it may do no more than that takes.
+    """The purpose of a session, which limits what it may do.
 
     `OWN`: the agent's statements in the database `postgres`. `LOOK`: catalogs of a database that
     belongs to others. `SECRET`: a statement that carries a password's verifier.
@@ -71,7 +71,7 @@ class Purpose(Enum):
 
 
 def settings(purpose: Purpose, major: int) -> tuple[Mapping[str, str], ...]:
-    """Return what to set, most first; the later ones are for a role that is no superuser.
+    """Return the possible settings, the most first; later ones are for non-superusers.
 
     `major`: the server's version, 0 when it is not known. A session for secrets has no second
     choice: without the first one its statement would be logged.
@@ -96,7 +96,7 @@ def settings(purpose: Purpose, major: int) -> tuple[Mapping[str, str], ...]:
 
 
 def options(major: int) -> str:
-    """Return what libpq's `options` are to say, for a session that takes no other settings.
+    """Return libpq's `options` for a session that takes no other settings.
 
     `major`: the server's version, 0 when it is not known.
     """
@@ -105,7 +105,7 @@ def options(major: int) -> str:
 
 
 def major_of(pgdata: Path) -> int:
-    """Return the major version that a data directory is of, 0 when it does not say."""
+    """Return the major version of a data directory, 0 when it is not known."""
     try:
         return int((pgdata / "PG_VERSION").read_text(encoding="ascii").partition(".")[0])
     except (OSError, ValueError):

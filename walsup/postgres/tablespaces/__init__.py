@@ -1,1 +1,1 @@
-"""Tablespaces: where they lie, how large they are, and where WAL creates them."""
+"""Tablespaces: their places, their sizes, and the WAL that creates them."""

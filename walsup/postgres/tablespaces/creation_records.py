@@ -25,7 +25,7 @@ _WORD, _WORD_AT = 8, 16
 _TABLESPACE, _CREATE = 5, 0x00
 _INFO_OF_RMGR = 0xF0
 _LONGEST_BYTES = 4096  # a path has at most 1024
-_PIECE_BYTES = 1 << 18  # at once: fits a processor's cache, and bounds the agent's memory
+_PIECE_BYTES = 1 << 18  # in one piece: fits a processor's cache, and limits the agent's memory
 
 _DATA_SHORT, _DATA_LONG, _ORIGIN, _TOP_XID = 255, 254, 253, 252
 _HEADER_BYTES = {_ORIGIN: 3, _TOP_XID: 5}
@@ -43,8 +43,8 @@ class Created(NamedTuple):
 def in_segment(segment: BinaryIO, start_lsn: int, before: bytes = b"") -> list[Created]:
     """Return the tablespaces whose creation ends in the segment that begins there.
 
-    None when it is no WAL of that position, which postgres would not replay either.
-    `before`: the last pages of the segment before it, in which a record may have begun.
+    None when it is not WAL of that position, which postgres would not replay either. `before`: the
+    last pages of the segment before it, in which a record may have begun.
     """
     block_bytes = _block_bytes(segment)
     if not block_bytes:
@@ -65,13 +65,13 @@ def in_segment(segment: BinaryIO, start_lsn: int, before: bytes = b"") -> list[C
 
 
 def _read_into(segment: BinaryIO, buffer: memoryview) -> int:
-    """Fill the buffer as far as the segment goes; return the bytes read."""
+    """Fill the buffer as far as the segment reaches; return the bytes read."""
     with buffer:
         return segment.readinto(buffer)  # type: ignore[attr-defined, no-any-return]
 
 
 def _block_bytes(segment: BinaryIO) -> int:
-    """Return the size of the pages as the first one has it, 0 when it is no page."""
+    """Return the page size from the first page, 0 when it is not a page."""
     first = segment.read(_LONG_HEADER_BYTES)
     segment.seek(0)
     if len(first) < _LONG_HEADER_BYTES:
@@ -84,14 +84,14 @@ def _block_bytes(segment: BinaryIO) -> int:
 def _created(pages: "_Pages") -> list[Created]:
     """Return the tablespaces whose creation ends in these pages, after the first of them.
 
-    What ended in the first one was found there.
+    What ended in the first page was found there.
     """
     records = (pages.record(at) for at in _words(pages.data))
     return [found for record in records if record and (found := _read(*record))]
 
 
 def _words(data: bytearray) -> Iterator[int]:
-    """Yield where the third word of a record may stand."""
+    """Yield where the third word of a record may be."""
     managers = data[_RMID_IN_WORD::_WORD]
     index = managers.find(_TABLESPACE)
     while index >= 0:
@@ -110,7 +110,7 @@ class _Pages:
         self._lsn = lsn
 
     def record(self, word_at: int) -> tuple[int, bytes] | None:
-        """Return the LSN and the bytes of the record whose third word stands there, if one does.
+        """Return the LSN and the bytes of the record whose third word is there, if there is one.
 
         It ends after the first page.
         """
@@ -136,7 +136,7 @@ class _Pages:
             at = page_end + self._header_bytes(page_end)
 
     def _start(self, word_at: int) -> int | None:
-        """Return where a record with its third word there begins: on the page before, perhaps."""
+        """Return where a record with its third word there begins, possibly on the page before."""
         page = word_at - word_at % self._block_bytes
         if not self._is_page(page):
             return None
@@ -148,7 +148,7 @@ class _Pages:
         return page - (_WORD_AT - inside)
 
     def _begins(self, start: int) -> bool:
-        """Return whether a record begins there, going from the first one that the page has."""
+        """Return whether a record begins there, by a walk from the page's first record."""
         page = start - start % self._block_bytes
         if not self._is_page(page):
             return False

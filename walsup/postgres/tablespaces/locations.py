@@ -1,11 +1,11 @@
-"""Directories of tablespaces that a replay is about to create: whose files they hold.
+"""The directories of tablespaces that a replay is about to create: whose files they hold.
 
 A CREATE TABLESPACE record names the directory of the server that wrote it. On the same host, or
-with the same volume mounted, replay would use that server's files without a word: while postgres
-runs normally the directory of the version (PG_15_202209061) must not exist, in recovery it may.
-So it is made here before the record is replayed, exclusively, which also keeps every other server
-from taking it; what was made is remembered by its inode and by a
-mark, where the file system can hold one: inodes are given again.
+with the same volume mounted, replay would silently use that server's files: while postgres runs
+normally the directory of the version (PG_15_202209061) must not exist, in recovery it may. So it is
+created here before the record is replayed, exclusively, which also prevents every other server from
+taking it. The directory is remembered by its inode and by a mark, if the file system supports one,
+because inodes are used again.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ Made = tuple[int, str]  # inode and mark
 
 
 def links(pgdata: Path) -> Iterator[tuple[str, Path]]:
-    """Yield number and directory of each tablespace that lies outside pg_tblspc."""
+    """Yield number and directory of each tablespace outside pg_tblspc."""
     with contextlib.suppress(OSError):
         for link in (pgdata / _LINKS).iterdir():
             if link.name.isdecimal() and link.is_symlink():
@@ -40,7 +40,7 @@ def links(pgdata: Path) -> Iterator[tuple[str, Path]]:
 
 
 def on_no_volume(pgdata: Path, location: Path) -> bool:
-    """Return whether it is, or would be made, in the root file system, and `pgdata` is not.
+    """Return whether it is, or would be, in the root file system, and `pgdata` is not.
 
     A container's root file system is its own writable layer, which is removed with it.
     """
@@ -66,7 +66,7 @@ def version_folder(pgdata: Path) -> str:
 
 
 def make_ready(pgdata: Path, location: str) -> str:
-    """Make the directory of a tablespace that is about to be created; returns why it cannot be.
+    """Create the directory of a tablespace that is about to be created; return why it cannot be.
 
     Raises:
         WalsupError, OSError: the data directory cannot be read or written.
@@ -84,7 +84,7 @@ def make_ready(pgdata: Path, location: str) -> str:
 
 
 def let_go(pgdata: Path) -> None:
-    """Remove what was made for tablespaces that were not created after all."""
+    """Remove the directories of tablespaces that were not created after all."""
     claims = _claims(pgdata)
     if not claims:
         return
@@ -92,27 +92,28 @@ def let_go(pgdata: Path) -> None:
     for location, claimed in claims.items():
         made = Path(location) / version
         if _real(location) not in used and _is_that(made, claimed):
-            with contextlib.suppress(OSError):  # something was put there
+            with contextlib.suppress(OSError):  # other files are in it
                 made.rmdir()
     (pgdata / FILE).unlink(missing_ok=True)
 
 
 def is_claimed(pgdata: Path, directory: Path) -> bool:
-    """Return whether what lies there was made for a creation that was about to be replayed."""
+    """Return whether the directory was created for a record that was about to be replayed."""
     claimed = _claims(pgdata).get(str(directory))
     return claimed is not None and _is_that(directory / version_folder(pgdata), claimed)
 
 
 def _is_known(pgdata: Path, location: str) -> bool:
-    """Return whether a tablespace of this data directory lies there already."""
+    """Return whether this data directory already has a tablespace there."""
     linked = {_real(place) for _, place in links(pgdata)}
     return _real(location) in linked | {_real(place) for place in _mapped(pgdata)}
 
 
 def _mapped(pgdata: Path) -> Iterator[str]:
-    """Yield the directories of a base backup's tablespaces whose links postgres has yet to make.
+    """Yield the directories of a base backup's tablespaces whose links postgres has yet to create.
 
-    Source: PostgreSQL 15, xlogrecovery.c, read_tablespace_map; a backslash stands before the next.
+    Source: PostgreSQL 15, xlogrecovery.c, read_tablespace_map; a backslash escapes the next
+    character.
     """
     try:
         text = (pgdata / _MAP).read_text(encoding="utf-8", errors="surrogateescape")
@@ -125,7 +126,7 @@ def _mapped(pgdata: Path) -> Iterator[str]:
 
 
 def _not_usable(directory: Path) -> str:
-    """Return why postgres could not use it: replay sets its mode, which only its owner may."""
+    """Return why postgres could not use it: replay sets its mode, which only its owner can."""
     owner = directory.stat().st_uid
     if owner != os.geteuid():
         return f"{directory} belongs to uid {owner}, not to the database's user {os.geteuid()}"
@@ -133,7 +134,7 @@ def _not_usable(directory: Path) -> str:
 
 
 def _claim(pgdata: Path, directory: Path, version: str) -> str:
-    """Make the version's directory, unless it is there; it has its name only when it is noted."""
+    """Create the version's directory unless it exists; it gets its name only after it is noted."""
     made, claims = directory / version, _claims(pgdata)
     while not os.path.lexists(made):
         fresh = Path(tempfile.mkdtemp(prefix=_MAKING, dir=directory))
@@ -141,7 +142,7 @@ def _claim(pgdata: Path, directory: Path, version: str) -> str:
         try:
             os.setxattr(fresh, _MARK, mark.encode())
         except OSError:
-            mark = ""  # this file system, or a security module, holds none
+            mark = ""  # this file system, or a security module, does not allow one
         claims[str(directory)] = (fresh.stat().st_ino, mark)
         try:
             write_durable(pgdata / FILE, json.dumps(claims))
@@ -167,7 +168,7 @@ def _holds(made: Path) -> str:
 
 
 def _claims(pgdata: Path) -> dict[str, Made]:
-    """Return what was made in each directory."""
+    """Return the inode and mark of each directory that was created."""
     try:
         found = json.loads((pgdata / FILE).read_text(encoding="utf-8"))
         return {str(place): (int(inode), str(mark)) for place, (inode, mark) in found.items()}
@@ -176,7 +177,7 @@ def _claims(pgdata: Path) -> dict[str, Made]:
 
 
 def _is_that(path: Path, claimed: Made) -> bool:
-    """Return whether this is the directory that was made."""
+    """Return whether this is the directory that was created."""
     inode, mark = claimed
     try:
         if path.lstat().st_ino != inode:

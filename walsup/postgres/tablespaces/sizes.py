@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def sizes(pgdata: Path) -> dict[str, int]:
-    """Return the bytes of each tablespace by its number; files that vanish meanwhile count not."""
+    """Return the bytes of each tablespace by its number; vanished files do not count."""
     found: dict[str, int] = {}
     try:
         links = list((pgdata / "pg_tblspc").iterdir())

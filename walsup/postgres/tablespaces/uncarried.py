@@ -1,4 +1,4 @@
-"""Tablespaces that an engine does not back up, or that a restore cannot put back in their place.
+"""Tablespaces that an engine does not back up, or that a restore cannot put back.
 
 Source: WAL-G 3.0.9, bundle.go: it does not follow a tablespace's directory that is a link, leaves
 out one in the data directory whose name is on its list, and restores each link of the data
@@ -14,7 +14,7 @@ from typing import NamedTuple
 from walsup.postgres.backup_exclusions import LINK, LeftOut
 from walsup.postgres.tablespaces.locations import links
 
-# Names of directories without whose content WAL-G takes a base backup.
+# Names of directories whose content WAL-G leaves out of a base backup.
 _SKIPPED = frozenset(
     (
         *("log", "pg_log", "pg_xlog", "pg_wal", "pgsql_tmp", "pg_dynshmem", "pg_notify"),
@@ -35,7 +35,7 @@ class Uncarried(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """It in words."""
+        """Return a description for an operator."""
         return f"the tablespace in {self.directory}: {self.reason}"
 
 
@@ -70,7 +70,7 @@ def _inside(home: str, location: Path, root: Path, engine: str) -> Iterator[Unca
 def behind_links(
     within: dict[str, Path], left_out: Iterable[LeftOut] | None, engine: str
 ) -> Iterator[str]:
-    """Say which tablespaces inside a data directory a restore cannot put into their place.
+    """Return why tablespaces inside a data directory cannot be restored to their place.
 
     `within`: where they are, below it. WAL-RUS restores one behind a link that leads to another
     place of the data directory.

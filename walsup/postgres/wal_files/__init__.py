@@ -1,1 +1,1 @@
-"""The files of pg_wal: segments, history files, what waits for the archiver, the reserve."""
+"""The files of pg_wal: segments, history files, files that wait for the archiver, the reserve."""

@@ -1,4 +1,4 @@
-"""How far a WAL segment's file is written, told by its pages."""
+"""How far a WAL segment's file is written, by its pages."""
 
 import struct
 from pathlib import Path
@@ -12,9 +12,9 @@ _HEAD = struct.Struct("<HHIQ")
 
 
 def reach(path: Path, name: str, segment_bytes: int) -> int:
-    """Return the end of the last page in a row that belongs to the segment, as an offset in bytes.
+    """Return the end of the last page in a row that belongs to the segment, in bytes.
 
-    A file that is used again has pages of an earlier one, with other addresses.
+    A recycled file has pages of an earlier segment, with other addresses.
     """
     segment = Segment.parse(name, segment_bytes)
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What waits for the archiver in pg_wal/archive_status, which only PostgreSQL writes."""
+"""The files in pg_wal/archive_status that wait for the archiver; only PostgreSQL writes them."""
 
 import os
 from pathlib import Path
@@ -22,7 +22,7 @@ class Ready(NamedTuple):
 
 
 def ready_names(pgdata: Path) -> Ready:
-    """Return what waits. With a history that cannot be read everything counts as its own."""
+    """Return the waiting files. If the history cannot be read, all count as the cluster's."""
     try:
         with os.scandir(pgdata / "pg_wal" / "archive_status") as entries:
             names = sorted(e.name.removesuffix(SUFFIX) for e in entries if e.name.endswith(SUFFIX))

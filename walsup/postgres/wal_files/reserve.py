@@ -1,11 +1,11 @@
-"""The reserve: files beside the WAL that are given up when postgres could not start else.
+"""The reserve: files beside the WAL that are removed if postgres could not start otherwise.
 
 Rule disk-full.
 
-A postgres that ended because pg_wal was full needs a new segment to end its recovery, before it
-can archive and recycle anything. The reserve is whole segments, each given up alone, in pg_wal
-itself: the one place that is certainly in the same file system. Names that begin with a dot are
-skipped by pg_ls_waldir(); postgres, base backups and both engines pass them over.
+A postgres that ended because pg_wal was full needs a new segment to end its recovery, before it can
+archive and recycle anything. The reserve consists of whole segments, removed one at a time, in
+pg_wal itself: the only place that is certainly in the same file system. pg_ls_waldir() skips names
+that begin with a dot; postgres, base backups and both engines ignore them.
 """
 
 import os
@@ -21,24 +21,24 @@ _SEGMENTS_TO_START = 2
 
 
 class FileSystemSpace(NamedTuple):
-    """A file system: all its bytes, and those that this user may still write."""
+    """A file system: its size, and the bytes that this user may still write."""
 
     total_bytes: int
     free_bytes: int
 
     @classmethod
     def of(cls, path: Path) -> "FileSystemSpace":
-        """Ask the kernel.
+        """Return the kernel's answer.
 
         Raises:
-            OSError: it does not know.
+            OSError: the kernel has none.
         """
         found = os.statvfs(path)
         return cls(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize)
 
 
 def may_add(disk: FileSystemSpace, segment_bytes: int, held: int) -> bool:
-    """Return whether one more segment fits: an eighth of the disk in all, and never when low."""
+    """Return whether one more segment fits: an eighth of the disk at most, and never when low."""
     kept_bytes = max(_KEPT_FREE_SEGMENTS * segment_bytes, disk.total_bytes // _KEPT_FREE_PART)
     return (
         held < min(_MOST, disk.total_bytes // (_PART_OF_DISK * segment_bytes))
@@ -47,7 +47,7 @@ def may_add(disk: FileSystemSpace, segment_bytes: int, held: int) -> bool:
 
 
 def refill(pg_wal: Path, segment_bytes: int) -> int:
-    """Put aside what may be; gives the bytes held then. Without room it is tried again later."""
+    """Fill the reserve as far as allowed; return its bytes."""
     held = _held(pg_wal)
     for number in range(1, _MOST + 1):
         path = pg_wal / _NAME.format(number)
@@ -64,9 +64,9 @@ def refill(pg_wal: Path, segment_bytes: int) -> int:
 
 
 def give_up(pg_wal: Path, segment_bytes: int) -> int:
-    """Remove as much as a start needs, and no more; gives the number of segments given up.
+    """Remove as much as a start needs, and no more; return the number of removed segments.
 
-    What is left is for the start after this one, should the disk be full again by then.
+    The rest is for the start after this one, if the disk is full again by then.
     """
     given_up = 0
     for path in reversed(_held(pg_wal)):

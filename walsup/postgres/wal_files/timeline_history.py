@@ -5,12 +5,12 @@ from pathlib import Path
 from walsup.postgres import pg_control
 from walsup.postgres.wal import Kind, Switch, classify, parse_history
 
-# What stands for the history of a number that must not be used again.
+# The content of the history of a number that must not be used again.
 TAKEN = "# this number is taken\n"
 
 
 def remove_taken(pgdata: Path) -> None:
-    """Remove such files, which postgres may have kept: they are no timelines."""
+    """Remove such files, which postgres may have kept: they are not timelines."""
     for path in (pgdata / "pg_wal").glob("*.history"):
         if path.read_text(encoding="utf-8", errors="replace") == TAKEN:
             path.unlink()
@@ -51,6 +51,6 @@ def beginnings(pgdata: Path, timeline: int) -> tuple[tuple[int, int], ...]:
         OSError, ValueError: the file cannot be read.
     """
     before = left(pgdata, timeline)
-    # A line says where the timeline in it was left: that is where the one after it begins.
+    # A line says where its timeline was left: there the next one begins.
     following = [switch.timeline for switch in before[1:]] + [timeline]
     return tuple((n, s.switch_lsn) for n, s in zip(following, before, strict=bool(before)))

@@ -11,7 +11,7 @@ _PAGE_BYTES = 8192
 _SHORT_HEADER_BYTES, _LONG_HEADER_BYTES = 24, 40
 _FIRST_IS_CONTINUED, _LONG_HEADER, _OVERWRITES = 0x0001, 0x0002, 0x0008
 _PAGE = struct.Struct("<HHIQI")  # magic, info, timeline, address, rest of a record before it
-_RECORD = struct.Struct("<II")  # length of all, xid
+_RECORD = struct.Struct("<II")  # total length, xid
 _RECORD_HEADER_BYTES = 24
 _ALIGNED = 8
 
@@ -20,7 +20,7 @@ def has_no_xid(data: bytes, start_lsn: int, end_lsn: int, timeline: int) -> bool
     """Return whether no record from the segment's start up to `end_lsn` belongs to a transaction.
 
     `data`: the segment's first bytes, up to `end_lsn` at least. False also when they cannot be
-    read as that: an earlier use of the file, a record that began in the segment before.
+    parsed: an earlier use of the file, or a record that began in the segment before.
     """
     pages = _Pages(data, start_lsn, timeline)
     end = end_lsn - start_lsn
@@ -46,7 +46,7 @@ class _Pages:
         """Return where a page's content begins.
 
         Raises:
-            ValueError: it is not this page; struct.error: it is not there.
+            ValueError: it is another page; struct.error: it is absent.
         """
         at = page * _PAGE_BYTES
         _, info, timeline, address, rest = _PAGE.unpack_from(self._data, at)
