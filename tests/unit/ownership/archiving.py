@@ -3,7 +3,9 @@
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from tests.unit.ownership.member import Disk, Member
+from tests.unit.ownership.disk import Disk
+from tests.unit.ownership.instance import Instance
+from tests.unit.ownership.member import Member
 from tests.unit.ownership.rules import Rules
 from tests.unit.ownership.sim import BrokenError, Sim
 from tests.unit.ownership.wal import SIZE, Comparison, Writer, key
@@ -129,7 +131,7 @@ class Archiving(Sim):
             if not left:
                 return
 
-    def _granted(self, member: Member, lease: Lease) -> None:
+    def _granted(self, member: Instance, lease: Lease) -> None:
         """Look whether all that is archived is its own WAL, as far as backups count.
 
         Raises:
@@ -149,7 +151,7 @@ class Archiving(Sim):
             self._given_up.add(segment)
         self._backups_from = owner.backups_from
 
-    def _is_its_own(self, member: Member, name: str) -> bool:
+    def _is_its_own(self, member: Instance, name: str) -> bool:
         return member.disk.wal.segments.get(name) == self.store.objects[key(name)]
 
 

@@ -11,6 +11,7 @@ from walsup.archive.ownership.claim import Rivals
 from walsup.archive.paths import OWNER_KEY
 
 LEASE_S = 6.0
+TICK_S = LEASE_S / 12
 
 
 @dataclass(frozen=True, kw_only=True)

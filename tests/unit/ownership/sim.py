@@ -2,18 +2,18 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable
 
-from tests.unit.ownership.member import Agent, Member
+from tests.unit.ownership.instance import Agent
+from tests.unit.ownership.member import Member
 from tests.unit.ownership.net import Request, Sleep, State, Store
-from tests.unit.ownership.rules import LEASE_S, Naive, Rules, owner_in
+from tests.unit.ownership.rules import LEASE_S, TICK_S, Naive, Rules, owner_in
+from tests.unit.ownership.streams import Streams
 from tests.unit.ownership.wal import SIZE, SYSTEM
 from walsup.archive.owner_record import Owner
 from walsup.archive.paths import OWNER_KEY
 from walsup.datadir.markers import Adoption
 from walsup.init.fence_deadline import KILL_LEASES
 
-TICK_S = LEASE_S / 12
 _ROUNDS = 6
 
 
@@ -48,6 +48,7 @@ class Sim:
         ]
         for member in self.members:
             member.begun = self._begun
+        self._streams = Streams(self.members, rules, self._write)
         self.requests: list[Request] = []
         self.down: set[tuple[str, int]] = set()
         self.cut: set[tuple[int, int]] = set()
@@ -81,7 +82,7 @@ class Sim:
                 self._run(member, "promoting")
         if not self.calm and self.random.random() < TICK_S / LEASE_S:
             self.promote(self.random.choice(self.members))  # a person who is in a hurry
-        self._stream()
+        self._streams.flow(self.now_s, self.cut)
         self._judge()
 
     def _fence(self, member: Member) -> None:
@@ -151,59 +152,8 @@ class Sim:
             self.seen[member.refused] += 1
             member.end()
 
-    def _stream(self) -> None:
-        """The primaries write; what flows, is acknowledged, and moves the deadline."""
-        for primary in self.members:
-            if not primary.writes or primary.frozen:
-                continue
-            self._write(primary)
-            acknowledged = {
-                standby.name: standby.disk.lsn
-                for standby in self.members
-                if self._takes(standby, primary)
-                and (standby.number, primary.number) not in self.cut
-            }
-            if not primary.agent_stands:
-                self._heard(primary, acknowledged)
-
     def _write(self, primary: Member) -> None:
         primary.disk.lsn += 1
-
-    def _takes(self, standby: Member, primary: Member) -> bool:
-        """Let what is there of the stream flow; gives whether the standby can answer."""
-        d = standby.disk
-        if standby is primary or not d.standby or d.unsure or not standby.running:
-            return False
-        if standby.frozen or not self._follows(standby, primary):
-            return False
-        if primary.by_hand and primary.lease is None:
-            return False
-        if (primary.number, standby.number) not in self.cut:
-            theirs = primary.disk
-            d.timeline, d.left, d.lsn = theirs.timeline, theirs.left, theirs.lsn
-            d.wal = theirs.wal.copy()
-            d.wal.done.update(d.wal.segments)
-        return True
-
-    def _heard(self, primary: Member, acknowledged: dict[str, int]) -> None:
-        fence, lsn = primary.fence, primary.disk.lsn
-        fence.wrote(self.now_s - TICK_S, lsn)
-        primary.heard = frozenset(acknowledged)
-        if not self.rules.echo:
-            acknowledged = dict.fromkeys(acknowledged, lsn)
-        if not self.rules.all_heirs and acknowledged:
-            acknowledged = dict.fromkeys(fence.heirs, lsn)
-        fence.acknowledged(acknowledged)
-        if fence.renewed_s > 0:
-            primary.until_s = fence.until_s
-
-    @staticmethod
-    def _follows(standby: Member, primary: Member) -> bool:
-        mine, theirs = standby.disk, primary.disk
-        if mine.timeline == theirs.timeline:
-            return mine.lsn <= theirs.lsn
-        left = next((s for s in theirs.left if s.timeline == mine.timeline), None)
-        return left is not None and mine.lsn <= left.switch_lsn
 
     def _judge(self) -> None:
         writers = [m for m in self.members if m.writes and not m.frozen]
@@ -224,7 +174,7 @@ class Sim:
         d = member.disk
         if member.running and d.standby and not d.unsure and member.promoting is None:
             self.seen["promote"] += 1
-            member.promoting = member.promote(sure=lambda: self.sure(member))
+            member.promote(sure=lambda: self.sure(member))
 
     def stop(self, member: Member) -> None:
         """End it cleanly: postgres first, then the archive is given up."""
@@ -238,7 +188,7 @@ class Sim:
             member.promoting = None
         member.event.clear()
         member.writes = False
-        member.agent = member.stop()
+        member.stop()
 
     def adopt(self, member: Member) -> None:
         """A person says that this one goes on."""
@@ -251,71 +201,6 @@ class Sim:
         if not member.running and not member.frozen:
             member.start(alone=self.alone)
 
-    def deviate(self) -> None:
-        """Let one thing happen, at random."""
-        pick = self.random.choice
-        member = pick(self.members)
-        other = pick([m for m in self.members if m is not member])
-        match self.random.randrange(18):
-            case 0 | 1 | 2:
-                self.stop(member)
-            case 3:
-                member.end()
-            case 4 | 5 | 6:
-                self.start(member)
-            case 7 | 8 | 9:
-                self.promote(member)
-            case 10:
-                member.frozen = not member.frozen
-            case 11:
-                member.agent_stands = not member.agent_stands
-            case 12 | 13:
-                self.down ^= {(pick(("request", "answer")), member.number)}
-            case 14:
-                self.cut ^= {(member.number, other.number)}
-            case 15:
-                self.cut ^= {(member.number, other.number), (other.number, member.number)}
-            case _:
-                self.isolate(member)
-
-    def isolate(self, member: Member) -> None:
-        """Take it off the network, or put it back."""
-        ways = {("request", member.number), ("answer", member.number)}
-        links = {
-            pair
-            for other in self.members
-            if other is not member
-            for pair in ((member.number, other.number), (other.number, member.number))
-        }
-        if ways <= self.down:
-            self.down -= ways
-            self.cut -= links
-        else:
-            self.down |= ways
-            self.cut |= links
-
-    def besiege(self) -> None:
-        """Take the primary's ways away one by one, in any order, while a standby is promoted."""
-        primary = next((m for m in self.members if m.writes), self.members[0])
-        standby = self.random.choice([m for m in self.members if m is not primary])
-        one, other = (primary.number, standby.number), (standby.number, primary.number)
-        steps: list[Callable[[], object]] = [
-            lambda: self.cut.update({one, other}),
-            lambda: self.cut.add(self.random.choice((one, other))),
-            lambda: self.down.add(("request", primary.number)),
-            lambda: self.down.add(("answer", primary.number)),
-            lambda: setattr(primary, "agent_stands", True),
-            lambda: setattr(primary, "frozen", not primary.frozen),
-            lambda: self.stop(primary),
-            lambda: self.start(primary),
-            lambda: setattr(standby, "frozen", not standby.frozen),
-            lambda: self.promote(standby),
-            lambda: self.promote(standby),
-        ]
-        for step in self.random.sample(steps, self.random.randrange(3, len(steps))):
-            step()
-            self.wait(self.random.choice((0.0, 0.3, 1.0, 2.5, 5.0)))
-
     def wait(self, leases: float) -> None:
         """Let about so many leases pass."""
         for _ in range(round(leases * (0.7 + 0.6 * self.random.random()) * LEASE_S / TICK_S)):
@@ -325,13 +210,3 @@ class Sim:
         """End all."""
         for member in self.members:
             member.end()
-
-    def heal(self) -> None:
-        """Everything is well again, and everything runs."""
-        self.calm = True
-        self.down.clear()
-        self.cut.clear()
-        self.requests = [r for r in self.requests if r.state is not State.LATE]
-        for member in self.members:
-            member.frozen = member.agent_stands = False
-            self.start(member)

@@ -19,10 +19,11 @@ from hypothesis.stateful import (
 )
 
 from tests.unit.ownership.archiving import Archiving
-from tests.unit.ownership.member import Disk, Member
+from tests.unit.ownership.disk import Disk
+from tests.unit.ownership.member import Member
 from tests.unit.ownership.net import Request, State
-from tests.unit.ownership.rules import LEASE_S, Rules
-from tests.unit.ownership.sim import TICK_S, BrokenError
+from tests.unit.ownership.rules import LEASE_S, TICK_S, Rules
+from tests.unit.ownership.sim import BrokenError
 
 LEASE = round(LEASE_S / TICK_S)
 WHO = st.integers(0, 3)

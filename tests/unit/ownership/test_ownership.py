@@ -5,8 +5,9 @@ from contextlib import closing
 
 import pytest
 
-from tests.unit.ownership.rules import LEASE_S, Rules
-from tests.unit.ownership.sim import TICK_S, BrokenError, Sim
+from tests.unit.ownership import fate
+from tests.unit.ownership.rules import LEASE_S, TICK_S, Rules
+from tests.unit.ownership.sim import BrokenError, Sim
 
 LEASE = round(LEASE_S / TICK_S)
 
@@ -32,11 +33,11 @@ def _walk(sim: Sim, seed: int) -> None:
     assert [m.writes for m in sim.members] == [True] + [False] * (len(sim.members) - 1)
     sim.calm = False
     if seed % 3:
-        sim.besiege()
+        fate.besiege(sim)
     for _ in range(sim.random.randrange(3, 10)):
-        sim.deviate()
+        fate.deviate(sim)
         sim.wait(sim.random.choice((0.1, 1.0, 5.0)))
-    sim.heal()
+    fate.heal(sim)
 
 
 def is_whole_again(sim: Sim) -> bool:

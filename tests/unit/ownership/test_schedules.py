@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.ownership.member import Member
-from tests.unit.ownership.rules import LEASE_S, Rules, owner_in
-from tests.unit.ownership.sim import TICK_S, BrokenError, Sim
+from tests.unit.ownership.rules import LEASE_S, TICK_S, Rules, owner_in
+from tests.unit.ownership.sim import BrokenError, Sim
 
 LEASE = round(LEASE_S / TICK_S)
 
