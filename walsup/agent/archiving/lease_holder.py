@@ -14,7 +14,7 @@ from walsup.agent.context import AgentContext
 from walsup.agent.subject import Subject
 from walsup.archive.engine.archive_command import LEASE, lease_line
 from walsup.archive.faults import Fault, FaultKind
-from walsup.archive.ownership.lease import Lease, LostError, Proven, now_s
+from walsup.archive.ownership.lease import Clock, Lease, LostError, Proven, now_s
 from walsup.archive.storage.fault_mapping import classify
 from walsup.errors import WalsupError
 from walsup.postgres.wal_files import timeline_history
@@ -22,14 +22,14 @@ from walsup.postgres.wal_files import timeline_history
 _RETRIES_IN_A_LEASE = 5
 
 
-async def hold(context: AgentContext, lease: Lease) -> Fault | None:
+async def hold(context: AgentContext, lease: Lease, *, clock: Clock = now_s) -> Fault | None:
     """Renew until the archive is lost (return why) or has to be claimed again (return None)."""
     lease_s = lease.owner.lease_s
     pause_s = lease_s
     failed: Fault | None = None
     while True:
         try:
-            async with asyncio.timeout(min(pause_s, max(0.0, lease.until_s - now_s()))):
+            async with asyncio.timeout(min(pause_s, max(0.0, lease.until_s - clock()))):
                 await context.signals.reopen.wait()
         except TimeoutError:
             pass
@@ -37,7 +37,7 @@ async def hold(context: AgentContext, lease: Lease) -> Fault | None:
             return None
         if lease.owner.state != "running":
             await asyncio.Event().wait()  # the stop has released it: only cancellation is left
-        if now_s() >= lease.until_s:
+        if clock() >= lease.until_s:
             over = failed or Fault(
                 FaultKind.TIMEOUT,
                 "this container was paused until its lease expired (2.4 times WALSUP_LEASE)",
@@ -52,7 +52,7 @@ async def hold(context: AgentContext, lease: Lease) -> Fault | None:
             return lost.fault
         if failed is not None:
             context.board.fault(Subject.LEASE, failed)
-        elif now_s() >= ends_s:
+        elif clock() >= ends_s:
             return None  # too late: PID 1 has ended the daemon meanwhile
         pause_s = lease_s / _RETRIES_IN_A_LEASE if failed else lease_s
 
