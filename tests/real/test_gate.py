@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from signal import SIGCONT, SIGSTOP
 
 import pytest
@@ -18,6 +19,7 @@ from dev.harness.checks.witness import (
     wait_fault,
     wait_protected,
 )
+from walsup.archive.owner_record import Owner
 
 Make = Callable[..., Walsup]
 SHORT = {"WALSUP_LEASE": "2s"}
@@ -278,15 +280,30 @@ def test_an_owner_object_that_was_removed_is_no_empty_archive(walsup: Make, s3: 
 
 @pytest.mark.rule("one-owner")
 def test_the_verdict_asks_who_owns_the_archive(walsup: Make, s3: S3Server) -> None:
-    """Taken a moment before the stop: everything that is listed may be somebody else's."""
+    """Another start takes the archive just before the stop: what is listed may be its WAL.
+
+    It runs in another place, with a long lease: an owner object of the same place would be taken
+    back at once, because the directory's lock shows that its container is dead.
+    """
     one = walsup(env=SHORT).start()
     wait_protected(one)
-    stolen = owner(s3, one.prefix) | {"boot": "another"}
-    s3.put(f"{one.prefix}/walsup/owner.json", json.dumps(stolen).encode())
+    before = _owner(s3, one.prefix)
+    # Just after a renewal: this write has no condition, and must not meet the next one.
+    one.wait_for(lambda: _owner(s3, one.prefix) != before, "a renewal")
+    ours = _owner(s3, one.prefix)
+    stolen = replace(ours, boot="another", place="another", lease_s=60.0).signed()
+    s3.put(f"{one.prefix}/walsup/owner.json", stolen.to_json())
     assert one.stop() == 0
-    # A renewal may find it first: then the verdict says that archiving is disabled, and why.
-    assert "is in the bucket: no: " in verdict(one)
-    assert "another start has taken the archive" in verdict(one)
+    # A renewal and a new claim may find it first: then archiving is disabled, and the claim says
+    # that another start holds the archive.
+    said = verdict(one)
+    assert "is in the bucket: no: " in said
+    assert "another start " in said
+    assert _owner(s3, one.prefix) == stolen
+
+
+def _owner(s3: S3Server, prefix: str) -> Owner:
+    return Owner.from_json(s3.get(f"{prefix}/walsup/owner.json"))
 
 
 @pytest.mark.rule("one-owner")
