@@ -6,7 +6,6 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 
 from walsup import log, units
-from walsup.agent.archiving.completeness import proven
 from walsup.agent.archiving.lease_holder import withdraw
 from walsup.agent.archiving.name_conflicts import Conflicts
 from walsup.agent.archiving.write_position import on_disk
@@ -16,10 +15,11 @@ from walsup.agent.lag_meter import Meter, WritePosition
 from walsup.agent.stopping import restore_needs
 from walsup.agent.stopping.bucket_silence import until_silent
 from walsup.agent.stopping.final_push import FinalPush
+from walsup.agent.stopping.release import QUESTION, release
 from walsup.agent.subject import Subject
 from walsup.archive.catalog.listing import Run
 from walsup.archive.faults import PASSING, FaultKind
-from walsup.archive.ownership.lease import Lease, LostError, now_s
+from walsup.archive.ownership.lease import Lease, now_s
 from walsup.archive.storage.bucket import Bucket
 from walsup.archive.storage.fault_mapping import classify
 from walsup.errors import WalsupError
@@ -29,7 +29,6 @@ from walsup.postgres.processes import archiver
 from walsup.postgres.wal import Segment, show_lsn
 from walsup.postgres.wal_files.ready_files import ready_names
 
-_QUESTION = "everything before the shutdown checkpoint is in the bucket"
 _LONG_HEADER_BYTES = 40
 _RETRY_S = 0.2
 _ASK_AGAIN_S = 1.0
@@ -60,9 +59,9 @@ async def stop(context: AgentContext) -> None:
                 _give_up(context, context.session.bucket),
             )
     except TimeoutError:
-        verdict = f"{_QUESTION}: no: {_behind(context)} could not be verified in time"
+        verdict = f"{QUESTION}: no: {_behind(context)} could not be verified in time"
     except WalsupError as fault:
-        verdict = f"{_QUESTION}: no: {fault.problem}"
+        verdict = f"{QUESTION}: no: {fault.problem}"
     log.info("stop.verdict", verdict=verdict)
     await context.session.continuity.close(verdict)
     context.pid1.verdict(verdict)
@@ -82,7 +81,7 @@ async def _first_of(*works: Coroutine[None, None, str]) -> str:
 async def _give_up(context: AgentContext, bucket: Bucket) -> str:
     """Return the verdict when the bucket has not answered for WALSUP_STOP_PATIENCE."""
     silent = await until_silent(bucket, context.settings.stop_patience_s, context.session.swept)
-    return f"{_QUESTION}: no: {silent}; {_behind(context)} is only on the disk"
+    return f"{QUESTION}: no: {silent}; {_behind(context)} is only on the disk"
 
 
 async def _sweep(context: AgentContext, bucket: Bucket, ends_s: float) -> str:
@@ -97,7 +96,7 @@ async def _prove(context: AgentContext, bucket: Bucket, sweep: FinalPush) -> str
     await _until_open(context)
     meter, lease = context.session.meter, context.session.lease
     if (shut := _shut(context)) or meter is None or lease is None:
-        return shut or f"{_QUESTION}: no: archiving was never enabled"
+        return shut or f"{QUESTION}: no: archiving was never enabled"
     if found.state not in (DBState.SHUT_DOWN, DBState.SHUT_DOWN_IN_RECOVERY):
         return await _leave_crashed(context, bucket, lease, meter.mark, sweep)
     needed = needed_for(found)
@@ -107,12 +106,14 @@ async def _prove(context: AgentContext, bucket: Bucket, sweep: FinalPush) -> str
     mark, conflict = await _until_proven(context, bucket, meter, sweep, end)
     if shut := _shut(context):
         return shut
-    verdict = f"{_QUESTION}: no: {conflict}"
+    # The bucket is looked at under this lease; the archive may be claimed again meanwhile.
+    lease = context.session.lease or lease
+    verdict = f"{QUESTION}: no: {conflict}"
     if not conflict:
         verdict = await _say(context, bucket, found, mark, sweep)
     ended = not needed.rest_bytes and not conflict
-    lost = await _release(context, lease, mark, verdict, ended=ended)
-    return f"{_QUESTION}: no: {lost}" if lost else verdict
+    lost = await release(context, lease, mark, verdict, ended=ended)
+    return f"{QUESTION}: no: {lost}" if lost else verdict
 
 
 async def _until_proven(
@@ -142,7 +143,7 @@ def _shut(context: AgentContext) -> str:
     if gate.state == "open":
         return ""
     reason = gate.reason or "it was never enabled"
-    return f"{_QUESTION}: no: archiving is disabled ({gate.state}): {reason}"
+    return f"{QUESTION}: no: archiving is disabled ({gate.state}): {reason}"
 
 
 async def _say(
@@ -161,9 +162,9 @@ async def _say(
         before = show_lsn(found.checkpoint_lsn)
         missing = f"{needed.rest_bytes} bytes before {before} are only on the disk"
     if missing:
-        return f"{_QUESTION}: no: {missing}"
+        return f"{QUESTION}: no: {missing}"
     position = show_lsn(found.checkpoint_lsn)
-    return f"{_QUESTION}: yes ({mark.name}, {position}; base backup {backup})"
+    return f"{QUESTION}: yes ({mark.name}, {position}; base backup {backup})"
 
 
 async def _restorable(
@@ -210,10 +211,10 @@ async def _leave_crashed(
         await asyncio.sleep(_RETRY_S / 4)
     found = pg_control.read(context.settings.pgdata)
     verdict = (
-        f"{_QUESTION}: no: postgres did not shut down ({found.state.label});"
+        f"{QUESTION}: no: postgres did not shut down ({found.state.label});"
         f" WAL after {show_lsn(mark.end_lsn)} is only on the disk"
     )
-    await _release(context, lease, mark, verdict)
+    await release(context, lease, mark, verdict)
     return verdict
 
 
@@ -265,27 +266,6 @@ async def _push_ready(context: AgentContext, sweep: FinalPush) -> bool:
     except Exception as raised:  # noqa: BLE001 (retried until the deadline)
         context.board.fault(Subject.BUCKET, classify(raised))
         return False
-
-
-async def _release(
-    context: AgentContext, lease: Lease, mark: Segment, verdict: str, *, ended: bool = False
-) -> str:
-    """Mark the owner as stopped, with what is verified; return why the archive was lost, or "".
-
-    The listed WAL is this instance's only if it has owned the archive until now.
-    """
-    while True:
-        # The archive may have been claimed again meanwhile, with another tag.
-        lease = context.session.lease or lease
-        try:
-            await lease.release(proven(context, mark, ended=ended, verdict=verdict))
-        except LostError as lost:
-            return lost.fault.problem
-        except Exception as raised:  # noqa: BLE001 (retried until the deadline)
-            log.warning("owner.not_released", problem=classify(raised).problem)
-            await asyncio.sleep(_RETRY_S)
-        else:
-            return ""
 
 
 def _behind(context: AgentContext) -> str:
