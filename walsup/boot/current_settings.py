@@ -44,18 +44,18 @@ class Current:
         secrets are used.
         """
         self.looks += 1
-        found = self._read()
-        if found is None or found in (self.known, self._rejected):
+        reloaded = self._read()
+        if reloaded is None or reloaded in (self.known, self._rejected):
             return False
         time.sleep(_SETTLE_S)
-        if found != self._read():
+        if reloaded != self._read():
             return False
-        if accepts and not accepts(found):
-            self._rejected = found
+        if accepts and not accepts(reloaded):
+            self._rejected = reloaded
             return False
         self._rejected = None
-        self.known = found
-        self.secrets += [text for text in found.secrets if text not in self.secrets]
+        self.known = reloaded
+        self.secrets += [text for text in reloaded.secrets if text not in self.secrets]
         log.info("settings.reloaded", changed=True)
         if self._write:
             self._write()

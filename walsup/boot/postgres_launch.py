@@ -129,8 +129,8 @@ def _archive_command(known: Settings, engine: Engine | Fault | None, run_dir: Pa
             return "exit 1"  # archiving disabled: WAL waits; a code over 125 would end the archiver
         case Engine():
             timeout_s = push_timeout_s(known.push_grace_s, known.lease_s)
-            told = archive_command(engine, run_dir, timeout_s)
-            if (length := longest(told)) > MOST_BYTES:
+            command = archive_command(engine, run_dir, timeout_s)
+            if (length := longest(command)) > MOST_BYTES:
                 raise SettingsError(
                     f"archive_command would be {length} bytes long, but PostgreSQL before 16"
                     f" cuts it off after {MOST_BYTES}: the paths {run_dir} and"
@@ -138,7 +138,7 @@ def _archive_command(known: Settings, engine: Engine | Fault | None, run_dir: Pa
                     hint="set WALSUP_RUN_DIR to a shorter path, or install the engine at a"
                     " shorter path",
                 )
-            return told
+            return command
 
 
 def _socket_dirs(
@@ -151,16 +151,16 @@ def _socket_dirs(
     listed = effective.get(socket_directories.NAME, "")
     major = inspect.major_of(known.pgdata)
     is_argument = socket_directories.NAME in config.from_arguments(arguments)
-    found = socket_directories.choose(
+    sockets = socket_directories.choose(
         known, listed, run_dir, major, argument=is_argument, engine=engine
     )
-    for name, reason in found.left_out:
+    for name, reason in sockets.left_out:
         log.warning(
             "socket.left_out", directory=name, reason=reason, setting=socket_directories.NAME
         )
     given = effective.get("port", "").strip()
     port = known.pgport or (int(given) if given.isdecimal() else _PORT)
-    for folder in found.directories:
+    for folder in sockets.directories:
         if not folder.startswith("@"):
             permissions.clear_stale_socket(Path(folder), port, known.pgdata)
-    return found.directories
+    return sockets.directories

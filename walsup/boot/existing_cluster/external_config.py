@@ -55,9 +55,9 @@ def complete(
     pgdata = known.pgdata
     if not is_absent(pgdata, config.from_arguments(arguments)):
         return ()
-    if found := _elsewhere(pgdata, major, root):
-        log.warning("volume.configured", file=str(found), by="-c config_file")
-        return ("-c", f"config_file={found}")
+    if elsewhere := _elsewhere(pgdata, major, root):
+        log.warning("volume.configured", file=str(elsewhere), by="-c config_file")
+        return ("-c", f"config_file={elsewhere}")
     mounted = pgdata.parent / "conf"
     for name in (_IDENT, _AUTO):
         if not (pgdata / name).exists():

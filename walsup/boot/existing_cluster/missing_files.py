@@ -84,13 +84,13 @@ def instead(
     )
     _check_files(place, config.effective(known.pgdata, arguments).problems)
     _check_locales(place)
-    found: dict[str, str] = {}
+    replaced: dict[str, str] = {}
     for rule in (_libraries, _log, _tls, _statistics, _memory, _group, _addresses):
-        found |= {name: text for name, text in rule(place).items() if name not in place.given}
+        replaced |= {name: text for name, text in rule(place).items() if name not in place.given}
     event = place.image.event if place.image else "setting.not_here"
-    for name, value in found.items() if run_dir else ():
+    for name, value in replaced.items() if run_dir else ():
         log.warning(event, name=name, value=value, instead_of=effective.get(name, ""))
-    return config.as_arguments(found)
+    return config.as_arguments(replaced)
 
 
 def _libdir(postgres: Path) -> Path | None:
@@ -119,7 +119,7 @@ def _check_files(place: StartPlace, problems: Sequence[str]) -> None:
 
 
 def _libraries(place: StartPlace) -> dict[str, str]:
-    found: dict[str, str] = {}
+    reduced: dict[str, str] = {}
     for setting in (config.PRELOADED, *_PER_SESSION):
         names = config.listed(place.get(setting))
         lacking = libraries.missing(
@@ -131,7 +131,7 @@ def _libraries(place: StartPlace) -> dict[str, str]:
         if place.image and other_images.LEFT_OUT.issuperset(
             map(other_images.without_path, lacking)
         ):
-            found[setting] = ",".join(kept)
+            reduced[setting] = ",".join(kept)
         elif setting == config.PRELOADED:
             raise ProgramMissingError(
                 f"{setting} names {', '.join(lacking)}, which this image does not have",
@@ -141,7 +141,7 @@ def _libraries(place: StartPlace) -> dict[str, str]:
             )
         else:
             log.warning("library.missing", setting=setting, names=lacking)
-    return found
+    return reduced
 
 
 def _log(place: StartPlace) -> dict[str, str]:

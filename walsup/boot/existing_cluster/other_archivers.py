@@ -31,8 +31,8 @@ _OTHER = (
 
 def report(effective: Mapping[str, str], *, has_archive: bool) -> None:
     """Log the programs that they belong to, and whether WAL would be kept for a missing one."""
-    for name, found in leftovers(effective):
-        log.warning("archive.of_other_program", setting=name, program=found, problem=_OTHER)
+    for name, archiver in leftovers(effective):
+        log.warning("archive.of_other_program", setting=name, program=archiver, problem=_OTHER)
     words = (word for word in effective.get("archive_command", "").split() if "=" not in word)
     program = next(words, "")
     if has_archive or not _PROGRAM.fullmatch(program) or program in _BUILTINS:

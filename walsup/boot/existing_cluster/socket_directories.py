@@ -67,19 +67,19 @@ def choose(  # noqa: PLR0913 (each is one fact)
         directories = split(listed)
     except ValueError as fault:
         raise SettingsError(f"{NAME}={listed!r}: {fault}", hint=_hint()) from fault
-    found: dict[str, str] = {os.path.realpath(own): str(own)}
+    usable: dict[str, str] = {os.path.realpath(own): str(own)}
     left_out: list[Unusable] = []
     for directory in directories:
         path = directory if directory.startswith("@") else str(known.pgdata / directory)
         if reason := _rejection(directory, Path(path), known.pgdata, major, engine):
             left_out.append(Unusable(directory, reason))
             continue
-        found.setdefault(path if path.startswith("@") else os.path.realpath(path), path)
+        usable.setdefault(path if path.startswith("@") else os.path.realpath(path), path)
     if left_out and argument:
         raise SettingsError(
             "; ".join(f"{NAME}: {one.directory!r} {one.reason}" for one in left_out), hint=_hint()
         )
-    return Sockets(tuple(found.values()), tuple(left_out))
+    return Sockets(tuple(usable.values()), tuple(left_out))
 
 
 def split(listed: str) -> list[str]:
@@ -90,9 +90,9 @@ def split(listed: str) -> list[str]:
     Raises:
         ValueError: PostgreSQL would not start with it.
     """
-    found: list[str] = []
+    names: list[str] = []
     rest = listed.strip(" \t\n\r\f\v")
-    while rest or found:
+    while rest or names:
         if rest.startswith('"'):
             name, rest = _quoted(rest)
         else:
@@ -100,14 +100,14 @@ def split(listed: str) -> list[str]:
             rest = comma + rest
         if not (name := name.strip(" \t\n\r\f\v")):
             raise ValueError("the list contains an empty name")
-        found.append(name)
+        names.append(name)
         rest = rest.lstrip(" \t\n\r\f\v")
         if not rest:
             break
         if not rest.startswith(","):
             raise ValueError("text follows a quoted directory")
         rest = rest[1:].lstrip(" \t\n\r\f\v")
-    return found
+    return names
 
 
 def _quoted(text: str) -> tuple[str, str]:

@@ -36,34 +36,34 @@ def ask_archive(current: Current, send: Send) -> ArchiveCheck:
     Only a successful listing allows initdb: 403, a missing bucket and silence do not (rule
     empty-means-listed).
     """
-    failures, told = 0, ""
+    failures, reported = 0, ""
     send(Progress("waiting for the archive"))
     while True:
         try:
-            found = _once(current.known)
+            answer = _once(current.known)
         except Exception as raised:  # noqa: BLE001 (any failure is no answer)
             fault = classify(raised)
         else:
             send(Progress(""))
-            return found
+            return answer
         failures += 1
-        told = wait_report.tell(send, fault, told)
+        reported = wait_report.tell(send, fault, reported)
         time.sleep(units.backoff(failures, _FIRST_RETRY_S, _LONGEST_RETRY_S))
         current.look()
 
 
 def _once(known: Settings) -> ArchiveCheck:
     bucket = open_bucket(known)
-    found = bucket.first_key_now(BACKUP_FOLDER) or bucket.first_key_now(WAL_FOLDER) or None
-    if found is None:
+    key = bucket.first_key_now(BACKUP_FOLDER) or bucket.first_key_now(WAL_FOLDER) or None
+    if key is None:
         return ArchiveCheck(None, known.archive)
     from walsup.archive.ownership import relocation  # noqa: PLC0415 (asyncio: 54 ms, not for a first start)
 
     sub = relocation.find_now(bucket)
     if not sub:
-        return ArchiveCheck(found, known.archive)
+        return ArchiveCheck(key, known.archive)
     archive_subpath.remember(known.pgdata, str(known.archive), sub)
     beside = archive_subpath.below(known, sub)
     bucket = open_bucket(beside)
-    found = bucket.first_key_now(BACKUP_FOLDER) or bucket.first_key_now(WAL_FOLDER) or None
-    return ArchiveCheck(found, beside.archive)
+    key = bucket.first_key_now(BACKUP_FOLDER) or bucket.first_key_now(WAL_FOLDER) or None
+    return ArchiveCheck(key, beside.archive)

@@ -117,16 +117,16 @@ def environment(
     contract = ("POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB", "POSTGRES_INITDB_ARGS")
     hidden |= {f"{name}_FILE" for name in (*hidden, *contract)} | {*_MISLEADING}
     hidden |= {name for name in known.passed_on if is_secret(name)}
-    seen = {name: text for name, text in environ.items() if name not in hidden}
+    variables = {name: text for name, text in environ.items() if name not in hidden}
     password = known.postgres_password or ""
     database = known.postgres_db or known.postgres_user
     path = filter(None, (str(known.pg_bindir or ""), environ.get("PATH")))
-    if "PGOPTIONS" in seen:
-        seen["PGOPTIONS"] += "".join(
+    if "PGOPTIONS" in variables:
+        variables["PGOPTIONS"] += "".join(
             f" -c{name}={value}"
             for name, value in session_settings(startup_settings.major_of(data)).items()
         )
-    return seen | {
+    return variables | {
         "PATH": os.pathsep.join(path),
         "PGDATA": str(data),
         "PGHOST": str(server.socket_dir),

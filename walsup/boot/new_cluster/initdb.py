@@ -53,7 +53,7 @@ def bootstrap(
             "only one of WALSUP_APP_USER and WALSUP_APP_PASSWORD is set",
             hint="set both, and a new cluster gets this additional role; or set neither",
         )
-    found = init_scripts.find(settings)
+    scripts = init_scripts.find(settings)
     if odd := next((one for one in settings.postgres_user if one in _NOT_OF_A_SUPERUSER), ""):
         raise SettingsError(
             f"POSTGRES_USER: {settings.postgres_user} contains {odd}, and initdb cannot create"
@@ -77,12 +77,12 @@ def bootstrap(
         # An application's role does not own the database in which walsup logs in.
         grant = f"GRANT ALL ON DATABASE postgres TO {identifier(settings.app_user)}"
         _run(one_shot, data, grant)
-    if found.any_to_run:
+    if scripts.any_to_run:
         with StageServer(one_shot, data, settings.pgport) as server:
             own = with_config(arguments, settings.pgdata, data, one_shot.run_dir)
             server.start(own, one_shot.environment)
-            seen = init_scripts.environment(settings, environ, server, data)
-            init_scripts.run(found, settings, one_shot, seen, send)
+            script_environment = init_scripts.environment(settings, environ, server, data)
+            init_scripts.run(scripts, settings, one_shot, script_environment, send)
         staging.move_names(data, settings.pgdata)
     # initdb -N has synced nothing: one sync covers all of it, with the WAL directory.
     initdb.run("initdb", ["--sync-only", "-D", str(data)])

@@ -17,12 +17,12 @@ def hindrance(known: Settings, environ: Mapping[str, str]) -> WalsupError | None
     """Return why it must not be begun; None when it may. Mere risks are logged."""
     if known.no_new_cluster and known.role == "primary":
         return _asked_for_other_data(known.no_new_cluster)
-    found = _mounts()
-    if error := _old_data(known.pgdata, found):
+    mounts = _mounts()
+    if error := _old_data(known.pgdata, mounts):
         return error
-    if not known.require_mount or not found:
+    if not known.require_mount or not mounts:
         return None
-    fate = mountinfo.fate(mountinfo.holding(found, os.path.realpath(known.pgdata)))
+    fate = mountinfo.fate(mountinfo.holding(mounts, os.path.realpath(known.pgdata)))
     if fate is None:
         return None
     problem = f"PGDATA {known.pgdata} is on {fate.words}; the database would be lost with it"
@@ -63,14 +63,14 @@ def _asked_for_other_data(asked: str) -> SettingsError:
     )
 
 
-def _old_data(pgdata: Path, found: list[mountinfo.Mount]) -> DataDirectoryError | None:
+def _old_data(pgdata: Path, mounts: list[mountinfo.Mount]) -> DataDirectoryError | None:
     """Find what an image before 18 has left where this image does not look (docker-library)."""
     if not re.search(r"/\d+/docker$", str(pgdata)):
         return None
     base = pgdata.parent.parent
     places = (base, base / "data", *sorted(base.glob("*/docker")))
     old = [str(place) for place in places if (place / "PG_VERSION").is_file()]
-    if not old and any(mount.point == str(base / "data") for mount in found):
+    if not old and any(mount.point == str(base / "data") for mount in mounts):
         old = [f"{base / 'data'} (a volume that is not used)"]
     if not old:
         return None

@@ -33,10 +33,10 @@ def with_config(
         moved.append(plain)
         return data / plain.relative_to(pgdata)
 
-    found = config.flattened(Path(given), place)
+    flattened = config.flattened(Path(given), place)
     if not moved:
         return tuple(arguments)
-    lines = (f"{name} = '{_quoted(value)}'\n" for name, value in found.values.items())
+    lines = (f"{name} = '{_quoted(value)}'\n" for name, value in flattened.values.items())
     path = run_dir / FILE
     with open_private(path) as file:
         file.write("".join(lines).encode(errors="surrogateescape"))

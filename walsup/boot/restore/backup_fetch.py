@@ -57,12 +57,16 @@ def run(  # noqa: PLR0913 (each is one fact)
     while (code := process.poll()) is None:
         time.sleep(_LOOK_EVERY_S)
         now_s = time.monotonic()
-        seen = _moved(process.pid)
-        if seen != moved:
-            moved, moved_s = seen, now_s
+        progress = _moved(process.pid)
+        if progress != moved:
+            moved, moved_s = progress, now_s
         if now_s - told_s >= _TELL_EVERY_S:
             told_s = now_s
-            tell(Fetched(written_bytes=seen[1], total_bytes=total_bytes, elapsed_s=now_s - began_s))
+            tell(
+                Fetched(
+                    written_bytes=progress[1], total_bytes=total_bytes, elapsed_s=now_s - began_s
+                )
+            )
         if now_s - renewed_s >= _RENEW_EVERY_S:
             renewed_s = now_s
             renew()

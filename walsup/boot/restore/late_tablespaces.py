@@ -28,18 +28,18 @@ def unfit(
     for one in owner.tablespaces or ():
         if one.number in fetched or not (problem := unusable(request, one.directory, not_writable)):
             continue
-        told = (
+        line = (
             f"tablespace {one.number} was created after base backup {backup.name} in"
             f" {one.directory}: {problem}"
         )
         if request.pgdata and _is_own(request.pgdata, one.directory):
             findings.warnings.append(
-                f"{told}; empty that directory too before you restore into this data directory"
+                f"{line}; empty that directory too before you restore into this data directory"
             )
         elif _is_reached(request, selection, owner.timeline):
-            yield told
+            yield line
         else:
-            findings.warnings.append(f"{told}; a recovery that reaches its creation fails there")
+            findings.warnings.append(f"{line}; a recovery that reaches its creation fails there")
 
 
 def unkept(request: RestoreRequest, selection: Selection) -> Iterator[str]:
@@ -74,11 +74,11 @@ def created(  # noqa: PLR0913 (each is one fact)
 
     `target_lsn`: where the target is, None: it is not known, or the target is the end.
     """
-    told = " ".join([*findings.faults, *findings.warnings])
+    reported = " ".join([*findings.faults, *findings.warnings])
     fetched = {int(number) for number, _ in selection.backup.tablespaces}
     for one in found:
         beyond = target_lsn is not None and one.lsn > target_lsn
-        if not one.location or one.number in fetched or beyond or f" {one.location}: " in told:
+        if not one.location or one.number in fetched or beyond or f" {one.location}: " in reported:
             continue
         if problem := unusable(request, one.location, not_writable):
             line = (
@@ -88,9 +88,9 @@ def created(  # noqa: PLR0913 (each is one fact)
             certain = request.target.kind == "end" or target_lsn is not None
             (findings.faults if certain else findings.warnings).append(line)
         elif request.pgdata:
-            known = {*findings.warnings}
+            warned = {*findings.warnings}
             findings.warnings += [
-                line for line in _unkept(request.pgdata, [one.location]) if line not in known
+                line for line in _unkept(request.pgdata, [one.location]) if line not in warned
             ]
 
 

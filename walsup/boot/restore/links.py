@@ -18,8 +18,8 @@ def unmet(left_out: Sequence[LeftOut] | None, pgdata: Path) -> Iterator[str]:
             " restore a base backup that was taken before this was moved out of the data"
             " directory"
         )
-    wanted = [one for one in left_out if one.kind == LINK and not one.is_data and not one.dangling]
-    if lost := [one for one in wanted if not _leads_somewhere(one, pgdata)]:
+    links = [one for one in left_out if one.kind == LINK and not one.is_data and not one.dangling]
+    if lost := [one for one in links if not _leads_somewhere(one, pgdata)]:
         yield (
             f"the data directory had {shown(lost)}, which no base backup holds, and the target"
             " of a link does not exist here: mount it at the same path, or put another file"

@@ -140,17 +140,17 @@ async def _with_its_wal(
         return _NotWhole(("the size of its segments",))
     start = Segment.containing(backup.start_lsn, backup.timeline, size)
     whole, short = await inventory.segments(reader.bucket, start)
-    found = reach(line, start, whole, accept_hole=request.accept_hole)
-    if found.hole is None:
+    reached = reach(line, start, whole, accept_hole=request.accept_hole)
+    if reached.hole is None:
         # After the last complete segment: its WAL must not be given up silently.
-        number = found.end.number + 1 if found.end else start.number
+        number = reached.end.number + 1 if reached.end else start.number
         behind = [one for one in line.candidates(number, size) if one.name in short]
-        found = replace(found, hole=behind[0] if behind else None)
+        reached = replace(reached, hole=behind[0] if behind else None)
     owner = offer.owner
     if owner is not None and owner.backups_because and _breaks(owner, line, backup):
-        found = found.until(owner.backups_from, owner.backups_because, request.accept_hole)
-    if found.end is None or found.end.end_lsn < backup.finish_lsn:
-        lost = found.hole or (found.end.next() if found.end else start)
+        reached = reached.until(owner.backups_from, owner.backups_because, request.accept_hole)
+    if reached.end is None or reached.end.end_lsn < backup.finish_lsn:
+        lost = reached.hole or (reached.end.next() if reached.end else start)
         size_bytes = f" ({short[lost.name]} bytes)" if lost.name in short else ""
         finish = show_lsn(backup.finish_lsn)
         return _NotWhole((f"{lost.name}{size_bytes} of the WAL that it needs, up to {finish}",))
@@ -159,9 +159,9 @@ async def _with_its_wal(
         line=line,
         chain=tuple(links),
         first=start,
-        last=found.end,
-        hole=found.hole,
-        broken=found.broken,
+        last=reached.end,
+        hole=reached.hole,
+        broken=reached.broken,
         names=whole,
         short=short,
     )

@@ -25,27 +25,27 @@ async def aim(
     Raises:
         FaultError: a segment could not be fetched.
     """
-    wanted = request.target
-    to_end, last_commit = wanted.kind == "end", None
+    target = request.target
+    to_end, last_commit = target.kind == "end", None
     ends = "end" if to_end else "target"
     gap = _gap(selection, findings, at_end=to_end)
     try:
-        if wanted.kind == "lsn" and parse_lsn(wanted.value) > selection.last.start_lsn:
+        if target.kind == "lsn" and parse_lsn(target.value) > selection.last.start_lsn:
             await _aim_at_lsn(reader, request, selection, findings, gap)
-        if wanted.kind == "time" and request.pg_waldump:
+        if target.kind == "time" and request.pg_waldump:
             last_commit = await wal_scan.last_end(reader, selection, request.pg_waldump, findings)
-            ends = aim_at_time(selection, wanted, last_commit, findings, gap)
+            ends = aim_at_time(selection, target, last_commit, findings, gap)
     except FaultError as raised:
         if raised.fault.kind not in PERMANENT:
             raise
         findings.faults.append(f"it is not known whether the target can be reached: {raised}")
         return Destination(ends=ends)
-    if wanted.kind in ("time", "lsn") and not request.pg_waldump:
+    if target.kind in ("time", "lsn") and not request.pg_waldump:
         findings.unknown.append(
-            f"whether the archive reaches {wanted}: there is no pg_waldump beside postgres"
+            f"whether the archive reaches {target}: there is no pg_waldump beside postgres"
         )
-    if wanted.kind in ("xid", "name"):
-        findings.unknown.append(f"whether {wanted} is in the archive: only its WAL shows that")
+    if target.kind in ("xid", "name"):
+        findings.unknown.append(f"whether {target} is in the archive: only its WAL shows that")
     return Destination(ends=ends, last_commit=last_commit)
 
 

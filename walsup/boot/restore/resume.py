@@ -35,53 +35,55 @@ def recovery(
     Raises:
         SettingsError: the settings ask for another restore than the one in progress; EngineError.
     """
-    found = restore_state.read(known.pgdata)
-    if found is None:
+    restored = restore_state.read(known.pgdata)
+    if restored is None:
         return {}
     if not restore_state.is_recovering(known.pgdata):
         ordinary = recovery_limits.of_start(known.pgdata, effective)
-        return ordinary if found.own else ordinary | _NO_SUBSCRIPTIONS
-    lost = known.archive is None if found.own else known.restore_from is None
-    asked = "" if lost else run.wish(known, own=found.own)
-    if asked != found.wish:
+        return ordinary if restored.own else ordinary | _NO_SUBSCRIPTIONS
+    lost = known.archive is None if restored.own else known.restore_from is None
+    requested = "" if lost else run.wish(known, own=restored.own)
+    if requested != restored.wish:
         raise SettingsError(
-            f"a restore of {found.wish} is in progress in this data directory, but the"
-            f" settings now request {asked or 'no restore'}",
+            f"a restore of {restored.wish} is in progress in this data directory, but the"
+            f" settings now request {requested or 'no restore'}",
             hint="set the previous values again to continue it; or empty the data"
             " directory to start from the beginning",
         )
-    source = origin(known, own=found.own)
+    source = origin(known, own=restored.own)
     carrier = carrier_of(source)
-    _begin_again(known.pgdata, found.legs[-1][0])
+    _begin_again(known.pgdata, restored.legs[-1][0])
     # postgres would read the half file of a killed reader as a whole one (rule resumable-recovery).
     shutil.rmtree(known.pgdata / "pg_wal" / _PREFETCHED, ignore_errors=True)
     config = hand.run_dir / restore_command.READER_CONFIG
-    region = found.region or source.region
-    text = render_reader(source, hand.run_dir, found.segment_size, region, carrier)
+    region = restored.region or source.region
+    text = render_reader(source, hand.run_dir, restored.segment_size, region, carrier)
     write_private(config, text)
     for leftover in (restore_command.PROGRESS, restore_command.ENDED):
         (hand.run_dir / leftover).unlink(missing_ok=True)
     reader_daemon.launch(hand.send, carrier, source, hand.run_dir, known.pgdata)
-    wanted = target(known, own=found.own)
+    wanted_target = target(known, own=restored.own)
     rendered = recovery_settings(
-        wanted,
-        found.legs[-1][0],
-        found.ends,
+        wanted_target,
+        restored.legs[-1][0],
+        restored.ends,
         restore_command.restore_command(
-            carrier, hand.run_dir, found.last if found.ends == "quiet" else ""
+            carrier, hand.run_dir, restored.last if restored.ends == "quiet" else ""
         ),
     )
     rendered |= blocking_settings.of_recovery(effective)
-    if not found.own:
+    if not restored.own:
         rendered |= _NO_SUBSCRIPTIONS
     if major >= _SYNCFS_SINCE and "recovery_init_sync_method" not in effective:
         # Every file was synced before the copy counted; postgres would sync each one again.
         rendered["recovery_init_sync_method"] = "syncfs"
     read_only = rendered["hot_standby"] == "on"
     higher = recovery_limits.of_recovery(
-        known.pgdata, dict(found.limits), effective, read_only=read_only
+        known.pgdata, dict(restored.limits), effective, read_only=read_only
     )
-    log.info("restore.recovering", backup=found.backup, target=found.target, ends=found.ends)
+    log.info(
+        "restore.recovering", backup=restored.backup, target=restored.target, ends=restored.ends
+    )
     return rendered | higher
 
 

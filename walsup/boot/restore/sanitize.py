@@ -127,9 +127,9 @@ def _clean_auto(path: Path) -> None:
     except FileNotFoundError:
         return
     foreign = {
-        found.line: found.name
-        for found in config.parse(text)
-        if isinstance(found, config.Assignment) and found.name.startswith(_FOREIGN)
+        entry.line: entry.name
+        for entry in config.parse(text)
+        if isinstance(entry, config.Assignment) and entry.name.startswith(_FOREIGN)
     }
     if not foreign:
         return

@@ -70,9 +70,9 @@ async def deep(
     if not request.pg_waldump:
         findings.unknown.append("what the WAL holds: there is no pg_waldump beside postgres")
         return destination
-    first, wanted, seen = selection.first, request.target, Seen()
-    name = wanted.value if wanted.kind == "name" else ""
-    xid = int(wanted.value) & 0xFFFFFFFF if wanted.kind == "xid" else None
+    first, target, records = selection.first, request.target, Seen()
+    name = target.value if target.kind == "name" else ""
+    xid = int(target.value) & 0xFFFFFFFF if target.kind == "xid" else None
     folder, created = _folder(reader), list[Created]()
     numbers, before = range(first.number, selection.last.number + 1), b""
     try:
@@ -82,7 +82,7 @@ async def deep(
                 await _place(reader, selection, findings, folder, number + 1)
             _keep_only(folder, [_as(first, n).name for n in (number, number + 1)])
             await waldump.scan(
-                request.pg_waldump, folder, _as(first, number), seen, name=name, xid=xid
+                request.pg_waldump, folder, _as(first, number), records, name=name, xid=xid
             )
             more, before = _created(folder, _as(first, number), before)
             created += more
@@ -93,9 +93,9 @@ async def deep(
         return destination
     finally:
         _keep_only(folder, ())
-    _tell(request, selection, findings, seen, len(numbers))
+    _tell(request, selection, findings, records, len(numbers))
     if request.places:
-        target_lsn = _target_lsn(request, selection, seen)
+        target_lsn = _target_lsn(request, selection, records)
         late_tablespaces.created(
             request,
             selection,
@@ -104,7 +104,7 @@ async def deep(
             target_lsn=target_lsn,
             not_writable=not_writable,
         )
-    return replace(destination, last_commit=seen.last_end)
+    return replace(destination, last_commit=records.last_end)
 
 
 def _created(folder: Path, segment: Segment, before: bytes) -> tuple[list[Created], bytes]:
@@ -135,7 +135,7 @@ def _target_lsn(request: RestoreRequest, selection: Selection, seen: Seen) -> in
 def _tell(
     request: RestoreRequest, selection: Selection, findings: Findings, seen: Seen, count: int
 ) -> None:
-    wanted, backup = request.target, selection.backup
+    target, backup = request.target, selection.backup
     findings.unknown.clear()
     until = (
         f"the last transaction ended at {seen.last_end.isoformat(sep=' ')}" if seen.last_end else ""
@@ -145,23 +145,23 @@ def _tell(
         f"all {count} segments were read; "
         + (", ".join(words for words in (until, last) if words) or "there is no record in them")
     )
-    at = seen.name_lsn if wanted.kind == "name" else seen.xid_lsn
-    if wanted.kind not in ("name", "xid"):
+    at = seen.name_lsn if target.kind == "name" else seen.xid_lsn
+    if target.kind not in ("name", "xid"):
         return
     if at is None:
-        kind = "restore point" if wanted.kind == "name" else "end of transaction"
+        kind = "restore point" if target.kind == "name" else "end of transaction"
         findings.faults.append(
-            f"there is no {kind} {wanted.value} in the WAL from base backup"
+            f"there is no {kind} {target.value} in the WAL from base backup"
             f" {backup.name} to the end of the archive"
         )
         return
     if at < backup.finish_lsn:
         findings.faults.append(
-            f"{wanted} is at {show_lsn(at)}, before base backup {backup.name} was finished"
+            f"{target} is at {show_lsn(at)}, before base backup {backup.name} was finished"
             f" ({show_lsn(backup.finish_lsn)}): name an earlier one with WALSUP_RESTORE_BACKUP"
         )
         return
-    findings.notes.append(f"{wanted} is in the archive, at {show_lsn(at)}")
+    findings.notes.append(f"{target} is in the archive, at {show_lsn(at)}")
 
 
 async def _backwards(

@@ -34,8 +34,8 @@ def take(known: Settings, one_shot: OneShot, arguments: Sequence[str]) -> Path |
     data = staging.begin(known.pgdata, known.postgres_initdb_waldir)
     conninfo = primary.conninfo(known, one_shot.run_dir)
     places = primary_tablespaces.ask(known, one_shot, conninfo)
-    if found := primary_tablespaces.not_empty(places):
-        return found
+    if obstacle := primary_tablespaces.not_empty(places):
+        return obstacle
     staging.remember_outside(known.pgdata, places)
     path = one_shot.environment.get("PATH", "")
     argv = [inspect.program("pg_basebackup", known.pg_bindir, path)]
@@ -62,8 +62,8 @@ def take(known: Settings, one_shot: OneShot, arguments: Sequence[str]) -> Path |
                 f"pg_basebackup ended with {code}:\n{text}",
                 hint="make the volume larger, then start again",
             )
-        if not places and (found := primary_tablespaces.named_in(text)):
-            return found
+        if not places and (obstacle := primary_tablespaces.named_in(text)):
+            return obstacle
         return Fault(
             kind=FaultKind.UNKNOWN,
             problem=f"the primary could not be copied: pg_basebackup ended with {code}: {text}",

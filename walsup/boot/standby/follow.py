@@ -27,7 +27,7 @@ def following(known: Settings, hand: Handover, effective: Mapping[str, str]) -> 
     Raises:
         EngineError: no engine here can read the archive.
     """
-    found = pg_control.read(known.pgdata)
+    control = pg_control.read(known.pgdata)
     timeline_history.remove_taken(known.pgdata)
     # This standby is read-only because the archive did not answer (rule role-from-the-archive):
     # files fetched from another primary would look the same.
@@ -48,7 +48,7 @@ def following(known: Settings, hand: Handover, effective: Mapping[str, str]) -> 
         config = hand.run_dir / restore_command.READER_CONFIG
         region = known.region
         write_private(
-            config, render_reader(known, hand.run_dir, found.segment_size, region, carrier)
+            config, render_reader(known, hand.run_dir, control.segment_size, region, carrier)
         )
         rendered["restore_command"] = restore_command.standby_command(carrier, hand.run_dir)
         reader_daemon.launch(hand.send, carrier, known, hand.run_dir, known.pgdata)

@@ -26,10 +26,10 @@ def _name(known: Settings) -> str:
 
 def conninfo(known: Settings, run_dir: Path) -> str:
     """Return primary_conninfo, "" when no primary is known; write the password's file."""
-    found = known.primary_conninfo
-    if found is None:
+    given = known.primary_conninfo
+    if given is None:
         return ""
-    parameters = dict(found.parameters)
+    parameters = dict(given.parameters)
     managed = known.replication_password is not None
     parameters.setdefault("user", known.replication_user if managed else known.database_role)
     # A primary that vanishes without closing its connection is noticed within half a minute.
