@@ -10,7 +10,7 @@ from tests.unit.ownership.net import Sleep, wait
 from tests.unit.ownership.rules import LEASE_S, Naive, Rules
 from tests.unit.ownership.wal import SIZE, SYSTEM, Comparison
 from walsup.archive.owner_record import Owner
-from walsup.archive.ownership.admission import Claimant
+from walsup.archive.ownership.claimant import Claimant
 from walsup.archive.ownership.divergence import Divergence
 from walsup.archive.ownership.fence import Fence
 from walsup.archive.ownership.identity import Evidence

@@ -20,7 +20,7 @@ from walsup.archive.catalog import owner_line
 from walsup.archive.engine.adapter import Engine
 from walsup.archive.owner_record import Owner
 from walsup.archive.ownership import divergence
-from walsup.archive.ownership.admission import Claimant
+from walsup.archive.ownership.claimant import Claimant
 from walsup.archive.ownership.divergence import Divergence, Sides
 from walsup.archive.paths import WAL_FOLDER
 from walsup.archive.storage.bucket import Bucket

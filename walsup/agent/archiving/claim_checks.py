@@ -10,7 +10,7 @@ from walsup.archive.engine.scratch import scratch, scratch_if_room
 from walsup.archive.faults import Fault
 from walsup.archive.owner_record import Owner
 from walsup.archive.ownership import conditional_writes, divergence, run_continuity
-from walsup.archive.ownership.admission import Claimant
+from walsup.archive.ownership.claimant import Claimant
 from walsup.archive.ownership.conditional_writes import Conditional
 from walsup.archive.ownership.divergence import Divergence
 from walsup.archive.ownership.identity import Evidence, gather

@@ -15,8 +15,9 @@ from walsup.archive.engine import adapter
 from walsup.archive.faults import Fault, FaultKind
 from walsup.archive.owner_record import Owner
 from walsup.archive.ownership import conditional_writes
-from walsup.archive.ownership.admission import Claimant, Rejected, Take, TryAgain, reclaim
+from walsup.archive.ownership.admission import Rejected, Take, TryAgain, reclaim
 from walsup.archive.ownership.claim import Rivals
+from walsup.archive.ownership.claimant import Claimant
 from walsup.archive.ownership.lease import Lease, LostError, Proven, now_s, write
 from walsup.archive.ownership.takeover import recovering_claimant
 from walsup.archive.storage.bucket import Bucket

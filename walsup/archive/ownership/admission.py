@@ -1,106 +1,19 @@
 """The decision to grant ownership (rule ownership): owner object against claimant. Pure."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from walsup.archive.faults import Fault, FaultKind
 from walsup.archive.lease_terms import RIVAL_LEASES
 from walsup.archive.owner_record import Owner
-from walsup.datadir.continuity import CheckpointPosition
-from walsup.datadir.markers import Adoption
-from walsup.postgres.pg_control import ControlData
-from walsup.postgres.wal import Segment, Switch, show_lsn
+from walsup.archive.ownership.claimant import Claimant
+from walsup.postgres.wal import Segment, show_lsn
 
 _NEW_PREFIX = (
     "set WALSUP_ARCHIVE to a prefix that only this database uses; a first base backup is taken"
     " there"
 )
 _ADOPT = "to continue the archive with this data directory, run: walsup adopt"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimant:
-    """The claimant: the data directory and this start of the container.
-
-    `left`: where it left the timelines before its own, from its history file. `owned`: this data
-    directory remembers that it owned the archive. `restored_to`: the target to which it was
-    restored from this very archive. `position`: its last checkpoint, as of now. `encryption`: the
-    fingerprint of the key that it writes with. `known_epoch`: the highest epoch of an owner object
-    that it has seen there. `standby_name`: the name with which it streams from a primary.
-    """
-
-    control: ControlData
-    instance: str
-    boot: str
-    place: str
-    compression: str
-    lease_s: float
-    left: tuple[Switch, ...] = ()
-    owned: bool = False
-    adoption: Adoption | None = None
-    restored_to: str = ""
-    position: CheckpointPosition | None = None
-    encryption: str = ""
-    known_epoch: int = 0
-    standby_name: str = ""
-
-    @property
-    def redo_segment(self) -> Segment:
-        """Return the first segment that is still on the disk, with all that follow."""
-        control = self.control
-        return Segment.containing(control.redo_lsn, control.timeline, control.segment_size)
-
-    def takes(self, owner: Owner) -> Owner:
-        """Return the object for continuing what `owner` verified, from where this cluster left it.
-
-        A copy may have continued after that point: its WAL proves nothing about this cluster's.
-        """
-        # An earlier run's verdict says nothing about how the last run ended.
-        is_of_last_run = owner.verdict_boot == owner.boot
-        return replace(
-            self.comes_to(owner),
-            verdict=owner.verdict if is_of_last_run else "",
-            instance=self.instance,
-            boot=self.boot,
-            place=self.place,
-            epoch=owner.epoch + 1,
-            state="running",
-            lease_s=self.lease_s,
-            heirs=(),
-        )
-
-    def comes_to(self, owner: Owner) -> Owner:
-        """Return the object with the position that this directory reached, at most."""
-        left_lsn = _left_at(owner.timeline, self)
-        lsn = owner.lsn if left_lsn is None else min(owner.lsn, left_lsn)
-        return replace(owner, lsn=lsn - lsn % self.control.segment_size)
-
-    def is_heir(self, owner: Owner) -> bool:
-        """Return whether the owner waits for this standby's acknowledgement."""
-        return self.standby_name in owner.heirs
-
-    def begins(self, *, epoch: int, compression: str, backups_from: int) -> Owner:
-        """Return the object of a new claim: all WAL from the redo segment on will be archived."""
-        first = self.redo_segment
-        return Owner(
-            system_id=self.control.system_id,
-            instance=self.instance,
-            boot=self.boot,
-            place=self.place,
-            epoch=epoch,
-            timeline=first.timeline,
-            lsn=first.start_lsn,
-            state="running",
-            compression=compression,
-            lease_s=self.lease_s,
-            backups_from=backups_from,
-        )
-
-    def adopts(self, owner: Owner | None) -> bool:
-        """Return whether an operator decided to take the archive from this very owner."""
-        return self.adoption is not None and self.adoption.means(
-            (owner.instance, owner.boot, owner.epoch) if owner else None
-        )
 
 
 class Take(NamedTuple):
@@ -186,7 +99,7 @@ def _allowed(  # noqa: PLR0911 (a list of cases)
             epoch=owner.epoch + 1, compression=owner.compression, backups_from=redo_lsn
         )
         return Take(taken, "adopted")
-    if (left_lsn := _left_at(owner.timeline, claimant)) is None:
+    if (left_lsn := claimant.left_at(owner.timeline)) is None:
         return Rejected(
             _fault(
                 "the archive belongs to another copy of this cluster, instance"
@@ -287,7 +200,7 @@ def promotion(
             ),
             foreign=False,
         )
-    if _has_been_on(owner.timeline, claimant):
+    if claimant.has_been_on(owner.timeline):
         taken = claimant.takes(owner)
     else:
         taken = claimant.begins(
@@ -296,15 +209,6 @@ def promotion(
             backups_from=claimant.redo_segment.start_lsn,
         )
     return Take(replace(taken, next_timeline=new_timeline), "promoted")
-
-
-def _has_been_on(timeline: int, claimant: Claimant) -> bool:
-    return timeline == claimant.control.timeline or _left_at(timeline, claimant) is not None
-
-
-def _left_at(timeline: int, claimant: Claimant) -> int | None:
-    """Return where the claimant's history left a timeline; None: it was never on it."""
-    return next((s.switch_lsn for s in claimant.left if s.timeline == timeline), None)
 
 
 def _is_free(owner: Owner, claimant: Claimant, unchanged_s: float) -> bool:

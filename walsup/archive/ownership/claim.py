@@ -11,7 +11,8 @@ from walsup.archive.faults import Fault, FaultKind
 from walsup.archive.lease_terms import RIVAL_LEASES
 from walsup.archive.owner_record import Owner
 from walsup.archive.ownership import admission
-from walsup.archive.ownership.admission import Claimant, Rejected, Take, TryAgain
+from walsup.archive.ownership.admission import Rejected, Take, TryAgain
+from walsup.archive.ownership.claimant import Claimant
 from walsup.archive.ownership.conditional_writes import Conditional
 from walsup.archive.ownership.divergence import Divergence
 from walsup.archive.ownership.identity import Evidence

@@ -14,8 +14,9 @@ from walsup.archive.engine.adapter import Engine
 from walsup.archive.faults import Fault, FaultError, FaultKind
 from walsup.archive.owner_record import Owner
 from walsup.archive.ownership import admission, conditional_writes
-from walsup.archive.ownership.admission import Claimant, Rejected, TryAgain
+from walsup.archive.ownership.admission import Rejected, TryAgain
 from walsup.archive.ownership.claim import Rivals, claim
+from walsup.archive.ownership.claimant import Claimant
 from walsup.archive.ownership.conditional_writes import Conditional
 from walsup.archive.ownership.divergence import Divergence
 from walsup.archive.ownership.identity import Evidence

@@ -5,16 +5,9 @@ from dataclasses import replace
 import pytest
 
 from walsup.archive.owner_record import Owner
-from walsup.archive.ownership.admission import (
-    Claimant,
-    Rejected,
-    Take,
-    TryAgain,
-    judge,
-    promotion,
-    reclaim,
-)
+from walsup.archive.ownership.admission import Rejected, Take, TryAgain, judge, promotion, reclaim
 from walsup.archive.ownership.claim import Rivals
+from walsup.archive.ownership.claimant import Claimant
 from walsup.archive.ownership.lease import now_s
 from walsup.datadir.markers import Adoption
 from walsup.postgres.pg_control import ControlData, DBState

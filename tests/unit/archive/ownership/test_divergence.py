@@ -10,7 +10,7 @@ from tests.unit.archive.ownership.test_admission import OWNER
 from tests.unit.ownership.net import Store
 from tests.unit.ownership.wal import SIZE, SYSTEM, Comparison, Line, Wal, Writer, key
 from walsup.archive.faults import FaultKind
-from walsup.archive.ownership.admission import Claimant
+from walsup.archive.ownership.claimant import Claimant
 from walsup.postgres.pg_control import ControlData, DBState
 from walsup.postgres.wal import Switch
 
