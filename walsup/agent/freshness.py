@@ -3,7 +3,7 @@
 import math
 
 from walsup import units
-from walsup.agent.state import Snapshot
+from walsup.agent.snapshot import Snapshot
 
 # A new connection is tried every two seconds, for three at most.
 ANSWERED_WITHIN_S = 8.0

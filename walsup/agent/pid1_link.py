@@ -4,7 +4,7 @@ import asyncio
 import os
 from pathlib import Path
 
-from walsup.agent.state import Pid1State
+from walsup.agent.snapshot import Pid1State
 from walsup.archive.faults import Fault, FaultKind
 from walsup.pid1_messages import (
     Beat,

@@ -8,10 +8,11 @@ import json
 from pathlib import Path
 
 from walsup import log, settings
+from walsup.agent.board import Board
 from walsup.agent.context import AgentContext, show_identity
 from walsup.agent.http.server import serve, serve_commands
 from walsup.agent.pid1_link import Pid1Link
-from walsup.agent.state import Board, DatabaseState
+from walsup.agent.snapshot import DatabaseState
 from walsup.agent.subject import Subject
 from walsup.agent.tasks import forever
 from walsup.archive.faults import Fault, FaultKind

@@ -1,7 +1,7 @@
 """Snapshots that the tests of health, metrics and status share."""
 
 from walsup.agent.lag_meter import Lag
-from walsup.agent.state import (
+from walsup.agent.snapshot import (
     Audit,
     BackupSeen,
     DatabaseState,

@@ -3,8 +3,8 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from walsup.agent.board import Board
 from walsup.agent.http import health, metrics, status
-from walsup.agent.state import Board
 from walsup.agent.subject import Subject
 from walsup.archive.faults import REMEDIES, Fault, FaultKind
 

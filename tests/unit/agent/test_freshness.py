@@ -6,9 +6,10 @@ import pytest
 
 from tests.unit.agent.snapshots import FOLLOWING, PROTECTED
 from walsup.agent import freshness
+from walsup.agent.board import Board
 from walsup.agent.http import health
 from walsup.agent.http.status import as_json, as_text
-from walsup.agent.state import Board, DatabaseState, NewConnection, Pid1State, Snapshot
+from walsup.agent.snapshot import DatabaseState, NewConnection, Pid1State, Snapshot
 
 
 def aged(name: str, age_s: float | None, seen: Snapshot = PROTECTED) -> Snapshot:

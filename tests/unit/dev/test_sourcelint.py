@@ -17,7 +17,7 @@ CLASSES = defined("class LostError(Exception):\n    pass\n\n\nclass Restore:\n  
         "S14",
         "by S6b it stays shut",
         "programs are found on PATH by design (rule 7)",
-        "see walsup.agent.state for what it holds",
+        "see walsup.agent.board for what it holds",
         "look into archive/faults.py for the others",
         "the loop called classify() and failed",
         "the field _board has no snapshot",

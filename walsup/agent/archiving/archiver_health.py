@@ -10,7 +10,7 @@ from walsup.agent.archiving.watchdog_actions import (
     ShowFault,
     segments_wait,
 )
-from walsup.agent.state import Snapshot
+from walsup.agent.snapshot import Snapshot
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault, FaultKind
 from walsup.postgres.processes.archiver import Archiver

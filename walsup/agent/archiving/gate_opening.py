@@ -13,7 +13,7 @@ from walsup.agent.archiving.lease_holder import grant
 from walsup.agent.archiving.takeover_push import inherit
 from walsup.agent.context import AgentContext
 from walsup.agent.lag_meter import Meter
-from walsup.agent.state import BackupSeen, Gate, Previous
+from walsup.agent.snapshot import BackupSeen, Gate, Previous
 from walsup.archive.engine import daemon_client, encryption_key
 from walsup.archive.engine.adapter import Engine
 from walsup.archive.faults import Fault, FaultKind

@@ -12,7 +12,7 @@ from walsup import log
 from walsup.agent.archiving import engine_daemon
 from walsup.agent.context import AgentContext
 from walsup.agent.lag_meter import Meter
-from walsup.agent.state import Hole
+from walsup.agent.snapshot import Hole
 from walsup.agent.subject import Subject
 from walsup.archive.catalog import listing
 from walsup.archive.engine import daemon_client

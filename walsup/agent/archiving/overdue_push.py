@@ -6,7 +6,7 @@ no segment is known to wait: the lag is measured once a second, and a deadline m
 """
 
 from walsup.agent.archiving.watchdog_actions import Action, ReplaceDaemon
-from walsup.agent.state import Snapshot
+from walsup.agent.snapshot import Snapshot
 from walsup.agent.subject import Subject
 from walsup.postgres.processes.archiver import Archiver
 

@@ -6,7 +6,7 @@ import contextlib
 import asyncpg
 
 from walsup.agent.context import AgentContext
-from walsup.agent.state import Gate
+from walsup.agent.snapshot import Gate
 from walsup.postgres import pg_control, standby_signal
 from walsup.postgres.pg_control import DBState
 from walsup.postgres.wal_files import timeline_history

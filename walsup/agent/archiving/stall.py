@@ -5,7 +5,7 @@ The archiver sleeps for up to a minute after three failures, whatever improves: 
 
 from walsup import units
 from walsup.agent.archiving.watchdog_actions import Action, Progress, Wake, segments_wait
-from walsup.agent.state import Snapshot
+from walsup.agent.snapshot import Snapshot
 from walsup.agent.subject import Subject
 
 FIRST_PATIENCE_S = 3.0

@@ -6,7 +6,7 @@ acts. Every detector runs at each turn, also while no segment waits.
 
 from dataclasses import dataclass
 
-from walsup.agent.state import Snapshot
+from walsup.agent.snapshot import Snapshot
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault
 

@@ -13,7 +13,7 @@ from walsup.agent.audit.repairs import Mender, Reading
 from walsup.agent.audit.restore_window import Stretch
 from walsup.agent.audit.round_result import Result
 from walsup.agent.context import AgentContext
-from walsup.agent.state import BackupSeen, Hole
+from walsup.agent.snapshot import BackupSeen, Hole
 from walsup.archive.audit.findings import RoundFindings
 from walsup.archive.catalog.scope import Counted, Scope
 from walsup.archive.catalog.timelines import TimelineHistory

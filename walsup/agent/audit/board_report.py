@@ -11,7 +11,7 @@ from walsup.agent.audit.ledger import State
 from walsup.agent.audit.restore_window import Judged
 from walsup.agent.audit.round_result import Result
 from walsup.agent.context import AgentContext
-from walsup.agent.state import Audit, BackupSeen, Hole
+from walsup.agent.snapshot import Audit, BackupSeen, Hole
 from walsup.agent.subject import Subject
 from walsup.archive.audit.findings import Branch, RoundFindings
 from walsup.archive.faults import Fault, FaultKind

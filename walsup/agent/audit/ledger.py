@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from walsup import log
-from walsup.agent.state import Hole
+from walsup.agent.snapshot import Hole
 from walsup.archive.audit.digests import Digests
 from walsup.archive.audit.findings import RoundFindings
 from walsup.archive.catalog.scope import Counted, Round, Scope, Stamp, counted_to_json, stamps

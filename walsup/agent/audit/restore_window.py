@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from walsup.agent.state import Hole
+from walsup.agent.snapshot import Hole
 from walsup.archive.audit.findings import RoundFindings
 from walsup.archive.catalog.scope import Counted, Scope
 from walsup.postgres.wal import Segment

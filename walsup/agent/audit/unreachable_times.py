@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 from walsup import units
 from walsup.agent.audit.restore_window import Judged
-from walsup.agent.state import Hole
+from walsup.agent.snapshot import Hole
 from walsup.archive.catalog.scope import Counted
 from walsup.archive.faults import Fault, FaultKind
 

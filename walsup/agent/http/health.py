@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from walsup import units
 from walsup.agent import freshness
-from walsup.agent.state import Snapshot
+from walsup.agent.snapshot import Snapshot
 from walsup.agent.subject import Subject
 
 

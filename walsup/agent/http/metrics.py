@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from walsup import __version__
 from walsup.agent.http import health
-from walsup.agent.state import Snapshot
+from walsup.agent.snapshot import Snapshot
 
 # Name, type, meaning as in docs/reference/metrics.md, and the value.
 Row = tuple[str, str, str, Callable[[Snapshot], float | None]]

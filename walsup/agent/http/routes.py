@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from walsup.agent.http import health, metrics, status
-from walsup.agent.state import Snapshot
+from walsup.agent.snapshot import Snapshot
 
 _JSON = "application/json"
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"

@@ -10,11 +10,11 @@ from pathlib import Path
 import h11
 
 from walsup import log
+from walsup.agent.board import Board
 from walsup.agent.http.connection_limit import MOST_CONNECTIONS, ClientConnection, ConnectionLimit
 from walsup.agent.http.listeners import STATUS_SOCKET, listen_in, listen_on_tcp
 from walsup.agent.http.routes import READS, HttpResponse, page, problem
 from walsup.agent.repeated_errors import REPEATS
-from walsup.agent.state import Board
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault, FaultKind
 from walsup.settings import HttpAddress

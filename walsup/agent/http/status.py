@@ -9,7 +9,7 @@ from typing import Any
 from walsup import __version__, units
 from walsup.agent import freshness
 from walsup.agent.http import health
-from walsup.agent.state import Snapshot, Standing
+from walsup.agent.snapshot import Snapshot, Standing
 from walsup.agent.subject import Subject
 from walsup.archive.faults import help_of
 from walsup.postgres.wal import show_lsn

@@ -24,7 +24,7 @@ from walsup.agent.archiving.watchdog_actions import (
     Wake,
 )
 from walsup.agent.context import AgentContext
-from walsup.agent.state import Snapshot
+from walsup.agent.snapshot import Snapshot
 from walsup.archive.engine import daemon_client
 from walsup.archive.engine.adapter import push_timeout_s
 from walsup.archive.faults import Fault

@@ -14,7 +14,7 @@ from walsup.agent.backup.engine_sessions import safe_sessions
 from walsup.agent.backup.needs import lacking
 from walsup.agent.context import AgentContext
 from walsup.agent.events import any_set
-from walsup.agent.state import BackupSeen
+from walsup.agent.snapshot import BackupSeen
 from walsup.agent.subject import Subject
 from walsup.archive.catalog import listing
 from walsup.archive.catalog.listing import Backup

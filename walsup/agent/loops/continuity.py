@@ -4,7 +4,7 @@ import asyncio
 
 from walsup import log
 from walsup.agent.context import AgentContext
-from walsup.agent.state import Previous
+from walsup.agent.snapshot import Previous
 from walsup.archive.engine import encryption_key
 from walsup.datadir.continuity import Ended
 from walsup.postgres import pg_control

@@ -9,7 +9,7 @@ import asyncpg
 from walsup import units
 from walsup.agent.context import AgentContext
 from walsup.agent.database_login import login_fault
-from walsup.agent.state import DatabaseState, Waiting
+from walsup.agent.snapshot import DatabaseState, Waiting
 from walsup.agent.subject import Subject
 from walsup.datadir import restore_state
 from walsup.postgres.sql.connection import UNANSWERED, postmaster

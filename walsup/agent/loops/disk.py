@@ -10,7 +10,7 @@ import asyncpg
 from walsup import log, units
 from walsup.agent.context import AgentContext
 from walsup.agent.disk_forecast import Forecast
-from walsup.agent.state import Snapshot
+from walsup.agent.snapshot import Snapshot
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault, FaultKind
 from walsup.errors import WalsupError

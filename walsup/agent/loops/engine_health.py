@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from walsup.agent.context import AgentContext
-from walsup.agent.state import Snapshot
+from walsup.agent.snapshot import Snapshot
 from walsup.agent.subject import Subject
 from walsup.archive.engine import run_once
 from walsup.archive.engine.adapter import Engine

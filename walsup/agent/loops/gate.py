@@ -8,8 +8,8 @@ from walsup.agent.archiving.gate_opening import GateOpening
 from walsup.agent.archiving.lease_holder import hold, withdraw
 from walsup.agent.archiving.promotion import until_primary
 from walsup.agent.context import AgentContext
+from walsup.agent.snapshot import Gate
 from walsup.agent.standby.demotion import step_down
-from walsup.agent.state import Gate
 from walsup.agent.subject import Subject
 from walsup.archive.engine.adapter import Engine
 from walsup.archive.faults import Fault

@@ -8,7 +8,7 @@ import asyncio
 import asyncpg
 
 from walsup.agent.context import AgentContext
-from walsup.agent.state import NewConnection
+from walsup.agent.snapshot import NewConnection
 from walsup.datadir import restore_state
 from walsup.postgres.sql.connection import Sql, postmaster
 from walsup.redaction import redact_known

@@ -3,7 +3,7 @@
 import asyncio
 
 from walsup.agent.context import AgentContext
-from walsup.agent.state import Pid1State
+from walsup.agent.snapshot import Pid1State
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault, FaultKind
 

@@ -18,8 +18,8 @@ from walsup.agent.recovery.low_settings import too_low
 from walsup.agent.recovery.miss_handler import MissHandler
 from walsup.agent.recovery.subscriptions import disable_subscriptions
 from walsup.agent.recovery.timeline_claim import Reclaim
+from walsup.agent.snapshot import RestoreState
 from walsup.agent.startup_retry import fault_of
-from walsup.agent.state import RestoreState
 from walsup.agent.subject import Subject
 from walsup.agent.tasks import begin
 from walsup.archive.catalog.timelines import TimelineHistory, TimelineSpan

@@ -11,13 +11,13 @@ from walsup.agent.archiving.unarchived_slot import Keep
 from walsup.agent.context import AgentContext
 from walsup.agent.recovery.low_settings import too_low
 from walsup.agent.recovery.miss_socket import serve
+from walsup.agent.snapshot import Standby
 from walsup.agent.standby import slot
 from walsup.agent.standby.demotion import Unsure
 from walsup.agent.standby.followed_timeline import Followed
 from walsup.agent.standby.miss_answers import Follower
 from walsup.agent.standby.replay_stall import Standstill
 from walsup.agent.standby.stream_progress import ReplayProgress
-from walsup.agent.state import Standby
 from walsup.agent.subject import Subject
 from walsup.agent.tasks import begin
 from walsup.archive.storage.bucket import Bucket

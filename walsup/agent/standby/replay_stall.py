@@ -1,8 +1,8 @@
 """Detects a standby whose replay stands still although the archive grows. Pure."""
 
 from walsup import units
+from walsup.agent.snapshot import Standby
 from walsup.agent.standby.stream_progress import waits_for_queries
-from walsup.agent.state import Standby
 from walsup.archive.faults import Fault, FaultKind
 from walsup.postgres.wal import show_lsn
 

@@ -6,7 +6,7 @@
 from datetime import datetime
 
 from walsup import units
-from walsup.agent.state import Standby
+from walsup.agent.snapshot import Standby
 from walsup.archive.faults import Fault, FaultKind
 from walsup.postgres.sql.replay_progress import Replay
 from walsup.postgres.wal import show_lsn

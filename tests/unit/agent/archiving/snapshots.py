@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from walsup.agent.lag_meter import Lag
-from walsup.agent.state import DatabaseState, Gate, Pid1State, Snapshot, Standing
+from walsup.agent.snapshot import DatabaseState, Gate, Pid1State, Snapshot, Standing
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault, FaultKind
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from tests.unit.agent.archiving.snapshots import MOVED, NOTHING_WAITS, SHUT, WAITING
 from walsup.agent.archiving.archiver_health import ArchiverHealth
 from walsup.agent.archiving.watchdog_actions import ClearFault, ShowFault
-from walsup.agent.state import Snapshot
+from walsup.agent.snapshot import Snapshot
 from walsup.agent.subject import Subject
 from walsup.postgres.processes.archiver import Archiver
 

@@ -15,7 +15,7 @@ from tests.unit.agent.archiving.snapshots import (
 )
 from walsup.agent.archiving.failing_pushes import FailingPushes
 from walsup.agent.archiving.watchdog_actions import Action, ClearFault, Examine, ShowFault
-from walsup.agent.state import Gate, Snapshot
+from walsup.agent.snapshot import Gate, Snapshot
 from walsup.agent.subject import Subject
 from walsup.archive.faults import FaultKind
 

@@ -10,7 +10,7 @@ from tests.unit.agent.archiving.snapshots import (
 )
 from walsup.agent.archiving.stall import Stall
 from walsup.agent.archiving.watchdog_actions import Wake
-from walsup.agent.state import Snapshot
+from walsup.agent.snapshot import Snapshot
 from walsup.agent.subject import Subject
 
 NO_PROGRESS = Wake("no progress", has_daemon=True, reloads=True)

@@ -4,7 +4,8 @@ import pytest
 
 from walsup.agent.audit import unreachable_times
 from walsup.agent.audit.restore_window import Judged
-from walsup.agent.state import Board, Hole
+from walsup.agent.board import Board
+from walsup.agent.snapshot import Hole
 from walsup.agent.subject import Subject
 from walsup.archive.catalog.scope import Counted
 from walsup.archive.faults import Fault, FaultKind

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.agent.snapshots import FAULT, PROTECTED, RECOVERING, STARTING
 from walsup.agent.http import health
-from walsup.agent.state import BackupSeen, DatabaseState, Gate, Pid1State, Snapshot, WalDisk
+from walsup.agent.snapshot import BackupSeen, DatabaseState, Gate, Pid1State, Snapshot, WalDisk
 from walsup.agent.subject import Subject
 
 

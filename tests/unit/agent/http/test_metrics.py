@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.unit.agent.snapshots import FAULT, FOLLOWING, PROTECTED, STARTING
 from walsup.agent.http.metrics import render, table
-from walsup.agent.state import Snapshot, WalDisk
+from walsup.agent.snapshot import Snapshot, WalDisk
 from walsup.agent.subject import Subject
 
 

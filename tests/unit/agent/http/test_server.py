@@ -15,11 +15,11 @@ import pytest
 
 from dev.harness import free_ports
 from tests.unit.agent.snapshots import FAULT, PROTECTED
+from walsup.agent.board import Board
 from walsup.agent.http.connection_limit import MOST_CONNECTIONS, ClientConnection, longest_idle
 from walsup.agent.http.listeners import STATUS_SOCKET, short_path
 from walsup.agent.http.routes import page
 from walsup.agent.http.server import serve, serve_commands
-from walsup.agent.state import Board
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault, FaultKind
 from walsup.settings import HttpAddress

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.agent.snapshots import FAULT, FETCHING, PROTECTED, RECOVERING, STARTING
 from walsup.agent.http.status import as_json, as_text
 from walsup.agent.lag_meter import Lag
-from walsup.agent.state import Snapshot
+from walsup.agent.snapshot import Snapshot
 from walsup.agent.subject import Subject
 
 NO_ARCHIVE = Snapshot(archive=None)

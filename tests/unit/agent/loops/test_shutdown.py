@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.unit.agent.holding import OWNER, Held
 from tests.unit.postgres.controlbytes import control_file
 from walsup.agent.loops import shutdown
-from walsup.agent.state import Gate, Pid1State
+from walsup.agent.snapshot import Gate, Pid1State
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault, FaultKind
 from walsup.postgres import pg_control, standby_signal

@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from tests.unit.agent.snapshots import FOLLOWING
+from walsup.agent.snapshot import Standby
 from walsup.agent.standby.replay_stall import Standstill
 from walsup.agent.standby.stream_progress import ReplayProgress
-from walsup.agent.state import Standby
 from walsup.archive.faults import Fault
 from walsup.postgres.sql.replay_progress import Replay
 
