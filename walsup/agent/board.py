@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from walsup import log
 from walsup.agent.snapshot import Gate, Snapshot, Standing
+from walsup.agent.states import GateState
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault
 from walsup.redaction import redact_known
@@ -14,12 +15,12 @@ class Board:
     """The agent's shared state: the latest snapshot, which the loops replace piece by piece."""
 
     def __init__(self, archive: str | None) -> None:
-        gate = Gate(state="opening" if archive else "none")
+        gate = Gate(state=GateState.OPENING if archive else GateState.NONE)
         self.snapshot = Snapshot(archive=archive, gate=gate, at=time.time())
 
     def begin(self, archive: str | None, wanted_role: str = "primary") -> None:
         """Set the archive and the role; archiving is about to be enabled if there is an archive."""
-        gate = Gate(state="opening" if archive else "none")
+        gate = Gate(state=GateState.OPENING if archive else GateState.NONE)
         self.put(archive=archive, wanted_role=wanted_role, gate=gate)
 
     def put(self, **observed: object) -> None:

@@ -4,6 +4,7 @@ import math
 
 from walsup import units
 from walsup.agent.snapshot import Snapshot
+from walsup.agent.states import StandbyPhase
 
 # A new connection is tried every two seconds, for three at most.
 ANSWERED_WITHIN_S = 8.0
@@ -33,7 +34,7 @@ def ages(seen: Snapshot) -> dict[str, float]:
     applies = ["init", "database", "waiting"]
     if seen.database.accepting:
         applies += ["answer", "disk"]
-    follows = seen.standby.phase == "following"
+    follows = seen.standby.phase == StandbyPhase.FOLLOWING
     if follows:
         applies.append("replay")
     # A future primary that is read-only because the archive has not answered fetches nothing.

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from walsup.agent.lag_meter import Lag
+from walsup.agent.states import AuditState, BackupState, GateState, RestorePhase, StandbyPhase
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault
 from walsup.postgres.backup_exclusions import LeftOut
@@ -63,7 +64,7 @@ class Gate:
     `daemon`: whether the engine's daemon pushes the WAL; if not, each push starts the engine.
     """
 
-    state: str = "none"
+    state: GateState = GateState.NONE
     reason: str = ""
     engine: str = ""
     compression: str = ""
@@ -98,7 +99,7 @@ class BackupSeen:
     cannot be decrypted here. `verified`: how, in words; "": not yet.
     """
 
-    state: str = "unknown"
+    state: BackupState = BackupState.UNKNOWN
     name: str = ""
     finished_at: str = ""
     attempts: int = 0
@@ -107,7 +108,7 @@ class BackupSeen:
     @property
     def counts(self) -> bool:
         """Whether a restore can begin with it."""
-        return self.state in ("proven", "listed")
+        return self.state in (BackupState.PROVEN, BackupState.LISTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +136,7 @@ class Audit:
     before this LSN do not count, because the archive was reset to an earlier state.
     """
 
-    state: str = "none"
+    state: AuditState = AuditState.NONE
     finished_at: float = 0.0
     looked_at: float = 0.0
     took_s: float = 0.0
@@ -161,7 +162,7 @@ class RestoreState:
     long it has not left a segment.
     """
 
-    phase: str = "none"
+    phase: RestorePhase = RestorePhase.NONE
     source: str = ""
     backup: str = ""
     target: str = ""
@@ -189,7 +190,7 @@ class Standby:
     `endless`: the settings by which replay waits for queries without an end, "" when none does.
     """
 
-    phase: str = "none"
+    phase: StandbyPhase = StandbyPhase.NONE
     source: str = "nowhere"
     streams: bool = False
     replay_lsn: int = 0

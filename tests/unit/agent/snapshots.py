@@ -13,6 +13,7 @@ from walsup.agent.snapshot import (
     Standing,
     Waiting,
 )
+from walsup.agent.states import AuditState, BackupState, GateState, RestorePhase, StandbyPhase
 from walsup.archive.faults import Fault, FaultKind
 
 STARTING = Snapshot(archive="s3://b/p")
@@ -21,11 +22,13 @@ PROTECTED = Snapshot(
     system_id=7_300_000_000_000_000_001,
     init=Pid1State(phase="running", engine_restarts=2, agent_restarts=1),
     database=DatabaseState(accepting=True, current_lsn=0x2_0000_0028, timeline=1, xmax=10),
-    gate=Gate(state="open", engine="walrus", compression="zstd", epoch=3, origin_lsn=0x1000000),
+    gate=Gate(
+        state=GateState.OPEN, engine="walrus", compression="zstd", epoch=3, origin_lsn=0x1000000
+    ),
     lag=Lag(known=True, segments=2, bytes=5 << 20, seconds=12.34, proven_lsn=0x1_FF00_0000),
     waiting=Waiting(ready=2, oldest="0" * 24, oldest_age_s=12.0, free_bytes=1 << 30),
-    backup=BackupSeen(state="proven", name="base_1", finished_at="2026-01-01T00:00:00Z"),
-    audit=Audit(state="passed", finished_at=90.0, due_s=600.0, objects=42),
+    backup=BackupSeen(state=BackupState.PROVEN, name="base_1", finished_at="2026-01-01T00:00:00Z"),
+    audit=Audit(state=AuditState.PASSED, finished_at=90.0, due_s=600.0, objects=42),
     at=100.0,
     times=dict.fromkeys(
         ("init", "database", "answer", "waiting", "disk", "bucket", "replay", "lag"), 998.0
@@ -36,7 +39,7 @@ FAULT = Standing(
     fault=Fault(kind=FaultKind.AUTH, problem='403 for "key"\nand a second line'), since=1.0
 )
 RECOVERING = RestoreState(
-    phase="recovering",
+    phase=RestorePhase.RECOVERING,
     source="s3://b/source",
     backup="base_1",
     target="time 2026-01-01 00:00:00+00:00",
@@ -48,7 +51,7 @@ RECOVERING = RestoreState(
     left_s=93.0,
 )
 FETCHING = RestoreState(
-    phase="fetching",
+    phase=RestorePhase.FETCHING,
     backup="base_1",
     bytes=3 << 20,
     total_bytes=12 << 20,
@@ -56,5 +59,5 @@ FETCHING = RestoreState(
     left_s=9.0,
 )
 FOLLOWING = Standby(
-    phase="following", source="archive", replay_lsn=0x1000028, archived_lsn=0x2000000
+    phase=StandbyPhase.FOLLOWING, source="archive", replay_lsn=0x1000028, archived_lsn=0x2000000
 )

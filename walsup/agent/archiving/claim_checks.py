@@ -3,6 +3,7 @@
 from walsup import log
 from walsup.agent.archiving import engine_daemon
 from walsup.agent.context import AgentContext
+from walsup.agent.states import StandbyPhase
 from walsup.archive.catalog import owner_line
 from walsup.archive.engine import adapter, decryption
 from walsup.archive.engine.adapter import Engine
@@ -106,7 +107,7 @@ class ClaimChecks:
                 or decryption.lacking(context.settings)
             )
             # A promoted standby has replayed what the archive has.
-            was_standby = context.board.snapshot.standby.phase != "none"
+            was_standby = context.board.snapshot.standby.phase != StandbyPhase.NONE
             note = context.session.continuity.note
             at_lsn = 0 if was_standby else run_continuity.began_at(wanted, note, context.boot)
             return await divergence.compare(

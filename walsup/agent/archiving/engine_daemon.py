@@ -5,6 +5,7 @@ import time
 
 from walsup import log
 from walsup.agent.context import AgentContext
+from walsup.agent.states import GateState
 from walsup.agent.subject import Subject
 from walsup.archive.engine import adapter, decryption, run_once
 from walsup.archive.engine.memory_budget import Room
@@ -89,7 +90,7 @@ def replace(context: AgentContext, reason: str) -> bool:
     """
     lease = context.session.lease
     if (
-        context.board.snapshot.gate.state != "open"
+        context.board.snapshot.gate.state != GateState.OPEN
         or lease is None
         or not lease.is_held
         or not isinstance(context.session.engine, adapter.Engine)

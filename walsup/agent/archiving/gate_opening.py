@@ -14,6 +14,7 @@ from walsup.agent.archiving.takeover_push import inherit
 from walsup.agent.context import AgentContext
 from walsup.agent.lag_meter import Meter
 from walsup.agent.snapshot import BackupSeen, Gate, Previous
+from walsup.agent.states import BackupState, GateState
 from walsup.archive.engine import daemon_client, encryption_key
 from walsup.archive.engine.adapter import Engine
 from walsup.archive.faults import Fault, FaultKind
@@ -100,7 +101,7 @@ class GateOpening:
         """Request a base backup that the new lease requires and the previous one did not."""
         before = self._context.session.lease
         if before is not None and before.owner.backups_from < lease.owner.backups_from:
-            self._context.board.put(backup=BackupSeen(state="waiting for a first segment"))
+            self._context.board.put(backup=BackupSeen(state=BackupState.WAITING_FOR_SEGMENT))
             self._context.signals.gap_found.set()
 
     def _show_previous(self, owner: Owner) -> None:
@@ -145,7 +146,7 @@ class GateOpening:
         grant(context, lease)
         context.board.put(
             gate=Gate(
-                state="open",
+                state=GateState.OPEN,
                 engine=carrier.name,
                 compression=owner.compression,
                 epoch=owner.epoch,

@@ -7,6 +7,7 @@ no segment is known to wait: the lag is measured once a second, and a deadline m
 
 from walsup.agent.archiving.watchdog_actions import Action, ReplaceDaemon
 from walsup.agent.snapshot import Snapshot
+from walsup.agent.states import GateState
 from walsup.agent.subject import Subject
 from walsup.postgres.processes.archiver import Archiver
 
@@ -26,7 +27,7 @@ class OverduePush:
 
     def step(self, seen: Snapshot, archiver: Archiver | None, now_s: float) -> list[Action]:
         """Return the replacement that is due; `archiver` None: there is none now."""
-        if seen.gate.state != "open":
+        if seen.gate.state != GateState.OPEN:
             self._pid = 0  # it may end unseen, long before the next look
             return []
         actions: list[Action] = []

@@ -7,6 +7,7 @@ import asyncpg
 
 from walsup.agent.context import AgentContext
 from walsup.agent.snapshot import Gate
+from walsup.agent.states import GateState
 from walsup.postgres import pg_control, standby_signal
 from walsup.postgres.pg_control import DBState
 from walsup.postgres.wal_files import timeline_history
@@ -23,7 +24,7 @@ async def until_primary(context: AgentContext) -> None:
     """
     pgdata = context.settings.pgdata
     if standby_signal.is_standby(pgdata):
-        context.board.put(gate=Gate(state="standby", reason="a standby archives nothing"))
+        context.board.put(gate=Gate(state=GateState.STANDBY, reason="a standby archives nothing"))
     while standby_signal.is_standby(pgdata):  # noqa: ASYNC110 (files have no event)
         await asyncio.sleep(_LOOK_EVERY_S)
     while (

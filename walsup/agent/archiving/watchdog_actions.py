@@ -7,6 +7,7 @@ acts. Every detector runs at each turn, also while no segment waits.
 from dataclasses import dataclass
 
 from walsup.agent.snapshot import Snapshot
+from walsup.agent.states import GateState
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault
 
@@ -58,7 +59,7 @@ Action = Wake | ReplaceDaemon | ShowFault | ClearFault | Examine
 
 def segments_wait(seen: Snapshot) -> bool:
     """Return whether archiving is enabled and finished segments are not verified."""
-    return seen.gate.state == "open" and bool(seen.lag.segments)
+    return seen.gate.state == GateState.OPEN and bool(seen.lag.segments)
 
 
 class Progress:

@@ -12,6 +12,7 @@ from walsup.agent.audit.restore_window import Judged
 from walsup.agent.audit.round_result import Result
 from walsup.agent.context import AgentContext
 from walsup.agent.snapshot import Audit, BackupSeen, Hole
+from walsup.agent.states import AuditState, BackupState
 from walsup.agent.subject import Subject
 from walsup.archive.audit.findings import Branch, RoundFindings
 from walsup.archive.faults import Fault, FaultKind
@@ -26,7 +27,7 @@ def waiting(context: AgentContext, state: State) -> None:
     """Show that the first full round of this lease has not ended, with the last one's age."""
     context.board.put(
         audit=Audit(
-            state="waiting",
+            state=AuditState.WAITING,
             finished_at=state.finished_at,
             looked_at=state.finished_at,
             backups_from=state.backups_from,
@@ -102,7 +103,7 @@ def base_backup(context: AgentContext, proven: BackupSeen, problem: str) -> None
             + ("walsup takes a new base backup" if wanted else "take a new base backup"),
         ),
     )
-    context.board.put(backup=replace(proven, state="damaged"))
+    context.board.put(backup=replace(proven, state=BackupState.DAMAGED))
 
 
 def publish(
@@ -127,9 +128,9 @@ def publish(
     context.board.put(
         audit=replace(
             seen.audit,
-            state=("passed" if clean else "findings")
-            if result.whole or seen.audit.state != "waiting"
-            else "waiting",
+            state=(AuditState.PASSED if clean else AuditState.FINDINGS)
+            if result.whole or seen.audit.state != AuditState.WAITING
+            else AuditState.WAITING,
             finished_at=state.finished_at,
             looked_at=now,
             took_s=round(took_s, 3),
@@ -156,7 +157,7 @@ def due_s(pages: int) -> float:
 def losses(context: AgentContext, judged: Judged) -> None:
     """Show the times that no restore reaches although it reaches later ones."""
     shown = context.board.snapshot.backup
-    in_fault = shown.name if shown.state == "damaged" else ""
+    in_fault = shown.name if shown.state == BackupState.DAMAGED else ""
     steady = context.board.snapshot.audit.unfit_backups
     context.board.attend(
         Subject.OLDER_BASE_BACKUP, unreachable_times.backups(judged, steady, in_fault)

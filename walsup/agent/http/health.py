@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from walsup import units
 from walsup.agent import freshness
 from walsup.agent.snapshot import Snapshot
+from walsup.agent.states import AuditState, GateState, RestorePhase, StandbyPhase
 from walsup.agent.subject import Subject
 
 
@@ -34,7 +35,7 @@ def ready(seen: Snapshot) -> ProbeAnswer:
     details = tuple(unprotected(seen))
     if seen.init.stopping:
         return ProbeAnswer(ok=False, reasons=("the container is stopping", *details))
-    if not seen.database.accepting or seen.restore.phase == "recovering":
+    if not seen.database.accepting or seen.restore.phase == RestorePhase.RECOVERING:
         phase = seen.init.detail or _restoring(seen) or f"phase {seen.init.phase}"
         return ProbeAnswer(
             ok=False, reasons=(f"postgres does not accept connections ({phase})", *details)
@@ -53,7 +54,7 @@ def ready(seen: Snapshot) -> ProbeAnswer:
 def _restoring(seen: Snapshot) -> str:
     """Return the progress of recovery; PID 1's detail has that of the fetch before it."""
     restore = seen.restore
-    if restore.phase != "recovering":
+    if restore.phase != RestorePhase.RECOVERING:
         return ""
     return (
         f"restore: recovering {restore.segment or 'its first segment'}, {restore.segments} of"
@@ -63,24 +64,24 @@ def _restoring(seen: Snapshot) -> str:
 
 def unprotected(seen: Snapshot) -> list[str]:
     """Return why losing this disk now would lose more than the lag; empty: protected."""
-    if seen.standby.phase == "following":
+    if seen.standby.phase == StandbyPhase.FOLLOWING:
         return [*_not_following(seen), *freshness.stale(seen), *_faults(seen)]
     if seen.archive is None:
         return ["not protected: WALSUP_ARCHIVE is not set", *_faults(seen)]
     reasons = []
-    if seen.gate.state != "open":
+    if seen.gate.state != GateState.OPEN:
         reason = seen.gate.reason or "archiving is not enabled yet"
         reasons.append(f"not protected: archiving is disabled: {seen.gate.state} ({reason})")
     if not seen.backup.counts:
         reasons.append(f"not protected: no base backup is verified ({seen.backup.state})")
-    if seen.gate.state == "open":
+    if seen.gate.state == GateState.OPEN:
         reasons += [*_not_audited(seen), *freshness.stale(seen)]
     if seen.archive.startswith("file://") and seen.shared_with is None:
         reasons.append(
             "not protected: it is not yet known whether archive and data directory are on the"
             " same device"
         )
-    shut = seen.faults.get(Subject.GATE) if seen.gate.state != "open" else None
+    shut = seen.faults.get(Subject.GATE) if seen.gate.state != GateState.OPEN else None
     if shut is not None:
         reasons[0] += f"; {shut.fault.cure}"
     reasons += _faults(seen, without=Subject.GATE if shut else None)
@@ -95,12 +96,12 @@ def unprotected(seen: Snapshot) -> list[str]:
 def _not_audited(seen: Snapshot) -> list[str]:
     """Return why what was verified earlier may no longer be in the archive."""
     audit = seen.audit
-    if audit.state == "waiting" or not audit.finished_at:
+    if audit.state == AuditState.WAITING or not audit.finished_at:
         before = f"; the last one ended {_ago(seen)} ago" if audit.finished_at else ""
         return [f"not protected: the archive has not been audited yet in this run{before}"]
     if audit.due_s and seen.at - audit.finished_at > audit.due_s:
         return [f"not protected: the last full audit of the archive ended {_ago(seen)} ago"]
-    if audit.state == "findings":
+    if audit.state == AuditState.FINDINGS:
         return [
             "not protected: the last audit of the archive found something missing or unexpected"
         ]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from walsup import __version__
 from walsup.agent.http import health
 from walsup.agent.snapshot import Snapshot
+from walsup.agent.states import BackupState, GateState, StandbyPhase
 
 # Name, type, meaning as in docs/reference/metrics.md, and the value.
 Row = tuple[str, str, str, Callable[[Snapshot], float | None]]
@@ -32,7 +33,7 @@ METRICS: tuple[Row, ...] = (
      health.protected),
     ("walsup_gate_open", "gauge",
      "1: archiving is enabled (this instance owns the archive and pushes WAL).",
-     lambda seen: seen.gate.state == "open"),
+     lambda seen: seen.gate.state == GateState.OPEN),
     ("walsup_lag_segments", "gauge",
      "Finished WAL segments on disk that are not yet verified in the bucket.", _of_lag("segments")),
     ("walsup_lag_bytes", "gauge",
@@ -60,7 +61,7 @@ METRICS: tuple[Row, ...] = (
      lambda seen: seen.disk.reserve_bytes),
     ("walsup_backup_proven", "gauge",
      "1: a base backup and its WAL are verified in the bucket, and the engine reads both.",
-     lambda seen: seen.backup.state == "proven"),
+     lambda seen: seen.backup.state == BackupState.PROVEN),
     ("walsup_backup_attempts", "gauge",
      "Failed attempts at the initial base backup since the container's start.",
      lambda seen: seen.backup.attempts),
@@ -72,7 +73,8 @@ METRICS: tuple[Row, ...] = (
      lambda seen: _findings(seen) if seen.audit.finished_at else None),
     ("walsup_standby_behind_bytes", "gauge",
      "Bytes by which a standby's replay lags behind the end of the archive.",
-     lambda seen: seen.standby.behind_bytes if seen.standby.phase == "following" else None),
+     lambda seen: (seen.standby.behind_bytes
+                   if seen.standby.phase == StandbyPhase.FOLLOWING else None)),
     ("walsup_engine_restarts_total", "counter",
      "Times that the engine's daemon ended unexpectedly since the container's start.",
      lambda seen: seen.init.engine_restarts),

@@ -25,6 +25,7 @@ from walsup.agent.archiving.watchdog_actions import (
 )
 from walsup.agent.context import AgentContext
 from walsup.agent.snapshot import Snapshot
+from walsup.agent.states import GateState
 from walsup.archive.engine import daemon_client
 from walsup.archive.engine.adapter import push_timeout_s
 from walsup.archive.faults import Fault
@@ -65,7 +66,7 @@ class _Watchdog:
 
     async def turn(self, seen: Snapshot, now_s: float) -> None:
         """Look once, and do what is due."""
-        if seen.gate.state == "open":
+        if seen.gate.state == GateState.OPEN:
             engine_daemon.keep_configuration(self._context)
         else:
             self.cancel_examination()
@@ -75,7 +76,7 @@ class _Watchdog:
     def _look(self, seen: Snapshot, now_s: float) -> list[Action]:
         """Return the actions of the detectors, in this order."""
         process = None
-        if seen.gate.state == "open" and seen.init.postgres_pid:
+        if seen.gate.state == GateState.OPEN and seen.init.postgres_pid:
             process = archiver.find(seen.init.postgres_pid, before_pid=self._archiver_pid)
         self._archiver_pid = process.pid if process else 0
         finding = None

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from walsup import log
 from walsup.agent.audit.auditor import Auditor
 from walsup.agent.context import AgentContext
+from walsup.agent.states import GateState
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault
 from walsup.archive.storage.fault_mapping import classify
@@ -26,7 +27,7 @@ async def audit(context: AgentContext) -> None:
     while not context.signals.stopping.is_set():
         await asyncio.sleep(_POLL_S)
         seen, lease = context.board.snapshot, context.session.lease
-        if context.session.meter is None or lease is None or seen.gate.state != "open":
+        if context.session.meter is None or lease is None or seen.gate.state != GateState.OPEN:
             continue
         if lease is not held or context.signals.audit_wanted.is_set():
             held, due_s = lease, 0.0

@@ -15,6 +15,7 @@ from walsup.agent.backup.needs import lacking
 from walsup.agent.context import AgentContext
 from walsup.agent.events import any_set
 from walsup.agent.snapshot import BackupSeen
+from walsup.agent.states import BackupState, GateState
 from walsup.agent.subject import Subject
 from walsup.archive.catalog import listing
 from walsup.archive.catalog.listing import Backup
@@ -69,7 +70,9 @@ async def backup(context: AgentContext) -> None:
         if not context.signals.stopping.is_set():
             context.board.fault(Subject.BACKUP, done)
             seen = context.board.snapshot.backup
-            context.board.put(backup=BackupSeen(state="failed", name=seen.name, attempts=attempts))
+            context.board.put(
+                backup=BackupSeen(state=BackupState.FAILED, name=seen.name, attempts=attempts)
+            )
             pause_s = units.backoff(attempts, _FIRST_RETRY_S, _LONGEST_RETRY_S)
             # With new credentials try again at once.
             await any_set(context.signals.stopping, context.signals.rotated, timeout_s=pause_s)
@@ -78,7 +81,7 @@ async def backup(context: AgentContext) -> None:
 async def _until_open(context: AgentContext) -> None:
     while True:
         seen = context.board.snapshot
-        if seen.gate.state == "open" and seen.database.accepting and seen.database.timeline:
+        if seen.gate.state == GateState.OPEN and seen.database.accepting and seen.database.timeline:
             return
         await asyncio.sleep(0.1)
 
@@ -113,13 +116,13 @@ async def _found_or_taken(
         context.board.fault(Subject.BACKUP, fault)
     _say_why(context)
     if not context.settings.initial_backup:
-        context.board.put(backup=BackupSeen(state="none"))
+        context.board.put(backup=BackupSeen(state=BackupState.NONE))
         # The operator takes them: looked for until there is one after the gap.
         return _behind_hole(found) if from_lsn else None
-    context.board.put(backup=BackupSeen(state="waiting for a first segment", attempts=attempts))
+    context.board.put(backup=BackupSeen(state=BackupState.WAITING_FOR_SEGMENT, attempts=attempts))
     if hindered := await _hindered(context):
         return hindered
-    context.board.put(backup=BackupSeen(state="running", attempts=attempts))
+    context.board.put(backup=BackupSeen(state=BackupState.RUNNING, attempts=attempts))
     log.info("backup.began", engine=engine.name)
     output = context.run_dir / "backup-push.log"
     began_at = await asyncio.to_thread(omissions.clock, context.settings.pgdata)
@@ -254,7 +257,9 @@ async def _prove(
     The last contiguous segment shows when to check. It proves nothing about WAL before the claim,
     so all of the backup's WAL is listed.
     """
-    state = BackupSeen(state="waiting for its WAL", name=found.name, finished_at=found.finished_at)
+    state = BackupSeen(
+        state=BackupState.WAITING_FOR_WAL, name=found.name, finished_at=found.finished_at
+    )
     context.board.put(backup=state)
     meter = context.session.meter
     origin = context.board.snapshot.gate.origin_lsn
@@ -286,9 +291,9 @@ async def _prove(
 def _show_verified(context: AgentContext, found: Backup) -> None:
     """Show that a base backup counts, and whether the engine has read it."""
     why = decryption.lacking(context.settings)
-    state, verified = "proven", "listed, and read by the engine"
+    state, verified = BackupState.PROVEN, "listed, and read by the engine"
     if why:
-        state, verified = "listed", f"by listing, not read: no private key here ({why})"
+        state, verified = BackupState.LISTED, f"by listing, not read: no private key here ({why})"
     log.info(f"backup.{state}", name=found.name, finished_at=found.finished_at)
     seen = BackupSeen(
         state=state, name=found.name, finished_at=found.finished_at, verified=verified

@@ -11,6 +11,7 @@ from walsup import log
 from walsup.agent.context import AgentContext
 from walsup.agent.events import any_set
 from walsup.agent.startup_retry import fault_of
+from walsup.agent.states import BackupState
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault, FaultKind
 from walsup.archive.paths import OWNER_KEY
@@ -112,7 +113,7 @@ class _SecretFiles:
         if self._old is None:
             return
         if (
-            self._context.board.snapshot.backup.state != "running"
+            self._context.board.snapshot.backup.state != BackupState.RUNNING
             or self._context.session.backup_borrows
         ):
             self._old = None

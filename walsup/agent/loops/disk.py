@@ -11,6 +11,7 @@ from walsup import log, units
 from walsup.agent.context import AgentContext
 from walsup.agent.disk_forecast import Forecast
 from walsup.agent.snapshot import Snapshot
+from walsup.agent.states import GateState
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault, FaultKind
 from walsup.errors import WalsupError
@@ -43,7 +44,9 @@ async def disk(context: AgentContext) -> None:
             forecast.sample(now_s, seen.database.current_lsn, pg_wal.free_bytes)
             if pg_wal.free_bytes < _RECYCLE_SEGMENTS * segment_bytes:
                 await recycler.recycle(seen)
-        full_in_s = forecast.full_in_s(shut=seen.gate.state != "open") if _behind(seen) else None
+        full_in_s = (
+            forecast.full_in_s(shut=seen.gate.state != GateState.OPEN) if _behind(seen) else None
+        )
         context.board.put(disk=replace(seen.disk, full_in_s=full_in_s))
         if fault := await asyncio.to_thread(_low, context, pg_wal, segment_bytes):
             context.board.fault(Subject.DISK, fault)
@@ -85,7 +88,7 @@ def _behind(seen: Snapshot) -> bool:
     if seen.archive is None:
         return False
     waits = seen.lag.known and seen.lag.segments > 1 and seen.lag.seconds > _BEHIND_S
-    return seen.gate.state != "open" or waits
+    return seen.gate.state != GateState.OPEN or waits
 
 
 def _disk(path: Path) -> FileSystemSpace | None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from walsup.agent.context import AgentContext
 from walsup.agent.snapshot import Snapshot
+from walsup.agent.states import GateState
 from walsup.agent.subject import Subject
 from walsup.archive.engine import run_once
 from walsup.archive.engine.adapter import Engine
@@ -139,7 +140,7 @@ class _Daemon:
 
     def look(self, seen: Snapshot, now_s: float) -> Fault | None:
         """Record what PID 1 reports about it; return a fault when it does not keep running."""
-        wanted = seen.gate.state == "open" and seen.gate.daemon and not seen.init.stopping
+        wanted = seen.gate.state == GateState.OPEN and seen.gate.daemon and not seen.init.stopping
         if not wanted or seen.init.engine_pid:
             self._present_s = now_s
         self._restarts = [

@@ -10,6 +10,7 @@ from walsup.agent.archiving.promotion import until_primary
 from walsup.agent.context import AgentContext
 from walsup.agent.snapshot import Gate
 from walsup.agent.standby.demotion import step_down
+from walsup.agent.states import GateState
 from walsup.agent.subject import Subject
 from walsup.archive.engine.adapter import Engine
 from walsup.archive.faults import Fault
@@ -54,7 +55,7 @@ async def _try_open(context: AgentContext, keeper: GateOpening | None) -> Fault 
     while not _running(context) and not context.signals.sweeping.is_set():  # noqa: ASYNC110 (files have no event)
         await asyncio.sleep(0.05)
     if restore_state.is_under_way(context.settings.pgdata):
-        context.board.put(gate=Gate(state="shut", reason="a restore is under way"))
+        context.board.put(gate=Gate(state=GateState.SHUT, reason="a restore is under way"))
         while (  # noqa: ASYNC110 (as above)
             restore_state.is_under_way(context.settings.pgdata)
             and not context.signals.sweeping.is_set()
@@ -76,7 +77,7 @@ def _running(context: AgentContext) -> bool:
 def _shut(context: AgentContext, fault: Fault) -> None:
     withdraw(context)
     context.board.fault(Subject.GATE, fault)
-    context.board.put(gate=Gate(state="shut", reason=f"{fault.kind}: {fault.problem}"))
+    context.board.put(gate=Gate(state=GateState.SHUT, reason=f"{fault.kind}: {fault.problem}"))
 
 
 async def _until_worth_trying(context: AgentContext, pause_s: float) -> None:

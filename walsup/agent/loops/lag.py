@@ -9,6 +9,7 @@ from walsup.agent.archiving.name_conflicts import Conflicts
 from walsup.agent.audit.board_report import duplicates
 from walsup.agent.context import AgentContext
 from walsup.agent.lag_meter import Lag, Meter
+from walsup.agent.states import GateState
 from walsup.agent.subject import Subject
 from walsup.archive.storage.bucket import Bucket
 from walsup.archive.storage.fault_mapping import classify
@@ -103,7 +104,7 @@ def _beginning(path: Path, length: int) -> bytes:
 async def _switch_when_overdue(context: AgentContext) -> None:
     """Switch when PostgreSQL's own archive_timeout does not: it waits for "important" WAL."""
     meter, seen = context.session.meter, context.board.snapshot
-    if meter is None or seen.gate.state != "open" or seen.database.role != "primary":
+    if meter is None or seen.gate.state != GateState.OPEN or seen.database.role != "primary":
         return
     timeout_s = seen.database.archive_timeout_s + _SWITCH_MARGIN_S
     if seen.database.observed and meter.needs_switch(time.monotonic(), timeout_s):

@@ -9,6 +9,7 @@ import time
 
 from walsup import log
 from walsup.agent.context import AgentContext
+from walsup.agent.states import GateState
 from walsup.archive.paths import WAL_FOLDER
 from walsup.archive.storage.bucket import Bucket
 from walsup.archive.storage.fault_mapping import classify
@@ -28,7 +29,11 @@ async def torn(context: AgentContext) -> None:
     while not context.signals.stopping.is_set():
         await asyncio.sleep(_EVERY_S)
         seen = context.board.snapshot
-        if seen.lag.proven_lsn != proven_lsn or not seen.lag.segments or seen.gate.state != "open":
+        if (
+            seen.lag.proven_lsn != proven_lsn
+            or not seen.lag.segments
+            or seen.gate.state != GateState.OPEN
+        ):
             proven_lsn, moved_s = seen.lag.proven_lsn, time.monotonic()
         elif (
             time.monotonic() - moved_s > _STUCK_AFTER_S

@@ -20,6 +20,7 @@ from walsup.agent.recovery.subscriptions import disable_subscriptions
 from walsup.agent.recovery.timeline_claim import Reclaim
 from walsup.agent.snapshot import RestoreState
 from walsup.agent.startup_retry import fault_of
+from walsup.agent.states import RestorePhase
 from walsup.agent.subject import Subject
 from walsup.agent.tasks import begin
 from walsup.archive.catalog.timelines import TimelineHistory, TimelineSpan
@@ -75,7 +76,9 @@ async def restore(context: AgentContext) -> None:
             work.cancel()
         await asyncio.gather(*works, return_exceptions=True)
     if not context.signals.stopping.is_set():
-        context.board.put(restore=replace(context.board.snapshot.restore, phase="promoted"))
+        context.board.put(
+            restore=replace(context.board.snapshot.restore, phase=RestorePhase.PROMOTED)
+        )
         await _until_on_new_timeline(context, found)
         if not found.own:
             await _become_own(context)
@@ -174,7 +177,7 @@ def _progress(context: AgentContext, found: Restored, elapsed_s: float) -> Resto
     first = Segment.parse(found.first, found.segment_size)
     last = Segment.parse(found.last, found.segment_size)
     seen = RestoreState(
-        phase="recovering",
+        phase=RestorePhase.RECOVERING,
         source=found.source,
         backup=found.backup,
         target=found.target,
@@ -201,7 +204,7 @@ def _show_fetch(context: AgentContext) -> None:
     """Show the progress of the fetch that prepare has written."""
     with contextlib.suppress(OSError, ValueError, TypeError):
         seen = json.loads((context.run_dir / PROGRESS).read_text(encoding="utf-8"))
-        context.board.put(restore=RestoreState(**seen))
+        context.board.put(restore=RestoreState(**seen | {"phase": RestorePhase.FETCHING}))
 
 
 def _shown(seen: RestoreState) -> dict[str, object]:
@@ -242,7 +245,7 @@ def _end(context: AgentContext, found: Restored) -> None:
 
 def _done(found: Restored) -> RestoreState:
     return RestoreState(
-        phase="done",
+        phase=RestorePhase.DONE,
         source=found.source,
         backup=found.backup,
         target=found.target,

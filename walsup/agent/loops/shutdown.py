@@ -12,6 +12,7 @@ from walsup.agent.archiving.write_position import on_disk
 from walsup.agent.audit.stop_verdict import audited
 from walsup.agent.context import AgentContext
 from walsup.agent.lag_meter import Meter, WritePosition
+from walsup.agent.states import GateState
 from walsup.agent.stopping import restore_needs
 from walsup.agent.stopping.bucket_silence import until_silent
 from walsup.agent.stopping.final_push import FinalPush
@@ -140,7 +141,7 @@ async def _until_proven(
 def _shut(context: AgentContext) -> str:
     """Return the verdict when nothing more can be archived, "" while it can."""
     gate = context.board.snapshot.gate
-    if gate.state == "open":
+    if gate.state == GateState.OPEN:
         return ""
     reason = gate.reason or "it was never enabled"
     return f"{QUESTION}: no: archiving is disabled ({gate.state}): {reason}"
@@ -182,8 +183,8 @@ async def _restorable(
 async def _until_open(context: AgentContext) -> None:
     """Wait while archiving is being enabled, or is disabled for a reason that may pass."""
     asked_s = -_ASK_AGAIN_S
-    while (seen := context.board.snapshot).gate.state != "open":
-        if seen.gate.state == "shut":
+    while (seen := context.board.snapshot).gate.state != GateState.OPEN:
+        if seen.gate.state == GateState.SHUT:
             shut = seen.faults.get(Subject.GATE)
             if shut is None or shut.fault.kind not in _MAY_PASS:
                 return

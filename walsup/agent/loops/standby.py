@@ -18,6 +18,7 @@ from walsup.agent.standby.followed_timeline import Followed
 from walsup.agent.standby.miss_answers import Follower
 from walsup.agent.standby.replay_stall import Standstill
 from walsup.agent.standby.stream_progress import ReplayProgress
+from walsup.agent.states import StandbyPhase
 from walsup.agent.subject import Subject
 from walsup.agent.tasks import begin
 from walsup.archive.storage.bucket import Bucket
@@ -57,7 +58,7 @@ async def standby(context: AgentContext) -> None:
     if not standby_signal.is_standby(pgdata):
         return
     streams = context.settings.primary_conninfo is not None
-    context.board.put(standby=Standby(phase="following", streams=streams))
+    context.board.put(standby=Standby(phase=StandbyPhase.FOLLOWING, streams=streams))
     works = [begin("standby replay", lambda: _sample(context))]
     follower = None
     if context.session.bucket is not None and context.settings.role != "primary":
@@ -90,7 +91,7 @@ async def standby(context: AgentContext) -> None:
     await asyncio.to_thread(locations.let_go, pgdata)
     for subject in _OF_A_STANDBY:
         context.board.clear(subject)
-    context.board.put(standby=replace(context.board.snapshot.standby, phase="promoted"))
+    context.board.put(standby=replace(context.board.snapshot.standby, phase=StandbyPhase.PROMOTED))
     log.info("standby.promoted")
 
 

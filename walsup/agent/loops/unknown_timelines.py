@@ -11,6 +11,7 @@ import time
 
 from walsup import log, units
 from walsup.agent.context import AgentContext
+from walsup.agent.states import GateState
 from walsup.agent.subject import Subject
 from walsup.archive.engine import run_once
 from walsup.archive.engine.adapter import Engine
@@ -35,7 +36,7 @@ async def ready(context: AgentContext) -> None:
     while not context.signals.stopping.is_set():
         await asyncio.sleep(_EVERY_S)
         seen = context.board.snapshot
-        if seen.gate.state != "open" or seen.database.role != "primary":
+        if seen.gate.state != GateState.OPEN or seen.database.role != "primary":
             context.board.clear(Subject.READY)
             (context.run_dir / MANY).unlink(missing_ok=True)
             continue

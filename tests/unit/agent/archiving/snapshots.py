@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from walsup.agent.lag_meter import Lag
 from walsup.agent.snapshot import DatabaseState, Gate, Pid1State, Snapshot, Standing
+from walsup.agent.states import GateState
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault, FaultKind
 
@@ -13,10 +14,10 @@ WAITING = Snapshot(
     archive="s3://b/p",
     init=Pid1State(phase="running", postgres_pid=100, engine_pid=200),
     database=DatabaseState(accepting=True, observed=True, failed_count=3, last_failed_wal=SEGMENT),
-    gate=Gate(state="open"),
+    gate=Gate(state=GateState.OPEN),
     lag=Lag(known=True, segments=2, proven_lsn=0x7000000),
 )
-SHUT = replace(WAITING, gate=Gate(state="shut"))
+SHUT = replace(WAITING, gate=Gate(state=GateState.SHUT))
 MOVED = replace(WAITING, lag=replace(WAITING.lag, proven_lsn=0x8000000))
 NOTHING_WAITS = replace(WAITING, lag=replace(WAITING.lag, segments=0))
 

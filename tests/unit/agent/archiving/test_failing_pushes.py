@@ -16,6 +16,7 @@ from tests.unit.agent.archiving.snapshots import (
 from walsup.agent.archiving.failing_pushes import FailingPushes
 from walsup.agent.archiving.watchdog_actions import Action, ClearFault, Examine, ShowFault
 from walsup.agent.snapshot import Gate, Snapshot
+from walsup.agent.states import GateState
 from walsup.agent.subject import Subject
 from walsup.archive.faults import FaultKind
 
@@ -134,7 +135,7 @@ def test_pushes_fail_for_a_moment_when_the_daemon_is_replaced() -> None:
 
 def test_without_a_daemon_there_is_none_to_wait_for() -> None:
     """Each push starts the engine since the gate has opened again, so a failure counts at once."""
-    alone = replace(with_daemon(FAILING, 0), gate=Gate(state="open", daemon=False))
+    alone = replace(with_daemon(FAILING, 0), gate=Gate(state=GateState.OPEN, daemon=False))
     pushes = _settled()
     pushes.step(with_daemon(WAITING, 201), 101.0)
     assert pushes.step(alone, 102.0) == []

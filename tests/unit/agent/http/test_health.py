@@ -7,6 +7,7 @@ import pytest
 from tests.unit.agent.snapshots import FAULT, PROTECTED, RECOVERING, STARTING
 from walsup.agent.http import health
 from walsup.agent.snapshot import BackupSeen, DatabaseState, Gate, Pid1State, Snapshot, WalDisk
+from walsup.agent.states import BackupState, GateState, RestorePhase
 from walsup.agent.subject import Subject
 
 
@@ -48,7 +49,7 @@ def test_a_restore_has_started_and_is_not_ready() -> None:
     assert "18 of 72 segments (25%)" in health.startup(seen).reasons[0]
     assert not health.ready(seen).ok
     assert "000000010000000000000014" in health.ready(seen).reasons[0]
-    for phase in ("promoted", "done"):
+    for phase in (RestorePhase.PROMOTED, RestorePhase.DONE):
         assert health.ready(replace(seen, restore=replace(RECOVERING, phase=phase))).ok
 
 
@@ -64,10 +65,13 @@ def test_what_stops_is_not_ready(phase: str) -> None:
     ("seen", "word"),
     [
         (replace(PROTECTED, archive=None), "WALSUP_ARCHIVE is not set"),
-        (replace(PROTECTED, gate=Gate(state="shut", reason="not the owner: x")), "not the owner"),
+        (
+            replace(PROTECTED, gate=Gate(state=GateState.SHUT, reason="not the owner: x")),
+            "not the owner",
+        ),
         (replace(PROTECTED, gate=Gate()), "not enabled yet"),
         (replace(PROTECTED, backup=BackupSeen()), "no base backup"),
-        (replace(PROTECTED, backup=BackupSeen(state="running")), "running"),
+        (replace(PROTECTED, backup=BackupSeen(state=BackupState.RUNNING)), "running"),
         (replace(PROTECTED, faults={Subject.GATE: FAULT}), "AWS_ACCESS_KEY_ID"),
         (replace(PROTECTED, disk=WalDisk(full_in_s=11_000.0)), "pg_wal will be full in about 3h "),
         (replace(PROTECTED, disk=WalDisk(full_in_s=400.0)), "pg_wal will be full in about 7min "),

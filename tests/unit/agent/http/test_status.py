@@ -9,6 +9,7 @@ from tests.unit.agent.snapshots import FAULT, FETCHING, PROTECTED, RECOVERING, S
 from walsup.agent.http.status import as_json, as_text
 from walsup.agent.lag_meter import Lag
 from walsup.agent.snapshot import Snapshot
+from walsup.agent.states import GateState
 from walsup.agent.subject import Subject
 
 NO_ARCHIVE = Snapshot(archive=None)
@@ -42,7 +43,7 @@ def test_json_for_people_and_programs() -> None:
 @pytest.mark.parametrize("subject", [Subject.BUCKET, Subject.GATE])
 def test_a_faults_reason_is_followed_by_its_heading(subject: Subject) -> None:
     """Of the disabled archive too, whose reason ends with the fault's remedy."""
-    gate = replace(PROTECTED.gate, state="shut", reason="another owner")
+    gate = replace(PROTECTED.gate, state=GateState.SHUT, reason="another owner")
     status = as_json(replace(PROTECTED, gate=gate, faults={subject: FAULT}))
     lines = as_text(status).splitlines()
     ends = [number for number, line in enumerate(lines) if line.endswith(FAULT.fault.cure)]

@@ -15,6 +15,7 @@ from tests.unit.agent.holding import OWNER, Held
 from tests.unit.postgres.controlbytes import control_file
 from walsup.agent.loops import shutdown
 from walsup.agent.snapshot import Gate, Pid1State
+from walsup.agent.states import GateState
 from walsup.agent.subject import Subject
 from walsup.archive.faults import Fault, FaultKind
 from walsup.postgres import pg_control, standby_signal
@@ -53,13 +54,13 @@ class Stop(Held):
 
     def is_open(self) -> None:
         """Archiving is enabled."""
-        self.context.board.put(gate=Gate(state="open"))
+        self.context.board.put(gate=Gate(state=GateState.OPEN))
 
     def is_shut(self, fault: Fault) -> None:
         """Archiving is disabled, because of this."""
         self.context.session.lease = None
         self.context.board.fault(Subject.GATE, fault)
-        self.context.board.put(gate=Gate(state="shut", reason=fault.problem))
+        self.context.board.put(gate=Gate(state=GateState.SHUT, reason=fault.problem))
 
 
 @pytest.fixture
