@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from walsup import log
-from walsup.agent.audit import board_report, restore_window, rounds
+from walsup.agent.audit import board_report, restore_window, round_scope, rounds
 from walsup.agent.audit import ledger as remembered
 from walsup.agent.audit.ledger import SAVE_EVERY_S, State, compared
 from walsup.agent.audit.repairs import Mender, Reading
@@ -16,16 +16,12 @@ from walsup.agent.context import AgentContext
 from walsup.agent.snapshot import BackupSeen, Hole
 from walsup.archive.audit.findings import RoundFindings
 from walsup.archive.catalog.scope import Counted, Scope
-from walsup.archive.catalog.timelines import TimelineHistory
 from walsup.archive.ownership.lease import Lease
-from walsup.postgres import pg_control
 from walsup.postgres.wal import Segment
-from walsup.postgres.wal_files import timeline_history
 
 _CONFIRM_S = 3.0
 _SMALL_PAGES = 6  # an archive of so few pages is always listed completely
 _SHORT_PAGES = 4
-_NEAR = 900  # segments before the head that a short round lists at least
 _MOST_ACCEPTED = 2048
 
 
@@ -176,32 +172,10 @@ class Auditor:
         )
 
     def _scope(self, lease: Lease, *, whole: bool, head: Segment | None) -> Scope:
-        context, state = self._context, self._state
-        if state is None or context.session.meter is None:
-            raise RuntimeError("an audit without a state or a meter")
-        pgdata, mark = context.settings.pgdata, head or context.session.meter.mark
-        timeline = max(pg_control.read(pgdata).timeline, context.board.snapshot.database.timeline)
-        line = TimelineHistory.of(timeline, timeline_history.left(pgdata, timeline))
-        # The last segment number that belongs to a timeline which ended.
-        ends = [leg.end_lsn for leg in line.legs if leg.timeline == mark.timeline]
-        last = ends[0] // mark.size - 1 if ends and ends[0] is not None else mark.number
-        number = min(mark.number, last)
-        return Scope(
-            system_id=lease.owner.system_id,
-            line=line,
-            size=mark.size,
-            head=number,
-            first=0 if whole or self.is_small else max(0, min(state.day, number - _NEAR)),
-            window=state.window,
-            last=state.last,
-            reread=state.reread,
-            blocks=state.blocks,
-            accepted=state.accepted,
-            known={**state.known, **state.accepted, **context.session.verified},
-            damaged=state.damaged,
-            backups=state.backups,
-            branches_until=float("inf") if state.accept_branches else state.branches_until,
-        )
+        if self._state is None:
+            raise RuntimeError("an audit without a state")
+        whole = whole or self.is_small
+        return round_scope.of(self._context, self._state, lease, whole=whole, head=head)
 
     async def _settle(self, scope: Scope, found: RoundFindings, proven: BackupSeen) -> Result:
         context, whole = self._context, scope.first == 0
