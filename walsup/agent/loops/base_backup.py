@@ -9,16 +9,14 @@ from walsup.agent.archiving.lease_holder import renew
 from walsup.agent.archiving.segment_switch import switch
 from walsup.agent.backup import omissions, valid_backups
 from walsup.agent.backup.borrowed_keys import borrowed_keys
-from walsup.agent.backup.engine_check import unread
 from walsup.agent.backup.engine_sessions import safe_sessions
-from walsup.agent.backup.needs import lacking
+from walsup.agent.backup.verification import behind_hole, verify
 from walsup.agent.context import AgentContext
 from walsup.agent.events import any_set
 from walsup.agent.snapshot import BackupSeen
 from walsup.agent.states import BackupState, GateState
 from walsup.agent.subject import Subject
 from walsup.archive.catalog import listing
-from walsup.archive.catalog.listing import Backup
 from walsup.archive.engine import decryption, run_once
 from walsup.archive.engine.adapter import Engine
 from walsup.archive.engine.commands import Failure
@@ -34,7 +32,6 @@ _OPERATORS_NOTE = "WALG_SENTINEL_USER_DATA"
 _FIRST_RETRY_S = 5.0
 _LONGEST_RETRY_S = 60.0
 _PROOF_PATIENCE_S = 60.0
-_LOOK_AGAIN_S = 1.0
 _WALK_EVERY_S = 1800.0
 
 
@@ -110,7 +107,7 @@ async def _found_or_taken(
     unfit = context.board.snapshot.audit.unfit_backups
     counts = found is not None and found.name not in unfit
     if found and counts and found.start_lsn >= from_lsn:
-        fault = await _prove(context, bucket, engine, found)
+        fault = await verify(context, bucket, engine, found)
         if fault is None or not _wants_another(context, fault):
             return fault
         context.board.fault(Subject.BACKUP, fault)
@@ -118,7 +115,7 @@ async def _found_or_taken(
     if not context.settings.initial_backup:
         context.board.put(backup=BackupSeen(state=BackupState.NONE))
         # The operator takes them: looked for until there is one after the gap.
-        return _behind_hole(found) if from_lsn else None
+        return behind_hole(found) if from_lsn else None
     context.board.put(backup=BackupSeen(state=BackupState.WAITING_FOR_SEGMENT, attempts=attempts))
     if hindered := await _hindered(context):
         return hindered
@@ -133,7 +130,7 @@ async def _found_or_taken(
     if newest := await valid_backups.newest(context, bucket):
         if began_at is not None and (found is None or newest.name != found.name):
             context.session.taken[newest.name] = began_at
-        return await _prove(context, bucket, engine, newest)
+        return await verify(context, bucket, engine, newest)
     return Fault(
         kind=FaultKind.ENGINE_DISAGREES,
         problem=f"{engine.name} backup-push reports success, but no new base backup is below"
@@ -247,71 +244,3 @@ async def _first_segment(context: AgentContext) -> bool:
             return False
         await asyncio.sleep(0.25)
     return False
-
-
-async def _prove(
-    context: AgentContext, bucket: Bucket, engine: Engine, found: Backup
-) -> Fault | None:
-    """Return None when the backup counts: the bucket has its parts and WAL, the engine reads them.
-
-    The last contiguous segment shows when to check. It proves nothing about WAL before the claim,
-    so all of the backup's WAL is listed.
-    """
-    state = BackupSeen(
-        state=BackupState.WAITING_FOR_WAL, name=found.name, finished_at=found.finished_at
-    )
-    context.board.put(backup=state)
-    meter = context.session.meter
-    origin = context.board.snapshot.gate.origin_lsn
-    for _ in range(round(_PROOF_PATIENCE_S * 4)):
-        if meter is None or found.finish_lsn <= max(meter.mark.end_lsn, origin):
-            if found.start_lsn < context.board.snapshot.needs_backup_from:
-                return _behind_hole(found)
-            if lacks := await lacking(context, bucket, found):
-                if lacks.comes:
-                    await asyncio.sleep(_LOOK_AGAIN_S)
-                    continue
-                return _damaged(found, lacks.problem)
-            if fault := await unread(context, bucket, engine, found):
-                return fault
-            _show_verified(context, found)
-            context.board.cover(found.name, found.start_lsn)
-            context.board.clear(Subject.CONTINUITY)
-            context.signals.audit_wanted.set()
-            return None
-        if context.signals.stopping.is_set():
-            break
-        await asyncio.sleep(0.25)
-    return Fault(
-        kind=FaultKind.HOLE,
-        problem=f"the bucket lacks WAL that base backup {found.name} needs",
-    )
-
-
-def _show_verified(context: AgentContext, found: Backup) -> None:
-    """Show that a base backup counts, and whether the engine has read it."""
-    why = decryption.lacking(context.settings)
-    state, verified = BackupState.PROVEN, "listed, and read by the engine"
-    if why:
-        state, verified = BackupState.LISTED, f"by listing, not read: no private key here ({why})"
-    log.info(f"backup.{state}", name=found.name, finished_at=found.finished_at)
-    seen = BackupSeen(
-        state=state, name=found.name, finished_at=found.finished_at, verified=verified
-    )
-    context.board.put(backup=seen)
-
-
-def _damaged(found: Backup, problem: str) -> Fault:
-    return Fault(
-        kind=FaultKind.BASE_BACKUP_DAMAGED,
-        problem=f"base backup {found.name} does not count: {problem}",
-        remedy="find out what deletes objects below the archive's prefix; walsup takes a new base"
-        " backup unless WALSUP_INITIAL_BACKUP is off",
-    )
-
-
-def _behind_hole(found: Backup | None) -> Fault:
-    return Fault(
-        kind=FaultKind.HOLE,
-        problem=f"the newest base backup ({found.name if found else 'none'}) begins before a gap",
-    )
