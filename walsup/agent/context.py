@@ -10,10 +10,10 @@ from typing import Any
 from walsup import log, settings
 from walsup.agent.board import Board
 from walsup.agent.continuity_note import Continuity
-from walsup.agent.fence_lease import wanted
 from walsup.agent.pid1_link import Pid1Link
 from walsup.agent.session import ArchiveSession
 from walsup.agent.signals import Signals
+from walsup.agent.stored_deadline import wanted
 from walsup.archive.engine import adapter, archive_command
 from walsup.archive.storage.bucket import open_bucket
 from walsup.datadir import archive_subpath, markers

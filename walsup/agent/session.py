@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from walsup import log
 from walsup.agent.continuity_note import Continuity
-from walsup.agent.fence_lease import Fencing
 from walsup.agent.lag_meter import Meter
+from walsup.agent.stored_deadline import StoredDeadline
 from walsup.archive.catalog.scope import Stamp
 from walsup.archive.engine.adapter import Engine
 from walsup.archive.faults import Fault
@@ -30,13 +30,13 @@ class ArchiveSession:
         bucket: Bucket | None,
         engine: Engine | Fault | None,
         continuity: Continuity,
-        fencing: Fencing | None,
+        write_deadline: StoredDeadline | None,
         pgdata: Path,
     ) -> None:
         self.bucket = bucket
         self.engine = engine
         self.continuity = continuity
-        self.fencing = fencing
+        self.write_deadline = write_deadline
         self._pgdata = pgdata
         self.meter: Meter | None = None
         self.lease: Lease | None = None

@@ -10,7 +10,7 @@ from walsup import log
 from walsup.archive.engine.adapter import Engine, push_timeout_s
 from walsup.archive.engine.archive_command import LEASE, MANY, MOST_BYTES, archive_command, longest
 from walsup.archive.faults import Fault
-from walsup.archive.ownership import fence
+from walsup.archive.ownership import write_deadline
 from walsup.boot import command_line, inspect, permissions, recovery_phase
 from walsup.boot.existing_cluster import (
     blocking_settings,
@@ -84,10 +84,10 @@ def launch(
     # The file of the last start: until this start owns the archive, nothing may be pushed.
     (hand.run_dir / LEASE).unlink(missing_ok=True)
     (hand.run_dir / MANY).unlink(missing_ok=True)
-    for name in (fence.FILE, fence.MEMORY):
+    for name in (write_deadline.FILE, write_deadline.MEMORY):
         (hand.run_dir / name).unlink(missing_ok=True)
     if hand.deadline_s < math.inf:
-        fence.put(hand.run_dir, hand.deadline_s, known.lease_s)
+        write_deadline.put(hand.run_dir, hand.deadline_s, known.lease_s)
     hand.launch_postgres(
         program,
         line,

@@ -9,7 +9,7 @@ import time
 
 from walsup import log
 from walsup.errors import ArchiveError
-from walsup.init import fence_deadline, postgres_end
+from walsup.init import deadline_enforcer, postgres_end
 from walsup.init.children.postmaster import Postmaster, StopLadder
 from walsup.init.children.prepare_process import ABANDON_AFTER_S
 from walsup.init.ending import Ending, Reason
@@ -60,7 +60,7 @@ class Lifecycle:
         self._stop_s: float | None = None
         self._sweep_until_s = 0.0
         self._ladder = StopLadder(settings.stop_grace_s)
-        self._fence = fence_deadline.FenceDeadline(settings.run_dir)
+        self._write_deadline = deadline_enforcer.DeadlineEnforcer(settings.run_dir)
         self._postmaster = Postmaster(settings.pgdata)
         self.services = Services(silence_s)
         self.state_file = StateFile(settings.run_dir)
@@ -179,7 +179,7 @@ class Lifecycle:
         if self._postmaster.failed and (full := postgres_end.full_disk(self._settings.pgdata)):
             log.error("disk.full", problem=full.problem, hint=full.hint)
             self.ending.disk_full = Reason(str(full), full.exit_code)
-        if self._stop_s is not None and not self._fence.reached:
+        if self._stop_s is not None and not self._write_deadline.reached:
             self._sweep_until_s = self._stop_s + self._ladder.verdict_s
         else:
             sweep_s = min(_CRASH_SWEEP_S, self._ladder.verdict_s)
@@ -193,7 +193,7 @@ class Lifecycle:
         if self._phase == "claiming" and not self.is_over:
             self._claim(now_s)
         if self._postmaster.pid:
-            self._heed_fence(now_s)
+            self._heed_deadline(now_s)
         if self._stop_s is not None:
             self._climb(now_s - self._stop_s)
         if self._phase == "sweeping":
@@ -211,17 +211,17 @@ class Lifecycle:
         self._phase = "preparing"
         self._start.begin(self.services.log)
 
-    def _heed_fence(self, now_s: float) -> None:
+    def _heed_deadline(self, now_s: float) -> None:
         """End postgres when its lease is over and another instance may have been promoted."""
-        number = self._fence.due()
+        number = self._write_deadline.due()
         if not number:
-            if self._fence.is_near():
+            if self._write_deadline.is_near():
                 self.services.agent.kill_late(now_s)
             return
-        if not self._fence.reached:
-            self._fence.reached = True
+        if not self._write_deadline.reached:
+            self._write_deadline.reached = True
             log.error("fence.reached", signal=signal.Signals(number).name)
-            self.ending.requested = Reason(fence_deadline.REASON, ArchiveError.exit_code)
+            self.ending.requested = Reason(deadline_enforcer.REASON, ArchiveError.exit_code)
             self.stop(signal.SIGINT if number == signal.SIGINT else signal.SIGQUIT)
         if number == signal.SIGKILL:
             self._postmaster.kill_all()
@@ -249,8 +249,8 @@ class Lifecycle:
         pauses = [self.state_file.due_in(), self.services.due_in(now_s)]
         if self._phase == "claiming" or self._stop_s is not None:
             pauses.append(_SHORT_PAUSE_S)
-        if self._postmaster.pid and self._fence.read()[1]:
-            pauses.append(fence_deadline.LOOK_EVERY_S)
+        if self._postmaster.pid and self._write_deadline.read()[1]:
+            pauses.append(deadline_enforcer.LOOK_EVERY_S)
         if self._phase == "sweeping":
             pauses.append(self._sweep_until_s - now_s)
         return max(0.0, min(pauses))

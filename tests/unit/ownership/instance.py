@@ -12,9 +12,9 @@ from tests.unit.ownership.wal import SIZE, SYSTEM, Comparison
 from walsup.archive.owner_record import Owner
 from walsup.archive.ownership.claimant import Claimant
 from walsup.archive.ownership.divergence import Divergence
-from walsup.archive.ownership.fence import Fence
 from walsup.archive.ownership.identity import Evidence
 from walsup.archive.ownership.lease import Lease
+from walsup.archive.ownership.write_deadline import WriteDeadline
 from walsup.archive.storage.bucket import Bucket
 from walsup.postgres.pg_control import ControlData, DBState
 from walsup.postgres.wal import Switch
@@ -45,7 +45,7 @@ class Instance:
         self.promoting: Agent | None = None
         self.event: dict[str, object] = {}
         self.lease: Lease | None = None
-        self.fence = Fence(LEASE_S, alone=False)
+        self.fence = WriteDeadline(LEASE_S, alone=False)
         self.until_s = math.inf
         self.heard: frozenset[str] = frozenset()
         self.stopping = self.alone = self.by_hand = False

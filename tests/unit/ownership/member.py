@@ -9,8 +9,8 @@ from collections.abc import Callable
 from tests.unit.ownership import primary, promotion, start
 from tests.unit.ownership.instance import Instance
 from tests.unit.ownership.rules import LEASE_S
-from walsup.archive.ownership.fence import Fence
 from walsup.archive.ownership.lease import Lease
+from walsup.archive.ownership.write_deadline import WriteDeadline
 
 
 class Member(Instance):
@@ -22,7 +22,7 @@ class Member(Instance):
         self.starts += 1
         self.running = True
         self.alone = alone
-        self.fence = Fence(LEASE_S, alone=alone)
+        self.fence = WriteDeadline(LEASE_S, alone=alone)
         self.agent = start.life(self)
 
     def stop(self) -> None:

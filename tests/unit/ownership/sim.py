@@ -12,7 +12,7 @@ from tests.unit.ownership.wal import SIZE, SYSTEM
 from walsup.archive.owner_record import Owner
 from walsup.archive.paths import OWNER_KEY
 from walsup.datadir.markers import Adoption
-from walsup.init.fence_deadline import KILL_LEASES
+from walsup.init.deadline_enforcer import KILL_LEASES
 
 _ROUNDS = 6
 

@@ -78,8 +78,8 @@ class GateOpening:
         self._demand_backup(answer)
         self._show_previous(answer.owner)
         context.session.lease = answer
-        if context.session.fencing is not None:
-            context.session.fencing.renewed(answer.began_s, answer.owner.heirs)
+        if context.session.write_deadline is not None:
+            context.session.write_deadline.renewed(answer.began_s, answer.owner.heirs)
         if not archives(pgdata):
             return Fault(
                 kind=FaultKind.NOT_THE_OWNER,

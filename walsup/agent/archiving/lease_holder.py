@@ -88,12 +88,12 @@ async def renew(context: AgentContext, lease: Lease, proven: Proven) -> None:
     Raises:
         as `Lease.renew` does.
     """
-    fencing = context.session.fencing
-    if fencing is None:
+    write_deadline = context.session.write_deadline
+    if write_deadline is None:
         await lease.renew(proven)
         return
-    await lease.renew(proven._replace(heirs=fencing.renews()))
-    fencing.renewed(lease.began_s, lease.owner.heirs)
+    await lease.renew(proven._replace(heirs=write_deadline.renews()))
+    write_deadline.renewed(lease.began_s, lease.owner.heirs)
 
 
 def grant(context: AgentContext, lease: Lease) -> None:

@@ -14,7 +14,6 @@ from walsup.agent.loops.credentials import secrets
 from walsup.agent.loops.database import database
 from walsup.agent.loops.disk import disk
 from walsup.agent.loops.engine_health import engine
-from walsup.agent.loops.fence import fence
 from walsup.agent.loops.gate import gate
 from walsup.agent.loops.hung_walsenders import walsenders
 from walsup.agent.loops.lag import lag
@@ -27,6 +26,7 @@ from walsup.agent.loops.restore import restore
 from walsup.agent.loops.shared_tablespaces import tablespaces
 from walsup.agent.loops.shutdown import stop
 from walsup.agent.loops.standby import standby
+from walsup.agent.loops.standby_acknowledgements import standby_acknowledgements
 from walsup.agent.loops.stopped_processes import processes
 from walsup.agent.loops.unknown_timelines import ready
 
@@ -42,7 +42,7 @@ LOOPS: dict[str, Callable[[AgentContext], Awaitable[None]]] = {
     "passfile": passfile,
     "replication": replication,
     "gate": gate,
-    "fence": fence,
+    "fence": standby_acknowledgements,
     "lag": lag,
     "backup": backup,
     "audit": audit,

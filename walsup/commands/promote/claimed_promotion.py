@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from walsup.archive.ownership import fence
+from walsup.archive.ownership import write_deadline
 from walsup.archive.ownership.admission import Rejected, TryAgain
 from walsup.archive.ownership.lease import Lease, LostError, Proven
 from walsup.archive.ownership.takeover import Promotion
@@ -57,7 +57,7 @@ async def _claimed(known: Settings, promotion: Promotion) -> Lease | None:
 def _arm(known: Settings, plan: Plan, lease: Lease) -> None:
     """Give PID 1 the deadline before postgres takes writes, if silence alone ends a primary."""
     if known.fence == "on" and plan.run_dir is not None:
-        fence.put(plan.run_dir, lease.until_s, known.lease_s)
+        write_deadline.put(plan.run_dir, lease.until_s, known.lease_s)
 
 
 async def _keep(known: Settings, plan: Plan, lease: Lease) -> None:

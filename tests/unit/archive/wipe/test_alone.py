@@ -16,7 +16,7 @@ REMOVES_FILES = {
     "agent/backup/engine_readback.py": "what an engine has listed and read in its scratch space",
     "archive/ownership/identity.py": "a fetched segment in the run directory",
     "archive/ownership/divergence.py": "as evidence",
-    "archive/ownership/fence.py": "the temporary name of its own file in the run directory",
+    "archive/ownership/write_deadline.py": "the temporary name of its file in the run directory",
     "archive/engine/scratch.py": "as evidence",
     "archive/engine/lent_keys.py": "the keys that it lent, in the run directory",
     "archive/catalog/inventory.py": "as evidence, where a restore is looked into beforehand",

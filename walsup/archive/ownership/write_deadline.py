@@ -72,7 +72,7 @@ class Mark(NamedTuple):
     lsn: int
 
 
-class Fence:
+class WriteDeadline:
     """The deadline of one primary; infinite while no other can have been promoted.
 
     `alone`: whether silence ends a primary that no standby streams from (WALSUP_FENCE=on).

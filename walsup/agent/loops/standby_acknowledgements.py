@@ -27,9 +27,9 @@ _STANDBYS = (
 )
 
 
-async def fence(context: AgentContext) -> None:
+async def standby_acknowledgements(context: AgentContext) -> None:
     """Look three times in a lease, on a primary that a deadline may end."""
-    if context.session.fencing is None:
+    if context.session.write_deadline is None:
         await context.signals.stopping.wait()
         return
     known = context.settings
@@ -46,21 +46,21 @@ async def fence(context: AgentContext) -> None:
 
 
 async def _look(context: AgentContext, sql: Sql) -> None:
-    if (fencing := context.session.fencing) is None:
+    if (stored := context.session.write_deadline) is None:
         return
     began_s = now_s()
-    if fencing.fence.heirs and fencing.fence.is_late(began_s):
+    if stored.deadline.heirs and stored.deadline.is_late(began_s):
         await sql.row(_WRITE)
     (position,) = await sql.row(_POSITION)
-    fencing.fence.wrote(began_s, position)
+    stored.deadline.wrote(began_s, position)
     flushed: dict[str, int] = {}
     for name, lsn in await sql.rows(_STANDBYS, SLOTS):
         flushed[name] = min(lsn, flushed.get(name, lsn))
-    fencing.streaming = frozenset(flushed)
-    fencing.fence.acknowledged(flushed)
-    fencing.write()
+    stored.streaming = frozenset(flushed)
+    stored.deadline.acknowledged(flushed)
+    stored.write()
     is_shown = Subject.STANDBY_LAG in context.board.snapshot.attention
-    late = fencing.fence.lagging(now_s(), _ENDS_BELOW_LEASES if is_shown else 1.0)
+    late = stored.deadline.lagging(now_s(), _ENDS_BELOW_LEASES if is_shown else 1.0)
     context.board.attend(
         Subject.STANDBY_LAG, _lags(late, context.settings.lease_s) if late else None
     )

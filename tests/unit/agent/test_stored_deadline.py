@@ -3,20 +3,20 @@
 import math
 from pathlib import Path
 
-from walsup.agent.fence_lease import Fencing
+from walsup.agent.stored_deadline import StoredDeadline
 from walsup.archive.lease_terms import HOLDER_LEASES
-from walsup.archive.ownership import fence
-from walsup.archive.ownership.fence import FILE, MEMORY, Fence
+from walsup.archive.ownership import write_deadline
+from walsup.archive.ownership.write_deadline import FILE, MEMORY, WriteDeadline
 
 L = 10.0
 
 
-def _agent(run_dir: Path, *, alone: bool = False) -> Fencing:
+def _agent(run_dir: Path, *, alone: bool = False) -> StoredDeadline:
     """An agent of this start."""
-    return Fencing(Fence(L, alone=alone), run_dir, L, "this boot")
+    return StoredDeadline(WriteDeadline(L, alone=alone), run_dir, L, "this boot")
 
 
-def _renew(agent: Fencing, at_s: float) -> tuple[str, ...]:
+def _renew(agent: StoredDeadline, at_s: float) -> tuple[str, ...]:
     listed = agent.renews()
     agent.renewed(at_s, listed)
     return listed
@@ -37,14 +37,14 @@ def test_a_full_directory_is_written_in_place(tmp_path: Path) -> None:
     assert {p.name for p in before} == {FILE, MEMORY}
     agent.streaming = frozenset({"b", "c"})
     assert _renew(agent, 100.0) == ("b", "c")
-    assert fence.read(tmp_path) == 100 + HOLDER_LEASES * L
+    assert write_deadline.read(tmp_path) == 100 + HOLDER_LEASES * L
     agent.streaming = frozenset({"c"})
     assert _renew(agent, 110.0) == ("c",)
     after = {p: (p.stat().st_ino, p.stat().st_blocks, p.stat().st_size) for p in tmp_path.iterdir()}
     assert after == before
     again = _agent(tmp_path)
-    assert again.fence.heirs == {"c"}
-    assert again.fence.until_s == 110 + HOLDER_LEASES * L
+    assert again.deadline.heirs == {"c"}
+    assert again.deadline.until_s == 110 + HOLDER_LEASES * L
 
 
 def test_a_standby_that_cannot_be_noted_is_not_listed(tmp_path: Path) -> None:
@@ -55,8 +55,8 @@ def test_a_standby_that_cannot_be_noted_is_not_listed(tmp_path: Path) -> None:
     _no_room_for(tmp_path / MEMORY)
     agent.streaming = frozenset({"b", "c"})
     assert _renew(agent, 110.0) == ("b",)
-    assert agent.fence.heirs == {"b"}
-    assert fence.read(tmp_path) == 110 + HOLDER_LEASES * L
+    assert agent.deadline.heirs == {"b"}
+    assert write_deadline.read(tmp_path) == 110 + HOLDER_LEASES * L
     (tmp_path / MEMORY).rmdir()
     assert _renew(agent, 120.0) == ("b", "c")
 
@@ -67,10 +67,10 @@ def test_without_a_file_for_the_deadline_no_standby_is_listed(tmp_path: Path) ->
     agent = _agent(nowhere)
     agent.streaming = frozenset({"b"})
     assert _renew(agent, 100.0) == ()
-    assert agent.fence.until_s == math.inf
+    assert agent.deadline.until_s == math.inf
     nowhere.mkdir()
     assert _renew(agent, 110.0) == ("b",)
-    assert fence.read(nowhere) == 110 + HOLDER_LEASES * L
+    assert write_deadline.read(nowhere) == 110 + HOLDER_LEASES * L
 
 
 def test_a_deadline_that_could_not_be_written_is_written_later(tmp_path: Path) -> None:
@@ -83,12 +83,12 @@ def test_a_deadline_that_could_not_be_written_is_written_later(tmp_path: Path) -
     (tmp_path / FILE).rmdir()
     (tmp_path / FILE).write_bytes(kept)
     agent.write()
-    assert fence.read(tmp_path) == 110 + HOLDER_LEASES * L
+    assert write_deadline.read(tmp_path) == 110 + HOLDER_LEASES * L
 
 
 def test_a_deadline_that_is_there_stays_when_its_file_is_to_be_made(tmp_path: Path) -> None:
     """`walsup promote` may have put one there."""
-    fence.put(tmp_path, 77.0, L)
+    write_deadline.put(tmp_path, 77.0, L)
     _agent(tmp_path)
-    assert fence.read(tmp_path) == 77.0
+    assert write_deadline.read(tmp_path) == 77.0
     assert not list(tmp_path.glob("*.new"))

@@ -6,30 +6,32 @@ import os
 from pathlib import Path
 
 from walsup import log
-from walsup.archive.ownership import fence
-from walsup.archive.ownership.fence import MEMORY, Fence
+from walsup.archive.ownership import write_deadline
+from walsup.archive.ownership.write_deadline import MEMORY, WriteDeadline
 from walsup.settings import Settings
 
 _BLOCK_BYTES = 4096
 
 
-def wanted(known: Settings, run_dir: Path, boot: str) -> "Fencing | None":
-    """Return the fencing that the settings ask for, None when no deadline ends the database."""
+def wanted(known: Settings, run_dir: Path, boot: str) -> "StoredDeadline | None":
+    """Return the deadline that the settings ask for, None when no deadline ends the database."""
     if known.archive is None or known.fence == "off":
         return None
     if known.fence == "auto" and known.role == "primary":
         return None
-    return Fencing(Fence(known.lease_s, alone=known.fence == "on"), run_dir, known.lease_s, boot)
+    return StoredDeadline(
+        WriteDeadline(known.lease_s, alone=known.fence == "on"), run_dir, known.lease_s, boot
+    )
 
 
-class Fencing:
-    """A fence whose deadline is in a file, and which a restarted agent continues.
+class StoredDeadline:
+    """A deadline that is in a file, and which a restarted agent continues.
 
     No error of the run directory is raised: the lease is renewed on a full one too.
     """
 
-    def __init__(self, made: Fence, run_dir: Path, lease_s: float, boot: str) -> None:
-        self.fence = made
+    def __init__(self, made: WriteDeadline, run_dir: Path, lease_s: float, boot: str) -> None:
+        self.deadline = made
         self.streaming: frozenset[str] = frozenset()
         self._run_dir = run_dir
         self._lease_s = lease_s
@@ -39,7 +41,7 @@ class Fencing:
         self._known: frozenset[str] = frozenset()
         self._failed = ""
         self._take_up()
-        self._remember(self.fence.heirs)
+        self._remember(self.deadline.heirs)
 
     def renews(self) -> tuple[str, ...]:
         """Return the standbys to list in a renewal that is about to be sent.
@@ -47,22 +49,22 @@ class Fencing:
         The next agent must know what the object may list, and PID 1 must be able to read a
         deadline: a standby that cannot be recorded, because the disk is full, is not listed.
         """
-        noted = self._remember(self.fence.heirs | self.streaming)
-        return self.fence.renews(self.streaming if noted else self.streaming & self._known)
+        noted = self._remember(self.deadline.heirs | self.streaming)
+        return self.deadline.renews(self.streaming if noted else self.streaming & self._known)
 
     def renewed(self, began_s: float, listed: tuple[str, ...]) -> None:
         """Record a renewal that the bucket has confirmed."""
-        self.fence.renewed(began_s, frozenset(listed))
-        self._remember(self.fence.heirs)
+        self.deadline.renewed(began_s, frozenset(listed))
+        self._remember(self.deadline.heirs)
         self.write()
 
     def write(self) -> None:
         """Write the deadline where PID 1 reads it; when that fails the earlier one stays."""
-        until_s = self.fence.until_s
+        until_s = self.deadline.until_s
         if until_s == self._written_s:
             return
         try:
-            fence.put(self._run_dir, until_s, self._lease_s)
+            write_deadline.put(self._run_dir, until_s, self._lease_s)
         except OSError as fault:
             self._warn(fault)
             return
@@ -72,12 +74,12 @@ class Fencing:
 
     def _remember(self, heirs: frozenset[str]) -> bool:
         """Write what the next agent has to know; False: the disk is full."""
-        state = self.fence.state() | {"heirs": sorted(heirs)}
+        state = self.deadline.state() | {"heirs": sorted(heirs)}
         text = json.dumps({"boot": self._boot, "state": state})
         if text == self._remembered:
             return True
         try:
-            fence.reserve(self._run_dir, self._lease_s)
+            write_deadline.reserve(self._run_dir, self._lease_s)
             _overwrite(self._run_dir / MEMORY, text)
         except OSError as fault:
             self._warn(fault)
@@ -94,8 +96,8 @@ class Fencing:
         try:
             found = json.loads((self._run_dir / MEMORY).read_text(encoding="utf-8").strip("\0 "))
             if found["boot"] == self._boot:
-                self.fence.resume(found["state"], fence.read(self._run_dir))
-                self._known = self.fence.heirs
+                self.deadline.resume(found["state"], write_deadline.read(self._run_dir))
+                self._known = self.deadline.heirs
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             return
 

@@ -25,7 +25,7 @@ REASON = (
 )
 
 
-class FenceDeadline:
+class DeadlineEnforcer:
     """The file, and for how long the deadline has passed."""
 
     __slots__ = ("_path", "reached")

@@ -5,15 +5,15 @@ import math
 import pytest
 
 from walsup.archive.lease_terms import HOLDER_LEASES, RIVAL_LEASES, STREAM_LEASES
-from walsup.archive.ownership.fence import Fence
-from walsup.init.fence_deadline import KILL_LEASES
+from walsup.archive.ownership.write_deadline import WriteDeadline
+from walsup.init.deadline_enforcer import KILL_LEASES
 
 L = 10.0
 
 
-def fence(*, alone: bool = False, heirs: frozenset[str] = frozenset({"b"})) -> Fence:
+def fence(*, alone: bool = False, heirs: frozenset[str] = frozenset({"b"})) -> WriteDeadline:
     """A primary that has renewed at 100, with these standbys in its object."""
-    made = Fence(L, alone=alone)
+    made = WriteDeadline(L, alone=alone)
     made.renews(heirs)
     made.renewed(100.0, heirs)
     return made
@@ -22,7 +22,7 @@ def fence(*, alone: bool = False, heirs: frozenset[str] = frozenset({"b"})) -> F
 def test_silence_never_ends_a_primary_of_which_no_standby_streams() -> None:
     """An outage of S3 must not become the database's."""
     assert fence(heirs=frozenset()).until_s == math.inf
-    assert Fence(L, alone=True).until_s == math.inf  # it has never held the archive
+    assert WriteDeadline(L, alone=True).until_s == math.inf  # it has never held the archive
     assert fence(heirs=frozenset(), alone=True).until_s == 100 + HOLDER_LEASES * L
 
 
@@ -137,10 +137,10 @@ def test_the_next_agent_goes_on_from_what_the_last_one_knew() -> None:
     """Also from the deadline that acknowledged WAL had moved."""
     made = fence()
     made.renews(frozenset({"c"}))
-    again = Fence(L, alone=False)
+    again = WriteDeadline(L, alone=False)
     again.resume(made.state(), 155.0)
     assert again.heirs == {"b", "c"}
     assert again.until_s == 155.0
-    nothing = Fence(L, alone=False)
-    nothing.resume(Fence(L, alone=False).state(), math.inf)
+    nothing = WriteDeadline(L, alone=False)
+    nothing.resume(WriteDeadline(L, alone=False).state(), math.inf)
     assert nothing.until_s == math.inf
