@@ -77,7 +77,7 @@ async def _rank(one: Instance) -> role.Rank:
     above = [
         TimelineHistory.of(number, left) for number, left in lines.items() if number > d.timeline
     ]
-    return role.judge(own, owner, above, empty=False)
+    return role.decide_role(own, owner, above, empty=False)
 
 
 async def _claimed(one: Instance, watched: Rivals) -> bool:

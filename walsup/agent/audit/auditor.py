@@ -210,7 +210,9 @@ class Auditor:
         since_lsn = max(lease.owner.backups_from if lease else 0, self._demanded)
         shown = context.board.snapshot.backup
         fresh = shown.name if shown.counts and shown != proven else ""
-        judged = restore_window.judge(scope, found, lost, before, since_lsn=since_lsn, fresh=fresh)
+        judged = restore_window.evaluate(
+            scope, found, lost, before, since_lsn=since_lsn, fresh=fresh
+        )
         context.board.put(holes=judged.gaps)
         board_report.losses(context, judged)
         board_report.unfit(context, judged.unfit)

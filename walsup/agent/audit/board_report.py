@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from walsup import log, units
 from walsup.agent.audit import unreachable_times
 from walsup.agent.audit.ledger import State
-from walsup.agent.audit.restore_window import Judged
+from walsup.agent.audit.restore_window import Evaluation
 from walsup.agent.audit.round_result import Result
 from walsup.agent.context import AgentContext
 from walsup.agent.snapshot import Audit, BackupSeen, Hole
@@ -63,7 +63,7 @@ def pushing(context: AgentContext, name: str) -> None:
     )
 
 
-def gaps(context: AgentContext, before: Sequence[Hole], judged: Judged) -> bool:
+def gaps(context: AgentContext, before: Sequence[Hole], judged: Evaluation) -> bool:
     """Show the gaps; return whether a new gap needs a base backup."""
     known = {hole.first for hole in before if not hole.covered_by}
     still = [gap for gap in judged.gaps if not gap.covered_by]
@@ -154,7 +154,7 @@ def due_s(pages: int) -> float:
     return max(_LEAST_DUE_S, pages * _DUE_PER_PAGE_S)
 
 
-def losses(context: AgentContext, judged: Judged) -> None:
+def losses(context: AgentContext, judged: Evaluation) -> None:
     """Show the times that no restore reaches although it reaches later ones."""
     shown = context.board.snapshot.backup
     in_fault = shown.name if shown.state == BackupState.DAMAGED else ""

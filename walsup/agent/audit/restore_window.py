@@ -11,7 +11,7 @@ from walsup.postgres.wal import Segment
 Stretch = tuple[int, int]
 
 
-class Judged(NamedTuple):
+class Evaluation(NamedTuple):
     """The base backups that count, oldest first, the others with the reason, and the gaps.
 
     `whole`: those that can be restored: `good`, and those before a break in continuity.
@@ -64,7 +64,7 @@ def numbers_of(names: Iterable[str], size: int) -> tuple[Stretch, ...]:
     return merged((number, number) for number in numbers)
 
 
-def judge(  # noqa: PLR0913 (each is one fact)
+def evaluate(  # noqa: PLR0913 (each is one fact)
     scope: Scope,
     found: RoundFindings,
     bad: Sequence[Stretch],
@@ -72,7 +72,7 @@ def judge(  # noqa: PLR0913 (each is one fact)
     *,
     since_lsn: int,
     fresh: str,
-) -> Judged:
+) -> Evaluation:
     """Decide which base backups count and where the gaps are.
 
     `bad`: the segments that are missing or damaged, and no longer in pg_wal; `before`: the gaps
@@ -100,7 +100,7 @@ def judge(  # noqa: PLR0913 (each is one fact)
     ]
     gaps += [_covered(gap, good, fresh) for gap in before if looked_at.keeps(gap, scope.size, bad)]
     gaps.sort(key=lambda gap: gap.end_lsn)
-    return Judged(tuple(good), unfit, tuple(gaps), tuple(whole))
+    return Evaluation(tuple(good), unfit, tuple(gaps), tuple(whole))
 
 
 def is_ours(scope: Scope, backup: Counted) -> bool:

@@ -7,7 +7,7 @@ loses no more than the lag, so they are points of attention and not faults.
 from collections.abc import Collection, Sequence
 
 from walsup import units
-from walsup.agent.audit.restore_window import Judged
+from walsup.agent.audit.restore_window import Evaluation
 from walsup.agent.snapshot import Hole
 from walsup.archive.catalog.scope import Counted
 from walsup.archive.faults import Fault, FaultKind
@@ -16,7 +16,7 @@ _SHOWN = 3
 _BRING_BACK = "bring the objects back (from older object versions or a replica)"
 
 
-def backups(judged: Judged, steady: Collection[str], in_fault: str) -> Fault | None:
+def backups(judged: Evaluation, steady: Collection[str], in_fault: str) -> Fault | None:
     """Return the point of attention for incomplete base backups, None without one.
 
     `steady`: those that were incomplete in the previous round; a retention job removes the others
@@ -43,7 +43,7 @@ def _reach(whole: Sequence[Counted]) -> str:
     return f"restores are possible from {_end(first)} on"
 
 
-def gaps(judged: Judged) -> Fault | None:
+def gaps(judged: Evaluation) -> Fault | None:
     """Return the point of attention for gaps before a newer base backup, None without one."""
     covered = [gap for gap in judged.gaps if gap.covered_by]
     if not covered:

@@ -126,7 +126,7 @@ class MissHandler:
         begin = miss_meaning.listed_from(name, self._line, self._first)
         bucket = self._source.bucket
         listed = frozenset([found async for found in listing.from_name(bucket, begin)])
-        miss = miss_meaning.judge(
+        miss = miss_meaning.meaning_of(
             name, self._line, self._first, listed, self._accept_hole, until=self._until
         )
         log.info("miss.judged", name=name, means=miss.value, looks=gap_looks)

@@ -17,7 +17,7 @@ class Miss(enum.Enum):
     LOST = "lost"
 
 
-def judge(  # noqa: PLR0911, PLR0913 (a list of cases; each is one fact)
+def meaning_of(  # noqa: PLR0911, PLR0913 (a list of cases; each is one fact)
     name: str,
     line: TimelineHistory,
     first: Segment,

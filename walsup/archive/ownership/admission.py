@@ -44,7 +44,7 @@ class Rejected(NamedTuple):
     living: Owner | None = None
 
 
-def judge(
+def decide_claim(
     owner: Owner, claimant: Claimant, *, unchanged_s: float, empty: bool, mark_lsn: int
 ) -> Take | TryAgain | Rejected:
     """Decide.

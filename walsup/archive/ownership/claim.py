@@ -155,7 +155,7 @@ async def _decide(
         return None, None, await _without_owner(bucket, claimant, absent_s, checks)
     owner = commit_times.read(found)
     unchanged_s = rivals.unchanged_s(found.content, seen_s)
-    decided = admission.judge(
+    decided = admission.decide_claim(
         owner,
         claimant,
         unchanged_s=unchanged_s,

@@ -60,7 +60,7 @@ Rank = StayPrimary | StepDown | HeldByAnother | Neither
 _BY_HAND = "to make this instance the primary, run `walsup adopt` and set WALSUP_ROLE=primary"
 
 
-def judge(  # noqa: PLR0911 (a list of cases)
+def decide_role(  # noqa: PLR0911 (a list of cases)
     own: ThisInstance, owner: Owner | None, lines: Iterable[TimelineHistory], *, empty: bool
 ) -> Rank:
     """Tell it.

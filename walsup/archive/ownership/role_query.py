@@ -47,7 +47,7 @@ async def ask(reader: Reader, found: ThisInstance) -> Rank:
     if owner is not None and owner.instance != found.instance:
         lines = await _lines(reader, owner, found.timeline)
     empty = await listing.is_empty(reader.bucket)
-    return role.judge(found, owner, lines, empty=empty)
+    return role.decide_role(found, owner, lines, empty=empty)
 
 
 async def _lines(reader: Reader, owner: Owner, own: int) -> list[TimelineHistory]:

@@ -3,7 +3,7 @@
 import pytest
 
 from walsup.agent.audit import unreachable_times
-from walsup.agent.audit.restore_window import Judged
+from walsup.agent.audit.restore_window import Evaluation
 from walsup.agent.board import Board
 from walsup.agent.snapshot import Hole
 from walsup.agent.subject import Subject
@@ -26,7 +26,7 @@ def _backup(number: int) -> Counted:
 def test_a_damaged_older_base_backup_is_named_with_what_can_still_be_restored() -> None:
     """Name, problem, the end of the oldest whole one, and the command that removes it."""
     whole = (_backup(2), _backup(3))
-    judged = Judged(whole, {"base_1": "a part is missing"}, (), whole)
+    judged = Evaluation(whole, {"base_1": "a part is missing"}, (), whole)
     found = unreachable_times.backups(judged, {"base_1"}, "")
     assert found is not None
     assert "base backup base_1: a part is missing" in found.problem
@@ -39,16 +39,16 @@ def test_a_deletion_under_way_and_what_a_fault_names_need_no_attention(
     steady: tuple[str, ...], in_fault: str
 ) -> None:
     """A first round may see half of a deletion by retention."""
-    judged = Judged((_backup(2),), {"base_1": "a part is missing"}, (), (_backup(2),))
+    judged = Evaluation((_backup(2),), {"base_1": "a part is missing"}, (), (_backup(2),))
     assert unreachable_times.backups(judged, steady, in_fault) is None
 
 
 def test_a_gap_needs_attention_once_a_newer_base_backup_covers_it() -> None:
     """Until then it is a fault."""
     gap = Hole(first="A", last="B", end_lsn=2 << 24)
-    assert unreachable_times.gaps(Judged((), {}, (gap,), ())) is None
+    assert unreachable_times.gaps(Evaluation((), {}, (gap,), ())) is None
     gap = Hole(first="A", last="B", end_lsn=2 << 24, covered_by="base_2")
-    found = unreachable_times.gaps(Judged((), {}, (gap,), (_backup(1), _backup(2))))
+    found = unreachable_times.gaps(Evaluation((), {}, (gap,), (_backup(1), _backup(2))))
     assert found is not None
     assert (
         "no restore reaches a time from segment A to B until the end of base backup base_2"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from walsup.agent.recovery.miss_meaning import Miss, judge, listed_from
+from walsup.agent.recovery.miss_meaning import Miss, listed_from, meaning_of
 from walsup.archive.catalog.timelines import TimelineHistory
 from walsup.postgres.wal import Segment, Switch
 
@@ -43,23 +43,23 @@ WHOLE = frozenset([*(name(1, n) for n in (2, 3, 4, 5)), *(name(2, n) for n in (5
 @pytest.mark.rule("gap-is-not-the-end")
 def test_a_miss(asked: str, listed: frozenset[str], means: Miss) -> None:
     """Absent with later ones present is a hole, never the end."""
-    assert judge(asked, LINE, FIRST, listed, "") is means
+    assert meaning_of(asked, LINE, FIRST, listed, "") is means
 
 
 @pytest.mark.rule("gap-is-not-the-end")
 def test_a_hole_is_the_end_for_who_has_named_it() -> None:
     """By its name, not in general."""
     listed = WHOLE - {name(2, 6)}
-    assert judge(name(2, 6), LINE, FIRST, listed, name(2, 6)) is Miss.END
-    assert judge(name(2, 6), LINE, FIRST, listed, name(2, 7)) is Miss.HOLE
+    assert meaning_of(name(2, 6), LINE, FIRST, listed, name(2, 6)) is Miss.END
+    assert meaning_of(name(2, 6), LINE, FIRST, listed, name(2, 7)) is Miss.HOLE
 
 
 @pytest.mark.rule("quiet-database")
 def test_a_restore_in_quiet_time_takes_nothing_that_came_later() -> None:
     """The archive is written to meanwhile: what lies behind the last one is not there for us."""
     until = Segment(timeline=2, number=6, size=SIZE)
-    assert judge(name(2, 7), LINE, FIRST, WHOLE, "", until=until) is Miss.END
-    assert judge(name(2, 6), LINE, FIRST, WHOLE, "", until=until) is Miss.THERE
+    assert meaning_of(name(2, 7), LINE, FIRST, WHOLE, "", until=until) is Miss.END
+    assert meaning_of(name(2, 6), LINE, FIRST, WHOLE, "", until=until) is Miss.THERE
 
 
 @pytest.mark.parametrize("asked", [name(2, 8), name(2, 5), name(1, 3), "00000003.history"])

@@ -38,7 +38,7 @@ class Watch:
             missing = restore_window.both(again.missing, found.missing)
             assert missing == found.missing or len(missing) <= len(found.missing)
             found = again
-        judged = restore_window.judge(scope, found, found.missing, (), since_lsn=0, fresh="")
+        judged = restore_window.evaluate(scope, found, found.missing, (), since_lsn=0, fresh="")
         assert judged.gaps == ()
         assert judged.unfit == {}
         assert (found.damaged, found.twice, found.branches) == ((), (), ())

@@ -5,7 +5,14 @@ from dataclasses import replace
 import pytest
 
 from walsup.archive.owner_record import Owner
-from walsup.archive.ownership.admission import Rejected, Take, TryAgain, judge, promotion, reclaim
+from walsup.archive.ownership.admission import (
+    Rejected,
+    Take,
+    TryAgain,
+    decide_claim,
+    promotion,
+    reclaim,
+)
 from walsup.archive.ownership.claim import Rivals
 from walsup.archive.ownership.claimant import Claimant
 from walsup.archive.ownership.lease import now_s
@@ -62,7 +69,7 @@ def decide(
     owner: Owner, who: Claimant, *, unchanged_s: float = 0, empty: bool = False, mark_lsn: int = 0
 ) -> Take | TryAgain | Rejected:
     """The decision."""
-    return judge(owner, who, unchanged_s=unchanged_s, empty=empty, mark_lsn=mark_lsn)
+    return decide_claim(owner, who, unchanged_s=unchanged_s, empty=empty, mark_lsn=mark_lsn)
 
 
 SAME = {"instance": "theirs"}
@@ -173,7 +180,7 @@ def test_a_branch_of_the_same_instance_begins_where_it_has_left() -> None:
     """Else what a copy has archived behind the branch would be taken for ours, and never pass."""
     left = (Switch(timeline=1, switch_lsn=8 * SIZE + 96, reason="a test"),)
     one = claimant(instance="theirs", control=control(timeline=2), left=left)
-    decided = judge(OWNER, one, unchanged_s=0, empty=False, mark_lsn=OWNER.lsn)
+    decided = decide_claim(OWNER, one, unchanged_s=0, empty=False, mark_lsn=OWNER.lsn)
     assert isinstance(decided, Take)
     assert (decided.owner.timeline, decided.owner.lsn) == (1, 8 * SIZE)
 

@@ -13,7 +13,7 @@ from walsup.archive.ownership.role import (
     StayPrimary,
     StepDown,
     ThisInstance,
-    judge,
+    decide_role,
 )
 from walsup.datadir.markers import Adoption
 from walsup.postgres.wal import Switch
@@ -123,7 +123,7 @@ TABLE: dict[
 def test_every_case(case: str) -> None:
     """Only what the archive shows decides; in doubt a person does."""
     own, owner, lines, empty, wanted = TABLE[case]
-    found = judge(own, owner, lines, empty=empty)
+    found = decide_role(own, owner, lines, empty=empty)
     if isinstance(wanted, type):
         assert isinstance(found, wanted)
     else:
