@@ -42,13 +42,13 @@ class ClaimChecks:
     def __init__(
         self,
         context: AgentContext,
-        carrier: Engine,
+        engine: Engine,
         bucket: Bucket,
         claimant: Claimant,
         trusted: TrustedBucket,
     ) -> None:
         self._context = context
-        self._carrier = carrier
+        self._engine = engine
         self._bucket = bucket
         self._claimant = claimant
         self._trusted = trusted
@@ -58,11 +58,11 @@ class ClaimChecks:
         context, pgdata = self._context, self._context.settings.pgdata
         engine_daemon.render(
             context,
-            context.settings.compression or adapter.DEFAULT_COMPRESSION[self._carrier.name],
+            context.settings.compression or adapter.DEFAULT_COMPRESSION[self._engine.name],
         )
         with scratch(context.run_dir, pgdata, self._claimant.control.segment_size) as place:
             return await gather(
-                self._bucket, self._carrier, context.engine_config, place, context.secrets()
+                self._bucket, self._engine, context.engine_config, place, context.secrets()
             )
 
     async def compare_with_disk(self, wanted: Owner) -> Divergence:
@@ -95,7 +95,7 @@ class ClaimChecks:
         with scratch_if_room(context.run_dir, pgdata, size) as place:
             sides = divergence.Sides(
                 self._bucket,
-                self._carrier,
+                self._engine,
                 context.engine_config,
                 pgdata,
                 place,

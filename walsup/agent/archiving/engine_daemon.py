@@ -22,15 +22,15 @@ def render(context: AgentContext, compression: str) -> bool:
     """Write the engine's configuration; return whether it has changed."""
     server = postmaster(context.settings.pgdata)
     region = context.session.bucket.region if context.session.bucket else None
-    carrier = context.session.engine
+    engine = context.session.engine
     text = adapter.render(
         context.settings._replace(region=region),
-        engine=carrier.name if isinstance(carrier, adapter.Engine) else "",
+        engine=engine.name if isinstance(engine, adapter.Engine) else "",
         compression=compression,
         socket_dir=server.socket_dir if server else str(context.run_dir),
         port=server.port if server else 5432,
         segment_bytes=context.board.snapshot.segment_bytes,
-        room=carrier.room if isinstance(carrier, adapter.Engine) else Room(),
+        room=engine.room if isinstance(engine, adapter.Engine) else Room(),
         # Without the private key a push whose answer was lost could never be repeated.
         overwrites=bool(decryption.lacking(context.settings)),
     )
@@ -43,13 +43,13 @@ def render(context: AgentContext, compression: str) -> bool:
     return True
 
 
-def launch(context: AgentContext, carrier: adapter.Engine, lease: Lease) -> int:
+def launch(context: AgentContext, engine: adapter.Engine, lease: Lease) -> int:
     """Have PID 1 kill the old daemon and start a new one; return its generation."""
     generation = context.session.next_generation(context.board.snapshot.init.engine_generation)
     render(context, lease.owner.compression)
     context.pid1.want_engine(
         generation,
-        carrier.daemon_argv(context.engine_config, context.engine_socket),
+        engine.daemon_argv(context.engine_config, context.engine_socket),
         run_once.environment() | {"PGDATA": str(context.settings.pgdata)},
         lease.until_s,
     )

@@ -37,9 +37,9 @@ _DAEMON_PATIENCE_S = 10.0
 class GateOpening:
     """Enables archiving if this instance owns, or may claim, the archive; remembers its rivals."""
 
-    def __init__(self, context: AgentContext, carrier: Engine) -> None:
+    def __init__(self, context: AgentContext, engine: Engine) -> None:
         self._context = context
-        self._carrier = carrier
+        self._engine = engine
         self._rivals = Rivals()
         self._trusted = TrustedBucket()
 
@@ -50,18 +50,18 @@ class GateOpening:
             what the bucket, the data directory's files or the engine raise.
         """
         context, pgdata = self._context, self._context.settings.pgdata
-        if not self._carrier.room.hard_bytes:
-            room_here = engine_memory.find(context.settings, self._carrier)
-            self._carrier = context.session.engine = self._carrier._replace(room=room_here)
+        if not self._engine.room.hard_bytes:
+            room_here = engine_memory.find(context.settings, self._engine)
+            self._engine = context.session.engine = self._engine._replace(room=room_here)
         found = pg_control.read(pgdata)
         context.board.put(system_id=found.system_id, segment_bytes=found.segment_size)
         key = await asyncio.to_thread(encryption_key.fingerprint, context.settings, found.system_id)
         who = replace(
-            takeover.claimant(context.settings, context.boot, self._carrier.name),
+            takeover.claimant(context.settings, context.boot, self._engine.name),
             position=CheckpointPosition.of(found),
             encryption=key,
         )
-        checks = ClaimChecks(context, self._carrier, bucket, who, self._trusted)
+        checks = ClaimChecks(context, self._engine, bucket, who, self._trusted)
         answer = await claim(bucket, who, self._rivals, checks)
         match answer:
             case TryAgain(fault=fault, living=living):
@@ -89,10 +89,10 @@ class GateOpening:
             )
         if is_adopted:
             await until_landed(answer)
-        unproven = await prove_history(context, self._carrier, answer, found.timeline)
+        unproven = await prove_history(context, self._engine, answer, found.timeline)
         if unproven is not None:
             return unproven
-        unproven = await inherit(context, self._carrier, answer, found)
+        unproven = await inherit(context, self._engine, answer, found)
         if unproven is not None:
             return unproven
         return await self._let_through(answer)
@@ -129,9 +129,9 @@ class GateOpening:
 
     async def _let_through(self, lease: Lease) -> Fault | None:
         """Start a new daemon, wait until it answers, and wake the archiver."""
-        context, owner, carrier = self._context, lease.owner, self._carrier
+        context, owner, engine = self._context, lease.owner, self._engine
         generation = 0
-        if carrier.has_daemon:
+        if engine.has_daemon:
             generation = await self._start_daemon(lease)
         else:
             engine_daemon.render(context, owner.compression)
@@ -140,21 +140,21 @@ class GateOpening:
         if generation and not await self._answers(generation):
             return Fault(
                 kind=FaultKind.ENGINE_BROKEN,
-                problem=f"the daemon of {carrier.name} was started, but does not answer on"
+                problem=f"the daemon of {engine.name} was started, but does not answer on"
                 f" {context.engine_socket}",
             )
         grant(context, lease)
         context.board.put(
             gate=Gate(
                 state=GateState.OPEN,
-                engine=carrier.name,
+                engine=engine.name,
                 compression=owner.compression,
                 epoch=owner.epoch,
                 origin_lsn=self._origin(owner),
-                daemon=carrier.has_daemon,
+                daemon=engine.has_daemon,
             )
         )
-        log.info("gate.opened", engine=carrier.name, epoch=owner.epoch, generation=generation)
+        log.info("gate.opened", engine=engine.name, epoch=owner.epoch, generation=generation)
         context.pid1.reload()
         return None
 
@@ -174,7 +174,7 @@ class GateOpening:
         if continues_daemon(context) and not engine_daemon.render(context, lease.owner.compression):
             return seen
         await engine_daemon.until_quiet(context)
-        return engine_daemon.launch(context, self._carrier, lease)
+        return engine_daemon.launch(context, self._engine, lease)
 
     async def _answers(self, generation: int) -> bool:
         context, deadline_s = self._context, time.monotonic() + _DAEMON_PATIENCE_S

@@ -18,7 +18,7 @@ _PUSH_TIMEOUT_S = 30.0
 
 
 async def prove_history(
-    context: AgentContext, carrier: Engine, lease: Lease, timeline: int
+    context: AgentContext, engine: Engine, lease: Lease, timeline: int
 ) -> Fault | None:
     """Push the history file unless the bucket has it; return why it could not be archived.
 
@@ -36,7 +36,7 @@ async def prove_history(
             return None
         sides = divergence.Sides(
             context.session.bucket,
-            carrier,
+            engine,
             context.engine_config,
             context.settings.pgdata,
             context.run_dir,
@@ -45,7 +45,7 @@ async def prove_history(
         return None if await divergence.same(sides, name) else _taken(name)
     timeout_s = min(_PUSH_TIMEOUT_S, max(0.0, lease.until_s - now_s()))
     output = context.run_dir / "wal-push.log"
-    commands = Commands(engine=carrier, config=context.engine_config, secrets=context.secrets())
+    commands = Commands(engine=engine, config=context.engine_config, secrets=context.secrets())
     failure = await commands.push(path, output, timeout_s=timeout_s)
     if failure is None and await listing.is_archived(context.session.bucket, name):
         log.info("history.proven", name=name)

@@ -19,7 +19,7 @@ _PUSH_TIMEOUT_S = 60.0
 
 
 async def inherit(
-    context: AgentContext, carrier: Engine, lease: Lease, found: ControlData
+    context: AgentContext, engine: Engine, lease: Lease, found: ControlData
 ) -> Fault | None:
     """Push the missing segments of earlier timelines; return why one cannot be pushed.
 
@@ -41,7 +41,7 @@ async def inherit(
         if not (pg_wal / segment.name).exists():
             log.warning("segment.not_inherited", name=segment.name, problem="pg_wal lacks it too")
             continue
-        if fault := await _push(context, carrier, lease, segment):
+        if fault := await _push(context, engine, lease, segment):
             return fault
     if missing:
         log.info("segments.inherited", first=missing[0].name, count=len(missing))
@@ -60,14 +60,14 @@ def _before(context: AgentContext, owner: Owner, found: ControlData) -> list[Seg
 
 
 async def _push(
-    context: AgentContext, carrier: Engine, lease: Lease, segment: Segment
+    context: AgentContext, engine: Engine, lease: Lease, segment: Segment
 ) -> Fault | None:
     owner = lease.owner
     if lease.until_s - now_s() < 2 * owner.lease_s:
         await lease.renew(Proven(owner.timeline, owner.lsn, owner.backups_from))
     timeout_s = min(_PUSH_TIMEOUT_S, max(0.0, lease.until_s - now_s()))
     path = context.settings.pgdata / "pg_wal" / segment.name
-    commands = Commands(engine=carrier, config=context.engine_config, secrets=context.secrets())
+    commands = Commands(engine=engine, config=context.engine_config, secrets=context.secrets())
     failure = await commands.push(path, context.run_dir / "wal-push.log", timeout_s=timeout_s)
     log.info("segment.pushed", name=segment.name, exit_code=failure.code if failure else 0)
     if failure is None:

@@ -67,7 +67,7 @@ class Source:
     async def look_after_reader(self) -> None:
         """Have a hung reader restarted; each file would take it a minute."""
         socket = self._context.run_dir / READER_SOCKET
-        if self._carrier().has_daemon and not await daemon_client.answers(socket, _CHECK_TIMEOUT_S):
+        if self._engine().has_daemon and not await daemon_client.answers(socket, _CHECK_TIMEOUT_S):
             log.warning("reader.replaced", reason=f"no answer within {_CHECK_TIMEOUT_S:g} s")
             self.launch()
 
@@ -77,12 +77,12 @@ class Source:
         Raises:
             FaultError: it could not be fetched, or has the wrong size.
         """
-        context, carrier = self._context, self._carrier()
+        context, engine = self._context, self._engine()
         fresh = path.with_name(f"{path.name}.walsup")
         output = context.run_dir / "wal-fetch.log"
         fresh.unlink(missing_ok=True)
         commands = Commands(
-            engine=carrier,
+            engine=engine,
             config=context.run_dir / READER_CONFIG,
             secrets=context.secrets(),
             more=trust(self.settings),
@@ -102,7 +102,7 @@ class Source:
         if failure is not None:
             what = f"ended with {failure.code}: {told.problem}"
         raise FaultError(
-            told._replace(problem=f"{name} is in the archive, but {carrier.name} wal-fetch {what}")
+            told._replace(problem=f"{name} is in the archive, but {engine.name} wal-fetch {what}")
         )
 
     async def _look(self, name: str, segment_bytes: int) -> bool:
@@ -118,7 +118,7 @@ class Source:
         except Exception as raised:
             raise FaultError(classify_raised(raised)) from raised
 
-    def _carrier(self) -> Engine:
+    def _engine(self) -> Engine:
         found = engines.choose(self.settings, self._context.path)
         if isinstance(found, Fault):
             raise FaultError(found)
@@ -148,18 +148,18 @@ class Source:
 
     def launch(self) -> None:
         """Have the reader restarted."""
-        context, carrier = self._context, self._carrier()
+        context, engine = self._context, self._engine()
         config = context.run_dir / READER_CONFIG
         region = self._found.region or self.settings.region
         text = render_reader(
-            self.settings, context.run_dir, self._found.segment_size, region, carrier
+            self.settings, context.run_dir, self._found.segment_size, region, engine
         )
         write_private(config, text)
-        if carrier.has_daemon:
+        if engine.has_daemon:
             self._generation += 1
             context.pid1.want_reader(
                 self._generation,
-                carrier.daemon_argv(config, context.run_dir / READER_SOCKET),
+                engine.daemon_argv(config, context.run_dir / READER_SOCKET),
                 run_once.environment()
                 | {"PGDATA": str(context.settings.pgdata)}
                 | trust(self.settings),

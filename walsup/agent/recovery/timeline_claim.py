@@ -117,8 +117,8 @@ class Reclaim:
 
     def _claimant(self) -> Claimant:
         known = self._context.settings
-        carrier = self._context.session.engine
-        name = carrier.name if isinstance(carrier, adapter.Engine) else "walrus"
+        engine = self._context.session.engine
+        name = engine.name if isinstance(engine, adapter.Engine) else "walrus"
         return recovering_claimant(known, self._context.boot, name)
 
     async def _renew(self) -> None:

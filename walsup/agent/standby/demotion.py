@@ -103,22 +103,22 @@ class Unsure:
 
 
 async def _ask(context: AgentContext, bucket: Bucket) -> Rank | None:
-    carrier = context.session.engine
-    if not isinstance(carrier, Engine):
+    engine = context.session.engine
+    if not isinstance(engine, Engine):
         return None
     try:
         found = pg_control.read(context.settings.pgdata)
         # Otherwise only the gate sets them, which a standby never opens; the engine needs them.
         context.board.put(system_id=found.system_id, segment_bytes=found.segment_size)
         engine_daemon.render(
-            context, context.settings.compression or DEFAULT_COMPRESSION[carrier.name]
+            context, context.settings.compression or DEFAULT_COMPRESSION[engine.name]
         )
-        if not carrier.room.hard_bytes:
+        if not engine.room.hard_bytes:
             # Otherwise it would be limited to the agent's memory, which is too little for WAL-G.
-            carrier = bounded(carrier, context.settings)
+            engine = bounded(engine, context.settings)
         reader = Reader(
             bucket=bucket,
-            engine=carrier,
+            engine=engine,
             config=context.engine_config,
             scratch=context.run_dir,
             secrets=context.secrets(),

@@ -11,12 +11,12 @@ from walsup.system.cgroup import memory_limit_bytes
 DEFAULT_SEGMENT_BYTES = 16 << 20
 
 
-def bounded(carrier: adapter.Engine, source: Settings) -> adapter.Engine:
+def bounded(engine: adapter.Engine, source: Settings) -> adapter.Engine:
     """Return the engine with the memory that it may take beside a postgres in recovery."""
     wanted = source.passed_on.get("WALG_DOWNLOAD_CONCURRENCY", "")
     buffers_bytes = shared_buffers_bytes(None)
-    room = share(carrier.name, memory_limit_bytes(), buffers_bytes, wanted)
-    return carrier._replace(room=room)
+    room = share(engine.name, memory_limit_bytes(), buffers_bytes, wanted)
+    return engine._replace(room=room)
 
 
 def render_reader(
@@ -24,18 +24,18 @@ def render_reader(
     run_dir: Path,
     segment_bytes: int,
     region: str | None,
-    carrier: adapter.Engine,
+    engine: adapter.Engine,
 ) -> str:
     """Return the configuration for a source, with as many parallel downloads as uploads. Pure."""
-    passed_on = {"WALG_DOWNLOAD_CONCURRENCY": str(carrier.room.uploads), **source.passed_on}
+    passed_on = {"WALG_DOWNLOAD_CONCURRENCY": str(engine.room.uploads), **source.passed_on}
     return adapter.render(
         source._replace(region=region, passed_on=passed_on),
-        engine=carrier.name,
+        engine=engine.name,
         compression=adapter.DEFAULT_COMPRESSION["walrus"],
         socket_dir=str(run_dir),
         port=source.pgport or 5432,
         segment_bytes=segment_bytes,
-        room=carrier.room,
+        room=engine.room,
     )
 
 

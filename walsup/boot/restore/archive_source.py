@@ -19,7 +19,7 @@ from walsup.settings import Settings, origin
 from walsup.system.private_files import write_private
 
 
-def carrier(source: Settings) -> Engine:
+def engine_of(source: Settings) -> Engine:
     """Return the engine that reads the source.
 
     Raises:
@@ -85,7 +85,7 @@ def configure(
 
     def write() -> None:
         source = origin(current.known, own=own)
-        text = render_reader(source, run_dir, segment_bytes, region, carrier(source))
+        text = render_reader(source, run_dir, segment_bytes, region, engine_of(source))
         write_private(run_dir / READER_CONFIG, text)
 
     current.follow(write)
@@ -101,7 +101,7 @@ def reader(
     return Reader(
         bucket=Patient(bucket, on_fault) if on_fault else bucket,
         impatient=bucket,
-        engine=carrier(source),
+        engine=engine_of(source),
         config=run_dir / READER_CONFIG,
         scratch=run_dir,
         secrets=current.secrets,

@@ -11,14 +11,14 @@ from walsup.settings import Settings
 
 def launch(
     send: Send,
-    carrier: Engine,
+    engine: Engine,
     source: Settings,
     run_dir: Path,
     pgdata: Path,
 ) -> None:
     """Have PID 1 run it with the written configuration. Asked twice, it runs once."""
-    if carrier.has_daemon:
-        argv = carrier.daemon_argv(
+    if engine.has_daemon:
+        argv = engine.daemon_argv(
             run_dir / restore_command.READER_CONFIG, run_dir / restore_command.READER_SOCKET
         )
         environment = run_once.environment() | {"PGDATA": str(pgdata)} | trust(source)

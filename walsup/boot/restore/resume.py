@@ -11,7 +11,7 @@ from walsup.archive.engine.reader_config import render_reader
 from walsup.boot.existing_cluster import blocking_settings
 from walsup.boot.handover import Handover
 from walsup.boot.restore import reader_daemon, recovery_limits, run
-from walsup.boot.restore.archive_source import carrier as carrier_of
+from walsup.boot.restore.archive_source import engine_of
 from walsup.boot.restore.target import recovery_settings, target
 from walsup.datadir import restore_state
 from walsup.errors import SettingsError
@@ -51,24 +51,24 @@ def recovery(
             " directory to start from the beginning",
         )
     source = origin(known, own=restored.own)
-    carrier = carrier_of(source)
+    engine = engine_of(source)
     _begin_again(known.pgdata, restored.legs[-1][0])
     # postgres would read the half file of a killed reader as a whole one (rule resumable-recovery).
     shutil.rmtree(known.pgdata / "pg_wal" / _PREFETCHED, ignore_errors=True)
     config = hand.run_dir / restore_command.READER_CONFIG
     region = restored.region or source.region
-    text = render_reader(source, hand.run_dir, restored.segment_size, region, carrier)
+    text = render_reader(source, hand.run_dir, restored.segment_size, region, engine)
     write_private(config, text)
     for leftover in (restore_command.PROGRESS, restore_command.ENDED):
         (hand.run_dir / leftover).unlink(missing_ok=True)
-    reader_daemon.launch(hand.send, carrier, source, hand.run_dir, known.pgdata)
+    reader_daemon.launch(hand.send, engine, source, hand.run_dir, known.pgdata)
     wanted_target = target(known, own=restored.own)
     rendered = recovery_settings(
         wanted_target,
         restored.legs[-1][0],
         restored.ends,
         restore_command.restore_command(
-            carrier, hand.run_dir, restored.last if restored.ends == "quiet" else ""
+            engine, hand.run_dir, restored.last if restored.ends == "quiet" else ""
         ),
     )
     rendered |= blocking_settings.of_recovery(effective)

@@ -9,7 +9,7 @@ from walsup.archive.engine.reader_config import render_reader
 from walsup.boot.existing_cluster import blocking_settings
 from walsup.boot.handover import Handover
 from walsup.boot.restore import reader_daemon, recovery_limits
-from walsup.boot.restore.archive_source import carrier as carrier_of
+from walsup.boot.restore.archive_source import engine_of
 from walsup.boot.standby import primary, slot_limits
 from walsup.datadir import markers
 from walsup.postgres import pg_control
@@ -43,15 +43,15 @@ def following(known: Settings, hand: Handover, effective: Mapping[str, str]) -> 
     rendered |= blocking_settings.of_standby(effective)
     rendered |= slot_limits.settings(effective, known.pgdata)
     if known.archive and not alone:
-        carrier = carrier_of(known)
+        engine = engine_of(known)
         shutil.rmtree(known.pgdata / "pg_wal" / _PREFETCHED, ignore_errors=True)
         config = hand.run_dir / restore_command.READER_CONFIG
         region = known.region
         write_private(
-            config, render_reader(known, hand.run_dir, control.segment_size, region, carrier)
+            config, render_reader(known, hand.run_dir, control.segment_size, region, engine)
         )
-        rendered["restore_command"] = restore_command.standby_command(carrier, hand.run_dir)
-        reader_daemon.launch(hand.send, carrier, known, hand.run_dir, known.pgdata)
+        rendered["restore_command"] = restore_command.standby_command(engine, hand.run_dir)
+        reader_daemon.launch(hand.send, engine, known, hand.run_dir, known.pgdata)
     higher = recovery_limits.of_recovery(known.pgdata, {}, effective, read_only=True)
     log.info(
         "standby.follows",
