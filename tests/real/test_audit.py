@@ -287,7 +287,7 @@ def test_an_audit_whose_process_is_killed_is_reported_and_ends_nothing(walsup: M
 
     def look() -> dict[str, Any] | None:
         for member in one.members():
-            if "walsup.archive.audit.worker" in member.argv:
+            if "walsup.archive.listing_check.worker" in member.argv:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(member.outer_pid, SIGKILL)
         found: dict[str, Any] | None = status(one).get("faults", {}).get("audit")

@@ -7,10 +7,10 @@ import pytest
 from dev.harness import S3Server
 from dev.harness.processes.layout import archive_environment
 from walsup import settings
-from walsup.archive.audit.worker import look
 from walsup.archive.catalog import listing
 from walsup.archive.catalog.scope import Scope
 from walsup.archive.catalog.timelines import TimelineHistory
+from walsup.archive.listing_check.worker import look
 from walsup.archive.storage.bucket import Bucket, open_bucket
 from walsup.postgres.wal import Segment
 

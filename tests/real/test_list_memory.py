@@ -34,7 +34,7 @@ def _content() -> Iterator[str]:
 
 _PROGRAM = """
 import sys
-from walsup.archive.audit import worker
+from walsup.archive.listing_check import worker
 worker.main(sys.argv[1])
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """

@@ -328,7 +328,7 @@ def test_pid_1_knows_its_secrets_by_their_names() -> None:
     ("module", "call"),
     [
         ("walsup.archive.storage.directory_worker", "directory_worker.main('/nowhere')"),
-        ("walsup.archive.audit.worker", "worker.main('/nowhere')"),
+        ("walsup.archive.listing_check.worker", "worker.main('/nowhere')"),
     ],
 )
 def test_a_bug_of_an_archive_process_is_logged(module: str, call: str) -> None:

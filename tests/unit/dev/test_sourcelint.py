@@ -45,7 +45,7 @@ def test_the_help_of_a_command_is_a_text() -> None:
         "Restore up to this moment",
         "set WALSUP_HTTP to a free address",
         "run pg_backup_stop() by hand",
-        "walsup.archive.audit.worker",
+        "walsup.archive.listing_check.worker",
         "restore_command.failed",
         "it is in .walsup-audit, or in archive_status",
         "US-ASCII or S2D",

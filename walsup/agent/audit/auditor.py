@@ -14,8 +14,8 @@ from walsup.agent.audit.restore_window import Stretch
 from walsup.agent.audit.round_result import Result
 from walsup.agent.context import AgentContext
 from walsup.agent.snapshot import BackupSeen, Hole
-from walsup.archive.audit.findings import RoundFindings
 from walsup.archive.catalog.scope import Counted, Scope
+from walsup.archive.listing_check.findings import RoundFindings
 from walsup.archive.ownership.lease import Lease
 from walsup.postgres.wal import Segment
 

@@ -14,8 +14,8 @@ from walsup.agent.context import AgentContext
 from walsup.agent.snapshot import Audit, BackupSeen, Hole
 from walsup.agent.states import AuditState, BackupState
 from walsup.agent.subject import Subject
-from walsup.archive.audit.findings import Branch, RoundFindings
 from walsup.archive.faults import Fault, FaultKind
+from walsup.archive.listing_check.findings import Branch, RoundFindings
 
 _SHOWN = 3
 # Three times the pause between full rounds of an archive of that size.

@@ -11,9 +11,9 @@ from typing import Any, Self
 
 from walsup import log
 from walsup.agent.snapshot import Hole
-from walsup.archive.audit.digests import Digests
-from walsup.archive.audit.findings import RoundFindings
 from walsup.archive.catalog.scope import Counted, Round, Scope, Stamp, counted_to_json, stamps
+from walsup.archive.listing_check.digests import Digests
+from walsup.archive.listing_check.findings import RoundFindings
 from walsup.archive.paths import AUDIT_KEY
 from walsup.archive.storage.bucket import Bucket
 from walsup.archive.storage.fault_mapping import classify, is_absent, is_conflict

@@ -10,12 +10,12 @@ from walsup.agent import segment_contents
 from walsup.agent.audit import board_report, push_again
 from walsup.agent.audit.restore_window import Stretch
 from walsup.agent.context import AgentContext
-from walsup.archive.audit.findings import RoundFindings, Suspect
 from walsup.archive.catalog.inventory import Reader
 from walsup.archive.catalog.scope import Scope, Stamp
 from walsup.archive.engine import decryption
 from walsup.archive.engine.adapter import Engine
 from walsup.archive.engine.scratch import scratch
+from walsup.archive.listing_check.findings import RoundFindings, Suspect
 from walsup.postgres.wal import Segment
 
 _MOST_READ = 16

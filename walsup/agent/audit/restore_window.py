@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from walsup.agent.snapshot import Hole
-from walsup.archive.audit.findings import RoundFindings
 from walsup.archive.catalog.scope import Counted, Scope
+from walsup.archive.listing_check.findings import RoundFindings
 from walsup.postgres.wal import Segment
 
 Stretch = tuple[int, int]

@@ -10,10 +10,10 @@ from typing import Any
 
 from walsup import log
 from walsup.agent.context import AgentContext
-from walsup.archive.audit.findings import RoundFindings
 from walsup.archive.catalog.scope import Scope
 from walsup.archive.engine import run_once
 from walsup.archive.faults import Fault, FaultError, FaultKind
+from walsup.archive.listing_check.findings import RoundFindings
 from walsup.system.prctl import die_with_parent, take_less
 
 # A process that gets no answer of the bucket for so long hangs.
@@ -71,7 +71,7 @@ async def _ask(
         take_less(_MOST_BYTES, _OOM_SCORE)
 
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-m", "walsup.archive.audit.worker", str(context.run_dir)),
+        *(sys.executable, "-I", "-m", "walsup.archive.listing_check.worker", str(context.run_dir)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         env=run_once.environment() | log.environment(),

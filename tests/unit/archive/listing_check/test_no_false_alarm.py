@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.unit.archive.audit.simulated import SIZE, Database, Store
+from tests.unit.archive.listing_check.simulated import SIZE, Database, Store
 from walsup.agent.audit import restore_window
 from walsup.agent.audit.ledger import State, compared
-from walsup.archive.audit.findings import RoundFindings
-from walsup.archive.audit.worker import look
 from walsup.archive.catalog.scope import Scope
+from walsup.archive.listing_check.findings import RoundFindings
+from walsup.archive.listing_check.worker import look
 
 _DAY_S = 86400.0
 

@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from walsup.archive.audit.unlisted_files import Names, Places, unlisted
+from walsup.archive.listing_check.unlisted_files import Names, Places, unlisted
 
 
 def test_files_that_a_list_lacks_are_named(tmp_path: Path) -> None:

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from walsup.archive.audit.backup_walk import BackupWalk
 from walsup.archive.catalog.scope import Counted, Scope
 from walsup.archive.catalog.timelines import TimelineHistory
+from walsup.archive.listing_check.backup_walk import BackupWalk
 from walsup.archive.storage.bucket import Listed
 
 SIZE = 16 << 20

@@ -6,10 +6,10 @@ On one line the order of keys is the order of WAL: timelines ascend, and so do t
 import re
 from collections import deque
 
-from walsup.archive.audit.branches import Branches
-from walsup.archive.audit.digests import Blocks, Digests
-from walsup.archive.audit.findings import Suspect
 from walsup.archive.catalog.scope import CLOCK_SLACK_S, Round, Scope, Stamp, least_segment_bytes
+from walsup.archive.listing_check.branches import Branches
+from walsup.archive.listing_check.digests import Blocks, Digests
+from walsup.archive.listing_check.findings import Suspect
 from walsup.archive.paths import WAL_FOLDER
 from walsup.archive.storage.bucket import Listed
 from walsup.postgres.wal import EXTENSIONS, Kind, Segment, classify, strip_extension

@@ -4,11 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from walsup.agent.audit.ledger import State, compared
-from walsup.archive.audit.digests import BLOCK, Digests
-from walsup.archive.audit.findings import RoundFindings, Suspect
-from walsup.archive.audit.wal_walk import WalWalk
 from walsup.archive.catalog.scope import Scope, Stamp
 from walsup.archive.catalog.timelines import TimelineHistory
+from walsup.archive.listing_check.digests import BLOCK, Digests
+from walsup.archive.listing_check.findings import RoundFindings, Suspect
+from walsup.archive.listing_check.wal_walk import WalWalk
 from walsup.archive.storage.bucket import Listed
 from walsup.postgres.wal import Segment
 

@@ -2,8 +2,8 @@
 
 import heapq
 
-from walsup.archive.audit.findings import Branch
 from walsup.archive.catalog.scope import Counted, Scope
+from walsup.archive.listing_check.findings import Branch
 
 _MOST = 64
 _MOST_TIMELINES = 16

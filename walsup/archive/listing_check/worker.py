@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from walsup import log, settings
-from walsup.archive.audit.backup_walk import BackupWalk, Sentinel
-from walsup.archive.audit.findings import RoundFindings
-from walsup.archive.audit.unlisted_files import Names, Places, unlisted
-from walsup.archive.audit.wal_walk import WalWalk
 from walsup.archive.catalog import inventory
 from walsup.archive.catalog.scope import Counted, Scope
+from walsup.archive.listing_check.backup_walk import BackupWalk, Sentinel
+from walsup.archive.listing_check.findings import RoundFindings
+from walsup.archive.listing_check.unlisted_files import Names, Places, unlisted
+from walsup.archive.listing_check.wal_walk import WalWalk
 from walsup.archive.paths import BACKUP_FOLDER, WAL_FOLDER
 from walsup.archive.storage.bucket import Bucket, Listed, open_bucket
 from walsup.archive.storage.fault_mapping import classify, is_absent

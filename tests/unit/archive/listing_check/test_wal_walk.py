@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from walsup.archive.audit.wal_walk import WalWalk
 from walsup.archive.catalog.scope import Round, Scope, Stamp
 from walsup.archive.catalog.timelines import TimelineHistory
+from walsup.archive.listing_check.wal_walk import WalWalk
 from walsup.archive.storage.bucket import Listed
 from walsup.postgres.wal import Segment, Switch
 

@@ -1,0 +1,1 @@
+"""Tests of walsup.archive.listing_check."""
