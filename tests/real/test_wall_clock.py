@@ -17,7 +17,7 @@ _ASKED = (
 _RECKON = (
     *("archive/ownership/lease", "archive/ownership/claim", "archive/ownership/takeover"),
     *("archive/ownership/admission", "archive/owner_record", "archive/engine/archive_command"),
-    *("agent/archiving/lease_holder", "agent/loops/gate", "agent/archiving/gate_opening"),
+    *("agent/archiving/lease_holder", "agent/loops/gate", "agent/archiving/archiving_start"),
     "init/children/service",
 )
 

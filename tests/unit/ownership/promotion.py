@@ -16,7 +16,7 @@ from walsup.postgres.wal import Switch
 async def promote(one: Instance, *, sure: Callable[[], bool]) -> None:
     """Run `walsup promote`; `sure`: a person has seen that no other takes writes."""
     promotion = takeover.Promotion(one.bucket, one.claimant(), one.clock)
-    promotion._rivals = rivals(one.rules, one.clock)  # noqa: SLF001 (a planted one)
+    promotion._watch = rivals(one.rules, one.clock)  # noqa: SLF001 (a planted one)
     stream = StreamSilence()
     while True:
         received = one.disk.lsn

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tests.unit.ownership.net import Link, Store
 from walsup.archive.lease_terms import RIVAL_LEASES
 from walsup.archive.owner_record import Owner
-from walsup.archive.ownership.claim import Rivals
+from walsup.archive.ownership.claim import OwnerWatch
 from walsup.archive.paths import OWNER_KEY
 
 LEASE_S = 6.0
@@ -43,7 +43,7 @@ class Rules:
     bytes_count: bool = True
 
 
-class Impatient(Rivals):
+class Impatient(OwnerWatch):
     """Takes a holder for dead after half the time."""
 
     def unchanged_s(self, content: bytes, seen_s: float) -> float:
@@ -51,7 +51,7 @@ class Impatient(Rivals):
         return 2 * super().unchanged_s(content, seen_s)
 
 
-class WrongSide(Rivals):
+class WrongSide(OwnerWatch):
     """Takes a holder for dead that has just renewed, and for alive when it is silent."""
 
     def unchanged_s(self, content: bytes, seen_s: float) -> float:
@@ -59,7 +59,7 @@ class WrongSide(Rivals):
         return 2 * RIVAL_LEASES * LEASE_S - super().unchanged_s(content, seen_s)
 
 
-class FromRequest(Rivals):
+class FromRequest(OwnerWatch):
     """Counts from when a version was asked for, which may be long before it was there."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -96,13 +96,13 @@ class Naive(Link):
             return found.etag
 
 
-def rivals(rules: Rules, clock: Callable[[], float]) -> Rivals:
+def rivals(rules: Rules, clock: Callable[[], float]) -> OwnerWatch:
     """Return what watches another holder."""
     if not rules.four_leases:
         return Impatient(clock)
     if not rules.right_side:
         return WrongSide(clock)
-    return Rivals(clock) if rules.counted_from_receipt else FromRequest(clock)
+    return OwnerWatch(clock) if rules.counted_from_receipt else FromRequest(clock)
 
 
 def owner_in(store: Store) -> Owner | None:

@@ -9,7 +9,7 @@ from walsup.archive.catalog import commit_times as owners
 from walsup.archive.catalog.timelines import TimelineHistory
 from walsup.archive.lease_terms import RIVAL_LEASES
 from walsup.archive.ownership import role, takeover
-from walsup.archive.ownership.claim import Rivals
+from walsup.archive.ownership.claim import OwnerWatch
 from walsup.archive.ownership.lease import Lease
 from walsup.archive.ownership.role import (
     HeldByAnother,
@@ -80,7 +80,7 @@ async def _rank(one: Instance) -> role.Rank:
     return role.decide_role(own, owner, above, empty=False)
 
 
-async def _claimed(one: Instance, watched: Rivals) -> bool:
+async def _claimed(one: Instance, watched: OwnerWatch) -> bool:
     found = await takeover.before_start(one.bucket, one.claimant(), watched, unsafe=False)
     one.claimed = found if isinstance(found, Lease) else None
     return found is None or isinstance(found, Lease)

@@ -24,7 +24,7 @@ _DROP = (
 )
 
 
-class Keep:
+class UnarchivedSlot:
     """The slot, which advances with the archive."""
 
     def __init__(self, context: AgentContext) -> None:

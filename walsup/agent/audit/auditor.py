@@ -9,7 +9,7 @@ from walsup import log
 from walsup.agent.audit import board_report, restore_window, round_scope, rounds
 from walsup.agent.audit import ledger as remembered
 from walsup.agent.audit.ledger import SAVE_EVERY_S, State, compared
-from walsup.agent.audit.repairs import Mender, Reading
+from walsup.agent.audit.repairs import Reading, SegmentRepair
 from walsup.agent.audit.restore_window import Stretch
 from walsup.agent.audit.round_result import Result
 from walsup.agent.context import AgentContext
@@ -30,7 +30,7 @@ class Auditor:
 
     def __init__(self, context: AgentContext) -> None:
         self._context = context
-        self._mender = Mender(context)
+        self._repairs = SegmentRepair(context)
         self._lease: Lease | None = None
         self._state: State | None = None
         self._document: remembered.AuditRecord | None = None
@@ -179,14 +179,14 @@ class Auditor:
 
     async def _settle(self, scope: Scope, found: RoundFindings, proven: BackupSeen) -> Result:
         context, whole = self._context, scope.first == 0
-        reading = await self._mender.read(scope, found)
+        reading = await self._repairs.read(scope, found)
         names = (*reading.damaged, *found.damaged)
         bad = restore_window.merged((*found.missing, *restore_window.numbers_of(names, scope.size)))
         if not whole:
             bad = restore_window.merged(
                 (*bad, *restore_window.minus(self._bad, [(scope.first, 1 << 62)]))
             )
-        pushed, waits = await self._mender.repair(scope, bad)
+        pushed, waits = await self._repairs.repair(scope, bad)
         lost = restore_window.without(bad, pushed | waits)
         unfit = context.board.snapshot.audit.unfit_backups
         oldest = self._conclude(scope, found, lost, proven)

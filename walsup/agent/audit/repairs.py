@@ -36,7 +36,7 @@ class Reading(NamedTuple):
     until: int
 
 
-class Mender:
+class SegmentRepair:
     """Remembers its pushes, so that a push that changes nothing is not repeated at once."""
 
     def __init__(self, context: AgentContext) -> None:

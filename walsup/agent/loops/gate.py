@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 
 from walsup import units
-from walsup.agent.archiving.gate_opening import GateOpening
+from walsup.agent.archiving.archiving_start import ArchivingStart
 from walsup.agent.archiving.lease_holder import hold, withdraw
 from walsup.agent.archiving.promotion import until_primary
 from walsup.agent.context import AgentContext
@@ -29,13 +29,13 @@ async def gate(context: AgentContext) -> None:
         await context.signals.stopping.wait()
         return
     failures = 0
-    keeper = (
-        GateOpening(context, context.session.engine)
+    start = (
+        ArchivingStart(context, context.session.engine)
         if isinstance(context.session.engine, Engine)
         else None
     )
     while True:
-        fault = await _try_open(context, keeper)
+        fault = await _try_open(context, start)
         if fault is None and context.session.lease is not None:
             failures = 0
             context.board.clear(Subject.GATE)
@@ -49,8 +49,8 @@ async def gate(context: AgentContext) -> None:
         context.signals.reopen.clear()
 
 
-async def _try_open(context: AgentContext, keeper: GateOpening | None) -> Fault | None:
-    if keeper is None or context.session.bucket is None:
+async def _try_open(context: AgentContext, start: ArchivingStart | None) -> Fault | None:
+    if start is None or context.session.bucket is None:
         return context.session.engine if isinstance(context.session.engine, Fault) else None
     while not _running(context) and not context.signals.sweeping.is_set():  # noqa: ASYNC110 (files have no event)
         await asyncio.sleep(0.05)
@@ -64,7 +64,7 @@ async def _try_open(context: AgentContext, keeper: GateOpening | None) -> Fault 
     await until_primary(context)
     context.session.rival = None
     try:
-        return await keeper.open(context.session.bucket)
+        return await start.open(context.session.bucket)
     except Exception as raised:  # noqa: BLE001 (whatever it is, archiving stays disabled)
         return classify(raised)
 

@@ -17,7 +17,7 @@ from walsup.agent.database_login import login_fault
 from walsup.agent.recovery.low_settings import too_low
 from walsup.agent.recovery.miss_handler import MissHandler
 from walsup.agent.recovery.subscriptions import disable_subscriptions
-from walsup.agent.recovery.timeline_claim import Reclaim
+from walsup.agent.recovery.timeline_claim import TimelineClaim
 from walsup.agent.snapshot import RestoreState
 from walsup.agent.startup_retry import fault_of
 from walsup.agent.states import RestorePhase
@@ -63,7 +63,7 @@ async def restore(context: AgentContext) -> None:
             TimelineSpan(timeline=n, begin_lsn=begin, end_lsn=end) for n, begin, end in found.legs
         )
     )
-    claim = Reclaim(context, found, line) if found.own else None
+    claim = TimelineClaim(context, found, line) if found.own else None
     works = []
     if handler := await _miss_handler(context, found, line, claim):
         works.append(begin("restore_command", handler.serve))
@@ -86,7 +86,7 @@ async def restore(context: AgentContext) -> None:
 
 
 async def _miss_handler(
-    context: AgentContext, found: Restored, line: TimelineHistory, claim: Reclaim | None
+    context: AgentContext, found: Restored, line: TimelineHistory, claim: TimelineClaim | None
 ) -> MissHandler | None:
     """Return the handler once the source's keys can be read; None: it is no longer needed."""
     while (

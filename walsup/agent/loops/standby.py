@@ -7,15 +7,15 @@ from dataclasses import replace
 from functools import partial
 
 from walsup import log
-from walsup.agent.archiving.unarchived_slot import Keep
+from walsup.agent.archiving.unarchived_slot import UnarchivedSlot
 from walsup.agent.context import AgentContext
 from walsup.agent.recovery.low_settings import too_low
 from walsup.agent.recovery.miss_socket import serve
 from walsup.agent.snapshot import Standby
 from walsup.agent.standby import slot
-from walsup.agent.standby.demotion import Unsure
+from walsup.agent.standby.demotion import UnconfirmedPrimary
 from walsup.agent.standby.followed_timeline import Followed
-from walsup.agent.standby.miss_answers import Follower
+from walsup.agent.standby.miss_answers import MissAnswers
 from walsup.agent.standby.replay_stall import Standstill
 from walsup.agent.standby.stream_progress import ReplayProgress
 from walsup.agent.states import StandbyPhase
@@ -60,7 +60,7 @@ async def standby(context: AgentContext) -> None:
     streams = context.settings.primary_conninfo is not None
     context.board.put(standby=Standby(phase=StandbyPhase.FOLLOWING, streams=streams))
     works = [begin("standby replay", lambda: _sample(context))]
-    follower = None
+    answers = None
     if context.session.bucket is not None and context.settings.role != "primary":
         archive = str(context.settings.archive)
         followed = Followed(
@@ -68,13 +68,13 @@ async def standby(context: AgentContext) -> None:
             epoch=markers.known_epoch(pgdata, archive),
             remember=lambda epoch: markers.remember_epoch(pgdata, archive, epoch),
         )
-        follower = Follower(context, followed, context.session.bucket.region)
-        await asyncio.to_thread(follower.sweep)
-        answer, admit = follower.answer, follower.admit
+        answers = MissAnswers(context, followed, context.session.bucket.region)
+        await asyncio.to_thread(answers.sweep)
+        answer, admit = answers.answer, answers.admit
         works.append(
             begin("restore_command", lambda: serve(context.run_dir, pgdata, answer, admit))
         )
-        works.append(begin("standby archive", partial(_look, context, follower, followed)))
+        works.append(begin("standby archive", partial(_look, context, answers, followed)))
     try:
         await _until_promoted(context)
     finally:
@@ -83,8 +83,8 @@ async def standby(context: AgentContext) -> None:
         await asyncio.gather(*works, return_exceptions=True)
     if context.signals.stopping.is_set():
         return
-    if follower is not None:
-        await asyncio.to_thread(follower.end)
+    if answers is not None:
+        await asyncio.to_thread(answers.end)
     context.pid1.no_reader()
     markers.forget_promotion(pgdata)
     timeline_history.remove_taken(pgdata)
@@ -155,11 +155,11 @@ def _say(before: str | None, now: str | None) -> str | None:
     return now
 
 
-async def _look(context: AgentContext, follower: Follower, followed: Followed) -> None:
+async def _look(context: AgentContext, answers: MissAnswers, followed: Followed) -> None:
     """List the archive every few seconds: where it ends, and whether it answers."""
-    keep, still, unsure = Keep(context), Standstill(), Unsure(context)
+    slot, still, unconfirmed = UnarchivedSlot(context), Standstill(), UnconfirmedPrimary(context)
     while True:
-        bucket: Bucket = follower.source.bucket
+        bucket: Bucket = answers.source.bucket
         began_at = time.time()
         try:
             async with asyncio.timeout(_PATIENCE_S):
@@ -167,11 +167,11 @@ async def _look(context: AgentContext, follower: Follower, followed: Followed) -
         except Exception as raised:  # noqa: BLE001 (whatever the client raises is a fault)
             fault = classify(raised)
             context.board.fault(Subject.BUCKET, fault)
-            await follower.source.heed(fault)
+            await answers.source.heed(fault)
         else:
             context.board.clear(Subject.BUCKET)
             context.board.saw("bucket")
-            await unsure.look(bucket)
+            await unconfirmed.look(bucket)
             if followed.mark is not None:
                 seen = context.board.snapshot.standby
                 awaited = recovery.awaited(context.board.snapshot.init.postgres_pid)
@@ -183,7 +183,7 @@ async def _look(context: AgentContext, follower: Follower, followed: Followed) -
                     context.board.fault(Subject.STANDBY, stands)
                 else:
                     context.board.clear(Subject.STANDBY)
-                await keep.upto(followed.mark.end_lsn)
+                await slot.upto(followed.mark.end_lsn)
         await asyncio.sleep(_ARCHIVE_EVERY_S)
 
 

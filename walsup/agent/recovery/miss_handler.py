@@ -28,7 +28,7 @@ from walsup.agent.recovery.miss_outcomes import (
 )
 from walsup.agent.recovery.miss_socket import serve
 from walsup.agent.recovery.source import Source
-from walsup.agent.recovery.timeline_claim import Reclaim, free_timeline_of
+from walsup.agent.recovery.timeline_claim import TimelineClaim, free_timeline_of
 from walsup.agent.subject import Subject
 from walsup.archive.catalog import listing
 from walsup.archive.catalog.timelines import TimelineHistory
@@ -50,7 +50,11 @@ class MissHandler:
     """Answers for one restore, until the archive ends."""
 
     def __init__(
-        self, context: AgentContext, found: Restored, line: TimelineHistory, claim: Reclaim | None
+        self,
+        context: AgentContext,
+        found: Restored,
+        line: TimelineHistory,
+        claim: TimelineClaim | None,
     ) -> None:
         self._context = context
         self._found = found

@@ -16,7 +16,7 @@ from walsup.archive.faults import Fault, FaultKind
 from walsup.archive.owner_record import Owner
 from walsup.archive.ownership import conditional_writes
 from walsup.archive.ownership.admission import Rejected, Take, TryAgain, reclaim
-from walsup.archive.ownership.claim import Rivals
+from walsup.archive.ownership.claim import OwnerWatch
 from walsup.archive.ownership.claimant import Claimant
 from walsup.archive.ownership.lease import Lease, LostError, Proven, now_s, write
 from walsup.archive.ownership.takeover import recovering_claimant
@@ -29,7 +29,7 @@ _RETRY_S = 1.0
 _ABSENT = b"absent"  # no content of an object
 
 
-class Reclaim:
+class TimelineClaim:
     """The claim of a restore of the own archive; `new_timeline` is 0 until it is held."""
 
     def __init__(self, context: AgentContext, found: Restored, line: TimelineHistory) -> None:
@@ -47,9 +47,9 @@ class Reclaim:
 
     async def run(self) -> None:
         """Claim it and renew the lease, until cancelled."""
-        rivals = Rivals()
+        watch = OwnerWatch()
         while True:
-            fault = await self._once(rivals)
+            fault = await self._once(watch)
             if fault is not None:
                 self._context.board.fault(Subject.OWNER, fault)
                 await asyncio.sleep(_RETRY_S)
@@ -59,12 +59,12 @@ class Reclaim:
             await self._renew()
             self.held.clear()
 
-    async def _once(self, rivals: Rivals) -> Fault | None:
+    async def _once(self, watch: OwnerWatch) -> Fault | None:
         bucket = self._context.session.bucket
         if bucket is None:
             return Fault(FaultKind.NO_BUCKET, "no archive is configured")
         try:
-            decided, etag, before = await self._decide(bucket, rivals)
+            decided, etag, before = await self._decide(bucket, watch)
             if isinstance(decided, (TryAgain, Rejected)):
                 return decided.fault
             unsafe = self._context.settings.unsafe_owner
@@ -91,12 +91,12 @@ class Reclaim:
         return None
 
     async def _decide(
-        self, bucket: Bucket, rivals: Rivals
+        self, bucket: Bucket, watch: OwnerWatch
     ) -> tuple[Take | TryAgain | Rejected, str | None, Owner | None]:
         seen_s = now_s()
         found = await owner_object.stored(bucket)
         owner = commit_times.read(found) if found else None
-        unchanged_s = rivals.unchanged_s(found.content if found else _ABSENT, seen_s)
+        unchanged_s = watch.unchanged_s(found.content if found else _ABSENT, seen_s)
         claimant = self._claimant()
         decided = reclaim(
             owner,

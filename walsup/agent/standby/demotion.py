@@ -13,7 +13,7 @@ from walsup.archive.engine.reader_config import bounded
 from walsup.archive.faults import Fault, FaultKind
 from walsup.archive.ownership import role_query, takeover
 from walsup.archive.ownership.admission import Rejected, TryAgain
-from walsup.archive.ownership.claim import Rivals
+from walsup.archive.ownership.claim import OwnerWatch
 from walsup.archive.ownership.role import HeldByAnother, Neither, Rank, StayPrimary, StepDown
 from walsup.archive.storage.bucket import Bucket
 from walsup.archive.storage.fault_mapping import classify
@@ -55,12 +55,12 @@ async def step_down(context: AgentContext, fault: Fault) -> None:
             return
 
 
-class Unsure:
+class UnconfirmedPrimary:
     """A start that is read-only because the archive has not answered, until it does."""
 
     def __init__(self, context: AgentContext) -> None:
         self._context = context
-        self._rivals = Rivals()
+        self._watch = OwnerWatch()
 
     async def look(self, bucket: Bucket) -> None:
         """Ask the archive; end this start when the answer decides the role.
@@ -95,7 +95,7 @@ class Unsure:
         try:
             who = takeover.claimant(known, self._context.boot)
             claimed = await takeover.before_start(
-                bucket, who, self._rivals, unsafe=known.unsafe_owner
+                bucket, who, self._watch, unsafe=known.unsafe_owner
             )
         except Exception as raised:  # noqa: BLE001 (asked again with the next look)
             return classify(raised)

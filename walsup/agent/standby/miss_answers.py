@@ -31,7 +31,7 @@ _ANSWER_S = STANDBY_PATIENCE_S - 0.25
 _KEPT = ".walsup-fetched-"
 
 
-class Follower:
+class MissAnswers:
     """Answers for one standby."""
 
     def __init__(self, context: AgentContext, followed: Followed, region: str | None) -> None:

@@ -26,7 +26,7 @@ _OWN_RACES = 3
 _ABSENT = b"absent"  # differs from the content of any object
 
 
-class Rivals:
+class OwnerWatch:
     """How long the owner object has been unchanged, by this machine's clock alone."""
 
     def __init__(self, clock: Clock = now_s) -> None:
@@ -77,7 +77,7 @@ class Checks(Protocol):
 
 
 async def claim(
-    bucket: Bucket, claimant: Claimant, rivals: Rivals, checks: Checks
+    bucket: Bucket, claimant: Claimant, watch: OwnerWatch, checks: Checks
 ) -> Lease | TryAgain | Rejected:
     """Read the owner object, decide, compare disk and bucket, and write it with a condition.
 
@@ -89,7 +89,7 @@ async def claim(
     """
     answer: Lease | TryAgain | Rejected | None = None
     for _ in range(_OWN_RACES):
-        answer = await _claim(bucket, claimant, rivals, checks)
+        answer = await _claim(bucket, claimant, watch, checks)
         if answer is not None or not await _is_own(bucket, claimant):
             break
     return answer or TryAgain(
@@ -109,10 +109,10 @@ async def _is_own(bucket: Bucket, claimant: Claimant) -> bool:
 
 
 async def _claim(
-    bucket: Bucket, claimant: Claimant, rivals: Rivals, checks: Checks
+    bucket: Bucket, claimant: Claimant, watch: OwnerWatch, checks: Checks
 ) -> Lease | TryAgain | Rejected | None:
     """Try once; None: the owner object was written meanwhile."""
-    etag, before, decided = await _decide(bucket, claimant, rivals, checks)
+    etag, before, decided = await _decide(bucket, claimant, watch, checks)
     if not isinstance(decided, Take):
         return decided
     wanted = decided.owner
@@ -139,22 +139,22 @@ async def _claim(
     wanted = owner_line.claimed(wanted, before, claimant.control.timeline, claimant.left)
     if isinstance(conditional := await checks.conditional_bucket(), Fault):
         return Rejected(conditional, foreign=False)
-    if (written := await write(conditional, wanted, etag, clock=rivals.clock)) is None:
+    if (written := await write(conditional, wanted, etag, clock=watch.clock)) is None:
         return None
-    return Lease(conditional, written, rivals.clock)
+    return Lease(conditional, written, watch.clock)
 
 
 async def _decide(
-    bucket: Bucket, claimant: Claimant, rivals: Rivals, checks: Checks
+    bucket: Bucket, claimant: Claimant, watch: OwnerWatch, checks: Checks
 ) -> tuple[str | None, Owner | None, Take | TryAgain | Rejected]:
     """Read the owner object and judge; return its tag and the object too, None if there is none."""
-    seen_s = rivals.clock()
+    seen_s = watch.clock()
     found = await owner_object.stored(bucket)
     if found is None:
-        absent_s = rivals.unchanged_s(_ABSENT, seen_s)
+        absent_s = watch.unchanged_s(_ABSENT, seen_s)
         return None, None, await _without_owner(bucket, claimant, absent_s, checks)
     owner = commit_times.read(found)
-    unchanged_s = rivals.unchanged_s(found.content, seen_s)
+    unchanged_s = watch.unchanged_s(found.content, seen_s)
     decided = admission.decide_claim(
         owner,
         claimant,
@@ -164,7 +164,7 @@ async def _decide(
     )
     if isinstance(decided, Take):
         return found.etag, owner, decided
-    return found.etag, owner, decided._replace(living=rivals.living(owner, claimant, unchanged_s))
+    return found.etag, owner, decided._replace(living=watch.living(owner, claimant, unchanged_s))
 
 
 async def _without_owner(

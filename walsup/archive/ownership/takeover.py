@@ -15,7 +15,7 @@ from walsup.archive.faults import Fault, FaultError, FaultKind
 from walsup.archive.owner_record import Owner
 from walsup.archive.ownership import admission, conditional_writes
 from walsup.archive.ownership.admission import Rejected, TryAgain
-from walsup.archive.ownership.claim import Rivals, claim
+from walsup.archive.ownership.claim import OwnerWatch, claim
 from walsup.archive.ownership.claimant import Claimant
 from walsup.archive.ownership.conditional_writes import Conditional
 from walsup.archive.ownership.divergence import Divergence
@@ -77,7 +77,7 @@ def recovering_claimant(known: Settings, boot: str, engine_name: str) -> Claiman
 
 
 async def before_start(
-    bucket: Bucket, who: Claimant, rivals: Rivals, *, unsafe: bool
+    bucket: Bucket, who: Claimant, watch: OwnerWatch, *, unsafe: bool
 ) -> Lease | TryAgain | Rejected | None:
     """Claim the archive for a primary that is about to be started.
 
@@ -90,7 +90,7 @@ async def before_start(
     owner = await commit_times.owner(bucket)
     if owner is None or owner.state == "wiping":
         return None
-    return await claim(bucket, who, rivals, _ChecksBeforeStart(bucket, unsafe=unsafe))
+    return await claim(bucket, who, watch, _ChecksBeforeStart(bucket, unsafe=unsafe))
 
 
 class _ChecksBeforeStart:
@@ -124,7 +124,7 @@ class Promotion:
         self._bucket = bucket
         self._who = who
         self._clock = clock
-        self._rivals = Rivals(clock)
+        self._watch = OwnerWatch(clock)
         self._read: tuple[Owner, str, float] | None = None
 
     async def look(self) -> admission.Take | TryAgain | Rejected | None:
@@ -139,12 +139,12 @@ class Promotion:
             self._read = None
             return None
         owner = Owner.from_json(found.content)
-        unchanged_s = self._rivals.unchanged_s(found.content, seen_s)
+        unchanged_s = self._watch.unchanged_s(found.content, seen_s)
         self._read = (owner, found.etag, unchanged_s)
         decided = self._decide(owner, unchanged_s, 0)
         if isinstance(decided, admission.Take):
             return decided
-        living = self._rivals.living(owner, self._who, unchanged_s)
+        living = self._watch.living(owner, self._who, unchanged_s)
         return decided._replace(living=living)
 
     @property

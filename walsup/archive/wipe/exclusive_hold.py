@@ -12,7 +12,7 @@ from walsup.archive.catalog import owner_object
 from walsup.archive.lease_terms import HOLDER_LEASES, RIVAL_LEASES
 from walsup.archive.owner_record import NOBODY, Owner
 from walsup.archive.ownership import conditional_writes
-from walsup.archive.ownership.claim import Rivals
+from walsup.archive.ownership.claim import OwnerWatch
 from walsup.archive.ownership.conditional_writes import Conditional
 from walsup.archive.ownership.lease import Lease, Proven, now_s, write
 from walsup.archive.storage.bucket import Bucket, Object
@@ -73,7 +73,7 @@ async def take(bucket: Conditional, lease_s: float, say: Say) -> Lease:
     Raises:
         ArchiveError: a database is active there; otherwise what the bucket raises.
     """
-    boot, rivals = os.urandom(16).hex(), Rivals()
+    boot, watch = os.urandom(16).hex(), OwnerWatch()
     first, said_s, lost = b"", -math.inf, 0
     while lost < _MOST_LOST:
         seen_s = now_s()
@@ -83,7 +83,7 @@ async def take(bucket: Conditional, lease_s: float, say: Say) -> Lease:
         if found is not None:
             owner, seen = found
             etag = seen.etag
-            unchanged_s = rivals.unchanged_s(seen.content, seen_s)
+            unchanged_s = watch.unchanged_s(seen.content, seen_s)
             patience_s = RIVAL_LEASES * max(owner.lease_s, lease_s)
             first = first or seen.content
             if not is_free(owner) and unchanged_s < patience_s:

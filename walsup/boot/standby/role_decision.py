@@ -15,7 +15,7 @@ from walsup.archive.faults import Fault
 from walsup.archive.lease_terms import RIVAL_LEASES
 from walsup.archive.ownership import role_query, takeover
 from walsup.archive.ownership.admission import Rejected
-from walsup.archive.ownership.claim import Rivals
+from walsup.archive.ownership.claim import OwnerWatch
 from walsup.archive.ownership.lease import Lease
 from walsup.archive.ownership.role import (
     HeldByAnother,
@@ -165,7 +165,7 @@ def _claim(known: Settings, hand: Handover) -> str:
 
     The start waits for a holder that may still live, as long as its lease can last.
     """
-    rivals = Rivals()
+    watch = OwnerWatch()
     silent_s = time.monotonic() + _SURE_AFTER_S
     deadline_s = time.monotonic() + _SURE_AFTER_S + RIVAL_LEASES * known.lease_s
     hand.send(Progress("claiming the archive for this start"))
@@ -173,7 +173,7 @@ def _claim(known: Settings, hand: Handover) -> str:
         try:
             known = hand.current.known
             bucket, who = open_bucket(known), takeover.claimant(known, hand.boot)
-            asked = takeover.before_start(bucket, who, rivals, unsafe=known.unsafe_owner)
+            asked = takeover.before_start(bucket, who, watch, unsafe=known.unsafe_owner)
             claimed = asyncio.run(asked)
         except Exception as raised:  # noqa: BLE001 (any failure is no answer)
             fault = classify(raised)

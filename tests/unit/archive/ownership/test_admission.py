@@ -13,7 +13,7 @@ from walsup.archive.ownership.admission import (
     promotion,
     reclaim,
 )
-from walsup.archive.ownership.claim import Rivals
+from walsup.archive.ownership.claim import OwnerWatch
 from walsup.archive.ownership.claimant import Claimant
 from walsup.archive.ownership.lease import now_s
 from walsup.datadir.markers import Adoption
@@ -137,7 +137,7 @@ def test_what_was_given_up_is_claimed_anew_by_the_same_start() -> None:
 @pytest.mark.rule("one-owner")
 def test_silence_is_measured_by_content() -> None:
     """A server without tags, or with changing ones, neither kills a holder nor keeps a dead one."""
-    rivals = Rivals()
+    rivals = OwnerWatch()
     assert rivals.unchanged_s(OWNER.to_json(), now_s()) == 0
     assert rivals.unchanged_s(OWNER.to_json(), now_s() + 60) >= 59
     assert rivals.unchanged_s(OWNER.signed().to_json(), now_s() + 60) < 61
@@ -318,7 +318,7 @@ def test_what_was_claimed_before_a_promotion_reaches_no_further_than_the_directo
 
 def test_a_living_rival_is_one_that_writes_while_we_watch() -> None:
     """One reading shows nothing; a stopped or silent one does not live; nor does our own start."""
-    rivals, who = Rivals(), claimant()
+    rivals, who = OwnerWatch(), claimant()
     rivals.unchanged_s(RUNNING.signed().to_json(), now_s())
     assert rivals.living(RUNNING, who, 0) is None
     rivals.unchanged_s(RUNNING.signed().to_json(), now_s())

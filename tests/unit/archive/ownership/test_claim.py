@@ -10,7 +10,7 @@ from tests.unit.archive.ownership.test_admission import OWNER, SIZE, SYSTEM, cla
 from walsup.archive.faults import Fault, FaultKind
 from walsup.archive.owner_record import Owner
 from walsup.archive.ownership.admission import Rejected
-from walsup.archive.ownership.claim import Rivals, claim
+from walsup.archive.ownership.claim import OwnerWatch, claim
 from walsup.archive.ownership.divergence import Divergence
 from walsup.archive.ownership.identity import Evidence
 from walsup.archive.ownership.lease import Lease
@@ -58,7 +58,7 @@ async def checks(tmp_path: Path) -> AsyncIterator[Recorded]:
 
 
 async def _claim(checks: Recorded) -> object:
-    return await claim(checks.bucket, RETURNING, Rivals(), checks)
+    return await claim(checks.bucket, RETURNING, OwnerWatch(), checks)
 
 
 async def _owner(checks: Recorded) -> Owner | None:

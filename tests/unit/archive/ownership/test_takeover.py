@@ -13,7 +13,7 @@ from walsup.archive.lease_terms import RIVAL_LEASES
 from walsup.archive.owner_record import Owner
 from walsup.archive.ownership import takeover
 from walsup.archive.ownership.admission import Rejected, Take, TryAgain
-from walsup.archive.ownership.claim import Rivals
+from walsup.archive.ownership.claim import OwnerWatch
 from walsup.archive.ownership.lease import Lease
 from walsup.archive.ownership.takeover import Promotion
 from walsup.archive.paths import OWNER_KEY
@@ -56,7 +56,7 @@ async def _owner(bucket: FileBucket) -> Owner:
 
 
 async def _before_start(bucket: FileBucket, clock: StandingClock, **who: object) -> object:
-    return await takeover.before_start(bucket, claimant(**who), Rivals(clock), unsafe=False)
+    return await takeover.before_start(bucket, claimant(**who), OwnerWatch(clock), unsafe=False)
 
 
 async def test_a_start_claims_nothing_where_no_owner_was(

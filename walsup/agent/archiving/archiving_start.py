@@ -21,7 +21,7 @@ from walsup.archive.faults import Fault, FaultKind
 from walsup.archive.owner_record import Owner
 from walsup.archive.ownership import takeover
 from walsup.archive.ownership.admission import Rejected, TryAgain
-from walsup.archive.ownership.claim import Rivals, claim
+from walsup.archive.ownership.claim import OwnerWatch, claim
 from walsup.archive.ownership.lease import Lease
 from walsup.archive.storage.bucket import Bucket
 from walsup.datadir import markers
@@ -34,13 +34,13 @@ from walsup.postgres.wal_files import timeline_history
 _DAEMON_PATIENCE_S = 10.0
 
 
-class GateOpening:
-    """Enables archiving if this instance owns, or may claim, the archive; remembers its rivals."""
+class ArchivingStart:
+    """Enables archiving if this instance owns, or may claim, the archive; remembers its watch."""
 
     def __init__(self, context: AgentContext, engine: Engine) -> None:
         self._context = context
         self._engine = engine
-        self._rivals = Rivals()
+        self._watch = OwnerWatch()
         self._trusted = TrustedBucket()
 
     async def open(self, bucket: Bucket) -> Fault | None:
@@ -62,7 +62,7 @@ class GateOpening:
             encryption=key,
         )
         checks = ClaimChecks(context, self._engine, bucket, who, self._trusted)
-        answer = await claim(bucket, who, self._rivals, checks)
+        answer = await claim(bucket, who, self._watch, checks)
         match answer:
             case TryAgain(fault=fault, living=living):
                 context.session.rival = living
