@@ -17,7 +17,7 @@ from dev.harness.processes.layout import archive_environment
 from dev.harness.scenarios.clones import answer_of_clone
 from walsup import settings
 from walsup.archive import valid_keys
-from walsup.archive.catalog import listing
+from walsup.archive.catalog import base_backups, listing
 from walsup.archive.storage.bucket import open_bucket
 from walsup.postgres.wal import Segment
 
@@ -44,7 +44,7 @@ async def test_a_name_is_not_the_object_however_many_lie_deeper(s3: S3Server) ->
         assert pages[0].folders == ("wal_005/000000010000000000000003.zst/", "wal_005/old/")
         assert await listing.timelines(bucket) == (1,)
         assert (await listing.advance(bucket, first.previous())).mark == first.next()
-        assert await listing.backups(bucket) == ()
+        assert await base_backups.backups(bucket) == ()
         assert not await listing.is_empty(bucket)
         assert sum(proxy.seen.values()) < 10
 

@@ -10,9 +10,9 @@ from typing import TypeVar
 
 from walsup import units
 from walsup.archive.catalog import inventory, listing
+from walsup.archive.catalog.base_backups import Backup
 from walsup.archive.catalog.default_line import latest
 from walsup.archive.catalog.inventory import Reader
-from walsup.archive.catalog.listing import Backup
 from walsup.archive.catalog.timelines import TimelineHistory, reach
 from walsup.archive.faults import Fault, FaultError
 from walsup.archive.storage.fault_mapping import classify

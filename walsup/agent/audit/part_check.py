@@ -3,7 +3,7 @@
 from walsup.agent.audit import rounds
 from walsup.agent.context import AgentContext
 from walsup.archive.catalog import backup_parts, inventory
-from walsup.archive.catalog.listing import Backup
+from walsup.archive.catalog.base_backups import Backup
 from walsup.archive.storage.bucket import Bucket
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from walsup.agent.audit import part_check
 from walsup.agent.context import AgentContext
 from walsup.archive.catalog import listing
-from walsup.archive.catalog.listing import Backup
+from walsup.archive.catalog.base_backups import Backup
 from walsup.archive.catalog.timelines import TimelineHistory
 from walsup.archive.storage.bucket import Bucket
 from walsup.postgres.wal import Segment

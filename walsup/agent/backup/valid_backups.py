@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from walsup.agent.context import AgentContext
-from walsup.archive.catalog import listing
-from walsup.archive.catalog.listing import Backup
+from walsup.archive.catalog import base_backups
+from walsup.archive.catalog.base_backups import Backup
 from walsup.archive.storage.bucket import Bucket
 from walsup.postgres import pg_control
 from walsup.postgres.pg_control import ControlData
@@ -21,7 +21,7 @@ async def newest(context: AgentContext, bucket: Bucket) -> Backup | None:
     """
     seen = context.board.snapshot
     timeline = seen.database.timeline or pg_control.read(context.settings.pgdata).timeline
-    found = counted(context, await listing.backups(bucket), seen.database.current_lsn)
+    found = counted(context, await base_backups.backups(bucket), seen.database.current_lsn)
     # 0: its name has no timeline.
     on_timeline = [backup for backup in found if backup.timeline in (0, timeline)]
     return on_timeline[-1] if on_timeline else None

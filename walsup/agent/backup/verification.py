@@ -9,7 +9,7 @@ from walsup.agent.context import AgentContext
 from walsup.agent.snapshot import BackupSeen
 from walsup.agent.states import BackupState
 from walsup.agent.subject import Subject
-from walsup.archive.catalog.listing import Backup
+from walsup.archive.catalog.base_backups import Backup
 from walsup.archive.engine import decryption
 from walsup.archive.engine.adapter import Engine
 from walsup.archive.faults import Fault, FaultKind

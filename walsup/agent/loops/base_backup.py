@@ -16,7 +16,7 @@ from walsup.agent.events import any_set
 from walsup.agent.snapshot import BackupSeen
 from walsup.agent.states import BackupState, GateState
 from walsup.agent.subject import Subject
-from walsup.archive.catalog import listing
+from walsup.archive.catalog import base_backups
 from walsup.archive.engine import decryption, run_once
 from walsup.archive.engine.adapter import Engine
 from walsup.archive.engine.commands import Failure
@@ -226,7 +226,7 @@ def _note(context: AgentContext, left_out: tuple[LeftOut, ...]) -> str:
     preloads = ""
     if not (pgdata / config.PATRONIS).exists():
         preloads = config.effective(pgdata, ()).values.get(config.PRELOADED, "")
-    return listing.note(preloads, sizes.sizes(pgdata), left_out)
+    return base_backups.note(preloads, sizes.sizes(pgdata), left_out)
 
 
 async def _first_segment(context: AgentContext) -> bool:

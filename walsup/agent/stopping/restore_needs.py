@@ -6,8 +6,8 @@ from typing import NamedTuple
 from walsup.agent.audit import part_check
 from walsup.agent.backup import valid_backups
 from walsup.agent.context import AgentContext
-from walsup.archive.catalog import listing
-from walsup.archive.catalog.listing import Backup
+from walsup.archive.catalog import base_backups, listing
+from walsup.archive.catalog.base_backups import Backup
 from walsup.archive.catalog.timelines import TimelineHistory, reach
 from walsup.archive.engine import decryption
 from walsup.archive.storage.bucket import Bucket
@@ -41,7 +41,7 @@ async def look(
     line = TimelineHistory.of(
         found.timeline, timeline_history.left(context.settings.pgdata, found.timeline)
     )
-    backups = await listing.backups(bucket)
+    backups = await base_backups.backups(bucket)
     fitting = [
         backup
         for backup in valid_backups.counted_at_end(context, backups, found)

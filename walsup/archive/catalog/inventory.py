@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from walsup.archive.catalog import commit_times, listing
+from walsup.archive.catalog import base_backups, commit_times, listing
 from walsup.archive.catalog.backup_parts import ListedFile, PartList
-from walsup.archive.catalog.listing import Backup
+from walsup.archive.catalog.base_backups import Backup
 from walsup.archive.catalog.scope import least_segment_bytes
 from walsup.archive.catalog.timelines import TimelineHistory, segment_size
 from walsup.archive.engine.adapter import Engine
@@ -146,7 +146,7 @@ async def look(bucket: Readable) -> Offer:
     Raises:
         what the bucket raises; ValueError: the owner object cannot be read.
     """
-    backups = await listing.backups(bucket)
+    backups = await base_backups.backups(bucket)
     return Offer(
         backups=tuple(sorted(backups, key=lambda b: (b.finish_lsn, b.timeline))),
         timelines=await listing.timelines(bucket),

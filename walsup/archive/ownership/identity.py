@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-from walsup.archive.catalog import listing
-from walsup.archive.catalog.listing import Backup
+from walsup.archive.catalog import base_backups, listing
+from walsup.archive.catalog.base_backups import Backup
 from walsup.archive.engine.adapter import Engine
 from walsup.archive.engine.commands import Commands
 from walsup.archive.faults import Fault, FaultError, FaultKind
@@ -39,7 +39,7 @@ async def gather(
     """
     newest = await listing.newest_segment(bucket)
     compression = _COMPRESSION.get(newest[len(strip_extension(newest)) :])
-    backups = await listing.backups(bucket)
+    backups = await base_backups.backups(bucket)
     for backup in reversed(backups):
         if backup.system_id is not None:
             return Evidence(

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from walsup.archive.catalog.listing import Backup
+from walsup.archive.catalog.base_backups import Backup
 from walsup.boot import staging
 from walsup.errors import ArchiveError
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from walsup.archive.catalog.base_backups import Backup
 from walsup.archive.catalog.inventory import Offer
-from walsup.archive.catalog.listing import Backup
 from walsup.archive.catalog.timelines import TimelineHistory
 from walsup.boot.restore.target import Target
 from walsup.postgres.wal import parse_lsn

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from walsup.archive.catalog.listing import Backup
+from walsup.archive.catalog.base_backups import Backup
 from walsup.boot import disk_space, libraries, staging
 from walsup.boot.existing_cluster import inner_tablespaces
 from walsup.boot.restore import late_tablespaces, links, required_space

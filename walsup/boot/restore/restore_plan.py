@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from walsup.archive.catalog.base_backups import Backup
 from walsup.archive.catalog.inventory import Offer
-from walsup.archive.catalog.listing import Backup
 from walsup.archive.catalog.timelines import TimelineHistory
 from walsup.archive.owner_record import Owner
 from walsup.boot.restore.target import Target

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from walsup.agent.backup.valid_backups import may_be_ours
-from walsup.archive.catalog.listing import Backup
+from walsup.archive.catalog.base_backups import Backup
 
 
 @pytest.mark.rule("ownership")

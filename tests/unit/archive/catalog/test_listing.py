@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from walsup.archive.catalog import listing
+from walsup.archive.catalog import base_backups, listing
 from walsup.archive.storage.bucket import Listed, ListingPage, Object
 from walsup.archive.storage.directory_bucket import FileBucket
 from walsup.settings import FileArchive
@@ -63,7 +63,7 @@ class Shelf:
 )
 def test_what_a_cluster_loads(told: object, preloads: str) -> None:
     """Only walsup's own note is read; an operator's says nothing, and hides no backup."""
-    found = asyncio.run(listing.backups(Shelf({"LSN": 1, "UserData": told})))
+    found = asyncio.run(base_backups.backups(Shelf({"LSN": 1, "UserData": told})))
     assert [backup.preloads for backup in found] == [preloads]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from walsup.archive.catalog.listing import Backup
+from walsup.archive.catalog.base_backups import Backup
 from walsup.boot import staging
 from walsup.boot.existing_cluster import inner_tablespaces
 from walsup.boot.inspect import look

@@ -2,8 +2,8 @@
 
 import pytest
 
+from walsup.archive.catalog.base_backups import Backup
 from walsup.archive.catalog.inventory import Offer
-from walsup.archive.catalog.listing import Backup
 from walsup.archive.catalog.timelines import TimelineHistory
 from walsup.boot.restore import backup_choice
 from walsup.boot.restore.target import Target

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from walsup.archive.catalog.listing import Backup
+from walsup.archive.catalog.base_backups import Backup
 from walsup.archive.catalog.timelines import TimelineHistory
 from walsup.archive.owner_record import Owner
 from walsup.boot.restore import reachability
