@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
-from walsup.archive.catalog.inventory import PERMANENT, Reader
+from walsup.archive.catalog.archive_reader import PERMANENT, Reader
 from walsup.archive.faults import FaultError, FaultKind
 from walsup.postgres.wal import LONG_PAGE_HEADER_BYTES, Segment, long_page_header
 

@@ -10,9 +10,9 @@ from typing import TypeVar
 
 from walsup import units
 from walsup.archive.catalog import inventory, listing
+from walsup.archive.catalog.archive_reader import PERMANENT, Reader
 from walsup.archive.catalog.base_backups import Backup
 from walsup.archive.catalog.default_line import latest
-from walsup.archive.catalog.inventory import Reader
 from walsup.archive.catalog.timelines import TimelineHistory, reach
 from walsup.archive.faults import Fault, FaultError
 from walsup.archive.storage.fault_mapping import classify
@@ -173,7 +173,7 @@ async def _followed(reader: Reader, offer: inventory.Offer) -> tuple[TimelineHis
     try:
         return (await latest(reader, offer)).line, ""
     except (FaultError, ValueError) as problem:
-        if isinstance(problem, FaultError) and problem.fault.kind not in inventory.PERMANENT:
+        if isinstance(problem, FaultError) and problem.fault.kind not in PERMANENT:
             raise
         return None, str(problem)
 

@@ -16,7 +16,7 @@ from walsup.agent.context import AgentContext
 from walsup.agent.lag_meter import WritePosition
 from walsup.agent.subject import Subject
 from walsup.archive.catalog import listing
-from walsup.archive.catalog.inventory import PERMANENT, Reader
+from walsup.archive.catalog.archive_reader import PERMANENT, Reader
 from walsup.archive.catalog.listing import Run
 from walsup.archive.catalog.scope import Stamp
 from walsup.archive.engine import decryption

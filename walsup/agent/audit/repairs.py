@@ -10,7 +10,7 @@ from walsup.agent import segment_contents
 from walsup.agent.audit import board_report, push_again
 from walsup.agent.audit.restore_window import Stretch
 from walsup.agent.context import AgentContext
-from walsup.archive.catalog.inventory import Reader
+from walsup.archive.catalog.archive_reader import Reader
 from walsup.archive.catalog.scope import Scope, Stamp
 from walsup.archive.engine import decryption
 from walsup.archive.engine.adapter import Engine

@@ -4,8 +4,8 @@ from walsup import log
 from walsup.agent.backup import engine_readback, omissions
 from walsup.agent.backup.needs import own_segments
 from walsup.agent.context import AgentContext
+from walsup.archive.catalog.archive_reader import Reader
 from walsup.archive.catalog.base_backups import Backup
-from walsup.archive.catalog.inventory import Reader
 from walsup.archive.engine import decryption
 from walsup.archive.engine.adapter import Engine
 from walsup.archive.engine.reader_config import render_reader, trust

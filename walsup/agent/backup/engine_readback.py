@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from walsup.archive.catalog import listing
+from walsup.archive.catalog.archive_reader import Reader
 from walsup.archive.catalog.base_backups import Backup
-from walsup.archive.catalog.inventory import Reader
 from walsup.archive.faults import UNCLEAR, Fault, FaultError, FaultKind
 from walsup.archive.valid_keys import parts_folder
 from walsup.postgres.wal import long_page_header, strip_extension

@@ -7,7 +7,7 @@ from walsup import log
 from walsup.agent.archiving import engine_daemon
 from walsup.agent.context import AgentContext
 from walsup.agent.subject import Subject
-from walsup.archive.catalog.inventory import Reader
+from walsup.archive.catalog.archive_reader import Reader
 from walsup.archive.engine.adapter import DEFAULT_COMPRESSION, Engine
 from walsup.archive.engine.reader_config import bounded
 from walsup.archive.faults import Fault, FaultKind

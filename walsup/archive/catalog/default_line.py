@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from walsup.archive.catalog import inventory, listing, owner_line
-from walsup.archive.catalog.inventory import Offer, Reader
+from walsup.archive.catalog.archive_reader import Reader
+from walsup.archive.catalog.inventory import Offer
 from walsup.archive.catalog.timelines import TimelineHistory, TimelineSpan
 from walsup.archive.owner_record import Owner
 from walsup.postgres.wal import Kind, classify, show_lsn

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from walsup.archive.catalog import commit_times, inventory, listing, owner_line
-from walsup.archive.catalog.inventory import Reader
+from walsup.archive.catalog.archive_reader import Reader
 from walsup.archive.catalog.timelines import TimelineHistory
 from walsup.archive.owner_record import Owner
 from walsup.archive.ownership import role

@@ -4,7 +4,7 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from walsup.archive.catalog.inventory import Reader
+from walsup.archive.catalog.archive_reader import Reader
 from walsup.archive.engine import adapter as engines
 from walsup.archive.engine import decryption
 from walsup.archive.engine.adapter import Engine

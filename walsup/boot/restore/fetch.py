@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from walsup.archive.catalog import inventory
+from walsup.archive.catalog.archive_reader import PERMANENT, Reader
 from walsup.archive.catalog.base_backups import Backup
-from walsup.archive.catalog.inventory import PERMANENT, Reader
 from walsup.archive.engine import lent_keys
 from walsup.archive.engine.commands import Failure
 from walsup.archive.faults import FaultKind

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from walsup.archive.catalog import inventory
+from walsup.archive.catalog.archive_reader import PERMANENT, Reader
 from walsup.archive.catalog.base_backups import Backup
 from walsup.archive.catalog.default_line import latest
-from walsup.archive.catalog.inventory import PERMANENT, Offer, Reader
+from walsup.archive.catalog.inventory import Offer
 from walsup.archive.catalog.timelines import TimelineHistory, reach
 from walsup.archive.faults import FaultError
 from walsup.archive.owner_record import Owner

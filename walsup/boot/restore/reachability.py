@@ -5,8 +5,8 @@ Rule quiet-database.
 
 from datetime import datetime
 
+from walsup.archive.catalog.archive_reader import PERMANENT, Reader
 from walsup.archive.catalog.base_backups import Backup
-from walsup.archive.catalog.inventory import PERMANENT, Reader
 from walsup.archive.faults import FaultError
 from walsup.archive.owner_record import Owner
 from walsup.boot.restore import backup_choice, wal_scan

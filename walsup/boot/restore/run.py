@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from walsup import log
-from walsup.archive.catalog.inventory import Reader
+from walsup.archive.catalog.archive_reader import Reader
 from walsup.boot import inspect, libraries, staging
 from walsup.boot.current_settings import Current
 from walsup.boot.existing_cluster import inner_tablespaces, start_files

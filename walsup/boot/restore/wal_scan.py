@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from walsup.archive.catalog import waldump
-from walsup.archive.catalog.inventory import PERMANENT, Reader
+from walsup.archive.catalog.archive_reader import PERMANENT, Reader
 from walsup.archive.catalog.waldump import Seen
 from walsup.archive.faults import FaultError
 from walsup.boot.restore import late_tablespaces

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from walsup import log
-from walsup.archive.catalog.inventory import Reader
+from walsup.archive.catalog.archive_reader import Reader
 from walsup.archive.engine import decryption
 from walsup.archive.faults import Fault, FaultKind
 from walsup.boot import inspect, libraries, staging

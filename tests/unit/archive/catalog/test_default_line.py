@@ -8,9 +8,10 @@ from typing import Any, cast
 import pytest
 
 from walsup.archive.catalog import default_line, owner_line
+from walsup.archive.catalog.archive_reader import Reader
 from walsup.archive.catalog.base_backups import Backup
 from walsup.archive.catalog.default_line import ForkError
-from walsup.archive.catalog.inventory import Offer, Reader
+from walsup.archive.catalog.inventory import Offer
 from walsup.archive.faults import Fault, FaultError, FaultKind
 from walsup.archive.owner_record import Owner
 from walsup.archive.storage.bucket import Listed, ListingPage

@@ -19,6 +19,7 @@ REMOVES_FILES = {
     "archive/ownership/write_deadline.py": "the temporary name of its file in the run directory",
     "archive/engine/scratch.py": "as evidence",
     "archive/engine/lent_keys.py": "the keys that it lent, in the run directory",
+    "archive/catalog/archive_reader.py": "a fetched file in the scratch directory",
     "archive/catalog/inventory.py": "as evidence, where a restore is looked into beforehand",
 }
 _REMOVERS = ("unlink", "remove", "rmdir", "rmtree", "removedirs")

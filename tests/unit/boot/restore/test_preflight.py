@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from walsup.archive.catalog.inventory import Reader
+from walsup.archive.catalog.archive_reader import Reader
 from walsup.archive.owner_record import Owner
 from walsup.archive.storage.directory_bucket import FileBucket
 from walsup.boot.restore.preflight import examine
