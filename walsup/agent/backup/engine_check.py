@@ -44,7 +44,7 @@ async def unread(
             last = own_segments(context, found)[-1]
             archive = str(known.archive)
             reads = not decryption.lacking(known)
-            if reads := not decryption.lacking(known):
+            if reads:
                 fault = await engine_readback.fault_of(
                     reader, archive, found, last, room=place is not None
                 )
