@@ -1,7 +1,7 @@
 """Restore: from an empty directory to the first answer, and the replay within it.
 
 The peer is the bare engine: its backup-fetch, then the same replay through its daemon's client,
-without a judge. The floor is `ln` out of a local directory.
+without an agent. The floor is `ln` out of a local directory.
 """
 
 import os

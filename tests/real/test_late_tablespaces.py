@@ -158,7 +158,7 @@ end $$
 """
 
 
-def test_replay_goes_on_when_the_agent_dies_while_it_judges_a_tablespace(walsup: Make) -> None:
+def test_replay_goes_on_when_the_agent_dies_while_it_checks_a_tablespace(walsup: Make) -> None:
     """The restarted agent resumes what walsup paused; a pause by hand stays, whatever dies."""
     one = walsup(env=LEASE).start()
     wait_protected(one)

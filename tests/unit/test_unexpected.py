@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from walsup import cli, log
-from walsup.agent.recovery.miss_socket import serve as serve_judge
+from walsup.agent.recovery.miss_socket import serve as serve_misses
 from walsup.agent.tasks import begin
 from walsup.archive.engine import restore_client
 from walsup.archive.faults import Fault, FaultError, FaultKind
@@ -181,13 +181,13 @@ async def test_a_loops_own_task_begins_again(capfd: pytest.CaptureFixture[str]) 
         if runs == 1:
             raise bug("in a task")
 
-    await begin("judge", work)
+    await begin("answers", work)
     assert runs == 2
     (line,) = shown(capfd)
-    assert (line["event"], line["loop"]) == ("loop.failed", "judge")
+    assert (line["event"], line["loop"]) == ("loop.failed", "answers")
 
 
-async def test_a_bug_of_the_judge_leaves_its_socket(
+async def test_a_bug_in_an_answer_leaves_the_socket(
     capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """The question has no answer, the log has the traceback, the next question is answered."""
@@ -197,7 +197,7 @@ async def test_a_bug_of_the_judge_leaves_its_socket(
         nonlocal answers
         answers += 1
         if answers == 1:
-            raise bug("in the judge")
+            raise bug("in an answer")
         return 0
 
     async def admit(*_: object) -> int:
@@ -210,7 +210,7 @@ async def test_a_bug_of_the_judge_leaves_its_socket(
         writer.close()
         return said
 
-    serving = asyncio.create_task(serve_judge(tmp_path, tmp_path, answer, admit))
+    serving = asyncio.create_task(serve_misses(tmp_path, tmp_path, answer, admit))
     while not (tmp_path / "judge.sock").exists():  # noqa: ASYNC110 (the socket is the event)
         await asyncio.sleep(0.01)
     said = [await ask(), await ask()]

@@ -53,7 +53,7 @@ class AgentContext:
         )
         self.signals = Signals()
         self.sql = Sql(self.settings.pgdata, self.settings.database_role, self.settings.pgpassword)
-        self.judges_tablespaces = False  # replay is paused for a moment
+        self.checks_tablespaces = False  # replay is paused for a moment
 
     def read_credentials(self) -> settings.Settings:
         """Return the settings with the bucket's credentials as the secret files have them now.

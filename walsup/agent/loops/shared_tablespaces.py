@@ -44,7 +44,7 @@ async def tablespaces(context: AgentContext) -> None:
             begun = pause.recorded() if is_standby and before is None else frozenset()
             fresh = links - before if before is not None else begun
             if is_standby and fresh:
-                shared = await _judge(context, held, links, fresh, pause)
+                shared = await _find_shared(context, held, links, fresh, pause)
             else:
                 shared = held.hold(links)
             if links != before:
@@ -59,7 +59,7 @@ async def tablespaces(context: AgentContext) -> None:
         held.release()
 
 
-async def _judge(
+async def _find_shared(
     context: AgentContext,
     held: TablespaceLocks,
     links: frozenset[Link],
@@ -72,7 +72,7 @@ async def _judge(
     if not is_paused and all(locations.is_claimed(pgdata, place) for _, place in fresh):
         return held.hold(links)
     sql = context.new_sql()
-    context.judges_tablespaces = True
+    context.checks_tablespaces = True
     try:
         is_paused = is_paused or await pause.begin(sql, fresh)
         await asyncio.sleep(_PATIENCE_S)
@@ -83,7 +83,7 @@ async def _judge(
             await asyncio.sleep(_EVERY_S)
         return shared
     finally:
-        context.judges_tablespaces = False
+        context.checks_tablespaces = False
         sql.drop()
 
 

@@ -117,7 +117,7 @@ async def _sample(context: AgentContext) -> None:
             continue
         with contextlib.suppress(*UNANSWERED):
             at = await replay_progress.observe(context.sql)
-            at = at._replace(paused=at.paused and not context.judges_tablespaces)
+            at = at._replace(paused=at.paused and not context.checks_tablespaces)
             if not at.streaming and time.monotonic() - asked_s > _SLOT_EVERY_S:
                 asked_s = time.monotonic()
                 told = _say(told, await slot.make(context))

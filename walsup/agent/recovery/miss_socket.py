@@ -12,7 +12,7 @@ from pathlib import Path
 from walsup import log
 from walsup.agent.recovery.fetch_proxy import proxy
 from walsup.agent.recovery.run_socket import served, unless_gone
-from walsup.archive.engine.restore_command import JUDGE_SOCKET
+from walsup.archive.engine.restore_command import MISS_SOCKET
 from walsup.errors import WalsupError
 from walsup.postgres.tablespaces.creation_records import Created
 
@@ -33,7 +33,7 @@ async def serve(run_dir: Path, pgdata: Path, answer: Answer, admit: Admit) -> No
         except Exception as raised:  # noqa: BLE001 (one question must not end the others)
             log.unexpected("restore_command.failed", raised)
 
-    async with served(run_dir, JUDGE_SOCKET, one), proxy(run_dir, pgdata):
+    async with served(run_dir, MISS_SOCKET, one), proxy(run_dir, pgdata):
         await asyncio.Event().wait()
 
 

@@ -20,10 +20,10 @@ _LONGEST_ANSWER_BYTES = 64
 _ROOT = os.path.abspath(__file__).rpartition("/walsup/archive/engine/")[0]  # noqa: PTH100
 
 
-def main(judge: str, name: str, path: str, patience: str = "inf", fetched: str = "") -> int:
+def main(socket_path: str, name: str, path: str, patience: str = "inf", fetched: str = "") -> int:
     """Ask until there is an answer; examine a file that exists."""
     try:
-        return _answer(judge, name, os.path.abspath(path), patience, fetched)  # noqa: PTH100 (5 ms)
+        return _answer(socket_path, name, os.path.abspath(path), patience, fetched)  # noqa: PTH100 (5 ms)
     except Exception as bug:  # noqa: BLE001 (Python's own code would be 1: the archive has ended)
         sys.path.insert(0, _ROOT)
         from walsup import log  # noqa: PLC0415 (only for a bug)
@@ -33,37 +33,37 @@ def main(judge: str, name: str, path: str, patience: str = "inf", fetched: str =
         return _REFUSED if patience == "inf" else 1
 
 
-def _answer(judge: str, name: str, path: str, patience: str, fetched: str) -> int:
+def _answer(socket_path: str, name: str, path: str, patience: str, fetched: str) -> int:
     question: dict[str, object] = {"name": name, "path": path}
-    code = 0 if fetched else ask(judge, question, float(patience))
+    code = 0 if fetched else ask(socket_path, question, float(patience))
     if code:
         return code
     if created := _created(name, path):
-        return ask(judge, question | {"created": created}, float("inf"))
+        return ask(socket_path, question | {"created": created}, float("inf"))
     return 0
 
 
-def ask(judge: str, question: dict[str, object], patience_s: float) -> int:
+def ask(socket_path: str, question: dict[str, object], patience_s: float) -> int:
     """Return the agent's answer, 1 when there is none in time."""
     import json  # noqa: PLC0415 (most segments ask nothing)
 
     asked = json.dumps(question).encode() + b"\n"
     ends_s = time.monotonic() + patience_s
     while (left_s := ends_s - time.monotonic()) > 0:
-        answer = _ask(judge, asked, left_s)
+        answer = _ask(socket_path, asked, left_s)
         if answer.isdigit():
             return int(answer)
         time.sleep(min(_AGAIN_S, left_s))
     return 1
 
 
-def _ask(judge: str, question: bytes, left_s: float) -> bytes:
+def _ask(socket_path: str, question: bytes, left_s: float) -> bytes:
     import socket  # noqa: PLC0415 (as above)
 
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
         line.settimeout(None if left_s == float("inf") else left_s)
         try:
-            line.connect(judge)
+            line.connect(socket_path)
             line.sendall(question)
             return line.recv(_LONGEST_ANSWER_BYTES).strip()
         except OSError:

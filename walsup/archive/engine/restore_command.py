@@ -18,7 +18,7 @@ from walsup.archive.engine.adapter import Engine
 READER_SOCKET = "reader.sock"
 PROXY_SOCKET = "fetch.sock"  # the agent's socket; the agent asks the reader daemon
 READER_CONFIG = "reader.json"
-JUDGE_SOCKET = "judge.sock"
+MISS_SOCKET = "judge.sock"  # where the agent answers for misses
 ENDED = "restore-ended"
 PROGRESS = "restore-progress.json"
 
@@ -74,7 +74,7 @@ def _fetch(engine: Engine, run_dir: Path, target: str, timeout_s: int) -> str:
 
 def _ask(run_dir: Path) -> str:
     asked = [sys.executable, "-I", "-S", str(Path(restore_client.__file__).resolve())]
-    return _joined([*asked, str(run_dir / JUDGE_SOCKET), "%f", "%p"])
+    return _joined([*asked, str(run_dir / MISS_SOCKET), "%f", "%p"])
 
 
 def _joined(words: list[str]) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from walsup.archive.engine import restore_client
 from walsup.archive.engine.adapter import Engine
-from walsup.archive.engine.restore_command import JUDGE_SOCKET, restore_command
+from walsup.archive.engine.restore_command import MISS_SOCKET, restore_command
 
 WALRUS = Engine("walrus", Path("/opt/it's/walrus"), None)
 WALG = Engine("wal-g", Path("/opt/wal-g"), Path("/opt/walg-daemon-client"))
@@ -40,9 +40,9 @@ def test_other_percent_signs_are_doubled() -> None:
 
 @pytest.mark.parametrize("code", [0, 1, 255])
 @pytest.mark.parametrize("first", [b"", b"\n", b"nonsense\n"])
-def test_it_ends_with_what_the_judge_says(tmp_path: Path, code: int, first: bytes) -> None:
+def test_it_ends_with_what_the_agent_answers(tmp_path: Path, code: int, first: bytes) -> None:
     """And with nothing else: without an answer it asks again."""
-    path = tmp_path / JUDGE_SOCKET
+    path = tmp_path / MISS_SOCKET
     asked: list[dict[str, str]] = []
 
     def serve(server: socket.socket) -> None:
@@ -68,7 +68,7 @@ def test_it_ends_with_what_the_judge_says(tmp_path: Path, code: int, first: byte
     assert asked == [{"name": "NAME", "path": str(tmp_path / "pg_wal" / "X")}] * 2
 
 
-def test_without_a_judge_it_waits(tmp_path: Path) -> None:
+def test_without_an_agent_it_waits(tmp_path: Path) -> None:
     """The agent is started again; nothing is guessed meanwhile."""
     argv = [sys.executable, "-I", "-S", restore_client.__file__, str(tmp_path / "none"), "N", "P"]
     with pytest.raises(subprocess.TimeoutExpired):

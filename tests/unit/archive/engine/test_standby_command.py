@@ -38,7 +38,7 @@ def test_a_hit_is_moved_to_its_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.rule("standby-survives")
-def test_histories_are_the_judges_alone(tmp_path: Path) -> None:
+def test_only_the_agent_hands_over_histories(tmp_path: Path) -> None:
     """The client is not asked for them: a foreign one would be followed."""
     assert _run(tmp_path, "touch asked", "00000002.history") == 1
     assert not (tmp_path / "asked").exists()
