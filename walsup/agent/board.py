@@ -42,22 +42,22 @@ class Board:
         """Return the snapshot with the time at which it is shown."""
         return replace(self.snapshot, at=time.time(), now_s=time.monotonic())
 
-    def fault(self, subject: Subject, found: Fault) -> None:
+    def fault(self, subject: Subject, fault: Fault) -> None:
         """Make a fault active, without secrets; log it when its kind is new for the subject."""
-        found = _without_secrets(found)
+        fault = _without_secrets(fault)
         faults = dict(self.snapshot.faults)
         before = faults.get(subject)
-        if before is not None and before.fault.kind == found.kind:
-            faults[subject] = replace(before, fault=found)
+        if before is not None and before.fault.kind == fault.kind:
+            faults[subject] = replace(before, fault=fault)
         else:
             log.warning(
                 "fault.appeared",
                 subject=subject,
-                kind=found.kind,
-                problem=found.problem,
-                remedy=found.cure,
+                kind=fault.kind,
+                problem=fault.problem,
+                remedy=fault.cure,
             )
-            faults[subject] = Standing(fault=found, since=time.time())
+            faults[subject] = Standing(fault=fault, since=time.time())
         self.put(faults=faults)
 
     def clear(self, subject: Subject) -> None:
@@ -73,41 +73,41 @@ class Board:
             )
             self.put(faults=faults)
 
-    def attend(self, subject: Subject, found: Fault | None) -> None:
+    def attend(self, subject: Subject, fault: Fault | None) -> None:
         """Show that something needs a person's attention, or that it no longer does (None).
 
         It changes neither `protected` nor readiness, and is logged when its text is new.
         """
         standing = dict(self.snapshot.attention)
         before = standing.pop(subject, None)
-        if found is not None:
-            found = _without_secrets(found)
+        if fault is not None:
+            fault = _without_secrets(fault)
             since = before.since if before is not None else time.time()
-            standing[subject] = Standing(fault=found, since=since)
+            standing[subject] = Standing(fault=fault, since=since)
         if standing == self.snapshot.attention:
             return
         self.put(attention=standing)
-        if found is not None:
+        if fault is not None:
             log.warning(
                 "attention.wanted",
                 subject=subject,
-                kind=found.kind,
-                problem=found.problem,
-                remedy=found.cure,
+                kind=fault.kind,
+                problem=fault.problem,
+                remedy=fault.cure,
             )
         else:
             log.info("attention.ended", subject=subject)
 
     def cover(self, backup: str, start_lsn: int) -> None:
         """Mark the gaps before a verified base backup as covered."""
-        seen = self.snapshot.holes
+        gaps = self.snapshot.holes
         holes = tuple(
             replace(hole, covered_by=backup)
             if not hole.covered_by and hole.end_lsn <= start_lsn
             else hole
-            for hole in seen
+            for hole in gaps
         )
-        if holes != seen:
+        if holes != gaps:
             self.put(holes=holes)
             log.info("hole.covered", by=backup)
         audit = self.snapshot.audit
@@ -117,5 +117,5 @@ class Board:
             self.clear(Subject.HOLE)
 
 
-def _without_secrets(found: Fault) -> Fault:
-    return found._replace(problem=redact_known(found.problem), remedy=redact_known(found.remedy))
+def _without_secrets(fault: Fault) -> Fault:
+    return fault._replace(problem=redact_known(fault.problem), remedy=redact_known(fault.remedy))

@@ -64,20 +64,20 @@ class AgentContext:
             SettingsError: a file cannot be read, or holds something wrong.
         """
         again = self.reload_settings()
-        found = self.settings._replace(
+        renewed = self.settings._replace(
             access_key_id=again.access_key_id,
             secret_access_key=again.secret_access_key,
             session_token=again.session_token,
         )
-        again = again._replace(source=found.source, source_faults=found.source_faults)
-        if again not in (found, self._kept):
+        again = again._replace(source=renewed.source, source_faults=renewed.source_faults)
+        if again not in (renewed, self._kept):
             log.warning(
                 "settings.kept",
                 problem="more than the bucket's credentials has changed: the other changes apply"
                 " after a restart of the container",
             )
         self._kept = again
-        return found
+        return renewed
 
     def reload_settings(self, within_s: float = 0.0) -> settings.Settings:
         """Return all settings as the environment and the secret files have them now.
@@ -91,38 +91,46 @@ class AgentContext:
         if read is not None and time.monotonic() - read[0] <= within_s:
             return read[1]
         began_s = time.monotonic()
-        found = archive_subpath.where(settings.load(self._environment))
-        self._read = (began_s, found)
-        return found
+        renewed = archive_subpath.where(settings.load(self._environment))
+        self._read = (began_s, renewed)
+        return renewed
 
     def new_sql(self) -> Sql:
         """Return a new session like the agent's, not yet open; the caller drops it."""
-        known = self.settings
-        return Sql(known.pgdata, known.database_role, known.pgpassword)
+        current = self.settings
+        return Sql(current.pgdata, current.database_role, current.pgpassword)
 
     def look_into(self, database: str) -> Sql:
         """Return a session that reads a database's catalogs; the caller drops it."""
-        known = self.settings
+        current = self.settings
         return Sql(
-            known.pgdata, known.database_role, known.pgpassword, database, purpose=Purpose.LOOK
+            current.pgdata,
+            current.database_role,
+            current.pgpassword,
+            database,
+            purpose=Purpose.LOOK,
         )
 
     def secret_sql(self) -> Sql:
         """Return a session whose statements are logged nowhere; the caller drops it."""
-        known = self.settings
-        return Sql(known.pgdata, known.database_role, known.pgpassword, purpose=Purpose.SECRET)
+        current = self.settings
+        return Sql(
+            current.pgdata, current.database_role, current.pgpassword, purpose=Purpose.SECRET
+        )
 
     @property
     def path(self) -> str:
         """Where programs are looked for."""
         return os.environ.get("PATH", "")
 
-    def adopt(self, found: settings.Settings) -> None:
+    def adopt(self, renewed: settings.Settings) -> None:
         """Use these settings from now on; a region that was looked up is kept."""
         current = self.session.bucket
-        region = found.region or (current.region if current else None)
-        self.settings = found
-        self.session.bucket = open_bucket(found._replace(region=region)) if found.archive else None
+        region = renewed.region or (current.region if current else None)
+        self.settings = renewed
+        self.session.bucket = (
+            open_bucket(renewed._replace(region=region)) if renewed.archive else None
+        )
 
     def secrets(self) -> tuple[str, ...]:
         """What must be cut from a child's output before it is shown."""

@@ -27,8 +27,8 @@ class Continuity:
     @property
     def note(self) -> Note | None:
         """The note of this boot; None when there is none."""
-        found = continuity.read(self._pgdata, self._archive)
-        return found if found is not None and found.boot == self._boot else None
+        stored = continuity.read(self._pgdata, self._archive)
+        return stored if stored is not None and stored.boot == self._boot else None
 
     async def look(self) -> None:
         """Note pg_control's last checkpoint.
@@ -36,13 +36,13 @@ class Continuity:
         Raises:
             OSError, WalsupError: it cannot be read, or the note cannot be written.
         """
-        found = await asyncio.to_thread(pg_control.read, self._pgdata)
-        self.position = position = CheckpointPosition.of(found)
+        control = await asyncio.to_thread(pg_control.read, self._pgdata)
+        self.position = position = CheckpointPosition.of(control)
 
         def seen(note: Note) -> Note:
             return note._replace(position=position, running=True)
 
-        await self._change(seen, found.system_id, position)
+        await self._change(seen, control.system_id, position)
 
     async def settle(self) -> None:
         """Note that the owner object now requires the base backup that this run made necessary.
@@ -55,13 +55,13 @@ class Continuity:
     async def end(self) -> None:
         """Note where postgres has ended; without a shutdown checkpoint the note stays as it is."""
         try:
-            found = await asyncio.to_thread(pg_control.read, self._pgdata)
-            self.position = position = CheckpointPosition.of(found)
+            control = await asyncio.to_thread(pg_control.read, self._pgdata)
+            self.position = position = CheckpointPosition.of(control)
 
             def ended(note: Note) -> Note:
                 return note._replace(position=position, running=not position.has_ended)
 
-            await self._change(ended, found.system_id, position)
+            await self._change(ended, control.system_id, position)
         except Exception as raised:  # noqa: BLE001 (the stop goes on; the next start is strict)
             note(raised)
             log.warning("continuity.not_noted", problem=f"{type(raised).__name__}: {raised}")

@@ -29,55 +29,55 @@ _WORDS = {
 }
 
 
-def ages(seen: Snapshot) -> dict[str, float]:
+def ages(snapshot: Snapshot) -> dict[str, float]:
     """Return the seconds since each observation that applies now; infinite: never in this run."""
     applies = ["init", "database", "waiting"]
-    if seen.database.accepting:
+    if snapshot.database.accepting:
         applies += ["answer", "disk"]
-    follows = seen.standby.phase == StandbyPhase.FOLLOWING
+    follows = snapshot.standby.phase == StandbyPhase.FOLLOWING
     if follows:
         applies.append("replay")
     # A future primary that is read-only because the archive has not answered fetches nothing.
-    if seen.archive is not None and not (follows and seen.wanted_role == "primary"):
+    if snapshot.archive is not None and not (follows and snapshot.wanted_role == "primary"):
         applies.append("bucket")
-    return {name: age_s(seen, name) for name in applies}
+    return {name: age_s(snapshot, name) for name in applies}
 
 
-def age_s(seen: Snapshot, name: str) -> float:
+def age_s(snapshot: Snapshot, name: str) -> float:
     """Return the seconds since an observation, infinite when there was none in this run."""
-    at_s = seen.times.get(name)
-    return math.inf if at_s is None else max(0.0, seen.now_s - at_s)
+    at_s = snapshot.times.get(name)
+    return math.inf if at_s is None else max(0.0, snapshot.now_s - at_s)
 
 
-def oldest_s(seen: Snapshot) -> float:
+def oldest_s(snapshot: Snapshot) -> float:
     """Return the age of the oldest observation that is shown."""
-    return max((age for age in ages(seen).values() if age < math.inf), default=0.0)
+    return max((age for age in ages(snapshot).values() if age < math.inf), default=0.0)
 
 
-def stale(seen: Snapshot) -> list[str]:
+def stale(snapshot: Snapshot) -> list[str]:
     """Return the reasons not to be protected: observations that are too old."""
-    if seen.init.stopping:
+    if snapshot.init.stopping:
         return []
-    found = []
-    for name, age in ages(seen).items():
+    reasons = []
+    for name, age in ages(snapshot).items():
         if age <= _LIMITS_S[name]:
             continue
         if name == "answer":
-            found.append(f"not protected: {unanswered(seen)}")
+            reasons.append(f"not protected: {unanswered(snapshot)}")
         elif age == math.inf:
-            found.append(f"not protected: {_WORDS[name]} has not been checked yet in this run")
+            reasons.append(f"not protected: {_WORDS[name]} has not been checked yet in this run")
         else:
             ago = units.show_duration(round(age))
-            found.append(f"not protected: {_WORDS[name]} was last checked {ago} ago")
-    return found
+            reasons.append(f"not protected: {_WORDS[name]} was last checked {ago} ago")
+    return reasons
 
 
-def unanswered(seen: Snapshot) -> str:
+def unanswered(snapshot: Snapshot) -> str:
     """Return that postgres does not answer a new connection, "" when it does."""
-    age = age_s(seen, "answer")
+    age = age_s(snapshot, "answer")
     if age <= ANSWERED_WITHIN_S:
         return ""
-    why = f" ({seen.connection.problem})" if seen.connection.problem else ""
+    why = f" ({snapshot.connection.problem})" if snapshot.connection.problem else ""
     if age == math.inf:
         return f"postgres has not yet answered a new connection{why}"
     return f"postgres has not answered a new connection for {units.show_duration(round(age))}{why}"

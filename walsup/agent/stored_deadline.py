@@ -13,14 +13,17 @@ from walsup.settings import Settings
 _BLOCK_BYTES = 4096
 
 
-def wanted(known: Settings, run_dir: Path, boot: str) -> "StoredDeadline | None":
+def wanted(settings: Settings, run_dir: Path, boot: str) -> "StoredDeadline | None":
     """Return the deadline that the settings ask for, None when no deadline ends the database."""
-    if known.archive is None or known.fence == "off":
+    if settings.archive is None or settings.fence == "off":
         return None
-    if known.fence == "auto" and known.role == "primary":
+    if settings.fence == "auto" and settings.role == "primary":
         return None
     return StoredDeadline(
-        WriteDeadline(known.lease_s, alone=known.fence == "on"), run_dir, known.lease_s, boot
+        WriteDeadline(settings.lease_s, alone=settings.fence == "on"),
+        run_dir,
+        settings.lease_s,
+        boot,
     )
 
 
@@ -94,9 +97,9 @@ class StoredDeadline:
 
     def _take_up(self) -> None:
         try:
-            found = json.loads((self._run_dir / MEMORY).read_text(encoding="utf-8").strip("\0 "))
-            if found["boot"] == self._boot:
-                self.deadline.resume(found["state"], write_deadline.read(self._run_dir))
+            stored = json.loads((self._run_dir / MEMORY).read_text(encoding="utf-8").strip("\0 "))
+            if stored["boot"] == self._boot:
+                self.deadline.resume(stored["state"], write_deadline.read(self._run_dir))
                 self._known = self.deadline.heirs
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             return

@@ -21,23 +21,23 @@ PATIENCE_S = 5.0
 class ArchiverHealth:
     """Shows a fault when the archiver has not been able to work for a few seconds."""
 
-    def __init__(self, seen: Snapshot, now_s: float) -> None:
-        self._progress = Progress(seen)
+    def __init__(self, snapshot: Snapshot, now_s: float) -> None:
+        self._progress = Progress(snapshot)
         self._well_s = now_s
 
-    def step(self, seen: Snapshot, archiver: Archiver | None, now_s: float) -> list[Action]:
+    def step(self, snapshot: Snapshot, archiver: Archiver | None, now_s: float) -> list[Action]:
         """Return what changes about the archiver's fault; `archiver` None: there is none now."""
         cleared: list[Action] = [ClearFault(Subject.ARCHIVER)]
-        moved = self._progress.has_moved(seen)
+        moved = self._progress.has_moved(snapshot)
         if moved:
             self._well_s = now_s
-        if not segments_wait(seen):
+        if not segments_wait(snapshot):
             return cleared if moved else []
         if archiver is not None and not archiver.stopped:
             self._well_s = now_s
             return cleared
         lasts = now_s - self._well_s > PATIENCE_S
-        if lasts and seen.database.observed and seen.database.role == "primary":
+        if lasts and snapshot.database.observed and snapshot.database.role == "primary":
             return [ShowFault(Subject.ARCHIVER, _fault(archiver))]
         return cleared if moved else []
 

@@ -53,16 +53,18 @@ class ArchivingStart:
         if not self._engine.room.hard_bytes:
             room_here = engine_memory.find(context.settings, self._engine)
             self._engine = context.session.engine = self._engine._replace(room=room_here)
-        found = pg_control.read(pgdata)
-        context.board.put(system_id=found.system_id, segment_bytes=found.segment_size)
-        key = await asyncio.to_thread(encryption_key.fingerprint, context.settings, found.system_id)
-        who = replace(
+        control = pg_control.read(pgdata)
+        context.board.put(system_id=control.system_id, segment_bytes=control.segment_size)
+        key = await asyncio.to_thread(
+            encryption_key.fingerprint, context.settings, control.system_id
+        )
+        claimant = replace(
             takeover.claimant(context.settings, context.boot, self._engine.name),
-            position=CheckpointPosition.of(found),
+            position=CheckpointPosition.of(control),
             encryption=key,
         )
-        checks = ClaimChecks(context, self._engine, bucket, who, self._trusted)
-        answer = await claim(bucket, who, self._watch, checks)
+        checks = ClaimChecks(context, self._engine, bucket, claimant, self._trusted)
+        answer = await claim(bucket, claimant, self._watch, checks)
         match answer:
             case TryAgain(fault=fault, living=living):
                 context.session.rival = living
@@ -89,10 +91,10 @@ class ArchivingStart:
             )
         if is_adopted:
             await until_landed(answer)
-        unproven = await prove_history(context, self._engine, answer, found.timeline)
+        unproven = await prove_history(context, self._engine, answer, control.timeline)
         if unproven is not None:
             return unproven
-        unproven = await inherit(context, self._engine, answer, found)
+        unproven = await inherit(context, self._engine, answer, control)
         if unproven is not None:
             return unproven
         return await self._let_through(answer)

@@ -88,10 +88,10 @@ class ClaimChecks:
         unsafe = self._context.settings.unsafe_owner
         return await self._trusted.of(self._bucket, unsafe=unsafe)
 
-    async def _compare(self, wanted: Owner) -> Divergence:
+    async def _compare(self, owner: Owner) -> Divergence:
         context, control = self._context, self._claimant.control
         pgdata, size = context.settings.pgdata, control.segment_size
-        following = Segment.containing(wanted.lsn, wanted.timeline, size)
+        following = Segment.containing(owner.lsn, owner.timeline, size)
         with scratch_if_room(context.run_dir, pgdata, size) as place:
             sides = divergence.Sides(
                 self._bucket,
@@ -103,18 +103,18 @@ class ClaimChecks:
             )
             # The last verified segment itself: what is listed must be on this disk too.
             readable = not (
-                run_continuity.is_other_key(wanted, self._claimant.encryption)
+                run_continuity.is_other_key(owner, self._claimant.encryption)
                 or decryption.lacking(context.settings)
             )
             # A promoted standby has replayed what the archive has.
             was_standby = context.board.snapshot.standby.phase != StandbyPhase.NONE
             note = context.session.continuity.note
-            at_lsn = 0 if was_standby else run_continuity.began_at(wanted, note, context.boot)
+            at_lsn = 0 if was_standby else run_continuity.began_at(owner, note, context.boot)
             return await divergence.compare(
                 sides,
                 control,
                 following.previous(),
-                owner_line.timelines(wanted),
+                owner_line.timelines(owner),
                 readable=readable,
                 at_lsn=at_lsn,
             )

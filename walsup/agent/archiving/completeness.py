@@ -47,8 +47,8 @@ def _limits(context: AgentContext) -> tuple[tuple[str, int], ...]:
 
 def _tablespaces(context: AgentContext) -> tuple[Tablespace, ...]:
     """Return the places of the tablespaces: WAL creates those that no base backup has."""
-    found = locations.links(context.settings.pgdata)
-    return tuple(sorted(Tablespace(int(number), str(place)) for number, place in found))
+    links = locations.links(context.settings.pgdata)
+    return tuple(sorted(Tablespace(int(number), str(place)) for number, place in links))
 
 
 def _complete_until(context: AgentContext) -> float:

@@ -21,24 +21,24 @@ def find(settings: Settings, engine: Engine) -> Room:
     buffers_bytes = shared_buffers_bytes(
         config.effective(settings.pgdata, _arguments(settings.pgdata)).values.get("shared_buffers")
     )
-    found = memory_budget.share(
+    room = memory_budget.share(
         engine.name, limit_bytes, buffers_bytes, settings.passed_on.get(_WANTED, "")
     )
     log.info(
         "memory.planned",
         limit_bytes=limit_bytes,
         shared_buffers_bytes=buffers_bytes,
-        uploads=found.uploads,
-        engine_bytes=found.hard_bytes,
+        uploads=room.uploads,
+        engine_bytes=room.hard_bytes,
     )
-    if found.warning:
+    if room.warning:
         log.warning(
             "memory.tight",
-            problem=found.warning,
+            problem=room.warning,
             remedy="raise the memory limit, or lower shared_buffers or WALG_UPLOAD_CONCURRENCY"
             + ("; WAL-RUS needs less (WALSUP_ENGINE=walrus)" if engine.name == "wal-g" else ""),
         )
-    return found
+    return room
 
 
 def _arguments(pgdata: Path) -> list[str]:

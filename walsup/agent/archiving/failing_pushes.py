@@ -29,9 +29,9 @@ COUNTED_WITHIN_S = 2.5  # a running push ends, and the next sample of the databa
 class FailingPushes:
     """Shows the fault of the segments, and has it examined after a pause that doubles."""
 
-    def __init__(self, seen: Snapshot, now_s: float) -> None:
-        self._progress = Progress(seen)
-        self._failed_count = seen.database.failed_count
+    def __init__(self, snapshot: Snapshot, now_s: float) -> None:
+        self._progress = Progress(snapshot)
+        self._failed_count = snapshot.database.failed_count
         self._began_s = now_s
         self._examined = 0
         self._examined_s = 0.0
@@ -42,7 +42,7 @@ class FailingPushes:
 
     def step(
         self,
-        seen: Snapshot,
+        snapshot: Snapshot,
         now_s: float,
         *,
         listing_s: float = 0.0,
@@ -54,37 +54,37 @@ class FailingPushes:
         `listing_s`: how long a listing takes, or has taken. `examining`: whether an examination is
         under way. `finding`: the fault with which one has just ended.
         """
-        self._note(seen, now_s)
+        self._note(snapshot, now_s)
         actions: list[Action] = []
-        if self._progress.has_moved(seen):
-            self._failed_count = seen.database.failed_count
+        if self._progress.has_moved(snapshot):
+            self._failed_count = snapshot.database.failed_count
             self._began_s = now_s
             self._examined, self._finding = 0, None
             actions.append(ClearFault(Subject.SEGMENTS))
         elif self._examined:
             self._finding = finding or self._finding
-        if segments_wait(seen) and Subject.BUCKET not in seen.faults:
-            actions += self._say_why(seen, now_s, listing_s=listing_s, examining=examining)
+        if segments_wait(snapshot) and Subject.BUCKET not in snapshot.faults:
+            actions += self._say_why(snapshot, now_s, listing_s=listing_s, examining=examining)
         return actions
 
-    def _note(self, seen: Snapshot, now_s: float) -> None:
+    def _note(self, snapshot: Snapshot, now_s: float) -> None:
         """Note since when the bucket answers, and since when this daemon runs."""
-        if Subject.BUCKET in seen.faults:
+        if Subject.BUCKET in snapshot.faults:
             self._bucket_faulty_s = now_s
-        pid = seen.init.engine_pid
+        pid = snapshot.init.engine_pid
         if pid and pid != self._engine[0]:
             self._engine = (pid, now_s)
 
     def _say_why(
-        self, seen: Snapshot, now_s: float, *, listing_s: float, examining: bool
+        self, snapshot: Snapshot, now_s: float, *, listing_s: float, examining: bool
     ) -> list[Action]:
         actions: list[Action] = []
-        failing = self._is_failing(seen, now_s)
+        failing = self._is_failing(snapshot, now_s)
         if not failing:
             self._fails_since_s = now_s
-        elif now_s - self._fails_since_s > ANSWER_S and Subject.SEGMENTS not in seen.faults:
+        elif now_s - self._fails_since_s > ANSWER_S and Subject.SEGMENTS not in snapshot.faults:
             # The result of an examination would be better, but takes longer.
-            actions.append(ShowFault(Subject.SEGMENTS, _fault(seen, listing_s)))
+            actions.append(ShowFault(Subject.SEGMENTS, _fault(snapshot, listing_s)))
         if examining:
             return actions
         if self._finding is not None:
@@ -96,14 +96,14 @@ class FailingPushes:
             actions.append(Examine(failing=failing))
         return actions
 
-    def _is_failing(self, seen: Snapshot, now_s: float) -> bool:
+    def _is_failing(self, snapshot: Snapshot, now_s: float) -> bool:
         """Return whether pushes fail for a reason other than the bucket or a killed daemon."""
         if now_s - self._bucket_faulty_s < COUNTED_WITHIN_S:
-            self._failed_count = seen.database.failed_count
-        runs = seen.init.engine_pid != 0 or not seen.gate.daemon
+            self._failed_count = snapshot.database.failed_count
+        runs = snapshot.init.engine_pid != 0 or not snapshot.gate.daemon
         settled_after_s = SETTLED_AFTER_S if runs else GONE_AFTER_S
         return (
-            seen.database.failed_count > self._failed_count
+            snapshot.database.failed_count > self._failed_count
             and now_s - self._engine[1] > settled_after_s
         )
 
@@ -115,9 +115,9 @@ class FailingPushes:
         return self._began_s if failing else self._began_s + EXAMINE_AFTER_S
 
 
-def _fault(seen: Snapshot, listing_s: float) -> Fault:
+def _fault(snapshot: Snapshot, listing_s: float) -> Fault:
     """Return what is known at once."""
-    database = seen.database
+    database = snapshot.database
     failing = f"pushing {database.last_failed_wal or 'a segment'} fails"
     if listing_s > SILENT_S:
         return Fault(

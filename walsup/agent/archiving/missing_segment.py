@@ -138,7 +138,7 @@ async def _declare_hole(context: AgentContext, bucket: Bucket, meter: Meter, pg_
     )
     meter.skip(available)
     context.board.put(holes=(*context.board.snapshot.holes, hole))
-    wanted = context.settings.initial_backup
+    takes_backup = context.settings.initial_backup
     context.board.fault(
         Subject.HOLE,
         Fault(
@@ -146,7 +146,7 @@ async def _declare_hole(context: AgentContext, bucket: Bucket, meter: Meter, pg_
             problem=f"segment {hole.first} was reported archived, but is not in the bucket and no"
             f" longer in pg_wal (lost: up to {hole.last})",
             remedy="no restore passes this gap; "
-            + ("walsup takes a new base backup" if wanted else "take a new base backup"),
+            + ("walsup takes a new base backup" if takes_backup else "take a new base backup"),
         ),
     )
     context.signals.gap_found.set()

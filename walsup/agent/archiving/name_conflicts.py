@@ -155,27 +155,29 @@ class Conflicts:
     def at_end(self, run: Run, end: WritePosition) -> str:
         """Return what is wrong when the server has ended at `end` for good, "" when nothing is."""
         unreached = run.beyond if run.mark.timeline == end.timeline else ()
-        found = self.fault(unreached, end.lsn)
-        return found.problem if found else ""
+        fault = self.fault(unreached, end.lsn)
+        return fault.problem if fault else ""
 
     def fault(self, unreached: Collection[Segment], lsn: int) -> Fault | None:
         """Return what is wrong with names that are listed, None: nothing."""
-        found = {name: one.problem for name, one in self._ahead.items() if one.is_told}
-        found |= {name: one.problem for name, one in self._compared.items() if one.problem != ""}
-        told = [
+        problems = {name: one.problem for name, one in self._ahead.items() if one.is_told}
+        problems |= {name: one.problem for name, one in self._compared.items() if one.problem != ""}
+        sentences = [
             f"another program has written segment {name} in the archive: {problem}"
             if problem
             else f"segment {name} is in the archive, but could not be compared with pg_wal"
-            for name, problem in found.items()
+            for name, problem in problems.items()
         ]
-        is_proven = bool(unreached) or any(found.values())
+        is_proven = bool(unreached) or any(problems.values())
         if names := [one.name for one in unreached]:
-            told.append(
+            sentences.append(
                 f"another program has written segment {units.abbreviate(names, _SHOWN)} in"
                 f" the archive: this server writes at {show_lsn(lsn)} and has not finished it"
             )
         remedy = _REMEDY if is_proven else _LOOK_REMEDY
-        return Fault(FaultKind.OVERWRITE_CONFLICT, "; ".join(told), remedy) if told else None
+        return (
+            Fault(FaultKind.OVERWRITE_CONFLICT, "; ".join(sentences), remedy) if sentences else None
+        )
 
     def _is_finished(self, name: str) -> bool:
         """Return whether PostgreSQL has finished the segment, which its archiver can push then."""
@@ -211,11 +213,11 @@ class Conflicts:
         now_s = time.monotonic()
         if not is_early and now_s - self._since_s[name] < self._settle_s:
             return False
-        known = self._compared.get(name)
-        if known is None or not known.holds(stamp, now_s):
+        comparison = self._compared.get(name)
+        if comparison is None or not comparison.holds(stamp, now_s):
             problem = await self._problem(bucket, segment)
-            known = self._compared[name] = ObjectComparison(stamp, problem, now_s)
-        return known.problem == ""
+            comparison = self._compared[name] = ObjectComparison(stamp, problem, now_s)
+        return comparison.problem == ""
 
     async def _problem(self, bucket: Bucket, segment: Segment) -> str | None:
         """Compare an object with pg_wal, a second time when it seems to be damaged."""

@@ -25,9 +25,9 @@ class OverduePush:
         self._began_s = 0.0
         self._replaced_s = -REPLACE_EVERY_S
 
-    def step(self, seen: Snapshot, archiver: Archiver | None, now_s: float) -> list[Action]:
+    def step(self, snapshot: Snapshot, archiver: Archiver | None, now_s: float) -> list[Action]:
         """Return the replacement that is due; `archiver` None: there is none now."""
-        if seen.gate.state != GateState.OPEN:
+        if snapshot.gate.state != GateState.OPEN:
             self._pid = 0  # it may end unseen, long before the next look
             return []
         actions: list[Action] = []
@@ -36,7 +36,7 @@ class OverduePush:
             lasted_s = now_s - self._began_s
             timed_out = self._pid != 0 and lasted_s >= self._timeout_s - SAMPLED_S
             self._pid, self._began_s = pid, now_s
-            if timed_out and Subject.BUCKET not in seen.faults:
+            if timed_out and Subject.BUCKET not in snapshot.faults:
                 actions.append(ReplaceDaemon(f"a push has not ended within {lasted_s:.0f} s"))
         deadline_s = self._timeout_s + OVERDUE_S
         overdue = pid != 0 and now_s - self._began_s > deadline_s

@@ -37,8 +37,8 @@ async def until_primary(context: AgentContext) -> None:
 
 def _is_settled(context: AgentContext) -> bool:
     """Return whether pg_control knows the timeline on which postgres writes."""
-    pgdata, seen = context.settings.pgdata, context.board.snapshot.database
-    found = pg_control.read(pgdata)
-    if found.state is DBState.IN_ARCHIVE_RECOVERY:
+    pgdata, database = context.settings.pgdata, context.board.snapshot.database
+    control = pg_control.read(pgdata)
+    if control.state is DBState.IN_ARCHIVE_RECOVERY:
         return False
-    return found.timeline in (seen.timeline, timeline_history.newest(pgdata))
+    return control.timeline in (database.timeline, timeline_history.newest(pgdata))

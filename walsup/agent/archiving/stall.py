@@ -15,19 +15,19 @@ LONGEST_PATIENCE_S = 60.0
 class Stall:
     """Wakes the archiver at once when something is better, else after a pause that doubles."""
 
-    def __init__(self, seen: Snapshot, now_s: float) -> None:
-        self._progress = Progress(seen)
+    def __init__(self, snapshot: Snapshot, now_s: float) -> None:
+        self._progress = Progress(snapshot)
         self._woken_s = now_s
         self._wakes = 0
         self._was_faulty = False
         self._engine_pid = 0
 
-    def step(self, seen: Snapshot, now_s: float) -> list[Action]:
+    def step(self, snapshot: Snapshot, now_s: float) -> list[Action]:
         """Return the wake that is due."""
-        better = self._is_better(seen)
-        if self._progress.has_moved(seen):
+        better = self._is_better(snapshot)
+        if self._progress.has_moved(snapshot):
             self._woken_s, self._wakes = now_s, 0
-        if not segments_wait(seen):
+        if not segments_wait(snapshot):
             return []
         patience_s = units.backoff(self._wakes + 1, FIRST_PATIENCE_S, LONGEST_PATIENCE_S)
         if not better and now_s - self._woken_s <= patience_s:
@@ -37,17 +37,17 @@ class Stall:
         return [
             Wake(
                 "better" if better else "no progress",
-                has_daemon=seen.init.engine_pid != 0,
-                reloads=Subject.BUCKET not in seen.faults,
+                has_daemon=snapshot.init.engine_pid != 0,
+                reloads=Subject.BUCKET not in snapshot.faults,
             )
         ]
 
-    def _is_better(self, seen: Snapshot) -> bool:
+    def _is_better(self, snapshot: Snapshot) -> bool:
         """Return whether the bucket answers again, or another daemon has started."""
-        faulty = Subject.BUCKET in seen.faults
+        faulty = Subject.BUCKET in snapshot.faults
         better = self._was_faulty and not faulty
         self._was_faulty = faulty
-        pid = seen.init.engine_pid
+        pid = snapshot.init.engine_pid
         if pid and pid != self._engine_pid:
             better = better or self._engine_pid != 0
             self._engine_pid = pid

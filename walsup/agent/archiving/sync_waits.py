@@ -51,14 +51,14 @@ class SyncWaits:
         self._lacking_since_s: float | None = None
         self._waiting_at_s = 0.0
 
-    def look(self, seen: Waits, now_s: float) -> Fault | None:
+    def look(self, waits: Waits, now_s: float) -> Fault | None:
         """Return what holds commits up, None while none has waited for 10 s.
 
         Where fewer standbys are connected than have to confirm, no commit is confirmed: then
         sessions that wait one after the other, each until its client gives up, count as one.
         """
-        self._since_s = {one: self._since_s.get(one, now_s) for one in seen.waiting}
-        lacking_s = self._lacking_s(seen, now_s)
+        self._since_s = {one: self._since_s.get(one, now_s) for one in waits.waiting}
+        lacking_s = self._lacking_s(waits, now_s)
         waited_s = now_s - min(self._since_s.values(), default=now_s)
         if max(waited_s, lacking_s) < _PATIENCE_S:
             return None
@@ -66,18 +66,18 @@ class SyncWaits:
             kind=FaultKind.COMMITS_WAIT,
             problem="sessions wait for a synchronous standby to confirm their commit, for more than"
             f" {units.show_duration(int(_PATIENCE_S))}:"
-            f" synchronous_standby_names = '{seen.names}', connected standbys:"
-            f" {_shown(seen.standbys)}",
+            f" synchronous_standby_names = '{waits.names}', connected standbys:"
+            f" {_shown(waits.standbys)}",
         )
 
-    def _lacking_s(self, seen: Waits, now_s: float) -> float:
+    def _lacking_s(self, waits: Waits, now_s: float) -> float:
         """Return for how long sessions wait while too few standbys are connected."""
-        if seen.waiting:
+        if waits.waiting:
             self._waiting_at_s = now_s
-        is_confirmed = not seen.names or seen.synchronous >= _needed(seen.names)
+        is_confirmed = not waits.names or waits.synchronous >= _needed(waits.names)
         if is_confirmed or now_s - self._waiting_at_s > _FORGOTTEN_AFTER_S:
             self._lacking_since_s = None
-        elif self._lacking_since_s is None and seen.waiting:
+        elif self._lacking_since_s is None and waits.waiting:
             self._lacking_since_s = now_s
         return 0.0 if self._lacking_since_s is None else self._waiting_at_s - self._lacking_since_s
 

@@ -19,7 +19,7 @@ _PUSH_TIMEOUT_S = 60.0
 
 
 async def inherit(
-    context: AgentContext, engine: Engine, lease: Lease, found: ControlData
+    context: AgentContext, engine: Engine, lease: Lease, control: ControlData
 ) -> Fault | None:
     """Push the missing segments of earlier timelines; return why one cannot be pushed.
 
@@ -28,14 +28,14 @@ async def inherit(
     Raises:
         what the bucket raises; LostError: another instance owns the archive meanwhile.
     """
-    if found.timeline == lease.owner.timeline or context.session.bucket is None:
+    if control.timeline == lease.owner.timeline or context.session.bucket is None:
         return None
-    wanted = _before(context, lease.owner, found)
-    if not wanted:
+    segments = _before(context, lease.owner, control)
+    if not segments:
         return None
-    there = {name async for name in listing.from_name(context.session.bucket, wanted[0].name)}
+    archived = {name async for name in listing.from_name(context.session.bucket, segments[0].name)}
     pg_wal = context.settings.pgdata / "pg_wal"
-    missing = [segment for segment in wanted if segment.name not in there]
+    missing = [segment for segment in segments if segment.name not in archived]
     engine_daemon.render(context, lease.owner.compression)
     for segment in missing:
         if not (pg_wal / segment.name).exists():
@@ -49,12 +49,12 @@ async def inherit(
     return None
 
 
-def _before(context: AgentContext, owner: Owner, found: ControlData) -> list[Segment]:
+def _before(context: AgentContext, owner: Owner, control: ControlData) -> list[Segment]:
     """Return the segments from the owner's verified end to where this timeline begins."""
     line = TimelineHistory.of(
-        found.timeline, timeline_history.left(context.settings.pgdata, found.timeline)
+        control.timeline, timeline_history.left(context.settings.pgdata, control.timeline)
     )
-    size = found.segment_size
+    size = control.segment_size
     numbers = range(owner.lsn // size, line.legs[-1].begin_lsn // size)
     return [Segment(timeline=line.at(n, size).timeline, number=n, size=size) for n in numbers]
 

@@ -44,18 +44,18 @@ class UnarchivedSlot:
 
     async def _move(self, archived_lsn: int) -> None:
         sql = self._context.sql
-        seen = await sql.row(_SEEN, SLOT)
-        if seen and seen[1] == "lost":
+        slot = await sql.row(_SEEN, SLOT)
+        if slot and slot[1] == "lost":
             await sql.row(_DROP, SLOT)
             log.warning("slot.lost", name=SLOT, why="max_slot_wal_keep_size")
-            seen = ()
-        if not seen:
+            slot = ()
+        if not slot:
             await sql.row(_MAKE, SLOT)
             return
         replay_lsn = self._context.board.snapshot.standby.replay_lsn
-        wanted = min(archived_lsn, replay_lsn)
-        if seen[0] and wanted > seen[0]:
-            await sql.row(_MOVE, SLOT, wanted)
+        kept_lsn = min(archived_lsn, replay_lsn)
+        if slot[0] and kept_lsn > slot[0]:
+            await sql.row(_MOVE, SLOT, kept_lsn)
 
 
 async def let_go(context: AgentContext) -> None:

@@ -57,19 +57,19 @@ class Examine:
 Action = Wake | ReplaceDaemon | ShowFault | ClearFault | Examine
 
 
-def segments_wait(seen: Snapshot) -> bool:
+def segments_wait(snapshot: Snapshot) -> bool:
     """Return whether archiving is enabled and finished segments are not verified."""
-    return seen.gate.state == GateState.OPEN and bool(seen.lag.segments)
+    return snapshot.gate.state == GateState.OPEN and bool(snapshot.lag.segments)
 
 
 class Progress:
     """Tells whether archiving has moved since the last look."""
 
-    def __init__(self, seen: Snapshot) -> None:
-        self._proven_lsn = seen.lag.proven_lsn
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._proven_lsn = snapshot.lag.proven_lsn
 
-    def has_moved(self, seen: Snapshot) -> bool:
+    def has_moved(self, snapshot: Snapshot) -> bool:
         """Return whether no segment waits, or the end of what is verified is another."""
-        moved = not seen.lag.segments or seen.lag.proven_lsn != self._proven_lsn
-        self._proven_lsn = seen.lag.proven_lsn
+        moved = not snapshot.lag.segments or snapshot.lag.proven_lsn != self._proven_lsn
+        self._proven_lsn = snapshot.lag.proven_lsn
         return moved

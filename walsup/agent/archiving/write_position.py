@@ -20,12 +20,12 @@ async def sampled(context: AgentContext) -> WritePosition | None:
     Raises:
         OSError, WalsupError: they cannot be read.
     """
-    known = context.session.meter.position if context.session.meter else None
-    seen = context.board.snapshot.database
-    if seen.observed or not seen.accepting:
-        return known
-    found = await asyncio.to_thread(on_disk, context.settings.pgdata)
-    return found if known is None or found.lsn > known.lsn else known
+    last = context.session.meter.position if context.session.meter else None
+    database = context.board.snapshot.database
+    if database.observed or not database.accepting:
+        return last
+    written = await asyncio.to_thread(on_disk, context.settings.pgdata)
+    return written if last is None or written.lsn > last.lsn else last
 
 
 async def asked(context: AgentContext) -> int | None:
@@ -45,8 +45,8 @@ def on_disk(pgdata: Path) -> WritePosition:
     Raises:
         OSError, WalsupError: pg_control cannot be read.
     """
-    found = pg_control.read(pgdata)
-    current = Segment.containing(found.checkpoint_lsn, found.timeline, found.segment_size)
+    control = pg_control.read(pgdata)
+    current = Segment.containing(control.checkpoint_lsn, control.timeline, control.segment_size)
     while _is_begun(pgdata / "pg_wal", following := current.next()):
         current = following
     return WritePosition(current.timeline, current.start_lsn)

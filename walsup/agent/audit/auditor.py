@@ -88,19 +88,21 @@ class Auditor:
                 await self._begin(lease)
             began_s, proven = time.monotonic(), context.board.snapshot.backup
             scope = self._scope(lease, whole=whole, head=head)
-            found = await rounds.look(context, scope)
-            if restore_window.minus(found.missing, self._bad):
+            findings = await rounds.look(context, scope)
+            if restore_window.minus(findings.missing, self._bad):
                 # A retention job may be deleting: what it removes soon no longer counts.
                 await asyncio.sleep(confirm_s)
                 again = await rounds.look(context, scope)
-                found = replace(again, missing=restore_window.both(again.missing, found.missing))
+                findings = replace(
+                    again, missing=restore_window.both(again.missing, findings.missing)
+                )
             now = context.session.lease
             if now is None or not now.is_held or not self._holds_under(now):
                 return None
-            result = await self._settle(scope, found, proven)
+            result = await self._settle(scope, findings, proven)
             took_s = time.monotonic() - began_s
             if self._state is not None:
-                board_report.publish(context, found, result, took_s, self._state)
+                board_report.publish(context, findings, result, took_s, self._state)
             return result
 
     def _holds_under(self, lease: Lease | None) -> bool:
@@ -128,12 +130,12 @@ class Auditor:
             return
         archive, system_id = str(context.settings.archive), lease.owner.system_id
         document = remembered.AuditRecord(context.session.bucket)
-        there = await document.read(archive, system_id)
+        stored = await document.read(archive, system_id)
         here = self._state or await asyncio.to_thread(
             remembered.read, context.settings.pgdata, archive, system_id
         )
         # An archive that had no owner may have branches; they are shown by the restore list.
-        state = remembered.newest(here, there) or State(
+        state = remembered.newest(here, stored) or State(
             archive=archive, system_id=system_id, accept_branches=lease.owner.epoch == 1
         )
         if here is not None and here.is_after(lease.owner.epoch, lease.owner.boot):
@@ -143,8 +145,8 @@ class Auditor:
             state = replace(state, accept_branches=True)
         state = replace(state, epoch=lease.owner.epoch, boot=lease.owner.boot)
         self._state, self._document, self._lease, self.whole_s = state, document, lease, None
-        known = {hole.first for hole in context.board.snapshot.holes}
-        more = (gap for gap in state.gaps if gap.first not in known)
+        known_gaps = {hole.first for hole in context.board.snapshot.holes}
+        more = (gap for gap in state.gaps if gap.first not in known_gaps)
         context.board.put(holes=(*context.board.snapshot.holes, *more))
         board_report.waiting(context, state)
 
@@ -177,11 +179,13 @@ class Auditor:
         whole = whole or self.is_small
         return round_scope.of(self._context, self._state, lease, whole=whole, head=head)
 
-    async def _settle(self, scope: Scope, found: RoundFindings, proven: BackupSeen) -> Result:
+    async def _settle(self, scope: Scope, findings: RoundFindings, proven: BackupSeen) -> Result:
         context, whole = self._context, scope.first == 0
-        reading = await self._repairs.read(scope, found)
-        names = (*reading.damaged, *found.damaged)
-        bad = restore_window.merged((*found.missing, *restore_window.numbers_of(names, scope.size)))
+        reading = await self._repairs.read(scope, findings)
+        names = (*reading.damaged, *findings.damaged)
+        bad = restore_window.merged(
+            (*findings.missing, *restore_window.numbers_of(names, scope.size))
+        )
         if not whole:
             bad = restore_window.merged(
                 (*bad, *restore_window.minus(self._bad, [(scope.first, 1 << 62)]))
@@ -189,9 +193,9 @@ class Auditor:
         pushed, waits = await self._repairs.repair(scope, bad)
         lost = restore_window.without(bad, pushed | waits)
         unfit = context.board.snapshot.audit.unfit_backups
-        oldest = self._conclude(scope, found, lost, proven)
+        oldest = self._conclude(scope, findings, lost, proven)
         is_new = bool(context.board.snapshot.audit.unfit_backups.keys() - unfit.keys())
-        self._remember(scope, found, reading, whole=whole)
+        self._remember(scope, findings, reading, whole=whole)
         self._bad = bad
         if whole:
             self.whole_s = time.monotonic()
@@ -199,7 +203,7 @@ class Auditor:
         return Result(scope, oldest, bad, lost, reading.unread, whole, is_new)
 
     def _conclude(
-        self, scope: Scope, found: RoundFindings, lost: Sequence[Stretch], proven: BackupSeen
+        self, scope: Scope, findings: RoundFindings, lost: Sequence[Stretch], proven: BackupSeen
     ) -> Counted | None:
         """Show gaps and base backups, and wake the loop that takes new ones.
 
@@ -208,10 +212,10 @@ class Auditor:
         context, lease = self._context, self._lease
         before = context.board.snapshot.holes
         since_lsn = max(lease.owner.backups_from if lease else 0, self._demanded)
-        shown = context.board.snapshot.backup
-        fresh = shown.name if shown.counts and shown != proven else ""
+        current = context.board.snapshot.backup
+        fresh = current.name if current.counts and current != proven else ""
         judged = restore_window.evaluate(
-            scope, found, lost, before, since_lsn=since_lsn, fresh=fresh
+            scope, findings, lost, before, since_lsn=since_lsn, fresh=fresh
         )
         context.board.put(holes=judged.gaps)
         board_report.losses(context, judged)
@@ -222,7 +226,7 @@ class Auditor:
         if not proven.counts or context.board.snapshot.backup != proven:
             return oldest
         problem = judged.unfit.get(proven.name, "")
-        if proven.name not in {one.name for one in found.backups}:
+        if proven.name not in {one.name for one in findings.backups}:
             problem = "its sentinel is no longer in the archive"
         if problem:
             board_report.base_backup(context, proven, problem)
@@ -235,32 +239,34 @@ class Auditor:
         return self._context.board.snapshot.audit.backups_from
 
     def _remember(
-        self, scope: Scope, found: RoundFindings, reading: Reading, *, whole: bool
+        self, scope: Scope, findings: RoundFindings, reading: Reading, *, whole: bool
     ) -> None:
         state = self._state
         if state is None:
             return
-        still = {name: state.damaged[name] for name in found.damaged if name in state.damaged}
+        still_damaged = {
+            name: state.damaged[name] for name in findings.damaged if name in state.damaged
+        }
         accepted = [*state.accepted.items(), *reading.accepted.items()][-_MOST_ACCEPTED:]
         state = replace(
             state,
             accepted=dict(accepted),
-            damaged=(still if whole else state.damaged) | reading.damaged,
-            backups={one.name: one for one in found.backups},
+            damaged=(still_damaged if whole else state.damaged) | reading.damaged,
+            backups={one.name: one for one in findings.backups},
             gaps=self._context.board.snapshot.holes,
             backups_from=self._demanded,
         )
-        if whole and found.round is not None:
-            state = compared(state, scope, found, reading.until)
+        if whole and findings.round is not None:
+            state = compared(state, scope, findings, reading.until)
             if reading.until < 0:
                 self._forget_verified(scope)
         if whole:
-            accepted_until = found.branches_until if state.accept_branches else 0.0
+            accepted_until = findings.branches_until if state.accept_branches else 0.0
             state = replace(
                 state,
-                window=found.begin if found.begin >= 0 else state.window,
-                day=max(0, found.day),
-                pages=found.pages,
+                window=findings.begin if findings.begin >= 0 else state.window,
+                day=max(0, findings.day),
+                pages=findings.pages,
                 branches_until=max(state.branches_until, accepted_until),
                 accept_branches=False,
                 finished_at=time.time(),

@@ -37,7 +37,7 @@ def waiting(context: AgentContext, state: State) -> None:
 
 def went_back(context: AgentContext, epoch: int, known_epoch: int) -> None:
     """Show that the archive was reset to an earlier state."""
-    wanted = context.settings.initial_backup
+    takes_backup = context.settings.initial_backup
     context.board.fault(
         Subject.HOLE,
         Fault(
@@ -45,7 +45,7 @@ def went_back(context: AgentContext, epoch: int, known_epoch: int) -> None:
             problem="the archive was reset to an earlier state: its owner object has epoch"
             f" {epoch}, but this data directory has seen epoch {known_epoch}; WAL that was verified"
             " since then may be missing, and the base backups of the archive no longer count",
-            remedy="walsup takes a new base backup" if wanted else "take a new base backup",
+            remedy="walsup takes a new base backup" if takes_backup else "take a new base backup",
         ),
     )
 
@@ -65,85 +65,91 @@ def pushing(context: AgentContext, name: str) -> None:
 
 def gaps(context: AgentContext, before: Sequence[Hole], judged: Evaluation) -> bool:
     """Show the gaps; return whether a new gap needs a base backup."""
-    known = {hole.first for hole in before if not hole.covered_by}
-    still = [gap for gap in judged.gaps if not gap.covered_by]
+    known_gaps = {hole.first for hole in before if not hole.covered_by}
+    open_gaps = [gap for gap in judged.gaps if not gap.covered_by]
     for gap in judged.gaps:
         if gap.covered_by and gap.first not in {hole.first for hole in before}:
             log.warning("gap.found", first=gap.first, last=gap.last, covered_by=gap.covered_by)
-    if not still:
+    if not open_gaps:
         if not context.board.snapshot.audit.backups_from:
             context.board.clear(Subject.HOLE)
         return False
-    gap = still[-1]
+    gap = open_gaps[-1]
     upto = f" to {gap.last}" if gap.last != gap.first else ""
-    wanted = context.settings.initial_backup
+    takes_backup = context.settings.initial_backup
     context.board.fault(
         Subject.HOLE,
         Fault(
             kind=FaultKind.HOLE,
             problem=f"segment {gap.first}{upto} is missing or damaged in the archive, and is no"
-            f" longer in pg_wal ({len(still)} gaps)",
+            f" longer in pg_wal ({len(open_gaps)} gaps)",
             remedy="bring the objects back (from older object versions or a replica); no restore"
             " passes a gap: "
-            + ("walsup takes a new base backup" if wanted else "take a new base backup"),
+            + ("walsup takes a new base backup" if takes_backup else "take a new base backup"),
         ),
     )
-    return any(one.first not in known for one in still)
+    return any(one.first not in known_gaps for one in open_gaps)
 
 
 def base_backup(context: AgentContext, proven: BackupSeen, problem: str) -> None:
     """Show that the base backup no longer counts."""
-    wanted = context.settings.initial_backup
+    takes_backup = context.settings.initial_backup
     context.board.fault(
         Subject.BACKUP,
         Fault(
             kind=FaultKind.BASE_BACKUP_DAMAGED,
             problem=f"base backup {proven.name} no longer counts: {problem}",
             remedy="find out what deletes or overwrites objects below the archive's prefix; "
-            + ("walsup takes a new base backup" if wanted else "take a new base backup"),
+            + ("walsup takes a new base backup" if takes_backup else "take a new base backup"),
         ),
     )
     context.board.put(backup=replace(proven, state=BackupState.DAMAGED))
 
 
 def publish(
-    context: AgentContext, found: RoundFindings, result: Result, took_s: float, state: State
+    context: AgentContext, findings: RoundFindings, result: Result, took_s: float, state: State
 ) -> None:
     """Show a round's result."""
     # A round over the newest day does not list all branches.
-    if result.whole or (found.branches and Subject.TIMELINE not in context.board.snapshot.faults):
-        _branches(context, found.branches)
-    if found.twice:
-        context.board.fault(Subject.ARCHIVE, duplicates(found.twice))
+    if result.whole or (
+        findings.branches and Subject.TIMELINE not in context.board.snapshot.faults
+    ):
+        _branches(context, findings.branches)
+    if findings.twice:
+        context.board.fault(Subject.ARCHIVE, duplicates(findings.twice))
     elif result.whole:
         context.board.clear(Subject.ARCHIVE)
     if result.unread and Subject.AUDIT not in context.board.snapshot.faults:
         context.board.fault(Subject.AUDIT, _unread(result.unread))
     elif result.is_settled:
         context.board.clear(Subject.AUDIT)
-    seen = context.board.snapshot
-    clean = result.is_settled and not seen.needs_backup_from and Subject.TIMELINE not in seen.faults
+    snapshot = context.board.snapshot
+    clean = (
+        result.is_settled
+        and not snapshot.needs_backup_from
+        and Subject.TIMELINE not in snapshot.faults
+    )
     first = result.oldest
     now = time.time()
     context.board.put(
         audit=replace(
-            seen.audit,
+            snapshot.audit,
             state=(AuditState.PASSED if clean else AuditState.FINDINGS)
-            if result.whole or seen.audit.state != AuditState.WAITING
+            if result.whole or snapshot.audit.state != AuditState.WAITING
             else AuditState.WAITING,
             finished_at=state.finished_at,
             looked_at=now,
             took_s=round(took_s, 3),
             due_s=due_s(state.pages),
-            objects=found.objects if result.whole else seen.audit.objects,
-            ignored=found.ignored if result.whole else seen.audit.ignored,
-            backups=len(found.backups),
+            objects=findings.objects if result.whole else snapshot.audit.objects,
+            ignored=findings.ignored if result.whole else snapshot.audit.ignored,
+            backups=len(findings.backups),
             from_backup=first.name if first else "",
             from_lsn=first.start_lsn if first else 0,
             until_lsn=(result.scope.head + 1) * result.scope.size,
-            missing=sum(b - a + 1 for a, b in found.missing),
+            missing=sum(b - a + 1 for a, b in findings.missing),
             damaged=sum(b - a + 1 for a, b in result.bad)
-            - sum(b - a + 1 for a, b in found.missing),
+            - sum(b - a + 1 for a, b in findings.missing),
             unread=result.unread,
         )
     )
@@ -167,23 +173,23 @@ def losses(context: AgentContext, judged: Evaluation) -> None:
 
 def unfit(context: AgentContext, backups: Mapping[str, str]) -> None:
     """Show which base backups do not count, for the loops that choose one."""
-    seen = context.board.snapshot.audit
-    if seen.unfit_backups != backups:
-        for name in backups.keys() - seen.unfit_backups.keys():
+    audit = context.board.snapshot.audit
+    if audit.unfit_backups != backups:
+        for name in backups.keys() - audit.unfit_backups.keys():
             log.warning("backup.unfit", name=name, problem=backups[name])
-        context.board.put(audit=replace(seen, unfit_backups=dict(backups)))
+        context.board.put(audit=replace(audit, unfit_backups=dict(backups)))
 
 
 def _branches(context: AgentContext, branches: Sequence[Branch]) -> None:
     if not branches:
         context.board.clear(Subject.TIMELINE)
         return
-    told = units.abbreviate([_branch(one) for one in branches], _SHOWN, "; ")
+    listed = units.abbreviate([_branch(one) for one in branches], _SHOWN, "; ")
     context.board.fault(
         Subject.TIMELINE,
         Fault(
             kind=FaultKind.FOREIGN_TIMELINE,
-            problem=f"the archive has WAL that is not part of this database's history: {told}",
+            problem=f"the archive has WAL that is not part of this database's history: {listed}",
             remedy="find the other server whose archive_command points to this archive, and give it"
             " another prefix; then remove what it has written here",
         ),

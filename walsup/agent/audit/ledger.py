@@ -98,53 +98,55 @@ class State:
         )
 
 
-def compared(state: State, scope: Scope, found: RoundFindings, until: int) -> State:
+def compared(state: State, scope: Scope, findings: RoundFindings, until: int) -> State:
     """Return the state after a full round that has compared something.
 
     `until`: number of the first object that is still to be read, -1: none is. That one and later
     ones are compared with the previous round again.
     """
-    if found.round is None:
+    if findings.round is None:
         return state
     if until < 0:
-        return replace(state, last=found.round, reread=None, known=found.known, blocks=found.blocks)
+        return replace(
+            state, last=findings.round, reread=None, known=findings.known, blocks=findings.blocks
+        )
 
     def is_done(name: str) -> bool:
         return Segment.parse(name, scope.size).number < until
 
-    known = {name: stamp for name, stamp in found.known.items() if is_done(name)}
+    known = {name: stamp for name, stamp in findings.known.items() if is_done(name)}
     known |= {name: stamp for name, stamp in state.known.items() if not is_done(name)}
     return replace(
         state,
-        reread=found.round._replace(head=until - 1),
+        reread=findings.round._replace(head=until - 1),
         known=known,
-        blocks=Digests(*found.blocks).upto(until - 1, Digests(*state.blocks)),
+        blocks=Digests(*findings.blocks).upto(until - 1, Digests(*state.blocks)),
     )
 
 
 def read(pgdata: Path, archive: str, system_id: int) -> State | None:
     """Return the state that this data directory has of this archive."""
     try:
-        found = State.from_json((pgdata / _FILE).read_text(encoding="utf-8"))
+        stored = State.from_json((pgdata / _FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, TypeError, ValueError, KeyError, AttributeError) as unreadable:
         log.warning("audit.forgotten", problem=f"{type(unreadable).__name__}: {unreadable}")
         return None
-    return found if (found.archive, found.system_id) == (archive, system_id) else None
+    return stored if (stored.archive, stored.system_id) == (archive, system_id) else None
 
 
 def newest(*states: State | None) -> State | None:
     """Return the state with the latest round, plus the gaps and known branches of the others."""
-    found = [state for state in states if state is not None]
-    if not found:
+    known = [state for state in states if state is not None]
+    if not known:
         return None
-    latest = max(found, key=lambda state: state.finished_at)
-    gaps = {gap.first: gap for state in found for gap in state.gaps}
+    latest = max(known, key=lambda state: state.finished_at)
+    gaps = {gap.first: gap for state in known for gap in state.gaps}
     return replace(
         latest,
         gaps=tuple(gaps.values()),
-        branches_until=max(state.branches_until for state in found),
+        branches_until=max(state.branches_until for state in known),
     )
 
 
@@ -197,15 +199,15 @@ class AuditRecord:
             what the bucket raises.
         """
         try:
-            found = await self._bucket.get(AUDIT_KEY)
+            stored = await self._bucket.get(AUDIT_KEY)
         except FileNotFoundError as raised:
             if not is_absent(raised):
                 raise
             self._etag = None
             return None
-        self._etag, self._content = found.etag, found.content
+        self._etag, self._content = stored.etag, stored.content
         try:
-            state = State.from_json(found.content)
+            state = State.from_json(stored.content)
         except (TypeError, ValueError, KeyError, AttributeError) as unreadable:
             log.warning("audit.unreadable", key=AUDIT_KEY, problem=str(unreadable))
             return None

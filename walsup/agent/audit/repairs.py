@@ -43,14 +43,14 @@ class SegmentRepair:
         self._context = context
         self._pushed_s: dict[int, float] = {}
 
-    async def read(self, scope: Scope, found: RoundFindings) -> Reading:
+    async def read(self, scope: Scope, findings: RoundFindings) -> Reading:
         """Read a number of suspects; those suspect only by the order of their times come last."""
-        strong = sorted(one for one in found.suspects if one.why != "order")
-        weak = [one for one in found.suspects if one.why == "order"]
+        strong = sorted(one for one in findings.suspects if one.why != "order")
+        weak = [one for one in findings.suspects if one.why == "order"]
         damaged: dict[str, Stamp] = {}
         accepted: dict[str, Stamp] = {}
-        unread, reads = found.more_suspects, 0
-        left = [found.least_unshown] if found.more_suspects else []
+        unread, reads = findings.more_suspects, 0
+        left = [findings.least_unshown] if findings.more_suspects else []
         for suspect in (*strong, *weak):
             problem: str | None = None
             if suspect.why == "empty":
@@ -107,7 +107,7 @@ class SegmentRepair:
     def _here(self, scope: Scope, bad: Sequence[Stretch]) -> list[Segment]:
         """Return the segments among them that pg_wal has completely."""
         pg_wal = self._context.settings.pgdata / "pg_wal"
-        found = []
+        segments = []
         for path in sorted(pg_wal.iterdir()) if bad else ():
             try:
                 segment = Segment.parse(path.name, scope.size)
@@ -119,8 +119,8 @@ class SegmentRepair:
             if problem := segment_contents.wrong(path, _expected(scope, segment)):
                 log.warning("segment.not_pushed", name=segment.name, problem=problem)
             else:
-                found.append(segment)
-        return found
+                segments.append(segment)
+        return segments
 
 
 def _unread(scope: Scope, suspect: Suspect) -> str | None:

@@ -36,8 +36,8 @@ def merged(stretches: Iterable[Stretch]) -> tuple[Stretch, ...]:
 
 def both(one: Iterable[Stretch], other: Sequence[Stretch]) -> tuple[Stretch, ...]:
     """Return the segment numbers that are in both."""
-    found = ((max(first, begin), min(last, end)) for first, last in one for begin, end in other)
-    return merged((first, last) for first, last in found if first <= last)
+    common = ((max(first, begin), min(last, end)) for first, last in one for begin, end in other)
+    return merged((first, last) for first, last in common if first <= last)
 
 
 def minus(stretches: Iterable[Stretch], others: Iterable[Stretch]) -> tuple[Stretch, ...]:
@@ -66,7 +66,7 @@ def numbers_of(names: Iterable[str], size: int) -> tuple[Stretch, ...]:
 
 def evaluate(  # noqa: PLR0913 (each is one fact)
     scope: Scope,
-    found: RoundFindings,
+    findings: RoundFindings,
     bad: Sequence[Stretch],
     before: Sequence[Hole],
     *,
@@ -81,7 +81,7 @@ def evaluate(  # noqa: PLR0913 (each is one fact)
     """
     whole: list[Counted] = []
     unfit: dict[str, str] = {}
-    for backup in sorted(found.backups, key=lambda one: one.start_lsn):
+    for backup in sorted(findings.backups, key=lambda one: one.start_lsn):
         if not is_ours(scope, backup):
             continue
         if problem := backup.unfit or _wal_problem(scope, backup, bad):
@@ -91,12 +91,12 @@ def evaluate(  # noqa: PLR0913 (each is one fact)
     good = [backup for backup in whole if backup.start_lsn >= since_lsn]
     # A restore may begin with one that no longer counts, and end before a gap.
     first = whole[0].start_lsn // scope.size if whole else 0
-    looked_at = _Seen(found.begin, scope.head, first)
+    looked_at = _Seen(findings.begin, scope.head, first)
     late = [hole for hole in before if fresh and hole.covered_by == fresh]
     gaps = [
         _gap(scope, stretch, good, late)
         for stretch in bad
-        if stretch[1] >= first and found.begin >= 0
+        if stretch[1] >= first and findings.begin >= 0
     ]
     gaps += [_covered(gap, good, fresh) for gap in before if looked_at.keeps(gap, scope.size, bad)]
     gaps.sort(key=lambda gap: gap.end_lsn)

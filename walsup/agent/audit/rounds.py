@@ -32,8 +32,8 @@ async def look(
     Raises:
         FaultError: it could not be.
     """
-    told = await _ask(context, {"scope": scope.to_json()}, "found", silent_s)
-    return RoundFindings.from_json(told)
+    answer = await _ask(context, {"scope": scope.to_json()}, "found", silent_s)
+    return RoundFindings.from_json(answer)
 
 
 async def missing_parts(context: AgentContext, name: str, compressed_bytes: int) -> tuple[str, ...]:
@@ -43,8 +43,8 @@ async def missing_parts(context: AgentContext, name: str, compressed_bytes: int)
         FaultError: they could not be.
     """
     backup = {"backup": {"name": name, "compressed_bytes": compressed_bytes}}
-    told = await _ask(context, backup, "missing", _SILENT_S)
-    return tuple(str(one) for one in told)
+    answer = await _ask(context, backup, "missing", _SILENT_S)
+    return tuple(str(one) for one in answer)
 
 
 async def unlisted(context: AgentContext, name: str, before: float) -> tuple[str, ...]:
@@ -55,15 +55,13 @@ async def unlisted(context: AgentContext, name: str, before: float) -> tuple[str
     Raises:
         FaultError: they could not be.
     """
-    told = await _ask(
+    answer = await _ask(
         context, {"compared": {"name": name, "before": before}}, "unlisted", _SILENT_S
     )
-    return tuple(str(one) for one in told or ())
+    return tuple(str(one) for one in answer or ())
 
 
-async def _ask(
-    context: AgentContext, question: dict[str, Any], wanted: str, silent_s: float
-) -> Any:  # noqa: ANN401 (JSON)
+async def _ask(context: AgentContext, question: dict[str, Any], key: str, silent_s: float) -> Any:  # noqa: ANN401 (JSON)
     parent = os.getpid()
 
     def prepare() -> None:
@@ -81,7 +79,7 @@ async def _ask(
     try:
         region = {"region": context.session.bucket.region if context.session.bucket else None}
         text = json.dumps(question | region).encode()
-        return await _answer(process, text, wanted, silent_s)
+        return await _answer(process, text, key, silent_s)
     finally:
         if process.returncode is None:
             process.kill()
@@ -89,7 +87,7 @@ async def _ask(
             await asyncio.wait((asyncio.ensure_future(process.wait()),), timeout=1.0)
 
 
-async def _answer(process: Process, question: bytes, wanted: str, silent_s: float) -> Any:  # noqa: ANN401 (JSON)
+async def _answer(process: Process, question: bytes, key: str, silent_s: float) -> Any:  # noqa: ANN401 (JSON)
     if process.stdin is None or process.stdout is None:
         raise RuntimeError("the audit's process has no pipes")
     process.stdin.write(question)
@@ -106,12 +104,12 @@ async def _answer(process: Process, question: bytes, wanted: str, silent_s: floa
             ) from None
         if not line:
             raise FaultError(_ended(await process.wait()))
-        told: dict[str, Any] = json.loads(line)
-        if "fault" in told:
-            kind, problem, remedy = told["fault"]
+        answer: dict[str, Any] = json.loads(line)
+        if "fault" in answer:
+            kind, problem, remedy = answer["fault"]
             raise FaultError(Fault(FaultKind.of(kind), problem, remedy))
-        if wanted in told:
-            return told[wanted]
+        if key in answer:
+            return answer[key]
 
 
 def _ended(code: int) -> Fault:

@@ -44,10 +44,10 @@ async def _once(context: AgentContext, last: Segment) -> str | None:
         return "this instance no longer owns the archive"
     if not result.is_settled:
         return None
-    seen = context.board.snapshot
-    if gap := next((hole for hole in reversed(seen.holes) if not hole.covered_by), None):
+    snapshot = context.board.snapshot
+    if gap := next((hole for hole in reversed(snapshot.holes) if not hole.covered_by), None):
         return f"{gap.first} is lost, and no base backup starts after it"
     for subject in (Subject.TIMELINE, Subject.ARCHIVE):
-        if subject in seen.faults:
-            return seen.faults[subject].fault.problem
+        if subject in snapshot.faults:
+            return snapshot.faults[subject].fault.problem
     return ""

@@ -43,9 +43,9 @@ async def _follow(context: AgentContext, loan: lent_keys.Loan) -> None:
     lent = context.settings
     while True:
         await asyncio.sleep(_LOOK_EVERY_S)
-        found = context.settings
+        settings = context.settings
         with contextlib.suppress(OSError):  # no process or no room now: it is tried again
             loan.keep_serving()
-            if found != lent:
-                loan.put(found)
-                lent = found
+            if settings != lent:
+                loan.put(settings)
+                lent = settings

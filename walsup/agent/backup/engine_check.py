@@ -19,43 +19,45 @@ _SCRATCH = "reads"
 
 
 async def unread(
-    context: AgentContext, bucket: Bucket, engine: Engine, found: Backup
+    context: AgentContext, bucket: Bucket, engine: Engine, backup: Backup
 ) -> Fault | None:
     """Return why the engine could not restore this base backup; None when it reads it.
 
     Raises:
         what the bucket raises; OSError: a file cannot be written.
     """
-    seen = context.board.snapshot
-    known = context.settings
+    snapshot = context.board.snapshot
+    settings = context.settings
     config = context.run_dir / _CONFIG
-    text = render_reader(known, context.run_dir, seen.segment_bytes, bucket.region, engine)
+    text = render_reader(settings, context.run_dir, snapshot.segment_bytes, bucket.region, engine)
     write_private(config, text)
     try:
-        with scratch_if_room(context.run_dir, known.pgdata, seen.segment_bytes, _SCRATCH) as place:
+        with scratch_if_room(
+            context.run_dir, settings.pgdata, snapshot.segment_bytes, _SCRATCH
+        ) as place:
             reader = Reader(
                 bucket=bucket,
                 engine=engine,
                 config=config,
                 scratch=place or context.run_dir,
                 secrets=tuple(context.secrets()),
-                more=trust(known),
+                more=trust(settings),
             )
-            last = own_segments(context, found)[-1]
-            archive = str(known.archive)
-            reads = not decryption.lacking(known)
+            last = own_segments(context, backup)[-1]
+            archive = str(settings.archive)
+            reads = not decryption.lacking(settings)
             if reads:
                 fault = await engine_readback.fault_of(
-                    reader, archive, found, last, room=place is not None
+                    reader, archive, backup, last, room=place is not None
                 )
             else:
-                fault = await engine_readback.fault_of_listing(reader, archive, found)
+                fault = await engine_readback.fault_of_listing(reader, archive, backup)
     finally:
         config.unlink(missing_ok=True)
-    fault = fault or await omissions.incomplete(context, found.name)
+    fault = fault or await omissions.incomplete(context, backup.name)
     if fault is None:
-        context.session.unreadable.pop(found.name, None)
-        log.info("backup.read" if reads else "backup.listed", name=found.name, engine=engine.name)
+        context.session.unreadable.pop(backup.name, None)
+        log.info("backup.read" if reads else "backup.listed", name=backup.name, engine=engine.name)
     else:
-        context.session.unreadable[found.name] = fault.problem
+        context.session.unreadable[backup.name] = fault.problem
     return fault

@@ -24,11 +24,11 @@ async def safe_sessions(context: AgentContext) -> AsyncIterator[dict[str, str]]:
     if server is None:
         raise ConnectionRefusedError("postgres is not running")
     # The engine uses the agent's role: postgres accepts from it what it accepted from the agent.
-    found = (
+    startup = (
         context.sql.settings
         or startup_settings.settings(Purpose.OWN, startup_settings.major_of(pgdata))[-1]
     )
-    settings = {name: value for name, value in found.items() if name != "application_name"}
+    settings = {name: value for name, value in startup.items() if name != "application_name"}
     directory = context.run_dir / _DIRECTORY
     async with relay(server.socket, directory, server.port, settings):
         # The options too: an engine may try another address when this one fails.

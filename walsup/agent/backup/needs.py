@@ -19,37 +19,37 @@ class Lacks(NamedTuple):
     comes: bool = False
 
 
-def own_segments(context: AgentContext, found: Backup) -> list[str]:
+def own_segments(context: AgentContext, backup: Backup) -> list[str]:
     """Return the names of the segments from a base backup's start to its end.
 
     Raises:
         OSError, ValueError: a history file cannot be read.
     """
     size = context.board.snapshot.segment_bytes
-    timeline = found.timeline or context.board.snapshot.database.timeline
+    timeline = backup.timeline or context.board.snapshot.database.timeline
     line = TimelineHistory.of(timeline, timeline_history.left(context.settings.pgdata, timeline))
-    numbers = range(found.start_lsn // size, max(0, found.finish_lsn - 1) // size + 1)
+    numbers = range(backup.start_lsn // size, max(0, backup.finish_lsn - 1) // size + 1)
     return [
         Segment(timeline=line.at(number, size).timeline, number=number, size=size).name
         for number in numbers
     ]
 
 
-async def lacking(context: AgentContext, bucket: Bucket, found: Backup) -> Lacks | None:
+async def lacking(context: AgentContext, bucket: Bucket, backup: Backup) -> Lacks | None:
     """Return which part, or which WAL from its start to its end, the bucket lacks; None: none.
 
     Raises:
         what the bucket raises; OSError, ValueError: a list or history file cannot be read.
     """
-    if missing := await part_check.missing(context, bucket, found):
+    if missing := await part_check.missing(context, bucket, backup):
         return Lacks(f"{', '.join(missing[:3])} is missing")
-    wanted = own_segments(context, found)
-    there: set[str] = set()
-    async for name in listing.from_name(bucket, wanted[0]):
-        if name[:24] > wanted[-1]:
+    names = own_segments(context, backup)
+    archived: set[str] = set()
+    async for name in listing.from_name(bucket, names[0]):
+        if name[:24] > names[-1]:
             break
-        there.add(name)
-    lost = [name for name in wanted if name not in there]
+        archived.add(name)
+    lost = [name for name in names if name not in archived]
     if not lost:
         return None
     pg_wal = context.settings.pgdata / "pg_wal"

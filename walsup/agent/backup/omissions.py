@@ -29,10 +29,10 @@ _STOPS = {"walrus": (UNREADABLE,), "wal-g": (UNREADABLE, SOCKET, NAME)}
 
 async def look(context: AgentContext) -> tuple[LeftOut, ...]:
     """Walk through the data directory, and show what a base backup would leave out."""
-    found = tuple(await asyncio.to_thread(walk, context.settings.pgdata))
-    context.board.put(left_out=found)
-    context.board.attend(Subject.LEFT_OUT, _attention(found))
-    return found
+    left_out = tuple(await asyncio.to_thread(walk, context.settings.pgdata))
+    context.board.put(left_out=left_out)
+    context.board.attend(Subject.LEFT_OUT, _attention(left_out))
+    return left_out
 
 
 def clock(pgdata: Path) -> float | None:
@@ -43,11 +43,11 @@ def clock(pgdata: Path) -> float | None:
     place = pgdata / _MARK
     try:
         with place.open("wb") as file:
-            found = os.fstat(file.fileno()).st_ctime
+            now = os.fstat(file.fileno()).st_ctime
         place.unlink()
     except OSError:
         return None
-    return found
+    return now
 
 
 async def incomplete(context: AgentContext, name: str) -> Fault | None:
@@ -72,28 +72,28 @@ async def incomplete(context: AgentContext, name: str) -> Fault | None:
             remedy="report it with the engine's version; take a base backup with the other engine",
         )
     if lacking:
-        found = (*(context.board.snapshot.left_out or ()), *lacking)
-        context.board.put(left_out=found)
-        context.board.attend(Subject.LEFT_OUT, _attention(found))
+        left_out = (*(context.board.snapshot.left_out or ()), *lacking)
+        context.board.put(left_out=left_out)
+        context.board.attend(Subject.LEFT_OUT, _attention(left_out))
     return None
 
 
-def _attention(found: Sequence[LeftOut]) -> Fault | None:
+def _attention(left_out: Sequence[LeftOut]) -> Fault | None:
     """Return what needs attention; links that lead nowhere, and sockets, are no loss."""
-    told = [one for one in found if not one.dangling and one.kind != SOCKET]
-    if not told:
+    reported = [one for one in left_out if not one.dangling and one.kind != SOCKET]
+    if not reported:
         return None
     return Fault(
         kind=FaultKind.LEFT_OUT,
-        problem=f"base backups do not contain {shown(told)}",
+        problem=f"base backups do not contain {shown(reported)}",
         remedy="keep these files with the container's configuration: a restore creates the links"
         " again only if their targets are mounted at the same paths, and otherwise does not start",
     )
 
 
-def lost_data(found: Sequence[LeftOut]) -> Fault | None:
+def lost_data(left_out: Sequence[LeftOut]) -> Fault | None:
     """Return the fault of data that no base backup holds; None: there is none."""
-    data = [one for one in found if one.is_data and one.kind == LINK]
+    data = [one for one in left_out if one.is_data and one.kind == LINK]
     if not data:
         return None
     return Fault(
@@ -106,22 +106,22 @@ def lost_data(found: Sequence[LeftOut]) -> Fault | None:
 
 async def lost_tablespaces(context: AgentContext, engine: str) -> Fault | None:
     """Return the fault of tablespaces that a restore would lack; None: there are none."""
-    found = await asyncio.to_thread(uncarried.find, context.settings.pgdata, engine)
-    if not found:
+    tablespaces = await asyncio.to_thread(uncarried.find, context.settings.pgdata, engine)
+    if not tablespaces:
         return None
-    other = "" if any(one.with_any for one in found) else ", or use WAL-RUS"
+    other = "" if any(one.with_any for one in tablespaces) else ", or use WAL-RUS"
     return Fault(
         kind=FaultKind.LEFT_OUT,
         problem=f"{engine} cannot take a base backup from which all tablespaces are restored: "
-        + "; ".join(one.shown for one in found),
+        + "; ".join(one.shown for one in tablespaces),
         remedy="create a tablespace in a directory outside PGDATA that is not a link, move the"
         f" relations there (ALTER TABLE … SET TABLESPACE), and drop this one{other}",
     )
 
 
-def unreadable(found: Sequence[LeftOut], engine: str) -> Fault | None:
+def unreadable(left_out: Sequence[LeftOut], engine: str) -> Fault | None:
     """Return the fault of files at which this engine's base backup ends; None: there are none."""
-    stopping = [one for one in found if one.kind in _STOPS[engine]]
+    stopping = [one for one in left_out if one.kind in _STOPS[engine]]
     if not stopping:
         return None
     return Fault(

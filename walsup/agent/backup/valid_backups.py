@@ -19,11 +19,11 @@ async def newest(context: AgentContext, bucket: Bucket) -> Backup | None:
     Raises:
         what the bucket raises; WalsupError: pg_control cannot be read.
     """
-    seen = context.board.snapshot
-    timeline = seen.database.timeline or pg_control.read(context.settings.pgdata).timeline
-    found = counted(context, await base_backups.backups(bucket), seen.database.current_lsn)
+    snapshot = context.board.snapshot
+    timeline = snapshot.database.timeline or pg_control.read(context.settings.pgdata).timeline
+    valid = counted(context, await base_backups.backups(bucket), snapshot.database.current_lsn)
     # 0: its name has no timeline.
-    on_timeline = [backup for backup in found if backup.timeline in (0, timeline)]
+    on_timeline = [backup for backup in valid if backup.timeline in (0, timeline)]
     return on_timeline[-1] if on_timeline else None
 
 
@@ -39,11 +39,11 @@ def counted(context: AgentContext, backups: Iterable[Backup], current_lsn: int) 
 
 
 def counted_at_end(
-    context: AgentContext, backups: Iterable[Backup], found: ControlData
+    context: AgentContext, backups: Iterable[Backup], control: ControlData
 ) -> list[Backup]:
     """Return the base backups that count when the database has ended with this control file."""
     return counted(
-        context, backups, max(found.checkpoint_lsn, context.board.snapshot.lag.proven_lsn)
+        context, backups, max(control.checkpoint_lsn, context.board.snapshot.lag.proven_lsn)
     )
 
 

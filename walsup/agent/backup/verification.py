@@ -20,7 +20,7 @@ _LOOK_AGAIN_S = 1.0
 
 
 async def verify(
-    context: AgentContext, bucket: Bucket, engine: Engine, found: Backup
+    context: AgentContext, bucket: Bucket, engine: Engine, backup: Backup
 ) -> Fault | None:
     """Return None when the backup counts: the bucket has its parts and WAL, the engine reads them.
 
@@ -28,24 +28,24 @@ async def verify(
     so all of the backup's WAL is listed.
     """
     state = BackupSeen(
-        state=BackupState.WAITING_FOR_WAL, name=found.name, finished_at=found.finished_at
+        state=BackupState.WAITING_FOR_WAL, name=backup.name, finished_at=backup.finished_at
     )
     context.board.put(backup=state)
     meter = context.session.meter
     origin = context.board.snapshot.gate.origin_lsn
     for _ in range(round(_PROOF_PATIENCE_S * 4)):
-        if meter is None or found.finish_lsn <= max(meter.mark.end_lsn, origin):
-            if found.start_lsn < context.board.snapshot.needs_backup_from:
-                return behind_hole(found)
-            if lacks := await lacking(context, bucket, found):
+        if meter is None or backup.finish_lsn <= max(meter.mark.end_lsn, origin):
+            if backup.start_lsn < context.board.snapshot.needs_backup_from:
+                return behind_hole(backup)
+            if lacks := await lacking(context, bucket, backup):
                 if lacks.comes:
                     await asyncio.sleep(_LOOK_AGAIN_S)
                     continue
-                return _damaged(found, lacks.problem)
-            if fault := await unread(context, bucket, engine, found):
+                return _damaged(backup, lacks.problem)
+            if fault := await unread(context, bucket, engine, backup):
                 return fault
-            _show_verified(context, found)
-            context.board.cover(found.name, found.start_lsn)
+            _show_verified(context, backup)
+            context.board.cover(backup.name, backup.start_lsn)
             context.board.clear(Subject.CONTINUITY)
             context.signals.audit_wanted.set()
             return None
@@ -54,35 +54,35 @@ async def verify(
         await asyncio.sleep(0.25)
     return Fault(
         kind=FaultKind.HOLE,
-        problem=f"the bucket lacks WAL that base backup {found.name} needs",
+        problem=f"the bucket lacks WAL that base backup {backup.name} needs",
     )
 
 
-def _show_verified(context: AgentContext, found: Backup) -> None:
+def _show_verified(context: AgentContext, backup: Backup) -> None:
     """Show that a base backup counts, and whether the engine has read it."""
     why = decryption.lacking(context.settings)
     state, verified = BackupState.PROVEN, "listed, and read by the engine"
     if why:
         state, verified = BackupState.LISTED, f"by listing, not read: no private key here ({why})"
-    log.info(f"backup.{state}", name=found.name, finished_at=found.finished_at)
-    seen = BackupSeen(
-        state=state, name=found.name, finished_at=found.finished_at, verified=verified
+    log.info(f"backup.{state}", name=backup.name, finished_at=backup.finished_at)
+    shown = BackupSeen(
+        state=state, name=backup.name, finished_at=backup.finished_at, verified=verified
     )
-    context.board.put(backup=seen)
+    context.board.put(backup=shown)
 
 
-def _damaged(found: Backup, problem: str) -> Fault:
+def _damaged(backup: Backup, problem: str) -> Fault:
     return Fault(
         kind=FaultKind.BASE_BACKUP_DAMAGED,
-        problem=f"base backup {found.name} does not count: {problem}",
+        problem=f"base backup {backup.name} does not count: {problem}",
         remedy="find out what deletes objects below the archive's prefix; walsup takes a new base"
         " backup unless WALSUP_INITIAL_BACKUP is off",
     )
 
 
-def behind_hole(found: Backup | None) -> Fault:
+def behind_hole(backup: Backup | None) -> Fault:
     """Return the fault of a newest base backup that begins before an open gap."""
     return Fault(
         kind=FaultKind.HOLE,
-        problem=f"the newest base backup ({found.name if found else 'none'}) begins before a gap",
+        problem=f"the newest base backup ({backup.name if backup else 'none'}) begins before a gap",
     )

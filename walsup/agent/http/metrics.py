@@ -21,8 +21,8 @@ def _of_lag(field: str) -> Callable[[Snapshot], float | None]:
     return lambda seen: getattr(seen.lag, field) if seen.lag.known else None
 
 
-def _findings(seen: Snapshot) -> float:
-    audit = seen.audit
+def _findings(snapshot: Snapshot) -> float:
+    audit = snapshot.audit
     return audit.missing + audit.damaged + audit.unread + len(audit.unfit_backups)
 
 
@@ -101,16 +101,16 @@ def table() -> list[tuple[str, str, str]]:
     return [*rows, FAULT_METRIC, ATTENTION_METRIC, BUILD_METRIC]
 
 
-def render(seen: Snapshot) -> bytes:
+def render(snapshot: Snapshot) -> bytes:
     """Return `/metrics`."""
-    return "".join(_lines(seen)).encode(errors="backslashreplace")
+    return "".join(_lines(snapshot)).encode(errors="backslashreplace")
 
 
-def _lines(seen: Snapshot) -> Iterator[str]:
+def _lines(snapshot: Snapshot) -> Iterator[str]:
     for name, kind, says, value in METRICS:
-        if (found := value(seen)) is not None:
-            yield _head(name, kind, says) + _sample(name, {}, found)
-    for metric, shown in ((FAULT_METRIC, seen.faults), (ATTENTION_METRIC, seen.attention)):
+        if (measured := value(snapshot)) is not None:
+            yield _head(name, kind, says) + _sample(name, {}, measured)
+    for metric, shown in ((FAULT_METRIC, snapshot.faults), (ATTENTION_METRIC, snapshot.attention)):
         yield _head(*metric)
         for subject, standing in shown.items():
             yield _sample(metric[0], {"kind": standing.fault.kind, "subject": subject}, 1)

@@ -20,14 +20,14 @@ class HttpResponse(NamedTuple):
     body: bytes
 
 
-def page(method: str, path: str, seen: Snapshot) -> HttpResponse:
+def page(method: str, path: str, snapshot: Snapshot) -> HttpResponse:
     """Return the answer to a request; HEAD gets the same as GET."""
     show = _PAGES.get(path.rstrip("/"))
     if show is None:
         return HttpResponse(404, _JSON, _as_json({"problem": "not found", "paths": list(_PAGES)}))
     if method not in READS:
         return problem(405, f"method {method} is not allowed")
-    return show(seen)
+    return show(snapshot)
 
 
 def problem(code: int, said: str) -> HttpResponse:
@@ -38,10 +38,10 @@ def problem(code: int, said: str) -> HttpResponse:
 def _probe(
     judge: Callable[[Snapshot], health.ProbeAnswer],
 ) -> Callable[[Snapshot], HttpResponse]:
-    def show(seen: Snapshot) -> HttpResponse:
-        found = judge(seen)
-        body = {"ok": found.ok, "reasons": list(found.reasons)}
-        return HttpResponse(200 if found.ok else 503, _JSON, _as_json(body))
+    def show(snapshot: Snapshot) -> HttpResponse:
+        answer = judge(snapshot)
+        body = {"ok": answer.ok, "reasons": list(answer.reasons)}
+        return HttpResponse(200 if answer.ok else 503, _JSON, _as_json(body))
 
     return show
 

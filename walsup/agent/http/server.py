@@ -110,11 +110,11 @@ class Conversation:
             # Pipelined requests, by any number of clients, must not block the loop: it renews the
             # lease.
             async with self._desk:
-                shown = self._answer(request)
+                response = self._answer(request)
                 await asyncio.sleep(0)
             connection.wait_for_client()
             async with asyncio.timeout(_PATIENCE_S):
-                written = _written(http, shown, bodiless=request.method == b"HEAD")
+                written = _written(http, response, bodiless=request.method == b"HEAD")
                 await loop.sock_sendall(sock, written)
             if http.our_state is not h11.DONE or http.their_state is not h11.DONE:
                 break
@@ -144,14 +144,14 @@ async def _request(http: h11.Connection, sock: socket.socket) -> h11.Request | N
             return request
 
 
-def _written(http: h11.Connection, shown: HttpResponse, *, bodiless: bool = False) -> bytes:
-    headers = [("content-type", shown.kind), ("content-length", str(len(shown.body)))]
-    if shown.code == HTTPStatus.METHOD_NOT_ALLOWED:
+def _written(http: h11.Connection, response: HttpResponse, *, bodiless: bool = False) -> bytes:
+    headers = [("content-type", response.kind), ("content-length", str(len(response.body)))]
+    if response.code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers.append(("allow", ", ".join(READS)))
-    reason = HTTPStatus(shown.code).phrase
+    reason = HTTPStatus(response.code).phrase
     events = [
-        h11.Response(status_code=shown.code, headers=headers, reason=reason),
-        *([] if bodiless else [h11.Data(data=shown.body)]),
+        h11.Response(status_code=response.code, headers=headers, reason=reason),
+        *([] if bodiless else [h11.Data(data=response.body)]),
         h11.EndOfMessage(),
     ]
     return b"".join(http.send(event) or b"" for event in events)

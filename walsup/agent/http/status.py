@@ -15,53 +15,53 @@ from walsup.archive.faults import help_of
 from walsup.postgres.wal import show_lsn
 
 
-def as_json(seen: Snapshot) -> dict[str, Any]:
+def as_json(snapshot: Snapshot) -> dict[str, Any]:
     """Return `/status`."""
-    ready = health.ready(seen)
-    reasons = health.unprotected(seen)
+    ready = health.ready(snapshot)
+    reasons = health.unprotected(snapshot)
     return {
         "version": __version__,
         "protected": not reasons,
         "reasons": reasons,
         "ready": ready.ok,
-        "archive": seen.archive,
-        "pgdata": seen.pgdata,
-        "place": seen.place,
-        "boot": seen.boot,
-        "archive_shared_with": seen.shared_with,
-        "system_id": str(seen.system_id) if seen.system_id else None,
-        "init": _section(seen, "init"),
-        "database": _section(seen, "database")
-        | {"current_lsn": show_lsn(seen.database.current_lsn)},
-        "connection": _section(seen, "connection") | {"answered_at": _at(seen, "answer")},
-        "gate": _section(seen, "gate") | {"origin_lsn": show_lsn(seen.gate.origin_lsn)},
-        "lag": _section(seen, "lag")
+        "archive": snapshot.archive,
+        "pgdata": snapshot.pgdata,
+        "place": snapshot.place,
+        "boot": snapshot.boot,
+        "archive_shared_with": snapshot.shared_with,
+        "system_id": str(snapshot.system_id) if snapshot.system_id else None,
+        "init": _section(snapshot, "init"),
+        "database": _section(snapshot, "database")
+        | {"current_lsn": show_lsn(snapshot.database.current_lsn)},
+        "connection": _section(snapshot, "connection") | {"answered_at": _at(snapshot, "answer")},
+        "gate": _section(snapshot, "gate") | {"origin_lsn": show_lsn(snapshot.gate.origin_lsn)},
+        "lag": _section(snapshot, "lag")
         | {
-            "proven_lsn": show_lsn(seen.lag.proven_lsn),
-            "current_lsn": show_lsn(seen.lag.current_lsn),
-            "at": _at(seen, "bucket"),
+            "proven_lsn": show_lsn(snapshot.lag.proven_lsn),
+            "current_lsn": show_lsn(snapshot.lag.current_lsn),
+            "at": _at(snapshot, "bucket"),
         },
-        "waiting": _section(seen, "waiting"),
-        "disk": _section(seen, "disk"),
-        "backup": _section(seen, "backup"),
-        "left_out": _left_out(seen),
-        "restore": _section(seen, "restore") | {"lsn": show_lsn(seen.restore.lsn)},
-        "role": seen.wanted_role,
-        "standby": _section(seen, "standby")
+        "waiting": _section(snapshot, "waiting"),
+        "disk": _section(snapshot, "disk"),
+        "backup": _section(snapshot, "backup"),
+        "left_out": _left_out(snapshot),
+        "restore": _section(snapshot, "restore") | {"lsn": show_lsn(snapshot.restore.lsn)},
+        "role": snapshot.wanted_role,
+        "standby": _section(snapshot, "standby")
         | {
-            "replay_lsn": show_lsn(seen.standby.replay_lsn),
-            "archived_lsn": show_lsn(seen.standby.archived_lsn),
-            "primary_lsn": show_lsn(seen.standby.primary_lsn),
-            "behind_bytes": seen.standby.behind_bytes,
-            "at": _at(seen, "replay"),
+            "replay_lsn": show_lsn(snapshot.standby.replay_lsn),
+            "archived_lsn": show_lsn(snapshot.standby.archived_lsn),
+            "primary_lsn": show_lsn(snapshot.standby.primary_lsn),
+            "behind_bytes": snapshot.standby.behind_bytes,
+            "at": _at(snapshot, "replay"),
         },
-        "previous": asdict(seen.previous),
-        "holes": [asdict(hole) | {"end_lsn": show_lsn(hole.end_lsn)} for hole in seen.holes],
-        "audit": _audit(seen),
-        "faults": _standing(seen.faults),
-        "attention": _standing(seen.attention),
-        "at": seen.at - freshness.oldest_s(seen),
-        "now": seen.at,
+        "previous": asdict(snapshot.previous),
+        "holes": [asdict(hole) | {"end_lsn": show_lsn(hole.end_lsn)} for hole in snapshot.holes],
+        "audit": _audit(snapshot),
+        "faults": _standing(snapshot.faults),
+        "attention": _standing(snapshot.attention),
+        "at": snapshot.at - freshness.oldest_s(snapshot),
+        "now": snapshot.at,
     }
 
 
@@ -79,27 +79,27 @@ def _standing(shown: Mapping[Subject, Standing]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _left_out(seen: Snapshot) -> list[dict[str, Any]] | None:
-    if seen.left_out is None:
+def _left_out(snapshot: Snapshot) -> list[dict[str, Any]] | None:
+    if snapshot.left_out is None:
         return None
-    return [one._asdict() for one in seen.left_out]
+    return [one._asdict() for one in snapshot.left_out]
 
 
-def _section(seen: Snapshot, name: str) -> dict[str, Any]:
+def _section(snapshot: Snapshot, name: str) -> dict[str, Any]:
     """Return a part of the snapshot, with the time of its observation."""
-    return asdict(getattr(seen, name)) | {"at": _at(seen, name)}
+    return asdict(getattr(snapshot, name)) | {"at": _at(snapshot, name)}
 
 
-def _at(seen: Snapshot, observation: str) -> float | None:
+def _at(snapshot: Snapshot, observation: str) -> float | None:
     """Return when it was observed (Unix seconds), None: not in this run of the agent."""
-    age = freshness.age_s(seen, observation)
-    return None if age == math.inf else seen.at - age
+    age = freshness.age_s(snapshot, observation)
+    return None if age == math.inf else snapshot.at - age
 
 
-def _audit(seen: Snapshot) -> dict[str, Any]:
-    audit = seen.audit
+def _audit(snapshot: Snapshot) -> dict[str, Any]:
+    audit = snapshot.audit
     return asdict(audit) | {
-        "age_s": round(seen.at - audit.finished_at, 1) if audit.finished_at else None,
+        "age_s": round(snapshot.at - audit.finished_at, 1) if audit.finished_at else None,
         "from_lsn": show_lsn(audit.from_lsn),
         "until_lsn": show_lsn(audit.until_lsn),
         "backups_from": show_lsn(audit.backups_from),

@@ -22,8 +22,8 @@ async def device(context: AgentContext) -> None:
         await context.signals.stopping.wait()
         return
     while not context.signals.stopping.is_set():
-        known = await _look(context)
-        await asyncio.sleep(_EVERY_S if known else _UNKNOWN_EVERY_S)
+        is_known = await _look(context)
+        await asyncio.sleep(_EVERY_S if is_known else _UNKNOWN_EVERY_S)
 
 
 async def _look(context: AgentContext) -> bool:
@@ -32,13 +32,13 @@ async def _look(context: AgentContext) -> bool:
     if not isinstance(bucket, FileBucket) or not context.board.snapshot.init.postgres_pid:
         return False  # the data directory is still being made
     try:
-        there = await bucket.device()
-        own = await asyncio.to_thread(devices.parts, str(context.settings.pgdata))
+        archive_parts = await bucket.device()
+        pgdata_parts = await asyncio.to_thread(devices.parts, str(context.settings.pgdata))
     except Exception as raised:  # noqa: BLE001 (the gate says what is wrong with the archive)
         problem = classify(raised).problem
         REPEATS.error("archive.device_unknown", problem, problem=problem)
         return False
-    shared = devices.shared(there, own)
+    shared = devices.shared(archive_parts, pgdata_parts)
     if shared != context.board.snapshot.shared_with:
         context.board.put(shared_with=shared)
         log.info("archive.device", archive=str(archive), shared_with=shared or "nothing")

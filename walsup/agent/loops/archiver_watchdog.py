@@ -64,31 +64,31 @@ class _Watchdog:
         """End the agent's own push that may be running."""
         self._cancelled.set()
 
-    async def turn(self, seen: Snapshot, now_s: float) -> None:
+    async def turn(self, snapshot: Snapshot, now_s: float) -> None:
         """Look once, and do what is due."""
-        if seen.gate.state == GateState.OPEN:
+        if snapshot.gate.state == GateState.OPEN:
             engine_daemon.keep_configuration(self._context)
         else:
             self.cancel_examination()
-        for action in self._look(seen, now_s):
+        for action in self._look(snapshot, now_s):
             await self._act(action)
 
-    def _look(self, seen: Snapshot, now_s: float) -> list[Action]:
+    def _look(self, snapshot: Snapshot, now_s: float) -> list[Action]:
         """Return the actions of the detectors, in this order."""
         process = None
-        if seen.gate.state == GateState.OPEN and seen.init.postgres_pid:
-            process = archiver.find(seen.init.postgres_pid, before_pid=self._archiver_pid)
+        if snapshot.gate.state == GateState.OPEN and snapshot.init.postgres_pid:
+            process = archiver.find(snapshot.init.postgres_pid, before_pid=self._archiver_pid)
         self._archiver_pid = process.pid if process else 0
         finding = None
         if self._examination is not None and self._examination.done():
             finding, self._examination = self._examination.result(), None
         asked_s, answered_in_s = self._context.session.asked_s, self._context.session.answered_in_s
         return [
-            *self._health.step(seen, process, now_s),
-            *self._pushes.step(seen, process, now_s),
-            *self._stall.step(seen, now_s),
+            *self._health.step(snapshot, process, now_s),
+            *self._pushes.step(snapshot, process, now_s),
+            *self._stall.step(snapshot, now_s),
             *self._failing.step(
-                seen,
+                snapshot,
                 now_s,
                 listing_s=max(now_s - (asked_s or now_s), answered_in_s),
                 examining=self._examination is not None,

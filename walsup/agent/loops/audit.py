@@ -26,15 +26,15 @@ async def audit(context: AgentContext) -> None:
     due_s, failures, held = 0.0, 0, None
     while not context.signals.stopping.is_set():
         await asyncio.sleep(_POLL_S)
-        seen, lease = context.board.snapshot, context.session.lease
-        if context.session.meter is None or lease is None or seen.gate.state != GateState.OPEN:
+        snapshot, lease = context.board.snapshot, context.session.lease
+        if context.session.meter is None or lease is None or snapshot.gate.state != GateState.OPEN:
             continue
         if lease is not held or context.signals.audit_wanted.is_set():
             held, due_s = lease, 0.0
             context.signals.audit_wanted.clear()
         # A bucket that does not answer the lag would not answer here, and each try would leave one
         # more process of a directory archive that hangs in the kernel.
-        if time.monotonic() < due_s or Subject.BUCKET in seen.faults:
+        if time.monotonic() < due_s or Subject.BUCKET in snapshot.faults:
             continue
         began_s = time.monotonic()
         try:

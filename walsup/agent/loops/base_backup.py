@@ -49,26 +49,28 @@ async def backup(context: AgentContext) -> None:
         await _until_open(context)
         context.signals.rotated.clear()
         try:
-            done = await _attempt(context, context.session.bucket, context.session.engine, attempts)
+            fault = await _attempt(
+                context, context.session.bucket, context.session.engine, attempts
+            )
         except Exception as raised:  # noqa: BLE001 (retried; the fault says why)
-            done = classify(raised)
-        if done is None:
+            fault = classify(raised)
+        if fault is None:
             attempts = 0
             context.board.clear(Subject.BACKUP)
             # Without one the operator takes it, and it is looked for.
             is_proven = context.board.snapshot.backup.counts
             look_s = _WALK_EVERY_S if is_proven else _LONGEST_RETRY_S
-            wanted = (context.signals.stopping, context.signals.gap_found)
-            while not await any_set(*wanted, timeout_s=look_s) and is_proven:
+            wakers = (context.signals.stopping, context.signals.gap_found)
+            while not await any_set(*wakers, timeout_s=look_s) and is_proven:
                 await omissions.look(context)  # links may appear while the database runs
             context.signals.gap_found.clear()
             continue
         attempts += 1
         if not context.signals.stopping.is_set():
-            context.board.fault(Subject.BACKUP, done)
-            seen = context.board.snapshot.backup
+            context.board.fault(Subject.BACKUP, fault)
+            last = context.board.snapshot.backup
             context.board.put(
-                backup=BackupSeen(state=BackupState.FAILED, name=seen.name, attempts=attempts)
+                backup=BackupSeen(state=BackupState.FAILED, name=last.name, attempts=attempts)
             )
             pause_s = units.backoff(attempts, _FIRST_RETRY_S, _LONGEST_RETRY_S)
             # With new credentials try again at once.
@@ -77,8 +79,12 @@ async def backup(context: AgentContext) -> None:
 
 async def _until_open(context: AgentContext) -> None:
     while True:
-        seen = context.board.snapshot
-        if seen.gate.state == GateState.OPEN and seen.database.accepting and seen.database.timeline:
+        snapshot = context.board.snapshot
+        if (
+            snapshot.gate.state == GateState.OPEN
+            and snapshot.database.accepting
+            and snapshot.database.timeline
+        ):
             return
         await asyncio.sleep(0.1)
 
@@ -103,11 +109,11 @@ async def _found_or_taken(
 ) -> Fault | None:
     """Verify the newest base backup, or take one and verify that."""
     from_lsn = context.board.snapshot.needs_backup_from
-    found = await valid_backups.newest(context, bucket)
+    existing = await valid_backups.newest(context, bucket)
     unfit = context.board.snapshot.audit.unfit_backups
-    counts = found is not None and found.name not in unfit
-    if found and counts and found.start_lsn >= from_lsn:
-        fault = await verify(context, bucket, engine, found)
+    counts = existing is not None and existing.name not in unfit
+    if existing and counts and existing.start_lsn >= from_lsn:
+        fault = await verify(context, bucket, engine, existing)
         if fault is None or not _wants_another(context, fault):
             return fault
         context.board.fault(Subject.BACKUP, fault)
@@ -115,7 +121,7 @@ async def _found_or_taken(
     if not context.settings.initial_backup:
         context.board.put(backup=BackupSeen(state=BackupState.NONE))
         # The operator takes them: looked for until there is one after the gap.
-        return behind_hole(found) if from_lsn else None
+        return behind_hole(existing) if from_lsn else None
     context.board.put(backup=BackupSeen(state=BackupState.WAITING_FOR_SEGMENT, attempts=attempts))
     if hindered := await _hindered(context):
         return hindered
@@ -128,7 +134,7 @@ async def _found_or_taken(
     if code != 0:
         return _why(Failure.read(code, output, context.secrets()), engine, left_out)
     if newest := await valid_backups.newest(context, bucket):
-        if began_at is not None and (found is None or newest.name != found.name):
+        if began_at is not None and (existing is None or newest.name != existing.name):
             context.session.taken[newest.name] = began_at
         return await verify(context, bucket, engine, newest)
     return Fault(
@@ -188,8 +194,10 @@ def _say_why(context: AgentContext) -> None:
     """Show why existing base backups do not count when the reason is not a gap."""
     because = context.session.lease.owner.backups_because if context.session.lease else ""
     if because:
-        wanted = context.settings.initial_backup
-        remedy = "none: walsup takes a new base backup" if wanted else "take a new base backup"
+        takes_backup = context.settings.initial_backup
+        remedy = (
+            "none: walsup takes a new base backup" if takes_backup else "take a new base backup"
+        )
         context.board.fault(Subject.CONTINUITY, Fault(FaultKind.NOT_CONTINUED, because, remedy))
 
 

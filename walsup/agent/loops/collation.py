@@ -46,8 +46,8 @@ _VERSION = "select pg_catalog.current_setting('server_version_num')"
 async def collation(context: AgentContext) -> None:
     """Look when the database is ready, until there is an answer."""
     while not context.signals.stopping.is_set():
-        seen = context.board.snapshot.database
-        if not seen.observed or seen.role != "primary":
+        database = context.board.snapshot.database
+        if not database.observed or database.role != "primary":
             await asyncio.sleep(1.0)
             continue
         try:
@@ -66,22 +66,22 @@ async def collation(context: AgentContext) -> None:
 
 async def _different(context: AgentContext) -> tuple[list[str], list[str]]:
     """Return what has another version here, and the databases that could not be asked, and why."""
-    found, unknown = [], []
+    different, unknown = [], []
     (version,) = await context.sql.row(_VERSION)
     if int(version) >= _PER_DATABASE_SINCE:
-        found += [
+        different += [
             f"the default of database {name} ({old or 'no version'}, here {new or 'no version'})"
             for name, old, new in await context.sql.rows(_DEFAULT)
         ]
     async for database, rows, problem in ask_all(context, _COLLATIONS):
-        found += [
+        different += [
             f"{shown(schema)}.{shown(name)} of {database}"
             f" ({old or 'no version'}, here {new or 'no version'})"
             for schema, name, old, new in rows
         ]
         if problem:
             unknown.append(f"{database}: {problem}")
-    return found, unknown
+    return different, unknown
 
 
 def _fault(different: list[str]) -> Fault:

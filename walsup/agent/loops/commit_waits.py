@@ -31,14 +31,14 @@ async def commits(context: AgentContext) -> None:
     """Look every five seconds, on a primary."""
     waits = SyncWaits()
     while not context.signals.stopping.is_set():
-        seen = context.board.snapshot.database
-        if seen.observed and seen.role == "primary":
+        database = context.board.snapshot.database
+        if database.observed and database.role == "primary":
             # The database's own loop says what is wrong with its sessions.
             with contextlib.suppress(*UNANSWERED):
                 context.board.attend(
                     Subject.COMMITS, waits.look(await _look(context), time.monotonic())
                 )
-        elif seen.observed:
+        elif database.observed:
             context.board.attend(Subject.COMMITS, None)
         await asyncio.sleep(_EVERY_S)
 

@@ -16,22 +16,22 @@ async def continuity(context: AgentContext) -> None:
     """Note each checkpoint while postgres runs; claim the archive again for a new key."""
     if context.settings.archive is None:
         return
-    seen: tuple[int, int] | None = None
-    shown = False
+    last_written: tuple[int, int] | None = None
+    has_shown_previous = False
     keys = encryption_key.key_files(context.settings)
     while not context.signals.sweeping.is_set():
         if context.board.snapshot.init.postgres_pid:
             written = _written(context)
-            if written != seen:
+            if written != last_written:
                 await context.session.continuity.look()
-                seen = written
-            if not shown:
-                shown = True
+                last_written = written
+            if not has_shown_previous:
+                has_shown_previous = True
                 if (note := context.session.continuity.note) is not None and not note.is_first:
                     context.board.put(previous=_previous(note.before))
-        found = await asyncio.to_thread(encryption_key.key_files, context.settings)
-        if found != keys:
-            keys = found
+        current_keys = await asyncio.to_thread(encryption_key.key_files, context.settings)
+        if current_keys != keys:
+            keys = current_keys
             log.info("encryption.key_file_changed")
             context.signals.reopen.set()
         await asyncio.sleep(_EVERY_S)

@@ -50,22 +50,22 @@ class _SecretFiles:
     async def look(self, *, asked: bool) -> None:
         """Read once; use changed credentials unless only the current ones work."""
         context = self._context
-        found = self._read(asked=asked)
+        renewed = self._read(asked=asked)
         trusted = _certificates(context.settings) or self._trusted
-        if found is not None and (found != context.settings or trusted != self._trusted):
+        if renewed is not None and (renewed != context.settings or trusted != self._trusted):
             await asyncio.sleep(_SETTLE_S)
             again = _certificates(context.settings) or self._trusted
-            if found != self._read(asked=False) or trusted != again:
+            if renewed != self._read(asked=False) or trusted != again:
                 context.signals.asked_to_reread.set()  # in the middle of a swap
                 return
-            if fault := await self._is_worse(found):
+            if fault := await self._is_worse(renewed):
                 context.board.fault(Subject.SECRETS, fault)
                 return
-            self._adopt(found)
+            self._adopt(renewed)
             self._trusted = trusted
-        elif found is not None and asked:
+        elif renewed is not None and asked:
             log.info("settings.reloaded", changed=False)
-        if found is not None:
+        if renewed is not None:
             context.board.clear(Subject.SECRETS)
         await self._look_after_backup()
 
@@ -76,7 +76,7 @@ class _SecretFiles:
         """
         now_s = time.monotonic()
         try:
-            found = self._context.read_credentials()
+            renewed = self._context.read_credentials()
         except SettingsError as fault:
             since_s = self._unreadable_since_s = self._unreadable_since_s or now_s
             lasts = now_s - since_s > _UNREADABLE_AFTER_S
@@ -86,11 +86,11 @@ class _SecretFiles:
                 self._context.board.fault(Subject.SECRETS, fault_of(fault))
             return None
         self._unreadable_since_s, self._said_unreadable = None, False
-        return found
+        return renewed
 
-    async def _is_worse(self, found: Settings) -> Fault | None:
+    async def _is_worse(self, renewed: Settings) -> Fault | None:
         """Return why new credentials are not used: the bucket rejects them alone."""
-        problem = await _refusal(open_bucket(found))
+        problem = await _refusal(open_bucket(renewed))
         current = self._context.session.bucket
         if problem is None or current is None or await _refusal(current) is not None:
             return None
@@ -100,10 +100,10 @@ class _SecretFiles:
             remedy="correct the secret files; walsup reads them again every 5 s",
         )
 
-    def _adopt(self, found: Settings) -> None:
+    def _adopt(self, renewed: Settings) -> None:
         context = self._context
         self._old = context.session.bucket
-        context.adopt(found)
+        context.adopt(renewed)
         log.info("settings.reloaded", changed=True)
         context.signals.reopen.set()
         context.signals.rotated.set()
@@ -123,10 +123,10 @@ class _SecretFiles:
             self._context.signals.backup_refused.set()
 
 
-def _certificates(known: Settings) -> bytes:
+def _certificates(settings: Settings) -> bytes:
     """Return the content of the CA certificate file, nothing while it cannot be read."""
     try:
-        return known.ca_file.read_bytes() if known.ca_file else b""
+        return settings.ca_file.read_bytes() if settings.ca_file else b""
     except OSError:
         return b""
 

@@ -40,21 +40,21 @@ async def database(context: AgentContext) -> None:
     count_due_s = count_took_s = 0.0
     while True:
         asked_s = time.monotonic()
-        seen = await _observe(context)
-        context.board.put(database=seen)
-        if seen.accepting and not ready and context.settings.archive:
+        observed = await _observe(context)
+        context.board.put(database=observed)
+        if observed.accepting and not ready and context.settings.archive:
             # After a start archive_timeout is ignored for up to 5 minutes, until a reload.
             context.pid1.reload()
-        ready = seen.accepting
-        if context.session.meter and seen.accepting and seen.timeline:
-            if seen.timeline > context.session.meter.mark.timeline:
-                context.session.follow_history(seen.timeline)
+        ready = observed.accepting
+        if context.session.meter and observed.accepting and observed.timeline:
+            if observed.timeline > context.session.meter.mark.timeline:
+                context.session.follow_history(observed.timeline)
             context.session.meter.sample(
                 time.monotonic(),
-                seen.current_lsn,
-                seen.timeline,
-                seen.xmax,
-                seen.xmin,
+                observed.current_lsn,
+                observed.timeline,
+                observed.xmax,
+                observed.xmin,
                 asked_s=asked_s,
             )
         if time.monotonic() >= count_due_s or not (ready or count_took_s > _WAITING_CHEAP_S):

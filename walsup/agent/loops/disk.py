@@ -35,19 +35,21 @@ async def disk(context: AgentContext) -> None:
     forecast, refilled_s, segment_bytes = Forecast(), -_REFILL_EVERY_S, 0
     while not context.signals.stopping.is_set():
         await asyncio.sleep(_EVERY_S)
-        seen, now_s = context.board.snapshot, time.monotonic()
-        if not seen.database.accepting:
+        snapshot, now_s = context.board.snapshot, time.monotonic()
+        if not snapshot.database.accepting:
             continue
         segment_bytes = segment_bytes or await asyncio.to_thread(_segment_bytes, pgdata)
         pg_wal = await asyncio.to_thread(_disk, pgdata / "pg_wal")
         if pg_wal is not None:
-            forecast.sample(now_s, seen.database.current_lsn, pg_wal.free_bytes)
+            forecast.sample(now_s, snapshot.database.current_lsn, pg_wal.free_bytes)
             if pg_wal.free_bytes < _RECYCLE_SEGMENTS * segment_bytes:
-                await recycler.recycle(seen)
+                await recycler.recycle(snapshot)
         full_in_s = (
-            forecast.full_in_s(shut=seen.gate.state != GateState.OPEN) if _behind(seen) else None
+            forecast.full_in_s(shut=snapshot.gate.state != GateState.OPEN)
+            if _behind(snapshot)
+            else None
         )
-        context.board.put(disk=replace(seen.disk, full_in_s=full_in_s))
+        context.board.put(disk=replace(snapshot.disk, full_in_s=full_in_s))
         if fault := await asyncio.to_thread(_low, context, pg_wal, segment_bytes):
             context.board.fault(Subject.DISK, fault)
         else:
@@ -68,10 +70,10 @@ class Recycler:
         self._sql = sql
         self._done_lsn = 0
 
-    async def recycle(self, seen: Snapshot) -> None:
+    async def recycle(self, snapshot: Snapshot) -> None:
         """Request a checkpoint when more WAL was verified since the last; do not wait for it."""
-        proven_lsn = seen.lag.proven_lsn
-        if seen.database.role != "primary" or proven_lsn <= self._done_lsn:
+        proven_lsn = snapshot.lag.proven_lsn
+        if snapshot.database.role != "primary" or proven_lsn <= self._done_lsn:
             return
         # Requesting is enough: it goes on without a waiting session, and another costs WAL.
         self._done_lsn = proven_lsn
@@ -83,12 +85,12 @@ class Recycler:
         log.info("checkpoint.asked", reason="pg_wal is nearly full, and segments were archived")
 
 
-def _behind(seen: Snapshot) -> bool:
+def _behind(snapshot: Snapshot) -> bool:
     """Return whether archiving does not keep up: disabled, or finished segments wait for long."""
-    if seen.archive is None:
+    if snapshot.archive is None:
         return False
-    waits = seen.lag.known and seen.lag.segments > 1 and seen.lag.seconds > _BEHIND_S
-    return seen.gate.state != GateState.OPEN or waits
+    waits = snapshot.lag.known and snapshot.lag.segments > 1 and snapshot.lag.seconds > _BEHIND_S
+    return snapshot.gate.state != GateState.OPEN or waits
 
 
 def _disk(path: Path) -> FileSystemSpace | None:
@@ -108,8 +110,8 @@ def _low(context: AgentContext, pg_wal: FileSystemSpace | None, segment_bytes: i
             remedy="enlarge the volume, or make archiving work again (see the other faults)",
         )
     for path, name in ((context.settings.pgdata, "data"), (context.run_dir, "run")):
-        found = _disk(path)
-        if found is not None and found.free_bytes < _LEAST_BYTES:
+        space = _disk(path)
+        if space is not None and space.free_bytes < _LEAST_BYTES:
             return Fault(
                 kind=FaultKind.DISK_FULL,
                 problem=f"the file system of the {name} directory {path} is full",

@@ -117,10 +117,10 @@ class Programs:
 
 
 def _file(path: Path) -> File:
-    found = path.stat()
+    status = path.stat()
     if not os.access(path, os.X_OK):
         raise PermissionError(13, "it is not executable for this user")
-    return File(found.st_ino, found.st_size, found.st_mode, found.st_ctime_ns)
+    return File(status.st_ino, status.st_size, status.st_mode, status.st_ctime_ns)
 
 
 def _broken(path: Path, why: str) -> Fault:
@@ -138,24 +138,28 @@ class _Daemon:
         self._present_s = 0.0
         self._restarts: list[tuple[float, int]] = []
 
-    def look(self, seen: Snapshot, now_s: float) -> Fault | None:
+    def look(self, snapshot: Snapshot, now_s: float) -> Fault | None:
         """Record what PID 1 reports about it; return a fault when it does not keep running."""
-        wanted = seen.gate.state == GateState.OPEN and seen.gate.daemon and not seen.init.stopping
-        if not wanted or seen.init.engine_pid:
+        is_wanted = (
+            snapshot.gate.state == GateState.OPEN
+            and snapshot.gate.daemon
+            and not snapshot.init.stopping
+        )
+        if not is_wanted or snapshot.init.engine_pid:
             self._present_s = now_s
         self._restarts = [
             (at_s, count) for at_s, count in self._restarts if now_s - at_s < _RESTARTS_WITHIN_S
         ]
-        self._restarts.append((now_s, seen.init.engine_restarts))
-        restarts = seen.init.engine_restarts - self._restarts[0][1]
+        self._restarts.append((now_s, snapshot.init.engine_restarts))
+        restarts = snapshot.init.engine_restarts - self._restarts[0][1]
         absent_s = now_s - self._present_s
-        if not wanted or (absent_s < _ABSENT_S and restarts < _MANY_RESTARTS):
+        if not is_wanted or (absent_s < _ABSENT_S and restarts < _MANY_RESTARTS):
             return None
-        what = f"has not run for {absent_s:.0f} s" if absent_s >= _ABSENT_S else "keeps ending"
+        behaviour = f"has not run for {absent_s:.0f} s" if absent_s >= _ABSENT_S else "keeps ending"
         return Fault(
             kind=FaultKind.ENGINE_BROKEN,
-            problem=f"the engine's daemon {what}; it was restarted"
-            f" {seen.init.engine_restarts} times in this run",
+            problem=f"the engine's daemon {behaviour}; it was restarted"
+            f" {snapshot.init.engine_restarts} times in this run",
             remedy="read the engine's own lines in this log: it rejects its configuration, or"
             " cannot run here",
         )

@@ -25,16 +25,18 @@ async def walsenders(context: AgentContext) -> None:
     """
     await context.signals.stopping.wait()
     patience_s = min(_LONGEST_PATIENCE_S, context.settings.stop_grace_s / _PATIENCE_PART)
-    seen: list[Child] = []
+    waited_before: list[Child] = []
     began_s, since_s, rounds = time.monotonic(), time.monotonic(), 0
     while pid := context.pid1.read().postgres_pid:
-        found = await asyncio.to_thread(children, pid)
-        waited = await asyncio.to_thread(_waited_for, context, found)
+        processes = await asyncio.to_thread(children, pid)
+        waited = await asyncio.to_thread(_waited_for, context, processes)
         if time.monotonic() - began_s >= patience_s:
-            _resume(found)
-        if not rounds and waited != seen:  # a walsender that sends shows its position in its title
+            _resume(processes)
+        if (
+            not rounds and waited != waited_before
+        ):  # a walsender that sends shows its position in its title
             since_s = time.monotonic()
-        seen = waited
+        waited_before = waited
         if not waited:
             rounds = 0
         elif rounds or time.monotonic() - since_s >= patience_s:
@@ -50,19 +52,19 @@ def _end(hung: list[Child], *, first: bool) -> None:
         end(child)
 
 
-def _resume(found: list[Child]) -> None:
+def _resume(processes: list[Child]) -> None:
     """Resume children that a signal has stopped, so that they can end."""
-    for child in found:
+    for child in processes:
         if child.stopped:
             log.warning("process.resumed", pid=child.pid, title=child.title)
             resume(child)
 
 
-def _waited_for(context: AgentContext, found: list[Child]) -> list[Child]:
+def _waited_for(context: AgentContext, processes: list[Child]) -> list[Child]:
     """Return the walsenders that postgres waits for, none while it writes the checkpoint."""
     try:
         if pg_control.read(context.settings.pgdata).state is DBState.SHUTTING_DOWN:
             return []
     except WalsupError:
         return []
-    return waited_for(found)
+    return waited_for(processes)

@@ -28,13 +28,13 @@ async def torn(context: AgentContext) -> None:
     proven_lsn, moved_s = 0, time.monotonic()
     while not context.signals.stopping.is_set():
         await asyncio.sleep(_EVERY_S)
-        seen = context.board.snapshot
+        snapshot = context.board.snapshot
         if (
-            seen.lag.proven_lsn != proven_lsn
-            or not seen.lag.segments
-            or seen.gate.state != GateState.OPEN
+            snapshot.lag.proven_lsn != proven_lsn
+            or not snapshot.lag.segments
+            or snapshot.gate.state != GateState.OPEN
         ):
-            proven_lsn, moved_s = seen.lag.proven_lsn, time.monotonic()
+            proven_lsn, moved_s = snapshot.lag.proven_lsn, time.monotonic()
         elif (
             time.monotonic() - moved_s > _STUCK_AFTER_S
             and context.session.meter

@@ -15,17 +15,17 @@ async def watch(context: AgentContext) -> None:
     reloads: int | None = None
     waited = False
     while True:
-        seen = context.pid1.read()
-        context.board.put(init=seen)
+        state = context.pid1.read()
+        context.board.put(init=state)
         waited = _show_wait(context, waited=waited)
-        context.board.attend(Subject.LOG, _of_log(seen))
-        if seen.stopping:
+        context.board.attend(Subject.LOG, _of_log(state))
+        if state.stopping:
             context.signals.stopping.set()
-        if seen.phase == "sweeping":
+        if state.phase == "sweeping":
             context.signals.sweeping.set()
-        if reloads is not None and seen.reloads != reloads:
+        if reloads is not None and state.reloads != reloads:
             context.signals.asked_to_reread.set()
-        reloads = seen.reloads
+        reloads = state.reloads
         context.pid1.beat()
         context.pid1.nudged.clear()
         try:

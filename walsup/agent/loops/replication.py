@@ -46,21 +46,21 @@ _LOST = (
 
 async def replication(context: AgentContext) -> None:
     """Look every 15 s, on a primary that is to have standbys."""
-    known = context.settings
-    if known.replication_password is None:
+    settings = context.settings
+    if settings.replication_password is None:
         await context.signals.stopping.wait()
         return
-    password = known.replication_password
+    password = settings.replication_password
     while not context.signals.stopping.is_set():
-        seen = context.board.snapshot.database
-        if not seen.observed or seen.role != "primary":
+        database = context.board.snapshot.database
+        if not database.observed or database.role != "primary":
             await asyncio.sleep(_FIRST_LOOK_S)
             continue
         password = await asyncio.to_thread(_password, context, password)
         try:
-            await _look(context, known.replication_user, password)
+            await _look(context, settings.replication_user, password)
         except UNANSWERED as raised:
-            context.board.fault(Subject.REPLICATION, _failed(known.replication_user, raised))
+            context.board.fault(Subject.REPLICATION, _failed(settings.replication_user, raised))
         await asyncio.sleep(_EVERY_S)
 
 
@@ -73,11 +73,11 @@ def _password(context: AgentContext, before: str) -> str:
 
 
 async def _look(context: AgentContext, user: str, password: str) -> None:
-    found = await context.sql.row(_ROLE, user)
-    if not found or not found[0] or not await asyncio.to_thread(_fits, password, found[1]):
+    role = await context.sql.row(_ROLE, user)
+    if not role or not role[0] or not await asyncio.to_thread(_fits, password, role[1]):
         verifier = await asyncio.to_thread(scram.verifier, password)
-        await _set_role(context, user, verifier, exists=bool(found))
-        log.info("replication.role", role=user, done="altered" if found else "created")
+        await _set_role(context, user, verifier, exists=bool(role))
+        log.info("replication.role", role=user, done="altered" if role else "created")
     if lost := await context.sql.row(_LOST, SLOTS):
         log.warning("slot.dropped", name=lost[0], why="its WAL exceeded max_slot_wal_keep_size")
     if (await context.sql.row(_LINES, user))[0]:

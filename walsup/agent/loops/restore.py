@@ -46,13 +46,13 @@ _STILL_S = 600.0
 async def restore(context: AgentContext) -> None:
     """Wait for a restore in this data directory, and accompany it to its end."""
     while not context.signals.stopping.is_set():
-        found = restore_state.read(context.settings.pgdata)
-        if found is not None and not found.ended_at:
+        restored = restore_state.read(context.settings.pgdata)
+        if restored is not None and not restored.ended_at:
             break
-        if context.board.snapshot.init.postgres_pid and found is None:
+        if context.board.snapshot.init.postgres_pid and restored is None:
             return  # an ordinary start
-        if found is not None and found.ended_at and context.board.snapshot.init.postgres_pid:
-            context.board.put(restore=_done(found))
+        if restored is not None and restored.ended_at and context.board.snapshot.init.postgres_pid:
+            context.board.put(restore=_done(restored))
             return
         await asyncio.to_thread(_show_fetch, context)
         await asyncio.sleep(_LOOK_EVERY_S)
@@ -60,17 +60,18 @@ async def restore(context: AgentContext) -> None:
         return
     line = TimelineHistory(
         legs=tuple(
-            TimelineSpan(timeline=n, begin_lsn=begin, end_lsn=end) for n, begin, end in found.legs
+            TimelineSpan(timeline=n, begin_lsn=begin, end_lsn=end)
+            for n, begin, end in restored.legs
         )
     )
-    claim = TimelineClaim(context, found, line) if found.own else None
+    claim = TimelineClaim(context, restored, line) if restored.own else None
     works = []
-    if handler := await _miss_handler(context, found, line, claim):
+    if handler := await _miss_handler(context, restored, line, claim):
         works.append(begin("restore_command", handler.serve))
     if claim is not None:
         works.append(begin("claim", claim.run))
     try:
-        await _until_promoted(context, found)
+        await _until_promoted(context, restored)
     finally:
         for work in works:
             work.cancel()
@@ -79,14 +80,14 @@ async def restore(context: AgentContext) -> None:
         context.board.put(
             restore=replace(context.board.snapshot.restore, phase=RestorePhase.PROMOTED)
         )
-        await _until_on_new_timeline(context, found)
-        if not found.own:
+        await _until_on_new_timeline(context, restored)
+        if not restored.own:
             await _become_own(context)
-        await asyncio.to_thread(_end, context, found)
+        await asyncio.to_thread(_end, context, restored)
 
 
 async def _miss_handler(
-    context: AgentContext, found: Restored, line: TimelineHistory, claim: TimelineClaim | None
+    context: AgentContext, restored: Restored, line: TimelineHistory, claim: TimelineClaim | None
 ) -> MissHandler | None:
     """Return the handler once the source's keys can be read; None: it is no longer needed."""
     while (
@@ -94,7 +95,7 @@ async def _miss_handler(
         and not context.signals.stopping.is_set()
     ):
         try:
-            handler = MissHandler(context, found, line, claim)
+            handler = MissHandler(context, restored, line, claim)
         except SettingsError as wrong:
             context.board.fault(Subject.RESTORE, fault_of(wrong))
             await asyncio.sleep(_SHOW_EVERY_S)
@@ -104,10 +105,10 @@ async def _miss_handler(
     return None
 
 
-async def _until_promoted(context: AgentContext, found: Restored) -> None:
+async def _until_promoted(context: AgentContext, restored: Restored) -> None:
     pgdata = context.settings.pgdata
     shown_s = logged_s = moved_s = time.monotonic()
-    began, seen = time.monotonic(), RestoreState()
+    began, progress = time.monotonic(), RestoreState()
     while not context.signals.stopping.is_set():
         server = postmaster(pgdata)
         if server is not None and server.status == "ready" and _is_promoted(pgdata):
@@ -115,15 +116,18 @@ async def _until_promoted(context: AgentContext, found: Restored) -> None:
         now_s = time.monotonic()
         if now_s - shown_s >= _SHOW_EVERY_S:
             shown_s = now_s
-            before, seen = seen, await asyncio.to_thread(_progress, context, found, now_s - began)
-            moved_s = now_s if seen.segment != before.segment else moved_s
-            context.board.put(restore=replace(seen, still_s=round(now_s - moved_s)))
-            if found.action == "pause" and await _end_low(context):
+            before, progress = (
+                progress,
+                await asyncio.to_thread(_progress, context, restored, now_s - began),
+            )
+            moved_s = now_s if progress.segment != before.segment else moved_s
+            context.board.put(restore=replace(progress, still_s=round(now_s - moved_s)))
+            if restored.action == "pause" and await _end_low(context):
                 await context.signals.stopping.wait()
                 return
             if now_s - logged_s >= _LOGGED_EVERY_S:
                 logged_s = now_s
-                log.info("restore.progress", **_shown(seen))
+                log.info("restore.progress", **_shown(progress))
         await asyncio.sleep(_LOOK_EVERY_S)
 
 
@@ -151,9 +155,9 @@ def _is_promoted(pgdata: Path) -> bool:
     return not signalled and pg_control.read(pgdata).state is DBState.IN_PRODUCTION
 
 
-async def _until_on_new_timeline(context: AgentContext, found: Restored) -> None:
+async def _until_on_new_timeline(context: AgentContext, restored: Restored) -> None:
     """Wait for the checkpoint on the new timeline; after a pause it does not exist yet."""
-    while pg_control.read(context.settings.pgdata).timeline <= found.legs[-1][0]:
+    while pg_control.read(context.settings.pgdata).timeline <= restored.legs[-1][0]:
         with contextlib.suppress(asyncpg.PostgresError, OSError, TimeoutError):
             await context.sql.row("checkpoint")
         await asyncio.sleep(_SHOW_EVERY_S / 4)
@@ -172,30 +176,34 @@ async def _become_own(context: AgentContext) -> None:
             return
 
 
-def _progress(context: AgentContext, found: Restored, elapsed_s: float) -> RestoreState:
+def _progress(context: AgentContext, restored: Restored, elapsed_s: float) -> RestoreState:
     """Return the progress of recovery, from the title of the startup process."""
-    first = Segment.parse(found.first, found.segment_size)
-    last = Segment.parse(found.last, found.segment_size)
-    seen = RestoreState(
+    first = Segment.parse(restored.first, restored.segment_size)
+    last = Segment.parse(restored.last, restored.segment_size)
+    progress = RestoreState(
         phase=RestorePhase.RECOVERING,
-        source=found.source,
-        backup=found.backup,
-        target=found.target,
+        source=restored.source,
+        backup=restored.backup,
+        target=restored.target,
         total_segments=last.number - first.number + 1,
     )
     name = recovery.segment(context.board.snapshot.init.postgres_pid)
     try:
-        at = Segment.parse(name, found.segment_size)
+        at = Segment.parse(name, restored.segment_size)
     except ValueError:
-        return seen
-    done = max(0, at.number - first.number)
-    left_s = elapsed_s / done * (seen.total_segments - done) if done else None
+        return progress
+    done_segments = max(0, at.number - first.number)
+    left_s = (
+        elapsed_s / done_segments * (progress.total_segments - done_segments)
+        if done_segments
+        else None
+    )
     return replace(
-        seen,
+        progress,
         segment=name,
         lsn=at.start_lsn,
-        segments=done,
-        percent=min(99, 100 * done // max(1, seen.total_segments)),
+        segments=done_segments,
+        percent=min(99, 100 * done_segments // max(1, progress.total_segments)),
         left_s=left_s if left_s is None else max(0.0, round(left_s, 1)),
     )
 
@@ -203,52 +211,52 @@ def _progress(context: AgentContext, found: Restored, elapsed_s: float) -> Resto
 def _show_fetch(context: AgentContext) -> None:
     """Show the progress of the fetch that prepare has written."""
     with contextlib.suppress(OSError, ValueError, TypeError):
-        seen = json.loads((context.run_dir / PROGRESS).read_text(encoding="utf-8"))
-        context.board.put(restore=RestoreState(**seen | {"phase": RestorePhase.FETCHING}))
+        progress = json.loads((context.run_dir / PROGRESS).read_text(encoding="utf-8"))
+        context.board.put(restore=RestoreState(**progress | {"phase": RestorePhase.FETCHING}))
 
 
-def _shown(seen: RestoreState) -> dict[str, object]:
+def _shown(progress: RestoreState) -> dict[str, object]:
     return {
-        "segment": seen.segment,
-        "lsn": show_lsn(seen.lsn),
-        "segments": seen.segments,
-        "total_segments": seen.total_segments,
-        "percent": seen.percent,
-        "left_s": seen.left_s,
+        "segment": progress.segment,
+        "lsn": show_lsn(progress.lsn),
+        "segments": progress.segments,
+        "total_segments": progress.total_segments,
+        "percent": progress.percent,
+        "left_s": progress.left_s,
     }
 
 
-def _end(context: AgentContext, found: Restored) -> None:
+def _end(context: AgentContext, restored: Restored) -> None:
     """Note that the restore is done: the copy of an archive is a separate database now."""
     pgdata = context.settings.pgdata
     now = time.time()
-    done = found._replace(ended_at=now, timeline_after=pg_control.read(pgdata).timeline)
+    ended = restored._replace(ended_at=now, timeline_after=pg_control.read(pgdata).timeline)
     shutil.rmtree(pgdata / "pg_wal" / ".wal-g", ignore_errors=True)
     locations.let_go(pgdata)
-    restore_state.write(pgdata, done)
+    restore_state.write(pgdata, ended)
     context.pid1.explain_exit("", 0)
     context.pid1.no_reader()
     context.board.clear(Subject.RESTORE)
     context.board.clear(Subject.OWNER)
-    context.board.put(restore=_done(done))
+    context.board.put(restore=_done(ended))
     log.info(
         "restore.ended",
-        source=done.source,
-        backup=done.backup,
-        target=done.target,
-        ends=done.ends,
-        timeline=done.timeline_after,
-        seconds=round(now - done.began_at, 1),
-        took=units.show_duration(round(now - done.began_at)),
+        source=ended.source,
+        backup=ended.backup,
+        target=ended.target,
+        ends=ended.ends,
+        timeline=ended.timeline_after,
+        seconds=round(now - ended.began_at, 1),
+        took=units.show_duration(round(now - ended.began_at)),
     )
 
 
-def _done(found: Restored) -> RestoreState:
+def _done(restored: Restored) -> RestoreState:
     return RestoreState(
         phase=RestorePhase.DONE,
-        source=found.source,
-        backup=found.backup,
-        target=found.target,
+        source=restored.source,
+        backup=restored.backup,
+        target=restored.target,
         percent=100,
-        ended_at=found.ended_at,
+        ended_at=restored.ended_at,
     )

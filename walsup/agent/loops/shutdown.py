@@ -93,17 +93,17 @@ async def _sweep(context: AgentContext, bucket: Bucket, ends_s: float) -> str:
 
 
 async def _prove(context: AgentContext, bucket: Bucket, sweep: FinalPush) -> str:
-    found = pg_control.read(context.settings.pgdata)
+    control = pg_control.read(context.settings.pgdata)
     await _until_open(context)
     meter, lease = context.session.meter, context.session.lease
     if (shut := _shut(context)) or meter is None or lease is None:
         return shut or f"{QUESTION}: no: archiving was never enabled"
-    if found.state not in (DBState.SHUT_DOWN, DBState.SHUT_DOWN_IN_RECOVERY):
+    if control.state not in (DBState.SHUT_DOWN, DBState.SHUT_DOWN_IN_RECOVERY):
         return await _leave_crashed(context, bucket, lease, meter.mark, sweep)
-    needed = needed_for(found)
-    if found.timeline > meter.mark.timeline:
-        context.session.follow_history(found.timeline)
-    end = WritePosition(found.timeline, needed.last.end_lsn)
+    needed = needed_for(control)
+    if control.timeline > meter.mark.timeline:
+        context.session.follow_history(control.timeline)
+    end = WritePosition(control.timeline, needed.last.end_lsn)
     mark, conflict = await _until_proven(context, bucket, meter, sweep, end)
     if shut := _shut(context):
         return shut
@@ -111,7 +111,7 @@ async def _prove(context: AgentContext, bucket: Bucket, sweep: FinalPush) -> str
     lease = context.session.lease or lease
     verdict = f"{QUESTION}: no: {conflict}"
     if not conflict:
-        verdict = await _say(context, bucket, found, mark, sweep)
+        verdict = await _say(context, bucket, control, mark, sweep)
     ended = not needed.rest_bytes and not conflict
     lost = await release(context, lease, mark, verdict, ended=ended)
     return f"{QUESTION}: no: {lost}" if lost else verdict
@@ -148,33 +148,33 @@ def _shut(context: AgentContext) -> str:
 
 
 async def _say(
-    context: AgentContext, bucket: Bucket, found: ControlData, mark: Segment, sweep: FinalPush
+    context: AgentContext, bucket: Bucket, control: ControlData, mark: Segment, sweep: FinalPush
 ) -> str:
     """Return the verdict when all segments are verified: on everything that a restore needs."""
-    needed = needed_for(found)
+    needed = needed_for(control)
     missing = _lost(context)
     backup = ""
     if not missing:
         # It pushes again what pg_wal still has. Release the owner object only afterwards.
         missing = await audited(context, needed.last, time.monotonic() + sweep.stop_left_s() / 2)
     if not missing:
-        backup, missing = await _restorable(context, bucket, found, needed.last)
+        backup, missing = await _restorable(context, bucket, control, needed.last)
     if not missing and needed.rest_bytes:
-        before = show_lsn(found.checkpoint_lsn)
+        before = show_lsn(control.checkpoint_lsn)
         missing = f"{needed.rest_bytes} bytes before {before} are only on the disk"
     if missing:
         return f"{QUESTION}: no: {missing}"
-    position = show_lsn(found.checkpoint_lsn)
+    position = show_lsn(control.checkpoint_lsn)
     return f"{QUESTION}: yes ({mark.name}, {position}; base backup {backup})"
 
 
 async def _restorable(
-    context: AgentContext, bucket: Bucket, found: ControlData, last: Segment
+    context: AgentContext, bucket: Bucket, control: ControlData, last: Segment
 ) -> restore_needs.Restorable:
     """Look for what a restore needs, until the bucket answers."""
     while True:
         try:
-            return await restore_needs.look(context, bucket, found, last)
+            return await restore_needs.look(context, bucket, control, last)
         except Exception as raised:  # noqa: BLE001 (retried until the deadline)
             context.board.fault(Subject.BUCKET, classify(raised))
             await asyncio.sleep(_RETRY_S)
@@ -183,9 +183,9 @@ async def _restorable(
 async def _until_open(context: AgentContext) -> None:
     """Wait while archiving is being enabled, or is disabled for a reason that may pass."""
     asked_s = -_ASK_AGAIN_S
-    while (seen := context.board.snapshot).gate.state != GateState.OPEN:
-        if seen.gate.state == GateState.SHUT:
-            shut = seen.faults.get(Subject.GATE)
+    while (snapshot := context.board.snapshot).gate.state != GateState.OPEN:
+        if snapshot.gate.state == GateState.SHUT:
+            shut = snapshot.faults.get(Subject.GATE)
             if shut is None or shut.fault.kind not in _MAY_PASS:
                 return
             if time.monotonic() - asked_s >= _ASK_AGAIN_S:
@@ -210,9 +210,9 @@ async def _leave_crashed(
     # Also a push without a daemon, which a crashed postmaster leaves running.
     while archiver.has_push_of(context.engine_config):  # noqa: ASYNC110 (nor has a process)
         await asyncio.sleep(_RETRY_S / 4)
-    found = pg_control.read(context.settings.pgdata)
+    control = pg_control.read(context.settings.pgdata)
     verdict = (
-        f"{QUESTION}: no: postgres did not shut down ({found.state.label});"
+        f"{QUESTION}: no: postgres did not shut down ({control.state.label});"
         f" WAL after {show_lsn(mark.end_lsn)} is only on the disk"
     )
     await release(context, lease, mark, verdict)
@@ -221,11 +221,11 @@ async def _leave_crashed(
 
 def _lost(context: AgentContext) -> str:
     """Return which WAL is lost without a base backup after it, "" when none is."""
-    seen = context.board.snapshot
-    if first := [hole.first for hole in seen.holes if not hole.covered_by]:
+    snapshot = context.board.snapshot
+    if first := [hole.first for hole in snapshot.holes if not hole.covered_by]:
         return f"{units.abbreviate(first)} is lost, and no base backup starts after it"
     from_lsn = context.session.lease.owner.backups_from if context.session.lease else 0
-    if from_lsn and not seen.backup.counts:
+    if from_lsn and not snapshot.backup.counts:
         because = context.session.lease.owner.backups_because if context.session.lease else ""
         why = f" ({because})" if because else ""
         return (
@@ -235,16 +235,16 @@ def _lost(context: AgentContext) -> str:
     return ""
 
 
-def needed_for(found: ControlData) -> Needed:
+def needed_for(control: ControlData) -> Needed:
     """Return what the bucket needs after a clean shutdown. Pure.
 
     A fast shutdown switches the segment before its checkpoint, which is then the first record of
     the next segment: 40 bytes after its start.
     """
-    segment = Segment.containing(found.checkpoint_lsn, found.timeline, found.segment_size)
+    segment = Segment.containing(control.checkpoint_lsn, control.timeline, control.segment_size)
     return Needed(
         last=segment.previous(),
-        rest_bytes=max(0, found.checkpoint_lsn - segment.start_lsn - _LONG_HEADER_BYTES),
+        rest_bytes=max(0, control.checkpoint_lsn - segment.start_lsn - _LONG_HEADER_BYTES),
     )
 
 

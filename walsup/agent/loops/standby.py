@@ -110,7 +110,7 @@ async def _until_promoted(context: AgentContext) -> None:
 
 async def _sample(context: AgentContext) -> None:
     """Ask postgres every second where its WAL comes from, how far it is, and whether it moves."""
-    asked_s, told, progress = -_SLOT_EVERY_S, None, ReplayProgress()
+    asked_s, slot_problem, progress = -_SLOT_EVERY_S, None, ReplayProgress()
     while True:
         await asyncio.sleep(_SAMPLE_EVERY_S)
         if not context.board.snapshot.database.observed:
@@ -120,7 +120,7 @@ async def _sample(context: AgentContext) -> None:
             at = at._replace(paused=at.paused and not context.checks_tablespaces)
             if not at.streaming and time.monotonic() - asked_s > _SLOT_EVERY_S:
                 asked_s = time.monotonic()
-                told = _say(told, await slot.make(context))
+                slot_problem = _say(slot_problem, await slot.make(context))
             fallback = "archive" if context.session.bucket is not None else "nowhere"
             context.board.put(
                 standby=replace(
@@ -136,9 +136,9 @@ async def _sample(context: AgentContext) -> None:
             )
             context.board.saw("replay")
             low = await asyncio.to_thread(_low, context, at) if at.paused else ""
-            found = progress.look(context.board.snapshot.standby, at, time.monotonic(), low=low)
-            if found is not None:
-                context.board.fault(Subject.REPLAY, found)
+            fault = progress.look(context.board.snapshot.standby, at, time.monotonic(), low=low)
+            if fault is not None:
+                context.board.fault(Subject.REPLAY, fault)
             else:
                 context.board.clear(Subject.REPLAY)
 
@@ -157,7 +157,11 @@ def _say(before: str | None, now: str | None) -> str | None:
 
 async def _look(context: AgentContext, answers: MissAnswers, followed: Followed) -> None:
     """List the archive every few seconds: where it ends, and whether it answers."""
-    slot, still, unconfirmed = UnarchivedSlot(context), Standstill(), UnconfirmedPrimary(context)
+    slot, standstill, unconfirmed = (
+        UnarchivedSlot(context),
+        Standstill(),
+        UnconfirmedPrimary(context),
+    )
     while True:
         bucket: Bucket = answers.source.bucket
         began_at = time.time()
@@ -173,23 +177,23 @@ async def _look(context: AgentContext, answers: MissAnswers, followed: Followed)
             context.board.saw("bucket")
             await unconfirmed.look(bucket)
             if followed.mark is not None:
-                seen = context.board.snapshot.standby
+                state = context.board.snapshot.standby
                 awaited = recovery.awaited(context.board.snapshot.init.postgres_pid)
-                at_end = followed.is_read(seen.replay_lsn, awaited)
-                seen = replace(seen, archived_lsn=followed.mark.end_lsn, at_end=at_end)
-                context.board.put(standby=replace(seen, looked_at=began_at))
-                gap = await _gap(followed, bucket, seen)
-                if stands := still.look(seen, time.monotonic(), gap=gap):
-                    context.board.fault(Subject.STANDBY, stands)
+                at_end = followed.is_read(state.replay_lsn, awaited)
+                state = replace(state, archived_lsn=followed.mark.end_lsn, at_end=at_end)
+                context.board.put(standby=replace(state, looked_at=began_at))
+                gap = await _gap(followed, bucket, state)
+                if stalled := standstill.look(state, time.monotonic(), gap=gap):
+                    context.board.fault(Subject.STANDBY, stalled)
                 else:
                     context.board.clear(Subject.STANDBY)
                 await slot.upto(followed.mark.end_lsn)
         await asyncio.sleep(_ARCHIVE_EVERY_S)
 
 
-async def _gap(followed: Followed, bucket: Bucket, seen: Standby) -> str:
+async def _gap(followed: Followed, bucket: Bucket, state: Standby) -> str:
     """Return which segment is missing before later ones if only the archive has WAL, else ""."""
-    if not seen.at_end or seen.source == "streaming":
+    if not state.at_end or state.source == "streaming":
         return ""
     try:
         async with asyncio.timeout(_PATIENCE_S):

@@ -32,16 +32,16 @@ async def standby_acknowledgements(context: AgentContext) -> None:
     if context.session.write_deadline is None:
         await context.signals.stopping.wait()
         return
-    known = context.settings
-    sql = Sql(known.pgdata, known.database_role, known.pgpassword)
+    settings = context.settings
+    sql = Sql(settings.pgdata, settings.database_role, settings.pgpassword)
     while not context.signals.sweeping.is_set():
-        seen = context.board.snapshot.database
-        if seen.accepting and seen.role == "primary":
+        database = context.board.snapshot.database
+        if database.accepting and database.role == "primary":
             try:
                 await _look(context, sql)
             except UNANSWERED:
                 sql.drop()  # nothing acknowledged: the deadline stays where it is
-        await asyncio.sleep(min(_EVERY_S, known.lease_s / _IN_A_LEASE))
+        await asyncio.sleep(min(_EVERY_S, settings.lease_s / _IN_A_LEASE))
     sql.drop()
 
 

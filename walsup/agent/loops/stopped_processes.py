@@ -12,14 +12,16 @@ _EVERY_S = 1.5
 
 async def processes(context: AgentContext) -> None:
     """Look every 1.5 s; a process that is stopped twice is a fault: a debugger stops it shorter."""
-    seen, before = Processes(), set[Process]()
+    watch, before = Processes(), set[Process]()
     while not context.signals.stopping.is_set():
-        found = await asyncio.to_thread(seen.stopped, context.board.snapshot.init.postgres_pid)
-        if stopped := [each for each in found if each in before]:
+        stopped_now = await asyncio.to_thread(
+            watch.stopped, context.board.snapshot.init.postgres_pid
+        )
+        if stopped := [each for each in stopped_now if each in before]:
             context.board.fault(Subject.PROCESSES, _fault(stopped))
         else:
             context.board.clear(Subject.PROCESSES)
-        before = set(found)
+        before = set(stopped_now)
         await asyncio.sleep(_EVERY_S)
 
 

@@ -35,47 +35,47 @@ async def ready(context: AgentContext) -> None:
     due_s: dict[str, float] = {}
     while not context.signals.stopping.is_set():
         await asyncio.sleep(_EVERY_S)
-        seen = context.board.snapshot
-        if seen.gate.state != GateState.OPEN or seen.database.role != "primary":
+        snapshot = context.board.snapshot
+        if snapshot.gate.state != GateState.OPEN or snapshot.database.role != "primary":
             context.board.clear(Subject.READY)
             (context.run_dir / MANY).unlink(missing_ok=True)
             continue
-        found = await asyncio.to_thread(ready_names, context.settings.pgdata)
-        _tell_archive_command(context, found)
-        if not found.foreign:
+        files = await asyncio.to_thread(ready_names, context.settings.pgdata)
+        _tell_archive_command(context, files)
+        if not files.foreign:
             context.board.clear(Subject.READY)
             continue
-        blocked = seen.database.last_failed_wal in found.foreign
-        context.board.fault(Subject.READY, _fault(context, found, blocked=blocked))
+        blocked = snapshot.database.last_failed_wal in files.foreign
+        context.board.fault(Subject.READY, _fault(context, files, blocked=blocked))
         if blocked:
-            await push_own(context, found, due_s)
+            await push_own(context, files, due_s)
 
 
-def _tell_archive_command(context: AgentContext, found: Ready) -> None:
+def _tell_archive_command(context: AgentContext, files: Ready) -> None:
     """Spare archive_command a scan of many files each time; on a full run directory it scans."""
     path = context.run_dir / MANY
-    if len(found.own) <= _MANY:
+    if len(files.own) <= _MANY:
         path.unlink(missing_ok=True)
         return
     with contextlib.suppress(OSError):
-        write_private(path, "1\n" if found.foreign else "\n")
+        write_private(path, "1\n" if files.foreign else "\n")
 
 
-def _fault(context: AgentContext, found: Ready, *, blocked: bool) -> Fault:
+def _fault(context: AgentContext, files: Ready, *, blocked: bool) -> Fault:
     status = context.settings.pgdata / "pg_wal" / "archive_status"
-    names = [f"{name}{SUFFIX}" for name in found.foreign]
-    held = (
+    names = [f"{name}{SUFFIX}" for name in files.foreign]
+    consequence = (
         "; it blocks postgres's archiver, and walsup pushes the segments itself" if blocked else ""
     )
     return Fault(
         kind=FaultKind.FOREIGN_TIMELINE,
         problem=f"{status} has {units.abbreviate(names, _SHOWN)} of a timeline that is not in this"
-        f" cluster's history: walsup does not archive it{held}",
+        f" cluster's history: walsup does not archive it{consequence}",
         remedy=f"find out what has created it, and remove it: rm {status}/{names[0]}",
     )
 
 
-async def push_own(context: AgentContext, found: Ready, due_s: dict[str, float]) -> None:
+async def push_own(context: AgentContext, files: Ready, due_s: dict[str, float]) -> None:
     """Push what the bucket lacks; the `.ready` files stay, and postgres keeps the segments.
 
     `due_s`: when a name is pushed again, by the monotonic clock; the next call needs it.
@@ -83,9 +83,9 @@ async def push_own(context: AgentContext, found: Ready, due_s: dict[str, float])
     meter, engine = context.session.meter, context.session.engine
     if meter is None or not isinstance(engine, Engine):
         return
-    for name in due_s.keys() - set(found.own):
+    for name in due_s.keys() - set(files.own):
         del due_s[name]
-    for name in found.own:
+    for name in files.own:
         is_segment = classify(name) is Kind.SEGMENT
         is_proven = is_segment and name <= meter.mark.name
         if is_proven or due_s.get(name, -math.inf) > time.monotonic():
@@ -97,9 +97,9 @@ async def push_own(context: AgentContext, found: Ready, due_s: dict[str, float])
         # Without the daemon: it would also push the files of the other timeline.
         argv = engine.push_argv(context.engine_config, context.settings.pgdata / "pg_wal" / name)
         output = context.run_dir / "ready-push.log"
-        done = await run_once.run(argv, output, timeout_s=timeout_s) == 0
-        log.info("segment.pushed", name=name, done=done)
-        if done:
+        is_pushed = await run_once.run(argv, output, timeout_s=timeout_s) == 0
+        log.info("segment.pushed", name=name, done=is_pushed)
+        if is_pushed:
             context.session.swept.add(name)
             due_s[name] = time.monotonic() + _UNPROVEN_S if is_segment else math.inf
         elif is_segment:

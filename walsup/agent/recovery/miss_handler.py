@@ -191,8 +191,8 @@ class MissHandler:
             return ""
 
     def _stopped_early(self) -> Refuse:
-        seen = self._context.board.snapshot
-        at = recovery.segment(seen.init.postgres_pid) or seen.restore.segment or "a segment"
+        snapshot = self._context.board.snapshot
+        at = recovery.segment(snapshot.init.postgres_pid) or snapshot.restore.segment or "a segment"
         return miss_outcomes.stopped_early(at, self._found.last)
 
     def _refuse(self, fault: Fault) -> int:

@@ -35,9 +35,9 @@ class ReplayPause:
     def recorded(self) -> frozenset[Link]:
         """Return the tablespaces for which replay of this postmaster was paused, none if not."""
         try:
-            found = json.loads(self._path.read_text(encoding="utf-8"))
-            links = frozenset((str(number), Path(place)) for number, place in found["links"])
-            of_server = str(found["postmaster"])
+            record = json.loads(self._path.read_text(encoding="utf-8"))
+            links = frozenset((str(number), Path(place)) for number, place in record["links"])
+            of_server = str(record["postmaster"])
         except FileNotFoundError:
             return frozenset()
         except (OSError, ValueError, TypeError, KeyError) as odd:

@@ -56,8 +56,8 @@ class Source:
         self.settings = self._settings(context.reload_settings() if faulty else context.settings)
         self._bucket = open_bucket(self.settings)
 
-    def _settings(self, known: settings.Settings) -> settings.Settings:
-        return settings.origin(known, own=self._found.own)
+    def _settings(self, current: settings.Settings) -> settings.Settings:
+        return settings.origin(current, own=self._found.own)
 
     @property
     def bucket(self) -> Bucket:
@@ -94,15 +94,17 @@ class Source:
             log.info("segment.fetched", name=name)
             return
         fresh.unlink(missing_ok=True)
-        told = (failure or Failure.read(0, output, context.secrets())).told
-        if await self._look(name, segment_bytes) and told.kind != FaultKind.DISK_FULL:
+        fault = (failure or Failure.read(0, output, context.secrets())).told
+        if await self._look(name, segment_bytes) and fault.kind != FaultKind.DISK_FULL:
             # The object can be read completely: its content is at fault, not the network.
-            told = at_fault_itself(told)
-        what = f"gave {size} bytes"
+            fault = at_fault_itself(fault)
+        outcome = f"gave {size} bytes"
         if failure is not None:
-            what = f"ended with {failure.code}: {told.problem}"
+            outcome = f"ended with {failure.code}: {fault.problem}"
         raise FaultError(
-            told._replace(problem=f"{name} is in the archive, but {engine.name} wal-fetch {what}")
+            fault._replace(
+                problem=f"{name} is in the archive, but {engine.name} wal-fetch {outcome}"
+            )
         )
 
     async def _look(self, name: str, segment_bytes: int) -> bool:
@@ -134,15 +136,15 @@ class Source:
             return
         self._reread_s = now_s
         try:
-            found = self._settings(await asyncio.to_thread(self._context.reload_settings))
+            renewed = self._settings(await asyncio.to_thread(self._context.reload_settings))
         except SettingsError as wrong:
             log.warning(
                 "settings.wrong", problem=wrong.problem, hint="walsup keeps the old credentials"
             )
             return
-        if found == self.settings:
+        if renewed == self.settings:
             return
-        self.settings, self._bucket = found, open_bucket(found)
+        self.settings, self._bucket = renewed, open_bucket(renewed)
         log.info("settings.reloaded", changed=True, of="the restore's source")
         self.launch()
 

@@ -18,51 +18,53 @@ _AS_TIMELINE = 1
 
 
 async def ends_before(
-    context: AgentContext, found: Restored, path: Path, segment: Segment, lsn: int
+    context: AgentContext, restored: Restored, path: Path, segment: Segment, lsn: int
 ) -> bool:
     """Return whether recovery ends before the record at `lsn`, of a segment that lies at `path`.
 
     Postgres reads ahead, up to the next segment, so the previous one is read too. False when that
     is not known.
     """
-    if found.ends != "target":
+    if restored.ends != "target":
         return False
     pg_waldump = _pg_waldump(context)
     if not pg_waldump:
         return False
-    wanted, seen = context.settings, Seen()
-    name = wanted.restore_target_name or ""
-    xid = int(wanted.restore_target_xid) & 0xFFFFFFFF if wanted.restore_target_xid else None
+    settings, records = context.settings, Seen()
+    name = settings.restore_target_name or ""
+    xid = int(settings.restore_target_xid) & 0xFFFFFFFF if settings.restore_target_xid else None
     with tempfile.TemporaryDirectory(prefix="records-", dir=context.run_dir) as folder:
         first = _place(Path(folder), path, segment)
         try:
             await waldump.scan(
-                pg_waldump, Path(folder), first, seen, name=name, xid=xid, end_lsn=lsn
+                pg_waldump, Path(folder), first, records, name=name, xid=xid, end_lsn=lsn
             )
         except (OSError, TimeoutError) as fault:
             log.warning("records.unread", problem=str(fault))
             return False
-    return _is_met(wanted, seen, lsn)
+    return _is_met(settings, records, lsn)
 
 
-def _is_met(wanted: Settings, seen: Seen, lsn: int) -> bool:
+def _is_met(settings: Settings, records: Seen, lsn: int) -> bool:
     """Return whether the WAL before `lsn` reaches the target.
 
     Source: PostgreSQL 15, xlogrecovery.c, recoveryStopsBefore and recoveryStopsAfter.
     """
-    if wanted.restore_target_immediate:
-        return seen.backup_end_lsn is not None
-    if wanted.restore_target_name:
-        return seen.name_lsn is not None
-    if wanted.restore_target_xid:
-        return seen.xid_lsn is not None
-    if wanted.restore_target_lsn:
-        target = parse_lsn(wanted.restore_target_lsn)
-        last_lsn = lsn if not wanted.restore_target_inclusive else seen.last_lsn
+    if settings.restore_target_immediate:
+        return records.backup_end_lsn is not None
+    if settings.restore_target_name:
+        return records.name_lsn is not None
+    if settings.restore_target_xid:
+        return records.xid_lsn is not None
+    if settings.restore_target_lsn:
+        target = parse_lsn(settings.restore_target_lsn)
+        last_lsn = lsn if not settings.restore_target_inclusive else records.last_lsn
         return last_lsn is not None and last_lsn >= target
-    if wanted.restore_target_time and seen.last_end is not None:
-        at = datetime.fromisoformat(wanted.restore_target_time)
-        return seen.last_end > at or (seen.last_end == at and not wanted.restore_target_inclusive)
+    if settings.restore_target_time and records.last_end is not None:
+        at = datetime.fromisoformat(settings.restore_target_time)
+        return records.last_end > at or (
+            records.last_end == at and not settings.restore_target_inclusive
+        )
     return False
 
 

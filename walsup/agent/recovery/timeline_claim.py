@@ -76,8 +76,8 @@ class TimelineClaim:
                 Switch(timeline=leg.timeline, switch_lsn=leg.end_lsn or 0, reason="")
                 for leg in line.legs[:-1]
             ]
-            wanted = owner_line.claimed(decided.owner, before, line.timeline, left)
-            written = await write(conditional, wanted, etag)
+            claimed = owner_line.claimed(decided.owner, before, line.timeline, left)
+            written = await write(conditional, claimed, etag)
         except Exception as raised:  # noqa: BLE001 (asked again until it answers)
             return classify(raised)
         if written is None:
@@ -94,9 +94,9 @@ class TimelineClaim:
         self, bucket: Bucket, watch: OwnerWatch
     ) -> tuple[Take | TryAgain | Rejected, str | None, Owner | None]:
         seen_s = now_s()
-        found = await owner_object.stored(bucket)
-        owner = commit_times.read(found) if found else None
-        unchanged_s = watch.unchanged_s(found.content if found else _ABSENT, seen_s)
+        stored = await owner_object.stored(bucket)
+        owner = commit_times.read(stored) if stored else None
+        unchanged_s = watch.unchanged_s(stored.content if stored else _ABSENT, seen_s)
         claimant = self._claimant()
         decided = reclaim(
             owner,
@@ -105,14 +105,14 @@ class TimelineClaim:
             mark=await self._mark(bucket),
             new_timeline=await free_timeline(bucket, self._line, owner, claimant.instance),
         )
-        return decided, found.etag if found else None, owner
+        return decided, stored.etag if stored else None, owner
 
     async def _mark(self, bucket: Bucket) -> Segment:
         """Return the last contiguous segment now."""
-        found = self._found
-        last = Segment.parse(found.last, found.segment_size)
+        restored = self._found
+        last = Segment.parse(restored.last, restored.segment_size)
         names = [name async for name in listing.from_name(bucket, last.name)]
-        end = reach(self._line, last, names, accept_hole=found.accept_hole).end
+        end = reach(self._line, last, names, accept_hole=restored.accept_hole).end
         return end or last
 
     def _claimant(self) -> Claimant:

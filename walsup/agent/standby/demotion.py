@@ -25,14 +25,14 @@ from walsup.postgres.wal import show_lsn
 
 async def step_down(context: AgentContext, fault: Fault) -> None:
     """End a primary whose archive another instance has taken over, if its role allows it."""
-    known = context.settings
+    settings = context.settings
     if (
-        known.role == "primary"
+        settings.role == "primary"
         or fault.kind != FaultKind.NOT_THE_OWNER
         or context.signals.stopping.is_set()
     ):
         return
-    if standby_signal.is_standby(known.pgdata) or context.session.bucket is None:
+    if standby_signal.is_standby(settings.pgdata) or context.session.bucket is None:
         return
     if rival := context.session.rival:
         log.warning("role.lost", instance=rival.instance, epoch=rival.epoch, boot=rival.boot)
@@ -78,24 +78,26 @@ class UnconfirmedPrimary:
                         Subject.ROLE, Fault(FaultKind.NOT_FOLLOWING, fault.problem, fault.remedy)
                     )
                     return
-                what = f"the archive says that this is the primary: {why}"
+                answer = f"the archive says that this is the primary: {why}"
             case StepDown():
-                what = "the archive says that another instance is the primary"
+                answer = "the archive says that another instance is the primary"
             case Neither(problem=problem, hint=hint) | HeldByAnother(problem=problem, hint=hint):
                 context.board.fault(Subject.ROLE, Fault(FaultKind.NOT_FOLLOWING, problem, hint))
                 return
             case None:
                 return
-        log.info("role.sure", why=what)
-        context.pid1.request_stop(f"{what}; the next start takes that role", ArchiveError.exit_code)
+        log.info("role.sure", why=answer)
+        context.pid1.request_stop(
+            f"{answer}; the next start takes that role", ArchiveError.exit_code
+        )
 
     async def _claim(self, bucket: Bucket) -> Fault | None:
         """Claim the archive for this instance; return what prevents it."""
-        known = self._context.settings
+        settings = self._context.settings
         try:
-            who = takeover.claimant(known, self._context.boot)
+            claimant = takeover.claimant(settings, self._context.boot)
             claimed = await takeover.before_start(
-                bucket, who, self._watch, unsafe=known.unsafe_owner
+                bucket, claimant, self._watch, unsafe=settings.unsafe_owner
             )
         except Exception as raised:  # noqa: BLE001 (asked again with the next look)
             return classify(raised)
@@ -107,9 +109,9 @@ async def _ask(context: AgentContext, bucket: Bucket) -> Rank | None:
     if not isinstance(engine, Engine):
         return None
     try:
-        found = pg_control.read(context.settings.pgdata)
+        control = pg_control.read(context.settings.pgdata)
         # Otherwise only the gate sets them, which a standby never opens; the engine needs them.
-        context.board.put(system_id=found.system_id, segment_bytes=found.segment_size)
+        context.board.put(system_id=control.system_id, segment_bytes=control.segment_size)
         engine_daemon.render(
             context, context.settings.compression or DEFAULT_COMPRESSION[engine.name]
         )

@@ -99,10 +99,10 @@ class Followed:
         if replay_lsn >= self.mark.end_lsn:
             return True
         try:
-            wanted = Segment.parse(awaited, self.segment_bytes)
+            segment = Segment.parse(awaited, self.segment_bytes)
         except ValueError:
             return False
-        return wanted.number > self.mark.number and replay_lsn >= self.mark.start_lsn
+        return segment.number > self.mark.number and replay_lsn >= self.mark.start_lsn
 
     async def gap(self, bucket: Bucket) -> str:
         """Return which segment is missing although later ones of its timeline exist, "": none.
@@ -112,23 +112,23 @@ class Followed:
         """
         if self.mark is None:
             return ""
-        wanted = self.mark.next()
-        async for name in listing.from_name(bucket, wanted.name):
+        missing = self.mark.next()
+        async for name in listing.from_name(bucket, missing.name):
             try:
-                found = Segment.parse(name, self.segment_bytes)
+                later = Segment.parse(name, self.segment_bytes)
             except ValueError:
                 continue
-            if found.timeline != wanted.timeline or found.number == wanted.number:
+            if later.timeline != missing.timeline or later.number == missing.number:
                 return ""
-            return f"{wanted.name} is missing in the archive, and {found.name} is there"
+            return f"{missing.name} is missing in the archive, and {later.name} is there"
         return ""
 
     async def has_taken(self, bucket: Bucket, number: int) -> bool:
         """Return whether a timeline's number is used: claimed, or any object has it."""
         if number <= self.next_timeline:
             return True
-        async for found in listing.from_name(bucket, f"{number:08X}"):
-            return found.startswith(f"{number:08X}")
+        async for name in listing.from_name(bucket, f"{number:08X}"):
+            return name.startswith(f"{number:08X}")
         return False
 
     @property

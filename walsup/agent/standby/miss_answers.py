@@ -117,16 +117,16 @@ class MissAnswers:
 
         A start ends when the newest history does not lead to its own position.
         """
-        found, line = pg_control.read(self._context.settings.pgdata), self._followed.line
+        control, line = pg_control.read(self._context.settings.pgdata), self._followed.line
         leg = next(
-            (leg for leg in (line.legs if line else ()) if leg.timeline == found.timeline), None
+            (leg for leg in (line.legs if line else ()) if leg.timeline == control.timeline), None
         )
         if leg is None or leg.end_lsn is None:
             return leg is not None
-        if found.checkpoint_lsn > leg.end_lsn:
+        if control.checkpoint_lsn > leg.end_lsn:
             return False
         size = self._followed.segment_bytes
-        for path in self._pg_wal.glob(f"{found.timeline:08X}????????????????"):
+        for path in self._pg_wal.glob(f"{control.timeline:08X}????????????????"):
             start_lsn = Segment.parse(path.name, size).start_lsn
             if start_lsn + pages.reach(path, path.name, size) > leg.end_lsn + pages.PAGE_BYTES:
                 return False

@@ -33,26 +33,26 @@ class ReplayProgress:
             self._lsn, self._moved_s = replay_lsn, now_s
         return round(now_s - self._moved_s, 1)
 
-    def look(self, seen: Standby, at: Replay, now_s: float, *, low: str = "") -> Fault | None:
+    def look(self, standby: Standby, at: Replay, now_s: float, *, low: str = "") -> Fault | None:
         """Return why it does not follow, None when it does or has nothing to replay.
 
         `low`: the settings that are too low for a paused replay to continue.
         """
-        if seen.primary_lsn - seen.replay_lsn <= _HEADER_BYTES:
+        if standby.primary_lsn - standby.replay_lsn <= _HEADER_BYTES:
             self._even_s = now_s
         if not at.streaming or at.heard_at != self._heard_at:
             self._heard_at, self._heard_s = at.heard_at, now_s
         if at.paused and low:
             return Fault(
                 kind=FaultKind.NOT_FOLLOWING,
-                problem=f"replay is paused at {show_lsn(seen.replay_lsn)}: {low}",
+                problem=f"replay is paused at {show_lsn(standby.replay_lsn)}: {low}",
                 remedy="start this instance again: walsup raises the settings that are too low"
                 " (do not resume replay: postgres would stop)",
             )
         if at.paused:
             return Fault(
                 kind=FaultKind.NOT_FOLLOWING,
-                problem=f"replay is paused at {show_lsn(seen.replay_lsn)}",
+                problem=f"replay is paused at {show_lsn(standby.replay_lsn)}",
                 remedy="resume it: select pg_wal_replay_resume()",
             )
         silent_s = now_s - self._heard_s
@@ -69,20 +69,20 @@ class ReplayProgress:
             return None
         return Fault(
             kind=FaultKind.NOT_FOLLOWING,
-            problem=f"replay has stood at {show_lsn(seen.replay_lsn)} for"
+            problem=f"replay has stood at {show_lsn(standby.replay_lsn)} for"
             f" {units.show_duration(round(stood_s))}, but the primary is at"
-            f" {show_lsn(seen.primary_lsn)}",
-            remedy=waits_for_queries(seen)
+            f" {show_lsn(standby.primary_lsn)}",
+            remedy=waits_for_queries(standby)
             or "look for a query that blocks replay (max_standby_streaming_delay), or for a"
             " startup process that hangs",
         )
 
 
-def waits_for_queries(seen: Standby) -> str:
+def waits_for_queries(standby: Standby) -> str:
     """Return the remedy when replay waits for queries without a limit, "" when it does not."""
-    if not seen.endless:
+    if not standby.endless:
         return ""
     return (
-        f"{seen.endless} = -1 lets replay wait for queries on this standby without a"
+        f"{standby.endless} = -1 lets replay wait for queries on this standby without a"
         " limit: end the query that blocks it (pg_stat_activity), or set a limit and reload"
     )

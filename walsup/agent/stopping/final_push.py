@@ -40,9 +40,9 @@ class FinalPush:
         context = self._context
         waiting = await asyncio.to_thread(ready_names, context.settings.pgdata)
         pushed = False
-        there = await self._archived(waiting.own)
+        archived = await self._archived(waiting.own)
         for name in waiting.own:
-            if name in there:
+            if name in archived:
                 continue
             held = context.session.lease is not None and context.session.lease.is_held
             if not held or not await self._push(name, alone=bool(waiting.foreign)):
@@ -54,15 +54,15 @@ class FinalPush:
 
     async def _archived(self, names: Sequence[str]) -> set[str]:
         """Return the names that the bucket has completely."""
-        found: set[str] = set()
+        archived: set[str] = set()
         if not names:
-            return found
+            return archived
         wanted = set(names)
         async for key in self._bucket.keys(WAL_FOLDER, f"{WAL_FOLDER}/{names[0][:-1]}"):
             name = wal_name(key)
             if name in wanted and await self._bucket.settle(key):
-                found.add(name)
-        return found
+                archived.add(name)
+        return archived
 
     async def _push(self, name: str, *, alone: bool) -> bool:
         """Push through the daemon, and without it when that takes too long.

@@ -25,9 +25,11 @@ async def release(
         # The archive may have been claimed again meanwhile, with another tag.
         held = context.session.lease or lease
         void = _why_void(lease, held)
-        said = f"{QUESTION}: no: {void}" if void else verdict
+        final_verdict = f"{QUESTION}: no: {void}" if void else verdict
         try:
-            await held.release(proven(context, mark, ended=ended and not void, verdict=said))
+            await held.release(
+                proven(context, mark, ended=ended and not void, verdict=final_verdict)
+            )
         except LostError as lost:
             return lost.fault.problem
         except Exception as raised:  # noqa: BLE001 (retried until the deadline)

@@ -31,7 +31,7 @@ class Restorable(NamedTuple):
 
 
 async def look(
-    context: AgentContext, bucket: Bucket, found: ControlData, last: Segment
+    context: AgentContext, bucket: Bucket, control: ControlData, last: Segment
 ) -> Restorable:
     """Look for the newest base backup with its parts, and for the WAL from its start to `last`.
 
@@ -39,12 +39,12 @@ async def look(
         what the bucket raises.
     """
     line = TimelineHistory.of(
-        found.timeline, timeline_history.left(context.settings.pgdata, found.timeline)
+        control.timeline, timeline_history.left(context.settings.pgdata, control.timeline)
     )
     backups = await base_backups.backups(bucket)
     fitting = [
         backup
-        for backup in valid_backups.counted_at_end(context, backups, found)
+        for backup in valid_backups.counted_at_end(context, backups, control)
         if line.has(backup.timeline or line.timeline, backup.finish_lsn)
         and backup.name not in context.board.snapshot.audit.unfit_backups
     ]
@@ -59,10 +59,10 @@ async def look(
 
 
 def _no_backup(context: AgentContext, backups: Sequence[Backup]) -> str:
-    seen = context.board.snapshot.backup
+    backup = context.board.snapshot.backup
     state = ""
-    if seen.state not in ("unknown", "none"):
-        state = f"; base backup of this run: {seen.state}"
+    if backup.state not in ("unknown", "none"):
+        state = f"; base backup of this run: {backup.state}"
     if not backups:
         return f"the archive has no base backup, and no restore can begin without one{state}"
     because = context.session.lease.owner.backups_because if context.session.lease else ""
