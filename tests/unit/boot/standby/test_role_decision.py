@@ -11,7 +11,7 @@ from walsup.archive.owner_record import Owner
 from walsup.archive.paths import OWNER_KEY
 from walsup.boot.current_settings import Current
 from walsup.boot.handover import Handover
-from walsup.boot.plan import Cluster, Empty
+from walsup.boot.plan import Cluster, Empty, Found
 from walsup.boot.standby import role_decision
 from walsup.datadir import markers
 from walsup.errors import DataDirectoryError, SettingsError
@@ -39,13 +39,14 @@ class Start:
         current = Current(self.settings, given)
         self.hand = Handover(current, base, "this start", self.sent.append)
 
-    def settle(self, **found: object) -> object:
-        """Decide, for a directory as it is."""
-        cluster = Cluster("15", pg_control.read(self.pgdata))._replace(**found)
+    def settle(self, *, standby: bool = False, state: DBState = DBState.SHUT_DOWN) -> Found:
+        """Decide, for a directory of this state."""
+        control = pg_control.read(self.pgdata)._replace(state=state)
+        cluster = Cluster("15", control, standby=standby)
         return role_decision.settle(self.settings, cluster, self.hand)
 
-    def own(self, **fields: object) -> None:
-        """Write the owner object: this very directory's, stopped, but for these fields."""
+    def own(self) -> None:
+        """Write the owner object: this very directory's, stopped."""
         found = pg_control.read(self.pgdata)
         owner = replace(
             OWNER,
@@ -56,7 +57,7 @@ class Start:
         )
         path = self.archive / OWNER_KEY
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(replace(owner, **fields).signed().to_json())
+        path.write_bytes(owner.signed().to_json())
 
     @property
     def owner(self) -> Owner:
@@ -98,8 +99,7 @@ def test_an_empty_directory_is_no_question_of_the_role_here(start: Start) -> Non
 @pytest.mark.parametrize("state", [DBState.SHUT_DOWN_IN_RECOVERY, DBState.IN_ARCHIVE_RECOVERY])
 def test_a_promotion_that_was_cut_off_is_a_standby_again(start: Start, state: DBState) -> None:
     """The new timeline has not begun: as a primary it would go on writing the old one."""
-    control = pg_control.read(start.pgdata)._replace(state=state)
-    found = start.settle(control=control)
+    found = start.settle(state=state)
     assert isinstance(found, Cluster)
     assert found.standby
     assert start.is_standby
