@@ -2,11 +2,12 @@
 
 import subprocess
 from collections.abc import Callable
+from typing import Any
 
 from dev.harness import S3Server, Walsup
 from dev.harness.checks.witness import segments, status, wait_no_lag, wait_protected
 from walsup.postgres.wal import Segment, parse_lsn
-from walsup.postgres.wal_files.transactions import has_no_xid
+from walsup.postgres.wal_files.transactions import only_upkeep
 
 Make = Callable[..., Walsup]
 # walsup switches 5 s after archive_timeout when PostgreSQL does not.
@@ -83,23 +84,75 @@ def test_h_records_of_transactions_are_told_from_others(walsup: Make) -> None:
     one.psql("select pg_switch_wal()")
     one.psql("checkpoint")
     name = one.psql("select pg_walfile_name(pg_current_wal_lsn())")
-    one.psql("select pg_logical_emit_message(false, 'none', repeat('x', 20000))")
+    one.psql("vacuum (freeze) pg_type")  # some pages of records without an xid
     one.psql("checkpoint")
     quiet_lsn = parse_lsn(one.psql("select pg_current_wal_lsn()"))
     one.psql("insert into t select n, repeat('y', 900) from generate_series(1, 40) n")
     end_lsn = parse_lsn(one.psql("select pg_current_wal_lsn()"))
     data = (one.pgdata / "pg_wal" / name).read_bytes()
     start_lsn = Segment.parse(name, 1 << 20).start_lsn
-    assert has_no_xid(data, start_lsn, quiet_lsn, 1)
-    assert not has_no_xid(data, start_lsn, end_lsn, 1)
-    assert not has_no_xid(data, start_lsn, quiet_lsn, 2)
-    assert not has_no_xid(data, start_lsn + (1 << 20), quiet_lsn + (1 << 20), 1)
-    assert not has_no_xid(data[:4096], start_lsn, quiet_lsn, 1)
+    assert only_upkeep(data, start_lsn, quiet_lsn, 1)
+    assert not only_upkeep(data, start_lsn, end_lsn, 1)
+    assert not only_upkeep(data, start_lsn, quiet_lsn, 2)
+    assert not only_upkeep(data, start_lsn + (1 << 20), quiet_lsn + (1 << 20), 1)
+    assert not only_upkeep(data[:4096], start_lsn, quiet_lsn, 1)
     argv = [str(one.tools.bindir / "pg_waldump"), str(one.pgdata / "pg_wal" / name)]
     dumped = subprocess.run(argv, capture_output=True, text=True, check=False).stdout
     first = next(
         line for line in dumped.splitlines() if " tx: " in line and "tx:          0" not in line
     )
     lsn = parse_lsn(first.partition("lsn: ")[2].partition(",")[0])
-    assert has_no_xid(data, start_lsn, lsn, 1)
-    assert not has_no_xid(data, start_lsn, lsn + 8, 1)
+    assert only_upkeep(data, start_lsn, lsn, 1)
+    assert not only_upkeep(data, start_lsn, lsn + 8, 1)
+
+
+def test_h_what_has_no_xid_and_is_missed_is_told_from_upkeep(walsup: Make) -> None:
+    """The end of a prepared transaction, a restore point and a message that no transaction has."""
+    environment = {"POSTGRES_INITDB_ARGS": "--wal-segsize=1"}
+    one = walsup(s3=None, env=environment, args=["-c", "max_prepared_transactions=9"]).start()
+    one.wait_accepts()
+    one.psql("create table t (n int)")
+    for number, statement in enumerate(
+        (
+            "commit prepared 'x'",
+            "rollback prepared 'x'",
+            "select pg_create_restore_point('before the release')",
+            "select pg_logical_emit_message(false, 'orders', '42')",
+        )
+    ):
+        if "prepared" in statement:
+            one.psql(f"begin; insert into t values ({number}); prepare transaction 'x'")
+        one.psql("select pg_switch_wal()")
+        one.psql("checkpoint")
+        name = one.psql("select pg_walfile_name(pg_current_wal_lsn())")
+        start_lsn = Segment.parse(name, 1 << 20).start_lsn
+        before_lsn = parse_lsn(one.psql("select pg_current_wal_lsn()"))
+        one.psql(statement)
+        after_lsn = parse_lsn(one.psql("select pg_current_wal_insert_lsn()"))
+        one.psql("checkpoint")  # a message waits for no write to the disk
+        data = (one.pgdata / "pg_wal" / name).read_bytes()
+        assert only_upkeep(data, start_lsn, before_lsn, 1)
+        assert not only_upkeep(data, start_lsn, after_lsn, 1), statement
+
+
+def test_e_a_prepared_transaction_that_is_committed_is_not_idle(walsup: Make, s3: S3Server) -> None:
+    """Its commit alone in a segment is to be archived, for as long as the segment is not."""
+    arguments = ["-c", "max_prepared_transactions=5"]
+    one = walsup(env={"WALSUP_ARCHIVE_TIMEOUT": "120s"}, args=arguments).start()
+    wait_protected(one)
+    one.psql("create table t (n int)")
+    one.psql("begin; insert into t values (42); prepare transaction 'x'")
+    one.psql("select pg_switch_wal()")
+    wait_no_lag(one)
+    one.psql("commit prepared 'x'")
+    name = one.psql("select pg_walfile_name(pg_current_wal_insert_lsn())")
+    end_lsn = parse_lsn(one.psql("select pg_current_wal_insert_lsn()"))
+
+    def measured() -> dict[str, Any] | None:
+        lag = status(one)["lag"]
+        return lag if parse_lsn(lag["current_lsn"]) >= end_lsn else None
+
+    one.wait_for(measured, "lag is measured after the commit", timeout_s=60)
+    _let_a_switch_be_due(one)  # it is measured again, and the WAL is looked into
+    lag = status(one)["lag"]
+    assert not lag["idle"] or name in segments(s3, one.prefix)

@@ -89,7 +89,7 @@ async def _look_into_wal(pgdata: Path, meter: Meter) -> None:
     path = pgdata / "pg_wal" / segment.name
     data = await asyncio.to_thread(_beginning, path, lsn - segment.start_lsn)
     if data:
-        quiet = transactions.has_no_xid(data, segment.start_lsn, lsn, segment.timeline)
+        quiet = transactions.only_upkeep(data, segment.start_lsn, lsn, segment.timeline)
         meter.looked(lsn, quiet=quiet)
 
 

@@ -1,8 +1,11 @@
-"""The records at the beginning of a segment: whether one of them belongs to a transaction. Pure.
+"""The records at the beginning of a segment: whether a restore without them would lack anything.
 
-Every commit, prepare and change of a transaction is a record with its xid; checkpoints and the
-snapshots that PostgreSQL writes for standbys have none.
-Source: PostgreSQL 11 to 18, xlog_internal.h (XLogPageHeaderData), xlogrecord.h (XLogRecord).
+Every change of a transaction is a record with its xid. Records without one are PostgreSQL's own
+upkeep (checkpoints, snapshots for standbys, vacuum), but for a few: COMMIT PREPARED has the xid in
+its body, a restore point and a message may have none. Only what is known to be upkeep counts as
+nothing. Pure.
+Source: PostgreSQL 11 to 18, xlog_internal.h (XLogPageHeaderData), xlogrecord.h (XLogRecord),
+rmgrlist.h, pg_control.h.
 """
 
 import struct
@@ -13,11 +16,18 @@ _FIRST_IS_CONTINUED, _LONG_HEADER, _OVERWRITES = 0x0001, 0x0002, 0x0008
 _PAGE = struct.Struct("<HHIQI")  # magic, info, timeline, address, rest of a record before it
 _RECORD = struct.Struct("<II")  # total length, xid
 _RECORD_HEADER_BYTES = 24
+_KIND, _KIND_AT = struct.Struct("<BB"), 16  # info, resource manager
+_INFO_OF_RMGR = 0xF0
 _ALIGNED = 8
 
+_XLOG, _RESTORE_POINT = 0, 0x70
+# Resource managers whose records without an xid are upkeep: xlog, clog, multixact, standby, heap2,
+# heap, btree, hash, gin, gist, spgist, brin, commit_ts.
+_UPKEEP = frozenset((_XLOG, 3, 6, 8, 9, 10, 11, 12, 13, 14, 16, 17, 18))
 
-def has_no_xid(data: bytes, start_lsn: int, end_lsn: int, timeline: int) -> bool:
-    """Return whether no record from the segment's start up to `end_lsn` belongs to a transaction.
+
+def only_upkeep(data: bytes, start_lsn: int, end_lsn: int, timeline: int) -> bool:
+    """Return whether all records from the segment's start up to `end_lsn` are PostgreSQL's upkeep.
 
     `data`: the segment's first bytes, up to `end_lsn` at least. False also when they cannot be
     parsed: an earlier use of the file, or a record that began in the segment before.
@@ -29,6 +39,11 @@ def has_no_xid(data: bytes, start_lsn: int, end_lsn: int, timeline: int) -> bool
         while at < end:
             length, xid = _RECORD.unpack(pages.read(at, _RECORD.size))
             if xid or length < _RECORD_HEADER_BYTES:
+                return False
+            info, manager = _KIND.unpack(pages.read(pages.after(at, _KIND_AT), _KIND.size))
+            if manager not in _UPKEEP:
+                return False
+            if manager == _XLOG and info & _INFO_OF_RMGR == _RESTORE_POINT:
                 return False
             at = pages.after(at, length)
     except (struct.error, ValueError):
@@ -57,14 +72,14 @@ class _Pages:
         return at + (_LONG_HEADER_BYTES if info & _LONG_HEADER else _SHORT_HEADER_BYTES)
 
     def read(self, at: int, length: int) -> bytes:
-        """Return some bytes of one page; the head of a record's header is never split."""
+        """Return some bytes of one page; the first and the third word of a record are not split."""
         found = self._data[at : at + length]
         if len(found) < length:
             raise ValueError("the end of the data")
         return found
 
     def after(self, at: int, length: int) -> int:
-        """Return where the next record begins, after the headers of the pages in between."""
+        """Return where what follows begins, after the headers of the pages in between."""
         while length > 0:
             page_end = (at // _PAGE_BYTES + 1) * _PAGE_BYTES
             taken = min(length, page_end - at)
