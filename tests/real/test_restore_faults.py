@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -57,7 +58,7 @@ def archive(machine: Machine, s3: S3Server) -> Iterator[Archive]:
 
 def copied(s3: S3Server, archive: Archive, name: str) -> Archive:
     """A copy of the archive in the bucket, to be damaged."""
-    prefix = f"{archive.prefix}-{name}"
+    prefix = f"{archive.prefix}-{name}-{uuid.uuid4().hex[:8]}"  # each engine damages its own
     for key in s3.keys(f"{archive.prefix}/"):
         s3.put(key.replace(archive.prefix, prefix, 1), s3.get(key))
     return Archive(prefix=prefix, rows=archive.rows)
