@@ -18,8 +18,9 @@ NONE = "none"
 _ROUNDS = 100_000  # slow enough for a weak passphrase; 60 ms of one core, once at a start
 _DIGEST_BYTES = 8
 # The method, and the settings (without WALG_ or WALE_) that say which key it is.
+_TRANSFORMED = "libsodium"
 _METHODS = (
-    ("libsodium", ("LIBSODIUM_KEY", "LIBSODIUM_KEY_PATH", "LIBSODIUM_KEY_TRANSFORM")),
+    (_TRANSFORMED, ("LIBSODIUM_KEY", "LIBSODIUM_KEY_PATH", "LIBSODIUM_KEY_TRANSFORM")),
     (
         "openpgp",
         (
@@ -62,6 +63,11 @@ def fingerprint(settings: Settings, system_id: int) -> str:
     return f"{'+'.join(methods)}:{found.hex()}"
 
 
+def is_set(settings: Settings) -> bool:
+    """Return whether the engine encrypts what it stores. Key files are not read."""
+    return any(_given_names(settings).values())
+
+
 def key_files(settings: Settings) -> tuple[tuple[str, int, int, int], ...]:
     """Return each key file with a stamp that shows its replacement; nothing for an absent one."""
     found = []
@@ -81,9 +87,8 @@ def words(told: str) -> str:
 
 
 def _parts(settings: Settings) -> Iterator[Part]:
-    given = {unprefixed(name): text for name, text in settings.passed_on.items() if text.strip()}
-    for method, names in _METHODS:
-        keys = [name for name in names if name in given and name != _TRANSFORM]
+    given = _given(settings)
+    for method, keys in _given_names(settings).items():
         for name in keys:
             inline = name.removesuffix(_PATH)
             if name.endswith(_PATH) and inline in keys:
@@ -91,9 +96,22 @@ def _parts(settings: Settings) -> Iterator[Part]:
             # The same key in a file or in the variable has the same fingerprint.
             text = _content(given[name]) if name.endswith(_PATH) else given[name]
             yield Part(method, inline, text.strip())
-        if keys and _TRANSFORM in names:
+        if keys and method == _TRANSFORMED:
             transform = given.get(_TRANSFORM, NONE).strip().lower()
             yield Part(method, _TRANSFORM, transform)
+
+
+def _given(settings: Settings) -> dict[str, str]:
+    return {unprefixed(name): text for name, text in settings.passed_on.items() if text.strip()}
+
+
+def _given_names(settings: Settings) -> dict[str, list[str]]:
+    """Return, for each method, the settings that are given; a transform alone is no key."""
+    given = _given(settings)
+    return {
+        method: [name for name in names if name in given and name != _TRANSFORM]
+        for method, names in _METHODS
+    }
 
 
 def _content(path: str) -> str:

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from walsup import log
+from walsup.archive.catalog import commit_times
+from walsup.archive.engine import encryption_key
 from walsup.archive.ownership.role import StepDown, ThisInstance
 from walsup.archive.storage.bucket import Bucket
 from walsup.archive.storage.fault_mapping import is_conflict
@@ -25,16 +27,27 @@ from walsup.settings import Settings
 FOLDER = "walsup/diverged"
 _PART_BYTES = 4 << 20
 _DIGITS = 12
-_KEYS = ("WALG_LIBSODIUM_KEY", "WALG_PGP_KEY", "WALG_CSE_KMS", "WALE_GPG_KEY")
 
 
-def check(known: Settings) -> None:
-    """Refuse to store in the clear what the engine encrypts.
+async def encryption(bucket: Bucket) -> str:
+    """Return how the archive's owner encrypts, as the owner object says; "": not known.
+
+    Raises:
+        what the bucket raises; ValueError: the owner object cannot be read.
+    """
+    owner = await commit_times.owner(bucket)
+    return owner.encryption if owner else ""
+
+
+def check(known: Settings, of_owner: str) -> None:
+    """Refuse to store in the clear what an engine encrypts: this instance's, or the owner's.
+
+    `of_owner`: the owner's encryption, as `encryption` returns it.
 
     Raises:
         DataDirectoryError: the archive is encrypted.
     """
-    if any(name.startswith(_KEYS) for name in known.passed_on):
+    if encryption_key.is_set(known) or of_owner not in ("", encryption_key.NONE):
         raise DataDirectoryError(
             "another instance is the primary now; this directory has WAL that only it holds,"
             " and walsup does not store it unencrypted in an encrypted archive",

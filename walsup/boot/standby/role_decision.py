@@ -208,7 +208,11 @@ def _rebuild(known: Settings, own: ThisInstance, found: StepDown, hand: Handover
     build.prove(hand.current, hand.run_dir, patience)
     size = pg_control.read(known.pgdata).segment_size
     if diverged_wal.segments(known.pgdata, own, found, size):
-        diverged_wal.check(known)
+
+        def encryption() -> str:
+            return asyncio.run(diverged_wal.encryption(open_bucket(hand.current.known)))
+
+        diverged_wal.check(known, patience.until_done(encryption))
         hand.send(Progress("uploading WAL that only this instance has"))
 
         def bring() -> None:

@@ -3,11 +3,14 @@
 import gzip
 import re
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.unit.archive.ownership.test_admission import OWNER
 from walsup.archive.ownership.role import StepDown, ThisInstance
+from walsup.archive.paths import OWNER_KEY
 from walsup.archive.storage.directory_bucket import FileBucket
 from walsup.boot.standby import demote, diverged_wal
 from walsup.errors import DataDirectoryError
@@ -48,12 +51,53 @@ async def test_what_lies_behind_the_fork_is_brought_away(tmp_path: Path) -> None
     assert content == (pg_wal / "000000010000000000000004").read_bytes()[: 2 * PAGE_BYTES]
 
 
+# Each makes the engine encrypt, or says that the archive is encrypted.
+ENCRYPTION = (
+    {"WALG_LIBSODIUM_KEY": "7c" * 32},
+    {"WALE_LIBSODIUM_KEY": "7c" * 32},
+    {"WALG_LIBSODIUM_KEY_PATH": "/absent/key"},
+    {"WALG_PGP_KEY": "x"},
+    {"WALE_PGP_KEY": "x"},
+    {"WALG_PGP_KEY_PATH": "/absent/key"},
+    {"WALG_GPG_KEY_ID": "DEADBEEF"},
+    {"WALE_GPG_KEY_ID": "DEADBEEF"},
+    {"WALG_ENVELOPE_PGP_KEY": "x"},
+    {"WALG_ENVELOPE_PGP_KEY_PATH": "/absent/key"},
+    {"WALG_ENVELOPE_PGP_YC_CSE_KMS_KEY_ID": "x"},
+    {"WALG_CSE_KMS_ID": "x"},
+    {"WALE_CSE_KMS_ID": "x"},
+    {"WALG_YC_CSE_KMS_KEY_ID": "x"},
+    {"YC_CSE_KMS_KEY_ID": "x"},
+    {"WALG_S3_SSE_C": "x"},
+)
+
+
 @pytest.mark.rule("role-from-the-archive")
-def test_an_encrypted_archive_gets_nothing_in_the_clear() -> None:
-    """A person copies it."""
-    known = load({"WALG_LIBSODIUM_KEY": "x" * 32})
+@pytest.mark.parametrize("given", ENCRYPTION, ids="".join)
+def test_an_encrypted_archive_gets_nothing_in_the_clear(given: dict[str, str]) -> None:
+    """A person copies it. The key file need not exist: what it says does not matter here."""
     with pytest.raises(DataDirectoryError, match="encrypted"):
-        diverged_wal.check(known)
+        diverged_wal.check(load(given), "")
+
+
+@pytest.mark.rule("role-from-the-archive")
+def test_what_the_owner_encrypts_gets_nothing_in_the_clear() -> None:
+    """Also where this instance's own settings have no key."""
+    with pytest.raises(DataDirectoryError, match="encrypted"):
+        diverged_wal.check(load({}), "libsodium:0123456789abcdef")
+    for unencrypted in ("", "none"):
+        diverged_wal.check(load({"WALG_LIBSODIUM_KEY_TRANSFORM": "hex"}), unencrypted)
+
+
+@pytest.mark.rule("role-from-the-archive")
+async def test_the_owner_object_says_how_the_archive_is_encrypted(tmp_path: Path) -> None:
+    """An archive without one says nothing."""
+    bucket = FileBucket(FileArchive(directory=str(tmp_path)))
+    assert await diverged_wal.encryption(bucket) == ""
+    encrypted = replace(OWNER, encryption="openpgp:0123456789abcdef")
+    await bucket.create(OWNER_KEY, encrypted.to_json())
+    assert await diverged_wal.encryption(bucket) == encrypted.encryption
+    bucket.close()
 
 
 @pytest.mark.rule("role-from-the-archive")
