@@ -30,7 +30,10 @@ async def prove_history(
     if timeline == 1 or context.session.bucket is None or not path.exists():
         return None
     engine_daemon.render(context, lease.owner.compression)
-    if await listing.is_archived(context.session.bucket, name):
+    is_there = await listing.is_archived(context.session.bucket, name)
+    if is_there and await listing.history_problem(context.session.bucket, timeline):
+        return None  # an empty object is no other server's history; the audit shows it
+    if is_there:
         if why := decryption.lacking(context.settings):
             log.warning("history.not_compared", name=name, reason=why)
             return None

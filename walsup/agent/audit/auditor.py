@@ -8,6 +8,7 @@ from dataclasses import replace
 from walsup import log
 from walsup.agent.audit import board_report, restore_window, round_scope, rounds
 from walsup.agent.audit import ledger as remembered
+from walsup.agent.audit.history_files import HistoryFiles
 from walsup.agent.audit.ledger import SAVE_EVERY_S, State, compared
 from walsup.agent.audit.repairs import Reading, SegmentRepair
 from walsup.agent.audit.restore_window import Stretch
@@ -31,6 +32,7 @@ class Auditor:
     def __init__(self, context: AgentContext) -> None:
         self._context = context
         self._repairs = SegmentRepair(context)
+        self._histories = HistoryFiles(context)
         self._lease: Lease | None = None
         self._state: State | None = None
         self._document: remembered.AuditRecord | None = None
@@ -51,6 +53,11 @@ class Auditor:
     def has_looked(self) -> bool:
         """Whether a full round has ended since this lease began."""
         return self.whole_s is not None and self._holds_under(self._context.session.lease)
+
+    @property
+    def history_problem(self) -> str:
+        """What the last full round found wrong with a history file, "" when nothing is."""
+        return self._histories.problem
 
     @property
     def pages(self) -> int:
@@ -191,6 +198,7 @@ class Auditor:
                 (*bad, *restore_window.minus(self._bad, [(scope.first, 1 << 62)]))
             )
         pushed, waits = await self._repairs.repair(scope, bad)
+        history = await self._histories.check(scope, findings)
         lost = restore_window.without(bad, pushed | waits)
         unfit = context.board.snapshot.audit.unfit_backups
         oldest = self._conclude(scope, findings, lost, proven)
@@ -200,7 +208,7 @@ class Auditor:
         if whole:
             self.whole_s = time.monotonic()
         await self._save()
-        return Result(scope, oldest, bad, lost, reading.unread, whole, is_new)
+        return Result(scope, oldest, bad, lost, reading.unread, whole, is_new, history)
 
     def _conclude(
         self, scope: Scope, findings: RoundFindings, lost: Sequence[Stretch], proven: BackupSeen

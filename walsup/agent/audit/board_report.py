@@ -63,6 +63,21 @@ def pushing(context: AgentContext, name: str) -> None:
     )
 
 
+def history_file(context: AgentContext, problem: str) -> None:
+    """Show that a history file in the archive is missing or wrong."""
+    context.board.fault(
+        Subject.AUDIT,
+        Fault(
+            kind=FaultKind.DAMAGED,
+            problem=f"{problem}; no restore can follow that timeline without it, and walsup pushes"
+            " it again from pg_wal",
+            remedy="find out what deletes or overwrites objects below the archive's prefix; when"
+            " the object exists and this fault stays, remove the object: the engine does not write"
+            " over a history file, and walsup pushes it again then",
+        ),
+    )
+
+
 def gaps(context: AgentContext, before: Sequence[Hole], judged: Evaluation) -> bool:
     """Show the gaps; return whether a new gap needs a base backup."""
     known_gaps = {hole.first for hole in before if not hole.covered_by}

@@ -29,7 +29,9 @@ async def audited(context: AgentContext, last: Segment, deadline_s: float) -> st
                     return problem
                 await asyncio.sleep(_AGAIN_S)
     except TimeoutError:
-        return "the archive could not be listed again in time"
+        return (
+            Auditor.of(context).history_problem or "the archive could not be listed again in time"
+        )
 
 
 async def _once(context: AgentContext, last: Segment) -> str | None:

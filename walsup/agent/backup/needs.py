@@ -36,13 +36,17 @@ def own_segments(context: AgentContext, backup: Backup) -> list[str]:
 
 
 async def lacking(context: AgentContext, bucket: Bucket, backup: Backup) -> Lacks | None:
-    """Return which part, or which WAL from its start to its end, the bucket lacks; None: none.
+    """Return which part, or which WAL or history file, the bucket lacks; None: none.
 
     Raises:
         what the bucket raises; OSError, ValueError: a list or history file cannot be read.
     """
     if missing := await part_check.missing(context, bucket, backup):
         return Lacks(f"{', '.join(missing[:3])} is missing")
+    timeline = context.board.snapshot.database.timeline
+    if timeline and (problem := await listing.history_problem(bucket, timeline)):
+        path = context.settings.pgdata / "pg_wal" / f"{timeline:08X}.history"
+        return Lacks(problem, comes=path.exists())
     names = own_segments(context, backup)
     archived: set[str] = set()
     async for name in listing.from_name(bucket, names[0]):

@@ -54,6 +54,7 @@ async def look(
     missing = context.session.unreadable.get(newest.name, "")
     missing = missing or await _missing_part(context, bucket, backups, newest)
     missing = missing or await _missing_wal(bucket, line, newest, last)
+    missing = missing or await listing.history_problem(bucket, line.timeline)
     unread = ", listed and not read" if decryption.lacking(context.settings) else ""
     return Restorable(f"{newest.name}{unread}", missing)
 

@@ -46,6 +46,18 @@ async def is_archived(bucket: Readable, name: str) -> bool:
     return False
 
 
+async def history_problem(bucket: Readable, timeline: int) -> str:
+    """Return what is wrong with a timeline's history file, "" when nothing is; 1 needs none."""
+    name = f"{timeline:08X}.history"
+    if timeline == 1:
+        return ""
+    async for found, listed in listed_from(bucket, name):
+        if found == name:
+            return f"{name} is empty in the archive" if listed.size_bytes == 0 else ""
+        break
+    return f"{name} is missing in the archive"
+
+
 async def listed_from(bucket: Readable, name: str) -> AsyncIterator[tuple[str, Listed]]:
     """Yield the names of WAL files, without extension, with their objects, in order."""
     # A listing begins after its key; uncompressed files, and WAL-RUS's history files, have the bare

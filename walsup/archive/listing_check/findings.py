@@ -40,7 +40,8 @@ class RoundFindings:
     left out. `least_unshown`: the lowest number of the suspects that were left out, -1: none.
     `known`: the objects whose change the next round must notice although their time is not older
     than `newest_at`. `begin`: number of the segment where the round began to compare, -1: nothing
-    to compare. `day`: where the newest day begins.
+    to compare. `day`: where the newest day begins. `histories`: the history files of the line's
+    timelines; a round that is not full lists only some of them.
     """
 
     backups: tuple[Counted, ...] = ()
@@ -61,6 +62,7 @@ class RoundFindings:
     known: dict[str, Stamp] = field(default_factory=dict)
     blocks: tuple[int, str] = (0, "")
     least_unshown: int = -1
+    histories: dict[str, Stamp] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON for the agent."""
@@ -88,5 +90,6 @@ class RoundFindings:
             round=Round(*last) if last else None,
             blocks=(blocks[0], blocks[1]),
             known=stamps(fields.pop("known")),
+            histories=stamps(fields.pop("histories")),
             **fields,
         )

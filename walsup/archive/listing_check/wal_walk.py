@@ -39,6 +39,7 @@ class WalWalk:
         self._weak: list[Suspect] = []
         self.damaged: list[str] = []
         self.twice: dict[str, None] = {}
+        self.histories: dict[str, Stamp] = {}
         self.branches = Branches(scope)
         self.objects = self.ignored = 0
         self.day = begin
@@ -93,8 +94,10 @@ class WalWalk:
         timeline = int(plain[:8], 16)
         if timeline not in self._numbers:
             self.branches.add(timeline, name, listed.changed_at)
-        elif kind is Kind.HISTORY and timeline == self._scope.line.timeline:
-            self.branches.begun_at = listed.changed_at
+        elif kind is Kind.HISTORY:
+            self.histories[plain] = Stamp(listed.size_bytes, listed.changed_at)
+            if timeline == self._scope.line.timeline:
+                self.branches.begun_at = listed.changed_at
 
     def _segment(self, name: str, number: int, stamp: Stamp, extension: str) -> None:
         if name == self._before[0]:

@@ -132,6 +132,7 @@ async def look(bucket: Bucket, scope: Scope) -> RoundFindings:
         known=walk.known,
         blocks=walk.digests,
         least_unshown=walk.least_unshown,
+        histories=walk.histories,
     )
 
 

@@ -163,3 +163,10 @@ def test_memory_is_bounded() -> None:
     assert len(walked.missing) == len(walked.suspects) == 256
     assert walked.missing[-1][1] == 100_000
     assert walked.more_suspects > 0
+
+
+def test_the_history_files_of_the_line_are_reported_with_their_sizes() -> None:
+    """An empty one too; that of another timeline is none of them."""
+    rows = [listed("00000002.history", 5.0, 0), listed("00000003.history.lz4", 6.0, 70)]
+    walked = walk(scope(6, TWO), *rows)
+    assert walked.histories == {"00000002.history": (0, 5.0)}
