@@ -83,7 +83,7 @@ def _rivals(others: Sequence[Node]) -> list[Node]:
 
 def _stands(node: Node) -> dict[str, Any] | None:
     """The gate's fault that stands; None: the database is protected."""
-    since_s, before = time.monotonic(), ""
+    since_s, before, restarted = time.monotonic(), "", False
     deadline_s = since_s + _PROTECTED_S
     while time.monotonic() < deadline_s:
         seen = status(node.walsup)
@@ -99,7 +99,11 @@ def _stands(node: Node) -> dict[str, Any] | None:
         if fault and time.monotonic() - since_s > (_LEASE_WORDS_S if waits else _WORDS_S):
             return fault
         if not node.runs:
-            raise DeadEndError(f"{node.name} ended\n{node.walsup.tail()}")
+            if restarted:
+                raise DeadEndError(f"{node.name} ended twice\n{node.walsup.tail()}")
+            # A schedule may have killed its postgres just before: a container is started again.
+            node.start()
+            restarted = True
         time.sleep(0.1)
     raise DeadEndError(f"{node.name} is not protected: {seen.get('reasons')} {seen.get('faults')}")
 
