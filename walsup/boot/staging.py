@@ -9,6 +9,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from walsup import units
+from walsup.boot import outside_directories
 from walsup.errors import BootstrapError
 from walsup.system.durable_files import sync
 
@@ -17,8 +19,6 @@ DATA = "data"
 _COMPLETE = "complete"
 _WALDIR = "waldir"
 _OUTSIDE = "outside"
-# What a file system has in its topmost directory, owned by root.
-VOLUMES_OWN = ("lost+found", ".snapshot")
 
 
 def exists(pgdata: Path) -> bool:
@@ -41,15 +41,15 @@ def begin(pgdata: Path, waldir: Path | None) -> Path:
     """
     stage = pgdata / STAGE
     wipe(pgdata)
-    if waldir and waldir.is_dir() and any(waldir.iterdir()):
+    if waldir and waldir.is_dir() and (names := sorted(path.name for path in waldir.iterdir())):
         raise BootstrapError(
-            f"POSTGRES_INITDB_WALDIR {waldir} is not empty",
+            f"POSTGRES_INITDB_WALDIR {waldir} is not empty: it holds {units.abbreviate(names)}",
             hint="name an empty directory that only this database uses; if it holds"
             " WAL, find the database that it belongs to",
         )
     stage.mkdir(mode=0o700)
     if waldir:
-        _note(stage / _WALDIR, str(waldir))
+        outside_directories.note(stage / _WALDIR, [str(waldir)])
     sync(stage)
     sync(pgdata)
     return stage / DATA
@@ -58,23 +58,27 @@ def begin(pgdata: Path, waldir: Path | None) -> Path:
 def remember_outside(pgdata: Path, directories: Iterable[str]) -> None:
     """Note other directories that a fetch fills (tablespaces): they are emptied with the stage.
 
-    They must be empty or absent before this call.
+    Raises:
+        DataDirectoryError: one of them is not empty; OSError: one cannot be read.
     """
     stage = pgdata / STAGE
-    _note(stage / _OUTSIDE, "\0".join(directories))
+    outside_directories.note(stage / _OUTSIDE, directories)
     sync(stage)
 
 
 def filled_beside(pgdata: Path) -> set[str]:
     """Return the names in PGDATA that a cut-off fetch may have filled beside the stage."""
-    noted = _read(pgdata / STAGE / _OUTSIDE) if not is_complete(pgdata) else []
+    memory = pgdata / STAGE / _OUTSIDE
+    noted = outside_directories.read(memory) if not is_complete(pgdata) else []
     home = os.path.realpath(pgdata)
-    inside = [os.path.relpath(os.path.realpath(place), home) for place in noted]
+    inside = [os.path.relpath(os.path.realpath(one.path), home) for one in noted]
     return {name for place in inside if (name := place.partition("/")[0]) not in ("..", ".")}
 
 
 def wipe(pgdata: Path) -> None:
-    """Remove a stage that is not complete, and what it left in its WAL directory.
+    """Remove a stage that is not complete, and what it left in the directories that it noted.
+
+    What another database uses by now, or was mounted since, is neither removed nor noted any more.
 
     Raises:
         FileExistsError: the stage is complete: it is never wiped.
@@ -82,17 +86,18 @@ def wipe(pgdata: Path) -> None:
     stage = pgdata / STAGE
     if is_complete(pgdata):
         raise FileExistsError(stage / _COMPLETE)
-    for memory in (stage / _WALDIR, stage / _OUTSIDE):
-        for directory in _read(memory):
-            _empty(Path(directory))
-            if Path(os.path.realpath(directory)).is_relative_to(os.path.realpath(pgdata)):
-                with contextlib.suppress(OSError):
-                    os.removedirs(directory)
+    notes = (stage / _WALDIR, stage / _OUTSIDE)
+    noted = [one for memory in notes for one in outside_directories.read(memory)]
+    outside_directories.empty(noted)
+    for one in noted:
+        if Path(os.path.realpath(one.path)).is_relative_to(os.path.realpath(pgdata)):
+            with contextlib.suppress(OSError):
+                os.removedirs(one.path)
     # The note of the WAL directory is removed last: an interrupted wipe is done again.
     if (stage / DATA).exists():
-        _remove_tree(stage / DATA)
+        outside_directories.remove(stage / DATA)
     if stage.exists():
-        _remove_tree(stage)
+        outside_directories.remove(stage)
 
 
 def move_names(data: Path, pgdata: Path) -> None:
@@ -140,34 +145,5 @@ def remove_leftover(pgdata: Path) -> None:
     """Remove a stage whose content has been moved: there is a `global` beside it."""
     stage = pgdata / STAGE
     if (pgdata / "global").exists() and stage.exists():
-        _remove_tree(stage)
+        outside_directories.remove(stage)
         sync(pgdata)
-
-
-def _note(path: Path, text: str) -> None:
-    """Write by rename: half a path in the note would be another directory to wipe."""
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.write_text(text, encoding="utf-8", errors="surrogateescape")
-    sync(fresh)
-    fresh.rename(path)
-
-
-def _read(memory: Path) -> list[str]:
-    try:
-        noted = memory.read_text(encoding="utf-8", errors="surrogateescape")
-    except FileNotFoundError:
-        return []
-    return [directory for directory in noted.split("\0") if directory]
-
-
-def _empty(directory: Path) -> None:
-    for entry in directory.iterdir() if directory.is_absolute() and directory.is_dir() else ():
-        if entry.name in VOLUMES_OWN:
-            continue
-        _remove_tree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
-
-
-def _remove_tree(path: Path) -> None:
-    from shutil import rmtree  # noqa: PLC0415 (2 ms of every start that removes nothing)
-
-    rmtree(path)

@@ -1,5 +1,6 @@
 """The stage, cut off at every one of its steps as SIGKILL does."""
 
+import fcntl
 import os
 import sys
 from collections.abc import Callable
@@ -11,10 +12,10 @@ from dev.harness import Machine
 from walsup.boot import staging
 from walsup.boot.inspect import look
 from walsup.boot.plan import Cluster, Empty, Found, Staged
-from walsup.errors import BootstrapError
+from walsup.errors import BootstrapError, DataDirectoryError
 
 # What a step of the stage does to the disk; fsync is not one, a kill loses nothing written.
-_STEPS = ("open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate")
+_STEPS = ("open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "os.setxattr")
 
 
 def cut_off(at_step: int, work: Callable[[], object]) -> bool:
@@ -229,7 +230,6 @@ def test_links_in_the_wal_directory_are_not_followed(tmp_path: Path) -> None:
         folder.mkdir()
     (other / "precious").touch()
     staging.begin(pgdata, wal)
-    wal.mkdir()
     (wal / "link").symlink_to(other)
     staging.wipe(pgdata)
     assert (other / "precious").exists()
@@ -241,3 +241,68 @@ def test_leftover_stays_while_there_is_no_cluster(tmp_path: Path) -> None:
     fill(staging.begin(tmp_path, None), None)
     staging.remove_leftover(tmp_path)
     assert staging.exists(tmp_path)
+
+
+@pytest.mark.rule("stage")
+def test_what_another_stage_has_filled_meanwhile_is_not_emptied(tmp_path: Path) -> None:
+    """The same directory, emptied by hand and filled for another data directory."""
+    first, second, place = (tmp_path / name for name in ("first", "second", "place"))
+    for pgdata in (first, second):
+        pgdata.mkdir()
+    staging.begin(first, None)
+    staging.remember_outside(first, [str(place)])
+    (place / "PG_15").mkdir()
+    staging.begin(second, None)
+    with pytest.raises(DataDirectoryError, match="not empty: it holds PG_15"):
+        staging.remember_outside(second, [str(place)])
+    (place / "PG_15").rmdir()
+    staging.remember_outside(second, [str(place)])
+    (place / "PG_15").mkdir()
+    staging.wipe(first)
+    assert (place / "PG_15").exists()
+    assert not staging.exists(first)
+    staging.wipe(second)
+    assert list(place.iterdir()) == []
+
+
+@pytest.mark.rule("stage")
+def test_what_a_running_server_has_locked_is_not_emptied(tmp_path: Path) -> None:
+    """Nor what is mounted there since, nor what holds the directory of such a server."""
+    place, outer = tmp_path / "outer" / "place", tmp_path / "outer"
+    staging.begin(tmp_path, None)
+    staging.remember_outside(tmp_path, [str(place), str(outer)])
+    (place / "PG_15").mkdir()
+    lock = os.open(place / "PG_15", os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    staging.wipe(tmp_path)
+    os.close(lock)
+    assert (place / "PG_15").exists()
+
+
+@pytest.mark.rule("stage")
+def test_another_directory_at_a_noted_path_is_not_emptied(tmp_path: Path) -> None:
+    """A volume that was mounted later: for tablespaces and for the WAL directory."""
+    pgdata, wal, place = (tmp_path / name for name in ("data", "wal", "place"))
+    pgdata.mkdir()
+    staging.begin(pgdata, wal)
+    staging.remember_outside(pgdata, [str(place)])
+    for directory in (wal, place):
+        directory.rename(f"{directory}.before")
+        directory.mkdir()
+        (directory / "precious").touch()
+    staging.wipe(pgdata)
+    assert (wal / "precious").exists()
+    assert (place / "precious").exists()
+
+
+@pytest.mark.rule("stage")
+def test_the_note_of_an_older_walsup_empties_nothing(tmp_path: Path) -> None:
+    """It has only the paths."""
+    place = tmp_path / "place"
+    place.mkdir()
+    (place / "precious").touch()
+    staging.begin(tmp_path, None)
+    (tmp_path / staging.STAGE / "outside").write_text(f"{place}\0{tmp_path}/absent")
+    staging.wipe(tmp_path)
+    assert (place / "precious").exists()
+    assert not staging.exists(tmp_path)

@@ -38,6 +38,7 @@ async def tablespaces(context: AgentContext) -> None:
                 before = None
                 await asyncio.sleep(_EVERY_S)
                 continue
+            held.hold_wal()
             links = frozenset(locations.links(pgdata))
             is_standby = standby_signal.is_standby(pgdata)
             # The previous agent ended while it checked: replay is still paused.

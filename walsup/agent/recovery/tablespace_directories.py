@@ -1,6 +1,7 @@
 """Creates directories of tablespaces before a replay needs them, and locks those in use."""
 
 import asyncio
+import contextlib
 import fcntl
 import os
 from collections.abc import Iterable
@@ -9,6 +10,7 @@ from pathlib import Path
 from walsup import log
 from walsup.agent.context import AgentContext
 from walsup.archive.faults import Fault, FaultKind
+from walsup.datadir import directory_users
 from walsup.errors import WalsupError
 from walsup.postgres.tablespaces import locations
 from walsup.postgres.tablespaces.creation_records import Created
@@ -23,6 +25,7 @@ class TablespaceLocks:
     def __init__(self, pgdata: Path) -> None:
         self._pgdata = pgdata
         self._held: dict[Link, int] = {}
+        self._wal: int | None = None
 
     def hold(self, links: Iterable[Link]) -> list[Link]:
         """Lock new directories, release removed ones; return those that another server holds.
@@ -34,26 +37,52 @@ class TablespaceLocks:
             os.close(self._held.pop(gone))
         return sorted(link for link in wanted - self._held.keys() if not self._lock(link))
 
+    def hold_wal(self) -> None:
+        """Lock and mark the target of pg_wal, so that no start of a copy empties it."""
+        link = self._pgdata / "pg_wal"
+        if self._wal is None and link.is_symlink():
+            with contextlib.suppress(OSError):  # it is gone, or another server's
+                self._wal = self._locked(link.resolve())
+
     def release(self) -> None:
         """Release all locks."""
         self.hold(())
+        if self._wal is not None:
+            os.close(self._wal)
+            self._wal = None
 
     def _lock(self, link: Link) -> bool:
         try:
             directory = link[1] / locations.version_folder(self._pgdata)
-            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+            self._held[link] = self._locked(directory, marked=link[1])
+        except BlockingIOError:
+            return False
         except (OSError, WalsupError):
-            return True  # not mounted, or removed again: postgres reports it
+            return True  # no locks here, not mounted, or removed again: postgres reports it
+        return True
+
+    def _locked(self, directory: Path, marked: Path | None = None) -> int:
+        """Return the descriptor that holds the lock; mark the directory as this server's.
+
+        Raises:
+            BlockingIOError: another server holds it; OSError: it cannot be locked.
+        """
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
-            return False
+            raise
         except OSError:
             os.close(descriptor)
-            return True
-        self._held[link] = descriptor
-        return True
+            self._mark(marked or directory)  # no locks here: the mark alone shows its user
+            raise
+        self._mark(marked or directory)
+        return descriptor
+
+    def _mark(self, directory: Path) -> None:
+        with contextlib.suppress(OSError):  # the data directory is incomplete
+            directory_users.put(directory, directory_users.data_directory(self._pgdata))
 
 
 def unkept(pgdata: Path, links: Iterable[Link]) -> Fault | None:

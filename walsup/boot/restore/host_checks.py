@@ -6,11 +6,13 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from walsup import units
 from walsup.archive.catalog.base_backups import Backup
-from walsup.boot import disk_space, libraries, staging
+from walsup.boot import disk_space, libraries
 from walsup.boot.existing_cluster import inner_tablespaces
 from walsup.boot.restore import late_tablespaces, links, required_space
 from walsup.boot.restore.restore_plan import Findings, RestoreRequest, Selection
+from walsup.datadir import directory_users
 from walsup.postgres import config
 from walsup.postgres.tablespaces import uncarried
 
@@ -85,13 +87,17 @@ def _unusable_places(request: RestoreRequest, backup: Backup) -> Iterator[str]:
 
 def _unusable(directory: Path) -> str:
     try:
-        if any(entry.name not in staging.VOLUMES_OWN for entry in directory.iterdir()):
-            return "the directory is not empty; move away what is in it"
-    except FileNotFoundError:
-        problem = not_writable(disk_space.existing(directory))
-        return f"{problem}; mount a volume there" if problem else ""
+        names = directory_users.content(directory)
     except OSError as fault:
         return str(fault.strerror).lower()
+    if names:
+        return (
+            f"the directory is not empty: it holds {units.abbreviate(names)}; mount an empty volume"
+            " there, or, if no database uses these files, move them away"
+        )
+    if not directory.exists():
+        problem = not_writable(disk_space.existing(directory))
+        return f"{problem}; mount a volume there" if problem else ""
     return not_writable(directory)
 
 

@@ -55,7 +55,15 @@ def ask(known: Settings, one_shot: OneShot, conninfo: str) -> list[str]:
 def not_empty(places: Iterable[str]) -> Fault | None:
     """Return why pg_basebackup cannot fill these directories; None: all are empty, or absent."""
     for place in places:
-        names = _names(Path(place))
+        try:
+            names = _names(Path(place))
+        except OSError as fault:
+            return Fault(
+                kind=FaultKind.TABLESPACE,
+                problem=f"the primary has a tablespace in {place}, but that directory cannot be"
+                f" read here: {str(fault.strerror).lower()}",
+                remedy="give that directory, empty, to the database's user",
+            )
         if names:
             return Fault(
                 kind=FaultKind.TABLESPACE,
@@ -77,7 +85,7 @@ def named_in(text: str) -> Fault | None:
 def _names(place: Path) -> list[str]:
     try:
         return sorted(entry.name for entry in place.iterdir())
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 

@@ -137,8 +137,8 @@ def test_nothing_is_put_behind_a_link(tmp_path: Path) -> None:
 def test_what_a_killed_fetch_has_left_beside_the_stage_is_its_own(tmp_path: Path) -> None:
     """The start is not refused, and the next one begins with an empty directory."""
     staging.begin(tmp_path, None)
-    (tmp_path / "a" / "b" / "PG_15").mkdir(parents=True)
-    staging.remember_outside(tmp_path, [f"{tmp_path}/a/b", "/elsewhere/a"])
+    staging.remember_outside(tmp_path, [f"{tmp_path}/a/b", f"{tmp_path}-elsewhere/a"])
+    (tmp_path / "a" / "b" / "PG_15").mkdir()
     assert look(tmp_path) == Staged(complete=False)
     staging.wipe(tmp_path)
     assert isinstance(look(tmp_path), Empty)

@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import shutil
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.unit.archive.ownership.test_admission import OWNER
+from tests.unit.postgres.controlbytes import control_file, pgdata_with
+from walsup.agent.recovery.tablespace_directories import TablespaceLocks
 from walsup.archive.ownership.role import StepDown, ThisInstance
 from walsup.archive.paths import OWNER_KEY
 from walsup.archive.storage.directory_bucket import FileBucket
 from walsup.boot.standby import demote, diverged_wal
 from walsup.errors import DataDirectoryError
+from walsup.postgres.tablespaces import locations
 from walsup.postgres.wal_files.pages import PAGE_BYTES
 from walsup.settings import FileArchive, load
 
@@ -100,18 +104,73 @@ async def test_the_owner_object_says_how_the_archive_is_encrypted(tmp_path: Path
     bucket.close()
 
 
+def _former_primary(base: Path) -> tuple[Path, Path, Path]:
+    """Return a data directory whose WAL and whose tablespace are elsewhere, and these two."""
+    pgdata, wal, space = (base / name for name in ("data", "wal", "space"))
+    for directory in (pgdata / "pg_xact", pgdata / "pg_tblspc", wal):
+        directory.mkdir(parents=True)
+    (space / "PG_15_202209061").mkdir(parents=True)
+    (pgdata_with(pgdata, control_file()) / "PG_VERSION").write_text("15\n")
+    (pgdata / "pg_wal").symlink_to(wal)
+    (pgdata / "pg_tblspc" / "16384").symlink_to(space)
+    (wal / "000000010000000000000001").touch()
+    return pgdata, wal, space
+
+
+def _ran(pgdata: Path) -> TablespaceLocks:
+    """Hold the locks that its agent holds, which leaves its marks."""
+    held = TablespaceLocks(pgdata)
+    held.hold_wal()
+    assert held.hold(locations.links(pgdata)) == []
+    return held
+
+
 @pytest.mark.rule("role-from-the-archive")
 def test_emptying_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
     """Nothing in between looks like a database; what lies outside is emptied too."""
-    pgdata, wal, space = (tmp_path / name for name in ("data", "wal", "space"))
-    for directory in (pgdata / "global", pgdata / "pg_tblspc", wal, space / "PG_15"):
-        directory.mkdir(parents=True)
-    (pgdata / "pg_wal").symlink_to(wal)
-    (pgdata / "pg_tblspc" / "16384").symlink_to(space)
+    pgdata, wal, space = _former_primary(tmp_path)
+    _ran(pgdata).release()
     (pgdata / ".walsup-rebuild").touch()
-    (pgdata / "PG_VERSION").write_text("15\n")
-    (wal / "000000010000000000000001").touch()
+    shutil.rmtree(pgdata / "global")
     assert demote.is_due(pgdata)
     demote.empty(pgdata)
     assert not demote.is_due(pgdata)
     assert [*pgdata.iterdir(), *wal.iterdir(), *space.iterdir()] == []
+
+
+@pytest.mark.parametrize("runs", [True, False])
+@pytest.mark.parametrize("link", ["pg_wal", "pg_tblspc/16384"])
+@pytest.mark.rule("role-from-the-archive")
+def test_a_copy_empties_nothing_of_its_original(tmp_path: Path, link: str, *, runs: bool) -> None:
+    """Its links lead there; the original has run since, or runs, or it is not known."""
+    pgdata, wal, space = _former_primary(tmp_path)
+    copy = tmp_path / "copy"
+    shutil.copytree(pgdata, copy, symlinks=True)
+    other = {"pg_wal": "pg_tblspc/16384", "pg_tblspc/16384": "pg_wal"}[link]
+    (copy / other).unlink()
+    with pytest.raises(DataDirectoryError, match="it is not known which data directory"):
+        demote.empty(copy)
+    held = _ran(pgdata)
+    if not runs:
+        held.release()
+    with pytest.raises(DataDirectoryError) as raised:
+        demote.empty(copy)
+    expected = "another running server" if runs else "another data directory has used it since"
+    assert expected in raised.value.problem
+    assert "it holds" in raised.value.problem
+    assert (copy / "global" / "pg_control").exists()
+    assert not demote.is_due(copy)
+    assert (wal / "000000010000000000000001").exists()
+    assert (space / "PG_15_202209061").exists()
+    held.release()
+
+
+@pytest.mark.rule("role-from-the-archive")
+def test_the_files_of_another_version_in_a_tablespace_are_kept(tmp_path: Path) -> None:
+    """Two servers of different versions may share its directory."""
+    pgdata, _, space = _former_primary(tmp_path)
+    _ran(pgdata).release()
+    (space / "PG_14_202107181").mkdir()
+    with pytest.raises(DataDirectoryError, match="several servers"):
+        demote.empty(pgdata)
+    assert (space / "PG_14_202107181").exists()
