@@ -216,3 +216,38 @@ class _owner_says:  # noqa: N801 (a context like a function)
 
     def __exit__(self, *_: object) -> None:
         self._s3.put(self._key, self._before)
+
+
+def test_check_deep_says_where_the_wal_breaks_off(walsup: Make, s3: S3Server) -> None:
+    """A segment with another one's bytes ends a replay; a record over several segments does not."""
+    small = {"POSTGRES_INITDB_ARGS": "--wal-segsize=1", "WALSUP_ARCHIVE_TIMEOUT": "2s"}
+    one = walsup(env=small).start()
+    wait_protected(one)
+    one.psql("create table t as select 1 n")
+    target = one.psql("select pg_current_wal_lsn()")
+    # Longer than two segments, so that one of them begins no record at all.
+    one.psql("select pg_logical_emit_message(false, 'x', repeat('x', 2500000))")
+    for n in range(2, 5):
+        one.psql(f"insert into t values ({n}); select pg_switch_wal()")
+    wait_no_lag(one)
+    assert one.stop() == 0
+    clone = walsup(s3=None, env=source_of(s3, one.prefix))
+    clone.pgdata.mkdir(exist_ok=True, parents=True)
+    whole = cli(clone, "restore", "--check", "--deep")
+    assert whole.returncode == 0, whole.stderr
+    assert "segments were read" in whole.stdout
+
+    names = segments(s3, one.prefix)
+    keys = {name: key for key in s3.keys(f"{one.prefix}/wal_005/") for name in names if name in key}
+    kept = s3.get(keys[names[-3]])
+    s3.put(keys[names[-3]], s3.get(keys[names[-4]]))
+    try:
+        broken = cli(clone, "restore", "--check", "--deep")
+        assert broken.returncode == 74, broken.stdout
+        assert f"cannot be replayed past {names[-3]}, after the record at 0/" in broken.stderr
+        clone.environment["WALSUP_RESTORE_TARGET_LSN"] = target
+        earlier = cli(clone, "restore", "--check", "--deep")
+        assert earlier.returncode == 0, earlier.stderr
+        assert f"the target is before {names[-3]}, which does not continue" in earlier.stdout
+    finally:
+        s3.put(keys[names[-3]], kept)

@@ -6,6 +6,7 @@ Source: PostgreSQL 11 to 18, pg_waldump.c, xactdesc.c, xlogdesc.c.
 import asyncio
 import os
 import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +24,8 @@ _ENDED = re.compile(
 )
 _BACKUP_END = b", desc: BACKUP_END "
 _POINT = re.compile(rb", desc: RESTORE_POINT (.*)")
-_LONGEST_LINE_BYTES = 1 << 20
+# What is searched is at the beginning; a logical message's content is shown too, three bytes each.
+_HEAD_BYTES = 1 << 16
 
 
 @dataclass(slots=True)
@@ -61,39 +63,61 @@ async def scan(  # noqa: PLR0913 (each is one fact)
     *,
     name: str = "",
     xid: int | None = None,
+    begin_lsn: int | None = None,
     end_lsn: int | None = None,
-) -> None:
-    """Read the records that begin in a segment; the folder has it, and the following ones.
+) -> str:
+    """Read the records in a segment; return why pg_waldump could not read on, "" when it could.
 
-    `end_lsn`: read up to there. A record may continue in the next segment: without that one the
-    last record is left out.
-
-    A record may go on in the next segment: without that one the last is left out.
+    `begin_lsn`: read from there, the beginning of a record in the segment or in an earlier one.
+    `end_lsn`: read up to there. The folder has every segment in between. A record that ends later
+    is left out.
 
     Raises:
         OSError: pg_waldump cannot be run; TimeoutError: it does not end.
     """
     parent = os.getpid()
     argv = [pg_waldump, "-p", str(folder), "-t", str(segment.timeline)]
-    argv += ["-s", show_lsn(segment.start_lsn), "-e", show_lsn(end_lsn or segment.end_lsn)]
+    argv += ["-s", show_lsn(begin_lsn or segment.start_lsn)]
+    argv += ["-e", show_lsn(end_lsn or segment.end_lsn)]
     process = await asyncio.create_subprocess_exec(
         *argv,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
         env=run_once.environment() | {"TZ": "UTC", "LC_ALL": "C"},
         preexec_fn=lambda: die_with_parent(parent),
-        limit=_LONGEST_LINE_BYTES,
     )
     wanted = name.encode() if name else None
     try:
         async with asyncio.timeout(_TIMEOUT_S):
-            if process.stdout is None:
-                return
-            async for line in process.stdout:
-                seen.add(line.rstrip(b"\n"), wanted, xid)
-            await process.wait()  # 1 where the WAL ends in the middle of a segment
+            if process.stdout is None or process.stderr is None:
+                return ""
+            async for line in _heads(process.stdout):
+                seen.add(line, wanted, xid)
+            complaint = await process.stderr.read()  # a line or two
+            if await process.wait() == 0:
+                return ""
+            # Also where the WAL ends in the middle of a segment.
+            return _last_line(complaint) or f"pg_waldump ended with {process.returncode}"
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def _heads(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """Yield the beginning of each line, however long the line is."""
+    line = b""
+    while piece := await stream.read(_HEAD_BYTES):
+        *ended, last = piece.split(b"\n")
+        for part in ended:
+            yield (line + part)[:_HEAD_BYTES]
+            line = b""
+        line = (line + last)[:_HEAD_BYTES]
+    if line:
+        yield line
+
+
+def _last_line(complaint: bytes) -> str:
+    lines = complaint.decode(errors="replace").strip().splitlines()
+    return lines[-1].removeprefix("pg_waldump: ") if lines else ""

@@ -1,11 +1,13 @@
 """What pg_waldump prints, as PostgreSQL 11 to 18 print it."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from walsup.archive.catalog import waldump
 from walsup.archive.catalog.waldump import Seen
-from walsup.postgres.wal import parse_lsn
+from walsup.postgres.wal import Segment, parse_lsn
 
 HEAD = (
     "rmgr: {rmgr:<11} len (rec/tot): 46/ 46, tx: {xid:>10}, lsn: {lsn}, prev 0/0300, desc: {desc}"
@@ -55,3 +57,20 @@ def test_what_is_no_record_says_nothing() -> None:
     seen.add(_line(COMMIT), b"x", 3)
     seen.add(b"pg_waldump: error: invalid record length at 0/5000060: wanted 24, got 0", b"x", 3)
     assert seen.last_lsn == parse_lsn("0/300AB28")
+
+
+async def test_a_line_of_any_length_is_read_and_the_failure_is_told(tmp_path: Path) -> None:
+    """A logical message is shown with its content; the record behind it counts as well."""
+    program = tmp_path / "pg_waldump"
+    program.write_text(
+        "#!/bin/sh\n"
+        "echo 'rmgr: LogicalMessage len: 9, tx: 0, lsn: 0/2000028, prev 0/0, desc: MESSAGE'\n"
+        "head -c 3000000 /dev/zero | tr '\\0' x; echo\n"
+        "echo 'rmgr: XLOG len: 9, tx: 0, lsn: 0/2800028, prev 0/0, desc: SWITCH'\n"
+        "echo 'pg_waldump: error: unexpected pageaddr 0/1000000' >&2; exit 1\n"
+    )
+    program.chmod(0o755)
+    seen, segment = Seen(), Segment(timeline=1, number=2, size=1 << 24)
+    failed = await waldump.scan(str(program), tmp_path, segment, seen)
+    assert failed == "error: unexpected pageaddr 0/1000000"
+    assert seen.last_lsn == 0x2800028
