@@ -1,6 +1,7 @@
 """What `restore --check` says is true: what it did not look at it tells, what it names works."""
 
 import json
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -251,3 +252,41 @@ def test_check_deep_says_where_the_wal_breaks_off(walsup: Make, s3: S3Server) ->
         assert f"the target is before {names[-3]}, which does not continue" in earlier.stdout
     finally:
         s3.put(keys[names[-3]], kept)
+
+
+def test_check_examines_the_restore_that_a_start_makes(walsup: Make, s3: S3Server) -> None:
+    """A repeated target, and a source beside an own archive: a start and the check agree."""
+    env = {"WALSUP_ARCHIVE_TIMEOUT": "2s", "WALSUP_ON_EMPTY_PGDATA": "restore"}
+    one = walsup(env=env).start()
+    wait_protected(one)
+    one.psql("create table t as select 1 n")
+    kept = one.psql("select pg_current_wal_lsn()")
+    one.psql("insert into t values (2); select pg_switch_wal()")
+    wait_no_lag(one)
+    assert one.stop() == 0
+    shutil.rmtree(one.pgdata)
+    one.environment["WALSUP_RESTORE_TARGET_LSN"] = kept
+    one.start()
+    wait_protected(one, timeout_s=120)
+    assert one.stop() == 0
+    shutil.rmtree(one.pgdata)
+    repeated = cli(one, "restore", "--check")
+    assert repeated.returncode == 74, repeated.stdout
+    assert f"this archive was restored to lsn {kept} before" in repeated.stderr
+    assert one.start().wait(timeout_s=60) == 74
+
+    del one.environment["WALSUP_RESTORE_TARGET_LSN"]
+    one.environment |= source_of(s3, f"{one.prefix}-another")
+    own = cli(one, "restore", "--check")
+    assert own.returncode == 0, own.stderr
+    assert f"source    s3://{s3.bucket}/{one.prefix} (this database's own archive: " in own.stdout
+    one.environment["WALSUP_ON_EMPTY_PGDATA"] = "refuse"
+    neither = cli(one, "restore", "--check")
+    assert neither.returncode == 71, neither.stdout
+    assert "nothing would be restored" in neither.stderr
+    assert one.start().wait(timeout_s=60) == 71
+
+    clone = walsup(env=source_of(s3, one.prefix))
+    source = cli(clone, "restore", "--check")
+    assert source.returncode == 0, source.stderr
+    assert f"source    s3://{s3.bucket}/{one.prefix} (WALSUP_RESTORE_FROM: " in source.stdout

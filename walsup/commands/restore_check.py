@@ -14,15 +14,16 @@ from walsup.archive.catalog.archive_reader import PERMANENT, Reader
 from walsup.archive.catalog.base_backups import Backup
 from walsup.archive.catalog.default_line import latest
 from walsup.archive.catalog.timelines import TimelineHistory, reach
-from walsup.archive.faults import Fault, FaultError
+from walsup.archive.faults import FaultError
 from walsup.archive.storage.fault_mapping import classify
 from walsup.boot.current_settings import Current
 from walsup.boot.restore import archive_source
 from walsup.boot.restore.preflight import examine
-from walsup.boot.restore.restore_plan import Refusal, RestorePlan
+from walsup.boot.restore.restore_plan import Refusal, RestorePlan, refuse_repetition
 from walsup.boot.restore.run import request_from
 from walsup.boot.restore.target import target
-from walsup.errors import ArchiveError, DiskFullError, SettingsError
+from walsup.boot.restore_choice import Choice, choose, for_list, unreadable
+from walsup.errors import ArchiveError, DiskFullError
 from walsup.postgres.wal import Segment, show_lsn
 from walsup.settings import Settings, origin
 
@@ -36,25 +37,28 @@ def check(known: Settings, *, deep: bool = False) -> str:
 
     Raises:
         ArchiveError: it would fail, with every reason; DiskFullError: it needs only a larger
-        volume; SettingsError, EngineError.
+        volume; ArchiveNotEmptyError: nothing would be restored; SettingsError, EngineError.
     """
-    own = _is_own(known)
+    chosen = choose(known)
+    known, own = chosen.known, chosen.own
     archive_source.check_key(origin(known, own=own))
     with tempfile.TemporaryDirectory(prefix="walsup-") as scratch:
         reader = archive_source.reader(Current(known, os.environ), Path(scratch), -1, own=own)
         request = request_from(known, (), own=own, disk=known.pgdata.is_dir(), deep=deep)
-        plan = _asked(examine(reader, request), str(_place(known)))
+        plan = _asked(examine(reader, request), chosen.place)
+    if own:
+        plan = refuse_repetition(plan, request.target)
     if isinstance(plan, Refusal):
         error = DiskFullError if plan.needs_only_room else ArchiveError
         raise error(
             "\n".join(
-                [f"{_place(known)} cannot be restored with these settings:", *_marked(plan.faults)]
+                [f"{chosen.place} cannot be restored with these settings:", *_marked(plan.faults)]
             ),
             hint="`walsup restore --list` shows what can be reached; nothing has been touched",
         )
     return "\n".join(
         [
-            *_told(known, plan, own=own),
+            *_told(chosen, plan),
             *_marked(plan.warnings),
             *_concluded(plan, deep=deep),
         ]
@@ -82,24 +86,13 @@ def show(known: Settings) -> str:
     Raises:
         ArchiveError: the archive does not answer; SettingsError, EngineError.
     """
+    chosen = for_list(known)
     with tempfile.TemporaryDirectory(prefix="walsup-") as scratch:
-        reader = archive_source.reader(
-            Current(known, os.environ), Path(scratch), -1, own=_is_own(known)
-        )
-        return "\n".join(_asked(_listing(reader), str(_place(known))))
-
-
-def _is_own(known: Settings) -> bool:
-    if known.archive is None and known.restore_from is None:
-        raise SettingsError(
-            "neither WALSUP_RESTORE_FROM nor WALSUP_ARCHIVE is set: there is no archive to examine",
-            hint="run it in the database's container, with its environment",
-        )
-    return known.restore_from is None
-
-
-def _place(known: Settings) -> object:
-    return known.restore_from or known.archive
+        current = Current(chosen.known, os.environ)
+        reader = archive_source.reader(current, Path(scratch), -1, own=chosen.own)
+        lines = _asked(_listing(reader), chosen.place)
+    both = known.archive is not None and known.restore_from is not None
+    return "\n".join([_source(chosen), *lines] if both else lines)
 
 
 def _asked(work: Coroutine[object, object, T], place: str) -> T:
@@ -107,29 +100,26 @@ def _asked(work: Coroutine[object, object, T], place: str) -> T:
         return asyncio.run(work)
     except Exception as raised:
         fault = classify(raised)
-        raise _unknown(place, fault) from raised
-
-
-def _unknown(place: str, fault: Fault) -> ArchiveError:
-    return ArchiveError(
-        f"{place} cannot be read ({fault.kind}): {fault.problem}",
-        hint=f"{fault.cure}; a restore would wait until it can be read",
-    )
+        raise unreadable(place, fault) from raised
 
 
 def _marked(lines: Sequence[str]) -> list[str]:
     return [f"  ! {line}" for line in lines]
 
 
-def _told(known: Settings, plan: RestorePlan, *, own: bool) -> Iterator[str]:
+def _source(chosen: Choice) -> str:
+    return f"source    {chosen.place}" + (f" ({chosen.why})" if chosen.why else "")
+
+
+def _told(chosen: Choice, plan: RestorePlan) -> Iterator[str]:
     backup = plan.backup
-    yield f"source    {_place(known)}" + (" (this database's own archive)" if own else "")
+    yield _source(chosen)
     yield f"backup    {backup.name}, finished {backup.finished_at or 'at an unknown time'}"
     if len(plan.chain) > 1:
         yield f"          a delta of {', '.join(link.name for link in plan.chain[1:])}"
     yield f"timeline  {' to '.join(str(leg.timeline) for leg in plan.line.legs)}"
     yield f"segments  {plan.segment_count}, from {plan.first.name} to {plan.last.name}"
-    yield f"target    {target(known, own=own)}" + (
+    yield f"target    {target(chosen.known, own=chosen.own)}" + (
         ": it ends at the last commit" if plan.ends == "quiet" else ""
     )
     if plan.commits_until:

@@ -7,6 +7,11 @@ from typing import NamedTuple, Protocol
 
 from walsup.settings import FileArchive, Settings
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from walsup.archive.storage.directory_bucket import FileBucket
+    from walsup.archive.storage.s3.bucket import S3Bucket
+
 
 class ConflictError(Exception):
     """A conditional write failed: the object exists, or has changed."""
@@ -133,7 +138,7 @@ class Bucket(Protocol):
         """Raise what a write of this size would raise, where that is known without one."""
 
 
-def open_bucket(settings: Settings) -> Bucket:
+def open_bucket(settings: Settings) -> "S3Bucket | FileBucket":
     """Return the bucket that the settings name; no request is made.
 
     Raises:

@@ -4,11 +4,12 @@ Rule empty-means-listed.
 """
 
 import time
+from contextlib import closing
 from typing import NamedTuple
 
 from walsup import units
 from walsup.archive.paths import BACKUP_FOLDER, WAL_FOLDER
-from walsup.archive.storage.bucket import open_bucket
+from walsup.archive.storage.bucket import Bucket, open_bucket
 from walsup.archive.storage.fault_mapping import classify
 from walsup.boot import wait_report
 from walsup.boot.current_settings import Current
@@ -52,18 +53,37 @@ def ask_archive(current: Current, send: Send) -> ArchiveCheck:
         current.look()
 
 
-def _once(known: Settings) -> ArchiveCheck:
-    bucket = open_bucket(known)
-    key = bucket.first_key_now(BACKUP_FOLDER) or bucket.first_key_now(WAL_FOLDER) or None
-    if key is None:
-        return ArchiveCheck(None, known.archive)
-    from walsup.archive.ownership import relocation  # noqa: PLC0415 (asyncio: 54 ms, not for a first start)
+def look(known: Settings) -> ArchiveCheck:
+    """List the archive once; nothing is written.
 
-    sub = relocation.find_now(bucket)
+    Raises:
+        what the bucket raises; ValueError, KeyError: the note of its sub-path cannot be read.
+    """
+    return _look(known)[0]
+
+
+def _once(known: Settings) -> ArchiveCheck:
+    answer, sub = _look(known)
+    if sub:
+        archive_subpath.remember(known.pgdata, str(known.archive), sub)
+    return answer
+
+
+def _look(known: Settings) -> tuple[ArchiveCheck, str]:
+    """Return what the archive holds, and the sub-path that it continues in, "" for none."""
+    with closing(open_bucket(known)) as bucket:
+        key = _first_key(bucket)
+        if key is None:
+            return ArchiveCheck(None, known.archive), ""
+        from walsup.archive.ownership import relocation  # noqa: PLC0415 (asyncio: 54 ms, not for a first start)
+
+        sub = relocation.find_now(bucket)
     if not sub:
-        return ArchiveCheck(key, known.archive)
-    archive_subpath.remember(known.pgdata, str(known.archive), sub)
+        return ArchiveCheck(key, known.archive), ""
     beside = archive_subpath.below(known, sub)
-    bucket = open_bucket(beside)
-    key = bucket.first_key_now(BACKUP_FOLDER) or bucket.first_key_now(WAL_FOLDER) or None
-    return ArchiveCheck(key, beside.archive)
+    with closing(open_bucket(beside)) as bucket:
+        return ArchiveCheck(_first_key(bucket), beside.archive), sub
+
+
+def _first_key(bucket: Bucket) -> str | None:
+    return bucket.first_key_now(BACKUP_FOLDER) or bucket.first_key_now(WAL_FOLDER) or None

@@ -51,6 +51,10 @@ class S3Bucket(PagedListing):
         self._server = S3Server(settings, settings.archive)
         self._prefix = f"{settings.archive.prefix}/"
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._server.close()
+
     @property
     def region(self) -> str | None:
         """Return where it is: as set, or found with a first request; None on other servers."""
