@@ -64,6 +64,6 @@ def test_data_of_another_major_version_is_refused(box: Make, newest: str) -> Non
     other.flags += one.flags[-2:]
     other.run()
     assert other.wait() == 66
-    assert f"of {base.NEWEST_MAJOR}" in other.last_word()
+    assert f"but PostgreSQL {base.NEWEST_MAJOR} is installed" in other.last_word()
     one.start()
     one.wait_accepts()
