@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from walsup import log
 from walsup.agent.archiving import engine_daemon
 from walsup.agent.context import AgentContext
-from walsup.archive.engine import daemon_client
+from walsup.archive.engine import daemon_client, decryption
 from walsup.archive.engine.adapter import Engine
 from walsup.archive.engine.commands import Commands
 from walsup.archive.ownership.lease import now_s
 from walsup.archive.paths import WAL_FOLDER
 from walsup.archive.storage.bucket import Bucket
 from walsup.archive.valid_keys import wal_name
+from walsup.postgres.wal import Kind, classify
 from walsup.postgres.wal_files.ready_files import ready_names
 
 # A push by the daemon is overdue after this, or after the time of one segment in a slow network.
@@ -34,6 +35,9 @@ class FinalPush:
     async def push_ready(self) -> bool:
         """Push what is `.ready` and not in the bucket, oldest first; False when nothing was pushed.
 
+        A server that cannot decrypt cannot compare a listed object with pg_wal either: what is
+        still `.ready` is pushed over it, once. The engine does not write over a history file.
+
         Raises:
             what the bucket raises.
         """
@@ -41,6 +45,9 @@ class FinalPush:
         waiting = await asyncio.to_thread(ready_names, context.settings.pgdata)
         pushed = False
         archived = await self._archived(waiting.own)
+        if decryption.lacking(context.settings):
+            segments = {name for name in archived if classify(name) is Kind.SEGMENT}
+            archived -= segments - context.session.swept
         for name in waiting.own:
             if name in archived:
                 continue
