@@ -19,9 +19,16 @@ _SCRATCH = "reads"
 
 
 async def unread(
-    context: AgentContext, bucket: Bucket, engine: Engine, backup: Backup
+    context: AgentContext,
+    bucket: Bucket,
+    engine: Engine,
+    backup: Backup,
+    *,
+    is_repeated: bool = False,
 ) -> Fault | None:
     """Return why the engine could not restore this base backup; None when it reads it.
+
+    `is_repeated`: it was read before; its list of files is not compared with the data directory.
 
     Raises:
         what the bucket raises; OSError: a file cannot be written.
@@ -54,7 +61,8 @@ async def unread(
                 fault = await engine_readback.fault_of_listing(reader, archive, backup)
     finally:
         config.unlink(missing_ok=True)
-    fault = fault or await omissions.incomplete(context, backup.name)
+    if fault is None and not is_repeated:
+        fault = await omissions.incomplete(context, backup.name)
     if fault is None:
         context.session.unreadable.pop(backup.name, None)
         log.info("backup.read" if reads else "backup.listed", name=backup.name, engine=engine.name)

@@ -1,15 +1,17 @@
 """Takes a base backup when a first segment is verified, and again after a gap in the archive."""
 
 import asyncio
+import time
 from pathlib import Path
 
 from walsup import log, units
 from walsup.agent.archiving.completeness import proven
 from walsup.agent.archiving.lease_holder import renew
 from walsup.agent.archiving.segment_switch import switch
-from walsup.agent.backup import omissions, valid_backups
+from walsup.agent.backup import omissions, repeated_read, valid_backups
 from walsup.agent.backup.borrowed_keys import borrowed_keys
 from walsup.agent.backup.engine_sessions import safe_sessions
+from walsup.agent.backup.repeated_read import Readability
 from walsup.agent.backup.verification import behind_hole, verify
 from walsup.agent.context import AgentContext
 from walsup.agent.events import any_set
@@ -33,6 +35,7 @@ _FIRST_RETRY_S = 5.0
 _LONGEST_RETRY_S = 60.0
 _PROOF_PATIENCE_S = 60.0
 _WALK_EVERY_S = 1800.0
+_READ_EVERY_S = 86400.0
 
 
 async def backup(context: AgentContext) -> None:
@@ -58,11 +61,11 @@ async def backup(context: AgentContext) -> None:
             attempts = 0
             context.board.clear(Subject.BACKUP)
             # Without one the operator takes it, and it is looked for.
-            is_proven = context.board.snapshot.backup.counts
-            look_s = _WALK_EVERY_S if is_proven else _LONGEST_RETRY_S
-            wakers = (context.signals.stopping, context.signals.gap_found)
-            while not await any_set(*wakers, timeout_s=look_s) and is_proven:
-                await omissions.look(context)  # links may appear while the database runs
+            if context.board.snapshot.backup.counts:
+                await _while_verified(context, context.session.engine)
+            else:
+                wakers = (context.signals.stopping, context.signals.gap_found)
+                await any_set(*wakers, timeout_s=_LONGEST_RETRY_S)
             context.signals.gap_found.clear()
             continue
         attempts += 1
@@ -75,6 +78,26 @@ async def backup(context: AgentContext) -> None:
             pause_s = units.backoff(attempts, _FIRST_RETRY_S, _LONGEST_RETRY_S)
             # With new credentials try again at once.
             await any_set(context.signals.stopping, context.signals.rotated, timeout_s=pause_s)
+
+
+async def _while_verified(context: AgentContext, engine: Engine) -> None:
+    """Return when a base backup must be verified again: after a gap, or when it is unreadable."""
+    signals, read_s, is_due = context.signals, time.monotonic(), False
+    while True:
+        pause_s = _LONGEST_RETRY_S if is_due else _WALK_EVERY_S
+        await any_set(signals.stopping, signals.gap_found, signals.rotated, timeout_s=pause_s)
+        if signals.stopping.is_set() or signals.gap_found.is_set():
+            return
+        is_due = is_due or signals.rotated.is_set() or time.monotonic() - read_s >= _READ_EVERY_S
+        signals.rotated.clear()
+        if is_due:
+            match await repeated_read.newest(context, engine):
+                case Readability.UNREADABLE:
+                    return
+                case Readability.READ:
+                    read_s, is_due = time.monotonic(), False
+        else:
+            await omissions.look(context)  # links may appear while the database runs
 
 
 async def _until_open(context: AgentContext) -> None:

@@ -185,6 +185,11 @@ async def missing_parts(bucket: Readable, name: str, compressed_bytes: int = 0) 
     wanted = {"pg_control.tar", *await part_names(bucket, name)}
     missing = [f"{folder}/{part}" for part in sorted(wanted - there.keys())]
     missing += [f"{folder}/{part} (0 bytes)" for part, size in sorted(there.items()) if size == 0]
+    missing += [
+        f"{one.key} (in storage class {one.unreadable_class}, which cannot be read)"
+        for one in listed
+        if one.unreadable_class
+    ]
     total_bytes = sum(there.values())
     # Both engines count the bytes that they have uploaded; an unknown size is -1.
     if not missing and min(there.values()) > 0 and total_bytes < compressed_bytes:

@@ -39,6 +39,7 @@ class _Folder:
     digest: Any = field(default_factory=lambda: hashlib.blake2b(digest_size=12))
     sizes: dict[str, int] = field(default_factory=dict)
     times: dict[str, float] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
     has_metadata: bool = False
 
     @property
@@ -78,6 +79,7 @@ class BackupWalk:
 
     def _part(self, folder: _Folder, inner: str, listed: Listed) -> None:
         part = inner.removeprefix(_PARTS)
+        unreadable = listed.unreadable_class
         if inner == _METADATA:
             folder.has_metadata = listed.size_bytes != 0
         elif part != inner and "/" not in part:
@@ -87,7 +89,11 @@ class BackupWalk:
             # metadata.json is written again by `wal-g backup-mark`; no restore reads it.
             self.ignored += inner != "metadata.json"
             return
-        folder.digest.update(f"{inner} {listed.size_bytes} {listed.changed_at}\n".encode())
+        if unreadable:
+            folder.unreadable[inner] = unreadable
+        # A lifecycle rule changes neither size nor time.
+        row = f"{inner} {listed.size_bytes} {listed.changed_at}"
+        folder.digest.update(f"{row} {unreadable}".rstrip().encode() + b"\n")
 
     def compare(self, sentinel: Sentinel, content: bytes, parts: frozenset[str] | None) -> None:
         """Compare a backup with its sentinel and its list of parts; None: it cannot be read."""
@@ -171,6 +177,11 @@ def _problem(  # noqa: PLR0911 (a list of cases)
     """Return what is wrong with a backup's parts, "" when nothing is."""
     if not folder.sizes:
         return "all its parts are missing"
+    if cold := sorted(folder.unreadable):
+        return (
+            f"{_some(cold)} of it is in storage class {folder.unreadable[cold[0]]}, which cannot be"
+            " read before it is retrieved"
+        )
     if empty := sorted(part for part, size in folder.sizes.items() if size == 0):
         return f"{_some(empty)} of it is empty"
     there = {strip_extension(part).removesuffix(".enc") for part in folder.sizes}

@@ -29,15 +29,26 @@ class Object:
     changed_at: float = 0.0
 
 
+# Source: Amazon S3's API reference, StorageClass: GetObject returns InvalidObjectState for these.
+_UNREADABLE_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
+
+
 class Listed(NamedTuple):
     """An object in a listing. `size_bytes` -1: not known; `changed_at`: Unix seconds, 0: not known.
 
-    The time is the server's clock, not this machine's.
+    The time is the server's clock, not this machine's. `storage_class`: as S3 names it, "": not
+    known.
     """
 
     key: str
     size_bytes: int
     changed_at: float
+    storage_class: str = ""
+
+    @property
+    def unreadable_class(self) -> str:
+        """Return the storage class if it must be changed before the object can be read, else ""."""
+        return self.storage_class if self.storage_class in _UNREADABLE_CLASSES else ""
 
 
 class ListingPage(NamedTuple):

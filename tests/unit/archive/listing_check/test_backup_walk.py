@@ -135,3 +135,17 @@ def test_a_backup_under_way_is_none_and_unknown_objects_are_counted() -> None:
     for key in ("note.txt", f"{NAME}/tar_partitions/old/part_001.tar.zst"):
         assert walk.add(Listed(f"basebackups_005/{key}", 1, 1.0)) is None
     assert walk.ignored == 2
+
+
+@pytest.mark.parametrize("storage_class", ["GLACIER", "DEEP_ARCHIVE"])
+def test_a_part_in_a_storage_class_that_cannot_be_read_makes_a_backup_unfit(
+    storage_class: str,
+) -> None:
+    """Also after it was found whole: neither its size nor its time changes."""
+    (whole,) = look(rows(PARTS))
+    shown = rows(PARTS)
+    shown[0] = shown[0]._replace(storage_class=storage_class)
+    for known in ((), (whole,)):
+        (found,) = look(shown, known)
+        assert storage_class in found.problem
+    assert look(rows(PARTS), (found,))[0].problem == ""

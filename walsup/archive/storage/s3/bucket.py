@@ -179,7 +179,8 @@ class S3Bucket(PagedListing):
         for _, row in document.rows("Contents", with_=("Key", "LastModified")):
             below(query["prefix"], row["Key"])  # keys that were not requested are ignored
             key = row["Key"].removeprefix(self._prefix)
-            yield Listed(key, whole_number(row.get("Size", "")), moment(row["LastModified"]))
+            size_bytes, changed_at = whole_number(row.get("Size", "")), moment(row["LastModified"])
+            yield Listed(key, size_bytes, changed_at, row.get("StorageClass", ""))
 
 
 def _list(query: Mapping[str, str]) -> Call:

@@ -290,6 +290,27 @@ async def test_a_server_that_begins_a_page_with_what_it_has_shown() -> None:
     assert found == ["wal_005/c", "wal_005/d"]
 
 
+@pytest.mark.parametrize(
+    ("storage_class", "unreadable"),
+    [
+        ("GLACIER", "GLACIER"),
+        ("DEEP_ARCHIVE", "DEEP_ARCHIVE"),
+        ("GLACIER_IR", ""),
+        ("STANDARD", ""),
+    ],
+)
+async def test_a_listing_tells_what_cannot_be_read_in_its_storage_class(
+    storage_class: str, unreadable: str
+) -> None:
+    """A lifecycle rule changes neither key, nor size, nor time; GLACIER_IR is read at once."""
+    ending = f"<StorageClass>{storage_class}</StorageClass></Contents>"
+    rows = ROW.format("db/wal_005/a").replace("</Contents>", ending)
+    server = Scripted([answer(200, LISTING.format(cut="false", rows=rows))])
+    with server:
+        (page,) = [page async for page in _bucket(server).pages("wal_005")]
+    assert page.objects[0].unreadable_class == unreadable
+
+
 async def test_a_listing_tells_sizes_and_folders() -> None:
     """A folder is shown once, however much lies in it."""
     rows = ROW.format("db/wal_005/a").replace("</Contents>", "<Size>17</Size></Contents>")
