@@ -248,7 +248,7 @@ def test_a_superuser_that_initdb_cannot_make_is_named(walsup: Make) -> None:
     for user in ('a"b', "a'b", "$a", "a\\b"):
         one = walsup(s3=None, env={"POSTGRES_USER": user, "POSTGRES_PASSWORD": LONG}).start()
         assert one.wait() == 64
-        assert f"POSTGRES_USER: {user} has" in one.layout.termination_log.read_text()
+        assert f"POSTGRES_USER: {user} contains" in one.layout.termination_log.read_text()
         assert LONG[:60] not in one.log()
         assert not list(one.pgdata.iterdir())
         one.close()
